@@ -1,0 +1,39 @@
+namespace Dvis.Streaming.Pipeline.Frames;
+
+/// <summary>
+/// One decoded picture, packed RGB24, rows without padding: <see cref="Pixels"/> has Height*Width*3 bytes.
+/// A frame has one owner, who disposes it or hands it on; disposing returns its memory to the pool.
+/// </summary>
+public sealed class Frame : IDisposable
+{
+    private readonly FramePool _pool;
+    private nint _pixels;
+
+    internal Frame(FramePool pool, nint pixels, int width, int height, FrameInfo info)
+        => (_pool, _pixels, Width, Height, Info) = (pool, pixels, width, height, info);
+
+    public int Width { get; }
+
+    public int Height { get; }
+
+    /// <summary>Who, when and where in the stream. Set by the source; plain data that outlives the pixels.</summary>
+    public FrameInfo Info { get; set; }
+
+    /// <exception cref="ObjectDisposedException">The frame was disposed or handed on and disposed there.</exception>
+    public unsafe Span<byte> Pixels
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_pixels == 0, this);
+            return new Span<byte>((void*)_pixels, Width * Height * 3);
+        }
+    }
+
+    public Span<byte> Row(int y) => Pixels.Slice(y * Width * 3, Width * 3);
+
+    public void Dispose()
+    {
+        var pixels = Interlocked.Exchange(ref _pixels, 0);
+        if (pixels != 0) _pool.Return(pixels, Width * Height * 3);
+    }
+}

@@ -1,0 +1,28 @@
+namespace Dvis.Streaming.Pipeline.Frames;
+
+/// <summary>Port of the sources: a stream of frames of one camera, in order, each owned by the reader.</summary>
+public interface IFrameSource
+{
+    string Camera { get; }
+
+    /// <summary>True when the world does not wait: late frames are dropped, not queued. Files are not live.</summary>
+    bool IsLive { get; }
+
+    /// <summary>
+    /// Reads until the source ends or <paramref name="stop"/> asks it to. A raw source is one session and throws
+    /// <see cref="SourceException"/> when it fails; a supervised one reconnects and ends only when stopped or when a file is over.
+    /// </summary>
+    IAsyncEnumerable<Frame> ReadAsync(CancellationToken stop);
+}
+
+/// <summary>Why a source failed or a camera is offline; on the wire in snake case.</summary>
+public enum SourceFault
+{
+    Ok, AuthFailed, NotFound, Timeout, Refused, Stalled, Eof, CodecUnsupported, DecodeErrors, Tls, Config, Unknown,
+}
+
+/// <summary>A source session failed for a known reason. The message is redacted: no password ever stands in it.</summary>
+public sealed class SourceException(SourceFault fault, string message, Exception? inner = null) : Exception(message, inner)
+{
+    public SourceFault Fault { get; } = fault;
+}

@@ -1,0 +1,28 @@
+namespace Dvis.Streaming.Pipeline.Inference;
+
+/// <summary>Name and shape of one input or output; -1 stands for a dynamic side.</summary>
+public sealed record TensorSpec(string Name, long[] Shape)
+{
+    public override string ToString() => $"{Name} [{string.Join(',', Shape)}]";
+}
+
+/// <summary>Port of the inference runtime: named tensors in, named tensors out, all preallocated by the caller.</summary>
+public interface IModel : IDisposable
+{
+    /// <summary>For messages: the file it came from.</summary>
+    string Name { get; }
+
+    IReadOnlyList<TensorSpec> Inputs { get; }
+
+    IReadOnlyList<TensorSpec> Outputs { get; }
+
+    /// <summary>
+    /// Runs the graph once. <paramref name="inputs"/> and <paramref name="outputs"/> are in the order of <see cref="Inputs"/> and
+    /// <see cref="Outputs"/> and carry the concrete shapes of this call. Thread-safe: calls with different tensors may overlap.
+    /// </summary>
+    /// <exception cref="ModelException">A shape does not fit, or the runtime failed; the message names model, tensor and both shapes.</exception>
+    void Run(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs);
+}
+
+/// <summary>A model folder, graph or run that cannot work; the message is one sentence that says what and where.</summary>
+public sealed class ModelException(string message, Exception? inner = null) : Exception(message, inner);
