@@ -2,7 +2,7 @@ namespace Dvis.Streaming.Pipeline.Publishing;
 
 /// <summary>
 /// A binary mask as COCO run lengths: column-major, counts start with background, all counts sum to Width*Height.
-/// The grid may be coarser than the frame: <c>Scale</c> source pixels a cell (see <see cref="MaskGrid"/>).
+/// The grid may be coarser than the frame(<see cref="PublishOptions.MaskGrid"/> source pixels a cell).
 /// </summary>
 public sealed record RunLengthMask(int Width, int Height, int[] Counts)
 {
