@@ -6,7 +6,7 @@ namespace Dvis.Streaming.Pipeline;
 public sealed class ModelOptions
 {
     /// <summary>Model folder with <c>manifest.json</c>.</summary>
-    [Required] public string Path { get; set; } = "Models/default";
+    [Required, FilePath] public string Path { get; set; } = "Models/default";
 
     /// <summary>Which of the manifest's files to take.</summary>
     [AllowedValues("fp32", "fp16", "int8")] public string Precision { get; set; } = "fp32";
@@ -43,7 +43,7 @@ public sealed class RuntimeOptions
     [AllowedValues("stop", "fallback")] public string OnMissingProvider { get; set; } = "stop";
 
     /// <summary>ONNX Runtime library; empty: <c>DVIS_ONNXRUNTIME</c>, beside the program, then the system's.</summary>
-    public string? Library { get; set; }
+    [FilePath] public string? Library { get; set; }
 
     /// <summary>GPU number.</summary>
     [Range(0, 63)] public int Device { get; set; }
