@@ -1,0 +1,155 @@
+using System.Collections;
+using System.ComponentModel.DataAnnotations;
+using System.Reflection;
+
+namespace Dvis.Streaming.Hosting.Configuration;
+
+/// <summary>
+/// Sets option objects from nodes. Strict: a key that no property has, a value of another kind, a value outside its limits are
+/// errors, all of them collected. Whatever is not mentioned keeps the default of its class.
+/// </summary>
+internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErrors errors)
+{
+    private const string FileTwin = "_file";
+
+    /// <summary>Where each key that was mentioned stands, for checks over several keys.</summary>
+    public Dictionary<string, Mark> Marks { get; } = [];
+
+    public void BindSection(object section, YamlMapping map, string path)
+    {
+        Marks.TryAdd(path, map.Mark);
+        var options = OptionProperty.Of(section.GetType());
+        foreach (var entry in map.Entries)
+        {
+            var key = KeyPath.Join(path, entry.Key);
+            Marks.TryAdd(key, entry.KeyMark);
+            if (options.FirstOrDefault(o => o.Key == entry.Key) is { } option)
+                BindOption(section, option, entry.Value, key);
+            else if (options.FirstOrDefault(o => o.IsSecret && o.Key + FileTwin == entry.Key) is { } secret)
+                BindFileTwin(section, secret, map, entry, key);
+            else
+                errors.Add(entry.KeyMark, key, Unknown(entry.Key, options));
+        }
+
+        foreach (var missing in options.Where(o => map.Find(o.Key) is null && o.Property.IsDefined(typeof(RequiredAttribute)) && o.Get(section) is null or ""))
+            errors.Add(map.Mark, KeyPath.Join(path, missing.Key), "missing; expected a value");
+    }
+
+    private static string Unknown(string key, IReadOnlyList<OptionProperty> options)
+    {
+        var known = options.Select(o => o.Key).Concat(options.Where(o => o.IsSecret).Select(o => o.Key + FileTwin)).ToList();
+        var hint = KeyPath.DidYouMean(key, known);
+        return hint.Length > 0 ? $"found an unknown key{hint}" : $"found an unknown key, expected one of {string.Join(", ", known)}";
+    }
+
+    private void BindFileTwin(object section, OptionProperty secret, YamlMapping map, YamlEntry entry, string key)
+    {
+        if (map.Find(secret.Key) is not null) errors.Add(entry.KeyMark, key, $"set together with {secret.Key}; expected only one of them");
+        if (entry.Value is not YamlScalar { IsNull: false } file)
+        {
+            if (entry.Value is not YamlScalar) errors.Add(entry.Value.Mark, key, $"found {entry.Value.Kind}, expected the name of a file");
+            return;
+        }
+
+        if (secrets.Read(file.Value, file.Mark, key) is { } value) secret.Set(section, value);
+    }
+
+    private void BindOption(object section, OptionProperty option, YamlNode node, string path)
+    {
+        Marks[path] = node.Mark;
+        if (OptionProperty.IsSection(option.Type))
+        {
+            if (AsMapping(node, path) is { } map) BindSection(option.Get(section) ?? Fresh(section, option), map, path);
+        }
+        else if (OptionProperty.MapElement(option.Type) is { } element)
+        {
+            if (AsMapping(node, path) is { } map) BindMap((IDictionary)option.Get(section)!, element, map, path);
+        }
+        else if (Value(option, node, path, out var value))
+        {
+            if (option.IsSecret && value is string secret) secrets.Remember(secret);
+            if (OptionRules.Broken(option.Property, value) is { } expected)
+                errors.Add(node.Mark, path, $"found {(option.IsSecret ? "a secret" : Found(node, value))}, {expected}");
+            else
+                option.Set(section, option.IsPath && value is string { Length: > 0 } file ? Path.GetFullPath(file, folder) : value);
+        }
+    }
+
+    private static object Fresh(object section, OptionProperty option)
+    {
+        var value = Activator.CreateInstance(option.Type)!;
+        option.Set(section, value);
+        return value;
+    }
+
+    private void BindMap(IDictionary target, Type element, YamlMapping map, string path)
+    {
+        foreach (var entry in map.Entries)
+        {
+            var key = KeyPath.Join(path, entry.Key);
+            Marks[key] = entry.KeyMark;
+            if (AsMapping(entry.Value, key) is not { } inner) continue;
+            var section = Activator.CreateInstance(element)!;
+            BindSection(section, inner, key);
+            target[entry.Key] = section;
+        }
+    }
+
+    /// <summary>False when there is nothing to set: an error, or no value where one is not needed.</summary>
+    private bool Value(OptionProperty option, YamlNode node, string path, out object? value)
+    {
+        value = null;
+        if (option.Type.IsArray) return List(option, node, path, out value);
+        if (node is not YamlScalar scalar)
+        {
+            errors.Add(node.Mark, path, $"found {node.Kind}, expected a single value");
+            return false;
+        }
+
+        if (scalar.IsNull && (option.Type == typeof(string) || Nullable.GetUnderlyingType(option.Type) is not null))
+            return new NullabilityInfoContext().Create(option.Property).WriteState != NullabilityState.NotNull || Fail(node, path, "a value");
+        var isSize = ScalarText.IsSize(option.Property);
+        return ScalarText.TryParse(scalar.Value, option.Type, isSize, out value, out var expected) || Fail(node, path, expected, option.IsSecret);
+    }
+
+    private bool List(OptionProperty option, YamlNode node, string path, out object? value)
+    {
+        value = null;
+        var element = option.Type.GetElementType()!;
+        if (node is YamlScalar { Inline: true } inline) node = YamlReader.Read(inline.Value, inline.Mark.Source, errors) ?? node;
+        if (node is not YamlSequence list) return Fail(node, path, "a list such as [a, b]");
+        var result = Array.CreateInstance(element, list.Items.Count);
+        var fits = true;
+        for (var i = 0; i < list.Items.Count; i++)
+        {
+            var at = $"{path}[{i}]";
+            Marks[at] = list.Items[i].Mark;
+            object? item = null;
+            var expected = "a single value";
+            if (list.Items[i] is YamlScalar { IsNull: false } scalar && ScalarText.TryParse(scalar.Value, element, false, out item, out expected)) result.SetValue(item, i);
+            else fits = Fail(list.Items[i], at, expected);
+        }
+
+        value = result;
+        return fits;
+    }
+
+    private YamlMapping? AsMapping(YamlNode node, string path)
+    {
+        if (node is YamlScalar { Inline: true } inline) node = YamlReader.Read(inline.Value, inline.Mark.Source, errors) ?? node;
+        if (node is YamlMapping map) return map;
+        // A section whose every line is commented out is there, and empty.
+        if (node is YamlScalar { IsNull: true }) return new YamlMapping(node.Mark, []);
+        Fail(node, path, "a section with keys");
+        return null;
+    }
+
+    private bool Fail(YamlNode node, string path, string expected, bool secret = false)
+    {
+        errors.Add(node.Mark, path, $"found {(secret ? "a secret" : Redaction.Urls(node.Kind))}, expected {expected}");
+        return false;
+    }
+
+    private static string Found(YamlNode node, object? value) =>
+        node is YamlSequence list ? list.Items.Count == 0 ? "an empty list" : node.Kind : value is null ? "nothing" : Redaction.Urls(node.Kind);
+}
