@@ -4,10 +4,12 @@ namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
 /// A dense float32 tensor in native memory (64-byte aligned, row-major). The shape may be changed within the capacity,
-/// so that one allocation serves batches of any size up to the largest. Not thread-safe; one owner.
+/// so that one allocation serves batches of any size up to the largest. Not thread-safe; one owner, whose
+/// <see cref="Dispose"/> frees the memory or gives it back to the <see cref="TensorPool"/> it was rented from.
 /// </summary>
 public sealed class Tensor : IDisposable
 {
+    private readonly TensorPool? _pool;
     private nint _data;
 
     /// <exception cref="ArgumentOutOfRangeException">The shape has no elements or more than 2^31-1.</exception>
@@ -18,6 +20,13 @@ public sealed class Tensor : IDisposable
         Capacity = Length;
         _data = (nint)NativeMemory.AlignedAlloc((nuint)Capacity * sizeof(float), 64);
         NativeMemory.Clear((void*)_data, (nuint)Capacity * sizeof(float));
+    }
+
+    // A rented tensor is its pool's business: a forgotten one must show as outstanding, not be repaired by the finalizer.
+    internal Tensor(TensorPool pool, nint data, int capacity, long[] shape)
+    {
+        (_pool, _data, Capacity, Shape, Length) = (pool, data, capacity, shape, Count(shape));
+        GC.SuppressFinalize(this);
     }
 
     public long[] Shape { get; private set; }
@@ -52,13 +61,15 @@ public sealed class Tensor : IDisposable
     public unsafe void Dispose()
     {
         var data = Interlocked.Exchange(ref _data, 0);
-        if (data != 0) NativeMemory.AlignedFree((void*)data);
+        if (data == 0) return;
+        if (_pool is not null) _pool.Return(data, Capacity, Shape);
+        else NativeMemory.AlignedFree((void*)data);
         GC.SuppressFinalize(this);
     }
 
     ~Tensor() => Dispose();
 
-    private static int Count(ReadOnlySpan<long> shape)
+    internal static int Count(ReadOnlySpan<long> shape)
     {
         long count = 1;
         foreach (var side in shape)

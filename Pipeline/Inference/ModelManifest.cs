@@ -1,0 +1,73 @@
+using System.Text.Json;
+
+namespace Dvis.Streaming.Pipeline.Inference;
+
+/// <summary>A model folder's <c>manifest.json</c>, checked: what the model is and which files it consists of.</summary>
+public sealed record ModelManifest
+{
+    public required string Name { get; init; }
+
+    public required string Version { get; init; }
+
+    /// <summary><c>vis</c>, <c>vps</c> or <c>vss</c>.</summary>
+    public required string Task { get; init; }
+
+    /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits; the column after the last is "no object".</summary>
+    public required IReadOnlyList<ClassLabel> Classes { get; init; }
+
+    /// <summary>Q.</summary>
+    public required int Queries { get; init; }
+
+    /// <summary>C.</summary>
+    public required int HiddenSize { get; init; }
+
+    /// <summary>Cm.</summary>
+    public required int MaskChannels { get; init; }
+
+    /// <summary>Input pixels a mask cell.</summary>
+    public required int MaskStride { get; init; }
+
+    public required MatchingRule Matching { get; init; }
+
+    public required InputRule Input { get; init; }
+
+    /// <summary>Largest T the refiner takes.</summary>
+    public required int RefinerMaxWindow { get; init; }
+
+    /// <summary>Graph name, then precision.</summary>
+    public required IReadOnlyDictionary<string, IReadOnlyDictionary<string, ModelFile>> Files { get; init; }
+
+    public required string License { get; init; }
+
+    public required string WeightsFrom { get; init; }
+
+    /// <summary>Measured quality as the exporter wrote it; free form.</summary>
+    public JsonElement Quality { get; init; }
+
+    /// <summary>K.</summary>
+    public int ClassCount => Classes.Count;
+}
+
+/// <summary>How this frame's queries come into the order of the last ones.</summary>
+public enum MatchingRule
+{
+    /// <summary>Row i takes the query assigned to it.</summary>
+    Aligned,
+
+    /// <summary>As DVIS does it: by the inverse permutation. Needed by its checkpoints.</summary>
+    Dvis,
+}
+
+/// <summary>How a picture becomes the segmenter's input.</summary>
+/// <param name="ShorterSide">Pixels the shorter side is scaled to …</param>
+/// <param name="LargestSide">… unless the longer side would exceed this.</param>
+/// <param name="Divisor">Both sides are padded to a multiple of it, with 0 after normalisation.</param>
+/// <param name="Mean">Per channel, in the channel order, on the scale 0 … 255.</param>
+/// <param name="Std">Per channel.</param>
+/// <param name="ChannelOrder"><c>rgb</c> or <c>bgr</c>.</param>
+public sealed record InputRule(int ShorterSide, int LargestSide, int Divisor, float[] Mean, float[] Std, string ChannelOrder);
+
+/// <summary>One file of a model.</summary>
+/// <param name="Path">Relative to the manifest, inside its folder.</param>
+/// <param name="Sha256">Lower-case hex.</param>
+public sealed record ModelFile(string Path, string Sha256);

@@ -1,0 +1,49 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+
+namespace Dvis.Streaming.Pipeline.Segmentation;
+
+/// <summary>What the segmenter says about one frame. One owner, who disposes it or hands it on; the tensors are pooled.</summary>
+public sealed class SegmentedFrame(
+    FrameInfo info, InputGeometry geometry, Tensor frameEmbeds, Tensor maskFeatures, Tensor frameLogits, SegmentTimes times) : IDisposable
+{
+    private Tensor? _frameEmbeds = frameEmbeds, _maskFeatures = maskFeatures, _frameLogits = frameLogits;
+
+    public FrameInfo Info { get; } = info;
+
+    public InputGeometry Geometry { get; } = geometry;
+
+    public SegmentTimes Times { get; } = times;
+
+    /// <summary>Query embeddings, shape [1,Q,C].</summary>
+    public Tensor FrameEmbeds => Live(_frameEmbeds);
+
+    /// <summary>Mask features, shape [1,Cm,MaskHeight,MaskWidth].</summary>
+    public Tensor MaskFeatures => Live(_maskFeatures);
+
+    /// <summary>Class logits of this frame alone, shape [1,Q,K+1]; the last column is "no object".</summary>
+    public Tensor FrameLogits => Live(_frameLogits);
+
+    /// <summary>Takes the mask features out, for an owner that outlives the frame; the frame has none afterwards.</summary>
+    public Tensor TakeMaskFeatures() => Live(Interlocked.Exchange(ref _maskFeatures, null));
+
+    /// <summary>Takes the query embeddings out, for an owner that outlives the frame; the frame has none afterwards.</summary>
+    public Tensor TakeFrameEmbeds() => Live(Interlocked.Exchange(ref _frameEmbeds, null));
+
+    public void Dispose()
+    {
+        Interlocked.Exchange(ref _frameEmbeds, null)?.Dispose();
+        Interlocked.Exchange(ref _maskFeatures, null)?.Dispose();
+        Interlocked.Exchange(ref _frameLogits, null)?.Dispose();
+    }
+
+    private Tensor Live(Tensor? tensor) => tensor ?? throw new ObjectDisposedException(nameof(SegmentedFrame), $"Frame {Info.FrameId} of camera {Info.Camera} was disposed or handed on.");
+}
+
+/// <summary>Monotonic stamps of one frame's segmentation (<see cref="TimeProvider.GetTimestamp"/>).</summary>
+/// <param name="Begun">Preprocessing began.</param>
+/// <param name="Queued">Preprocessing was done: the wait for a batch begins.</param>
+/// <param name="Started">The batch began to run.</param>
+/// <param name="Done">The batch was done.</param>
+/// <param name="Batch">Frames in that batch.</param>
+public readonly record struct SegmentTimes(long Begun, long Queued, long Started, long Done, int Batch);
