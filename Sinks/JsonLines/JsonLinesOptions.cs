@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Pipeline;
 
 namespace Dvis.Streaming.Sinks.JsonLines;
 
@@ -6,7 +7,7 @@ namespace Dvis.Streaming.Sinks.JsonLines;
 public sealed class JsonLinesOptions
 {
     /// <summary>File to append to; <c>-</c>: standard output; empty: off.</summary>
-    public string? Path { get; set; }
+    [FilePath] public string? Path { get; set; }
 
     /// <summary>True: a slow disk slows the pipeline. False: results are shed and counted.</summary>
     public bool Lossless { get; set; }

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Pipeline;
 
 namespace Dvis.Streaming.Sinks.Mqtt;
 
@@ -16,13 +17,13 @@ public sealed class MqttOptions : IValidatableObject
 
     public string? Username { get; set; }
 
-    public string? Password { get; set; }
+    [Secret] public string? Password { get; set; }
 
     /// <summary>File with the user name; read at every connect, so that it may change. Wins over <see cref="Username"/>.</summary>
-    public string? UsernameFile { get; set; }
+    [FilePath] public string? UsernameFile { get; set; }
 
     /// <summary>File with the password; read at every connect, so that it may change. Wins over <see cref="Password"/>.</summary>
-    public string? PasswordFile { get; set; }
+    [FilePath] public string? PasswordFile { get; set; }
 
     public MqttTlsOptions Tls { get; set; } = new();
 
@@ -63,13 +64,13 @@ public sealed class MqttOptions : IValidatableObject
 public sealed class MqttTlsOptions
 {
     /// <summary>PEM file of the authorities to trust; empty: those of the system.</summary>
-    public string? Ca { get; set; }
+    [FilePath] public string? Ca { get; set; }
 
     /// <summary>PEM file of our certificate, for brokers that ask for one.</summary>
-    public string? Cert { get; set; }
+    [FilePath] public string? Cert { get; set; }
 
     /// <summary>PEM file of its private key, without a passphrase.</summary>
-    public string? Key { get; set; }
+    [FilePath] public string? Key { get; set; }
 
     /// <summary>False accepts any certificate of any host: for tests only.</summary>
     public bool Verify { get; set; } = true;
