@@ -1,0 +1,89 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+
+namespace Dvis.Streaming.Pipeline.Segmentation;
+
+/// <summary>
+/// Frame to model input: antialiased resize (equal to Pillow's), channel order, normalisation, padding. Keeps the weights and the scratch
+/// rows of the last frame size, so a camera that does not change its size allocates nothing. Not thread-safe: one per camera.
+/// </summary>
+public sealed class FramePreprocessor
+{
+    private const int RowSlack = 16;
+    private readonly InputRule _rule;
+    private readonly int _maskStride;
+    private readonly float[] _normalised = new float[3 * 256]; // [plane, byte]: (x - mean) / std
+    private InputGeometry _geometry;
+    private ResizeWeights? _horizontal, _vertical; // null: this side keeps its size
+    private byte[] _narrow = []; // source rows at the target width
+    private byte[] _row = [];
+
+    public FramePreprocessor(InputRule rule, int maskStride)
+    {
+        (_rule, _maskStride) = (rule, maskStride);
+        for (var plane = 0; plane < 3; plane++)
+            for (var x = 0; x < 256; x++)
+                _normalised[plane * 256 + x] = (x - rule.Mean[plane]) / rule.Std[plane];
+    }
+
+    /// <summary>Where a frame of this size will lie; remembered for the next frames.</summary>
+    public InputGeometry GeometryOf(int width, int height)
+    {
+        if ((_geometry.SourceWidth, _geometry.SourceHeight) != (width, height)) Prepare(width, height);
+        return _geometry;
+    }
+
+    /// <summary>Writes the frame as planes [3,PaddedHeight,PaddedWidth].</summary>
+    /// <exception cref="ArgumentException"><paramref name="image"/> has another length.</exception>
+    public void Run(Frame frame, Span<float> image)
+    {
+        var g = GeometryOf(frame.Width, frame.Height);
+        if (image.Length != 3 * g.PaddedHeight * g.PaddedWidth) throw new ArgumentException($"{image.Length} values for an image of 3 x {g.PaddedHeight} x {g.PaddedWidth}.", nameof(image));
+
+        ReadOnlySpan<byte> pixels = frame.Pixels;
+        var pitch = g.SourceWidth * 3;
+        if (_horizontal is not null)
+        {
+            pitch = g.ResizedWidth * 3 + RowSlack;
+            ResizeKernels.Horizontal(pixels, g.SourceHeight, _horizontal, _narrow, pitch);
+            pixels = _narrow;
+        }
+
+        for (var y = 0; y < g.ResizedHeight; y++)
+        {
+            var row = pixels.Slice(_vertical is null ? y * pitch : 0, g.ResizedWidth * 3);
+            if (_vertical is not null)
+            {
+                ResizeKernels.Vertical(pixels, pitch, _vertical.Starts[y], _vertical.Of(y), _row);
+                row = _row;
+            }
+
+            WriteRow(row, y, g, image);
+        }
+
+        var plane = g.PaddedHeight * g.PaddedWidth;
+        for (var p = 0; p < 3; p++) image.Slice(p * plane, plane)[(g.ResizedHeight * g.PaddedWidth)..].Clear();
+    }
+
+    private void WriteRow(ReadOnlySpan<byte> row, int y, InputGeometry g, Span<float> image)
+    {
+        for (var plane = 0; plane < 3; plane++)
+        {
+            var target = image.Slice((plane * g.PaddedHeight + y) * g.PaddedWidth, g.PaddedWidth);
+            ReadOnlySpan<float> table = _normalised.AsSpan(plane * 256, 256);
+            var channel = _rule.ChannelOrder == "bgr" ? 2 - plane : plane;
+            for (var (x, i) = (0, channel); x < g.ResizedWidth; x++, i += 3) target[x] = table[row[i]];
+            target[g.ResizedWidth..].Clear();
+        }
+    }
+
+    private void Prepare(int width, int height)
+    {
+        var g = InputGeometry.For(width, height, _rule, _maskStride);
+        _horizontal = g.ResizedWidth == width ? null : new ResizeWeights(width, g.ResizedWidth);
+        _vertical = g.ResizedHeight == height ? null : new ResizeWeights(height, g.ResizedHeight);
+        _narrow = _horizontal is null ? [] : new byte[height * (g.ResizedWidth * 3 + RowSlack)];
+        _row = new byte[g.ResizedWidth * 3];
+        _geometry = g;
+    }
+}

@@ -1,0 +1,106 @@
+namespace Dvis.Streaming.Pipeline.Segmentation;
+
+/// <summary>
+/// Requests before the segmenter, oldest first: at most one of each producer, which is the bound. Many write, one thread takes and blocks.
+/// A channel has no blocking read, and the reader is a thread on purpose.
+/// </summary>
+internal sealed class SegmentQueue
+{
+    private readonly object _gate = new();
+    private readonly List<SegmentRequest> _waiting = []; // under _gate, as are the two below
+    private int _producers;
+    private bool _complete;
+
+    public int Producers
+    {
+        get { lock (_gate) return _producers; }
+    }
+
+    public void AddProducer()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_complete, typeof(SegmenterBatcher));
+            _producers++;
+        }
+    }
+
+    public void RemoveProducer()
+    {
+        lock (_gate)
+        {
+            _producers--;
+            Monitor.Pulse(_gate); // a batch may have waited for this one
+        }
+    }
+
+    /// <returns>False when the segmenter has stopped.</returns>
+    public bool TryAdd(SegmentRequest request)
+    {
+        lock (_gate)
+        {
+            if (_complete) return false;
+            _waiting.Add(request);
+            Monitor.Pulse(_gate);
+            return true;
+        }
+    }
+
+    public void Complete()
+    {
+        lock (_gate)
+        {
+            _complete = true;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    /// <summary>
+    /// Blocks until a request waits, then moves it and up to <paramref name="max"/> - 1 of the same input size into <paramref name="batch"/>.
+    /// Waits for more at most <paramref name="patience"/>, and only while a camera is left that could bring one.
+    /// </summary>
+    /// <returns>False when the queue is complete and empty.</returns>
+    public bool Take(List<SegmentRequest> batch, int max, TimeSpan patience)
+    {
+        lock (_gate)
+        {
+            while (_waiting.Count == 0)
+            {
+                if (_complete) return false;
+                Monitor.Wait(_gate);
+            }
+
+            var size = Size(_waiting[0]);
+            var deadline = Environment.TickCount64 + (long)Math.Ceiling(patience.TotalMilliseconds);
+            while (patience > TimeSpan.Zero && !_complete && _waiting.Count < _producers && Matching(size) < max)
+            {
+                var left = deadline - Environment.TickCount64;
+                if (left <= 0 || !Monitor.Wait(_gate, (int)Math.Min(left, int.MaxValue))) break;
+            }
+
+            for (var i = 0; i < _waiting.Count && batch.Count < max;)
+            {
+                if (Size(_waiting[i]) != size)
+                {
+                    i++;
+                    continue;
+                }
+
+                batch.Add(_waiting[i]);
+                _waiting.RemoveAt(i);
+            }
+
+            return true;
+        }
+    }
+
+    private int Matching((int Width, int Height) size)
+    {
+        var count = 0;
+        foreach (var request in _waiting)
+            if (Size(request) == size) count++;
+        return count;
+    }
+
+    private static (int Width, int Height) Size(SegmentRequest request) => (request.Geometry.PaddedWidth, request.Geometry.PaddedHeight);
+}

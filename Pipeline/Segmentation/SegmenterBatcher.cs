@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Telemetry;
+
+namespace Dvis.Streaming.Pipeline.Segmentation;
+
+/// <summary>
+/// The segmenter, shared by all cameras. Each camera opens its own <see cref="CameraSegmenter"/> and has at most one frame in flight;
+/// one thread of its own takes what waits, oldest first, together with what has the same input size, and runs the graph once.
+/// The queue is bounded by the number of open cameras.
+/// </summary>
+public sealed class SegmenterBatcher : IAsyncDisposable
+{
+    private readonly IModel _segmenter;
+    private readonly ModelManifest _manifest;
+    private readonly BatchOptions _options;
+    private readonly TensorPool _pool;
+    private readonly PipelineMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly SegmentQueue _queue = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Used by the run thread only.
+    private readonly List<SegmentRequest> _batch = [];
+    private readonly Tensor[] _outputs = new Tensor[3];
+    private int _answered; // the first requests of _batch, which their cameras may already be using again
+
+    public SegmenterBatcher(IModel segmenter, ModelManifest manifest, BatchOptions options, TensorPool pool, PipelineMetrics metrics, TimeProvider time)
+    {
+        (_segmenter, _manifest, _options, _pool, _metrics, _time) = (segmenter, manifest, options, pool, metrics, time);
+        // A graph run blocks in native code for its whole length: on the pool it would starve the rest of the daemon.
+        new Thread(Run) { IsBackground = true, Name = "dvis-segmenter" }.Start();
+    }
+
+    /// <summary>Cameras that have it open.</summary>
+    public int Cameras => _queue.Producers;
+
+    /// <summary>One camera's way to the segmenter; dispose it when the camera goes.</summary>
+    /// <exception cref="ObjectDisposedException">The segmenter has stopped.</exception>
+    public CameraSegmenter Open()
+    {
+        _queue.AddProducer();
+        return new CameraSegmenter(_queue, _manifest, _pool, _metrics, _time);
+    }
+
+    /// <summary>Runs what waits, takes nothing new and ends the thread. The graph is its owner's.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Complete();
+        await _ended.Task;
+    }
+
+    private void Run()
+    {
+        while (_queue.Take(_batch, _options.Max, _options.Timeout))
+        {
+            _answered = 0;
+            try
+            {
+                RunBatch();
+            }
+            catch (Exception e) // whatever it is, it is these requests' failure: unhandled on this thread it would end the process
+            {
+                var failure = e as ModelException ?? new ModelException($"{_segmenter.Name}: the segmenter failed: {e.Message}", e);
+                while (_answered < _batch.Count) _batch[_answered++].Fail(failure);
+            }
+
+            _batch.Clear();
+        }
+
+        _ended.SetResult();
+    }
+
+    private void RunBatch()
+    {
+        var started = _time.GetTimestamp();
+        var n = _batch.Count;
+        var g = _batch[0].Geometry;
+        _outputs[0] = _pool.Rent(n, _manifest.Queries, _manifest.HiddenSize);
+        _outputs[1] = _pool.Rent(n, _manifest.MaskChannels, g.MaskHeight, g.MaskWidth);
+        _outputs[2] = _pool.Rent(n, _manifest.Queries, _manifest.ClassCount + 1);
+        var handedOn = false;
+        try
+        {
+            RunGraph(n, g);
+            var done = Measure(started);
+            handedOn = n == 1; // a batch of one hands on what the graph wrote
+            while (_answered < n)
+            {
+                var i = _answered;
+                var (embeds, features, logits) = (Part(_outputs[0], i, n), Part(_outputs[1], i, n), Part(_outputs[2], i, n));
+                _answered++;
+                _batch[i].Complete(embeds, features, logits, new SegmentTimes(_batch[i].Begun, _batch[i].Queued, started, done, n));
+            }
+        }
+        finally
+        {
+            if (!handedOn) foreach (var output in _outputs) output.Dispose();
+        }
+    }
+
+    private void RunGraph(int n, InputGeometry g)
+    {
+        if (n == 1)
+        {
+            _segmenter.Run([_batch[0].Image], _outputs);
+            return;
+        }
+
+        using var images = _pool.Rent(n, 3, g.PaddedHeight, g.PaddedWidth);
+        for (var i = 0; i < n; i++) _batch[i].Image.Span.CopyTo(Slice(images, i, n));
+        _segmenter.Run([images], _outputs);
+    }
+
+    private long Measure(long started)
+    {
+        var done = _time.GetTimestamp();
+        _metrics.BatchRun("segmenter", _batch.Count);
+        foreach (var request in _batch)
+        {
+            _metrics.StageQueued("segment", _time.GetElapsedTime(request.Queued, started).TotalSeconds);
+            _metrics.StageDuration("segment", _time.GetElapsedTime(started, done).TotalSeconds);
+        }
+
+        return done;
+    }
+
+    private Tensor Part(Tensor all, int index, int count)
+    {
+        if (count == 1) return all;
+        Span<long> shape = stackalloc long[all.Shape.Length];
+        all.Shape.CopyTo(shape);
+        shape[0] = 1;
+        var part = _pool.Rent(shape);
+        Slice(all, index, count).CopyTo(part.Span);
+        return part;
+    }
+
+    private static Span<float> Slice(Tensor all, int index, int count)
+    {
+        var length = all.Length / count;
+        Debug.Assert(length * count == all.Length);
+        return all.Span.Slice(index * length, length);
+    }
+}
