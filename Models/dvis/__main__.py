@@ -66,7 +66,7 @@ def main() -> None:
         from .export import export as run_export
         from .training import load_run
         load_run(model, arguments.run)
-        run_export(model, arguments.out, arguments.version, arguments.run)
+        run_export(model, arguments.out, arguments.version)
 
 
 def _render(arguments) -> None:

@@ -30,14 +30,14 @@ class Attention(nn.Module):
         """query [B,N,C], key and value [B,M,C], blocked float [B,N,M] (1 = must not look) -> [B,N,C]."""
         (wq, wk, wv), (bq, bk, bv) = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         q, k, v = self._split(F.linear(query, wq, bq)), self._split(F.linear(key, wk, bk)), self._split(F.linear(value, wv, bv))
-        score = (q * (1 / math.sqrt(q.shape[-1]))) @ k.transpose(-1, -2)
+        score = (q * (self.out_proj.in_features / self.heads) ** -0.5) @ k.transpose(-1, -2)
         if blocked is not None:
             score = score + blocked.unsqueeze(1) * BLOCKED
         mixed = (score.softmax(-1) @ v).transpose(1, 2)
         return self.out_proj(mixed.flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, x.shape[-1] // self.heads)).transpose(1, 2)
+        return x.reshape(x.shape[0], x.shape[1], self.heads, self.out_proj.in_features // self.heads).transpose(1, 2)
 
 
 class SelfAttentionLayer(nn.Module):

@@ -143,7 +143,7 @@ class MaskedDecoder(nn.Module):
 
     def _masks(self, embeds: Tensor, mask_features: Tensor) -> Tensor:
         product = self.mask_embed(embeds) @ mask_features.flatten(2)
-        return product.unflatten(2, mask_features.shape[2:])
+        return product.reshape(product.shape[0], product.shape[1], mask_features.shape[2], mask_features.shape[3])
 
     def _heads(self, x: Tensor, mask_features: Tensor) -> Segments:
         embeds = self.decoder_norm(x)

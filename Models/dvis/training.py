@@ -94,3 +94,16 @@ def load_average(module: nn.Module, path: Path, prefix: str) -> None:
     average = torch.load(path, map_location="cpu")["average"]
     part = {name[len(prefix) + 1:]: value for name, value in average.items() if name.startswith(prefix + ".")}
     module.load_state_dict(part)
+
+
+STAGES = (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("tracker.pt", "tracker"), ("refiner.pt", "refiner"))
+
+
+def load_run(model: nn.Module, run: Path) -> list[str]:
+    """Loads the averaged weights of all stages a run has reached; names the parts loaded."""
+    loaded = []
+    for file, part in STAGES:
+        if (run / file).exists():
+            load_average(getattr(model, part), run / file, part)
+            loaded.append(part)
+    return loaded
