@@ -42,7 +42,7 @@ TIERS = {
 
 
 @dataclass(frozen=True)
-class Path:
+class Route:
     """Back and forth between two corners, with a wobble: fold(start + velocity t) + wobble sin(pace t + phase)."""
     start: np.ndarray
     velocity: np.ndarray
@@ -62,7 +62,7 @@ class Path:
 class Thing:
     """An object to be found: a shape with a texture, or a cut-out picture (RGBA float [h,w,4]) of some other class."""
     label: int
-    path: Path
+    path: Route
     radius: float
     stretch: float          # width over height
     angle: float
@@ -161,14 +161,15 @@ def make_scene(tier: str, seed: int, extras=None) -> Scene:
     rule = TIERS[tier]
     random = np.random.default_rng([list(TIERS).index(tier), seed])
     backdrop = _backdrop(random, plain=tier == "light")
-    if extras is not None:
-        backdrop = extras.backdrop(random, backdrop)
+    real = extras if extras is not None and random.random() < extras.share else None
+    if real is not None:
+        backdrop = real.backdrop(random, backdrop)
     ground = backdrop.reshape(-1, 3).mean(0)
     things: list[Thing] = []
     for _ in range(random.integers(rule.objects[0], rule.objects[1] + 1)):
         twin = things[random.integers(len(things))] if things and random.random() < rule.twins else None
         thing = _thing(random, rule, ground, twin)
-        things.append(thing if extras is None or twin is not None else extras.thing(random, thing))
+        things.append(thing if real is None or twin is not None else real.thing(random, thing))
     layers: list[Thing | Occluder] = list(things)
     for _ in range(random.integers(rule.occluders[0], rule.occluders[1] + 1)):
         occluder = _occluder(random)
@@ -197,7 +198,7 @@ def _thing(random: np.random.Generator, rule: Tier, ground: np.ndarray, twin: Th
     if visitor:
         axis = int(np.argmax(high - low - size))
         velocity[axis] = np.copysign(max(abs(velocity[axis]), 0.7 * speed), velocity[axis])
-    path = Path(random.uniform(low, high), velocity, low, high,
+    path = Route(random.uniform(low, high), velocity, low, high,
                 random.uniform(0, 6, 2), random.uniform(0.05, 0.2, 2), random.uniform(0, 6.28, 2))
     spin = random.uniform(-0.06, 0.06) if random.random() < 0.7 else 0.0
     motion = dict(path=path, radius=radius, spin=spin, swell=random.uniform(0, 0.15), swell_pace=random.uniform(0.03, 0.12))
