@@ -44,7 +44,7 @@ public sealed record ProvisionalResult(
 public enum FinalKind { Refined, Passthrough, Skipped }
 
 /// <summary>Why a final result is not refined, or shorter than the stride.</summary>
-public enum FinalReason { None, Overload, Gap, Reset, Disabled, End }
+public enum FinalReason { None, Overload, Gap, Reset, Disabled, End, Error }
 
 /// <summary>A track in one frame of a final window; not visible where <paramref name="Visible"/> is false (then box and mask are void).</summary>
 public sealed record FinalObservation(long FrameId, float Score, bool Visible, Box Box, double AreaPx, RunLengthMask? Mask, Contour? Contour);
@@ -92,6 +92,9 @@ public sealed record LifecycleEvent(
     string Camera, string Epoch, long Sequence, EventKind Kind, DateTimeOffset Time, long? Track,
     int? ClassId, float? Score, FrameInfo? Frame, string? Reason, TrackSummary? Summary) : PipelineMessage(Camera)
 {
+    /// <summary>With <see cref="EventKind.TrackIdentityChanged"/>: the track this one turned out to be; else null.</summary>
+    public long? Into { get; init; }
+
     public override bool IsDurable => true;
 }
 

@@ -9,14 +9,11 @@ namespace Dvis.Streaming.Pipeline.Segmentation;
 /// </summary>
 public sealed class FramePreprocessor
 {
-    private const int RowSlack = 16;
     private readonly InputRule _rule;
     private readonly int _maskStride;
     private readonly float[] _normalised = new float[3 * 256]; // [plane, byte]: (x - mean) / std
     private InputGeometry _geometry;
-    private ResizeWeights? _horizontal, _vertical; // null: this side keeps its size
-    private byte[] _narrow = []; // source rows at the target width
-    private byte[] _row = [];
+    private BilinearResize? _resize; // of the last frame size
 
     public FramePreprocessor(InputRule rule, int maskStride)
     {
@@ -40,27 +37,8 @@ public sealed class FramePreprocessor
         var g = GeometryOf(frame.Width, frame.Height);
         if (image.Length != 3 * g.PaddedHeight * g.PaddedWidth) throw new ArgumentException($"{image.Length} values for an image of 3 x {g.PaddedHeight} x {g.PaddedWidth}.", nameof(image));
 
-        ReadOnlySpan<byte> pixels = frame.Pixels;
-        var pitch = g.SourceWidth * 3;
-        if (_horizontal is not null)
-        {
-            pitch = g.ResizedWidth * 3 + RowSlack;
-            ResizeKernels.Horizontal(pixels, g.SourceHeight, _horizontal, _narrow, pitch);
-            pixels = _narrow;
-        }
-
-        for (var y = 0; y < g.ResizedHeight; y++)
-        {
-            var row = pixels.Slice(_vertical is null ? y * pitch : 0, g.ResizedWidth * 3);
-            if (_vertical is not null)
-            {
-                ResizeKernels.Vertical(pixels, pitch, _vertical.Starts[y], _vertical.Of(y), _row);
-                row = _row;
-            }
-
-            WriteRow(row, y, g, image);
-        }
-
+        _resize!.Begin(frame.Pixels);
+        for (var y = 0; y < g.ResizedHeight; y++) WriteRow(_resize.Row(frame.Pixels, y), y, g, image);
         var plane = g.PaddedHeight * g.PaddedWidth;
         for (var p = 0; p < 3; p++) image.Slice(p * plane, plane)[(g.ResizedHeight * g.PaddedWidth)..].Clear();
     }
@@ -80,10 +58,7 @@ public sealed class FramePreprocessor
     private void Prepare(int width, int height)
     {
         var g = InputGeometry.For(width, height, _rule, _maskStride);
-        _horizontal = g.ResizedWidth == width ? null : new ResizeWeights(width, g.ResizedWidth);
-        _vertical = g.ResizedHeight == height ? null : new ResizeWeights(height, g.ResizedHeight);
-        _narrow = _horizontal is null ? [] : new byte[height * (g.ResizedWidth * 3 + RowSlack)];
-        _row = new byte[g.ResizedWidth * 3];
+        _resize = new BilinearResize(width, height, g.ResizedWidth, g.ResizedHeight);
         _geometry = g;
     }
 }

@@ -1,0 +1,97 @@
+"""Command line of the models: python3 -m dvis <render|sample|train|eval|export> --help (run it in Models/)."""
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+SAMPLE_TIER, SAMPLE_SEED, SAMPLE_FRAMES = "everyday", 14582, 350   # an evaluation seed: never trained on
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="dvis", description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    render = commands.add_parser("render", help="one scene as video and ground truth")
+    render.add_argument("--tier", choices=("light", "everyday", "heavy"), default="everyday")
+    render.add_argument("--seed", type=int, default=0)
+    render.add_argument("--frames", type=int, default=250)
+    render.add_argument("--out", type=Path, required=True, help="video file; the truth goes beside it as .json")
+
+    sample = commands.add_parser("sample", help="the shipped sample")
+    sample.add_argument("--out", type=Path, default=Path("../samples"))
+
+    train = commands.add_parser("train", help="one stage; an interrupted stage goes on where it was saved")
+    train.add_argument("stage", choices=("segmenter", "tracker", "refiner"))
+    train.add_argument("--minutes", type=float, required=True, help="wall-clock budget of the stage")
+    train.add_argument("--run", type=Path, default=Path("runs/small"))
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--real", type=Path, default=None, help="folder of coco128-seg: adds people, vehicles, animals and photographs")
+
+    evaluate = commands.add_parser("eval", help="quality on unseen videos")
+    evaluate.add_argument("--run", type=Path, default=Path("runs/small"))
+    evaluate.add_argument("--tier", choices=("light", "everyday", "heavy"), default="everyday")
+    evaluate.add_argument("--videos", type=int, default=100)
+    evaluate.add_argument("--frames", type=int, default=40)
+    evaluate.add_argument("--first-seed", type=int, default=100_000)
+    evaluate.add_argument("--out", type=Path, default=None, help="JSON file with the numbers")
+
+    export = commands.add_parser("export", help="four ONNX graphs, manifest and reference answers")
+    export.add_argument("--run", type=Path, default=Path("runs/small"))
+    export.add_argument("--out", type=Path, default=Path("default"))
+    export.add_argument("--version", default="1.0.0")
+
+    arguments = parser.parse_args()
+    if arguments.command in ("render", "sample"):
+        return _render(arguments)
+
+    import torch
+
+    from .model import build
+
+    torch.set_num_threads(arguments.threads)
+    model = build()
+    if arguments.command == "train":
+        _train(model, arguments)
+    elif arguments.command == "eval":
+        from .evaluation import evaluate as run_evaluation, table
+        from .training import load_run
+        load_run(model, arguments.run)
+        numbers = run_evaluation(model, arguments.tier, arguments.videos, arguments.frames, arguments.first_seed)
+        print(table(numbers))
+        if arguments.out:
+            arguments.out.write_text(json.dumps(numbers, indent=2) + "\n")
+    else:
+        from .export import export as run_export
+        from .training import load_run
+        load_run(model, arguments.run)
+        run_export(model, arguments.out, arguments.version)
+
+
+def _render(arguments) -> None:
+    from .sample import write
+    from .scenes import make_scene
+    if arguments.command == "sample":
+        video = arguments.out / "everyday.mp4"
+        write(make_scene(SAMPLE_TIER, SAMPLE_SEED), SAMPLE_FRAMES, video, video.with_suffix(".json"))
+    else:
+        write(make_scene(arguments.tier, arguments.seed), arguments.frames, arguments.out, arguments.out.with_suffix(".json"))
+
+
+def _train(model, arguments) -> None:
+    extras = None
+    if arguments.real is not None:
+        from .cutouts import Cutouts
+        extras = Cutouts.load(arguments.real)
+    if arguments.stage == "segmenter":
+        from .train_segmenter import train
+    elif arguments.stage == "tracker":
+        from .train_tracker import train
+    else:
+        from .train_refiner import train
+    train(model, arguments.run, arguments.minutes, arguments.seed, extras)
+
+
+if __name__ == "__main__":
+    main()

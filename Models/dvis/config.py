@@ -1,0 +1,42 @@
+"""The sizes in which the one DVIS definition exists."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+SHAPE_CLASSES = ("circle", "square", "triangle", "star", "cross", "ring")
+REAL_CLASSES = ("person", "vehicle", "animal")
+CLASSES = SHAPE_CLASSES + REAL_CLASSES
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that fixes the networks. Widths are channels; `classes` excludes "no object"."""
+    name: str
+    classes: int
+    queries: int                       # Q
+    hidden: int                        # C
+    mask_channels: int                 # Cm
+    heads: int
+    feedforward: int
+    decoder_layers: int
+    tracker_layers: int
+    refiner_layers: int
+    backbone: str                      # kind, see segmenter.BACKBONES
+    backbone_widths: tuple[int, ...]   # res2 .. res5 (strides 4 .. 32)
+    backbone_blocks: tuple[int, ...]
+    pixel_decoder: str                 # kind, see segmenter.PIXEL_DECODERS
+    shorter_side: int                  # input rule
+    largest_side: int
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def asdict(self) -> dict:
+        return asdict(self)
+
+
+SIZES = {
+    "small": Config("small", classes=len(CLASSES), queries=20, hidden=96, mask_channels=48, heads=4, feedforward=384,
+                    decoder_layers=3, tracker_layers=3, refiner_layers=3,
+                    backbone="compact", backbone_widths=(40, 80, 144, 208), backbone_blocks=(1, 2, 2, 2),
+                    pixel_decoder="fpn", shorter_side=160, largest_side=256),
+}

@@ -1,0 +1,118 @@
+"""A rolling pool of rendered training videos and the targets made of their instance maps."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .scenes import EVALUATION_SEEDS, HEIGHT, WIDTH, make_scene
+
+SPAN = 60  # training frames lie within the first frames of a scene
+
+
+@dataclass
+class Video:
+    pictures: np.ndarray   # uint8 [S,H,W,3]
+    ids: np.ndarray        # uint8 [S,H,W]
+    labels: np.ndarray     # int64 [N]
+
+
+@dataclass
+class Targets:
+    """Padded objects of a batch of B pictures; N is the largest number of objects of a video in it."""
+    labels: Tensor    # int64 [B,N]
+    masks: Tensor     # float [B,N,h,w]: the share of each cell of 4x4 pixels that the object covers
+    visible: Tensor   # bool [B,N]
+
+    @property
+    def boxes(self) -> Tensor:
+        """Centre x, centre y, width, height relative to the picture, from the masks' first and second moments [B,N,4]."""
+        h, w = self.masks.shape[2:]
+        total = self.masks.sum((2, 3)).clamp(min=1e-3)
+        y = (torch.arange(h, device=self.masks.device) + 0.5) / h
+        x = (torch.arange(w, device=self.masks.device) + 0.5) / w
+        columns, rows = self.masks.sum(2), self.masks.sum(3)
+        cx, cy = (columns * x).sum(-1) / total, (rows * y).sum(-1) / total
+        sx = ((columns * (x - cx[..., None]) ** 2).sum(-1) / total).sqrt()
+        sy = ((rows * (y - cy[..., None]) ** 2).sum(-1) / total).sqrt()
+        return torch.stack((cx, cy, 4 * sx, 4 * sy), -1)
+
+    def colours(self, pictures: Tensor) -> Tensor:
+        """Mean normalised colour of every object, from pictures [B,3,H,W] -> [B,N,3]."""
+        small = F.avg_pool2d(pictures, 4)
+        return torch.einsum("bnhw,bchw->bnc", self.masks, small) / self.masks.sum((2, 3)).clamp(min=1e-3)[..., None]
+
+
+def make_targets(ids: Tensor, labels: list[np.ndarray]) -> Targets:
+    """Instance maps uint8 [B,H,W] and each picture's classes -> targets at a quarter of the resolution."""
+    count = max(1, max(len(label) for label in labels))
+    padded = torch.zeros(len(labels), count, dtype=torch.long)
+    for row, label in enumerate(labels):
+        padded[row, :len(label)] = torch.from_numpy(label)
+    one_hot = ids[:, None] == torch.arange(1, count + 1, device=ids.device, dtype=ids.dtype)[:, None, None]
+    masks = F.avg_pool2d(one_hot.float(), 4)
+    return Targets(padded.to(ids.device), masks, masks.sum((2, 3)) >= 1)
+
+
+class Pool:
+    """Videos that are replaced one by one while they are used. `mix` gives each tier's share of new videos."""
+
+    def __init__(self, size: int, frames: int, seed: int, consecutive: bool, extras=None):
+        self.size, self.frames, self.consecutive, self.extras = size, frames, consecutive, extras
+        self.random = np.random.default_rng([seed, 77])
+        self.videos: list[Video] = []
+        self.next = 0
+
+    def render(self, mix: dict[str, float]) -> Video:
+        """One fresh video: S frames, consecutive or spread over the scene, never from an evaluation seed."""
+        tier = str(self.random.choice(list(mix), p=np.array(list(mix.values())) / sum(mix.values())))
+        scene = make_scene(tier, int(self.random.integers(EVALUATION_SEEDS, 2 ** 40)), self.extras)
+        if self.consecutive:
+            start = int(self.random.integers(0, SPAN))
+            times = range(start, start + self.frames)
+        else:
+            times = sorted(self.random.choice(SPAN, self.frames, replace=False))
+        pairs = [scene.frame(int(t), HEIGHT, WIDTH) for t in times]
+        return Video(np.stack([p for p, _ in pairs]), np.stack([i for _, i in pairs]), scene.labels)
+
+    def refresh(self, videos: int, mix: dict[str, float]) -> None:
+        """Adds videos, the oldest give way when the pool is full."""
+        for _ in range(videos):
+            video = self.render(mix)
+            if len(self.videos) < self.size:
+                self.videos.append(video)
+            else:
+                self.videos[self.next] = video
+                self.next = (self.next + 1) % self.size
+
+    def pairs(self, count: int) -> tuple[Tensor, Tensor, list[np.ndarray]]:
+        """`count` pairs of frames of one video each, neighbours in the batch: uint8 [2n,H,W,3], uint8 [2n,H,W], classes."""
+        pictures, ids, labels = [], [], []
+        for index in self.random.integers(len(self.videos), size=count):
+            video = self.videos[index]
+            chosen = self.random.choice(len(video.pictures), 2, replace=False)
+            flip = self.random.random() < 0.5
+            for frame in chosen:
+                step = -1 if flip else 1
+                pictures.append(video.pictures[frame][:, ::step])
+                ids.append(video.ids[frame][:, ::step])
+                labels.append(video.labels)
+        return torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(ids)), labels
+
+
+def vary(pictures: Tensor, random: np.random.Generator, group: int) -> Tensor:
+    """Colour changes [N,3,H,W], the same for each run of `group` pictures: channel order, contrast, brightness; a slight blur for some."""
+    groups = len(pictures) // group
+    orders = torch.from_numpy(np.stack([random.permutation(3) if random.random() < 0.5 else np.arange(3) for _ in range(groups)]))
+    orders = orders.repeat_interleave(group, 0)
+    gain = torch.from_numpy(random.uniform(0.75, 1.25, (groups, 3, 1, 1)).astype(np.float32)).repeat_interleave(group, 0)
+    shift = torch.from_numpy(random.uniform(-0.3, 0.3, (groups, 3, 1, 1)).astype(np.float32)).repeat_interleave(group, 0)
+    pictures = pictures[torch.arange(len(pictures))[:, None], orders.to(pictures.device)] * gain.to(pictures.device) + shift.to(pictures.device)
+    if random.random() < 0.25:
+        size = pictures.shape[2:]
+        small = F.interpolate(pictures, scale_factor=random.uniform(0.5, 0.8), mode="bilinear", align_corners=False)
+        pictures = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
+    return pictures

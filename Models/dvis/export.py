@@ -1,0 +1,135 @@
+"""Exports the four ONNX graphs of the service's contract, their manifest, and reference answers for tests."""
+from __future__ import annotations
+
+import colorsys
+import copy
+import hashlib
+import io
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .config import CLASSES
+from .model import Dvis
+
+OPSET = 16
+
+
+class _Segment(nn.Module):
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor):
+        return self.model.segment(image)
+
+
+class _Track(nn.Module):
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.tracker = model.tracker
+
+    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor, is_first: Tensor):
+        return tuple(self.tracker(frame_embeds, matched_embeds, reference, is_first))
+
+
+class _Memory(nn.Module):
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.tracker = model.tracker
+
+    def forward(self, frame_embeds: Tensor):
+        return self.tracker.frame_forward(frame_embeds)
+
+
+class _Refine(nn.Module):
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.refiner = model.refiner
+
+    def forward(self, instance_embeds: Tensor, memory: Tensor):
+        return self.refiner(instance_embeds, memory)
+
+
+# graph -> (module, inputs, outputs, dynamic axes by tensor)
+_IMAGE = {0: "batch", 2: "height", 3: "width"}
+_MAP = {0: "batch", 2: "map_height", 3: "map_width"}
+GRAPHS = {
+    "segmenter": (_Segment, ("image",), ("frame_embeds", "mask_features", "frame_logits"),
+                  {"image": _IMAGE, "mask_features": _MAP, "*": {0: "batch"}}),
+    "tracker": (_Track, ("frame_embeds", "matched_embeds", "reference", "is_first"),
+                ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
+    "frame_forward": (_Memory, ("frame_embeds",), ("memory",), {"*": {0: "frames"}}),
+    "refiner": (_Refine, ("instance_embeds", "memory"), ("logits", "mask_embeds"), {"logits": {}, "*": {0: "frames"}}),
+}
+
+
+def export(model: Dvis, folder: Path, version: str, quality: dict | None = None, max_window: int = 20) -> None:
+    """Writes segmenter.onnx, tracker.onnx, frame_forward.onnx, refiner.onnx, manifest.json and reference.{json,bin}."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
+    case = reference_inputs(model)
+    files, entries, raw = {}, [], io.BytesIO()
+    for name, (kind, inputs, outputs, axes) in GRAPHS.items():
+        module = kind(model)
+        values = tuple(case[f"{name}.{tensor}"] for tensor in inputs)
+        with torch.no_grad():
+            answers = module(*values)
+        answers = (answers,) if isinstance(answers, Tensor) else tuple(answers)
+        path = folder / f"{name}.onnx"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(module, values, str(path), opset_version=OPSET, input_names=list(inputs), output_names=list(outputs),
+                              dynamic_axes={tensor: axes.get(tensor, axes["*"]) for tensor in (*inputs, *outputs)}, do_constant_folding=True)
+        files[name] = {"fp32": {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
+        for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
+            for tensor, value in zip(names, tensors):
+                entries.append({"graph": name, "role": role, "name": tensor, "shape": list(value.shape), "offset": raw.tell()})
+                raw.write(np.ascontiguousarray(value.numpy(), "<f4").tobytes())
+    (folder / "reference.bin").write_bytes(raw.getvalue())
+    (folder / "reference.json").write_text(json.dumps(
+        {"about": "Inputs and PyTorch's answers of the four graphs: little-endian float32, offsets in bytes into reference.bin.", "tensors": entries}, indent=1) + "\n")
+    (folder / "manifest.json").write_text(json.dumps(manifest(model, version, files, quality or {}, max_window), indent=2) + "\n")
+
+
+def manifest(model: Dvis, version: str, files: dict, quality: dict, max_window: int) -> dict:
+    config = model.config
+    return {
+        "name": f"dvis-{config.name}", "version": version, "task": "vis",
+        "classes": [{"id": index, "name": name, "kind": "thing", "color": colour(index)} for index, name in enumerate(CLASSES)],
+        "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": "aligned",
+        "input": {"shorter_side": config.shorter_side, "largest_side": config.largest_side, "divisor": 32,
+                  "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
+        "refiner": {"max_window": max_window},
+        "files": files, "license": "MIT",
+        "weights_from": "trained from random weights with Models/dvis on procedurally rendered videos; see MODEL_CARD.md",
+        "quality": quality,
+    }
+
+
+def colour(index: int) -> str:
+    """Colours that neighbours in the list do not share: hues a golden angle apart."""
+    red, green, blue = colorsys.hsv_to_rgb((0.58 + index * 0.381966) % 1, 0.75, 0.95)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def reference_inputs(model: Dvis) -> dict[str, Tensor]:
+    """A small seeded input for every graph: two pictures of 32 x 64, a clip of three frames, one new and one running stream."""
+    random = np.random.default_rng(20)
+    config = model.config
+
+    def normal(*shape: int) -> Tensor:
+        return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
+
+    queries, hidden = config.queries, config.hidden
+    return {
+        "segmenter.image": normal(2, 3, 32, 64),
+        "tracker.frame_embeds": normal(2, queries, hidden), "tracker.matched_embeds": normal(2, queries, hidden),
+        "tracker.reference": normal(2, queries, hidden), "tracker.is_first": torch.tensor([1.0, 0.0]),
+        "frame_forward.frame_embeds": normal(2, queries, hidden),
+        "refiner.instance_embeds": normal(3, queries, hidden), "refiner.memory": normal(3, queries, hidden),
+    }

@@ -1,0 +1,74 @@
+"""Matching and losses, as in Mask2Former and DVIS (eq. 3-7): class, mask cross-entropy, dice; and a contrastive loss on the embeddings."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn import functional as F
+
+CLASS, MASK, DICE = 2.0, 5.0, 5.0
+MASK_FOCUS = 4.0      # the mask cross-entropy is averaged over a quarter of the picture, since objects are small
+NO_OBJECT = 0.3       # weight of "no object" in the class loss
+TEMPERATURE = 0.1     # of the contrastive loss
+
+
+def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor) -> Tensor:
+    """logits [*,Q,K+1], masks [*,Q,P] logits, labels [*,N], target [*,N,P] -> cost [*,Q,N]."""
+    pixels = masks.shape[-1]
+    probability = logits.softmax(-1)
+    index = labels.unsqueeze(-2).expand(*probability.shape[:-1], labels.shape[-1])
+    chance = probability.gather(-1, index)
+    transposed = target.transpose(-1, -2)
+    cross_entropy = (F.softplus(masks).sum(-1, keepdim=True) - masks @ transposed) * (MASK_FOCUS / pixels)
+    inside = masks.sigmoid()
+    dice = 1 - (2 * (inside @ transposed) + 1) / (inside.sum(-1, keepdim=True) + target.sum(-1).unsqueeze(-2) + 1)
+    return MASK * cross_entropy + DICE * dice - CLASS * chance
+
+
+def assign(cost: Tensor, valid: Tensor) -> Tensor:
+    """Least-cost query of every valid object: cost [R,Q,N], valid [R,N] -> int64 [R,N], -1 where there is no object."""
+    cost_array, valid_array = cost.detach().float().cpu().numpy(), valid.cpu().numpy()
+    result = np.full(valid_array.shape, -1, np.int64)
+    for row in range(len(result)):
+        objects = np.flatnonzero(valid_array[row])
+        if objects.size:
+            queries, columns = linear_sum_assignment(np.nan_to_num(cost_array[row][:, objects], nan=1e4, posinf=1e4, neginf=-1e4))
+            result[row, objects[columns]] = queries
+    return torch.from_numpy(result).to(cost.device)
+
+
+def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of all queries; those without an object are to say so. logits [R,Q,K+1], assignment and labels [R,N]."""
+    no_object = logits.shape[-1] - 1
+    goal = torch.full(logits.shape[:2], no_object, dtype=torch.long, device=logits.device)
+    rows, objects = (assignment >= 0).nonzero(as_tuple=True)
+    goal[rows, assignment[rows, objects]] = labels[rows, objects]
+    weight = torch.ones(no_object + 1, device=logits.device)
+    weight[-1] = NO_OBJECT
+    return F.cross_entropy(logits.flatten(0, 1), goal.flatten(), weight)
+
+
+def mask_losses(masks: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and dice of matched pairs, each [M,P]."""
+    if not len(masks):
+        zero = masks.sum() * 0
+        return zero, zero
+    cross_entropy = F.binary_cross_entropy_with_logits(masks, target) * MASK_FOCUS
+    inside = masks.sigmoid()
+    dice = 1 - (2 * (inside * target).sum(-1) + 1) / (inside.sum(-1) + target.sum(-1) + 1)
+    return cross_entropy, dice.mean()
+
+
+def contrast(first: Tensor, second: Tensor, first_query: Tensor, second_query: Tensor) -> Tensor:
+    """InfoNCE on the cosine (IDOL; RefineVIS, eq. 3): an object's query in one frame must find its query among all of another frame.
+
+    embeddings [R,Q,C], queries of the same objects [R,N] (-1 = not visible)."""
+    first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)
+    rows, objects = ((first_query >= 0) & (second_query >= 0)).nonzero(as_tuple=True)
+    if not len(rows):
+        return first.sum() * 0
+    a, b = first_query[rows, objects], second_query[rows, objects]
+    forward = (first[rows, a].unsqueeze(1) * second[rows]).sum(-1) / TEMPERATURE
+    backward = (second[rows, b].unsqueeze(1) * first[rows]).sum(-1) / TEMPERATURE
+    return 0.5 * (F.cross_entropy(forward, b) + F.cross_entropy(backward, a))

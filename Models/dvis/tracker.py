@@ -1,0 +1,89 @@
+"""The referring tracker: keeps every object in its slot from frame to frame (DVIS, section 3.1)."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from .config import Config
+from .layers import CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer
+
+
+class Step(NamedTuple):
+    """One frame's tracker output."""
+    embeds: Tensor       # [B,Q,C] after the norm
+    reference: Tensor    # [B,Q,C] before it: the next frame's reference
+    logits: Tensor       # [B,Q,K+1]
+    mask_embeds: Tensor  # [B,Q,Cm]
+
+
+class ReferringTracker(nn.Module):
+    def __init__(self, config: Config):
+        super().__init__()
+        c, layers = config.hidden, range(config.tracker_layers)
+        self.transformer_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads) for _ in layers])
+        self.transformer_cross_attention_layers = nn.ModuleList([CrossAttentionLayer(c, config.heads) for _ in layers])
+        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward) for _ in layers])
+        self.decoder_norm = nn.LayerNorm(c)
+        self.class_embed = nn.Linear(c, config.classes + 1)
+        self.mask_embed = Perceptron(c, config.mask_channels)
+
+    def forward(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> Step:
+        """One frame: segmenter queries E, the same matched to the slots A, the last frame's raw output L (all [B,Q,C]), is_first [B] 1 or 0.
+
+        First frame: identity = query = own output, starting with E. Otherwise identity starts with A and the query is L in every layer."""
+        return self.steps(frame, matched, reference, is_first)[-1]
+
+    def steps(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> list[Step]:
+        """`forward` after every layer; inference needs the last only."""
+        first = is_first.view(-1, 1, 1)
+        x = first * frame + (1 - first) * matched
+        held = (1 - first) * reference
+        answers = []
+        for cross, among, feed in self._layers():
+            x = feed(among(cross(x, first * x + held, frame, frame)))
+            answers.append(self.heads(x))
+        return answers
+
+    def frame_forward(self, frame: Tensor) -> Tensor:
+        """Every frame as a first frame: [N,Q,C] -> memory for the refiner [N,Q,C], normed, in the segmenter's order."""
+        x = frame
+        for cross, among, feed in self._layers():
+            x = feed(among(cross(x, x, frame, frame)))
+        return self.decoder_norm(x)
+
+    def heads(self, x: Tensor) -> Step:
+        embeds = self.decoder_norm(x)
+        return Step(embeds, x, self.class_embed(embeds), self.mask_embed(embeds))
+
+    def _layers(self):
+        return zip(self.transformer_cross_attention_layers, self.transformer_self_attention_layers, self.transformer_ffn_layers)
+
+
+def match(last: np.ndarray, current: np.ndarray) -> np.ndarray:
+    """For every slot of `last` [Q,C] the query of `current` [Q,C] that continues it (least sum of 1 - cosine; DVIS, eq. 1)."""
+    unit = [x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-6) for x in (last, current)]
+    return linear_sum_assignment(np.nan_to_num(1 - unit[0] @ unit[1].T))[1]
+
+
+def align(frames: np.ndarray) -> np.ndarray:
+    """Chains `match` over a clip: embeddings [T,Q,C] -> for every frame the query of each slot, int64 [T,Q]."""
+    order = np.empty(frames.shape[:2], np.int64)
+    order[0] = np.arange(frames.shape[1])
+    for t in range(1, len(frames)):
+        order[t] = match(frames[t - 1][order[t - 1]], frames[t])
+    return order
+
+
+def track(tracker: ReferringTracker, frames: Tensor) -> list[Step]:
+    """The tracker over a whole clip [T,Q,C], exactly as a live stream would run it."""
+    order = torch.from_numpy(align(frames.detach().float().cpu().numpy())).to(frames.device)
+    steps: list[Step] = []
+    for t, frame in enumerate(frames):
+        own = frame[None]
+        first = torch.full((1,), float(t == 0), device=frames.device)
+        steps.append(tracker(own, own[:, order[t]], steps[-1].reference if steps else own, first))
+    return steps

@@ -1,0 +1,19 @@
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Telemetry;
+
+namespace Dvis.Streaming.Pipeline;
+
+/// <summary>What every stage of one camera needs.</summary>
+/// <param name="Camera">Name.</param>
+/// <param name="Models">Shared by all cameras.</param>
+/// <param name="Tensors">Shared by all cameras.</param>
+public sealed record CameraContext(
+    string Camera, DvisModels Models, TensorPool Tensors, IPublisher Publisher, PipelineMetrics Metrics, TimeProvider Time,
+    TrackOptions Track, PublishOptions Publish, RefinerOptions Refiner)
+{
+    /// <summary>Classes that are published; all when the option names none.</summary>
+    public bool IsPublished(int classId) => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);
+
+    public string Label(int classId) => Models.Manifest.Classes[classId].Name;
+}

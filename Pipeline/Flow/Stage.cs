@@ -1,0 +1,51 @@
+using System.Threading.Channels;
+
+namespace Dvis.Streaming.Pipeline.Flow;
+
+/// <summary>
+/// Pumps one step from link to link. End of stream travels on the links, failure on the task, and the token only to the source:
+/// a failing stage closes its input (upstream stops) and completes its output (downstream drains).
+/// </summary>
+public static class Stage
+{
+    public static async Task RunAsync<TIn, TOut>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, IAsyncEnumerable<TOut>> step, Link<TOut> output)
+        where TIn : class, IDisposable
+        where TOut : class, IDisposable
+    {
+        try
+        {
+            await foreach (var item in step(input.ReadAllAsync())) await output.WriteAsync(item);
+        }
+        catch (ChannelClosedException)
+        {
+            // The next stage ended first; its own task carries the reason.
+        }
+        finally
+        {
+            input.Close();
+            output.Complete();
+        }
+    }
+
+    /// <summary>The last stage: a step with nothing behind it.</summary>
+    public static async Task RunAsync<TIn>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, Task> step)
+        where TIn : class, IDisposable
+    {
+        try
+        {
+            await step(input.ReadAllAsync());
+        }
+        finally
+        {
+            input.Close();
+        }
+    }
+
+    /// <summary>Waits for all stages; the first failure stops the source. Throws what failed.</summary>
+    public static async Task WhenAllAsync(CancellationTokenSource source, params Task[] stages)
+    {
+        await foreach (var stage in Task.WhenEach(stages))
+            if (stage.IsFaulted) await source.CancelAsync();
+        await Task.WhenAll(stages);
+    }
+}

@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using Dvis.Streaming.Pipeline.Publishing;
+
+namespace Dvis.Streaming.Pipeline.Masks;
+
+/// <summary>
+/// The outer boundary of a mask's largest part as one closed polygon in source pixels, simplified so that no corner is
+/// farther than <c>tolerance</c> cells from it (Douglas and Peucker 1973). Holes are not drawn. Buffers are reused; not thread-safe.
+/// </summary>
+public sealed class ContourTracer(double tolerance = 1.0)
+{
+    // Directions of travel along cell edges, clockwise: right, down, left, up.
+    private static readonly (int X, int Y)[] s_step = [(1, 0), (0, 1), (-1, 0), (0, -1)];
+
+    private readonly List<(int X, int Y)> _loop = [], _best = [];
+    private readonly Stack<(int From, int To)> _spans = new();
+    private bool[] _cells = [], _seen = [], _keep = [];
+
+    /// <summary>Null when the mask is empty.</summary>
+    public Contour? Trace(RunLengthMask mask, int cell, int frameWidth, int frameHeight)
+    {
+        if (mask.IsEmpty) return null;
+        // A border of background all around saves every bounds check of the walk.
+        var (stride, rows) = (mask.Width + 2, mask.Height + 2);
+        Decode(mask, stride, rows);
+        _best.Clear();
+        long bestArea = 0;
+        for (var y = 1; y < rows - 1; y++)
+        {
+            for (var x = 1; x < stride - 1; x++)
+            {
+                // The top edge of a cell under background that no walk has passed begins an outer boundary or a hole's lower rim.
+                if (!_cells[y * stride + x] || _cells[(y - 1) * stride + x] || _seen[y * stride + x]) continue;
+                var area = Walk(x, y, stride);
+                if (area <= bestArea) continue;
+                bestArea = area;
+                _best.Clear();
+                _best.AddRange(_loop);
+            }
+        }
+
+        return _best.Count < 3 ? null : Simplify(cell, frameWidth, frameHeight);
+    }
+
+    private void Decode(RunLengthMask mask, int stride, int rows)
+    {
+        if (_cells.Length != stride * rows)
+        {
+            _cells = new bool[stride * rows];
+            _seen = new bool[stride * rows];
+        }
+
+        Array.Clear(_cells);
+        Array.Clear(_seen);
+        var at = 0;
+        for (var i = 0; i < mask.Counts.Length; i++)
+        {
+            var end = at + mask.Counts[i];
+            if ((i & 1) == 0) at = end;
+            else
+                for (; at < end; at++) _cells[(at % mask.Height + 1) * stride + at / mask.Height + 1] = true;
+        }
+    }
+
+    /// <summary>Walks the boundary with the foreground on the right hand; returns twice the enclosed area, negative around a hole.</summary>
+    private long Walk(int startX, int startY, int stride)
+    {
+        _loop.Clear();
+        long area = 0;
+        // Corner coordinates: (x,y) is the upper left corner of cell (x,y). Start along the top edge, to the right.
+        var (x, y, direction) = (startX, startY, 0);
+        do
+        {
+            if (direction == 0) _seen[y * stride + x] = true;
+            var (nx, ny) = (x + s_step[direction].X, y + s_step[direction].Y);
+            area += (long)x * ny - (long)nx * y;
+            (x, y) = (nx, ny);
+            // The two cells ahead of the corner, left and right of the direction of travel.
+            var (left, right) = direction switch
+            {
+                0 => (_cells[(y - 1) * stride + x], _cells[y * stride + x]),
+                1 => (_cells[y * stride + x], _cells[y * stride + x - 1]),
+                2 => (_cells[y * stride + x - 1], _cells[(y - 1) * stride + x - 1]),
+                _ => (_cells[(y - 1) * stride + x - 1], _cells[(y - 1) * stride + x]),
+            };
+            // Diagonal neighbours count as connected only through edges: turn right first.
+            var turn = !right ? 1 : left ? 3 : 0;
+            if (turn == 0) continue;
+            _loop.Add((x, y));
+            direction = (direction + turn) & 3;
+        }
+        while (x != startX || y != startY || direction != 0);
+        return area;
+    }
+
+    private Contour Simplify(int cell, int frameWidth, int frameHeight)
+    {
+        if (_keep.Length < _best.Count + 1) _keep = new bool[_best.Count * 2 + 1];
+        Array.Clear(_keep, 0, _best.Count + 1);
+        // Two anchors: the first corner and the one farthest from it; the loop closes over the first again.
+        var far = 0;
+        for (var i = 1; i < _best.Count; i++)
+            if (Square(_best[i], _best[0]) > Square(_best[far], _best[0])) far = i;
+        _keep[0] = _keep[far] = true;
+        _spans.Clear();
+        _spans.Push((0, far));
+        _spans.Push((far, _best.Count));
+        while (_spans.TryPop(out var span))
+        {
+            var (a, b) = (_best[span.From], _best[span.To % _best.Count]);
+            var (worst, at) = (tolerance, -1);
+            for (var i = span.From + 1; i < span.To; i++)
+            {
+                var distance = Distance(_best[i], a, b);
+                if (distance > worst) (worst, at) = (distance, i);
+            }
+
+            if (at < 0) continue;
+            _keep[at] = true;
+            _spans.Push((span.From, at));
+            _spans.Push((at, span.To));
+        }
+
+        var points = ImmutableArray.CreateBuilder<float>();
+        for (var i = 0; i < _best.Count; i++)
+        {
+            if (!_keep[i]) continue;
+            points.Add(Math.Min((_best[i].X - 1) * cell, frameWidth));
+            points.Add(Math.Min((_best[i].Y - 1) * cell, frameHeight));
+        }
+
+        return new Contour(points.ToImmutable());
+    }
+
+    private static long Square((int X, int Y) a, (int X, int Y) b) => (long)(a.X - b.X) * (a.X - b.X) + (long)(a.Y - b.Y) * (a.Y - b.Y);
+
+    /// <summary>Distance of <paramref name="p"/> from the segment a–b.</summary>
+    private static double Distance((int X, int Y) p, (int X, int Y) a, (int X, int Y) b)
+    {
+        var length = Square(a, b);
+        if (length == 0) return Math.Sqrt(Square(p, a));
+        var t = Math.Clamp(((double)(p.X - a.X) * (b.X - a.X) + (double)(p.Y - a.Y) * (b.Y - a.Y)) / length, 0, 1);
+        var (dx, dy) = (a.X + t * (b.X - a.X) - p.X, a.Y + t * (b.Y - a.Y) - p.Y);
+        return Math.Sqrt(dx * dx + dy * dy);
+    }
+}

@@ -1,0 +1,53 @@
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Segmentation;
+
+namespace Dvis.Streaming.Pipeline.Masks;
+
+/// <summary>
+/// Makes masks of the wanted queries of one frame: logits on the network's grid, bits to compare, and the published form on demand.
+/// One per stage; what it returns is valid until the next <see cref="Load"/>. Not thread-safe.
+/// </summary>
+public sealed class MaskReader(int maskChannels, bool contours)
+{
+    private readonly MaskEncoder _encoder = new();
+    private readonly ContourTracer _tracer = new();
+    private readonly List<MaskBits> _bits = [];
+    private float[] _logits = [];
+    private MaskGeometry _geometry;
+
+    /// <param name="maskEmbeds">Shape [Q,Cm].</param>
+    /// <param name="maskFeatures">Shape [1,Cm,h,w].</param>
+    /// <param name="wanted">Queries; row k of what follows is query wanted[k].</param>
+    public void Load(ReadOnlySpan<float> maskEmbeds, Tensor maskFeatures, ReadOnlySpan<int> wanted, in MaskGeometry geometry)
+    {
+        _geometry = geometry;
+        var cells = geometry.GridWidth * geometry.GridHeight;
+        if (_logits.Length < wanted.Length * cells) _logits = new float[wanted.Length * cells];
+        MaskKernels.Logits(maskEmbeds, maskFeatures.Span, maskChannels, wanted, _logits);
+        for (var k = 0; k < wanted.Length; k++)
+        {
+            if (_bits.Count == k) _bits.Add(new MaskBits());
+            _bits[k].Assign(Row(k));
+        }
+    }
+
+    public MaskBits Bits(int row) => _bits[row];
+
+    /// <summary>Null when nothing of the mask lies in the frame.</summary>
+    public EncodedMask? Encode(int row) => _encoder.Encode(Row(row), _geometry);
+
+    /// <summary>Null when contours are not wanted.</summary>
+    public Contour? Trace(RunLengthMask mask)
+        => contours ? _tracer.Trace(mask, _geometry.Cell, _geometry.FrameWidth, _geometry.FrameHeight) : null;
+
+    public static MaskGeometry GeometryOf(in InputGeometry input, int cell) => new(
+        input.SourceWidth, input.SourceHeight, input.MaskWidth, input.MaskHeight,
+        (double)input.ResizedWidth * input.MaskWidth / input.PaddedWidth, (double)input.ResizedHeight * input.MaskHeight / input.PaddedHeight, cell);
+
+    private ReadOnlySpan<float> Row(int row)
+    {
+        var cells = _geometry.GridWidth * _geometry.GridHeight;
+        return _logits.AsSpan(row * cells, cells);
+    }
+}

@@ -1,0 +1,124 @@
+using Dvis.Streaming.Pipeline.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Pipeline.Publishing;
+
+/// <summary>
+/// One bounded queue and one loop for each sink, shared by all cameras: a slow or failing sink hurts only itself. Started once,
+/// stopped after the last camera.
+/// </summary>
+public sealed partial class FanOut : IPublisher, IAsyncDisposable
+{
+    private readonly Lane[] _lanes;
+    private readonly PipelineMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger<FanOut> _logger;
+    private readonly CancellationTokenSource _abort = new();
+
+    public FanOut(IEnumerable<IResultSink> sinks, int capacity, PipelineMetrics metrics, TimeProvider time, ILogger<FanOut> logger)
+    {
+        (_metrics, _time, _logger) = (metrics, time, logger);
+        _lanes = [.. sinks.Select(sink => new Lane(sink, new SinkQueue(capacity, sink.Lossless, _ => metrics.SinkDropped(sink.Name, "queue_full"))))];
+    }
+
+    /// <summary>Starts the sinks; a sink that cannot start now keeps trying on its own.</summary>
+    public async Task StartAsync(CancellationToken cancel)
+    {
+        foreach (var lane in _lanes)
+        {
+            await lane.Sink.StartAsync(cancel);
+            lane.Loop = Task.Run(() => RunAsync(lane), CancellationToken.None);
+        }
+    }
+
+    public async ValueTask PublishAsync(PipelineMessage message)
+    {
+        foreach (var lane in _lanes) await lane.Queue.WriteAsync(message);
+    }
+
+    /// <summary>Delivers what is queued and flushes the sinks; gives up when <paramref name="limit"/> is over.</summary>
+    /// <returns>False when something may not have been delivered.</returns>
+    public async Task<bool> StopAsync(TimeSpan limit)
+    {
+        foreach (var lane in _lanes) lane.Queue.Complete();
+        _abort.CancelAfter(limit);
+        var done = await Task.WhenAll(_lanes.Select(DrainAsync));
+        return done.All(d => d);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _abort.CancelAsync();
+        foreach (var lane in _lanes)
+        {
+            lane.Queue.Complete();
+            if (lane.Loop is not null) await lane.Loop;
+            await lane.Sink.DisposeAsync();
+            lane.Queue.Dispose();
+        }
+
+        _abort.Dispose();
+    }
+
+    private async Task<bool> DrainAsync(Lane lane)
+    {
+        try
+        {
+            if (lane.Loop is not null) await lane.Loop;
+            await lane.Sink.FlushAsync(_abort.Token);
+            return !_abort.IsCancellationRequested;
+        }
+        catch (Exception e) // a sink may fail in any way; the others still drain
+        {
+            LogFlushFailed(lane.Sink.Name, e);
+            return false;
+        }
+    }
+
+    private async Task RunAsync(Lane lane)
+    {
+        while (await lane.Queue.ReadAsync() is { } message)
+        {
+            if (_abort.IsCancellationRequested)
+            {
+                _metrics.SinkDropped(lane.Sink.Name, "shutdown");
+                continue;
+            }
+
+            try
+            {
+                await lane.Sink.PublishAsync(message, _abort.Token);
+            }
+            catch (Exception e) // whatever it is, it is this sink's and this message's
+            {
+                _metrics.SinkFailed(lane.Sink.Name);
+                if (lane.MayLog(_time)) LogPublishFailed(lane.Sink.Name, e);
+            }
+        }
+    }
+
+    private sealed class Lane(IResultSink sink, SinkQueue queue)
+    {
+        private long _logged;
+
+        public IResultSink Sink { get; } = sink;
+
+        public SinkQueue Queue { get; } = queue;
+
+        public Task? Loop { get; set; }
+
+        /// <summary>One line a second at the most.</summary>
+        public bool MayLog(TimeProvider time)
+        {
+            if (_logged != 0 && time.GetElapsedTime(_logged) < TimeSpan.FromSeconds(1)) return false;
+            _logged = time.GetTimestamp();
+            return true;
+        }
+    }
+
+    [LoggerMessage(2201, LogLevel.Error, "Sink {Sink}: a message could not be published.")]
+    private partial void LogPublishFailed(string sink, Exception e);
+
+    [LoggerMessage(2202, LogLevel.Error, "Sink {Sink}: could not be flushed.")]
+    private partial void LogFlushFailed(string sink, Exception e);
+}

@@ -1,0 +1,81 @@
+namespace Dvis.Streaming.Pipeline.Publishing;
+
+/// <summary>
+/// Bounded queue before one sink. When full it sheds the oldest telemetry, and only when there is none the oldest durable message;
+/// a lossless one makes the writer wait instead. Many writers, one reader; order is kept.
+/// </summary>
+public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessage> shed) : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly LinkedList<PipelineMessage> _items = [];
+    private readonly SemaphoreSlim _filled = new(0), _space = new(capacity);
+    private bool _completed;
+
+    public int Capacity => capacity;
+
+    public int Count
+    {
+        get
+        {
+            lock (_gate) return _items.Count;
+        }
+    }
+
+    /// <summary>Adds one; after <see cref="Complete"/> it is shed.</summary>
+    public async ValueTask WriteAsync(PipelineMessage message)
+    {
+        if (lossless) await _space.WaitAsync();
+        PipelineMessage? victim = null;
+        lock (_gate)
+        {
+            if (_completed) victim = message;
+            else
+            {
+                _items.AddLast(message);
+                if (_items.Count > capacity) victim = TakeVictim();
+                else _filled.Release();
+            }
+        }
+
+        if (victim is not null) shed(victim);
+    }
+
+    /// <summary>The oldest message; null when completed and empty.</summary>
+    public async ValueTask<PipelineMessage?> ReadAsync()
+    {
+        await _filled.WaitAsync();
+        lock (_gate)
+        {
+            if (_items.First is not { } node) return null;
+            _items.RemoveFirst();
+            if (lossless) _space.Release();
+            return node.Value;
+        }
+    }
+
+    /// <summary>No more will come; what is inside is still read.</summary>
+    public void Complete()
+    {
+        lock (_gate)
+        {
+            if (_completed) return;
+            _completed = true;
+            _filled.Release();
+        }
+    }
+
+    public void Dispose()
+    {
+        _filled.Dispose();
+        _space.Dispose();
+    }
+
+    private PipelineMessage TakeVictim()
+    {
+        var node = _items.First!;
+        while (node is { Value.IsDurable: true }) node = node.Next;
+        node ??= _items.First!;
+        _items.Remove(node);
+        return node.Value;
+    }
+}

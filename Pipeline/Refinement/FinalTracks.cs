@@ -1,0 +1,182 @@
+using System.Collections.Immutable;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Tracking;
+
+namespace Dvis.Streaming.Pipeline.Refinement;
+
+/// <summary>
+/// Makes the tracks of a final result, from the refiner's answer or from what the provisional results had said. Buffers are
+/// reused; not thread-safe.
+/// </summary>
+public sealed class FinalTracks
+{
+    /// <summary>As for provisional results: two masks that share this much are one object.</summary>
+    private const double DuplicateIoU = 0.6;
+
+    private readonly CameraContext _camera;
+    private readonly MaskReader _masks;
+    private readonly int _queries, _classes, _maskChannels;
+    private readonly float[] _refined, _mean;
+    private readonly List<int> _wanted = [], _order = [], _taken = [];
+    private readonly SortedDictionary<long, Gathered> _tracks = [];
+
+    public FinalTracks(CameraContext camera)
+    {
+        var manifest = camera.Models.Manifest;
+        _camera = camera;
+        (_queries, _classes, _maskChannels) = (manifest.Queries, manifest.ClassCount, manifest.MaskChannels);
+        _masks = new MaskReader(_maskChannels, camera.Publish.Contours);
+        _refined = new float[_queries * (_classes + 1)];
+        _mean = new float[_queries * (_classes + 1)];
+    }
+
+    /// <summary>The refiner's answer for frames [first, first+count) of the window.</summary>
+    public ImmutableArray<FinalTrack> FromRefiner(ClipWindow window, RefinedClip clip, int first, int count)
+    {
+        Score(window, clip);
+        _tracks.Clear();
+        for (var t = first; t < first + count; t++) Read(window.Frames[t], clip.MaskEmbeds.Span.Slice(t * _queries * _maskChannels, _queries * _maskChannels));
+        return Build(window, first, count);
+    }
+
+    /// <summary>What was shown, said again.</summary>
+    public ImmutableArray<FinalTrack> FromShown(ClipWindow window, int first, int count)
+    {
+        _tracks.Clear();
+        for (var t = first; t < first + count; t++)
+        {
+            var frame = window.Frames[t];
+            foreach (var shown in frame.Shown)
+            {
+                var number = Resolve(frame, shown.Number);
+                Gather(number).Add(new FinalObservation(frame.Info.FrameId, shown.Score, true, shown.Box, shown.AreaPx, shown.Mask, shown.Contour), shown.ClassId, shown.Score);
+            }
+        }
+
+        return Build(window, first, count);
+    }
+
+    /// <summary>Class probabilities of the clip: the refiner's, raised by the tracker's mean where that is higher (DVIS inference).</summary>
+    private void Score(ClipWindow window, RefinedClip clip)
+    {
+        Array.Clear(_mean);
+        foreach (var frame in window.Frames) TensorPrimitives.Add(_mean, frame.Logits.Span, _mean);
+        TensorPrimitives.Divide(_mean, window.Frames.Count, _mean);
+        var width = _classes + 1;
+        for (var slot = 0; slot < _queries; slot++)
+        {
+            var mean = _mean.AsSpan(slot * width, width);
+            TensorPrimitives.SoftMax(mean, mean);
+            TensorPrimitives.SoftMax(clip.Logits.Span.Slice(slot * width, width), _refined.AsSpan(slot * width, width));
+        }
+    }
+
+    private void Read(TrackedFrame frame, ReadOnlySpan<float> maskEmbeds)
+    {
+        var width = _classes + 1;
+        _wanted.Clear();
+        for (var slot = 0; slot < _queries; slot++)
+        {
+            // The refiner alone decides whether the object exists; the class may profit from the tracker.
+            if (frame.Slots[slot].Identity?.Resolve().Confirmed == true
+                && TensorPrimitives.Max<float>(_refined.AsSpan(slot * width, _classes)) >= _camera.Track.MinScore) _wanted.Add(slot);
+        }
+
+        _masks.Load(maskEmbeds, frame.MaskFeatures, CollectionsMarshal.AsSpan(_wanted), frame.Geometry);
+        _order.Clear();
+        for (var row = 0; row < _wanted.Count; row++) _order.Add(row);
+        _order.Sort((a, b) => Rank(frame, b).CompareTo(Rank(frame, a)));
+        _taken.Clear();
+        foreach (var row in _order)
+        {
+            var slot = _wanted[row];
+            var (classId, score) = BestClass(slot);
+            if (!_camera.IsPublished(classId)) continue;
+            var track = Gather(frame.Slots[slot].Identity!.Resolve().Number);
+            if (track.LastFrame == frame.Info.FrameId) continue;
+            var mask = IsDuplicate(row) ? null : _masks.Encode(row);
+            if (mask is not null) _taken.Add(row);
+            track.Add(
+                mask is null
+                    ? new FinalObservation(frame.Info.FrameId, score, false, default, 0, null, null)
+                    : new FinalObservation(frame.Info.FrameId, score, true, mask.Box, mask.AreaPx, mask.Mask, _masks.Trace(mask.Mask)),
+                classId, score);
+        }
+    }
+
+    private (int ClassId, float Score) BestClass(int slot)
+    {
+        var width = _classes + 1;
+        var (best, score) = (0, 0f);
+        for (var k = 0; k < _classes; k++)
+        {
+            var p = Math.Max(_refined[slot * width + k], _mean[slot * width + k]);
+            if (p > score) (best, score) = (k, p);
+        }
+
+        return (best, score);
+    }
+
+    private double Rank(TrackedFrame frame, int row)
+        => BestClass(_wanted[row]).Score + (frame.Slots[_wanted[row]].State == TrackState.Active ? 1 : 0);
+
+    private bool IsDuplicate(int row)
+    {
+        foreach (var other in _taken)
+            if (_masks.Bits(other).IoU(_masks.Bits(row)) >= DuplicateIoU) return true;
+        return false;
+    }
+
+    private Gathered Gather(long number)
+    {
+        if (!_tracks.TryGetValue(number, out var track)) _tracks[number] = track = new Gathered();
+        return track;
+    }
+
+    private ImmutableArray<FinalTrack> Build(ClipWindow window, int first, int count)
+    {
+        var tracks = ImmutableArray.CreateBuilder<FinalTrack>();
+        foreach (var (number, gathered) in _tracks)
+        {
+            if (!gathered.Visible) continue;
+            int? said = null;
+            for (var t = first; t < first + count; t++)
+                foreach (var shown in window.Frames[t].Shown)
+                    if (Resolve(window.Frames[t], shown.Number) == number) said = shown.ClassId;
+            tracks.Add(new FinalTrack(number, gathered.ClassId, gathered.Score, said == gathered.ClassId ? null : said, gathered.Observations.DrainToImmutable()));
+        }
+
+        return tracks.DrainToImmutable();
+    }
+
+    internal static long Resolve(TrackedFrame frame, long number)
+    {
+        foreach (var slot in frame.Slots)
+            if (slot.Identity?.Number == number) return slot.Identity.Resolve().Number;
+        return number;
+    }
+
+    private sealed class Gathered
+    {
+        public ImmutableArray<FinalObservation>.Builder Observations { get; } = ImmutableArray.CreateBuilder<FinalObservation>();
+
+        public bool Visible { get; private set; }
+
+        public int ClassId { get; private set; }
+
+        public float Score { get; private set; } = -1;
+
+        public long LastFrame { get; private set; } = -1;
+
+        public void Add(FinalObservation observation, int classId, float score)
+        {
+            Observations.Add(observation);
+            Visible |= observation.Visible;
+            LastFrame = observation.FrameId;
+            if (score > Score) (ClassId, Score) = (classId, score);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+using System.Threading.Channels;
+using Dvis.Streaming.Pipeline.Flow;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Refinement;
+using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Tracking;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Pipeline;
+
+/// <summary>
+/// One camera's way of a frame. Read this first:
+/// <code>
+/// source ─▶ captured ─▶ segment ─▶ segmented ─▶ track ─▶ tracked ─▶ refine
+///                                                 └─▶ provisional, events    └─▶ final, events
+/// </code>
+/// </summary>
+public sealed class StreamPipeline(
+    CameraContext camera, IFrameSource source, SegmenterBatcher segmenter, QueueOptions queue, ILogger<StreamPipeline> logger)
+{
+    /// <summary>Runs until the source ends or <paramref name="stop"/> asks it to; then everything on the way is finished and published.</summary>
+    /// <exception cref="Inference.ModelException">The segmenter or the tracker failed.</exception>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        var drops = queue.Policy == "drop_oldest" || (queue.Policy == "auto" && source.IsLive);
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var segmenting = segmenter.Open();
+        using var tracking = new TrackStage(camera);
+
+        var captured = new Link<Frame>(
+            queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
+            _ => camera.Metrics.FrameDropped(camera.Camera, "captured", "queue_full"));
+        var segmented = new Link<SegmentedFrame>(1, BoundedChannelFullMode.Wait);
+        // Room for one more window than is committed at once: a refiner that is slower than that is behind.
+        var tracked = new Link<TrackedFrame>(camera.Refiner.Stride + 1, BoundedChannelFullMode.Wait);
+
+        using var refining = new RefineStage(camera, () => drops && tracked.Count == tracked.Capacity, logger);
+        await Stage.WhenAllAsync(
+            stopping,
+            CaptureAsync(captured, stopping.Token),
+            Task.Run(() => Stage.RunAsync(captured, new SegmentStage(camera, segmenting, drops ? queue.MaxAge : null).RunAsync, segmented), CancellationToken.None),
+            Task.Run(() => Stage.RunAsync(segmented, tracking.RunAsync, tracked), CancellationToken.None),
+            Task.Run(() => Stage.RunAsync(tracked, refining.RunAsync), CancellationToken.None));
+    }
+
+    private async Task CaptureAsync(Link<Frame> captured, CancellationToken stop)
+    {
+        try
+        {
+            await foreach (var frame in source.ReadAsync(stop)) await captured.WriteAsync(frame);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // A stop that was asked for is a normal end.
+        }
+        catch (ChannelClosedException)
+        {
+            // The next stage ended first; its own task carries the reason.
+        }
+        finally
+        {
+            captured.Complete();
+        }
+    }
+}

@@ -1,0 +1,168 @@
+using System.Collections.Immutable;
+using System.Numerics.Tensors;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Segmentation;
+
+namespace Dvis.Streaming.Pipeline.Tracking;
+
+/// <summary>
+/// Segmented frames in, tracked frames out; on the way the provisional result and the events of each frame are published.
+/// One per camera, one thread at a time.
+/// </summary>
+public sealed class TrackStage : IDisposable
+{
+    /// <summary>Cells of the network's grid below which a mask is noise.</summary>
+    private const int SmallestMask = 3;
+
+    private readonly CameraContext _camera;
+    private readonly ReferringTracker _tracker;
+    private readonly EpochClock _clock;
+    private readonly MaskReader _masks;
+    private readonly int _queries, _classes, _channels;
+    private readonly float[] _probabilities;
+    private readonly List<int> _wanted = [];
+    private readonly List<Candidate> _candidates = [];
+    private readonly List<PipelineMessage> _events = [];
+    private Epoch _epoch = new("");
+    private TrackLives? _lives;
+    private FrameInfo? _last;
+
+    public TrackStage(CameraContext camera)
+    {
+        var manifest = camera.Models.Manifest;
+        (_queries, _classes, _channels) = (manifest.Queries, manifest.ClassCount, manifest.HiddenSize);
+        _camera = camera;
+        _tracker = new ReferringTracker(camera.Models, camera.Tensors);
+        _clock = new EpochClock(camera.Track.ResetAfterGap, camera.Time);
+        _masks = new MaskReader(manifest.MaskChannels, camera.Publish.Contours);
+        _probabilities = new float[_queries * (_classes + 1)];
+    }
+
+    public async IAsyncEnumerable<TrackedFrame> RunAsync(IAsyncEnumerable<SegmentedFrame> input)
+    {
+        await foreach (var segmented in input)
+        {
+            TrackedFrame tracked;
+            ProvisionalResult result;
+            using (segmented) (tracked, result) = Track(segmented);
+            await _camera.Publisher.PublishAsync(result);
+            await PublishEventsAsync();
+            yield return tracked;
+        }
+
+        _lives?.EndAll(FinalReason.End, "shutdown");
+        await PublishEventsAsync();
+    }
+
+    public void Dispose() => _tracker.Dispose();
+
+    private (TrackedFrame Tracked, ProvisionalResult Result) Track(SegmentedFrame frame)
+    {
+        var started = _camera.Time.GetTimestamp();
+        var info = frame.Info;
+        if (_clock.Advance(info) is { } reason) BeginEpoch(info, reason);
+        var dropped = _last is null ? 0 : info.FrameId - _last.FrameId - 1;
+        _last = info;
+        var lives = _lives!;
+        var step = _tracker.Step(frame);
+        using var maskEmbeds = step.MaskEmbeds;
+        var geometry = MaskReader.GeometryOf(frame.Geometry, _camera.Publish.MaskGrid);
+        FindCandidates(step, frame, geometry);
+        lives.Update(info, _clock.Seconds, _candidates, _probabilities, step.InstanceEmbeds.Span);
+        var shown = Observe(lives);
+
+        var elapsed = _camera.Time.GetElapsedTime(started);
+        var times = frame.Times;
+        var latency = new StageLatency(
+            Queue: _camera.Time.GetElapsedTime(info.ReceivedTicks, times.Begun).TotalMilliseconds,
+            Segment: _camera.Time.GetElapsedTime(times.Begun, times.Done).TotalMilliseconds,
+            Track: elapsed.TotalMilliseconds);
+        _camera.Metrics.StageDuration("track", elapsed.TotalSeconds);
+        _camera.Metrics.FramesProcessed(_camera.Camera, "provisional");
+        _camera.Metrics.TracksActive(_camera.Camera, shown.Length);
+        var tracked = new TrackedFrame(info, _epoch, geometry)
+        {
+            InstanceEmbeds = step.InstanceEmbeds,
+            FrameEmbeds = frame.TakeFrameEmbeds(),
+            MaskFeatures = frame.TakeMaskFeatures(),
+            Logits = step.Logits,
+            Slots = lives.Occupants(),
+            Shown = shown,
+            Ended = lives.Ended,
+            Merges = lives.Merges,
+            Latency = latency,
+        };
+        return (tracked, new ProvisionalResult(info, _epoch.Id, shown, _epoch.FinalThrough, dropped, latency));
+    }
+
+    private void FindCandidates(TrackerStep step, SegmentedFrame frame, in MaskGeometry geometry)
+    {
+        var width = _classes + 1;
+        _wanted.Clear();
+        _candidates.Clear();
+        for (var slot = 0; slot < _queries; slot++)
+        {
+            var row = _probabilities.AsSpan(slot * width, width);
+            TensorPrimitives.SoftMax(step.Logits.Span.Slice(slot * width, width), row);
+            if (TensorPrimitives.Max<float>(row[.._classes]) >= _camera.Track.MinScore) _wanted.Add(slot);
+        }
+
+        _masks.Load(step.MaskEmbeds.Span, frame.MaskFeatures, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_wanted), geometry);
+        for (var row = 0; row < _wanted.Count; row++)
+        {
+            var slot = _wanted[row];
+            var scores = _probabilities.AsSpan(slot * width, _classes);
+            var best = TensorPrimitives.IndexOfMax<float>(scores);
+            if (_masks.Bits(row).Count >= SmallestMask) _candidates.Add(new Candidate(slot, row, best, scores[best], _masks.Bits(row)));
+        }
+    }
+
+    private ImmutableArray<TrackObservation> Observe(TrackLives lives)
+    {
+        var shown = ImmutableArray.CreateBuilder<TrackObservation>();
+        foreach (var candidate in _candidates)
+        {
+            if (lives.SeenIn(candidate.Slot) is not { State: TrackState.Active } life || !_camera.IsPublished(life.ClassId)) continue;
+            if (_masks.Encode(candidate.Row) is not { } mask) continue;
+            shown.Add(new TrackObservation(
+                life.Identity.Number, life.ClassId, life.Score, life.State, life.Age, mask.Box, mask.AreaPx,
+                mask.CentroidX, mask.CentroidY, mask.Truncated, mask.Mask, _masks.Trace(mask.Mask)));
+        }
+
+        shown.Sort((a, b) => a.Number.CompareTo(b.Number));
+        return shown.DrainToImmutable();
+    }
+
+    private void BeginEpoch(FrameInfo frame, string reason)
+    {
+        var first = _lives is null;
+        _lives?.EndAll(reason == "gap" ? FinalReason.Gap : FinalReason.Reset, reason);
+        _tracker.Reset();
+        _epoch = new Epoch(Ulid.New(_camera.Time));
+        _lives = new TrackLives(_epoch, _queries, _classes, _channels, _camera.Track, Note);
+        _last = null;
+        if (first) return;
+        _camera.Metrics.TrackerReset(_camera.Camera, reason);
+        _events.Add(new LifecycleEvent(_camera.Camera, _epoch.Id, _epoch.NextEvent(), EventKind.TrackerReset, frame.Capture.Stamp, null, null, null, frame, reason, null));
+    }
+
+    private void Note(TrackChange change)
+    {
+        var life = change.Life;
+        var label = _camera.Label(life.ClassId);
+        if (change.Kind == EventKind.TrackStarted) _camera.Metrics.TrackStarted(_camera.Camera, label);
+        if (change.Kind == EventKind.TrackEnded) _camera.Metrics.TrackEnded(_camera.Camera, label);
+        if (!_camera.IsPublished(life.ClassId)) return;
+        _events.Add(new LifecycleEvent(
+            _camera.Camera, _epoch.Id, _epoch.NextEvent(), change.Kind, _last?.Capture.Stamp ?? _camera.Time.GetUtcNow(),
+            life.Identity.Number, life.ClassId, life.Score, _last, change.Reason, change.Summary) { Into = change.Into });
+    }
+
+    private async ValueTask PublishEventsAsync()
+    {
+        foreach (var e in _events) await _camera.Publisher.PublishAsync(e);
+        _events.Clear();
+    }
+}

@@ -1,0 +1,55 @@
+using System.Collections.Immutable;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Pipeline.Publishing;
+
+namespace Dvis.Streaming.Pipeline.Tracking;
+
+/// <summary>Who sits in a query slot in one frame.</summary>
+/// <param name="Identity">Null: nobody.</param>
+/// <param name="State">Of that track in that frame.</param>
+public readonly record struct SlotOccupant(TrackIdentity? Identity, TrackState State);
+
+/// <summary>
+/// One frame after the tracker, on its way to refinement. One owner, who disposes it; the tensors are pooled.
+/// Shapes: <c>Logits</c> [1,Q,K+1], <c>InstanceEmbeds</c> and <c>FrameEmbeds</c> [1,Q,C], <c>MaskFeatures</c> [1,Cm,h,w].
+/// </summary>
+public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geometry) : IDisposable
+{
+    public FrameInfo Info { get; } = info;
+
+    public Epoch Epoch { get; } = epoch;
+
+    public MaskGeometry Geometry { get; } = geometry;
+
+    public required Tensor InstanceEmbeds { get; init; }
+
+    public required Tensor FrameEmbeds { get; init; }
+
+    public required Tensor MaskFeatures { get; init; }
+
+    public required Tensor Logits { get; init; }
+
+    /// <summary>Length Q.</summary>
+    public required SlotOccupant[] Slots { get; init; }
+
+    /// <summary>What the provisional result showed.</summary>
+    public required ImmutableArray<TrackObservation> Shown { get; init; }
+
+    /// <summary>Tracks that ended at this frame.</summary>
+    public required ImmutableArray<EndedTrack> Ended { get; init; }
+
+    /// <summary>Tracks that turned out, at this frame, to be others.</summary>
+    public required ImmutableArray<IdentityChange> Merges { get; init; }
+
+    public required StageLatency Latency { get; init; }
+
+    public void Dispose()
+    {
+        InstanceEmbeds.Dispose();
+        FrameEmbeds.Dispose();
+        MaskFeatures.Dispose();
+        Logits.Dispose();
+    }
+}
