@@ -1,1 +1,3 @@
-return 0;
+using Dvis.Streaming.Hosting.Commands;
+
+return await DvisCommand.InvokeAsync(args);

@@ -15,9 +15,12 @@ internal sealed class ConfigErrors
 
     /// <summary>In the order of the file. A mistake in <c>defaults</c> reaches every camera; it is told once.</summary>
     public IReadOnlyList<ConfigError> InOrder =>
-        [.. _errors.DistinctBy(e => (e.Mark, e.Message)).OrderBy(e => e.Mark.Source, StringComparer.Ordinal).ThenBy(e => e.Mark.Line).ThenBy(e => e.Mark.Column)];
+        [.. _errors.OrderBy(e => e.Path.StartsWith("cameras.", StringComparison.Ordinal)).DistinctBy(e => (e.Mark, e.Message)).OrderBy(e => e.Mark.Source, StringComparer.Ordinal).ThenBy(e => e.Mark.Line).ThenBy(e => e.Mark.Column)];
 
     public void Add(Mark mark, string path, string message) => _errors.Add(new ConfigError(mark, path, message));
+
+    /// <summary>True when this key is already known to be wrong: what follows from it is not worth telling.</summary>
+    public bool Has(string path) => _errors.Exists(e => e.Path == path);
 
     public void ThrowIfAny()
     {

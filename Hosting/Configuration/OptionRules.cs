@@ -14,12 +14,12 @@ internal static class OptionRules
             if (rule.IsValid(value)) continue;
             return rule switch
             {
-                _ when rule.ErrorMessage is { } message => message,
                 RangeAttribute r => $"expected {Bound(r, r.Minimum)} to {Bound(r, r.Maximum)}",
-                AllowedValuesAttribute a => $"expected one of {string.Join(", ", Allowed(a))}{KeyPath.DidYouMean(value as string ?? "", Allowed(a))}",
+                AllowedValuesAttribute a => $"expected one of {string.Join(", ", Allowed(a))}{(value is string s ? KeyPath.DidYouMean(s, Allowed(a)) : "")}",
                 RequiredAttribute => "expected a value",
                 MinLengthAttribute m => $"expected at least {m.Length} {(m.Length == 1 ? "entry" : "entries")}",
                 MaxLengthAttribute m => $"expected at most {m.Length} entries",
+                RegularExpressionAttribute { ErrorMessage: { } message } => message,
                 RegularExpressionAttribute r => $"expected to match {r.Pattern}",
                 _ => rule.FormatErrorMessage(KeyPath.Snake(property.Name)),
             };

@@ -13,16 +13,18 @@ internal sealed class SecretFiles(string folder, Func<string, string?> environme
     /// <summary>Every secret read so far.</summary>
     public IReadOnlyCollection<string> Values => _values;
 
+    /// <summary>Full path of the file; null, and an error, when it is nowhere.</summary>
+    public string? Resolve(string name, Mark mark, string path)
+    {
+        var file = Candidates(name).FirstOrDefault(File.Exists);
+        if (file is null) errors.Add(mark, path, $"the file '{name}' does not exist; looked at {string.Join(", ", Candidates(name))}");
+        return file;
+    }
+
     /// <summary>Content without its last line break; null, and an error, when there is none to read.</summary>
     public string? Read(string name, Mark mark, string path)
     {
-        var file = Candidates(name).FirstOrDefault(File.Exists);
-        if (file is null)
-        {
-            errors.Add(mark, path, $"the file '{name}' does not exist; looked at {string.Join(", ", Candidates(name))}");
-            return null;
-        }
-
+        if (Resolve(name, mark, path) is not { } file) return null;
         try
         {
             if (new FileInfo(file).Length > MaxBytes)

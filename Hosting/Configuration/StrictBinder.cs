@@ -59,6 +59,7 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         Marks[path] = node.Mark;
         if (OptionProperty.IsSection(option.Type))
         {
+            if (node is YamlScalar { IsNull: true, Value: not "" } && AllowsNull(option)) return;
             if (AsMapping(node, path) is { } map) BindSection(option.Get(section) ?? Fresh(section, option), map, path);
         }
         else if (OptionProperty.MapElement(option.Type) is { } element)
@@ -71,9 +72,31 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
             if (OptionRules.Broken(option.Property, value) is { } expected)
                 errors.Add(node.Mark, path, $"found {(option.IsSecret ? "a secret" : Found(node, value))}, {expected}");
             else
-                option.Set(section, option.IsPath && value is string { Length: > 0 } file ? Path.GetFullPath(file, folder) : value);
+                option.Set(section, option.IsPath && option.Key.EndsWith(FileTwin, StringComparison.Ordinal) && value is string { Length: > 0 } file ? SecretFile(section, option, file, node.Mark, path) : value);
         }
     }
+
+    /// <summary>Makes every relative path a full one, those of the defaults too.</summary>
+    public void ResolvePaths(object section)
+    {
+        foreach (var option in OptionProperty.Of(section.GetType()))
+        {
+            var value = option.Get(section);
+            if (option.IsPath && value is string { Length: > 0 } file && file != "-") option.Set(section, Path.GetFullPath(file, folder));
+            else if (value is IDictionary map) foreach (var element in map.Values) ResolvePaths(element!);
+            else if (value is not null && OptionProperty.IsSection(option.Type)) ResolvePaths(value);
+        }
+    }
+
+    /// <summary>A file that its owner reads anew when needed: found where secrets lie, and read here so that its content is known as a secret.</summary>
+    private string SecretFile(object section, OptionProperty option, string file, Mark mark, string path)
+    {
+        if (secrets.Resolve(file, mark, path) is not { } found) return file;
+        if (OptionProperty.Of(section.GetType()).Any(o => o.IsSecret && o.Key + FileTwin == option.Key)) secrets.Read(found, mark, path);
+        return found;
+    }
+
+    private static bool AllowsNull(OptionProperty option) => new NullabilityInfoContext().Create(option.Property).WriteState != NullabilityState.NotNull;
 
     private static object Fresh(object section, OptionProperty option)
     {
@@ -107,7 +130,7 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         }
 
         if (scalar.IsNull && (option.Type == typeof(string) || Nullable.GetUnderlyingType(option.Type) is not null))
-            return new NullabilityInfoContext().Create(option.Property).WriteState != NullabilityState.NotNull || Fail(node, path, "a value");
+            return AllowsNull(option) || Fail(node, path, "a value");
         var isSize = ScalarText.IsSize(option.Property);
         return ScalarText.TryParse(scalar.Value, option.Type, isSize, out value, out var expected) || Fail(node, path, expected, option.IsSecret);
     }

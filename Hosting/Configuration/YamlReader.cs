@@ -36,10 +36,10 @@ internal sealed class YamlReader
         }
         catch (YamlException e)
         {
-            var line = (int)e.Start.Line;
-            var tab = text.Split('\n').ElementAtOrDefault(line - 1)?.TrimStart(' ').StartsWith('\t') == true;
-            var detail = tab ? "indentation must be spaces, found a tab" : e.InnerException?.Message ?? e.Message;
-            errors.Add(new Mark(name, line, (int)e.Start.Column), "", $"not valid YAML: {detail}");
+            // The parser tells of a tab in other words, and elsewhere.
+            var tab = Array.FindIndex(text.Split('\n'), l => l.TrimStart(' ').StartsWith('\t'));
+            if (tab >= 0) errors.Add(new Mark(name, tab + 1, 1), "", "not valid YAML: indentation must be spaces, found a tab");
+            else errors.Add(new Mark(name, (int)e.Start.Line, (int)e.Start.Column), "", $"not valid YAML: {e.InnerException?.Message ?? e.Message}");
             return null;
         }
     }

@@ -1,0 +1,87 @@
+using System.ComponentModel.DataAnnotations;
+using System.Net;
+using System.Text.RegularExpressions;
+
+namespace Dvis.Streaming.Hosting.Configuration;
+
+/// <summary>What no single option can know: names, files that must exist, options that must fit each other.</summary>
+internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDictionary<string, Mark> marks, ConfigErrors errors)
+{
+    private static readonly string[] Providers = ["tensorrt", "cuda", "cpu"];
+
+    public void Run()
+    {
+        Model();
+        Runtime();
+        if (options.Cameras.Count == 0) Add("cameras", "found no camera, expected at least one");
+        foreach (var (name, camera) in options.Cameras) Camera(name, camera);
+        Section("mqtt", options.Mqtt);
+        Section("sinks.json_lines", options.Sinks.JsonLines);
+        Http();
+    }
+
+    private void Model()
+    {
+        var refiner = options.Model.Refiner;
+        if (refiner.Stride + refiner.Lookahead > refiner.Window)
+            Add("model.refiner", $"found stride {refiner.Stride} + lookahead {refiner.Lookahead} = {refiner.Stride + refiner.Lookahead}, expected at most the window of {refiner.Window} frames");
+        if (!File.Exists(Path.Combine(options.Model.Path, "manifest.json")))
+            Add("model.path", $"found '{options.Model.Path}', expected a folder with a manifest.json");
+    }
+
+    private void Runtime()
+    {
+        var provider = options.Runtime.Provider;
+        for (var i = 0; i < provider.Length; i++)
+            if (!Providers.Contains(provider[i]))
+                Add($"runtime.provider[{i}]", $"found '{provider[i]}', expected one of {string.Join(", ", Providers)}{KeyPath.DidYouMean(provider[i], Providers)}");
+        if (options.Runtime.Library is { Length: > 0 } library && !File.Exists(library))
+            Add("runtime.library", $"the file '{library}' does not exist");
+    }
+
+    private void Camera(string name, CameraOptions camera)
+    {
+        var path = $"cameras.{name}";
+        if (!CameraName().IsMatch(name)) Add(path, $"found the name '{name}', {Names.Expected}");
+        Section(path, camera.ToSource());
+        if (camera.File is { } file && !File.Exists(file)) Add($"{path}.file", $"the file '{file}' does not exist");
+    }
+
+    private void Http()
+    {
+        if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint))
+            Add("http.bind", $"found '{options.Http.Bind}', expected an address and port such as 127.0.0.1:8080");
+        else if (!IPAddress.IsLoopback(endpoint.Address) && !options.Http.AllowRemote)
+            Add("http.bind", $"found '{options.Http.Bind}', which others can reach without a login; expected a loopback address, or http.allow_remote: true");
+    }
+
+    /// <summary>Asks an option class for what it knows about its own options.</summary>
+    private void Section(string path, object section)
+    {
+        if (section is not IValidatableObject validatable) return;
+        foreach (var result in validatable.Validate(new ValidationContext(section)))
+        {
+            var keys = result.MemberNames.Select(m => KeyPath.Join(path, KeyPath.Snake(m))).ToList();
+            Add(keys.Find(marks.ContainsKey) ?? path, Redaction.Urls(result.ErrorMessage ?? "is not valid"));
+        }
+    }
+
+    private void Add(string path, string message)
+    {
+        if (!errors.Has(path)) errors.Add(MarkOf(path), path, message);
+    }
+
+    /// <summary>Of the key, or of the nearest section above it that was written down.</summary>
+    private Mark MarkOf(string path)
+    {
+        for (var p = path; ;)
+        {
+            if (marks.TryGetValue(p, out var mark)) return mark;
+            var dot = p.LastIndexOfAny(['.', '[']);
+            p = dot < 0 ? "" : p[..dot];
+        }
+    }
+
+    [GeneratedRegex($"^{Names.Pattern}$")]
+    private static partial Regex CameraName();
+}

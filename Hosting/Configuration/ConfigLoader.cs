@@ -1,0 +1,126 @@
+using System.Collections;
+
+namespace Dvis.Streaming.Hosting.Configuration;
+
+/// <summary>
+/// From file to options: parse, include, substitute, override, inherit, bind, check. Whatever is wrong at any of these steps is
+/// collected and thrown once.
+/// </summary>
+internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Override> arguments)
+{
+    private const int MaxIncludes = 256;
+
+    private readonly ConfigErrors _errors = new();
+
+    /// <exception cref="ConfigException">With every error there is.</exception>
+    public LoadedConfig Load(string file)
+    {
+        var full = Path.GetFullPath(file);
+        var folder = Path.GetDirectoryName(full)!;
+        var secrets = new SecretFiles(folder, Variable, _errors);
+        var substitution = new Substitution(Variable, secrets, _errors);
+
+        var root = Read(full, file, substitution);
+        if (root.Entries.Count == 0) _errors.ThrowIfAny();
+        foreach (var overriding in Override.FromEnvironment(environment).Concat(arguments)) root = overriding.ApplyTo(root, _errors);
+        foreach (var (path, shown) in Includes(root, folder, file)) root = Include(root, Read(path, shown, substitution), "");
+        if (root.Find("defaults")?.Value is YamlMapping defaults) root = Inherit(root, defaults);
+
+        var options = new StreamingOptions();
+        var binder = new StrictBinder(folder, secrets, _errors);
+        binder.BindSection(options, root, "");
+        binder.ResolvePaths(options);
+        new ConfigChecks(options, binder.Marks, _errors).Run();
+        _errors.ThrowIfAny();
+        return new LoadedConfig(options, full, [.. secrets.Values]);
+    }
+
+    private string? Variable(string name) => (string?)environment[name];
+
+    private YamlMapping Read(string path, string shown, Substitution substitution)
+    {
+        var empty = new YamlMapping(new Mark(shown, 1, 1), []);
+        try
+        {
+            // Looked at before it is read, so that a device or a huge file is never pulled in.
+            if (new FileInfo(path) is { Exists: true, Length: > 4L * YamlReader.MaxCharacters } huge)
+                _errors.Add(new Mark(shown), "", $"found {huge.Length} bytes, expected at most {YamlReader.MaxCharacters} characters");
+            else if (YamlReader.Read(File.ReadAllText(path), shown, _errors) is { } node)
+                return substitution.Apply(node) switch
+                {
+                    YamlMapping map => map,
+                    YamlScalar { IsNull: true } => empty,
+                    var other => Wrong(other),
+                };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _errors.Add(new Mark(shown), "", $"cannot be read: {e.Message}");
+        }
+
+        return empty;
+
+        YamlMapping Wrong(YamlNode other)
+        {
+            _errors.Add(other.Mark, "", $"found {other.Kind}, expected a section with keys");
+            return empty;
+        }
+    }
+
+    private IEnumerable<(string Path, string Shown)> Includes(YamlMapping root, string folder, string file)
+    {
+        if (root.Find("include")?.Value is not YamlSequence patterns) yield break;
+        var shownFolder = Path.GetDirectoryName(file) ?? "";
+        var count = 0;
+        foreach (var pattern in patterns.Items.OfType<YamlScalar>())
+        {
+            var (directory, name) = (Path.GetDirectoryName(pattern.Value) ?? "", Path.GetFileName(pattern.Value));
+            var full = Path.GetFullPath(directory, folder);
+            var hasWildcard = name.AsSpan().ContainsAny('*', '?');
+            string[] found = name.Length > 0 && Directory.Exists(full) ? [.. Directory.EnumerateFiles(full, name).Order(StringComparer.Ordinal)] : [];
+            if (found.Length == 0 && !hasWildcard) _errors.Add(pattern.Mark, "include", $"the file '{pattern.Value}' does not exist");
+            foreach (var path in found)
+            {
+                if (++count > MaxIncludes)
+                {
+                    _errors.Add(pattern.Mark, "include", $"found more than {MaxIncludes} files");
+                    yield break;
+                }
+
+                yield return (path, Path.Combine(shownFolder, directory, Path.GetFileName(path)));
+            }
+        }
+    }
+
+    /// <summary>Adds the keys of an included file; what is already set may not be set again.</summary>
+    private YamlMapping Include(YamlMapping into, YamlMapping file, string path)
+    {
+        foreach (var entry in file.Entries)
+        {
+            var key = KeyPath.Join(path, entry.Key);
+            var mine = into.Find(entry.Key);
+            if (key == "include") _errors.Add(entry.KeyMark, key, "an included file cannot include others");
+            else if (mine is null) into = new YamlMapping(into.Mark, [.. into.Entries, entry]);
+            else if (mine.Value is YamlMapping a && entry.Value is YamlMapping b) into = into.With(entry.Key, Include(a, b, key));
+            else if (mine.Value is YamlScalar { IsNull: true, Inline: false } && entry.Value is YamlMapping) into = into.With(entry.Key, entry.Value);
+            else if (key != "version" && mine.Value is not YamlScalar { Inline: true }) _errors.Add(entry.KeyMark, key, $"already set at {mine.KeyMark}");
+        }
+
+        return into;
+    }
+
+    private static YamlMapping Inherit(YamlMapping root, YamlMapping defaults)
+    {
+        if (root.Find("cameras")?.Value is not YamlMapping cameras) return root;
+        var known = OptionProperty.Of(typeof(CameraDefaults)).Select(o => o.Key).ToHashSet();
+        var inherited = new YamlMapping(defaults.Mark, [.. defaults.Entries.Where(e => known.Contains(e.Key))]);
+        foreach (var camera in cameras.Entries)
+            if (camera.Value is YamlMapping map) cameras = cameras.With(camera.Key, map.Over(inherited));
+        return root.With("cameras", cameras);
+    }
+}
+
+/// <summary>A configuration that passed every check.</summary>
+/// <param name="File">Full path.</param>
+/// <param name="Secrets">Texts that must never be shown.</param>
+internal sealed record LoadedConfig(StreamingOptions Options, string File, IReadOnlyCollection<string> Secrets);

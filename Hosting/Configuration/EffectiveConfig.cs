@@ -1,0 +1,58 @@
+using System.Collections;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Dvis.Streaming.Hosting.Configuration;
+
+/// <summary>Writes options back as YAML: what really holds after files, environment and defaults. Secrets are masked.</summary>
+internal static class EffectiveConfig
+{
+    public static string Write(LoadedConfig config)
+    {
+        var text = new StringBuilder();
+        Section(text, config.Options, 0);
+        return Redaction.Apply(text.ToString(), config.Secrets);
+    }
+
+    /// <summary>Names this configuration, secrets left out: 16 hexadecimal digits.</summary>
+    public static string Hash(LoadedConfig config) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Write(config))))[..16];
+
+    private static void Section(StringBuilder text, object section, int indent)
+    {
+        foreach (var option in OptionProperty.Of(section.GetType()))
+        {
+            text.Append(' ', indent).Append(option.Key).Append(':');
+            var value = option.Get(section);
+            if (value is IDictionary { Count: > 0 } map) Map(text, map, indent);
+            else if (value is not null && OptionProperty.IsSection(option.Type)) Section(text.AppendLine(), value, indent + 2);
+            else text.Append(' ').AppendLine(Text(option, value));
+        }
+    }
+
+    private static void Map(StringBuilder text, IDictionary map, int indent)
+    {
+        text.AppendLine();
+        foreach (DictionaryEntry entry in map)
+        {
+            text.Append(' ', indent + 2).Append(entry.Key).AppendLine(":");
+            Section(text, entry.Value!, indent + 4);
+        }
+    }
+
+    private static string Text(OptionProperty option, object? value) => value switch
+    {
+        null => "null",
+        IDictionary => "{}",
+        string when option.IsSecret => $"\"{Redaction.Mask}\"",
+        Array items => $"[{string.Join(", ", items.Cast<object>().Select(i => Quote(i, isSize: false)))}]",
+        _ => Quote(value, ScalarText.IsSize(option.Property)),
+    };
+
+    private static string Quote(object value, bool isSize)
+    {
+        var text = ScalarText.Format(value, isSize);
+        // Dollars are doubled, so that what is printed can be read again.
+        return value is not string ? text : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("$", "$$", StringComparison.Ordinal)}\"";
+    }
+}
