@@ -1,0 +1,36 @@
+using System.Diagnostics.Metrics;
+using Dvis.Streaming.Pipeline.Telemetry;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+
+namespace Dvis.Streaming.Hosting.Telemetry;
+
+/// <summary>The SDK between the meters of this process and the exporter.</summary>
+internal sealed class MetricsPipeline : IDisposable
+{
+    /// <summary>Label combinations of one metric (the SDK's default); further ones are counted together, marked <c>otel_metric_overflow</c>.</summary>
+    public const int MaxSeriesPerMetric = 2000;
+
+    private readonly MeterProvider _provider;
+
+    public MetricsPipeline(PipelineMetrics metrics, PrometheusExporter exporter)
+    {
+        // The SDK hears every meter of the process by name. Another host in the process (tests run several) has meters of the same names.
+        var ours = metrics.Meter.Scope;
+        _provider = Sdk.CreateMeterProviderBuilder()
+            .AddMeter(PipelineMetrics.MeterName, "System.Runtime")
+            .AddView(instrument => View(instrument, ours))
+            .AddReader(new BaseExportingMetricReader(exporter) { TemporalityPreference = MetricReaderTemporalityPreference.Cumulative })
+            .Build();
+    }
+
+    public void Dispose() => _provider.Dispose();
+
+    private static MetricStreamConfiguration? View(Instrument instrument, object? ours)
+    {
+        if (instrument.Meter.Scope is not null && instrument.Meter.Scope != ours) return MetricStreamConfiguration.Drop;
+        // promtool rejects a gauge whose name ends in _count: that suffix belongs to histograms.
+        var isCountGauge = instrument.Name.EndsWith(".count", StringComparison.Ordinal) && instrument.GetType().Name.Contains("UpDown", StringComparison.Ordinal);
+        return isCountGauge ? MetricStreamConfiguration.Drop : null;
+    }
+}
