@@ -1,0 +1,80 @@
+using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Sources.Synthetic;
+
+namespace Dvis.Streaming.Sources;
+
+/// <summary>
+/// Where one camera's frames come from (<c>cameras.&lt;name&gt;</c>, with the defaults of <c>defaults.rtsp</c>):
+/// exactly one of <see cref="Url"/>, <see cref="File"/> and <see cref="Synthetic"/>.
+/// </summary>
+public sealed class SourceOptions : IValidatableObject
+{
+    /// <summary>Camera, <c>rtsp://</c> or <c>rtsps://</c>; a login may stand in it.</summary>
+    public string? Url { get; set; }
+
+    /// <summary>Video file, anything ffmpeg reads.</summary>
+    public string? File { get; set; }
+
+    /// <summary>Rendered scene, for demonstrations and tests.</summary>
+    public SyntheticOptions? Synthetic { get; set; }
+
+    /// <summary>A file starts again when it is over; every pass is a new session.</summary>
+    public bool Loop { get; set; }
+
+    /// <summary>A file is read at the speed of its timestamps instead of as fast as it can be processed.</summary>
+    public bool Realtime { get; set; }
+
+    /// <summary>How RTP travels: <c>tcp</c> loses nothing, <c>udp</c> is for cameras that know nothing else.</summary>
+    [AllowedValues("tcp", "udp")] public string Transport { get; set; } = "tcp";
+
+    /// <summary>Longest wait for the camera to answer.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Longest silence between two frames before the session is ended and begun anew.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00")] public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    public BackoffOptions Backoff { get; set; } = new();
+
+    /// <summary>Frames a second at most; the others are dropped and counted. 0: all.</summary>
+    [Range(0.0, 1000.0)] public double MaxFps { get; set; }
+
+    /// <summary>Login for <see cref="Url"/>; takes the place of one that stands in it.</summary>
+    public string? Username { get; set; }
+
+    public string? Password { get; set; }
+
+    /// <summary>File whose first line is the user name; read at every connect, so a rotated secret is picked up.</summary>
+    public string? UsernameFile { get; set; }
+
+    /// <summary>File whose first line is the password; read at every connect.</summary>
+    public string? PasswordFile { get; set; }
+
+    /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
+    [Required] public string Ffmpeg { get; set; } = "ffmpeg";
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        var given = (Url is null ? 0 : 1) + (File is null ? 0 : 1) + (Synthetic is null ? 0 : 1);
+        if (given != 1)
+            yield return new ValidationResult($"exactly one of url, file and synthetic must be set, not {given}", [nameof(Url), nameof(File), nameof(Synthetic)]);
+        if (Url is not null && !RtspUrl.IsValid(Url))
+            yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
+        if (Username is not null && UsernameFile is not null)
+            yield return new ValidationResult("username and username_file exclude each other", [nameof(UsernameFile)]);
+        if (Password is not null && PasswordFile is not null)
+            yield return new ValidationResult("password and password_file exclude each other", [nameof(PasswordFile)]);
+        if (Backoff.Max < Backoff.Initial)
+            yield return new ValidationResult("backoff.max must not be less than backoff.initial", [nameof(Backoff)]);
+    }
+}
+
+/// <summary>Pauses between sessions: they double from <see cref="Initial"/> to <see cref="Max"/>, each changed at random by up to <see cref="Jitter"/>.</summary>
+public sealed class BackoffOptions
+{
+    [Range(typeof(TimeSpan), "00:00:00.01", "01:00:00")] public TimeSpan Initial { get; set; } = TimeSpan.FromSeconds(1);
+
+    [Range(typeof(TimeSpan), "00:00:00.01", "24:00:00")] public TimeSpan Max { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Share of a pause, 0 … 1, that chance adds or takes, so that cameras do not come back all at once.</summary>
+    [Range(0.0, 1.0)] public double Jitter { get; set; } = 0.2;
+}
