@@ -28,7 +28,8 @@ internal static class RtspUrl
     // The authority ends at the first '/', '?' or '#'; the login ends at its last '@'.
     private static (string Scheme, string User, string Password, string Address)? Parse(string url)
     {
-        var scheme = new[] { "rtsp://", "rtsps://" }.FirstOrDefault(s => url.StartsWith(s, StringComparison.OrdinalIgnoreCase));
+        var scheme = url.StartsWith("rtsp://", StringComparison.OrdinalIgnoreCase) ? "rtsp://"
+            : url.StartsWith("rtsps://", StringComparison.OrdinalIgnoreCase) ? "rtsps://" : null;
         if (scheme is null || url.AsSpan().ContainsAnyInRange('\0', ' ')) return null;
         var rest = url[scheme.Length..];
         var end = rest.AsSpan().IndexOfAny("/?#");

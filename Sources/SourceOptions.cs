@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Sources.Synthetic;
 
 namespace Dvis.Streaming.Sources;
@@ -10,10 +11,10 @@ namespace Dvis.Streaming.Sources;
 public sealed class SourceOptions : IValidatableObject
 {
     /// <summary>Camera, <c>rtsp://</c> or <c>rtsps://</c>; a login may stand in it.</summary>
-    public string? Url { get; set; }
+    [Secret] public string? Url { get; set; }
 
     /// <summary>Video file, anything ffmpeg reads.</summary>
-    public string? File { get; set; }
+    [FilePath] public string? File { get; set; }
 
     /// <summary>Rendered scene, for demonstrations and tests.</summary>
     public SyntheticOptions? Synthetic { get; set; }
@@ -39,15 +40,9 @@ public sealed class SourceOptions : IValidatableObject
     [Range(0.0, 1000.0)] public double MaxFps { get; set; }
 
     /// <summary>Login for <see cref="Url"/>; takes the place of one that stands in it.</summary>
-    public string? Username { get; set; }
+    [Secret] public string? Username { get; set; }
 
-    public string? Password { get; set; }
-
-    /// <summary>File whose first line is the user name; read at every connect, so a rotated secret is picked up.</summary>
-    public string? UsernameFile { get; set; }
-
-    /// <summary>File whose first line is the password; read at every connect.</summary>
-    public string? PasswordFile { get; set; }
+    [Secret] public string? Password { get; set; }
 
     /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
     [Required] public string Ffmpeg { get; set; } = "ffmpeg";
@@ -59,10 +54,6 @@ public sealed class SourceOptions : IValidatableObject
             yield return new ValidationResult($"exactly one of url, file and synthetic must be set, not {given}", [nameof(Url), nameof(File), nameof(Synthetic)]);
         if (Url is not null && !RtspUrl.IsValid(Url))
             yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
-        if (Username is not null && UsernameFile is not null)
-            yield return new ValidationResult("username and username_file exclude each other", [nameof(UsernameFile)]);
-        if (Password is not null && PasswordFile is not null)
-            yield return new ValidationResult("password and password_file exclude each other", [nameof(PasswordFile)]);
         if (Backoff.Max < Backoff.Initial)
             yield return new ValidationResult("backoff.max must not be less than backoff.initial", [nameof(Backoff)]);
     }

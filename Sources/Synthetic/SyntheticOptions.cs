@@ -26,6 +26,6 @@ public sealed class SyntheticOptions
     /// <summary>Paced like a camera: frames that nobody takes in time are dropped. Otherwise as fast as it can be processed, and lossless.</summary>
     public bool Realtime { get; set; } = true;
 
-    /// <summary>Draws the frame number as a machine-readable strip at the top left (<see cref="FrameStrip"/>).</summary>
+    /// <summary>Draws the frame number as a machine-readable strip at the top left.</summary>
     public bool Strip { get; set; } = true;
 }

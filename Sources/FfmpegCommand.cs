@@ -1,0 +1,42 @@
+using System.Globalization;
+
+namespace Dvis.Streaming.Sources;
+
+/// <summary>ffmpeg's arguments. Input is opened only through the protocols listed, so no camera can make it read a local file.</summary>
+internal static class FfmpegCommand
+{
+    // level+verbose: each line says its level; verbose is where picture sizes are told.
+    private static readonly string[] s_common = ["-nostdin", "-nostats", "-hide_banner", "-v", "level+verbose"];
+
+    // passthrough: every decoded picture once, with its own timestamp. autoscale 0: a change of size comes through
+    // instead of being scaled away. copyts: the timestamps of the container. flush_packets: without it each picture
+    // leaves one late. map_metadata, write_index: nothing but the pictures.
+    private static readonly string[] s_output =
+    [
+        "-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-c:v", "rawvideo", "-pix_fmt", "rgb24", "-autoscale", "0",
+        "-fps_mode", "passthrough", "-copyts", "-flush_packets", "1", "-write_index", "0",
+    ];
+
+    /// <summary>A file: everything that decodes, in order; timestamps in the file's own timebase.</summary>
+    public static IReadOnlyList<string> ForFile(string path)
+        => [.. s_common, "-protocol_whitelist", "file", "-i", "file:" + Path.GetFullPath(path), .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1"];
+
+    /// <summary>
+    /// A camera: least latency. Timestamps are the camera's RTP clock, unwrapped by ffmpeg; arrival times
+    /// (<c>-use_wallclock_as_timestamps</c>) would put the network's jitter into media time.
+    /// </summary>
+    /// <param name="url">With its login.</param>
+    public static IReadOnlyList<string> ForRtsp(string url, string transport, TimeSpan connectTimeout)
+    {
+        var microseconds = ((long)connectTimeout.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
+
+        // nobuffer turns off the reordering that UDP needs; this much of it costs nothing while packets come in order.
+        string[] reorder = transport == "udp" ? ["-reorder_queue_size", "64", "-max_delay", "100000"] : [];
+        return
+        [
+            .. s_common, "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "500000", "-probesize", "200000",
+            "-protocol_whitelist", "rtsp,rtsps,rtp,udp,tcp,tls,crypto", "-allowed_media_types", "video", "-rtsp_transport", transport,
+            .. reorder, "-timeout", microseconds, "-i", url, .. s_output, "-enc_time_base", "1:90000", "-f", "nut", "pipe:1",
+        ];
+    }
+}

@@ -1,0 +1,47 @@
+using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Frames;
+
+namespace Dvis.Streaming.Sources;
+
+/// <summary>
+/// A camera: one connection. Timestamps are the camera's RTP clock; when a picture was taken is only known as the moment
+/// it arrived here (ffmpeg does not pass on the camera's RTCP reports), without a bound of the error.
+/// </summary>
+internal sealed class RtspSource(string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time) : IFrameSource
+{
+    private readonly string _url = options.Url ?? throw new ArgumentException("url is not set", nameof(options));
+
+    public string Camera => camera;
+
+    public bool IsLive => true;
+
+    public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
+    {
+        var redactor = new Redactor([options.Password, options.Username, .. RtspUrl.Secrets(_url)]);
+        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, Arguments(), redactor, camera, pool, time);
+        while (await session.ReadAsync(stop) is { } frame)
+        {
+            facts.Update(session.Log);
+            yield return frame;
+        }
+
+        if (stop.IsCancellationRequested) yield break;
+
+        // However ffmpeg ended, a camera that sends no more has failed.
+        var fault = await session.EndAsync();
+        if (session.Frames == 0 && fault is not null) throw fault;
+        throw new SourceException(session.Log.Classify(SourceFault.Eof), session.Log.Tail is { Length: > 0 } tail ? tail : "The camera ended the stream.");
+    }
+
+    private IReadOnlyList<string> Arguments()
+    {
+        try
+        {
+            return FfmpegCommand.ForRtsp(RtspUrl.WithLogin(_url, options.Username, options.Password), options.Transport, options.ConnectTimeout);
+        }
+        catch (UriFormatException e)
+        {
+            throw new SourceException(SourceFault.Config, $"The url {e.Message}.");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sources.Synthetic;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Sources;
+
+/// <summary>Makes the source of a camera from its options.</summary>
+public static class SourceFactory
+{
+    /// <summary>A supervised source: it reconnects by itself and tells its state through <paramref name="onStatus"/>.</summary>
+    /// <param name="options">Validated.</param>
+    /// <param name="onStatus">Called on the reader's thread, on every change and every few seconds; must not block.
+    /// Its <see cref="CameraStatus.FpsOut"/> and <see cref="CameraStatus.Epoch"/> are for the receiver to fill in.</param>
+    public static IFrameSource Create(
+        string cameraName, SourceOptions options, FramePool pool, PipelineMetrics metrics, TimeProvider time,
+        ILoggerFactory loggerFactory, Action<CameraStatus> onStatus)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var facts = new SourceFacts();
+        var logger = loggerFactory.CreateLogger("Dvis.Streaming.Sources");
+        return new SupervisedSource(
+            CreateRaw(cameraName, options, facts, pool, time), options, new Backoff(options.Backoff, Random.Shared),
+            new CameraReporter(cameraName, facts, metrics, time, logger, onStatus), metrics, time);
+    }
+
+    internal static IFrameSource CreateRaw(string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time) => options switch
+    {
+        { Synthetic: { } synthetic } => new SyntheticSource(camera, synthetic, pool, time),
+        { File: not null } => new FileSource(camera, options, facts, pool, time),
+        { Url: not null } => new RtspSource(camera, options, facts, pool, time),
+        _ => throw new ArgumentException("one of url, file and synthetic must be set", nameof(options)),
+    };
+}

@@ -1,0 +1,33 @@
+using System.Text.Json;
+using Dvis.Streaming.Pipeline.Frames;
+
+namespace Dvis.Streaming.Sources;
+
+/// <summary>What a raw source knows about its current session beside the frames; read by its supervisor on the same thread.</summary>
+internal sealed class SourceFacts
+{
+    /// <summary>For example <c>h264</c>; null until known.</summary>
+    public string? Codec { get; set; }
+
+    /// <summary>Decode errors since the source was made.</summary>
+    public long DecodeErrors { get; private set; }
+
+    private FfmpegLog? _log;
+    private long _counted;
+
+    /// <summary>Takes over what the decoder has reported so far.</summary>
+    public void Update(FfmpegLog log)
+    {
+        if (!ReferenceEquals(log, _log)) (_log, _counted) = (log, 0);
+        Codec = log.Codec ?? Codec;
+        var errors = log.DecodeErrors;
+        DecodeErrors += errors - _counted;
+        _counted = errors;
+    }
+}
+
+internal static class SourceFaultNames
+{
+    /// <summary>The fault as it stands in metrics and messages: <c>auth_failed</c>.</summary>
+    public static string Word(this SourceFault fault) => JsonNamingPolicy.SnakeCaseLower.ConvertName(fault.ToString());
+}

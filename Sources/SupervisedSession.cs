@@ -1,0 +1,85 @@
+using Dvis.Streaming.Pipeline.Frames;
+
+namespace Dvis.Streaming.Sources;
+
+/// <summary>
+/// One session of a raw source under a watchdog. Failures become values: <see cref="NextAsync"/> returns null and
+/// <see cref="Fault"/> says why. While the reader is busy with a frame the watchdog rests, so a slow reader is no stall.
+/// </summary>
+internal sealed class SupervisedSession : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _watchdog;
+    private readonly CancellationTokenSource _either;
+    private readonly CancellationToken _stop;
+    private readonly IAsyncEnumerator<Frame> _frames;
+    private readonly TimeSpan _patience;
+    private TimeSpan _wait;
+    private bool _disposed;
+
+    /// <param name="firstWait">Longest wait for the first frame.</param>
+    /// <param name="patience">Longest wait for each later one.</param>
+    public SupervisedSession(IFrameSource source, TimeSpan firstWait, TimeSpan patience, TimeProvider time, CancellationToken stop)
+    {
+        _watchdog = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        _either = CancellationTokenSource.CreateLinkedTokenSource(stop, _watchdog.Token);
+        _stop = stop;
+        _frames = source.ReadAsync(_either.Token).GetAsyncEnumerator(CancellationToken.None);
+        (_wait, _patience) = (firstWait, patience);
+    }
+
+    /// <summary>Frames so far.</summary>
+    public long Frames { get; private set; }
+
+    /// <summary>Why it ended; null when it ended well, was stopped, or has not ended.</summary>
+    public SourceException? Fault { get; private set; }
+
+    /// <summary>The next frame; null at the end.</summary>
+    public async ValueTask<Frame?> NextAsync()
+    {
+        try
+        {
+            _watchdog.CancelAfter(_wait);
+            var more = await _frames.MoveNextAsync();
+            _watchdog.CancelAfter(Timeout.InfiniteTimeSpan);
+            if (more)
+            {
+                Frames++;
+                _wait = _patience;
+                return _frames.Current;
+            }
+        }
+        catch (OperationCanceledException) when (_either.IsCancellationRequested)
+        {
+            // Stopped, or the watchdog barked: told apart below.
+        }
+        catch (SourceException e)
+        {
+            Fault = e;
+        }
+        catch (Exception e)
+        {
+            // A boundary: whatever goes wrong in one source must not reach the other cameras.
+            Fault = new SourceException(SourceFault.Unknown, new Redactor().Clean($"{e.GetType().Name}: {e.Message}"));
+        }
+
+        if (_watchdog.IsCancellationRequested && !_stop.IsCancellationRequested)
+        {
+            var seconds = _wait.TotalSeconds.ToString("0.#", System.Globalization.CultureInfo.InvariantCulture);
+            Fault = Frames == 0
+                ? new SourceException(SourceFault.Timeout, $"No picture came within {seconds} s.")
+                : new SourceException(SourceFault.Stalled, $"No picture came for {seconds} s.");
+        }
+
+        return null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        await _either.CancelAsync();
+        await _frames.DisposeAsync();
+        _either.Dispose();
+        _watchdog.Dispose();
+    }
+}
