@@ -1,10 +1,13 @@
+using Dvis.Streaming.Pipeline.Segmentation;
+using Microsoft.Extensions.Logging;
+
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
 /// The graphs of one DVIS model, loaded once and shared by all cameras. Inputs and outputs, in this order
 /// (<c>B</c> frames, <c>T</c> frames of a window, <c>Q</c> queries, <c>C</c> hidden size, <c>Cm</c> mask channels, <c>K</c> classes):
 /// </summary>
-public sealed class DvisModels(ModelManifest manifest, IModel segmenter, IModel tracker, IModel? frameForward = null, IModel? refiner = null) : IDisposable
+public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter, IModel tracker, IModel? frameForward = null, IModel? refiner = null) : IDisposable
 {
     public ModelManifest Manifest { get; } = manifest;
 
@@ -23,6 +26,42 @@ public sealed class DvisModels(ModelManifest manifest, IModel segmenter, IModel 
     /// <summary>instance_embeds [T,Q,C], memory [T,Q,C] → logits [Q,K+1], mask_embeds [T,Q,Cm]; null in mode <c>online</c>.</summary>
     public IModel? Refiner { get; } = refiner;
 
+    /// <summary>Opens the folder, loads the graphs the mode needs, and proves on zeros that they fit the manifest.</summary>
+    /// <exception cref="ModelException">Anything that would fail later; one sentence with the file and what is wrong.</exception>
+    public static DvisModels Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
+    {
+        var folder = ModelFolder.Open(model.Path);
+        var online = model.Mode == "online";
+        if (!online && model.Refiner.Window > folder.Manifest.RefinerMaxWindow)
+            throw new ModelException($"{model.Path}: model.refiner.window is {model.Refiner.Window}, the model's refiner takes at most {folder.Manifest.RefinerMaxWindow} frames.");
+        var loaded = new List<OnnxModel>();
+        try
+        {
+            var segmenter = LoadGraph("segmenter", Math.Min(2, runtime.Batch.Max));
+            var tracker = LoadGraph("tracker", 1);
+            var frameForward = online ? null : LoadGraph("frame_forward", model.Refiner.Window);
+            var refiner = online ? null : LoadGraph("refiner", model.Refiner.Window);
+            LogLoaded(logger, folder.Manifest.Name, folder.Manifest.Version, model.Precision, segmenter.Provider, segmenter.RuntimeVersion, segmenter.RuntimePath);
+            return new DvisModels(folder.Manifest, segmenter, tracker, frameForward, refiner);
+        }
+        catch
+        {
+            foreach (var graph in loaded) graph.Dispose();
+            throw;
+        }
+
+        OnnxModel LoadGraph(string name, int batch)
+        {
+            var graph = OnnxModel.Load(folder.File(name, model.Precision), runtime, logger);
+            loaded.Add(graph);
+            var contract = ModelContract.For(name, folder.Manifest);
+            contract.Check(graph);
+            var size = InputGeometry.For(1920, 1080, folder.Manifest.Input, folder.Manifest.MaskStride); // any: the sides are free
+            contract.Prove(graph, batch, size.PaddedHeight, size.PaddedWidth, folder.Manifest.MaskStride);
+            return graph;
+        }
+    }
+
     public void Dispose()
     {
         Segmenter.Dispose();
@@ -30,4 +69,7 @@ public sealed class DvisModels(ModelManifest manifest, IModel segmenter, IModel 
         FrameForward?.Dispose();
         Refiner?.Dispose();
     }
+
+    [LoggerMessage(2102, LogLevel.Information, "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion} from {RuntimePath}.")]
+    private static partial void LogLoaded(ILogger logger, string name, string version, string precision, string provider, string runtimeVersion, string runtimePath);
 }

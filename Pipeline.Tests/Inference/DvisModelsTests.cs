@@ -1,0 +1,155 @@
+using System.Text.Json.Nodes;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dvis.Streaming.Pipeline.Tests.Inference;
+
+public sealed class DvisModelsTests : IDisposable
+{
+    private readonly TempFolder _temp = new();
+
+    public void Dispose() => _temp.Dispose();
+
+    [Fact]
+    public void Load_SemiOnline_OpensFourGraphs()
+    {
+        using var sut = Load(TinyDvis.Write(_temp.Root));
+        Assert.Equal("tiny", sut.Manifest.Name);
+        Assert.Equal(["frame_embeds", "mask_features", "frame_logits"], sut.Segmenter.Outputs.Select(o => o.Name));
+        Assert.NotNull(sut.FrameForward);
+        Assert.NotNull(sut.Refiner);
+    }
+
+    [Fact]
+    public void Load_Online_LeavesTheRefinerAway()
+    {
+        TinyDvis.Write(_temp.Root);
+        File.Delete(_temp.Path("refiner.onnx"));
+        File.Delete(_temp.Path("frame_forward.onnx"));
+        using var sut = Load(_temp.Root, mode: "online");
+        Assert.Null(sut.FrameForward);
+        Assert.Null(sut.Refiner);
+    }
+
+    [Fact]
+    public void Load_ShippedModel_Works()
+    {
+        var folder = Repo.Path("Models/default");
+        if (!File.Exists(Path.Combine(folder, "manifest.json"))) Assert.Skip("No model is shipped in Models/default.");
+        using var sut = Load(folder);
+        Assert.NotNull(sut.Refiner);
+    }
+
+    [Fact]
+    public void Load_NoFolder_NamesIt() => Assert.Equal("/nowhere: there is no such model folder.", Refusal("/nowhere"));
+
+    [Fact]
+    public void Load_FileMissing_NamesIt()
+    {
+        TinyDvis.Write(_temp.Root);
+        File.Delete(_temp.Path("tracker.onnx"));
+        Assert.StartsWith($"{_temp.Path("tracker.onnx")}: the model's file cannot be read: ", Refusal(_temp.Root), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_FileChanged_NamesBothHashes()
+    {
+        TinyDvis.Write(_temp.Root);
+        File.AppendAllText(_temp.Path("segmenter.onnx"), "x");
+        Assert.Matches("segmenter\\.onnx: the file is damaged or another one: its sha256 is [0-9a-f]{64}, the manifest says [0-9a-f]{64}\\.$", Refusal(_temp.Root));
+    }
+
+    [Fact]
+    public void Load_PrecisionNotThere_SaysWhichAre()
+    {
+        TinyDvis.Write(_temp.Root);
+        Assert.Equal($"{_temp.Root}: the model has no int8 file of segmenter, only fp32; correct model.precision.", Refusal(_temp.Root, precision: "int8"));
+    }
+
+    [Fact]
+    public void Load_ManifestWithOtherSizes_NamesFileTensorAndBothShapes()
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["hidden_size"] = 8);
+        Assert.Equal($"{_temp.Path("segmenter.onnx")}: output frame_embeds has shape [?,3,4], the manifest says [?,3,8].", Refusal(_temp.Root));
+    }
+
+    [Fact]
+    public void Load_ManifestWithAnotherClass_NamesTheLogits()
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["classes"]!.AsArray().RemoveAt(1));
+        Assert.Equal($"{_temp.Path("segmenter.onnx")}: output frame_logits has shape [?,3,3], the manifest says [?,3,2].", Refusal(_temp.Root));
+    }
+
+    [Fact]
+    public void Load_TensorWithAnotherName_NamesBoth()
+    {
+        var graph = new Onnx().Input("picture", -1, 3, -1, -1).Output("x", -1, 3, -1, -1).Node("Identity", ["picture"], "x");
+        TinyDvis.Write(_temp.Root, segmenter: graph);
+        Assert.Equal($"{_temp.Path("segmenter.onnx")}: input 1 is picture, expected image [?,3,?,?].", Refusal(_temp.Root));
+    }
+
+    [Fact]
+    public void Load_OpenShapesThatHideAWrongSize_IsCaughtByTheProof()
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["mask_stride"] = 8);
+        Assert.StartsWith($"{_temp.Path("segmenter.onnx")}: the run failed: ", Refusal(_temp.Root), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_WindowLongerThanTheRefinerTakes_NamesBoth()
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["refiner"]!["max_window"] = 10);
+        Assert.Equal($"{_temp.Root}: model.refiner.window is 20, the model's refiner takes at most 10 frames.", Refusal(_temp.Root));
+    }
+
+    [Fact]
+    public void Open_ManifestMissing_NamesIt()
+        => Assert.StartsWith($"{_temp.Path("manifest.json")}: the model's manifest cannot be read: ", Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Open_ManifestIsNoJson_NamesLineAndColumn()
+    {
+        File.WriteAllText(_temp.Path("manifest.json"), "{\n  \"name\": oops\n}");
+        Assert.StartsWith($"{_temp.Path("manifest.json")}:2:11: the model's manifest is no JSON: ", Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Open_ManyProblems_NamesThemAll()
+    {
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            manifest.Remove("name");
+            manifest["queries"] = "many";
+            manifest["matching"] = "best";
+            manifest["input"]!["std"] = new JsonArray(1, 0, 1);
+            manifest["classes"]![1]!["id"] = 5;
+            manifest["classes"]![0]!["color"] = "red";
+            manifest["files"]!["tracker"]!["fp32"]!["path"] = "../tracker.onnx";
+            manifest["files"]!["refiner"]!["fp32"]!["sha256"] = "abc";
+            manifest.Remove("refiner");
+        });
+        var message = Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message;
+        Assert.All(new[]
+        {
+            "name: missing, expected text",
+            "queries: \"many\", expected an integer from 1 to 4096",
+            "matching: \"best\", expected aligned or dvis",
+            "input.std: [1,0,1], expected three positive numbers",
+            "classes[0].color: \"red\", expected #rrggbb",
+            "classes: no class has id 1, and 2 classes need the ids 0 to 1",
+            "files.tracker.fp32.path: \"../tracker.onnx\", expected a path inside the model folder",
+            "files.refiner.fp32.sha256: \"abc\", expected 64 lower-case hex digits",
+            "refiner: missing, expected an object",
+        }, problem => Assert.Contains(problem, message, StringComparison.Ordinal));
+        Assert.Equal(8, message.Count(c => c == ';'));
+    }
+
+    private static DvisModels Load(string folder, string mode = "semi-online", string precision = "fp32")
+    {
+        TinyDvis.RequireRuntime();
+        return DvisModels.Load(new ModelOptions { Path = folder, Mode = mode, Precision = precision }, TinyDvis.Runtime, NullLogger.Instance);
+    }
+
+    private static string Refusal(string folder, string precision = "fp32") => Assert.Throws<ModelException>(() => Load(folder, precision: precision)).Message;
+}

@@ -1,0 +1,100 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Dvis.Streaming.Pipeline.Inference;
+
+/// <summary>Reads <c>manifest.json</c> strictly and to the end: every problem is collected, none hides another.</summary>
+internal sealed partial class ManifestReader
+{
+    public static readonly string[] Graphs = ["segmenter", "tracker", "frame_forward", "refiner"];
+
+    private readonly List<string> _problems = [];
+
+    /// <exception cref="ModelException">Not readable, no JSON, or not a manifest; names every problem with its key.</exception>
+    public static ModelManifest Read(string path)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return Read(document.RootElement, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelException($"{path}: the model's manifest cannot be read: {e.Message}", e);
+        }
+        catch (JsonException e)
+        {
+            throw new ModelException($"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: the model's manifest is no JSON: {e.Message}", e);
+        }
+    }
+
+    private static ModelManifest Read(JsonElement root, string path)
+    {
+        var reader = new ManifestReader();
+        var json = new ManifestNode(root, "", reader._problems);
+        var manifest = reader.Read(json);
+        if (reader._problems.Count > 0) throw new ModelException($"{path}: {string.Join("; ", reader._problems)}.");
+        return manifest;
+    }
+
+    private ModelManifest Read(ManifestNode json)
+    {
+        var input = json.Object("input");
+        return new ModelManifest
+        {
+            Name = json.Text("name"),
+            Version = json.Text("version"),
+            Task = json.OneOf("task", "vis", "vps", "vss"),
+            Classes = Classes(json),
+            Queries = json.Integer("queries", 1, 4096),
+            HiddenSize = json.Integer("hidden_size", 1, 4096),
+            MaskChannels = json.Integer("mask_channels", 1, 4096),
+            MaskStride = json.Integer("mask_stride", 1, 32),
+            Matching = json.OneOf("matching", "aligned", "dvis") == "dvis" ? MatchingRule.Dvis : MatchingRule.Aligned,
+            Input = new InputRule(
+                input.Integer("shorter_side", 1, 8192),
+                input.Integer("largest_side", 1, 8192),
+                input.Integer("divisor", 1, 1024),
+                input.ThreeNumbers("mean", float.MinValue),
+                input.ThreeNumbers("std", float.Epsilon),
+                input.OneOf("channel_order", "rgb", "bgr")),
+            RefinerMaxWindow = json.Object("refiner").Integer("max_window", 1, 4096),
+            Files = Files(json.Object("files")),
+            License = json.Text("license"),
+            WeightsFrom = json.Text("weights_from"),
+            Quality = json.Raw("quality"),
+        };
+    }
+
+    private ClassLabel[] Classes(ManifestNode json)
+    {
+        var labels = json.Items("classes").Select(item => new ClassLabel(
+            item.Integer("id", 0, 65535),
+            item.Text("name"),
+            item.OneOf("kind", "thing", "stuff"),
+            item.Matching("color", Color(), "#rrggbb"))).OrderBy(label => label.Id).ToArray();
+        // An id is a column of the logits, so each must be there once.
+        for (var id = 0; id < labels.Length; id++)
+            if (!labels.Any(label => label.Id == id)) _problems.Add($"classes: no class has id {id}, and {labels.Length} classes need the ids 0 to {labels.Length - 1}");
+        foreach (var twice in labels.GroupBy(label => label.Name).Where(g => g.Count() > 1)) _problems.Add($"classes: the name {twice.Key} stands there {twice.Count()} times");
+        return labels;
+    }
+
+    private static Dictionary<string, IReadOnlyDictionary<string, ModelFile>> Files(ManifestNode json)
+        => Graphs.ToDictionary(graph => graph, IReadOnlyDictionary<string, ModelFile> (graph) => Precisions(json.Object(graph)));
+
+    private static Dictionary<string, ModelFile> Precisions(ManifestNode json)
+        => json.Properties().ToDictionary(p => p.Key, p => new ModelFile(
+            p.Value.Matching("path", InsideFolder(), "a path inside the model folder"),
+            p.Value.Matching("sha256", Sha256(), "64 lower-case hex digits")));
+
+    [GeneratedRegex("^#[0-9a-f]{6}$")]
+    private static partial Regex Color();
+
+    [GeneratedRegex("^[0-9a-f]{64}$")]
+    private static partial Regex Sha256();
+
+    // Relative, and no step up: a manifest must not point the daemon at other files.
+    [GeneratedRegex(@"^(?!/)(?!.*(^|/)\.\.(/|$)).+$")]
+    private static partial Regex InsideFolder();
+}
