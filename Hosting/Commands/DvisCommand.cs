@@ -11,7 +11,7 @@ internal static class DvisCommand
     {
         var root = new RootCommand("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
         {
-            ValidateCommand.Create(),
+            RunCommand.Create(), ValidateCommand.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 
 namespace Dvis.Streaming.Pipeline.Telemetry;
@@ -10,6 +11,7 @@ public sealed class PipelineMetrics
 {
     public const string MeterName = "Dvis.Streaming";
 
+    private readonly ConcurrentDictionary<string, byte> _labels = new();
     private readonly Counter<long> _sourceFrames, _sourceBytes, _reconnects, _decodeErrors, _processed, _dropped;
     private readonly Counter<long> _started, _ended, _revised, _resets, _windows, _mqttMessages, _mqttBytes, _mqttConnects, _sinkDropped, _sinkFailures;
     private readonly Histogram<double> _latency, _captureLatency, _stage, _stageQueue, _batch, _mqttPublish;
@@ -52,8 +54,43 @@ public sealed class PipelineMetrics
         _queueCapacity = m.CreateGauge<long>("dvis.queue.capacity", "{item}", "Items that may wait before a stage.");
     }
 
+    /// <summary>Words of the label <c>state</c>.</summary>
+    public static IReadOnlyList<string> CameraStates { get; } = ["starting", "online", "degraded", "offline", "disabled"];
+
+    /// <summary>Different values of the label <c>label</c>; what comes later counts as <c>other</c>.</summary>
+    public int LabelsMax { get; set; } = 20;
+
     /// <summary>For observable instruments of the host (pools, build info).</summary>
     public Meter Meter { get; }
+
+    /// <summary>Starts the series of a camera whose labels are known at 0, so that a rate over them has a beginning.</summary>
+    public void Initialize(string camera)
+    {
+        _sourceFrames.Add(0, Tag("camera", camera));
+        _sourceBytes.Add(0, Tag("camera", camera));
+        _decodeErrors.Add(0, Tag("camera", camera));
+        foreach (var stage in (ReadOnlySpan<string>)["provisional", "final"]) FramesProcessed(camera, stage, 0);
+        FrameDropped(camera, "source", "rate_limit", 0);
+        FrameDropped(camera, "captured", "queue_full", 0);
+        FrameDropped(camera, "segment", "stale", 0);
+        foreach (var kind in (ReadOnlySpan<string>)["class", "merge", "split", "retract", "mask"]) TrackRevised(camera, kind, 0);
+        foreach (var reason in (ReadOnlySpan<string>)["source_restarted", "resolution_change", "gap"]) _resets.Add(0, Tag("camera", camera), Tag("reason", reason));
+        foreach (var result in (ReadOnlySpan<string>)["refined", "passthrough", "skipped"]) _windows.Add(0, Tag("camera", camera), Tag("result", result));
+        TracksActive(camera, 0);
+        CameraStateChanged(camera, "starting", CameraStates);
+    }
+
+    /// <summary>As <see cref="Initialize"/>, for the series of MQTT.</summary>
+    public void InitializeMqtt()
+    {
+        foreach (var kind in (ReadOnlySpan<string>)["state", "tracks", "final", "masks", "event"])
+        {
+            foreach (var outcome in (ReadOnlySpan<string>)["sent", "acked", "expired", "dropped", "failed"]) MqttMessage(kind, outcome, 0);
+            MqttPublished(kind, 0);
+        }
+
+        _mqttConnects.Add(0, Tag("reason", "ok"));
+    }
 
     public void FrameReceived(string camera, long bytes, double utcSeconds)
     {
@@ -85,9 +122,9 @@ public sealed class PipelineMetrics
 
     public void BatchRun(string model, int size) => _batch.Record(size, Tag("model", model));
 
-    public void TrackStarted(string camera, string label) => _started.Add(1, Tag("camera", camera), Tag("label", label));
+    public void TrackStarted(string camera, string label) => _started.Add(1, Tag("camera", camera), Tag("label", Allowed(label)));
 
-    public void TrackEnded(string camera, string label) => _ended.Add(1, Tag("camera", camera), Tag("label", label));
+    public void TrackEnded(string camera, string label) => _ended.Add(1, Tag("camera", camera), Tag("label", Allowed(label)));
 
     public void TracksActive(string camera, int count) => _active.Record(count, Tag("camera", camera));
 
@@ -130,6 +167,14 @@ public sealed class PipelineMetrics
     public void SinkDropped(string sink, string reason) => _sinkDropped.Add(1, Tag("sink", sink), Tag("reason", reason));
 
     public void SinkFailed(string sink) => _sinkFailures.Add(1, Tag("sink", sink));
+
+    private string Allowed(string label)
+    {
+        if (_labels.ContainsKey(label)) return label;
+        if (_labels.Count >= LabelsMax) return "other";
+        _labels.TryAdd(label, 0);
+        return label;
+    }
 
     private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
 

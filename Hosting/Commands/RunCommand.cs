@@ -1,0 +1,80 @@
+using System.CommandLine;
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.Running;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Dvis.Streaming.Hosting.Commands;
+
+/// <summary><c>dvis run</c>: runs until it is stopped, its files are over, or the time is up.</summary>
+internal static class RunCommand
+{
+    public static Command Create()
+    {
+        var config = new ConfigArguments();
+        var seconds = new Option<double?>("--seconds") { Description = "Ends after so many seconds with a summary; exit code 0 only when results were delivered." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Does not tell what happens, only logs." };
+        seconds.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--seconds needs a number above 0");
+        });
+        var command = config.AddTo(new Command("run", "Runs the cameras of a configuration."));
+        command.Options.Add(seconds);
+        command.Options.Add(quiet);
+        command.SetAction((parsed, _) => RunAsync(config.Load(parsed), parsed.GetValue(seconds), parsed.GetValue(quiet)));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(LoadedConfig config, double? seconds, bool quiet)
+    {
+        var options = config.Options;
+        var tells = !quiet && options.Logging.Format == "text" && options.Sinks.JsonLines.Path != "-";
+        await using var app = StreamingHost.Build(config, tells ? Console.Out : null);
+        await StartAsync(app, options);
+        if (tells)
+            foreach (var line in RunBanner.Lines(config, StreamingHost.Address(app))) await Console.Out.WriteLineAsync(line);
+
+        if (seconds is { } limit) await StopAfterAsync(app, TimeSpan.FromSeconds(limit));
+        else await app.WaitForShutdownAsync();
+        return await EndAsync(app, options, seconds is not null);
+    }
+
+    private static async Task StartAsync(WebApplication app, StreamingOptions options)
+    {
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (IOException e)
+        {
+            throw new StartupException($"http.bind: {options.Http.Bind} cannot be used: {e.GetBaseException().Message}; set http.bind to another port, or to 127.0.0.1:0 for any free one.", e);
+        }
+        catch
+        {
+            await app.StopAsync();
+            throw;
+        }
+    }
+
+    private static async Task StopAfterAsync(WebApplication app, TimeSpan limit)
+    {
+        var lifetime = app.Services.GetRequiredService<IHostApplicationLifetime>();
+        var time = app.Services.GetRequiredService<TimeProvider>();
+        await using var timer = time.CreateTimer(_ => lifetime.StopApplication(), null, limit, Timeout.InfiniteTimeSpan);
+        await app.WaitForShutdownAsync();
+    }
+
+    private static async Task<int> EndAsync(WebApplication app, StreamingOptions options, bool timed)
+    {
+        var statistics = app.Services.GetRequiredService<RunStatistics>();
+        var mqtt = options.Mqtt.Servers.Length > 0;
+        if (timed)
+            foreach (var line in RunSummary.Lines(statistics, mqtt)) await Console.Out.WriteLineAsync(line);
+
+        var failures = app.Services.GetRequiredService<RunState>().Failures.ToList();
+        if (timed && RunSummary.Shortfall(statistics, mqtt) is { } shortfall) failures.Add(shortfall);
+        foreach (var failure in failures) await Console.Error.WriteLineAsync($"dvis: {failure}");
+        return failures.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
+    }
+}

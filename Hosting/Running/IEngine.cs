@@ -1,0 +1,20 @@
+namespace Dvis.Streaming.Hosting.Running;
+
+/// <summary>What the service keeps running: the model, the sinks, and one pipeline a camera.</summary>
+internal interface IEngine : IAsyncDisposable
+{
+    /// <summary>Loads the model and starts the sinks.</summary>
+    /// <exception cref="Pipeline.Inference.ModelException">The model cannot be used.</exception>
+    Task StartAsync(CancellationToken cancel);
+
+    /// <summary>One life of a camera's pipeline: until its stream is over, <paramref name="stop"/> asks for the end, or something breaks.</summary>
+    /// <returns>False when the camera ended because it cannot be read, and no further try is planned.</returns>
+    Task<bool> RunCameraAsync(string camera, CancellationToken stop);
+
+    /// <summary>The pipeline of a camera broke; <paramref name="retry"/> is null when it will not be tried again.</summary>
+    void CameraBroke(string camera, int attempt, TimeSpan? retry);
+
+    /// <summary>Delivers what is on its way.</summary>
+    /// <returns>False when that was not possible within the limit.</returns>
+    Task<bool> FlushAsync(TimeSpan limit);
+}

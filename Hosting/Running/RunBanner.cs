@@ -1,0 +1,46 @@
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt;
+
+namespace Dvis.Streaming.Hosting.Running;
+
+/// <summary>The first lines of a run: what runs, and where to look.</summary>
+internal static class RunBanner
+{
+    public static IEnumerable<string> Lines(LoadedConfig config, string address)
+    {
+        var options = config.Options;
+        yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
+        yield return $"  model    {options.Model.Path} ({options.Model.Precision}, {Mode(options)})";
+        foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera)}";
+        if (options.Mqtt.Servers.Length > 0)
+        {
+            yield return $"  mqtt     {string.Join(", ", options.Mqtt.Servers)}";
+            yield return $"  watch    {Watch(options)}";
+        }
+
+        if (options.Sinks.JsonLines.Path is { Length: > 0 } lines) yield return $"  lines    {lines}";
+        if (options.Telemetry.Prometheus) yield return $"  metrics  {address}/metrics";
+        yield return $"  health   {address}/health/ready";
+    }
+
+    private static string Mode(StreamingOptions options)
+    {
+        var r = options.Model.Refiner;
+        return options.Model.Mode == "online" ? "online" : $"{options.Model.Mode}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
+    }
+
+    private static string Source(CameraOptions camera) =>
+        camera.Url is { } url ? Redaction.Urls(url)
+        : camera.File is { } file ? $"{file}{(camera.Realtime ? ", in real time" : "")}{(camera.Loop ? ", looped" : "")}"
+        : $"synthetic {camera.Synthetic!.Width}x{camera.Synthetic.Height}, {camera.Synthetic.Fps} fps";
+
+    /// <summary>A command to paste; a password is left to fill in.</summary>
+    private static string Watch(StreamingOptions options)
+    {
+        var server = MqttServer.TryParse(options.Mqtt.Servers[0])!;
+        var login = options.Mqtt.Username is { } user ? $" -u {user} -P {Redaction.Mask}" : "";
+        var tls = !server.Tls ? "" : $" --cafile {options.Mqtt.Tls.Ca ?? "/etc/ssl/certs/ca-certificates.crt"}{(options.Mqtt.Tls.Verify ? "" : " --insecure")}";
+        return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t '{options.Mqtt.Root}/{options.Node.Id}/camera/+/tracks/#'";
+    }
+}

@@ -1,0 +1,41 @@
+namespace Dvis.Streaming.Hosting.Running;
+
+/// <summary>What a timed run came to, and whether it really delivered.</summary>
+internal static class RunSummary
+{
+    private static readonly string[] Kinds = ["tracks", "final", "event", "state", "masks"];
+
+    public static IEnumerable<string> Lines(RunStatistics statistics, bool mqtt)
+    {
+        foreach (var c in statistics.Cameras)
+        {
+            var dropped = string.Join(", ", c.DroppedBy.Select(d => $"{d.Value} {d.Key}"));
+            yield return $"{c.Name}: {c.FramesIn} frames in, {c.Provisional} processed, {c.Final} final, {c.FramesIn - c.Provisional} without a result{(dropped.Length > 0 ? $" (dropped: {dropped})" : "")}";
+            yield return $"{c.Name}: {c.Epochs} {(c.Epochs == 1 ? "epoch" : "epochs")}, {c.TracksStarted} tracks started";
+            yield return $"{c.Name}: latency provisional {Latency(c.ProvisionalLatency)}; final {Latency(c.FinalLatency)}";
+        }
+
+        if (!mqtt) yield break;
+        yield return "mqtt: acknowledged by the broker " + string.Join(", ", Kinds.Select(k => $"{k} {statistics.Mqtt(k, "acked")} of {statistics.Mqtt(k, "sent")}"));
+        var lost = string.Join(", ", ((string[])["dropped", "failed", "expired"]).Where(o => statistics.Mqtt(o) > 0).Select(o => $"{o} {statistics.Mqtt(o)}"));
+        if (lost.Length > 0) yield return $"mqtt: not delivered: {lost}";
+    }
+
+    /// <summary>Why nothing, or not everything, was delivered; null when all is well.</summary>
+    public static string? Shortfall(RunStatistics statistics, bool mqtt)
+    {
+        if (!statistics.Cameras.Any(c => c.Provisional > 0)) return "no frame got a provisional result";
+        if (!statistics.Cameras.Any(c => c.Final > 0)) return "no frame got a final result";
+        if (!mqtt) return null;
+        if (statistics.Mqtt("tracks", "acked") == 0) return "the broker acknowledged no provisional result";
+        if (statistics.Mqtt("final", "acked") == 0) return "the broker acknowledged no final result";
+        foreach (var kind in Kinds)
+            if (statistics.Mqtt(kind, "acked") < statistics.Mqtt(kind, "sent"))
+                return $"the broker acknowledged {statistics.Mqtt(kind, "acked")} of {statistics.Mqtt(kind, "sent")} messages of the kind {kind}";
+        return ((string[])["dropped", "failed", "expired"]).Where(o => statistics.Mqtt(o) > 0).Select(o => $"{statistics.Mqtt(o)} MQTT messages {o}").FirstOrDefault();
+    }
+
+    private static string Latency(LatencyHistogram h) => h.Count == 0
+        ? "none"
+        : FormattableString.Invariant($"p50 {h.Percentile(.5) * 1000:0.0} p95 {h.Percentile(.95) * 1000:0.0} p99 {h.Percentile(.99) * 1000:0.0} ms");
+}

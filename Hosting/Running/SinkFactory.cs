@@ -1,0 +1,37 @@
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks;
+using Dvis.Streaming.Sinks.Mqtt;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Hosting.Running;
+
+/// <summary>Makes the sinks that the configuration asks for.</summary>
+internal static class SinkFactory
+{
+    public static IReadOnlyList<IResultSink> Create(LoadedConfig config, ModelManifest manifest, PipelineMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+    {
+        var options = config.Options;
+        var context = Context(config, manifest, time);
+        var sinks = new List<IResultSink>();
+        if (options.Mqtt.Servers.Length > 0) sinks.Add(new MqttSink(options.Mqtt, context, metrics, time, loggers.CreateLogger<MqttSink>()));
+        return sinks;
+    }
+
+    private static SinkContext Context(LoadedConfig config, ModelManifest manifest, TimeProvider time)
+    {
+        var options = config.Options;
+        var files = manifest.Files.Where(f => f.Value.ContainsKey(options.Model.Precision)).Select(f => new SinkModelFile(f.Value[options.Model.Precision].Path, f.Value[options.Model.Precision].Sha256));
+        var model = new SinkModel(manifest.Name, manifest.Version, manifest.Task, $"{manifest.Name}/{manifest.Version}", manifest.Classes, [.. files]);
+        return new SinkContext(
+            options.Node.Id, Ulid.New(time), BuildInfo.Version, EffectiveConfig.Hash(config), FinalDeadlineMs(options.Model.Refiner), model,
+            [.. options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Settings.Publish))]);
+    }
+
+    // A frame is committed when stride + lookahead newer ones have come: at one frame a second or more, that long.
+    private static int FinalDeadlineMs(RefinerOptions refiner) => 1000 * (refiner.Stride + refiner.Lookahead);
+}

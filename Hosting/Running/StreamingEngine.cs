@@ -1,0 +1,111 @@
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sources;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Hosting.Running;
+
+/// <summary>The real thing: one model for all cameras, one pipeline a camera, one fan-out to all sinks.</summary>
+internal sealed class StreamingEngine(
+    LoadedConfig config, PipelineMetrics metrics, FramePool frames, TimeProvider time, ILoggerFactory loggers) : IEngine
+{
+    // Messages that wait for one sink. A second of ten cameras at 25 frames; more would be stale.
+    private const int SinkQueueCapacity = 256;
+
+    private readonly StreamingOptions _options = config.Options;
+    private readonly TensorPool _tensors = new();
+    private readonly Dictionary<string, Camera> _cameras = [];
+    private DvisModels? _models;
+    private SegmenterBatcher? _segmenter;
+    private FanOut? _fanOut;
+    private StatusRelay? _relay;
+    private int _running;
+    private bool _disposed;
+
+    public async Task StartAsync(CancellationToken cancel)
+    {
+        _models = await Task.Run(() => DvisModels.Load(_options.Model, _options.Runtime, loggers.CreateLogger<DvisModels>()), cancel);
+        _segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, _options.Runtime.Batch, _tensors, metrics, time);
+        _fanOut = new FanOut(SinkFactory.Create(config, _models.Manifest, metrics, time, loggers), SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
+        await _fanOut.StartAsync(cancel);
+        _relay = new StatusRelay(_fanOut, _options.Cameras.Count, time);
+        foreach (var (name, camera) in _options.Cameras) _cameras.Add(name, CreateCamera(name, camera));
+        EngineMetrics.Register(metrics, _options, _models.Manifest, frames, _tensors);
+    }
+
+    public async Task<bool> RunCameraAsync(string camera, CancellationToken stop)
+    {
+        Interlocked.Increment(ref _running);
+        try
+        {
+            var cam = _cameras[camera];
+            await cam.Pipeline().RunAsync(stop);
+            return !cam.FailedForGood;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _running);
+        }
+    }
+
+    public void CameraBroke(string camera, int attempt, TimeSpan? retry)
+    {
+        metrics.CameraStateChanged(camera, "offline", PipelineMetrics.CameraStates);
+        _relay!.Post(new CameraStatus(
+            camera, CameraState.Offline, time.GetUtcNow(), SourceFault.Unknown, "the pipeline of this camera broke; the log says why",
+            attempt, retry?.TotalSeconds, 0, 0, null, null, null));
+    }
+
+    public async Task<bool> FlushAsync(TimeSpan limit)
+    {
+        if (_relay is not null) await _relay.StopAsync();
+        return _fanOut is null || await _fanOut.StopAsync(limit);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // The service ends it in time; the container would do so once more.
+        if (_disposed) return;
+        _disposed = true;
+        if (_fanOut is not null) await _fanOut.DisposeAsync();
+        // A pipeline that did not end in time still works in the model's memory; the process ends anyway.
+        if (Volatile.Read(ref _running) > 0) return;
+        if (_segmenter is not null) await _segmenter.DisposeAsync();
+        _models?.Dispose();
+        _tensors.Dispose();
+    }
+
+    private Camera CreateCamera(string name, CameraOptions options)
+    {
+        var camera = new Camera(_relay!);
+        var context = new CameraContext(
+            name, _models!, _tensors, _relay!, metrics, time, options.Settings.Track, options.Settings.Publish, _options.Model.Refiner);
+        var source = SourceFactory.Create(name, options.ToSource(), frames, metrics, time, loggers, camera.OnStatus);
+        camera.Pipeline = () => new StreamPipeline(context, source, _segmenter!, options.Settings.Queue, loggers.CreateLogger<StreamPipeline>());
+        return camera;
+    }
+
+    /// <summary>One camera. Its source outlives a crash of the pipeline, so that frame ids go on.</summary>
+    private sealed class Camera(StatusRelay relay)
+    {
+        private volatile CameraStatus? _status;
+
+        public Func<StreamPipeline> Pipeline { get; set; } = null!;
+
+        /// <summary>The source gave up: its file cannot be read, say.</summary>
+        public bool FailedForGood => _status is { State: CameraState.Offline, NextRetrySeconds: null, Reason: not (SourceFault.Ok or SourceFault.Eof) };
+
+        // On the source's thread.
+        public void OnStatus(CameraStatus status)
+        {
+            _status = status;
+            relay.Post(status);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System.Diagnostics.Metrics;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Telemetry;
+
+namespace Dvis.Streaming.Hosting.Telemetry;
+
+/// <summary>What the host knows and no stage: which build and model run, and what native memory is out.</summary>
+internal static class EngineMetrics
+{
+    public static void Register(PipelineMetrics metrics, StreamingOptions options, ModelManifest manifest, FramePool frames, TensorPool tensors)
+    {
+        var meter = metrics.Meter;
+        meter.CreateObservableGauge("dvis.model_info", () => Models(options, manifest), null, "1 for each graph of the model that runs.");
+        meter.CreateObservableGauge("dvis.native_buffers.in_use", () => Pools(frames.Outstanding, tensors.Outstanding), "{buffer}", "Native buffers given out and not returned.");
+        meter.CreateObservableCounter("dvis.native_buffers.allocated", () => Pools(frames.Allocations, tensors.Allocations), "{buffer}", "Native buffers ever allocated; flat in steady state.");
+        meter.CreateObservableGauge("dvis.native_buffers.held", () => Pools(frames.AllocatedBytes, tensors.AllocatedBytes), "By", "Native memory of the pools, in use or free.");
+        foreach (var camera in options.Cameras.Keys) metrics.Initialize(camera);
+        if (options.Mqtt.Servers.Length > 0) metrics.InitializeMqtt();
+    }
+
+    public static void RegisterBuild(PipelineMetrics metrics) =>
+        metrics.Meter.CreateObservableGauge("dvis.build_info", () => new Measurement<int>(1, Tag("version", BuildInfo.Version), Tag("commit", BuildInfo.Commit), Tag("schema", BuildInfo.Schema)), null, "1 for the build that runs.");
+
+    private static IEnumerable<Measurement<int>> Models(StreamingOptions options, ModelManifest manifest) =>
+        from graph in manifest.Files
+        where graph.Value.ContainsKey(options.Model.Precision)
+        select new Measurement<int>(
+            1, Tag("role", graph.Key), Tag("model", $"{manifest.Name}-{manifest.Version}"), Tag("sha", graph.Value[options.Model.Precision].Sha256[..12]), Tag("precision", options.Model.Precision));
+
+    private static Measurement<long>[] Pools(long frames, long tensors) => [new(frames, Tag("pool", "frames")), new(tensors, Tag("pool", "tensors"))];
+
+    private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
+}
