@@ -1,0 +1,7 @@
+namespace Dvis.Streaming.Sinks.Mqtt;
+
+/// <summary>Kinds of messages in metrics.</summary>
+internal static class Kinds
+{
+    public const string State = "state", Tracks = "tracks", Final = "final", Masks = "masks", Event = "event";
+}

@@ -1,0 +1,41 @@
+namespace Dvis.Streaming.Sinks.Mqtt;
+
+/// <summary>Why a connection was not made or ended; in metrics and logs in snake case.</summary>
+public enum MqttFault
+{
+    Ok,
+
+    /// <summary>Nobody listens there, or no route.</summary>
+    Refused,
+    UnknownHost,
+    Timeout,
+
+    /// <summary>Handshake failed: unknown authority, wrong host, expired, or not TLS at all.</summary>
+    Tls,
+
+    /// <summary>A file of ours cannot be read.</summary>
+    Config,
+    BadCredentials,
+    NotAuthorized,
+    UnsupportedProtocol,
+    ClientIdRejected,
+    ServerUnavailable,
+    Banned,
+
+    /// <summary>Another client uses our client id.</summary>
+    SessionTakenOver,
+    KeepAliveTimeout,
+
+    /// <summary>The broker stopped acknowledging.</summary>
+    AckTimeout,
+    PacketTooLarge,
+    QuotaExceeded,
+    ProtocolError,
+    ConnectionLost,
+
+    /// <summary>Another reason code; the detail has it.</summary>
+    Rejected,
+}
+
+/// <summary>A fault and a sentence about it that never contains a secret.</summary>
+public readonly record struct MqttOutcome(MqttFault Fault, string Detail);

@@ -1,0 +1,23 @@
+using System.Text;
+
+namespace Dvis.Streaming.Sinks.Mqtt;
+
+/// <summary>One PUBLISH. The payload is copied by the transport before its call returns.</summary>
+/// <param name="ExpirySeconds">What is left of the topic's expiry; 0: none.</param>
+public readonly record struct MqttMessage(
+    MqttTopic Topic, ReadOnlyMemory<byte> Payload, uint ExpirySeconds, IReadOnlyList<KeyValuePair<string, string>>? UserProperties = null)
+{
+    /// <summary>Bytes of the packet that are not payload, with room for the largest length fields (MQTT 5, 3.3).</summary>
+    public static int Overhead(MqttTopic topic, IReadOnlyList<KeyValuePair<string, string>>? userProperties)
+    {
+        // Fixed header 5, topic length 2, packet id 2, property length 4, expiry 5.
+        var bytes = 18 + topic.Utf8.Length;
+        if (topic.ContentType is { } type) bytes += 3 + type.Length;
+        if (userProperties is null) return bytes;
+        foreach (var (name, value) in userProperties) bytes += 5 + Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value);
+        return bytes;
+    }
+}
+
+/// <summary>What the broker says for us when we vanish; retained, QoS 1.</summary>
+public sealed record MqttWill(MqttTopic Topic, byte[] Payload, IReadOnlyList<KeyValuePair<string, string>> UserProperties);

@@ -1,0 +1,14 @@
+using System.Text.Json;
+
+namespace Dvis.Streaming.Sinks.Payloads;
+
+/// <summary>Names of enum members as they stand on the wire: snake case, encoded once.</summary>
+internal static class WireName<T> where T : struct, Enum
+{
+    private static readonly JsonEncodedText[] Encoded = [.. Enum.GetValues<T>().Select(v => JsonEncodedText.Encode(Of(v)))];
+
+    /// <summary>For enums whose members count from 0 without gaps.</summary>
+    public static JsonEncodedText Json(T value) => Encoded[(int)(object)value];
+
+    public static string Of(T value) => JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
+}
