@@ -1,0 +1,162 @@
+using System.Globalization;
+using System.Text;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Payloads;
+
+namespace Dvis.Streaming.Sinks.Mqtt;
+
+/// <summary>The messages of one camera, and what must be remembered between them. One thread.</summary>
+internal sealed class CameraPublisher
+{
+    private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
+
+    private readonly SinkCamera _camera;
+    private readonly CameraTopics _topics;
+    private readonly MqttOptions _options;
+    private readonly MqttClient _client;
+    private readonly Encoders _encoders;
+    private readonly PipelineMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly Sequence _tracks = new(), _final = new(), _events = new(), _state = new();
+    private readonly Dictionary<int, int> _counted = [], _counting = [];
+    private readonly Action<ReadOnlyMemory<byte>> _emitTracks, _emitFinal, _emitMasks, _emitMasksFinal;
+    private readonly bool _masks;
+    private bool? _online;
+    private TimeSpan _handOver;
+
+    public CameraPublisher(
+        SinkCamera camera, CameraTopics topics, MqttOptions options, MqttClient client, Encoders encoders, PipelineMetrics metrics, TimeProvider time)
+    {
+        (_camera, _topics, _options, _client, _encoders, _metrics, _time) = (camera, topics, options, client, encoders, metrics, time);
+        _masks = camera.Publish.Masks == "on";
+        // Made once: a lambda for each message would be garbage for each frame.
+        _emitTracks = payload => HandOver(_topics.Tracks, payload);
+        _emitFinal = payload => HandOver(_topics.Final, payload);
+        _emitMasks = payload => HandOver(_topics.Masks, payload);
+        _emitMasksFinal = payload => HandOver(_topics.MasksFinal, payload);
+    }
+
+    public string Name => _camera.Name;
+
+    /// <summary>The first state, and every count at 0, so that nothing an earlier run retained outlives it.</summary>
+    public void Announce(CameraStatus status)
+    {
+        Publish(status);
+        foreach (var (classId, topic) in _topics.Counts) PublishCount(classId, topic, 0);
+    }
+
+    /// <returns>Records too large for any message.</returns>
+    public int Publish(ProvisionalResult result)
+    {
+        var published = Begin();
+        var lost = _encoders.Tracks.Encode(result, _tracks, published, new(Budget(_topics.Tracks), MaskRefs: _masks), _emitTracks);
+        if (_masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.Masks), _emitMasks);
+        End(published);
+        CountTracks(result);
+        Latency(result.Frame, "provisional", published);
+        return Lost(_topics.Tracks, lost);
+    }
+
+    /// <inheritdoc cref="Publish(ProvisionalResult)"/>
+    public int Publish(FinalResult result)
+    {
+        var published = Begin();
+        var lost = _encoders.Final.Encode(result, _final, published, new(Budget(_topics.Final)), _emitFinal);
+        if (_masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.MasksFinal), _emitMasksFinal);
+        End(published);
+        foreach (var frame in result.Frames) Latency(frame, "final", published);
+        return Lost(_topics.Final, lost);
+    }
+
+    public int Publish(LifecycleEvent e)
+    {
+        var published = Begin();
+        var events = _encoders.Events;
+        if (_options.Protocol == "5") HandOver(_topics.Events, events.EncodeData(e, _events, published), events.Attributes(e));
+        else HandOver(_topics.Events, events.EncodeStructured(e, _events, published));
+        End(published);
+        return 0;
+    }
+
+    public int Publish(CameraStatus status)
+    {
+        var online = status.State is CameraState.Online or CameraState.Degraded;
+        if (online != _online) _client.Publish(_topics.Availability, online ? Online : Offline);
+        _online = online;
+        _client.Publish(_topics.State, _encoders.State.Encode(status, _state, Moment.Now(_time)));
+        // Nothing is tracked on a camera that is away; what was counted last would stand for ever.
+        if (status.State is CameraState.Offline or CameraState.Disabled) ClearCounts();
+        return 0;
+    }
+
+    public void GoOffline()
+    {
+        if (_online != false) _client.Publish(_topics.Availability, Offline);
+        _online = false;
+        ClearCounts();
+    }
+
+    private void CountTracks(ProvisionalResult result)
+    {
+        _counting.Clear();
+        foreach (var track in result.Tracks)
+            if (track.State == TrackState.Active) _counting[track.ClassId] = _counting.GetValueOrDefault(track.ClassId) + 1;
+        foreach (var (classId, topic) in _topics.Counts)
+        {
+            var count = _counting.GetValueOrDefault(classId);
+            if (_counted.GetValueOrDefault(classId) != count) PublishCount(classId, topic, count);
+        }
+    }
+
+    private void ClearCounts()
+    {
+        foreach (var (classId, topic) in _topics.Counts)
+            if (_counted.GetValueOrDefault(classId) != 0) PublishCount(classId, topic, 0);
+    }
+
+    private void PublishCount(int classId, MqttTopic topic, int count)
+    {
+        _counted[classId] = count;
+        _client.Publish(topic, Encoding.UTF8.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
+    }
+
+    // Durable JSON may be marked as late when it leaves, which makes it longer.
+    private int Budget(MqttTopic topic)
+        => Math.Min(_options.MaxMessageBytes, _client.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
+
+    private int MaskBudget(MqttTopic topic) => Math.Min(_options.MaxMaskBytes, _client.PayloadLimit(topic));
+
+    private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload) => HandOver(topic, payload, null);
+
+    private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload, KeyValuePair<string, string>[]? userProperties)
+    {
+        var start = _time.GetTimestamp();
+        _client.Publish(topic, payload, userProperties);
+        _handOver += _time.GetElapsedTime(start);
+    }
+
+    private Moment Begin()
+    {
+        _handOver = TimeSpan.Zero;
+        return Moment.Now(_time);
+    }
+
+    private void End(Moment began)
+    {
+        _metrics.StageDuration("encode", (_time.GetElapsedTime(began.Ticks) - _handOver).TotalSeconds);
+        _metrics.StageDuration("publish", _handOver.TotalSeconds);
+    }
+
+    private void Latency(Pipeline.Frames.FrameInfo frame, string stage, Moment published)
+    {
+        _metrics.FrameLatency(Name, stage, _encoders.Envelope.Total(frame, published).TotalSeconds);
+        if (stage == "provisional" && Envelope.CaptureToPublish(frame, published) is { } since) _metrics.CaptureLatency(Name, since.TotalSeconds);
+    }
+
+    private int Lost(MqttTopic topic, int count)
+    {
+        if (count > 0) _metrics.MqttMessage(topic.Kind, "failed", count);
+        return count;
+    }
+}

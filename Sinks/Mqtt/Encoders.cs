@@ -1,0 +1,41 @@
+using Dvis.Streaming.Sinks.Payloads;
+
+namespace Dvis.Streaming.Sinks.Mqtt;
+
+/// <summary>The encoders and their memory, shared by all cameras: the sink is called by one thread at a time.</summary>
+internal sealed class Encoders : IDisposable
+{
+    public Encoders(SinkContext context, TimeProvider time)
+    {
+        Envelope = new(context, time);
+        Tracks = new(Envelope);
+        Final = new(Envelope);
+        Events = new(context, Envelope);
+        State = new(Envelope);
+        Masks = new(context);
+        Lost = new(time);
+    }
+
+    public Envelope Envelope { get; }
+
+    public TracksEncoder Tracks { get; }
+
+    public FinalEncoder Final { get; }
+
+    public EventEncoder Events { get; }
+
+    public StateEncoder State { get; }
+
+    public MaskEncoder Masks { get; }
+
+    /// <summary>Records that fit into no message.</summary>
+    public DropTally Lost { get; }
+
+    public void Dispose()
+    {
+        Tracks.Dispose();
+        Final.Dispose();
+        Events.Dispose();
+        State.Dispose();
+    }
+}

@@ -1,0 +1,121 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt.Mosquitto;
+using Dvis.Streaming.Sinks.Payloads;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Sinks.Mqtt;
+
+/// <summary>
+/// Publishes everything over MQTT: state retained, provisional results at once or never, finals and events until acknowledged.
+/// A broker that is away makes no call fail or wait.
+/// </summary>
+public sealed partial class MqttSink : IResultSink
+{
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+    private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
+
+    private readonly MqttOptions _options;
+    private readonly SinkContext _context;
+    private readonly PipelineMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger<MqttSink> _logger;
+    private readonly MqttClient _client;
+    private readonly NodeTopics _topics;
+    private readonly Dictionary<string, CameraPublisher> _cameras = [];
+    private readonly Encoders _encoders;
+    private readonly DateTimeOffset _started;
+    private bool _announced;
+
+    /// <exception cref="InvalidOperationException">libmosquitto is not installed.</exception>
+    public MqttSink(MqttOptions options, SinkContext context, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger)
+        : this(options, context, new MosquittoTransport(options, ClientId.For(options.ClientId, context.Node), time), metrics, time, logger)
+    {
+    }
+
+    public MqttSink(MqttOptions options, SinkContext context, IMqttTransport transport, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger)
+    {
+        (_options, _context, _metrics, _time, _logger) = (options, context, metrics, time, logger);
+        _started = time.GetUtcNow();
+        _topics = new(options.Root, context.Node);
+        var will = new MqttWill(_topics.Availability, Offline, Session);
+        _client = new(options, transport, will, metrics, time, logger);
+        _encoders = new(context, time);
+        foreach (var camera in context.Cameras)
+            _cameras.Add(camera.Name, new(camera, new(_topics, camera, context.Model, options.Protocol == "5"), options, _client, _encoders, metrics, time));
+    }
+
+    public string Name => "mqtt";
+
+    public bool Lossless => false;
+
+    // Ties "online" and the will's "offline" to one run, so that a late will of an old one is recognised.
+    private KeyValuePair<string, string>[] Session => [new("session", _context.Session)];
+
+    public Task StartAsync(CancellationToken cancel)
+    {
+        _client.Publish(_topics.Availability, Online, Session);
+        PublishStatus();
+        _client.Publish(_topics.Labels, Documents.Labels(_context.Model, _options.MaxMessageBytes));
+        foreach (var camera in _cameras.Values)
+            camera.Announce(new(camera.Name, CameraState.Starting, _started, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
+        _announced = true;
+        _client.Start();
+        return Task.CompletedTask;
+    }
+
+    public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
+    {
+        if (!_cameras.TryGetValue(message.Camera, out var camera))
+            throw new ArgumentException($"camera {message.Camera} is not in the sink's context", nameof(message));
+        var lost = message switch
+        {
+            ProvisionalResult result => camera.Publish(result),
+            FinalResult result => camera.Publish(result),
+            LifecycleEvent e => camera.Publish(e),
+            CameraStatus status => camera.Publish(status),
+            _ => 0,
+        };
+        if (lost > 0 && _encoders.Lost.Add(lost) is > 0 and var count) LogTooLarge(count, message.Camera);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Repeats the status: its acknowledgement also proves that all QoS 0 messages before it were read.</summary>
+    public Task FlushAsync(CancellationToken cancel)
+    {
+        PublishStatus();
+        return _client.FlushAsync(cancel);
+    }
+
+    /// <summary>Says <c>offline</c> for the cameras and the node when the broker is there, and goodbye.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_announced)
+        {
+            foreach (var camera in _cameras.Values) camera.GoOffline();
+            _client.Publish(_topics.Availability, Offline, Session);
+            using var limit = new CancellationTokenSource(Farewell, _time);
+            try
+            {
+                await _client.FlushAsync(limit.Token);
+            }
+            catch (OperationCanceledException) when (limit.IsCancellationRequested)
+            {
+                LogUnsent(_client.Outstanding);
+            }
+        }
+
+        await _client.DisposeAsync();
+        _encoders.Dispose();
+    }
+
+    private void PublishStatus()
+        => _client.Publish(_topics.Status, Documents.Status(_context, _started, _options.MaxMessageBytes, _options.MaxMaskBytes, _options.MaxMessageBytes));
+
+    [LoggerMessage(3010, LogLevel.Warning, "{Count} record(s) of camera {Camera} did not fit into a message and were left out.")]
+    private partial void LogTooLarge(long count, string camera);
+
+    [LoggerMessage(3011, LogLevel.Warning, "Stopping with {Count} message(s) that the broker has not acknowledged.")]
+    private partial void LogUnsent(int count);
+}

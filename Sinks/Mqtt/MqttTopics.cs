@@ -1,0 +1,71 @@
+using System.Collections.Frozen;
+using Dvis.Streaming.Pipeline.Inference;
+
+namespace Dvis.Streaming.Sinks.Mqtt;
+
+/// <summary>The topics of this node.</summary>
+internal sealed class NodeTopics(string root, string node)
+{
+    public string Prefix { get; } = $"{root}/{node}";
+
+    public MqttTopic Availability { get; } = new($"{root}/{node}/availability", Kinds.State, Qos: 1, Retain: true);
+
+    public MqttTopic Status { get; } = new($"{root}/{node}/status", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
+
+    public MqttTopic Labels { get; } = new($"{root}/{node}/labels", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
+}
+
+/// <summary>The topics of one camera.</summary>
+internal sealed class CameraTopics
+{
+    private const string MaskType = "application/vnd.dvis.mask+protobuf;v=1";
+    private const uint Telemetry = 2, Hour = 3600, Day = 86400;
+
+    public CameraTopics(NodeTopics node, SinkCamera camera, SinkModel model, bool binaryEvents)
+    {
+        var prefix = $"{node.Prefix}/camera/{camera.Name}";
+        Availability = new($"{prefix}/availability", Kinds.State, Qos: 1, Retain: true);
+        State = new($"{prefix}/state", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
+        Tracks = new($"{prefix}/tracks", Kinds.Tracks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MqttTopic.Json);
+        Final = new($"{prefix}/tracks/final", Kinds.Final, Qos: 1, ExpirySeconds: Hour, ContentType: MqttTopic.Json);
+        Masks = new($"{prefix}/masks", Kinds.Masks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MaskType);
+        MasksFinal = new($"{prefix}/masks/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MaskType);
+        Events = new($"{prefix}/events", Kinds.Event, Qos: 1, ExpirySeconds: Day, ContentType: binaryEvents ? MqttTopic.Json : MqttTopic.CloudEventsJson);
+        var counted = model.Classes.Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name)).ToArray();
+        var levels = counted.Select(c => Level(c.Name)).ToArray();
+        Counts = counted.Index().ToFrozenDictionary(
+            c => c.Item.Id,
+            c => new MqttTopic($"{prefix}/count/{Unique(levels, c.Index, c.Item)}", Kinds.State, Qos: 1, Retain: true));
+    }
+
+    public MqttTopic Availability { get; }
+
+    public MqttTopic State { get; }
+
+    public MqttTopic Tracks { get; }
+
+    public MqttTopic Final { get; }
+
+    public MqttTopic Masks { get; }
+
+    public MqttTopic MasksFinal { get; }
+
+    public MqttTopic Events { get; }
+
+    /// <summary>By class id; only the classes that are counted.</summary>
+    public FrozenDictionary<int, MqttTopic> Counts { get; }
+
+    // "traffic light" becomes traffic_light: no level may hold / + # or a space.
+    private static string Level(string label)
+        => string.Create(label.Length, label, static (level, name) =>
+        {
+            for (var i = 0; i < name.Length; i++)
+            {
+                var c = char.ToLowerInvariant(name[i]);
+                level[i] = char.IsAsciiLetterOrDigit(c) || c == '-' ? c : '_';
+            }
+        });
+
+    private static string Unique(string[] levels, int index, ClassLabel label)
+        => levels.Count(l => l == levels[index]) == 1 ? levels[index] : $"{levels[index]}_{label.Id}";
+}

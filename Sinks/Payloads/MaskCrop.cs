@@ -1,0 +1,56 @@
+using Dvis.Streaming.Pipeline.Publishing;
+
+namespace Dvis.Streaming.Sinks.Payloads;
+
+/// <summary>The part of a mask's grid that its foreground spans, and the run lengths over it: column-major, background first.</summary>
+internal readonly record struct MaskCrop(int X, int Y, int Width, int Height)
+{
+    /// <summary>Finds the box; <paramref name="runs"/> (cleared) gets counts that sum to its area. Touches runs, not cells. Empty masks give no runs.</summary>
+    public static MaskCrop Of(RunLengthMask mask, List<uint> runs)
+    {
+        runs.Clear();
+        var box = Bounds(mask);
+        if (box.Width == 0) return box;
+        var (height, start, written) = (mask.Height, 0L, 0L);
+        for (var i = 0; i < mask.Counts.Length; start += mask.Counts[i++])
+        {
+            if (i % 2 == 0 || mask.Counts[i] == 0) continue;
+            // A run within a column stays a run. One over several columns touches top and bottom, so the box has every row: it stays one too.
+            var at = (start / height - box.X) * box.Height + start % height - box.Y;
+            if (runs.Count > 0 && at == written)
+            {
+                // The cells between ended at the box's bottom and top: the runs meet.
+                runs[^1] += (uint)mask.Counts[i];
+            }
+            else
+            {
+                runs.Add((uint)(at - written));
+                runs.Add((uint)mask.Counts[i]);
+            }
+
+            written = at + mask.Counts[i];
+        }
+
+        var rest = (long)box.Width * box.Height - written;
+        if (rest > 0) runs.Add((uint)rest);
+        return box;
+    }
+
+    private static MaskCrop Bounds(RunLengthMask mask)
+    {
+        var (left, right, top, bottom) = (int.MaxValue, -1, int.MaxValue, -1);
+        var (height, start) = (mask.Height, 0L);
+        for (var i = 0; i < mask.Counts.Length; start += mask.Counts[i++])
+        {
+            if (i % 2 == 0 || mask.Counts[i] == 0) continue;
+            var end = start + mask.Counts[i] - 1;
+            var (first, last) = ((int)(start / height), (int)(end / height));
+            left = Math.Min(left, first);
+            right = Math.Max(right, last);
+            top = Math.Min(top, first == last ? (int)(start % height) : 0);
+            bottom = Math.Max(bottom, first == last ? (int)(end % height) : height - 1);
+        }
+
+        return right < 0 ? default : new(left, top, right - left + 1, bottom - top + 1);
+    }
+}
