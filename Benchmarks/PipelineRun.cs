@@ -20,6 +20,7 @@ internal sealed record PipelineRate(double FramesPerSecond, double ModelMs, doub
 /// <summary>The whole pipeline as the service runs it: real decoder, real graphs, the sinks it is given; files never drop.</summary>
 internal sealed class PipelineRun : IAsyncDisposable
 {
+    private const string Camera = "bench";
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly FramePool _frames = new();
     private readonly TensorPool _tensors = new();
@@ -32,7 +33,9 @@ internal sealed class PipelineRun : IAsyncDisposable
     private readonly string _file;
     private readonly RefinerOptions _refiner;
 
-    public PipelineRun(DvisModels models, RefinerOptions refiner, string file, Func<PipelineMetrics, IEnumerable<IResultSink>> sinks)
+    private readonly PublishOptions _publish = new() { Masks = "on", Contours = true };
+
+    public PipelineRun(DvisModels models, RefinerOptions refiner, string file, string? server)
     {
         (_file, _refiner) = (file, refiner);
         _metrics = new PipelineMetrics(_services.GetRequiredService<IMeterFactory>());
@@ -42,12 +45,14 @@ internal sealed class PipelineRun : IAsyncDisposable
         _graphs = [("segment", segmenter), ("track", tracker), ("refine", forward), ("refine", refine)];
         _models = new DvisModels(models.Manifest, segmenter, tracker, forward, refine);
         _segmenter = new SegmenterBatcher(segmenter, models.Manifest, new BatchOptions(), _tensors, _metrics, TimeProvider.System);
-        _fanOut = new FanOut(sinks(_metrics), 1024, _metrics, TimeProvider.System, NullLogger<FanOut>.Instance);
+        _fanOut = new FanOut(BenchSinks.Create(server, Camera, models.Manifest, _publish, _metrics), 1024, _metrics, TimeProvider.System, NullLogger<FanOut>.Instance);
     }
 
     public long OutstandingFrames => _frames.Outstanding;
 
     public long OutstandingTensors => _tensors.Outstanding;
+
+    public double AllocatedMiB => (_frames.AllocatedBytes + _tensors.AllocatedBytes) / 1048576.0;
 
     public Task StartAsync() => _fanOut.StartAsync(CancellationToken.None);
 
@@ -55,11 +60,8 @@ internal sealed class PipelineRun : IAsyncDisposable
     public async Task<PipelineRate> MeasureAsync(TimeSpan atLeast)
     {
         using var stop = new CancellationTokenSource();
-        var source = new CountingSource(SourceFactory.Create("bench", new SourceOptions { File = _file, Loop = true }, _frames, _metrics,
-            TimeProvider.System, NullLoggerFactory.Instance, _ => { }));
-        var context = new CameraContext("bench", _models, _tensors, _fanOut, _metrics, TimeProvider.System, new TrackOptions(),
-            new PublishOptions { Masks = "on", Contours = true }, _refiner);
-        var running = new StreamPipeline(context, source, _segmenter, new QueueOptions(), NullLogger<StreamPipeline>.Instance).RunAsync(stop.Token);
+        var source = Open(null);
+        var running = RunAsync(source, stop.Token);
         await Task.WhenAny(running, Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System));
         _stages.Reset();
         var before = _graphs.Select(g => g.Graph.Seconds).ToArray();
@@ -75,6 +77,27 @@ internal sealed class PipelineRun : IAsyncDisposable
         return new PipelineRate(count / seconds, model.Sum(m => m.Ms), cpuMs, own);
     }
 
+    /// <summary>Runs this many frames; <paramref name="counted"/> is called after each was handed to the pipeline.</summary>
+    public async Task RunAsync(long frames, Action<long> counted)
+    {
+        using var stop = new CancellationTokenSource();
+        await RunAsync(Open(count =>
+        {
+            counted(count);
+            if (count == frames) stop.Cancel();
+        }), stop.Token);
+    }
+
+    private CountingSource Open(Action<long>? counted) => new(
+        SourceFactory.Create(Camera, new SourceOptions { File = _file, Loop = true }, _frames, _metrics, TimeProvider.System, NullLoggerFactory.Instance, _ => { }),
+        counted);
+
+    private Task RunAsync(CountingSource source, CancellationToken stop)
+    {
+        var context = new CameraContext(Camera, _models, _tensors, _fanOut, _metrics, TimeProvider.System, new TrackOptions(), _publish, _refiner);
+        return new StreamPipeline(context, source, _segmenter, new QueueOptions(), NullLogger<StreamPipeline>.Instance).RunAsync(stop);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _fanOut.StopAsync(TimeSpan.FromSeconds(5));
@@ -86,7 +109,7 @@ internal sealed class PipelineRun : IAsyncDisposable
         await _services.DisposeAsync();
     }
 
-    private sealed class CountingSource(IFrameSource source) : IFrameSource
+    private sealed class CountingSource(IFrameSource source, Action<long>? counted) : IFrameSource
     {
         private long _frames;
 
@@ -100,8 +123,9 @@ internal sealed class PipelineRun : IAsyncDisposable
         {
             await foreach (var frame in source.ReadAsync(stop))
             {
-                Interlocked.Increment(ref _frames);
+                var count = Interlocked.Increment(ref _frames);
                 yield return frame;
+                counted?.Invoke(count);
             }
         }
     }

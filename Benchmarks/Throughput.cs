@@ -1,17 +1,16 @@
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Benchmarks;
 
 /// <summary>Model loop and pipeline in turn, so that a noisy machine harms both alike; the ratio of the medians counts.</summary>
 internal static class Throughput
 {
-    public static async Task CompareAsync(DvisModels models, RefinerOptions refiner, string file, int threads, TimeSpan length, int rounds)
+    public static async Task CompareAsync(DvisModels models, RefinerOptions refiner, string file, string? server, int threads, TimeSpan length, int rounds)
     {
         using var loop = new ModelLoop(models, refiner, 512, 320);
         loop.Run(TimeSpan.FromSeconds(1));
-        await using var pipeline = new PipelineRun(models, refiner, file, _ => [new SerialisingSink()]);
+        await using var pipeline = new PipelineRun(models, refiner, file, server);
         await pipeline.StartAsync();
         var alone = new List<double>();
         var whole = new List<PipelineRate>();
@@ -28,21 +27,5 @@ internal static class Throughput
         Console.WriteLine($"  graphs in the pipeline {run.ModelMs:0.00} ms a frame; processor time of the service {run.CpuMs:0.00} ms a frame (decoder's process not included)");
         Console.WriteLine($"  own cost, ms a frame: {string.Join(", ", run.OwnMs.Select(s => $"{s.Stage} {s.OwnMs:0.000}"))}");
         Console.WriteLine($"  frames outstanding {pipeline.OutstandingFrames}, tensors outstanding {pipeline.OutstandingTensors}");
-    }
-
-    /// <summary>Touches every message and keeps none: the sink's own cost is measured with a broker, see docs/measurements.md.</summary>
-    private sealed class SerialisingSink : IResultSink
-    {
-        public string Name => "none";
-
-        public bool Lossless => true;
-
-        public Task StartAsync(CancellationToken cancel) => Task.CompletedTask;
-
-        public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel) => ValueTask.CompletedTask;
-
-        public Task FlushAsync(CancellationToken cancel) => Task.CompletedTask;
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }
