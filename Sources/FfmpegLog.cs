@@ -6,7 +6,7 @@ namespace Dvis.Streaming.Sources;
 
 /// <summary>
 /// Reads what ffmpeg writes with <c>-v level+verbose</c>: the codec, every picture size it decodes, the number of decode
-/// errors, and the last few messages, which say why it ended. Written by the process's thread, read by the source's;
+/// errors, and the last few other messages, which say why it ended. Written by the process's thread, read by the source's;
 /// memory is bounded and everything kept is redacted.
 /// </summary>
 internal sealed partial class FfmpegLog(Redactor redactor)
@@ -48,11 +48,11 @@ internal sealed partial class FfmpegLog(Redactor redactor)
     /// <summary>Errors that demuxer and decoder reported so far.</summary>
     public long DecodeErrors => Interlocked.Read(ref _decodeErrors);
 
-    /// <summary>The last messages, redacted, oldest first; the last decode error when there is nothing else.</summary>
-    public string Tail
-    {
-        get { lock (_gate) return _messages.Count > 0 ? string.Join("; ", _messages) : _lastDecodeError ?? ""; }
-    }
+    /// <summary>The last messages that are not about broken pictures, redacted, oldest first.</summary>
+    public string Tail { get { lock (_gate) return string.Join("; ", _messages); } }
+
+    /// <summary>The last complaint of demuxer or decoder, redacted; null when there was none.</summary>
+    public string? LastDecodeError { get { lock (_gate) return _lastDecodeError; } }
 
     public void Add(string line)
     {
@@ -96,9 +96,8 @@ internal sealed partial class FfmpegLog(Redactor redactor)
     public SourceFault Classify(SourceFault otherwise)
     {
         var tail = Tail;
-        foreach (var (fault, texts) in s_rules)
-            if (texts.Any(t => tail.Contains(t, StringComparison.Ordinal))) return fault;
-        return otherwise;
+        return s_rules.Where(rule => rule.Texts.Any(text => tail.Contains(text, StringComparison.Ordinal)))
+            .Select(rule => rule.Fault).FirstOrDefault(otherwise);
     }
 
     // The filter graph is set up anew whenever the decoded size changes, before the first picture of that size comes out.

@@ -85,13 +85,18 @@ internal sealed class FfmpegSession : IAsyncDisposable
             return new SourceException(SourceFault.Stalled, "The decoder closed its output but did not end.");
         }
 
-        var tail = Log.Tail;
-        if (code == 0 && _cut is null && Log.DecodeErrors == 0 && Frames > 0) return null;
-        if (Frames == 0)
-            return new SourceException(Log.Classify(SourceFault.DecodeErrors), tail.Length > 0 ? tail : "There is no picture in it.");
+        var (errors, tail, broken) = (Log.DecodeErrors, Log.Tail, Log.LastDecodeError);
+        if (code == 0 && _cut is null && errors == 0 && Frames > 0) return null;
         if (code > 128) return new SourceException(SourceFault.DecodeErrors, $"The decoder died (signal {code - 128}).");
-        if (code != 0) return new SourceException(Log.Classify(SourceFault.Eof), tail.Length > 0 ? tail : $"The decoder ended with code {code}.");
-        return new SourceException(SourceFault.DecodeErrors, $"{Log.DecodeErrors} decode errors, {Frames} pictures decoded; the last: {tail}");
+        if (Frames == 0)
+        {
+            var messages = string.Join("; ", new[] { broken, tail }.Where(m => m is { Length: > 0 }));
+            return new SourceException(Log.Classify(SourceFault.DecodeErrors), messages.Length > 0 ? messages : "There is no picture in it.");
+        }
+
+        return errors > 0
+            ? new SourceException(SourceFault.DecodeErrors, $"{errors} decode errors, {Frames} pictures decoded; the last: {broken}")
+            : new SourceException(Log.Classify(SourceFault.Eof), tail.Length > 0 ? tail : $"The decoder ended with code {code}.");
     }
 
     public async ValueTask DisposeAsync() => await _process.DisposeAsync();

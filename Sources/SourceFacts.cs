@@ -7,7 +7,10 @@ namespace Dvis.Streaming.Sources;
 internal sealed class SourceFacts
 {
     /// <summary>For example <c>h264</c>; null until known.</summary>
-    public string? Codec { get; set; }
+    public string? Codec { get; private set; }
+
+    /// <summary>Frames a second that the stream claims; null when it does not say.</summary>
+    public double? NominalFps { get; private set; }
 
     /// <summary>Decode errors since the source was made.</summary>
     public long DecodeErrors { get; private set; }
@@ -19,7 +22,7 @@ internal sealed class SourceFacts
     public void Update(FfmpegLog log)
     {
         if (!ReferenceEquals(log, _log)) (_log, _counted) = (log, 0);
-        Codec = log.Codec ?? Codec;
+        if (Codec is null || NominalFps is null) (Codec, NominalFps) = (log.Codec, log.NominalFps);
         var errors = log.DecodeErrors;
         DecodeErrors += errors - _counted;
         _counted = errors;

@@ -3,7 +3,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
+
+# Before torch is loaded: waiting threads must not spin, and the autograd thread's matrix products must not fight over a second pool.
+for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("OPENBLAS_NUM_THREADS", "1")):
+    os.environ.setdefault(name, value)
 
 SAMPLE_TIER, SAMPLE_SEED, SAMPLE_FRAMES = "everyday", 14582, 350   # an evaluation seed: never trained on
 

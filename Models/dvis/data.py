@@ -88,12 +88,12 @@ class Pool:
                 self.videos[self.next] = video
                 self.next = (self.next + 1) % self.size
 
-    def pairs(self, count: int) -> tuple[Tensor, Tensor, list[np.ndarray]]:
-        """`count` pairs of frames of one video each, neighbours in the batch: uint8 [2n,H,W,3], uint8 [2n,H,W], classes."""
+    def pairs(self, count: int, apart: bool = False) -> tuple[Tensor, Tensor, list[np.ndarray]]:
+        """`count` pairs of frames of one video each, neighbours in the batch: uint8 [2n,H,W,3], uint8 [2n,H,W], classes; `apart`: of any videos."""
         pictures, ids, labels = [], [], []
-        for index in self.random.integers(len(self.videos), size=count):
+        for index in self.random.integers(len(self.videos), size=2 * count if apart else count):
             video = self.videos[index]
-            chosen = self.random.choice(len(video.pictures), 2, replace=False)
+            chosen = self.random.choice(len(video.pictures), 1 if apart else 2, replace=False)
             flip = self.random.random() < 0.5
             for frame in chosen:
                 step = -1 if flip else 1

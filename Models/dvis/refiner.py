@@ -27,27 +27,30 @@ class TemporalRefiner(nn.Module):
 
     def forward(self, instance: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Tracker embeddings and frame_forward memory, both [T,Q,C] -> logits [Q,K+1] of the clip and mask embeddings [T,Q,Cm]."""
-        return self.layers(instance, memory)[-1]
+        logits, masks = self.heads(self.layers(instance.unsqueeze(1), memory.unsqueeze(1))[-1])
+        return logits.squeeze(0), masks.squeeze(1)
 
-    def layers(self, instance: Tensor, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """`forward` after every layer; inference needs the last only."""
-        x = instance
-        answers = []
+    def layers(self, instance: Tensor, memory: Tensor) -> list[Tensor]:
+        """Output after every layer for a batch of B clips, all tensors [T,B,Q,C]; inference needs the last only."""
+        shape = instance.shape
+        memory, x = memory.flatten(0, 1), instance
+        outputs = []
         for time, conv, norm, among, cross, feed in zip(
                 self.transformer_time_self_attention_layers, self.conv_short_aggregate_layers, self.conv_norms,
                 self.transformer_obj_self_attention_layers, self.transformer_cross_attention_layers, self.transformer_ffn_layers):
-            x = time(x.transpose(0, 1))                                              # [Q,T,C]
-            y = x.transpose(1, 2)                                                    # [Q,C,T]
+            x = time(x.flatten(1, 2).transpose(0, 1))                        # over time: [B*Q,T,C]
+            y = x.transpose(1, 2)
             y = conv[2](replicate(F.relu(conv[0](replicate(y, 2))), 1))
-            x = norm((x.transpose(1, 2) + y).transpose(1, 2)).transpose(0, 1)        # [T,Q,C]
-            x = among(x)
-            x = feed(cross(x, x, memory, memory))
-            answers.append(self.heads(x))
-        return answers
+            x = norm(x + y.transpose(1, 2)).transpose(0, 1)
+            x = among(x.reshape(shape[0] * shape[1], shape[2], shape[3]))    # within a frame: [T*B,Q,C]
+            x = feed(cross(x, x, memory, memory)).reshape(shape)
+            outputs.append(x)
+        return outputs
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[T,B,Q,C] -> logits [B,Q,K+1] of the clip, mask embeddings [T,B,Q,Cm]."""
         embeds = self.decoder_norm(x)
-        weight = self.activation_proj(embeds).softmax(0)                             # over time, per query (eq. 5)
+        weight = self.activation_proj(embeds).softmax(0)                     # over time, per query (eq. 5)
         return self.class_embed((weight * embeds).sum(0)), self.mask_embed(embeds)
 
 

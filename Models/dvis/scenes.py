@@ -271,7 +271,7 @@ def _window(centre: np.ndarray, reach: float, shape: tuple[int, ...]):
 def _draw_thing(picture, ids, thing: Thing, number: int, t: int, offset, scale: float) -> None:
     centre = (thing.path.at(t) + offset) * scale
     radius = thing.radius * (1 + thing.swell * np.sin(thing.swell_pace * t)) * scale
-    window = _window(centre, 1.2 * radius * max(thing.stretch, 1 / thing.stretch) + 2, ids.shape)
+    window = _window(centre, (1.45 if thing.sprite is not None else 1.2) * radius * max(thing.stretch, 1 / thing.stretch) ** 0.5 + 2, ids.shape)
     if window is None:
         return
     where, dx, dy = window

@@ -32,21 +32,21 @@ class ReferringTracker(nn.Module):
         self.mask_embed = Perceptron(c, config.mask_channels)
 
     def forward(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> Step:
-        """One frame: segmenter queries E, the same matched to the slots A, the last frame's raw output L (all [B,Q,C]), is_first [B] 1 or 0.
+        """One frame: segmenter queries E, the same matched to the slots A, the last frame's raw output L (all [B,Q,C]), is_first [B] 1 or 0."""
+        return self.heads(self.layers(frame, matched, reference, is_first)[-1])
 
-        First frame: identity = query = own output, starting with E. Otherwise identity starts with A and the query is L in every layer."""
-        return self.steps(frame, matched, reference, is_first)[-1]
+    def layers(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> list[Tensor]:
+        """Raw output [B,Q,C] after every layer; inference needs the last only.
 
-    def steps(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> list[Step]:
-        """`forward` after every layer; inference needs the last only."""
+        First frame: identity = query = own output, starting with E. Otherwise the identity starts with A and the query is L in every layer."""
         first = is_first.view(-1, 1, 1)
         x = first * frame + (1 - first) * matched
         held = (1 - first) * reference
-        answers = []
+        outputs = []
         for cross, among, feed in self._layers():
             x = feed(among(cross(x, first * x + held, frame, frame)))
-            answers.append(self.heads(x))
-        return answers
+            outputs.append(x)
+        return outputs
 
     def frame_forward(self, frame: Tensor) -> Tensor:
         """Every frame as a first frame: [N,Q,C] -> memory for the refiner [N,Q,C], normed, in the segmenter's order."""

@@ -16,9 +16,9 @@ from .training import Stage, device
 
 PAIRS = 8              # pairs of frames in a batch
 GROUPS = 1             # groups of queries beside the real one, each matched on its own (training only)
-RATE = 6e-4
-DENSE_UNTIL = 0.06     # share of the budget with dense losses only
-SMALL_UNTIL = 0.35     # share of the budget with pictures of this size
+RATE = 8e-4
+DENSE_UNTIL = 0.37     # share of the budget with dense losses only
+SMALL_UNTIL = 0.62     # share of the budget with pictures of this size
 SMALL = (96, 160)
 POOL, FRAMES, FRESH = 300, 6, 0.6   # videos in the pool, frames of each, new videos a step
 
@@ -36,9 +36,9 @@ class Helpers(nn.Module):
         self.query_feat = nn.Embedding(GROUPS * config.queries, config.hidden)
         self.query_embed = nn.Embedding(GROUPS * config.queries, config.hidden)
 
-    def dense_loss(self, maps: list[Tensor], targets: Targets) -> Tensor:
+    def dense_loss(self, maps: list[Tensor], targets: Targets) -> tuple[Tensor, dict[str, float]]:
         """Class of every cell (objects and background weigh the same), offset to the object's centre, its extent."""
-        total = maps[0].new_zeros(())
+        total, right = maps[0].new_zeros(()), {}
         boxes = targets.boxes
         for head, feature in zip(self.dense, maps):
             factor = targets.masks.shape[-1] // feature.shape[-1]
@@ -49,14 +49,15 @@ class Helpers(nn.Module):
             goal = torch.where(solid, targets.labels[rows, which], torch.full_like(which, self.classes))
             answer = head(feature).float()
             each = F.cross_entropy(answer[:, :self.classes + 1], goal, reduction="none")
-            total = total + (each * solid).sum() / solid.sum().clamp(min=1) + (each * ~solid).sum() / (~solid).sum().clamp(min=1)
+            total = total + 2 * (each * solid).sum() / solid.sum().clamp(min=1) + (each * ~solid).sum() / (~solid).sum().clamp(min=1)
             box = boxes[rows, which].permute(0, 3, 1, 2)
             h, w = feature.shape[2:]
             place = torch.stack(torch.meshgrid((torch.arange(w, device=box.device) + 0.5) / w, (torch.arange(h, device=box.device) + 0.5) / h, indexing="xy"))
             wanted = torch.cat((box[:, :2] - place, box[:, 2:]), 1)
             gap = (answer[:, self.classes + 1:] - wanted).abs().sum(1)
             total = total + 2 * (gap * solid).sum() / solid.sum().clamp(min=1)
-        return total / len(maps)
+            right[f"right{h}"] = float((answer[:, :self.classes].argmax(1) == goal)[solid].float().mean())
+        return total / len(maps), right
 
     def query_loss(self, answers: list[Segments], targets: Targets, pictures: Tensor, queries: int) -> tuple[Tensor, dict[str, float]]:
         """The paper's losses after every layer and for every group; contrast, colour and box on the last layer."""
@@ -83,7 +84,10 @@ class Helpers(nn.Module):
         wanted = torch.cat((targets.colours(pictures), targets.boxes * 4), -1)[rows, objects]
         looks_loss = F.smooth_l1_loss(looks, wanted) if len(rows) else looks.sum() * 0
         total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice + contrast + looks_loss
-        parts = {"class": says, "mask": cross_entropy, "dice": dice, "contrast": contrast, "looks": looks_loss}
+        with torch.no_grad():
+            said = logits[-1][rows, group, last[rows, group, objects]].argmax(-1)
+            right = (said == targets.labels[rows, objects]).float().mean()
+        parts = {"right": right, "class": says, "mask": cross_entropy, "dice": dice, "contrast": contrast, "looks": looks_loss}
         return total, {name: float(value) for name, value in parts.items()}
 
 
@@ -108,20 +112,21 @@ def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) ->
         due += FRESH if len(pool.videos) >= POOL else 3 * FRESH
         pool.refresh(int(due), mix(stage.progress))
         due -= int(due)
-        pictures, ids, labels = pool.pairs(PAIRS)
+        apart = stage.progress < DENSE_UNTIL
+        pictures, ids, labels = pool.pairs(PAIRS, apart)
         pictures, ids = model.normalise(pictures.to(place)), ids.to(place)
         if stage.progress < SMALL_UNTIL:
             pictures = F.interpolate(pictures, size=SMALL, mode="bilinear", align_corners=False, antialias=True)
             ids = F.interpolate(ids[:, None].float(), size=SMALL, mode="nearest-exact")[:, 0].to(torch.uint8)
-        pictures = vary(pictures, pool.random, 2).contiguous(memory_format=torch.channels_last)
+        pictures = vary(pictures, pool.random, 1 if apart else 2).contiguous(memory_format=torch.channels_last)
         targets = make_targets(ids, labels)
         levels, mask_features, fine = model.sem_seg_head.pixel_decoder(model.backbone(pictures))
-        dense = helpers.dense_loss([*levels, fine], targets)
-        loss, parts = dense, {"dense": float(dense)}
+        dense, right = helpers.dense_loss([*levels, fine], targets)
+        loss, parts = dense, {"dense": float(dense), **right}
         if stage.progress >= DENSE_UNTIL:
             answers = model.sem_seg_head.predictor(levels, mask_features, (helpers.query_feat.weight, helpers.query_embed.weight))
             query, more = helpers.query_loss(answers, targets, pictures, model.config.queries)
-            loss, parts = 0.3 * dense + query, {**parts, **more}
+            loss, parts = dense + query, {**parts, **more}
         stage.step(loss)
         images += len(pictures)
         for name, value in parts.items():

@@ -51,7 +51,7 @@ public sealed class ConfigYamlTests : IDisposable
         var cameras = _folder.Load(string.Join('\n', lines)).Options.Cameras;
         Assert.Equal(["sample", "front", "test"], cameras.Keys);
         Assert.Equal("p", cameras["front"].Password);
-        Assert.Equivalent(new Sources.Synthetic.SyntheticOptions(), cameras["test"].Synthetic, strict: true);
+        Assert.Equivalent(new Dvis.Streaming.Sources.Synthetic.SyntheticOptions(), cameras["test"].Synthetic, strict: true);
     }
 
     [Fact]

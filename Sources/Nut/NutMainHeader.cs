@@ -8,8 +8,8 @@ internal sealed class NutMainHeader
     private const int FieldsBeyondSpec = 64;
     private const int ElisionLimit = 256;
 
-    private NutMainHeader(Timebase[] timebases, NutFrameCode[] codes, int[] elided, bool broadcast)
-        => (Timebases, Codes, ElidedBytes, Broadcast) = (timebases, codes, elided, broadcast);
+    private NutMainHeader(Timebase[] timebases, NutFrameCode[] codes, int[] elided)
+        => (Timebases, Codes, ElidedBytes) = (timebases, codes, elided);
 
     public Timebase[] Timebases { get; }
 
@@ -18,9 +18,6 @@ internal sealed class NutMainHeader
 
     /// <summary>Length of each elision header; entry 0 is empty.</summary>
     public int[] ElidedBytes { get; }
-
-    /// <summary>Syncpoints carry a transmission time as well.</summary>
-    public bool Broadcast { get; }
 
     /// <param name="body">Packet body without its checksum.</param>
     public static NutMainHeader Parse(ReadOnlySpan<byte> body)
@@ -43,9 +40,8 @@ internal sealed class NutMainHeader
         var codes = ParseCodes(ref cursor);
         var elided = new int[cursor.Bounded(127) + 1];
         for (var i = 1; i < elided.Length; i++) elided[i] = cursor.Bytes(ElisionLimit).Length;
-        var flags = cursor.Short ? 0 : cursor.Variable();
         if (cursor.Short || timebases.Length == 0) throw NutFault.Malformed("the main header is too short");
-        return new NutMainHeader(timebases, codes, elided, (flags & 1) != 0);
+        return new NutMainHeader(timebases, codes, elided);
     }
 
     // The table is run-length coded: a group sets the fields it lists, the others keep the previous group's values.

@@ -1,0 +1,22 @@
+using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks;
+using Dvis.Streaming.Sinks.Mqtt;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dvis.Streaming.Benchmarks;
+
+/// <summary>What the measured pipeline publishes to: a real broker, or nothing.</summary>
+internal static class BenchSinks
+{
+    /// <param name="server"><c>mqtt://host:port</c>; null: no sink.</param>
+    public static IEnumerable<IResultSink> Create(string? server, string camera, ModelManifest model, PublishOptions publish, PipelineMetrics metrics)
+    {
+        if (server is null) return [];
+        var context = new SinkContext("bench", Ulid.New(TimeProvider.System), "bench", "", 0,
+            new SinkModel(model.Name, model.Version, model.Task, $"{model.Name}/{model.Version}", model.Classes, []), [new SinkCamera(camera, publish)]);
+        return [new MqttSink(new MqttOptions { Servers = [server] }, context, metrics, TimeProvider.System, NullLogger<MqttSink>.Instance)];
+    }
+}

@@ -1,0 +1,102 @@
+"""Stage 3: the temporal refiner on the frozen tracker's output. Objects are matched over the whole clip (DVIS, eq. 6 and 7)."""
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from . import losses
+from .clips import LENGTH, Batch, ClipPool
+from .model import Dvis
+from .train_tracker import HEADS, MIX, quiet
+from .training import Stage, device, load_average
+
+CLIPS = 6                 # clips in a batch
+RATE = 4e-4
+POOL, FRESH = 160, 0.5    # clips in the pool, new clips a step
+OWN_MATCH_FROM = 0.5      # from this share of the budget on the refiner's own answer is matched, before the tracker's
+
+
+def start_from_tracker(model: Dvis) -> None:
+    """The refiner begins as one that passes the tracker's answer on: copied heads, residuals that add nothing, all frames weighing the same."""
+    for name in HEADS:
+        getattr(model.refiner, name).load_state_dict(getattr(model.tracker, name).state_dict())
+    refiner = model.refiner
+    for layers in (refiner.transformer_time_self_attention_layers, refiner.transformer_obj_self_attention_layers,
+                   refiner.transformer_cross_attention_layers, refiner.transformer_ffn_layers):
+        for layer in layers:
+            quiet(layer)
+    for last in (*(conv[2] for conv in refiner.conv_short_aggregate_layers), refiner.activation_proj):
+        torch.nn.init.zeros_(last.weight)
+        torch.nn.init.zeros_(last.bias)
+
+
+@torch.no_grad()
+def tracked(model: Dvis, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The frozen tracker over a batch: embeddings and memory [T,B,Q,C], mean logits [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
+    reference, steps = batch.embeds[:, 0], []
+    for t in range(batch.embeds.shape[1]):
+        first = torch.full((len(reference),), float(t == 0), device=reference.device)
+        steps.append(model.tracker(batch.embeds[:, t], batch.embeds[:, t], reference, first))
+        reference = steps[-1].reference
+    frames = batch.embeds.transpose(0, 1)
+    memory = model.tracker.frame_forward(frames.flatten(0, 1)).view_as(frames)
+    return (torch.stack([step.embeds for step in steps]), memory,
+            torch.stack([step.logits for step in steps]).mean(0), torch.stack([step.mask_embeds for step in steps]))
+
+
+def tubes(mask_embeds: Tensor, batch: Batch) -> Tensor:
+    """Mask logits of whole clips: [.., T,B,Q,Cm] -> [.., B,Q,T*P]."""
+    masks = mask_embeds.transpose(-4, -3) @ batch.features                    # [.., B,T,Q,P]
+    return masks.transpose(-3, -2).flatten(-2)
+
+
+def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, float]]:
+    """Class and tube losses after every layer, for one assignment over the clip."""
+    instance, memory, online, online_masks = tracked(model, batch)
+    outputs = torch.stack(model.refiner.layers(instance, memory))             # [L,T,B,Q,C]
+    logits, mask_embeds = zip(*(model.refiner.heads(output) for output in outputs))
+    logits, masks = torch.stack(logits), tubes(torch.stack(mask_embeds), batch)   # [L,B,Q,K+1], [L,B,Q,T*P]
+    goal = batch.masks.transpose(1, 2).flatten(2)                             # [B,N,T*P]
+    with torch.no_grad():
+        said = (logits[-1], masks[-1]) if own_match else (online, tubes(online_masks, batch))
+        assignment = losses.assign(losses.matching_cost(*said, batch.labels, goal), batch.eligible.any(1))
+    layers = len(outputs)
+    wide = lambda x: x[None].expand(layers, *x.shape).flatten(0, 1)
+    says = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels))
+    rows, objects = (assignment >= 0).nonzero(as_tuple=True)
+    chosen = masks[:, rows, assignment[rows, objects]]
+    cross_entropy, dice = losses.mask_losses(chosen.flatten(0, 1), goal[rows, objects].repeat(layers, 1))
+    right = logits[-1][rows, assignment[rows, objects]].argmax(-1) == batch.labels[rows, objects]
+    total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice
+    return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "right class": float(right.float().mean())}
+
+
+def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) -> None:
+    torch.manual_seed(seed)
+    for file, part in (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("tracker.pt", "tracker")):
+        load_average(getattr(model, part), run / file, part)
+    start_from_tracker(model)
+    model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
+    model.refiner.requires_grad_(True)
+    stage = Stage(run / "refiner.pt", {"refiner": model.refiner}, minutes, RATE, HEADS)
+    pool = ClipPool(model, POOL, seed + stage.steps, MIX, extras)
+    pool.refresh(24)
+    due, shown, sums = 0.0, time.monotonic(), {}
+    while stage.progress < 1:
+        due += FRESH if len(pool.clips) >= POOL else 2 * FRESH
+        pool.refresh(int(due))
+        due -= int(due)
+        frames = LENGTH if pool.random.random() < 0.5 else int(pool.random.integers(1, LENGTH + 1))
+        total, parts = loss(model, pool.batch(CLIPS, frames), stage.progress >= OWN_MATCH_FROM)
+        stage.step(total)
+        for name, value in parts.items():
+            sums.setdefault(name, []).append(value)
+        if time.monotonic() - shown > 20:
+            line = " ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in sums.items())
+            print(f"refiner {100 * stage.progress:5.1f} % step {stage.steps} pool {len(pool.clips)} {line}", flush=True)
+            shown, sums = time.monotonic(), {}
+        stage.save_sometimes()
+    stage.save()
