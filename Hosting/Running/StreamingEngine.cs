@@ -36,7 +36,7 @@ internal sealed class StreamingEngine(
         await _fanOut.StartAsync(cancel);
         _relay = new StatusRelay(_fanOut, _options.Cameras.Count, time);
         foreach (var (name, camera) in _options.Cameras) _cameras.Add(name, CreateCamera(name, camera));
-        EngineMetrics.Register(metrics, _options, _models.Manifest, frames, _tensors);
+        EngineMetrics.Register(metrics, _options, _models, frames, _tensors);
     }
 
     public async Task<bool> RunCameraAsync(string camera, CancellationToken stop)

@@ -8,10 +8,10 @@ namespace Dvis.Streaming.Hosting.Telemetry;
 /// <summary>What the host knows and no stage: which build and model run, and what native memory is out.</summary>
 internal static class EngineMetrics
 {
-    public static void Register(PipelineMetrics metrics, StreamingOptions options, ModelManifest manifest, FramePool frames, TensorPool tensors)
+    public static void Register(PipelineMetrics metrics, StreamingOptions options, DvisModels models, FramePool frames, TensorPool tensors)
     {
         var meter = metrics.Meter;
-        meter.CreateObservableGauge("dvis.model_info", () => Models(options, manifest), null, "1 for each graph of the model that runs.");
+        meter.CreateObservableGauge("dvis.model_info", () => Models(options, models), null, "1 for each graph of the model that runs.");
         meter.CreateObservableGauge("dvis.native_buffers.in_use", () => Pools(frames.Outstanding, tensors.Outstanding), "{buffer}", "Native buffers given out and not returned.");
         meter.CreateObservableCounter("dvis.native_buffers.allocated", () => Pools(frames.Allocations, tensors.Allocations), "{buffer}", "Native buffers ever allocated; flat in steady state.");
         meter.CreateObservableGauge("dvis.native_buffers.held", () => Pools(frames.AllocatedBytes, tensors.AllocatedBytes), "By", "Native memory of the pools, in use or free.");
@@ -22,11 +22,12 @@ internal static class EngineMetrics
     public static void RegisterBuild(PipelineMetrics metrics) =>
         metrics.Meter.CreateObservableGauge("dvis.build_info", () => new Measurement<int>(1, Tag("version", BuildInfo.Version), Tag("commit", BuildInfo.Commit), Tag("schema", BuildInfo.Schema)), null, "1 for the build that runs.");
 
-    private static IEnumerable<Measurement<int>> Models(StreamingOptions options, ModelManifest manifest) =>
-        from graph in manifest.Files
-        where graph.Value.ContainsKey(options.Model.Precision)
+    private static IEnumerable<Measurement<int>> Models(StreamingOptions options, DvisModels models) =>
+        from graph in (IEnumerable<(string Role, IModel? Model)>)[("segmenter", models.Segmenter), ("tracker", models.Tracker), ("frame_forward", models.FrameForward), ("refiner", models.Refiner)]
+        where graph.Model is not null
         select new Measurement<int>(
-            1, Tag("role", graph.Key), Tag("model", $"{manifest.Name}-{manifest.Version}"), Tag("sha", graph.Value[options.Model.Precision].Sha256[..12]), Tag("precision", options.Model.Precision));
+            1, Tag("role", graph.Role), Tag("model", $"{models.Manifest.Name}-{models.Manifest.Version}"), Tag("sha", models.Manifest.Files[graph.Role][options.Model.Precision].Sha256[..12]),
+            Tag("provider", (graph.Model as OnnxModel)?.Provider ?? "none"), Tag("precision", options.Model.Precision));
 
     private static Measurement<long>[] Pools(long frames, long tensors) => [new(frames, Tag("pool", "frames")), new(tensors, Tag("pool", "tensors"))];
 

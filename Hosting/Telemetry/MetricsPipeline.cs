@@ -29,8 +29,14 @@ internal sealed class MetricsPipeline : IDisposable
     private static MetricStreamConfiguration? View(Instrument instrument, object? ours)
     {
         if (instrument.Meter.Scope is not null && instrument.Meter.Scope != ours) return MetricStreamConfiguration.Drop;
-        // promtool rejects a gauge whose name ends in _count: that suffix belongs to histograms.
-        var isCountGauge = instrument.Name.EndsWith(".count", StringComparison.Ordinal) && instrument.GetType().Name.Contains("UpDown", StringComparison.Ordinal);
-        return isCountGauge ? MetricStreamConfiguration.Drop : null;
+        return Misnamed(instrument) ? MetricStreamConfiguration.Drop : null;
     }
+
+    /// <summary>
+    /// The runtime calls two gauges of the thread pool counters, and ends gauges in "count", a suffix that Prometheus keeps for
+    /// histograms (promtool rejects it). <see cref="ProcessMetrics"/> has the ones that matter.
+    /// </summary>
+    private static bool Misnamed(Instrument instrument) =>
+        instrument.Name is "dotnet.thread_pool.thread.count" or "dotnet.thread_pool.queue.length"
+        || (instrument.Name.EndsWith(".count", StringComparison.Ordinal) && instrument.GetType().Name.Contains("UpDown", StringComparison.Ordinal));
 }
