@@ -34,6 +34,10 @@ public sealed class TrackLives
     private readonly TrackOptions _options;
     private readonly Action<TrackChange> _changed;
     private readonly TrackLife?[] _slots;
+
+    // Slots that carry in this frame what they carried before.
+    private readonly bool[] _continues;
+    private readonly Comparison<Candidate> _byRank;
     private readonly List<TrackLife> _lives = [];
     private readonly List<Candidate> _accepted = [];
     private readonly List<EndedTrack> _ended = [];
@@ -45,6 +49,8 @@ public sealed class TrackLives
     {
         (_epoch, _classes, _channels, _options, _changed) = (epoch, classes, channels, options, changed);
         _slots = new TrackLife?[queries];
+        _continues = new bool[queries];
+        _byRank = (a, b) => Rank(b).CompareTo(Rank(a));
         _limit = 4 * queries;
     }
 
@@ -80,13 +86,17 @@ public sealed class TrackLives
             life.Suppressed = false;
         }
 
-        // Established tracks speak first, so that a newcomer can neither take their object nor be taken for them.
-        candidates.Sort((a, b) => Rank(b).CompareTo(Rank(a)));
+        Array.Clear(_continues);
+        foreach (var candidate in candidates)
+            _continues[candidate.Slot] = _slots[candidate.Slot] is { } life && IsSame(life, candidate, embeds.Slice(candidate.Slot * _channels, _channels));
+
+        // Tracks that continue in their slots speak first, so that a newcomer can neither take their object nor be taken for them.
+        candidates.Sort(_byRank);
         foreach (var candidate in candidates)
         {
             if (IsDuplicate(candidate))
             {
-                if (_slots[candidate.Slot] is { } second) second.Suppressed = true;
+                if (_continues[candidate.Slot] && _slots[candidate.Slot] is { } second) second.Suppressed = true;
                 continue;
             }
 
@@ -107,7 +117,7 @@ public sealed class TrackLives
         _epoch.End(reason, [.. _ended]);
     }
 
-    private double Rank(Candidate c) => c.Score + _slots[c.Slot]?.State switch
+    private double Rank(Candidate c) => c.Score + (_continues[c.Slot] ? _slots[c.Slot]!.State : TrackState.Ended) switch
     {
         TrackState.Active => 3,
         TrackState.Lost => 2,
@@ -125,7 +135,7 @@ public sealed class TrackLives
     private void Claim(FrameInfo frame, double seconds, Candidate candidate, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embedding)
     {
         var life = _slots[candidate.Slot];
-        if (life is not null && !IsSame(life, candidate, embedding))
+        if (life is not null && !_continues[candidate.Slot])
         {
             life.Slot = -1;
             life = null;
@@ -147,19 +157,19 @@ public sealed class TrackLives
         life ??= Begin(frame, candidate.Slot);
         var (before, missed) = (life.ClassId, life.Missed - 1);
         life.See(frame, seconds, probabilities, embedding, candidate.Bits);
-        if (life.State == TrackState.Lost)
+        if (life.State == TrackState.Tentative)
         {
-            life.State = TrackState.Active;
-            if (missed >= LostAfterFrames) Report(EventKind.TrackUpdated, life, "returned");
-        }
-        else if (life.State == TrackState.Tentative && life.Frames >= _options.ConfirmFrames)
-        {
+            if (life.Frames < _options.ConfirmFrames) return;
             life.State = TrackState.Active;
             life.Identity.Confirmed = true;
             Report(EventKind.TrackStarted, life, null);
+            return;
         }
-        else if (life.State == TrackState.Active && life.ClassId != before) Report(EventKind.TrackUpdated, life, "class");
-        else if (life.State == TrackState.Active && _options.UpdateInterval > TimeSpan.Zero && seconds - life.LastEvent >= _options.UpdateInterval.TotalSeconds)
+
+        life.State = TrackState.Active;
+        if (missed >= LostAfterFrames) Report(EventKind.TrackUpdated, life, "returned");
+        else if (life.ClassId != before) Report(EventKind.TrackUpdated, life, "class");
+        else if (_options.UpdateInterval > TimeSpan.Zero && seconds - life.LastEvent >= _options.UpdateInterval.TotalSeconds)
             Report(EventKind.TrackUpdated, life, "interval");
     }
 
@@ -180,6 +190,8 @@ public sealed class TrackLives
         foreach (var life in _lives)
         {
             if (life.Missed == 0 || life.Suppressed || life.State == TrackState.Tentative || life == young) continue;
+            // Its own slot has yet to speak for it in this frame.
+            if (life.Slot >= 0 && _continues[life.Slot]) continue;
             // Two that were seen together are two.
             if (young is not null && life.LastFrameId >= young.FirstFrameId) continue;
             var overlap = life.Missed <= FreshFrames ? life.Bits.IoU(candidate.Bits) : 0;
