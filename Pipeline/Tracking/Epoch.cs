@@ -43,7 +43,7 @@ public sealed record EndedTrack(TrackIdentity Identity, long LastFrameId, int Cl
 /// </summary>
 public sealed class TrackIdentity(long number)
 {
-    private volatile bool _confirmed;
+    private volatile bool _confirmed, _announced;
     private volatile TrackIdentity? _mergedInto;
 
     /// <summary>Unique in the epoch, never reused.</summary>
@@ -54,6 +54,13 @@ public sealed class TrackIdentity(long number)
     {
         get => _confirmed;
         set => _confirmed = value;
+    }
+
+    /// <summary>Its <c>started</c> event went out; false also when the class filter has held it back so far.</summary>
+    public bool Announced
+    {
+        get => _announced;
+        set => _announced = value;
     }
 
     public void MergeInto(TrackIdentity other) => _mergedInto = other;

@@ -42,18 +42,27 @@ public sealed class TrackStage : IDisposable
 
     public async IAsyncEnumerable<TrackedFrame> RunAsync(IAsyncEnumerable<SegmentedFrame> input)
     {
-        await foreach (var segmented in input)
+        var (reason, why) = (FinalReason.Error, "failure");
+        try
         {
-            TrackedFrame tracked;
-            ProvisionalResult result;
-            using (segmented) (tracked, result) = Track(segmented);
-            await _camera.Publisher.PublishAsync(result);
-            await PublishEventsAsync();
-            yield return tracked;
-        }
+            await foreach (var segmented in input)
+            {
+                TrackedFrame tracked;
+                ProvisionalResult result;
+                using (segmented) (tracked, result) = Track(segmented);
+                await _camera.Publisher.PublishAsync(result);
+                await PublishEventsAsync();
+                yield return tracked;
+            }
 
-        _lives?.EndAll(FinalReason.End, "shutdown");
-        await PublishEventsAsync();
+            (reason, why) = (FinalReason.End, "shutdown");
+        }
+        finally
+        {
+            // When a stage has failed, too: who heard that a track started hears that it ended.
+            _lives?.EndAll(reason, why);
+            await PublishEventsAsync();
+        }
     }
 
     public void Dispose() => _tracker.Dispose();
@@ -65,8 +74,21 @@ public sealed class TrackStage : IDisposable
         if (_clock.Advance(info) is { } reason) BeginEpoch(info, reason);
         var dropped = _last is null ? 0 : info.FrameId - _last.FrameId - 1;
         _last = info;
-        var lives = _lives!;
         var step = _tracker.Step(frame);
+        try
+        {
+            return Follow(frame, step, dropped, started);
+        }
+        catch
+        {
+            step.Dispose();
+            throw;
+        }
+    }
+
+    private (TrackedFrame Tracked, ProvisionalResult Result) Follow(SegmentedFrame frame, TrackerStep step, long dropped, long started)
+    {
+        var (info, lives) = (frame.Info, _lives!);
         using var maskEmbeds = step.MaskEmbeds;
         var geometry = MaskReader.GeometryOf(frame.Geometry, _camera.Publish.MaskGrid);
         FindCandidates(step, frame, geometry);
@@ -150,14 +172,20 @@ public sealed class TrackStage : IDisposable
 
     private void Note(TrackChange change)
     {
-        var life = change.Life;
+        var (life, kind) = (change.Life, change.Kind);
         var label = _camera.Label(life.ClassId);
-        if (change.Kind == EventKind.TrackStarted) _camera.Metrics.TrackStarted(_camera.Camera, label);
-        if (change.Kind == EventKind.TrackEnded) _camera.Metrics.TrackEnded(_camera.Camera, label);
-        if (!_camera.IsPublished(life.ClassId)) return;
+        if (kind == EventKind.TrackStarted) _camera.Metrics.TrackStarted(_camera.Camera, label);
+        if (kind == EventKind.TrackEnded) _camera.Metrics.TrackEnded(_camera.Camera, label);
+        if (!life.Identity.Announced)
+        {
+            // A track starts for the world when its class first passes the filter, and is told to its end from then on.
+            if (!_camera.IsPublished(life.ClassId) || kind is not (EventKind.TrackStarted or EventKind.TrackUpdated)) return;
+            (kind, life.Identity.Announced) = (EventKind.TrackStarted, true);
+        }
+
         _events.Add(new LifecycleEvent(
-            _camera.Camera, _epoch.Id, _epoch.NextEvent(), change.Kind, _last?.Capture.Stamp ?? _camera.Time.GetUtcNow(),
-            life.Identity.Number, life.ClassId, life.Score, _last, change.Reason, change.Summary) { Into = change.Into });
+            _camera.Camera, _epoch.Id, _epoch.NextEvent(), kind, _last?.Capture.Stamp ?? _camera.Time.GetUtcNow(),
+            life.Identity.Number, life.ClassId, life.Score, _last, kind == EventKind.TrackStarted ? null : change.Reason, change.Summary) { Into = change.Into });
     }
 
     private async ValueTask PublishEventsAsync()
