@@ -39,13 +39,16 @@ public sealed partial class RefineStage : IDisposable
 
     public async Task RunAsync(IAsyncEnumerable<TrackedFrame> input)
     {
+        TrackedFrame? incoming = null;
         try
         {
             await foreach (var frame in input)
             {
+                incoming = frame;
                 if (_epoch is not null && frame.Epoch != _epoch) await EndEpochAsync();
                 if (_epoch is null) (_epoch, _nextFrame) = (frame.Epoch, frame.Info.FrameId);
                 _window.Add(frame);
+                incoming = null;
                 _ended.AddRange(frame.Ended);
                 _merges.AddRange(frame.Merges);
                 if (_window.Pending == _stride + _lookahead) await CommitAsync(_stride, FinalReason.None);
@@ -55,6 +58,7 @@ public sealed partial class RefineStage : IDisposable
         }
         finally
         {
+            incoming?.Dispose();
             _window.Clear();
         }
     }
@@ -154,7 +158,7 @@ public sealed partial class RefineStage : IDisposable
         {
             _ended.Remove(track);
             _retracted.Remove(track.Identity.Number);
-            if (_camera.IsPublished(track.ClassId)) await SendAsync(EventKind.TrackFinalized, track.Identity.Number, track.ClassId, null, track.Summary);
+            if (track.Identity.Announced) await SendAsync(EventKind.TrackFinalized, track.Identity.Number, track.ClassId, null, track.Summary);
         }
     }
 
