@@ -9,15 +9,19 @@ namespace Dvis.Streaming.Pipeline.Publishing;
 /// </summary>
 public sealed partial class FanOut : IPublisher, IAsyncDisposable
 {
+    /// <summary>How long a sink may take to notice that it must end.</summary>
+    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(2);
+
     private readonly Lane[] _lanes;
     private readonly PipelineMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<FanOut> _logger;
-    private readonly CancellationTokenSource _abort = new();
+    private readonly CancellationTokenSource _abort;
 
     public FanOut(IEnumerable<IResultSink> sinks, int capacity, PipelineMetrics metrics, TimeProvider time, ILogger<FanOut> logger)
     {
         (_metrics, _time, _logger) = (metrics, time, logger);
+        _abort = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         _lanes = [.. sinks.Select(sink => new Lane(sink, new SinkQueue(capacity, sink.Lossless, _ => metrics.SinkDropped(sink.Name, "queue_full"))))];
     }
 
@@ -49,23 +53,31 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _abort.CancelAsync();
-        foreach (var lane in _lanes)
-        {
-            lane.Queue.Complete();
-            if (lane.Loop is not null) await lane.Loop;
-            await lane.Sink.DisposeAsync();
-            lane.Queue.Dispose();
-        }
-
+        foreach (var lane in _lanes) lane.Queue.Complete();
+        await Task.WhenAll(_lanes.Select(CloseAsync));
         _abort.Dispose();
+    }
+
+    private async Task CloseAsync(Lane lane)
+    {
+        try
+        {
+            if (lane.Loop is not null) await lane.Loop.WaitAsync(s_grace, _time);
+            lane.Queue.Dispose();
+            await lane.Sink.DisposeAsync().AsTask().WaitAsync(s_grace, _time);
+        }
+        catch (Exception e) // a sink that hangs or fails is left behind; the others still close
+        {
+            LogCloseFailed(lane.Sink.Name, e);
+        }
     }
 
     private async Task<bool> DrainAsync(Lane lane)
     {
         try
         {
-            if (lane.Loop is not null) await lane.Loop;
-            await lane.Sink.FlushAsync(_abort.Token);
+            if (lane.Loop is not null) await lane.Loop.WaitAsync(_abort.Token);
+            await lane.Sink.FlushAsync(_abort.Token).WaitAsync(_abort.Token);
             return !_abort.IsCancellationRequested;
         }
         catch (Exception e) // a sink may fail in any way; the others still drain
@@ -121,4 +133,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
 
     [LoggerMessage(2202, LogLevel.Error, "Sink {Sink}: could not be flushed.")]
     private partial void LogFlushFailed(string sink, Exception e);
+
+    [LoggerMessage(2203, LogLevel.Error, "Sink {Sink}: could not be closed.")]
+    private partial void LogCloseFailed(string sink, Exception e);
 }

@@ -9,7 +9,7 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
     private readonly Lock _gate = new();
     private readonly LinkedList<PipelineMessage> _items = [];
     private readonly SemaphoreSlim _filled = new(0), _space = new(capacity);
-    private bool _completed;
+    private volatile bool _completed;
 
     public int Capacity => capacity;
 
@@ -24,11 +24,16 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
     /// <summary>Adds one; after <see cref="Complete"/> it is shed.</summary>
     public async ValueTask WriteAsync(PipelineMessage message)
     {
-        if (lossless) await _space.WaitAsync();
+        var waited = lossless && !_completed;
+        if (waited) await _space.WaitAsync();
         PipelineMessage? victim = null;
         lock (_gate)
         {
-            if (_completed) victim = message;
+            if (_completed)
+            {
+                victim = message;
+                if (waited) _space.Release(); // the next writer that waits is woken by this one
+            }
             else
             {
                 _items.AddLast(message);
@@ -53,7 +58,7 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
         }
     }
 
-    /// <summary>No more will come; what is inside is still read.</summary>
+    /// <summary>No more will come: writers that wait are let go, their messages shed; what is inside is still read.</summary>
     public void Complete()
     {
         lock (_gate)
@@ -61,6 +66,7 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
             if (_completed) return;
             _completed = true;
             _filled.Release();
+            _space.Release();
         }
     }
 
