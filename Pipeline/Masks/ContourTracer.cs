@@ -108,7 +108,8 @@ public sealed class ContourTracer(double tolerance = 1.0)
         while (_spans.TryPop(out var span))
         {
             var (a, b) = (_best[span.From], _best[span.To % _best.Count]);
-            var (worst, at) = (tolerance, -1);
+            // Between the anchors one corner always stays, however near: what is one cell wide is still a polygon.
+            var (worst, at) = (span == (0, far) || span == (far, _best.Count) ? 0 : tolerance, -1);
             for (var i = span.From + 1; i < span.To; i++)
             {
                 var distance = Distance(_best[i], a, b);
