@@ -12,8 +12,9 @@ public static class Ulid
     {
         Span<byte> bytes = stackalloc byte[16];
         RandomNumberGenerator.Fill(bytes);
-        BinaryPrimitives.WriteUInt16BigEndian(bytes, (ushort)(time.GetUtcNow().ToUnixTimeMilliseconds() >> 32));
-        BinaryPrimitives.WriteUInt32BigEndian(bytes[2..], (uint)time.GetUtcNow().ToUnixTimeMilliseconds());
+        var milliseconds = time.GetUtcNow().ToUnixTimeMilliseconds();
+        BinaryPrimitives.WriteUInt16BigEndian(bytes, (ushort)(milliseconds >> 32));
+        BinaryPrimitives.WriteUInt32BigEndian(bytes[2..], (uint)milliseconds);
         var value = BinaryPrimitives.ReadUInt128BigEndian(bytes);
         return string.Create(26, value, static (text, v) =>
         {

@@ -45,7 +45,7 @@ public static class Stage
     public static async Task WhenAllAsync(CancellationTokenSource source, params Task[] stages)
     {
         await foreach (var stage in Task.WhenEach(stages))
-            if (stage.IsFaulted) await source.CancelAsync();
+            if (!stage.IsCompletedSuccessfully) await source.CancelAsync();
         await Task.WhenAll(stages);
     }
 }

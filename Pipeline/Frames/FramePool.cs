@@ -15,6 +15,7 @@ public sealed class FramePool : IDisposable
     private long _outstanding;
     private long _allocated;
     private long _allocations;
+    private volatile bool _disposed;
 
     /// <summary>Frames given out and not returned.</summary>
     public long Outstanding => Interlocked.Read(ref _outstanding);
@@ -49,12 +50,14 @@ public sealed class FramePool : IDisposable
     {
         Interlocked.Decrement(ref _outstanding);
         var free = Free(bytes);
-        if (free.Count < KeptPerSize) free.Add(pixels);
+        if (!_disposed && free.Count < KeptPerSize) free.Add(pixels);
         else Release(pixels, bytes);
     }
 
+    /// <summary>Frees what is free; a frame still out is freed when its owner disposes it.</summary>
     public void Dispose()
     {
+        _disposed = true;
         foreach (var (bytes, free) in _free)
             while (free.TryTake(out var pixels)) Release(pixels, bytes);
     }

@@ -64,7 +64,7 @@ public sealed class Assignment(int size)
                 if (_shortest[j] < lowest || (_shortest[j] == lowest && _rowOf[j] == -1)) (best, lowest) = (k, _shortest[j]);
             }
 
-            if (best < 0) throw new ArgumentException("The cost matrix has an infinite entry where a finite one is needed.", nameof(cost));
+            if (double.IsPositiveInfinity(lowest)) throw new ArgumentException("The cost matrix has an infinite entry where a finite one is needed.", nameof(cost));
             length = lowest;
             var column = _remaining[best];
             _columnSeen[column] = true;
