@@ -18,6 +18,8 @@ internal sealed class LogFormatter(LoadedConfig config, TimeProvider time) : Con
 
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
     {
+        // The host logs a failed start with its stack; the command tells it in one sentence.
+        if (logEntry.EventId.Name == "HostedServiceStartupFaulted") return;
         var message = Redaction.Apply(logEntry.Formatter(logEntry.State, logEntry.Exception), config.Secrets);
         var exception = logEntry.Exception is { } e ? Redaction.Apply(e.ToString(), config.Secrets) : null;
         textWriter.WriteLine(config.Options.Logging.Format == "json" ? Json(logEntry, message, exception) : Text(logEntry, message, exception));

@@ -41,7 +41,12 @@ internal static class StreamingHost
         builder.Services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
         builder.Services.AddHostedService<PipelineService>();
         if (console is not null) builder.Services.AddHostedService(s => new RunConsole(s.GetRequiredService<RunStatistics>(), s.GetRequiredService<TimeProvider>(), console));
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
+        builder.Services.Configure<HostOptions>(host =>
+        {
+            host.ShutdownTimeout = TimeSpan.FromSeconds(5);
+            // What runs in the background besides the pipelines only tells; its failure is logged.
+            host.BackgroundServiceExceptionBehavior = BackgroundServiceExceptionBehavior.Ignore;
+        });
         adjust?.Invoke(builder.Services);
 
         var app = builder.Build();

@@ -11,7 +11,7 @@ internal static class DvisCommand
     {
         var root = new RootCommand("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
         {
-            RunCommand.Create(), ValidateCommand.Create(),
+            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
@@ -30,6 +30,11 @@ internal static class DvisCommand
         {
             foreach (var error in e.Errors) await Console.Error.WriteLineAsync(error.ToString());
             await Console.Error.WriteLineAsync($"dvis: {e.Errors.Count} {(e.Errors.Count == 1 ? "error" : "errors")} in the configuration");
+            return ExitCode.Usage;
+        }
+        catch (UsageException e)
+        {
+            await Console.Error.WriteLineAsync($"dvis: {e.Message}");
             return ExitCode.Usage;
         }
         catch (Exception e) when (e is StartupException or ModelException)

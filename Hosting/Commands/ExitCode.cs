@@ -14,3 +14,6 @@ internal static class ExitCode
 
 /// <summary>The program cannot do its work; the message is one sentence for a person, without secrets.</summary>
 internal sealed class StartupException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The command line asks for something that is not there.</summary>
+internal sealed class UsageException(string message) : Exception(message);

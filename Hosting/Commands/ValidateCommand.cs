@@ -10,15 +10,27 @@ internal static class ValidateCommand
     {
         var config = new ConfigArguments();
         var effective = new Option<bool>("--print-effective") { Description = "Prints what holds after includes, environment and defaults; secrets masked." };
+        var probe = new Option<bool>("--probe") { Description = "Opens every camera for one frame, too." };
         var command = config.AddTo(new Command("validate", "Checks a configuration without running it."));
         command.Options.Add(effective);
+        command.Options.Add(probe);
         command.SetAction(async (parsed, cancel) =>
         {
             var loaded = config.Load(parsed);
             if (parsed.GetValue(effective)) await Console.Out.WriteAsync(EffectiveConfig.Write(loaded));
             else await Console.Out.WriteLineAsync($"{loaded.File}: valid, {loaded.Options.Cameras.Count} camera(s)");
-            return ExitCode.Ok;
+            return !parsed.GetValue(probe) || await ProbeAsync(loaded.Options, cancel) ? ExitCode.Ok : ExitCode.Failed;
         });
         return command;
+    }
+
+    private static async Task<bool> ProbeAsync(StreamingOptions options, CancellationToken cancel)
+    {
+        var good = 0;
+        await Parallel.ForEachAsync(options.Cameras, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancel }, async (camera, token) =>
+        {
+            if (await ProbeCommand.ProbeAsync(camera.Key, camera.Value.ToSource(), token)) Interlocked.Increment(ref good);
+        });
+        return good == options.Cameras.Count;
     }
 }

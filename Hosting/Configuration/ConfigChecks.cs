@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
@@ -26,7 +27,33 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         if (refiner.Stride + refiner.Lookahead > refiner.Window)
             Add("model.refiner", $"found stride {refiner.Stride} + lookahead {refiner.Lookahead} = {refiner.Stride + refiner.Lookahead}, expected at most the window of {refiner.Window} frames");
         if (!File.Exists(Path.Combine(options.Model.Path, "manifest.json")))
+        {
             Add("model.path", $"found '{options.Model.Path}', expected a folder with a manifest.json");
+            return;
+        }
+
+        try
+        {
+            Model(ModelFolder.Open(options.Model.Path).Manifest);
+        }
+        catch (ModelException e)
+        {
+            Add("model.path", e.Message);
+        }
+    }
+
+    private void Model(ModelManifest manifest)
+    {
+        var model = options.Model;
+        var precisions = manifest.Files.Values.SelectMany(f => f.Keys).Distinct().ToList();
+        if (!precisions.Contains(model.Precision)) Add("model.precision", $"found '{model.Precision}', expected what this model has: {string.Join(", ", precisions)}");
+        if (model.Mode != "online" && model.Refiner.Window > manifest.RefinerMaxWindow)
+            Add("model.refiner.window", $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner takes no more");
+        var labels = manifest.Classes.Select(c => c.Name).ToList();
+        foreach (var (path, publish) in options.Cameras.Select(c => ($"cameras.{c.Key}", c.Value.Settings.Publish)).Prepend(("defaults", options.Defaults.Publish)))
+            for (var i = 0; i < publish.Labels.Length; i++)
+                if (!labels.Contains(publish.Labels[i]))
+                    Add($"{path}.publish.labels[{i}]", $"found '{publish.Labels[i]}', expected a class of the model: {string.Join(", ", labels)}{KeyPath.DidYouMean(publish.Labels[i], labels)}");
     }
 
     private void Runtime()

@@ -40,7 +40,7 @@ internal sealed partial class CameraRunner(string camera, IEngine engine, TimePr
                 var pause = Pause * (1 << (crashes - 1));
                 LogCrashed(camera, pause.TotalSeconds, e);
                 engine.CameraBroke(camera, crashes, pause);
-                if (!await SleptAsync(pause, stop)) return false;
+                if (!await SleptAsync(pause, stop)) return true;
             }
         }
     }

@@ -1,16 +1,17 @@
 using System.Collections;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
-/// <summary>A folder with a configuration, an (empty) model and an (empty) video; gone after the test.</summary>
+/// <summary>A folder with a configuration, a tiny model and an (empty) video; gone after the test.</summary>
 internal sealed class ConfigFolder : IDisposable
 {
     public const string Cameras = "cameras: { a: { file: a.mp4 } }\n";
 
     public ConfigFolder()
     {
-        Write("Models/default/manifest.json", "{}");
+        TinyDvis.Write(Path.Combine(Root, "Models/default"));
         Write("a.mp4", "");
     }
 

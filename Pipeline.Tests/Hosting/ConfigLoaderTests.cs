@@ -167,8 +167,8 @@ public sealed class ConfigLoaderTests : IDisposable
             cameras:
               a: { url: "rtsp://admin:${CAM}@10.0.0.5/x?token=in-the-query" }
               b: { url: rtsp://10.0.0.6/x, username: u-s-e-r, password_file: pass }
-              c: { file: a.mp4, publish: { labels: [car, "a \"b\" $$c"] } }
-            mqtt: { username: u, password: inline-secret, client_id: "x-${file:pass}" }
+              c: { file: a.mp4, publish: { labels: [circle] } }
+            mqtt: { username: 'l "i" $$b', password: inline-secret, client_id: "x-${file:pass}", root: a/b }
             """;
         var printed = EffectiveConfig.Write(_folder.Load(Yaml));
 

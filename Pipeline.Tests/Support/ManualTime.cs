@@ -37,9 +37,15 @@ internal sealed class ManualTime : TimeProvider
 
     private sealed class Timer(ManualTime time, TimerCallback callback, object? state) : ITimer
     {
+        private TimeSpan _period = Timeout.InfiniteTimeSpan;
+
         public TimeSpan Due { get; private set; }
 
-        public void Fire() => callback(state);
+        public void Fire()
+        {
+            if (_period > TimeSpan.Zero) Change(_period, _period);
+            callback(state);
+        }
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
@@ -47,6 +53,7 @@ internal sealed class ManualTime : TimeProvider
             {
                 time._timers.Remove(this);
                 if (dueTime == Timeout.InfiniteTimeSpan) return true;
+                _period = period;
                 Due = time._elapsed + dueTime;
                 time._timers.Add(this);
                 return true;

@@ -1,0 +1,53 @@
+using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Pipeline.Telemetry;
+
+namespace Dvis.Streaming.Pipeline.Tests.Hosting;
+
+/// <summary>An engine whose cameras do what the test says.</summary>
+internal sealed class FakeEngine(PipelineMetrics metrics, Func<string, CancellationToken, Task<bool>> camera) : IEngine
+{
+    public int Lives;
+    public int Disposals;
+
+    public List<(string Camera, int Attempt, TimeSpan? Retry)> Broken { get; } = [];
+
+    public bool Flushed { get; private set; }
+
+    public Exception? StartFailure { get; set; }
+
+    public Task StartAsync(CancellationToken cancel)
+    {
+        metrics.Initialize("a");
+        return StartFailure is { } e ? Task.FromException(e) : Task.CompletedTask;
+    }
+
+    public Task<bool> RunCameraAsync(string name, CancellationToken stop)
+    {
+        Interlocked.Increment(ref Lives);
+        return camera(name, stop);
+    }
+
+    public void CameraBroke(string name, int attempt, TimeSpan? retry)
+    {
+        lock (Broken) Broken.Add((name, attempt, retry));
+    }
+
+    public Task<bool> FlushAsync(TimeSpan limit)
+    {
+        Flushed = true;
+        return Task.FromResult(true);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Disposals++;
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>A camera that runs until it is stopped.</summary>
+    public static async Task<bool> UntilStoppedAsync(string name, CancellationToken stop)
+    {
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        return true;
+    }
+}
