@@ -29,6 +29,9 @@ public sealed class RefinerOptions
     /// <summary>Frames after the last committed one that the refiner has seen.</summary>
     [Range(0, 511)] public int Lookahead { get; set; } = 5;
 
+    /// <summary>A live frame is final at most so long after its provisional result, also when the camera has stopped sending.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan MaxDelay { get; set; } = TimeSpan.FromSeconds(3);
+
     /// <summary>What happens when refinement falls behind: the window's final repeats the provisional result, or is empty.</summary>
     [AllowedValues("passthrough", "skip")] public string OnOverload { get; set; } = "passthrough";
 }

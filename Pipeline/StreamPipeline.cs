@@ -34,7 +34,7 @@ public sealed class StreamPipeline(
         // Room for one more window than is committed at once: a refiner that is slower than that is behind.
         var tracked = new Link<TrackedFrame>(camera.Refiner.Stride + 1, BoundedChannelFullMode.Wait);
 
-        using var refining = new RefineStage(camera, () => drops && tracked.Count == tracked.Capacity, logger);
+        using var refining = new RefineStage(camera, () => drops && tracked.Count == tracked.Capacity, drops ? camera.Refiner.MaxDelay : null, logger);
         await Stage.WhenAllAsync(
             stopping,
             CaptureAsync(captured, stopping.Token),

@@ -32,6 +32,6 @@ internal static class SinkFactory
             [.. options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Settings.Publish))]);
     }
 
-    // A frame is committed when stride + lookahead newer ones have come: at one frame a second or more, that long.
-    private static int FinalDeadlineMs(RefinerOptions refiner) => 1000 * (refiner.Stride + refiner.Lookahead);
+    // Of live frames, after their provisional result: the longest wait, and a second for the refiner's own run.
+    private static int FinalDeadlineMs(RefinerOptions refiner) => (int)refiner.MaxDelay.TotalMilliseconds + 1000;
 }

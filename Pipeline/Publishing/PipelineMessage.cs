@@ -44,7 +44,7 @@ public sealed record ProvisionalResult(
 public enum FinalKind { Refined, Passthrough, Skipped }
 
 /// <summary>Why a final result is not refined, or shorter than the stride.</summary>
-public enum FinalReason { None, Overload, Gap, Reset, Disabled, End, Error }
+public enum FinalReason { None, Overload, Gap, Reset, Disabled, End, Error, Deadline }
 
 /// <summary>A track in one frame of a final window; not visible where <paramref name="Visible"/> is false (then box and mask are void).</summary>
 public sealed record FinalObservation(long FrameId, float Score, bool Visible, Box Box, double AreaPx, RunLengthMask? Mask, Contour? Contour);

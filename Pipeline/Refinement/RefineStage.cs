@@ -23,13 +23,15 @@ public sealed partial class RefineStage : IDisposable
     private readonly List<EndedTrack> _ended = [];
     private readonly List<IdentityChange> _merges = [];
     private readonly HashSet<long> _retracted = [];
+    private readonly TimeSpan? _maxDelay;
     private Epoch? _epoch;
     private long _nextFrame;
 
     /// <param name="isBehind">True when frames pile up before this stage: then a window passes unrefined.</param>
-    public RefineStage(CameraContext camera, Func<bool> isBehind, ILogger logger)
+    /// <param name="maxDelay">A frame that has waited this long is committed with what there is, also when no more frames come; null: it waits.</param>
+    public RefineStage(CameraContext camera, Func<bool> isBehind, TimeSpan? maxDelay, ILogger logger)
     {
-        (_camera, _isBehind, _logger) = (camera, isBehind, logger);
+        (_camera, _isBehind, _maxDelay, _logger) = (camera, isBehind, maxDelay, logger);
         _refines = camera.Models.Refiner is not null;
         _stride = camera.Refiner.Stride;
         _lookahead = _refines ? camera.Refiner.Lookahead : 0;
@@ -39,31 +41,66 @@ public sealed partial class RefineStage : IDisposable
 
     public async Task RunAsync(IAsyncEnumerable<TrackedFrame> input)
     {
-        TrackedFrame? incoming = null;
+        await using var frames = input.GetAsyncEnumerator();
         try
         {
-            await foreach (var frame in input)
+            var next = frames.MoveNextAsync().AsTask();
+            while (await ArrivesAsync(next))
             {
-                incoming = frame;
-                if (_epoch is not null && frame.Epoch != _epoch) await EndEpochAsync();
-                if (_epoch is null) (_epoch, _nextFrame) = (frame.Epoch, frame.Info.FrameId);
-                _window.Add(frame);
-                incoming = null;
-                _ended.AddRange(frame.Ended);
-                _merges.AddRange(frame.Merges);
-                if (_window.Pending == _stride + _lookahead) await CommitAsync(_stride, FinalReason.None);
+                await AddAsync(frames.Current);
+                next = frames.MoveNextAsync().AsTask();
             }
 
             if (_epoch is not null) await EndEpochAsync();
         }
         finally
         {
-            incoming?.Dispose();
             _window.Clear();
         }
     }
 
     public void Dispose() => _window.Dispose();
+
+    /// <summary>Waits for the next frame, and commits what has waited too long meanwhile; false at the end.</summary>
+    private async ValueTask<bool> ArrivesAsync(Task<bool> next)
+    {
+        while (_maxDelay is { } limit && _window.Pending > 0 && !next.IsCompleted)
+        {
+            var left = limit - Waited();
+            if (left > TimeSpan.Zero)
+            {
+                // Timer and frame race: either way the loop looks again.
+                using var enough = new CancellationTokenSource();
+                await Task.WhenAny(next, Task.Delay(left, _camera.Time, enough.Token));
+                await enough.CancelAsync();
+            }
+            else await CommitAsync(_window.Pending, FinalReason.Deadline);
+        }
+
+        return await next;
+    }
+
+    private async ValueTask AddAsync(TrackedFrame frame)
+    {
+        try
+        {
+            if (_epoch is not null && frame.Epoch != _epoch) await EndEpochAsync();
+        }
+        catch
+        {
+            frame.Dispose();
+            throw;
+        }
+
+        if (_epoch is null) (_epoch, _nextFrame) = (frame.Epoch, frame.Info.FrameId);
+        _window.Add(frame);
+        _ended.AddRange(frame.Ended);
+        _merges.AddRange(frame.Merges);
+        if (_window.Pending == _stride + _lookahead) await CommitAsync(_stride, FinalReason.None);
+        else if (_maxDelay is { } limit && Waited() >= limit) await CommitAsync(_window.Pending, FinalReason.Deadline);
+    }
+
+    private TimeSpan Waited() => _camera.Time.GetElapsedTime(_window.Frames[^_window.Pending].Tracked);
 
     private async ValueTask EndEpochAsync()
     {

@@ -95,7 +95,8 @@ public sealed class TrackStage : IDisposable
         lives.Update(info, _clock.Seconds, _candidates, _probabilities, step.InstanceEmbeds.Span);
         var shown = Observe(lives);
 
-        var elapsed = _camera.Time.GetElapsedTime(started);
+        var done = _camera.Time.GetTimestamp();
+        var elapsed = _camera.Time.GetElapsedTime(started, done);
         var times = frame.Times;
         var latency = new StageLatency(
             Queue: _camera.Time.GetElapsedTime(info.ReceivedTicks, times.Begun).TotalMilliseconds,
@@ -106,6 +107,7 @@ public sealed class TrackStage : IDisposable
         _camera.Metrics.TracksActive(_camera.Camera, shown.Length);
         var tracked = new TrackedFrame(info, _epoch, geometry)
         {
+            Tracked = done,
             InstanceEmbeds = step.InstanceEmbeds,
             FrameEmbeds = frame.TakeFrameEmbeds(),
             MaskFeatures = frame.TakeMaskFeatures(),

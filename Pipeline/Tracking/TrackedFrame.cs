@@ -23,6 +23,9 @@ public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geome
 
     public MaskGeometry Geometry { get; } = geometry;
 
+    /// <summary>Monotonic time at which its provisional result was ready (<see cref="TimeProvider.GetTimestamp"/>).</summary>
+    public required long Tracked { get; init; }
+
     public required Tensor InstanceEmbeds { get; init; }
 
     public required Tensor FrameEmbeds { get; init; }
