@@ -8,7 +8,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Sinks;
 /// <summary>Plain valid messages.</summary>
 internal static class SomeResult
 {
-    public const string Session = "01JSESSION0000000000000000", Epoch = "01JEPOCH000000000000000000";
+    public const string Session = "01JSESS0N00000000000000000", Epoch = "01JEP0CH000000000000000000";
 
     public static readonly StageLatency Latency = new(7.9, 2.1, 86.4, 5.8);
 
@@ -21,7 +21,7 @@ internal static class SomeResult
 
     public static FrameInfo Frame(TimeProvider time, long id = 7, string camera = "front") => new(
         camera, id, 0, id * 3000, new(1, 90000), time.GetTimestamp(), time.GetUtcNow(),
-        new(time.GetUtcNow(), ClockSource.RtcpSr, -3.1, 4, true), 640, 360);
+        new(time.GetUtcNow() - TimeSpan.FromMilliseconds(40), ClockSource.RtcpSr, -3.1, 4, true), 640, 360);
 
     public static RunLengthMask Mask() => new(160, 90, [90 * 10 + 5, 20, 70, 20, 90 * 160 - 1015]);
 
@@ -29,7 +29,7 @@ internal static class SomeResult
         number, classId, 0.912345f, state, 132, new(120.04f, 43.1f, 52.06f, 30), 983.25, 146.24f, 58.39f, false, mask ?? Mask(), contour);
 
     public static ProvisionalResult Provisional(TimeProvider time, long id = 7, params TrackObservation[] tracks)
-        => new(Frame(time, id), Epoch, [.. tracks], id - 6, 2, Latency);
+        => new(Frame(time, id), Epoch, [.. tracks], Math.Max(-1, id - 6), 2, Latency);
 
     public static FinalResult Final(TimeProvider time, long first = 3, long last = 5, params FinalTrack[] tracks) => new(
         "front", Epoch, first, last, [.. Enumerable.Range((int)first, (int)(last - first + 1)).Select(i => Frame(time, i))],

@@ -14,29 +14,27 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     private readonly string _folder;
     private readonly string[] _settings;
     private readonly (string User, string Password)? _login;
-    private readonly string? _caForReady;
+    private readonly bool _announceReady;
     private Process? _process;
 
-    private MosquittoBroker(string folder, string[] settings, (string, string)? login, string? ca)
-        => (_folder, _settings, _login, _caForReady, Port) = (folder, settings, login, ca, FreePort());
+    private MosquittoBroker(string folder, string[] settings, (string, string)? login, bool announceReady)
+        => (_folder, _settings, _login, _announceReady, Port) = (folder, settings, login, announceReady, FreePort());
 
     public int Port { get; }
 
     public string Url => $"mqtt://127.0.0.1:{Port}";
 
-    public (string User, string Password)? Login => _login;
-
-    public string? Ca => _caForReady;
-
     /// <summary>Starts one; skips the test visibly where mosquitto is not installed.</summary>
     /// <param name="settings">Lines of mosquitto.conf for the listener; <c>{folder}</c> stands for the broker's folder.</param>
+    /// <param name="prepare">Gets the folder before the broker starts.</param>
+    /// <param name="announceReady">False where the command-line clients cannot get in; then nobody can subscribe by them.</param>
     public static async Task<MosquittoBroker> StartAsync(
-        string[]? settings = null, (string User, string Password)? login = null, string? ca = null, Action<string>? prepare = null)
+        string[]? settings = null, (string User, string Password)? login = null, Action<string>? prepare = null, bool announceReady = true)
     {
         Assert.SkipUnless(Executable("mosquitto") is not null && Executable("mosquitto_sub") is not null, "mosquitto or mosquitto-clients is not installed.");
         var folder = Directory.CreateTempSubdirectory("dvis-broker-").FullName;
         prepare?.Invoke(folder);
-        var broker = new MosquittoBroker(folder, settings ?? [], login, ca is null ? null : Path.Combine(folder, ca));
+        var broker = new MosquittoBroker(folder, settings ?? [], login, announceReady);
         if (login is { } l)
         {
             var passwords = Path.Combine(folder, "passwd");
@@ -69,7 +67,7 @@ internal sealed class MosquittoBroker : IAsyncDisposable
             if (_process.HasExited) throw new InvalidOperationException($"mosquitto did not start: {await log}");
             return await AcceptsAsync();
         });
-        await RunAsync("mosquitto_pub", [.. ClientArguments(), "-r", "-q", "1", "-t", ReadyTopic, "-m", "ready"]);
+        if (_announceReady) await RunAsync("mosquitto_pub", [.. ClientArguments(), "-r", "-q", "1", "-t", ReadyTopic, "-m", "ready"]);
     }
 
     /// <summary>As a crash: no goodbye to anybody.</summary>
@@ -87,7 +85,6 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     [
         "-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture),
         .. _login is { } l ? (string[])["-u", l.User, "-P", l.Password] : [],
-        .. _caForReady is { } ca ? (string[])["--cafile", ca] : [],
     ];
 
     public async ValueTask DisposeAsync()

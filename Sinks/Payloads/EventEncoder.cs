@@ -38,7 +38,8 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
         KeyValuePair<string, string>[] required =
         [
             new("specversion", "1.0"),
-            new("id", string.Create(CultureInfo.InvariantCulture, $"{e.Epoch}-{e.Sequence}")),
+            // Before the first epoch of a camera the run stands for it.
+            new("id", string.Create(CultureInfo.InvariantCulture, $"{(e.Epoch.Length > 0 ? e.Epoch : context.Session)}-{e.Sequence}")),
             new("source", $"/dvis/{context.Node}/camera/{e.Camera}"),
             new("type", TypeOf(e.Kind)),
             new("time", e.Time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture)),
@@ -76,10 +77,11 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
 
     private void WriteData(Utf8JsonWriter w, LifecycleEvent e, Sequence sequence, Moment published)
     {
-        envelope.WriteIdentity(w, Schema, e.Epoch, sequence.Next(), e.Camera);
+        envelope.WriteIdentity(w, Schema, e.Epoch.Length > 0 ? e.Epoch : null, sequence.Next(), e.Camera);
         if (e.Frame is { } frame) envelope.WriteFrame(w, frame, null, published);
         else w.Stamp("published"u8, published.Utc);
         if (e.Track is { } number) WriteTrack(w, e, number);
+        if (e.Into is { } into) w.TrackId("into"u8, e.Epoch, into);
         w.Text("reason"u8, e.Reason);
         if (e.Summary is { } summary) WriteSummary(w, summary);
     }

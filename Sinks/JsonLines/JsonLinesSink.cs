@@ -1,0 +1,115 @@
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Sinks.Payloads;
+
+namespace Dvis.Streaming.Sinks.JsonLines;
+
+/// <summary>
+/// Every message as one line of JSON: the payloads of MQTT, never in parts, after a <c>type</c> of <c>tracks</c>, <c>final</c> or
+/// <c>state</c>; events as structured CloudEvents, whose type is theirs. Write errors reach the caller.
+/// </summary>
+public sealed class JsonLinesSink : IResultSink
+{
+    private readonly JsonLinesOptions _options;
+    private readonly TimeProvider _time;
+    private readonly Dictionary<string, Sequences> _sequences;
+    private readonly TracksEncoder _tracks;
+    private readonly FinalEncoder _final;
+    private readonly EventEncoder _events;
+    private readonly StateEncoder _state;
+    private readonly Action<ReadOnlyMemory<byte>> _writeTracks, _writeFinal;
+    private RotatingFile? _file;
+    private Stream? _stdout;
+    private long _flushed;
+
+    /// <exception cref="ArgumentException"><see cref="JsonLinesOptions.Path"/> is empty.</exception>
+    public JsonLinesSink(JsonLinesOptions options, SinkContext context, TimeProvider time)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(options.Path);
+        (_options, _time) = (options, time);
+        var envelope = new Envelope(context, time);
+        (_tracks, _final, _events, _state) = (new(envelope), new(envelope), new(context, envelope), new(envelope));
+        _sequences = context.Cameras.ToDictionary(c => c.Name, _ => new Sequences());
+        _writeTracks = line => WriteLine("{\"type\":\"tracks\","u8, line.Span[1..]);
+        _writeFinal = line => WriteLine("{\"type\":\"final\","u8, line.Span[1..]);
+    }
+
+    public string Name => "json_lines";
+
+    public bool Lossless => _options.Lossless;
+
+    /// <exception cref="IOException">The file cannot be opened for writing.</exception>
+    public Task StartAsync(CancellationToken cancel)
+    {
+        if (_options.Path == "-") _stdout = Console.OpenStandardOutput();
+        else _file = new(Path.GetFullPath(_options.Path!), _options.MaxBytes, _options.Keep);
+        // A path that cannot be written is a mistake to report at the start, not at the first result.
+        _file?.EnsureOpen();
+        _flushed = _time.GetTimestamp();
+        return Task.CompletedTask;
+    }
+
+    public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
+    {
+        var sequences = _sequences[message.Camera];
+        var now = Moment.Now(_time);
+        var options = new EncodeOptions(int.MaxValue, Masks: _options.Masks);
+        switch (message)
+        {
+            case ProvisionalResult result:
+                _tracks.Encode(result, sequences.Tracks, now, options, _writeTracks);
+                break;
+            case FinalResult result:
+                _final.Encode(result, sequences.Final, now, options, _writeFinal);
+                break;
+            case LifecycleEvent e:
+                WriteLine(default, _events.EncodeStructured(e, sequences.Events, now).Span);
+                break;
+            case CameraStatus status:
+                WriteLine("{\"type\":\"state\","u8, _state.Encode(status, sequences.State, now).Span[1..]);
+                break;
+        }
+
+        if (_time.GetElapsedTime(_flushed) >= _options.FlushInterval) Flush();
+        return ValueTask.CompletedTask;
+    }
+
+    public Task FlushAsync(CancellationToken cancel)
+    {
+        Flush();
+        return Task.CompletedTask;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _file?.Dispose();
+        _tracks.Dispose();
+        _final.Dispose();
+        _events.Dispose();
+        _state.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private void Flush()
+    {
+        _flushed = _time.GetTimestamp();
+        _file?.Flush();
+        _stdout?.Flush();
+    }
+
+    private void WriteLine(ReadOnlySpan<byte> prefix, ReadOnlySpan<byte> rest)
+    {
+        _file?.WriteLine(prefix, rest);
+        _stdout?.Write([.. prefix, .. rest, (byte)'\n']);
+    }
+
+    private sealed class Sequences
+    {
+        public Sequence Tracks { get; } = new();
+
+        public Sequence Final { get; } = new();
+
+        public Sequence Events { get; } = new();
+
+        public Sequence State { get; } = new();
+    }
+}
