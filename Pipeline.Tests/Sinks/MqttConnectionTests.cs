@@ -196,7 +196,17 @@ public sealed class MqttConnectionTests
     }
 
     [Fact]
-    public async Task SessionTakenOver_SameClientId_IsTypedAndLoggedOnce()
+    public async Task SessionTakenOver_Disconnect_IsTypedAndLoggedOnce()
+    {
+        await using var broker = new ScriptedBroker([.. ScriptedBroker.Accepted, 0xE0, 0x01, 0x8E]);
+        await using var rig = new MqttRig(broker.Url);
+        await rig.Sink.StartAsync(default);
+        await rig.RefusedAsync("session_taken_over");
+        Assert.Single(rig.Log.Entries, e => e.Text.Contains("SessionTakenOver", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task SameClientId_TwoNodes_TheOneThatStaysRecovers()
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var first = new MqttRig(broker.Url);
@@ -204,11 +214,63 @@ public sealed class MqttConnectionTests
         await using (var second = new MqttRig(broker.Url))
         {
             await second.StartAsync();
-            await Eventually.TrueAsync(() => first.Metrics.Sum("dvis.mqtt.connects", "reason=session_taken_over") >= 2, "taken over twice");
+            await Eventually.TrueAsync(() => first.Metrics.Sum("dvis.mqtt.connects", "reason=ok") >= 3, "thrown out twice");
         }
 
-        Assert.Single(first.Log.Entries, e => e.Text.Contains("SessionTakenOver", StringComparison.Ordinal));
         await Eventually.TrueAsync(() => first.Connected);
+        await first.Sink.FlushAsync(default);
+        await using var late = await MqttSubscriber.StartAsync(broker);
+        await late.WaitTextAsync("gate-3/availability", "online");
+    }
+
+    [Theory]
+    [InlineData("5", 0x84, "unsupported_protocol")]
+    [InlineData("5", 0x85, "client_id_rejected")]
+    [InlineData("5", 0x86, "bad_credentials")]
+    [InlineData("5", 0x88, "server_unavailable")]
+    [InlineData("5", 0x8A, "banned")]
+    [InlineData("5", 0x9F, "rejected")]
+    [InlineData("3.1.1", 1, "unsupported_protocol")]
+    [InlineData("3.1.1", 2, "client_id_rejected")]
+    [InlineData("3.1.1", 3, "server_unavailable")]
+    [InlineData("3.1.1", 4, "bad_credentials")]
+    public async Task ConnectAsync_ConnackRefuses_IsTypedAndNotConnected(string protocol, byte code, string reason)
+    {
+        await using var broker = new ScriptedBroker(protocol == "5" ? [0x20, 0x03, 0x00, code, 0x00] : [0x20, 0x02, 0x00, code]);
+        await using var rig = new MqttRig(broker.Url, o => o.Protocol = protocol);
+        await rig.Sink.StartAsync(default);
+        await rig.RefusedAsync(reason);
+        Assert.False(rig.Connected);
+        Assert.Equal(0, rig.Metrics.Sum("dvis.mqtt.connects", "reason=ok"));
+    }
+
+    [Fact]
+    public async Task Acknowledged_WithRefusal_CountsFailedAndGoesOn()
+    {
+        await using var broker = new ScriptedBroker(ScriptedBroker.Accepted, id => ScriptedBroker.Puback(id, 0x87));
+        await using var rig = new MqttRig(broker.Url);
+        await rig.StartAsync();
+        await rig.Sink.PublishAsync(SomeResult.Event(Time), default);
+        await rig.Sink.FlushAsync(default);
+        Assert.Equal(1, rig.Metrics.Sum("dvis.mqtt.messages", "kind=event", "outcome=failed"));
+        Assert.Equal(0, rig.Metrics.Sum("dvis.mqtt.messages", "outcome=acked"));
+    }
+
+    [Fact]
+    public async Task InFlight_ReceiveMaximum_IsRespected()
+    {
+        var seen = 0;
+        // CONNACK with Receive Maximum 3; nothing is ever acknowledged.
+        await using var broker = new ScriptedBroker([0x20, 0x06, 0x00, 0x00, 0x03, 0x21, 0x00, 0x03], _ =>
+        {
+            Interlocked.Increment(ref seen);
+            return [];
+        });
+        await using var rig = new MqttRig(broker.Url);
+        await rig.StartAsync();
+        for (var i = 0; i < 20; i++) await rig.Sink.PublishAsync(SomeResult.Event(Time, sequence: i + 1), default);
+        await Eventually.TrueAsync(() => Volatile.Read(ref seen) == 3);
+        Assert.Equal(3, rig.Metrics.Sum("dvis.mqtt.messages", "outcome=sent"));
     }
 
     private static async Task<TlsBroker> TlsBrokerAsync(string host, params string[] settings)
