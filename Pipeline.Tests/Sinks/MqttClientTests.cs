@@ -1,0 +1,169 @@
+using System.Text;
+using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sinks.Mqtt;
+
+namespace Dvis.Streaming.Pipeline.Tests.Sinks;
+
+/// <summary>What needs a clock or a broker that obeys.</summary>
+public sealed class MqttClientTests : IAsyncDisposable
+{
+    private static readonly MqttTopic Tracks = new("tracks", "tracks", 0, ExpirySeconds: 2, ContentType: MqttTopic.Json);
+    private static readonly MqttTopic Final = new("final", "final", 1, ExpirySeconds: 3600, ContentType: MqttTopic.Json);
+    private static readonly MqttTopic State = new("state", "state", 1, Retain: true, ContentType: MqttTopic.Json);
+
+    private readonly ManualTime _time = new();
+    private readonly MetricProbe _metrics = new();
+    private readonly ObedientTransport _broker = new();
+    private readonly LogProbe<MqttSink> _log = new();
+    private readonly MqttClient _client;
+
+    public MqttClientTests()
+        => _client = new(new() { Outbox = { InFlight = 3 } }, _broker, new(State, [], []), _metrics.Metrics, _time, _log);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _client.DisposeAsync();
+        _metrics.Dispose();
+    }
+
+    [Fact]
+    public async Task Publish_MoreThanInFlight_WaitsForAcknowledgements()
+    {
+        await ConnectAsync();
+        for (var i = 0; i < 5; i++) _client.Publish(Final, Json($"{i}"));
+        Assert.Equal(3, _broker.Published.Count);
+        _broker.Acknowledge(0);
+        _broker.Acknowledge(1);
+        Assert.Equal(5, _broker.Published.Count);
+    }
+
+    [Fact]
+    public async Task Publish_Qos0BeforeAcknowledged_IsProvedAndLaterIsNot()
+    {
+        await ConnectAsync();
+        _client.Publish(Tracks, Json("1"));
+        _client.Publish(Tracks, Json("2"));
+        _client.Publish(Final, Json("3"));
+        _client.Publish(Tracks, Json("4"));
+        Assert.Equal(0, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
+        _broker.Acknowledge(2);
+        Assert.Equal(2, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
+        Assert.Equal(3, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=sent"));
+    }
+
+    [Fact]
+    public async Task Publish_BrokerReadsNothing_Qos0IsShedNotPiledUp()
+    {
+        await ConnectAsync();
+        for (var i = 0; i < 1000; i++) _client.Publish(Tracks, Json("x"));
+        Assert.Equal(512, _broker.Published.Count);
+        Assert.Equal(488, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=dropped"));
+        _broker.Written();
+        _client.Publish(Tracks, Json("x"));
+        Assert.Equal(513, _broker.Published.Count);
+    }
+
+    [Fact]
+    public async Task Expiry_WaitedInTheOutbox_IsShortenedAndThenExpires()
+    {
+        _client.Publish(Final, Json("old"));
+        _time.Advance(TimeSpan.FromMinutes(50));
+        _client.Publish(Final, Json("young"));
+        _time.Advance(TimeSpan.FromMinutes(20));
+        await ConnectAsync();
+        var only = Assert.Single(_broker.Published);
+        Assert.Equal(("{\"historical\":true,\"v\":\"young\"}", 2400u), (Encoding.UTF8.GetString(only.Payload.Span), only.ExpirySeconds));
+        Assert.Equal(1, _metrics.Sum("dvis.mqtt.messages", "kind=final", "outcome=expired"));
+    }
+
+    [Fact]
+    public async Task Publish_Connected_IsNotHistorical()
+    {
+        await ConnectAsync();
+        _client.Publish(Final, Json("now"));
+        Assert.Equal("{\"v\":\"now\"}", Encoding.UTF8.GetString(Assert.Single(_broker.Published).Payload.Span));
+    }
+
+    [Fact]
+    public async Task Serve_NoAcknowledgement_ConnectsAgain()
+    {
+        await ConnectAsync();
+        _client.Publish(Final, Json("1"));
+        await Eventually.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(8));
+            return _broker.Connections >= 2;
+        });
+        Assert.Contains(_log.Entries, e => e.Text.Contains("AckTimeout", StringComparison.Ordinal));
+        Assert.Equal(2, _broker.Published.Count(m => m.Topic == Final));
+    }
+
+    [Fact]
+    public async Task Acknowledge_FromAFormerConnection_IsIgnored()
+    {
+        await ConnectAsync();
+        var old = _broker.Listener!;
+        _client.Publish(Final, Json("1"));
+        old.Closed(new(MqttFault.ConnectionLost, "cut"));
+        await Eventually.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            return _broker.Connections == 2 && _broker.Published.Count == 2;
+        });
+        old.Acknowledged(1, 0);
+        Assert.Equal(1, _client.Outstanding);
+        _broker.Acknowledge(1);
+        Assert.Equal(0, _client.Outstanding);
+    }
+
+    [Fact]
+    public async Task FlushAsync_Acknowledged_EndsAndNotBefore()
+    {
+        await ConnectAsync();
+        _client.Publish(Final, Json("1"));
+        var flush = _client.FlushAsync(default);
+        Assert.False(flush.IsCompleted);
+        _broker.Acknowledge(0);
+        await flush;
+    }
+
+    private async Task ConnectAsync()
+    {
+        _client.Start();
+        await Eventually.TrueAsync(() => _metrics.Sum("dvis.mqtt.connected") == 1);
+    }
+
+    private static byte[] Json(string value) => Encoding.UTF8.GetBytes($"{{\"v\":\"{value}\"}}");
+
+    /// <summary>Accepts everything and answers when told.</summary>
+    private sealed class ObedientTransport : IMqttTransport, IMqttConnection
+    {
+        private readonly List<(MqttMessage Message, long Token)> _published = [];
+
+        public IMqttListener? Listener { get; private set; }
+
+        public int Connections { get; private set; }
+
+        public IReadOnlyList<MqttMessage> Published => [.. _published.Select(p => p.Message)];
+
+        public Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener, CancellationToken cancel)
+        {
+            (Listener, Connections) = (listener, Connections + 1);
+            return Task.FromResult(new MqttConnectResult(this, new(MqttFault.Ok, "")));
+        }
+
+        public MqttHandOver Publish(in MqttMessage message, long token)
+        {
+            _published.Add((message with { Payload = message.Payload.ToArray() }, token));
+            return MqttHandOver.Accepted;
+        }
+
+        public void Acknowledge(int index) => Listener!.Acknowledged(_published[index].Token, 0);
+
+        public void Written() => Listener!.Written();
+
+        public Task DisconnectAsync(CancellationToken cancel) => Task.CompletedTask;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
