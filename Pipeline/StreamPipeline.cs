@@ -47,7 +47,11 @@ public sealed class StreamPipeline(
     {
         try
         {
-            await foreach (var frame in source.ReadAsync(stop)) await captured.WriteAsync(frame);
+            await foreach (var frame in source.ReadAsync(stop))
+            {
+                await captured.WriteAsync(frame);
+                camera.Metrics.QueueLength(camera.Camera, "captured", captured.Count, captured.Capacity);
+            }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {

@@ -5,6 +5,7 @@ using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks;
+using Dvis.Streaming.Sinks.JsonLines;
 using Dvis.Streaming.Sinks.Mqtt;
 using Microsoft.Extensions.Logging;
 
@@ -19,6 +20,7 @@ internal static class SinkFactory
         var context = Context(config, manifest, time);
         var sinks = new List<IResultSink>();
         if (options.Mqtt.Servers.Length > 0) sinks.Add(new MqttSink(options.Mqtt, context, metrics, time, loggers.CreateLogger<MqttSink>()));
+        if (options.Sinks.JsonLines.Path is { Length: > 0 }) sinks.Add(new JsonLinesSink(options.Sinks.JsonLines, context, time));
         return sinks;
     }
 

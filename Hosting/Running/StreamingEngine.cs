@@ -1,3 +1,4 @@
+using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Pipeline;
@@ -32,8 +33,7 @@ internal sealed class StreamingEngine(
     {
         _models = await Task.Run(() => DvisModels.Load(_options.Model, _options.Runtime, loggers.CreateLogger<DvisModels>()), cancel);
         _segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, _options.Runtime.Batch, _tensors, metrics, time);
-        _fanOut = new FanOut(SinkFactory.Create(config, _models.Manifest, metrics, time, loggers), SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
-        await _fanOut.StartAsync(cancel);
+        _fanOut = await StartSinksAsync(_models.Manifest, cancel);
         _relay = new StatusRelay(_fanOut, _options.Cameras.Count, time);
         foreach (var (name, camera) in _options.Cameras) _cameras.Add(name, CreateCamera(name, camera));
         EngineMetrics.Register(metrics, _options, _models, frames, _tensors);
@@ -79,6 +79,20 @@ internal sealed class StreamingEngine(
         if (_segmenter is not null) await _segmenter.DisposeAsync();
         _models?.Dispose();
         _tensors.Dispose();
+    }
+
+    private async Task<FanOut> StartSinksAsync(ModelManifest manifest, CancellationToken cancel)
+    {
+        try
+        {
+            var fanOut = new FanOut(SinkFactory.Create(config, manifest, metrics, time, loggers), SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
+            await fanOut.StartAsync(cancel);
+            return fanOut;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            throw new StartupException($"a sink cannot start: {e.Message}", e);
+        }
     }
 
     private Camera CreateCamera(string name, CameraOptions options)

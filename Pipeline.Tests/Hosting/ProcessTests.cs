@@ -80,6 +80,31 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task Run_JsonLinesToStandardOutput_PrintsNothingElseThere()
+    {
+        TinyDvis.RequireRuntime();
+        var file = _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }\nsinks: { json_lines: { path: '-', lossless: true } }");
+        using var process = Tool.StartDvis("run", "-c", file);
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, await errors);
+        var lines = (await output).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.All(lines, l => Assert.StartsWith("{", l, StringComparison.Ordinal));
+        Assert.Equal(60, lines.Count(l => l.StartsWith("{\"type\":\"tracks\"", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Run_SinkThatCannotStart_IsOneSentence_AndOne()
+    {
+        TinyDvis.RequireRuntime();
+        var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }\nsinks: { json_lines: { path: /proc/nowhere/x } }"));
+        Assert.Equal(1, code);
+        Assert.Contains("dvis: a sink cannot start: ", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("http.bind", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Run_Timed_WithoutABroker_IsOne_AndSaysWhy()
     {
         TinyDvis.RequireRuntime();
