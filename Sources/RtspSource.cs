@@ -18,6 +18,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         var redactor = new Redactor([options.Password, options.Username, .. RtspUrl.Secrets(_url)]);
+        var began = time.GetTimestamp();
         await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, Arguments(), redactor, camera, pool, time);
         while (await session.ReadAsync(stop) is { } frame)
         {
@@ -29,7 +30,14 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
 
         // However ffmpeg ended, a camera that sends no more has failed.
         var fault = await session.EndAsync();
-        if (session.Frames == 0 && fault is not null) throw fault;
+        if (session.Frames == 0 && fault is not null)
+        {
+            // When its time limit ends the wait for an answer, ffmpeg says "Invalid data", as if there had been one.
+            if (fault.Fault == SourceFault.DecodeErrors && session.Log.DecodeErrors == 0 && time.GetElapsedTime(began) >= options.ConnectTimeout)
+                throw new SourceException(SourceFault.Timeout, "The camera did not answer in time.", fault);
+            throw fault;
+        }
+
         throw new SourceException(session.Log.Classify(SourceFault.Eof), session.Log.Tail is { Length: > 0 } tail ? tail : "The camera ended the stream.");
     }
 

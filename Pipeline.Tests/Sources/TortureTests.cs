@@ -20,7 +20,7 @@ public sealed class TortureTests(ITestOutputHelper output)
         ["14_join_mid_gop.ts"] = SourceFault.DecodeErrors,
     };
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 600_000)]
     public async Task ReadAsync_EveryTortureFile_YieldsWhatDecodesAndSaysHowItEnded()
     {
         var folder = Shared.Path("data/torture");
@@ -42,7 +42,7 @@ public sealed class TortureTests(ITestOutputHelper output)
         }
     }
 
-    [Theory(Timeout = 60_000)]
+    [Theory(Timeout = 120_000)]
     [InlineData("02_vfr.mp4", 0, 0.12)]
     [InlineData("12b_huge_timestamps.mkv", 200_000_000, 200_000_000.04)]
     public async Task ReadAsync_OddTimestamps_AreTheContainers(string name, double first, double second)
@@ -53,7 +53,7 @@ public sealed class TortureTests(ITestOutputHelper output)
         Assert.Equal([first, second], frames.Select(f => f.Timebase.ToSeconds(f.Pts)), (a, b) => Math.Abs(a - b) < 1e-6);
     }
 
-    [Fact(Timeout = 60_000)]
+    [Fact(Timeout = 120_000)]
     public async Task ReadAsync_PictureSizeChanges_BeginsANewSessionOfThatSize()
     {
         await using var rig = new SourceRig();

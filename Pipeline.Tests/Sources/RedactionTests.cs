@@ -1,0 +1,58 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources;
+
+namespace Dvis.Streaming.Pipeline.Tests.Sources;
+
+public sealed class RedactionTests
+{
+    [Theory]
+    [InlineData("rtsp://admin:s3cret@cam/1: 401", "rtsp://***@cam/1: 401")]
+    [InlineData("rtsp://admin:p%40ss%2Fw@cam/1", "rtsp://***@cam/1")]
+    [InlineData("rtsp://admin:p@ss@cam/1", "rtsp://***@cam/1")]
+    [InlineData("rtsp://admin:p/ss@cam/1", "rtsp://***@cam/1")]
+    [InlineData("'rtsps://u:p@h/x' and 'rtsp://v:q@i/y'", "'rtsps://***@h/x' and 'rtsp://***@i/y'")]
+    [InlineData("rtsp://cam/1", "rtsp://cam/1")]
+    [InlineData("rtsp://cam/1?user=a&password=b&channel=1", "rtsp://cam/1?user=a&password=***&channel=1")]
+    [InlineData("GET /cgi?pwd=b c", "GET /cgi?pwd=*** c")]
+    public void Clean_Urls_LoseTheirLogin(string text, string expected) => Assert.Equal(expected, new Redactor().Clean(text));
+
+    [Fact]
+    public void Clean_KnownSecret_IsGonePlainAndEncoded()
+    {
+        var clean = new Redactor("hunter 2/x", "hunter%3A3", null, "").Clean("a hunter 2/x b hunter%202%2Fx c hunter:3 d Hunter%3a3");
+
+        Assert.DoesNotContain("hunter", clean, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Theory]
+    [InlineData("rtsp://host/p", "u", "p:@/#%", "rtsp://u:p%3A%40%2F%23%25@host/p")]
+    [InlineData("rtsp://a:b@host/p", "u", null, "rtsp://u:b@host/p")]
+    [InlineData("rtsp://a:b@host/p", null, "x y", "rtsp://a:x%20y@host/p")]
+    [InlineData("rtsp://a:b@c@host:554/p?q=1", null, null, "rtsp://a:b@c@host:554/p?q=1")]
+    [InlineData("RTSPS://host", null, null, "rtsps://host")]
+    public void WithLogin_MergesPercentEncoded(string url, string? user, string? password, string expected)
+        => Assert.Equal(expected, RtspUrl.WithLogin(url, user, password));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("http://host/")]
+    [InlineData("rtsp://")]
+    [InlineData("rtsp:///path")]
+    [InlineData("rtsp://u:p@/path")]
+    [InlineData("rtsp://-host/")]
+    [InlineData("rtsp://host/a b")]
+    [InlineData("file:/etc/passwd")]
+    public void IsValid_NotACamera_IsFalse(string url) => Assert.False(RtspUrl.IsValid(url));
+
+    [Fact]
+    public async Task ReadAsync_UrlThatIsNone_FailsAsConfigWithoutRepeatingIt()
+    {
+        await using var rig = new SourceRig();
+        var source = SourceFactory.CreateRaw("cam", new SourceOptions { Url = "ftp://u:hunter2@host/" }, new SourceFacts(), rig.Pool, rig.Time);
+
+        var fault = await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(source));
+
+        Assert.Equal(SourceFault.Config, fault.Fault);
+        Assert.DoesNotContain("hunter2", fault.ToString(), StringComparison.Ordinal);
+    }
+}

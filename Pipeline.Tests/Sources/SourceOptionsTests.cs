@@ -1,0 +1,48 @@
+using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Synthetic;
+
+namespace Dvis.Streaming.Pipeline.Tests.Sources;
+
+public sealed class SourceOptionsTests
+{
+    [Fact]
+    public void Validate_OneOfEach_IsFine()
+    {
+        Assert.Empty(Faults(new SourceOptions { Url = "rtsp://cam/1" }));
+        Assert.Empty(Faults(new SourceOptions { File = "a.mp4" }));
+        Assert.Empty(Faults(new SourceOptions { Synthetic = new SyntheticOptions() }));
+    }
+
+    [Fact]
+    public void Validate_NoneOrTwo_NamesAllThree()
+    {
+        Assert.Contains("url, file and synthetic", Assert.Single(Faults(new SourceOptions())), StringComparison.Ordinal);
+        Assert.Single(Faults(new SourceOptions { Url = "rtsp://cam/1", File = "a.mp4" }));
+    }
+
+    [Fact]
+    public void Validate_NoCameraUrl_DoesNotRepeatIt()
+    {
+        var fault = Assert.Single(Faults(new SourceOptions { Url = "http://u:hunter2@cam/1" }));
+
+        Assert.DoesNotContain("hunter2", fault, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Validate_OutOfRange_IsFound()
+    {
+        Assert.Single(Faults(new SourceOptions { File = "a", StallTimeout = TimeSpan.Zero }));
+        Assert.Single(Faults(new SourceOptions { File = "a", ConnectTimeout = TimeSpan.FromHours(1) }));
+        Assert.Single(Faults(new SourceOptions { File = "a", Transport = "pigeon" }));
+        Assert.Single(Faults(new SourceOptions { File = "a", MaxFps = -1 }));
+        Assert.Single(Faults(new SourceOptions { File = "a", Backoff = { Initial = TimeSpan.FromMinutes(5) } }));
+    }
+
+    private static List<string> Faults(SourceOptions options)
+    {
+        var results = new List<ValidationResult>();
+        Validator.TryValidateObject(options, new ValidationContext(options), results, validateAllProperties: true);
+        return [.. results.Select(r => r.ErrorMessage ?? "")];
+    }
+}
