@@ -31,7 +31,7 @@ internal static class RunCommand
         var options = config.Options;
         var tells = !quiet && options.Logging.Format == "text" && options.Sinks.JsonLines.Path != "-";
         await using var app = StreamingHost.Build(config, tells ? Console.Out : null);
-        await StartAsync(app, options);
+        if (!await StartedAsync(app, options)) return ExitCode.Ok;
         if (tells)
             foreach (var line in RunBanner.Lines(config, StreamingHost.Address(app))) await Console.Out.WriteLineAsync(line);
 
@@ -40,11 +40,18 @@ internal static class RunCommand
         return await EndAsync(app, options, seconds is not null);
     }
 
-    private static async Task StartAsync(WebApplication app, StreamingOptions options)
+    /// <returns>False when it was asked to stop before it had started.</returns>
+    private static async Task<bool> StartedAsync(WebApplication app, StreamingOptions options)
     {
         try
         {
             await app.StartAsync();
+            return true;
+        }
+        catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            await app.StopAsync();
+            return false;
         }
         catch (IOException e)
         {
@@ -59,9 +66,8 @@ internal static class RunCommand
 
     private static async Task StopAfterAsync(WebApplication app, TimeSpan limit)
     {
-        var lifetime = app.Services.GetRequiredService<IHostApplicationLifetime>();
         var time = app.Services.GetRequiredService<TimeProvider>();
-        await using var timer = time.CreateTimer(_ => lifetime.StopApplication(), null, limit, Timeout.InfiniteTimeSpan);
+        await using var timer = time.CreateTimer(_ => app.Lifetime.StopApplication(), null, limit, Timeout.InfiniteTimeSpan);
         await app.WaitForShutdownAsync();
     }
 
