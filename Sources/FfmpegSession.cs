@@ -6,7 +6,7 @@ namespace Dvis.Streaming.Sources;
 /// <summary>One run of ffmpeg, read frame by frame. One caller at a time; disposing ends the child.</summary>
 internal sealed class FfmpegSession : IAsyncDisposable
 {
-    private static readonly TimeSpan s_logTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_logTimeout = TimeSpan.FromSeconds(10); // takes milliseconds, unless the machine is swamped
     private static readonly FrameInfo s_unknown = new("", 0, 0, 0, default, 0, default, default, 0, 0);
 
     private readonly FfmpegProcess _process;

@@ -17,7 +17,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
 
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var redactor = new Redactor([options.Password, options.Username, .. RtspUrl.Secrets(_url)]);
+        var redactor = new Redactor([options.Password, .. RtspUrl.Secrets(_url)]);
         var began = time.GetTimestamp();
         await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, Arguments(), redactor, camera, pool, time);
         while (await session.ReadAsync(stop) is { } frame)

@@ -47,6 +47,14 @@ internal sealed class RtspServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>Keeps its connections open and sends nothing any more.</summary>
+    public async Task FreezeAsync()
+    {
+        using var kill = Process.Start("kill", ["-STOP", $"{_process.Id}"]);
+        await kill.WaitForExitAsync();
+        Assert.Equal(0, kill.ExitCode);
+    }
+
     /// <summary>Gone without a word, as when its plug is pulled.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -118,6 +118,30 @@ public sealed class RtspSourceTests
     }
 
     [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_CameraFreezes_IsStalledAndItsDecoderGone()
+    {
+        await using var server = await RtspServer.StartAsync();
+        await using var rig = new SourceRig();
+        using var stop = new CancellationTokenSource();
+        var count = 0;
+        var options = new SourceOptions
+        {
+            Url = server.Url(), ConnectTimeout = TimeSpan.FromSeconds(30), StallTimeout = TimeSpan.FromSeconds(5),
+            Backoff = { Initial = TimeSpan.FromMinutes(5), Max = TimeSpan.FromMinutes(5) },
+        };
+        var reading = SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
+
+        await Eventually.TrueAsync(() => count > 10, "frames");
+        await server.FreezeAsync();
+        await Eventually.TrueAsync(() => rig.Last.State == CameraState.Offline, "offline");
+
+        Assert.Equal(SourceFault.Stalled, rig.Last.Reason);
+        await Eventually.TrueAsync(() => !CommandLines().Any(c => c.Contains($":{server.Port}/", StringComparison.Ordinal)), "the decoder is gone");
+        await stop.CancelAsync();
+        await reading;
+    }
+
+    [Fact(Timeout = 120_000)]
     public async Task ProbeAsync_Camera_TellsWhatItIs()
     {
         await using var server = await RtspServer.StartAsync("user:right");
@@ -125,6 +149,24 @@ public sealed class RtspSourceTests
         var report = await SourceProbe.ProbeAsync(new SourceOptions { Url = server.Url("user:right@") }, TimeProvider.System, default);
 
         Assert.Equal((SourceFault.Ok, "h264", 640, 360), (report.Fault, report.Codec, report.Width, report.Height));
+    }
+
+    private static IEnumerable<string> CommandLines()
+    {
+        foreach (var folder in Directory.EnumerateDirectories("/proc").Where(f => char.IsAsciiDigit(Path.GetFileName(f)[0])))
+        {
+            string line;
+            try
+            {
+                line = File.ReadAllText(Path.Combine(folder, "cmdline"));
+            }
+            catch (IOException)
+            {
+                continue; // it ended meanwhile
+            }
+
+            yield return line;
+        }
     }
 
     private static string Url(TcpListener listener) => $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x";
