@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tracking;
 using Microsoft.Extensions.Logging;
 
@@ -24,6 +25,7 @@ public sealed partial class RefineStage : IDisposable
     private readonly List<IdentityChange> _merges = [];
     private readonly HashSet<long> _retracted = [];
     private readonly TimeSpan? _maxDelay;
+    private readonly OncePerSecond _failures;
     private Epoch? _epoch;
     private long _nextFrame;
 
@@ -37,6 +39,7 @@ public sealed partial class RefineStage : IDisposable
         _lookahead = _refines ? camera.Refiner.Lookahead : 0;
         _window = new ClipWindow(_refines ? camera.Refiner.Window : _stride, camera.Models, camera.Tensors);
         _tracks = new FinalTracks(camera);
+        _failures = new OncePerSecond(camera.Time);
     }
 
     public async Task RunAsync(IAsyncEnumerable<TrackedFrame> input)
@@ -155,7 +158,7 @@ public sealed partial class RefineStage : IDisposable
         catch (ModelException e)
         {
             // What the tracker said still stands: a final without refinement beats a camera without finals.
-            LogRefinerFailed(_camera.Camera, e);
+            if (_failures.Pass()) LogRefinerFailed(_camera.Camera, e);
             return (FinalKind.Passthrough, FinalReason.Error, _tracks.FromShown(_window, first, count));
         }
     }
