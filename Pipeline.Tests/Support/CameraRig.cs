@@ -18,7 +18,7 @@ internal sealed class CameraRig : IDisposable
 
     public TensorPool Tensors { get; } = new();
 
-    public MetricsProbe Probe { get; } = new();
+    public TestMetrics Measured { get; } = new();
 
     public CollectingPublisher Published { get; } = new();
 
@@ -28,12 +28,12 @@ internal sealed class CameraRig : IDisposable
 
     public RefinerOptions Refiner { get; } = new();
 
-    public CameraContext Context => new("cam", Models, Tensors, Published, Probe.Metrics, Time, Track, Publish, Refiner);
+    public CameraContext Context => new("cam", Models, Tensors, Published, Measured.Metrics, Time, Track, Publish, Refiner);
 
     public void Dispose()
     {
         Assert.Equal(0, Tensors.Outstanding);
         Tensors.Dispose();
-        Probe.Dispose();
+        Measured.Dispose();
     }
 }
