@@ -44,10 +44,11 @@ public sealed partial class RefineStage : IDisposable
 
     public async Task RunAsync(IAsyncEnumerable<TrackedFrame> input)
     {
-        await using var frames = input.GetAsyncEnumerator();
+        var frames = input.GetAsyncEnumerator();
+        var next = Task.FromResult(true);
         try
         {
-            var next = frames.MoveNextAsync().AsTask();
+            next = frames.MoveNextAsync().AsTask();
             while (await ArrivesAsync(next))
             {
                 await AddAsync(frames.Current);
@@ -59,6 +60,8 @@ public sealed partial class RefineStage : IDisposable
         finally
         {
             _window.Clear();
+            // After a failure the next frame may still be awaited: closing the link ends that wait.
+            if (next.IsCompleted) await frames.DisposeAsync();
         }
     }
 
