@@ -8,13 +8,13 @@ namespace Dvis.Streaming.Pipeline.Tests;
 public sealed class StreamPipelineAllocationTests(ITestOutputHelper output)
 {
     // Two tracks a frame, each with a provisional and a final mask; nearly all of it is the messages themselves.
-    private const long BudgetBytes = 6000;
+    private const long BudgetBytes = 5000;
     private const int WarmUp = 300, Frames = 400;
 
     [Fact]
     public async Task RunAsync_SteadyState_StaysInTheBudget()
     {
-        await using var rig = new PipelineRig(new FakeDvis().Models());
+        await using var rig = new PipelineRig(new FakeDvis().Models(), measures: false);
         long before = 0, native = 0;
         var source = new PaintedSource(rig.Frames, rig.Camera.Time, WarmUp + Frames, (_, item) => item < 2)
         {

@@ -19,7 +19,7 @@ internal sealed class ClipBuilder(TensorPool pool)
 
     /// <summary>One frame; a slot that is not named is empty.</summary>
     public TrackedFrame Frame(
-        long frameId, Epoch epoch, IEnumerable<Slot> slots, IEnumerable<EndedTrack>? ended = null, IEnumerable<IdentityChange>? merges = null)
+        long frameId, Epoch epoch, IEnumerable<Slot> slots, IEnumerable<EndedTrack>? ended = null, IEnumerable<IdentityChange>? merges = null, long tracked = 0)
     {
         var occupants = new SlotOccupant[FakeDvis.Queries];
         var shown = ImmutableArray.CreateBuilder<TrackObservation>();
@@ -41,7 +41,7 @@ internal sealed class ClipBuilder(TensorPool pool)
         instance.Span.CopyTo(frameEmbeds.Span);
         return new TrackedFrame(Info(frameId), epoch, s_geometry)
         {
-            InstanceEmbeds = instance, FrameEmbeds = frameEmbeds, MaskFeatures = Features(), Logits = logits,
+            Tracked = tracked, InstanceEmbeds = instance, FrameEmbeds = frameEmbeds, MaskFeatures = Features(), Logits = logits,
             Slots = occupants, Shown = shown.ToImmutable(), Ended = [.. ended ?? []], Merges = [.. merges ?? []], Latency = new StageLatency(),
         };
     }

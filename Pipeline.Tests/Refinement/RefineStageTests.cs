@@ -210,9 +210,62 @@ public sealed class RefineStageTests : IDisposable
     }
 
     [Fact]
+    public async Task RunAsync_NoMoreFramesCome_CommitsAtTheDeadline()
+    {
+        var time = (ManualTime)_rig.Time;
+        var (track, more) = (ClipBuilder.Track(1), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        using var stage = new RefineStage(_rig.Context, () => false, TimeSpan.FromSeconds(3), _logger);
+
+        var running = stage.RunAsync(FramesAsync());
+        await Eventually.TrueAsync(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(0.5));
+            return _rig.Published.Finals.Length > 0;
+        });
+        Assert.InRange(time.GetUtcNow() - Some.Now, TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(60));
+        more.SetResult();
+        await running;
+
+        Assert.Equal(
+            [(1L, 3L, FinalKind.Refined, FinalReason.Deadline), (4, 4, FinalKind.Refined, FinalReason.End)],
+            _rig.Published.Finals.Select(f => (f.FirstFrame, f.LastFrame, f.Kind, f.Reason)));
+
+        async IAsyncEnumerable<TrackedFrame> FramesAsync()
+        {
+            for (var id = 1; id <= 4; id++)
+            {
+                if (id == 4) await more.Task;
+                yield return _clips.Frame(id, _epoch, [new Slot(0, track, Item: 2, ShownAs: 1)], tracked: time.GetTimestamp());
+            }
+        }
+    }
+
+    [Fact]
+    public async Task RunAsync_FailureWhileItWaits_ThrowsTheCause()
+    {
+        var more = new TaskCompletionSource<TrackedFrame>();
+        using var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, TimeSpan.FromSeconds(3), _logger);
+
+        var running = stage.RunAsync(FramesAsync());
+        await Eventually.TrueAsync(() =>
+        {
+            ((ManualTime)_rig.Time).Advance(TimeSpan.FromSeconds(1));
+            return running.IsCompleted;
+        });
+
+        await Assert.ThrowsAsync<InvalidDataException>(() => running);
+
+        async IAsyncEnumerable<TrackedFrame> FramesAsync()
+        {
+            yield return _clips.Frame(1, _epoch, []);
+            yield return await more.Task;
+        }
+    }
+
+    [Fact]
     public async Task RunAsync_AFailureBeyondTheRefiner_LeaksNothing()
     {
-        var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, _logger);
+        var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, null, _logger);
 
         await Assert.ThrowsAsync<InvalidDataException>(() => stage.RunAsync(FramesAsync(2, 10)));
 
@@ -232,7 +285,7 @@ public sealed class RefineStageTests : IDisposable
         int frames, Func<long, IEnumerable<Slot>> slots, Func<bool>? isBehind = null, Func<long, IEnumerable<EndedTrack>>? ended = null,
         Func<long, IEnumerable<IdentityChange>>? merges = null, CameraRig? rig = null, ClipBuilder? clips = null)
     {
-        using var stage = new RefineStage((rig ?? _rig).Context, isBehind ?? (() => false), _logger);
+        using var stage = new RefineStage((rig ?? _rig).Context, isBehind ?? (() => false), null, _logger);
         await stage.RunAsync(FramesAsync());
 
         async IAsyncEnumerable<TrackedFrame> FramesAsync()

@@ -6,10 +6,12 @@ namespace Dvis.Streaming.Pipeline.Tests.Support;
 /// <summary>One camera's context with everything observable; disposing it fails the test when a tensor leaked.</summary>
 internal sealed class CameraRig : IDisposable
 {
-    public CameraRig(DvisModels models, TimeProvider? time = null)
+    /// <param name="measures">False: nothing listens to the metrics, as in a run without an exporter.</param>
+    public CameraRig(DvisModels models, TimeProvider? time = null, bool measures = true)
     {
         Models = models;
         Time = time ?? new ManualTime();
+        Measured = new TestMetrics(measures);
     }
 
     public DvisModels Models { get; }
@@ -18,7 +20,7 @@ internal sealed class CameraRig : IDisposable
 
     public TensorPool Tensors { get; } = new();
 
-    public TestMetrics Measured { get; } = new();
+    public TestMetrics Measured { get; }
 
     public CollectingPublisher Published { get; } = new();
 

@@ -12,9 +12,9 @@ internal sealed class PipelineRig : IAsyncDisposable
 {
     private readonly SegmenterBatcher _segmenter;
 
-    public PipelineRig(DvisModels models, TimeProvider? time = null)
+    public PipelineRig(DvisModels models, TimeProvider? time = null, bool measures = true)
     {
-        Camera = new CameraRig(models, time);
+        Camera = new CameraRig(models, time, measures);
         _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), Camera.Tensors, Camera.Measured.Metrics, Camera.Time);
     }
 
