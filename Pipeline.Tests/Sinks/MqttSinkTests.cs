@@ -190,6 +190,25 @@ public sealed class MqttSinkTests
         Assert.Equal((1, true, $"session:{SomeResult.Session}"), (will.Qos, will.Retain, will.UserProperties));
     }
 
+    [Fact]
+    public async Task PublishAsync_ManyFramesAndReconnects_LosesNoFinal()
+    {
+        await using var broker = await MosquittoBroker.StartAsync();
+        var rig = new MqttRig(broker.Url);
+        await rig.StartAsync();
+        var tracks = Enumerable.Range(1, 20).Select(n => SomeResult.Track(n)).ToArray();
+        for (var i = 0; i < 1000; i++)
+        {
+            await rig.Sink.PublishAsync(SomeResult.Provisional(Time, i, tracks), default);
+            if (i % 5 == 4) await rig.Sink.PublishAsync(SomeResult.Final(Time, i - 4, i, SomeResult.FinalTrack(1, i - 4, i)), default);
+            if (i % 200 == 100) await rig.Transport.CutAsync();
+        }
+
+        await rig.Sink.FlushAsync(default);
+        Assert.Equal(200, rig.Metrics.Sum("dvis.mqtt.messages", "kind=final", "outcome=acked"));
+        await rig.DisposeAsync();
+    }
+
     private static async Task PublishAllAsync(MqttSink sink)
     {
         await sink.PublishAsync(SomeResult.Status(Time), default);

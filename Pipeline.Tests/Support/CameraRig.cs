@@ -6,10 +6,12 @@ namespace Dvis.Streaming.Pipeline.Tests.Support;
 /// <summary>One camera's context with everything observable; disposing it fails the test when a tensor leaked.</summary>
 internal sealed class CameraRig : IDisposable
 {
-    public CameraRig(DvisModels models, TimeProvider? time = null)
+    /// <param name="measures">False: nothing listens to the metrics, as in a run without an exporter.</param>
+    public CameraRig(DvisModels models, TimeProvider? time = null, bool measures = true)
     {
         Models = models;
         Time = time ?? new ManualTime();
+        Measured = new TestMetrics(measures);
     }
 
     public DvisModels Models { get; }
@@ -18,7 +20,7 @@ internal sealed class CameraRig : IDisposable
 
     public TensorPool Tensors { get; } = new();
 
-    public MetricsProbe Probe { get; } = new();
+    public TestMetrics Measured { get; }
 
     public CollectingPublisher Published { get; } = new();
 
@@ -28,12 +30,12 @@ internal sealed class CameraRig : IDisposable
 
     public RefinerOptions Refiner { get; } = new();
 
-    public CameraContext Context => new("cam", Models, Tensors, Published, Probe.Metrics, Time, Track, Publish, Refiner);
+    public CameraContext Context => new("cam", Models, Tensors, Published, Measured.Metrics, Time, Track, Publish, Refiner);
 
     public void Dispose()
     {
         Assert.Equal(0, Tensors.Outstanding);
         Tensors.Dispose();
-        Probe.Dispose();
+        Measured.Dispose();
     }
 }

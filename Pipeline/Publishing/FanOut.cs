@@ -22,7 +22,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
     {
         (_metrics, _time, _logger) = (metrics, time, logger);
         _abort = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        _lanes = [.. sinks.Select(sink => new Lane(sink, new SinkQueue(capacity, sink.Lossless, _ => metrics.SinkDropped(sink.Name, "queue_full"))))];
+        _lanes = [.. sinks.Select(sink => new Lane(sink, new SinkQueue(capacity, sink.Lossless, _ => metrics.SinkDropped(sink.Name, "queue_full")), time))];
     }
 
     /// <summary>Starts the sinks; a sink that cannot start now keeps trying on its own.</summary>
@@ -104,28 +104,20 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
             catch (Exception e) // whatever it is, it is this sink's and this message's
             {
                 _metrics.SinkFailed(lane.Sink.Name);
-                if (lane.MayLog(_time)) LogPublishFailed(lane.Sink.Name, e);
+                if (lane.Failures.Pass()) LogPublishFailed(lane.Sink.Name, e);
             }
         }
     }
 
-    private sealed class Lane(IResultSink sink, SinkQueue queue)
+    private sealed class Lane(IResultSink sink, SinkQueue queue, TimeProvider time)
     {
-        private long _logged;
-
         public IResultSink Sink { get; } = sink;
 
         public SinkQueue Queue { get; } = queue;
 
         public Task? Loop { get; set; }
 
-        /// <summary>One line a second at the most.</summary>
-        public bool MayLog(TimeProvider time)
-        {
-            if (_logged != 0 && time.GetElapsedTime(_logged) < TimeSpan.FromSeconds(1)) return false;
-            _logged = time.GetTimestamp();
-            return true;
-        }
+        public OncePerSecond Failures { get; } = new(time);
     }
 
     [LoggerMessage(2201, LogLevel.Error, "Sink {Sink}: a message could not be published.")]

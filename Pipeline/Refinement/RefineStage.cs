@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tracking;
 using Microsoft.Extensions.Logging;
 
@@ -24,6 +25,7 @@ public sealed partial class RefineStage : IDisposable
     private readonly List<IdentityChange> _merges = [];
     private readonly HashSet<long> _retracted = [];
     private readonly TimeSpan? _maxDelay;
+    private readonly OncePerSecond _failures;
     private Epoch? _epoch;
     private long _nextFrame;
 
@@ -37,14 +39,16 @@ public sealed partial class RefineStage : IDisposable
         _lookahead = _refines ? camera.Refiner.Lookahead : 0;
         _window = new ClipWindow(_refines ? camera.Refiner.Window : _stride, camera.Models, camera.Tensors);
         _tracks = new FinalTracks(camera);
+        _failures = new OncePerSecond(camera.Time);
     }
 
     public async Task RunAsync(IAsyncEnumerable<TrackedFrame> input)
     {
-        await using var frames = input.GetAsyncEnumerator();
+        var frames = input.GetAsyncEnumerator();
+        var next = Task.FromResult(true);
         try
         {
-            var next = frames.MoveNextAsync().AsTask();
+            next = frames.MoveNextAsync().AsTask();
             while (await ArrivesAsync(next))
             {
                 await AddAsync(frames.Current);
@@ -56,6 +60,8 @@ public sealed partial class RefineStage : IDisposable
         finally
         {
             _window.Clear();
+            // After a failure the next frame may still be awaited: closing the link ends that wait.
+            if (next.IsCompleted) await frames.DisposeAsync();
         }
     }
 
@@ -155,7 +161,7 @@ public sealed partial class RefineStage : IDisposable
         catch (ModelException e)
         {
             // What the tracker said still stands: a final without refinement beats a camera without finals.
-            LogRefinerFailed(_camera.Camera, e);
+            if (_failures.Pass()) LogRefinerFailed(_camera.Camera, e);
             return (FinalKind.Passthrough, FinalReason.Error, _tracks.FromShown(_window, first, count));
         }
     }

@@ -49,6 +49,8 @@ internal sealed partial class MqttClient(
     public void Start()
     {
         metrics.MqttConnection(false);
+        metrics.Meter.CreateObservableGauge("dvis.outbox.messages", () => (long)Outstanding, "{message}", "MQTT messages not yet acknowledged.");
+        metrics.Meter.CreateObservableGauge("dvis.outbox", OutboxBytes, "By", "Payload bytes not yet acknowledged.");
         _run = Task.Run(() => RunAsync(_stop.Token));
     }
 
@@ -280,6 +282,11 @@ internal sealed partial class MqttClient(
         if (read.Tracks > _proved.Tracks) metrics.MqttMessage(Kinds.Tracks, "acked", read.Tracks - _proved.Tracks);
         if (read.Masks > _proved.Masks) metrics.MqttMessage(Kinds.Masks, "acked", read.Masks - _proved.Masks);
         _proved = (Math.Max(_proved.Tracks, read.Tracks), Math.Max(_proved.Masks, read.Masks));
+    }
+
+    private long OutboxBytes()
+    {
+        lock (_gate) return _outbox.Bytes;
     }
 
     private TimeSpan OldestWait()

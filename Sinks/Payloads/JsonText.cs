@@ -1,7 +1,5 @@
-using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Unicode;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Publishing;
 
@@ -22,16 +20,17 @@ internal static class JsonText
     /// <summary><c>{epoch}-{number}</c>.</summary>
     public static void TrackId(this Utf8JsonWriter w, ReadOnlySpan<byte> name, string epoch, long number)
     {
-        Span<byte> id = stackalloc byte[128];
-        if (Utf8.TryWrite(id, CultureInfo.InvariantCulture, $"{epoch}-{number}", out var length)) w.WriteString(name, id[..length]);
-        else w.WriteString(name, $"{epoch}-{number}");
+        w.WritePropertyName(name);
+        w.TrackIdValue(epoch, number);
     }
 
     public static void TrackIdValue(this Utf8JsonWriter w, string epoch, long number)
     {
-        Span<byte> id = stackalloc byte[128];
-        if (Utf8.TryWrite(id, CultureInfo.InvariantCulture, $"{epoch}-{number}", out var length)) w.WriteStringValue(id[..length]);
-        else w.WriteStringValue($"{epoch}-{number}");
+        var id = new Utf8Builder(stackalloc byte[128]);
+        id.Add(epoch);
+        id.Add('-');
+        id.Add(number);
+        w.WriteStringValue(id.Written);
     }
 
     /// <summary><c>{"sec":…,"nsec":…}</c>, the shape of ROS 2: an int64 of nanoseconds does not survive JavaScript.</summary>
@@ -45,9 +44,11 @@ internal static class JsonText
 
     public static void Timebase(this Utf8JsonWriter w, Timebase timebase)
     {
-        Span<byte> text = stackalloc byte[24];
-        Utf8.TryWrite(text, CultureInfo.InvariantCulture, $"{timebase.Numerator}/{timebase.Denominator}", out var length);
-        w.WriteString("timebase"u8, text[..length]);
+        var text = new Utf8Builder(stackalloc byte[24]);
+        text.Add(timebase.Numerator);
+        text.Add('/');
+        text.Add(timebase.Denominator);
+        w.WriteString("timebase"u8, text.Written);
     }
 
     public static void Clock(this Utf8JsonWriter w, CaptureTime capture)

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>
@@ -16,7 +18,8 @@ internal sealed class PartPlan
     /// <summary>Some items of a group in one part.</summary>
     public readonly record struct Slice(int Part, int Group, int FirstItem, int Items);
 
-    public IReadOnlyList<Slice> Slices => _slices;
+    /// <summary>In order; valid until the plan is made anew.</summary>
+    public ReadOnlySpan<Slice> Slices => CollectionsMarshal.AsSpan(_slices);
 
     /// <summary>At least 1: a message about nothing is a message.</summary>
     public int Parts { get; private set; }

@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Text.Json;
-using System.Text.Unicode;
 using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Sinks.Payloads;
@@ -103,8 +101,14 @@ internal sealed class TracksEncoder(Envelope envelope) : IDisposable
 
     private static void WriteMaskRef(Utf8JsonWriter w, ProvisionalResult result, long number)
     {
-        Span<byte> text = stackalloc byte[256];
-        Utf8.TryWrite(text, CultureInfo.InvariantCulture, $"{result.Camera}/{result.Epoch}/{result.Frame.FrameId}/{number}", out var length);
-        w.WriteString("mask_ref"u8, text[..length]);
+        var text = new Utf8Builder(stackalloc byte[256]);
+        text.Add(result.Camera);
+        text.Add('/');
+        text.Add(result.Epoch);
+        text.Add('/');
+        text.Add(result.Frame.FrameId);
+        text.Add('/');
+        text.Add(number);
+        w.WriteString("mask_ref"u8, text.Written);
     }
 }

@@ -28,16 +28,6 @@ public sealed class MosquittoTransport : IMqttTransport
         }
     }
 
-    /// <summary>Version of the library, for example <c>2.0.11</c>.</summary>
-    public static string Version
-    {
-        get
-        {
-            _ = mosquitto_lib_version(out var major, out var minor, out var revision);
-            return $"{major}.{minor}.{revision}";
-        }
-    }
-
     public async Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener, CancellationToken cancel)
     {
         if (Secrets.Read(_options, out var secrets) is { } fault) return new(null, fault);

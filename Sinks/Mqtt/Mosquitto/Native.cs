@@ -21,8 +21,6 @@ internal static unsafe partial class Native
 
     [LibraryImport(Library)] internal static partial int mosquitto_lib_init();
 
-    [LibraryImport(Library)] internal static partial int mosquitto_lib_version(out int major, out int minor, out int revision);
-
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial nint mosquitto_new(string id, byte cleanSession, nint obj);
 

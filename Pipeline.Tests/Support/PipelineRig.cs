@@ -1,0 +1,42 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dvis.Streaming.Pipeline.Tests.Support;
+
+/// <summary>One camera's whole pipeline; disposing it fails the test when a frame or a tensor leaked.</summary>
+internal sealed class PipelineRig : IAsyncDisposable
+{
+    private readonly SegmenterBatcher _segmenter;
+
+    public PipelineRig(DvisModels models, TimeProvider? time = null, bool measures = true)
+    {
+        Camera = new CameraRig(models, time, measures);
+        _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), Camera.Tensors, Camera.Measured.Metrics, Camera.Time);
+    }
+
+    public CameraRig Camera { get; }
+
+    public FramePool Frames { get; } = new();
+
+    public QueueOptions Queue { get; } = new();
+
+    public CollectingPublisher Published => Camera.Published;
+
+    public Task RunAsync(IFrameSource source, IPublisher? publisher = null, CancellationToken stop = default)
+    {
+        var context = publisher is null ? Camera.Context : Camera.Context with { Publisher = publisher };
+        return new StreamPipeline(context, source, _segmenter, Queue, NullLogger<StreamPipeline>.Instance).RunAsync(stop);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _segmenter.DisposeAsync();
+        Camera.Dispose();
+        Assert.Equal(0, Frames.Outstanding);
+        Frames.Dispose();
+    }
+}

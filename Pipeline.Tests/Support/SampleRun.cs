@@ -1,0 +1,46 @@
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Sources;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dvis.Streaming.Pipeline.Tests.Support;
+
+/// <summary>The shipped sample through the real pipeline with the shipped model, once for all tests that look at it.</summary>
+public sealed class SampleRun : IAsyncLifetime
+{
+    public const string Truth = "samples/everyday.json";
+    private const string Video = "samples/everyday.mp4", Model = "Models/default";
+
+    /// <summary>Why there is no run; null when there is one.</summary>
+    public string? Missing { get; private set; }
+
+    public IReadOnlyList<ProvisionalResult> Provisionals { get; private set; } = [];
+
+    public IReadOnlyList<FinalResult> Finals { get; private set; } = [];
+
+    public async ValueTask InitializeAsync()
+    {
+        DvisModels models;
+        try
+        {
+            models = DvisModels.Load(new ModelOptions { Path = Repo.Path(Model) }, new RuntimeOptions { Threads = 2 }, NullLogger.Instance);
+        }
+        catch (ModelException e)
+        {
+            Missing = e.Message;
+            return;
+        }
+
+        using (models)
+        {
+            await using var rig = new PipelineRig(models, TimeProvider.System);
+            rig.Camera.Publish.MaskGrid = 1;
+            var source = SourceFactory.Create(
+                "cam", new SourceOptions { File = Repo.Path(Video) }, rig.Frames, rig.Camera.Measured.Metrics, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
+            await rig.RunAsync(source);
+            (Provisionals, Finals) = (rig.Published.Provisionals, rig.Published.Finals);
+        }
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
