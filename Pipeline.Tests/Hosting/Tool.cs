@@ -30,6 +30,8 @@ internal static class Tool
 
     private static Process Start(string program, string[] arguments, bool input) => Process.Start(new ProcessStartInfo(MosquittoBroker.Executable(program) ?? program, arguments)
     {
-        RedirectStandardInput = input, RedirectStandardOutput = true, RedirectStandardError = true,
+        RedirectStandardInput = input,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
     })!;
 }
