@@ -34,7 +34,7 @@ LABEL org.opencontainers.image.title="Dvis.Streaming" \
       org.opencontainers.image.description="Segments, tracks and refines live video, and publishes tracks with masks over MQTT" \
       org.opencontainers.image.licenses="MIT"
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ffmpeg libmosquitto1 \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ffmpeg libmosquitto1 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=onnxruntime /lib/onnxruntime/ /app/
 COPY --from=build /app/ /app/

@@ -5,7 +5,7 @@
 # Simulated are the base images, each under its real name: Debian bookworm by debootstrap, with the .NET SDK or runtime, or
 # Node.js, of this machine copied in, and this machine's certificate authorities. (The real .NET images are Ubuntu noble, with
 # the same names for the packages installed here.) Real are every step of the Dockerfile, the packages, the user, the
-# entry point and the health check. Needs about 6 GB in TMPDIR while it runs; nothing stays.
+# entry point and the health check. Needs about 6 GB in TMPDIR while it runs; nothing stays (--keep: all of it).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 [[ $EUID -eq 0 ]] || { echo "check-dockerfile: needs root" >&2; exit 1; }
@@ -82,13 +82,16 @@ in_image dotnet /app/dvis.dll validate -c /etc/dvis/config.yaml
 say 'the service in it, with a broker outside'
 mosquitto -c <(printf '%s\n' "listener $port 127.0.0.1" 'allow_anonymous true' 'persistence false') >"$work/mosquitto.log" 2>&1 &
 broker=$!
-(
-  sleep 12
-  if in_image /app/container-health; then say 'healthy'; else say 'NOT healthy'; fi
-) &
-mosquitto_sub -p $port -t 'dvis/v1/#' -F '%t' -W 25 >"$work/topics" &
+until (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.1; done
+mosquitto_sub -p $port -t 'dvis/v1/#' -F '%t' -W 40 >"$work/topics" &
+subscriber=$!
+(sleep 15 && in_image /app/container-health) &
+health=$!
 in_image dotnet /app/dvis.dll run -c /etc/dvis/config.yaml --seconds 20
-wait %2 || true
+wait $health || { say 'the health check failed while it ran'; exit 1; }
+if in_image /app/container-health 2>/dev/null; then say 'the health check passes with nothing running'; exit 1; fi
+kill $subscriber
 say 'messages by topic:'
 sort "$work/topics" | uniq -c
-grep -q tracks/final "$work/topics"
+grep -q '/tracks/final$' "$work/topics"
+say 'all is well'
