@@ -186,6 +186,10 @@ public sealed class StreamPipelineTests
         Action? after = null, Exception? failure = null, Func<int, TimeSpan>? age = null)
         => new(rig.Frames, rig.Camera.Time, frames, visible ?? ((_, item) => item < 2))
         {
-            IsLive = live, Before = before, After = after, Failure = failure, Age = age ?? (_ => TimeSpan.Zero),
+            IsLive = live,
+            Before = before,
+            After = after,
+            Failure = failure,
+            Age = age ?? (_ => TimeSpan.Zero),
         };
 }

@@ -44,7 +44,11 @@ internal sealed class FileSource(string camera, SourceOptions options, SourceFac
                 session = firstSession + frame.Info.Session;
                 frame.Info = frame.Info with
                 {
-                    FrameId = id++, Session = session, Received = received, ReceivedTicks = ticks, Capture = clock.Capture(media, pass.Frames == 1),
+                    FrameId = id++,
+                    Session = session,
+                    Received = received,
+                    ReceivedTicks = ticks,
+                    Capture = clock.Capture(media, pass.Frames == 1),
                 };
                 yield return frame;
             }

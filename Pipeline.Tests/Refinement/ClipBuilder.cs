@@ -41,8 +41,16 @@ internal sealed class ClipBuilder(TensorPool pool)
         instance.Span.CopyTo(frameEmbeds.Span);
         return new TrackedFrame(Info(frameId), epoch, s_geometry)
         {
-            Tracked = tracked, InstanceEmbeds = instance, FrameEmbeds = frameEmbeds, MaskFeatures = Features(), Logits = logits,
-            Slots = occupants, Shown = shown.ToImmutable(), Ended = [.. ended ?? []], Merges = [.. merges ?? []], Latency = new StageLatency(),
+            Tracked = tracked,
+            InstanceEmbeds = instance,
+            FrameEmbeds = frameEmbeds,
+            MaskFeatures = Features(),
+            Logits = logits,
+            Slots = occupants,
+            Shown = shown.ToImmutable(),
+            Ended = [.. ended ?? []],
+            Merges = [.. merges ?? []],
+            Latency = new StageLatency(),
         };
     }
 

@@ -93,7 +93,8 @@ public sealed class RtspSourceTests
         await using var rig = new SourceRig();
         var options = new SourceOptions
         {
-            Url = server.Url(), StallTimeout = TimeSpan.FromSeconds(2),
+            Url = server.Url(),
+            StallTimeout = TimeSpan.FromSeconds(2),
             Backoff = { Initial = TimeSpan.FromMilliseconds(200), Max = TimeSpan.FromMilliseconds(500) },
         };
         using var stop = new CancellationTokenSource();
@@ -126,7 +127,9 @@ public sealed class RtspSourceTests
         var count = 0;
         var options = new SourceOptions
         {
-            Url = server.Url(), ConnectTimeout = TimeSpan.FromSeconds(30), StallTimeout = TimeSpan.FromSeconds(5),
+            Url = server.Url(),
+            ConnectTimeout = TimeSpan.FromSeconds(30),
+            StallTimeout = TimeSpan.FromSeconds(5),
             Backoff = { Initial = TimeSpan.FromMinutes(5), Max = TimeSpan.FromMinutes(5) },
         };
         var reading = SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);

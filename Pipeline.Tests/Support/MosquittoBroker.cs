@@ -59,7 +59,8 @@ internal sealed class MosquittoBroker : IAsyncDisposable
         await File.WriteAllLinesAsync(configuration, lines);
         _process = Process.Start(new ProcessStartInfo(Executable("mosquitto")!, ["-c", configuration])
         {
-            RedirectStandardError = true, RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
         })!;
         var log = _process.StandardError.ReadToEndAsync();
         await Eventually.TrueAsync(async () =>

@@ -74,6 +74,7 @@ public sealed class EpochClockTests
 
     private static FrameInfo Frame(double received, double media) => Some.FrameInfo(320, 240) with
     {
-        ReceivedTicks = ManualTime.Ticks(TimeSpan.FromSeconds(received)), Pts = (long)Math.Round(media * 90000),
+        ReceivedTicks = ManualTime.Ticks(TimeSpan.FromSeconds(received)),
+        Pts = (long)Math.Round(media * 90000),
     };
 }

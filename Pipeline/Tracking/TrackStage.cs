@@ -187,7 +187,8 @@ public sealed class TrackStage : IDisposable
 
         _events.Add(new LifecycleEvent(
             _camera.Camera, _epoch.Id, _epoch.NextEvent(), kind, _last?.Capture.Stamp ?? _camera.Time.GetUtcNow(),
-            life.Identity.Number, life.ClassId, life.Score, _last, kind == EventKind.TrackStarted ? null : change.Reason, change.Summary) { Into = change.Into });
+            life.Identity.Number, life.ClassId, life.Score, _last, kind == EventKind.TrackStarted ? null : change.Reason, change.Summary)
+        { Into = change.Into });
     }
 
     private async ValueTask PublishEventsAsync()

@@ -86,7 +86,13 @@ internal sealed class SceneBuilder(SyntheticOptions options)
         {
             return twin with
             {
-                Number = number, Path = path, Radius = radius, Angle = angle, Spin = spin, Swell = swell, SwellPace = swellPace,
+                Number = number,
+                Path = path,
+                Radius = radius,
+                Angle = angle,
+                Spin = spin,
+                Swell = swell,
+                SwellPace = swellPace,
                 Texture = twin.Texture with { First = twin.Texture.First + Colour(-8, 8) },
             };
         }

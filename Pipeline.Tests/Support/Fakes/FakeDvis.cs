@@ -13,11 +13,20 @@ internal sealed class FakeDvis
 
     public static readonly ModelManifest Manifest = new()
     {
-        Name = "fake", Version = "1", Task = "vis",
+        Name = "fake",
+        Version = "1",
+        Task = "vis",
         Classes = [new ClassLabel(0, "circle", "thing", "#ff0000"), new ClassLabel(1, "square", "thing", "#00ff00")],
-        Queries = Queries, HiddenSize = Hidden, MaskChannels = MaskChannels, MaskStride = Stride, Matching = MatchingRule.Aligned,
-        Input = new InputRule(64, 64, 32, [0, 0, 0], [1, 1, 1], "rgb"), RefinerMaxWindow = 64,
-        Files = new Dictionary<string, IReadOnlyDictionary<string, ModelFile>>(), License = "MIT", WeightsFrom = "a test",
+        Queries = Queries,
+        HiddenSize = Hidden,
+        MaskChannels = MaskChannels,
+        MaskStride = Stride,
+        Matching = MatchingRule.Aligned,
+        Input = new InputRule(64, 64, 32, [0, 0, 0], [1, 1, 1], "rgb"),
+        RefinerMaxWindow = 64,
+        Files = new Dictionary<string, IReadOnlyDictionary<string, ModelFile>>(),
+        License = "MIT",
+        WeightsFrom = "a test",
     };
 
     public FakeModel Segmenter { get; } = new("segmenter", Segment);
