@@ -31,10 +31,11 @@ public sealed class StreamPipeline(
             queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
             _ => camera.Metrics.FrameDropped(camera.Camera, "captured", "queue_full"));
         var segmented = new Link<SegmentedFrame>(1, BoundedChannelFullMode.Wait);
-        // Room for one more window than is committed at once: a refiner that is slower than that is behind.
-        var tracked = new Link<TrackedFrame>(camera.Refiner.Stride + 1, BoundedChannelFullMode.Wait);
+        // A refiner that is about to run while the next window waits already is behind. Room for two windows: one that takes up to
+        // twice its time is behind every other window, and the tracker never waits for it.
+        var tracked = new Link<TrackedFrame>(2 * camera.Refiner.Stride, BoundedChannelFullMode.Wait);
 
-        using var refining = new RefineStage(camera, () => drops && tracked.Count == tracked.Capacity, drops ? camera.Refiner.MaxDelay : null, logger);
+        using var refining = new RefineStage(camera, () => drops && tracked.Count >= camera.Refiner.Stride, drops ? camera.Refiner.MaxDelay : null, logger);
         await Stage.WhenAllAsync(
             stopping,
             CaptureAsync(captured, stopping.Token),
