@@ -149,6 +149,43 @@ public sealed class StreamPipelineTests
     }
 
     [Fact]
+    public async Task RunAsync_RefinerTooSlowForALiveCamera_PassesWindowsOnAndDelaysNobody()
+    {
+        Func<int> published = () => 0;
+        var slow = new FakeModel("refiner", (inputs, outputs) =>
+        {
+            // Two more windows are tracked, shown and waiting while the first is refined.
+            Assert.True(SpinWait.SpinUntil(() => published() >= 21, TimeSpan.FromSeconds(30)));
+            _fake.Refiner.Run(inputs, outputs);
+        });
+        await using var rig = new PipelineRig(new DvisModels(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, _fake.FrameForward, slow));
+        published = () => rig.Published.Provisionals.Length;
+        rig.Queue.Capacity = 64;
+
+        await rig.RunAsync(Source(rig, 40, live: true, before: async (i, _) => await Eventually.TrueAsync(() => published() >= Math.Min(i, 21))));
+
+        var finals = rig.Published.Finals;
+        Assert.Equal(Ids(1, 40), finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
+        Assert.Equal((FinalKind.Refined, FinalReason.None), (finals[0].Kind, finals[0].Reason));
+        Assert.Equal((FinalKind.Passthrough, FinalReason.Overload), (finals[1].Kind, finals[1].Reason));
+        Assert.Equal([1L, 2], finals[1].Tracks.Select(t => t.Number));
+    }
+
+    [Fact]
+    public async Task RunAsync_AnotherCameraFails_IsNotTouched()
+    {
+        await using var rig = new PipelineRig(_fake.Models());
+        var other = new CollectingPublisher();
+
+        var failing = rig.RunAsync(Source(rig, 5, failure: new SourceException(SourceFault.Stalled, "no more")));
+        await rig.RunAsync(Source(rig, 60), other);
+
+        await Assert.ThrowsAsync<SourceException>(() => failing);
+        Assert.Equal(Ids(1, 60), other.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
+        Assert.Equal(Ids(1, 5), rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
+    }
+
+    [Fact]
     public async Task RunAsync_LiveFrameTooOld_IsDroppedAsStale()
     {
         await using var rig = new PipelineRig(_fake.Models());

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Refinement;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -207,6 +208,49 @@ public sealed class RefineStageTests : IDisposable
         Assert.True(messages.IndexOf(finalized[0]) > messages.FindIndex(m => m is FinalResult { LastFrame: >= 3 }));
         Assert.NotNull(finalized[0].Summary);
         Assert.Equal(messages.Count - 1, messages.IndexOf(finalized[1])); // the other one ended with the epoch
+    }
+
+    /// <summary>What makes a long window cheap: embeddings stay, mask features go with the commit, and each frame's memory is computed once.</summary>
+    [Fact]
+    public async Task RunAsync_LongWindow_KeepsMaskFeaturesOnlyUntilTheCommit()
+    {
+        (_rig.Refiner.Window, _rig.Refiner.Stride, _rig.Refiner.Lookahead) = (12, 2, 1);
+        var (given, rows) = (new List<TrackedFrame>(), 0);
+        var forward = new FakeModel("frame_forward", (inputs, outputs) =>
+        {
+            rows += (int)inputs[0].Shape[0];
+            _fake.FrameForward.Run(inputs, outputs);
+        });
+        var models = new DvisModels(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, forward, _fake.Refiner);
+        using var stage = new RefineStage(_rig.Context with { Models = models }, () => false, null, _logger);
+
+        await stage.RunAsync(FramesAsync());
+
+        Assert.Equal(31, rows);
+
+        async IAsyncEnumerable<TrackedFrame> FramesAsync()
+        {
+            for (var id = 1; id <= 31; id++)
+            {
+                given.Add(_clips.Frame(id, _epoch, []));
+                yield return given[^1];
+                await Task.Yield();
+                Assert.InRange(given.Count(f => IsAlive(f.MaskFeatures)), 1, 3);
+                Assert.Equal(Math.Min(id, 12), given.Count(f => IsAlive(f.InstanceEmbeds)));
+            }
+        }
+
+        static bool IsAlive(Tensor tensor)
+        {
+            try
+            {
+                return tensor.Data != 0;
+            }
+            catch (ObjectDisposedException)
+            {
+                return false;
+            }
+        }
     }
 
     [Fact]
