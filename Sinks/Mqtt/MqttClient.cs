@@ -11,10 +11,6 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 internal sealed partial class MqttClient(
     MqttOptions options, IMqttTransport transport, MqttWill will, PipelineMetrics metrics, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
-    // QoS 0 handed over and not yet on the socket. A stalled broker would otherwise let the library's queue grow without end.
-    private const int MaxUnwritten = 512;
-    private const long MaxUnwrittenBytes = 4 << 20;
-
     /// <summary>A broker that is silent for this long about a message has lost it; only another connection helps.</summary>
     private static readonly TimeSpan AckTimeout = TimeSpan.FromSeconds(30);
 
@@ -28,17 +24,14 @@ internal sealed partial class MqttClient(
     // All below: under _gate. It is taken by publishers and by the connection's thread, and never held while waiting.
     private readonly Lock _gate = new();
     private readonly Outbox _outbox = new(options.Outbox.MaxMessages, options.Outbox.MaxBytes);
-    private readonly Queue<int> _unwritten = [];
+    private readonly Qos0Window _qos0 = new(metrics);
     private readonly DropTally _drops = new(time);
     private Session? _session;
     private IMqttConnection? _connection;
     private TaskCompletionSource? _drained;
     private int _maxPacket = int.MaxValue;
     private int _maxInFlight;
-    private long _unwrittenBytes;
     private long _lastToken;
-    private (long Tracks, long Masks) _sent;
-    private (long Tracks, long Masks) _proved;
 
     /// <summary>QoS 1 messages not acknowledged, waiting or in flight.</summary>
     public int Outstanding
@@ -167,7 +160,7 @@ internal sealed partial class MqttClient(
         {
             (_connection, _session) = (connection, session);
             (_maxPacket, _maxInFlight) = (result.MaximumPacketSize, Math.Min(options.Outbox.InFlight, result.ReceiveMaximum));
-            _sent = _proved = default;
+            _qos0.Clear();
             _outbox.Connected();
             Pump();
         }
@@ -181,8 +174,6 @@ internal sealed partial class MqttClient(
         lock (_gate)
         {
             (_connection, _session) = (null, null);
-            _unwritten.Clear();
-            _unwrittenBytes = 0;
             _outbox.Disconnected();
             SignalWhenDrained();
         }
@@ -190,7 +181,7 @@ internal sealed partial class MqttClient(
 
     private void PublishNow(MqttTopic topic, ReadOnlyMemory<byte> payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties)
     {
-        if (_connection is null || _unwritten.Count >= MaxUnwritten || _unwrittenBytes + payload.Length > MaxUnwrittenBytes)
+        if (_connection is null || !_qos0.HasRoom(payload.Length))
         {
             metrics.MqttMessage(topic.Kind, "dropped");
             return;
@@ -203,10 +194,7 @@ internal sealed partial class MqttClient(
             return;
         }
 
-        _unwritten.Enqueue(payload.Length);
-        _unwrittenBytes += payload.Length;
-        if (topic.Kind == Kinds.Masks) _sent.Masks++;
-        else _sent.Tracks++;
+        _qos0.HandedOver(topic, payload.Length);
         CountSent(topic, payload.Length);
     }
 
@@ -223,7 +211,7 @@ internal sealed partial class MqttClient(
 
             var payload = entry is { Late: true, Topic: { IsJson: true, Retain: false } } ? Historical.Mark(entry.Payload) : entry.Payload;
             entry.Sent = time.GetTimestamp();
-            entry.Proves = _sent;
+            entry.Proves = _qos0.Sent;
             switch (connection.Publish(new(entry.Topic, payload, expiry, entry.UserProperties), entry.Token))
             {
                 case MqttHandOver.Accepted:
@@ -258,7 +246,7 @@ internal sealed partial class MqttClient(
     private void OnWritten(Session session)
     {
         lock (_gate)
-            if (session == _session && _unwritten.TryDequeue(out var bytes)) _unwrittenBytes -= bytes;
+            if (session == _session) _qos0.Written();
     }
 
     private void OnAcknowledged(Session session, long token, int reason)
@@ -270,18 +258,10 @@ internal sealed partial class MqttClient(
             var refused = reason >= 0x80;
             metrics.MqttMessage(entry.Topic.Kind, refused ? "failed" : "acked");
             if (refused) LogNotAccepted(entry.Topic.Name, reason);
-            Prove(entry.Proves);
+            _qos0.Prove(entry.Proves);
             Pump();
             SignalWhenDrained();
         }
-    }
-
-    // TCP keeps the order: a broker that answers to this message has read all that was written before it.
-    private void Prove((long Tracks, long Masks) read)
-    {
-        if (read.Tracks > _proved.Tracks) metrics.MqttMessage(Kinds.Tracks, "acked", read.Tracks - _proved.Tracks);
-        if (read.Masks > _proved.Masks) metrics.MqttMessage(Kinds.Masks, "acked", read.Masks - _proved.Masks);
-        _proved = (Math.Max(_proved.Tracks, read.Tracks), Math.Max(_proved.Masks, read.Masks));
     }
 
     private long OutboxBytes()
