@@ -15,7 +15,7 @@ from .training import Stage, device, load_average
 
 CLIPS = 8                      # clips in a batch
 RATE, HEADS = 5e-4, ("class_embed", "mask_embed", "decoder_norm")   # copied heads learn more slowly
-POOL, FRESH = 200, 0.7         # clips in the pool, new clips a step
+POOL, FRESH = 220, 0.5         # clips in the pool, new clips a step
 SHORTEST = 5                   # frames of the first clips; they grow to LENGTH
 SWAPPED, SHUFFLED = 0.3, 0.2   # shares of clips whose matching is wrong now and then, or always
 MIX = {"light": 0.05, "everyday": 0.65, "heavy": 0.3}
