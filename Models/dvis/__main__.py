@@ -86,8 +86,9 @@ def _evaluate(model, arguments) -> None:
     from dataclasses import replace
 
     from .evaluation import COLUMNS, evaluate, table
-    from .training import load_run
+    from .training import device, load_run
     load_run(model, arguments.run)
+    model.to(device())
     extras, name = None, arguments.tier
     if arguments.real is not None:
         from .cutouts import Cutouts

@@ -6,8 +6,9 @@ import numpy as np
 
 from dvis.data import Pool
 from dvis.sample import annotation, run_lengths
-from dvis.scenes import EVALUATION_SEEDS, HEIGHT, STRIP_CELLS, TIERS, Occluder, draw_strip, make_scene, read_strip, strip_cell
+from dvis.scenes import EVALUATION_SEEDS, HEIGHT, TIERS, Occluder, make_scene
 from dvis.shapes import SHAPES, distance
+from dvis.strip import CELLS, draw_strip, read_strip, strip_cell
 
 
 class Scenes(unittest.TestCase):
@@ -71,7 +72,7 @@ class Scenes(unittest.TestCase):
         scene = replace(make_scene("heavy", 1), strip=True)
         for t in range(0, 60, 6):
             ids = scene.frame(t)[1]
-            self.assertEqual(0, ids[:4, :4 * STRIP_CELLS].max())
+            self.assertEqual(0, ids[:4, :4 * CELLS].max())
 
 
 class Truth(unittest.TestCase):
