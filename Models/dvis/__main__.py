@@ -66,8 +66,7 @@ def main() -> None:
     else:
         from .clips import LENGTH
         from .export import export as run_export
-        from .training import load_run
-        load_run(model, arguments.run)
+        _load(model, arguments.run)
         quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text()) for path in sorted(arguments.run.glob("quality-*.json"))}
         run_export(model, arguments.out, arguments.version, quality, LENGTH)
 
@@ -82,12 +81,24 @@ def _render(arguments) -> None:
         write(make_scene(arguments.tier, arguments.seed), arguments.frames, arguments.out, arguments.out.with_suffix(".json"))
 
 
+def _load(model, run: Path) -> None:
+    """All stages the run has reached; a stage that is missing passes on what the one before it says."""
+    from .train_refiner import start_from_tracker
+    from .train_tracker import start_from_segmenter
+    from .training import load_run
+    loaded = load_run(model, run)
+    if "tracker" not in loaded:
+        start_from_segmenter(model)
+    if "refiner" not in loaded:
+        start_from_tracker(model)
+
+
 def _evaluate(model, arguments) -> None:
     from dataclasses import replace
 
     from .evaluation import COLUMNS, evaluate, table
-    from .training import device, load_run
-    load_run(model, arguments.run)
+    from .training import device
+    _load(model, arguments.run)
     model.to(device())
     extras, name = None, arguments.tier
     if arguments.real is not None:
