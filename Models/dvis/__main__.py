@@ -40,7 +40,9 @@ def main() -> None:
     evaluate.add_argument("--videos", type=int, default=100)
     evaluate.add_argument("--frames", type=int, default=40)
     evaluate.add_argument("--first-seed", type=int, default=100_000)
-    evaluate.add_argument("--out", type=Path, default=None, help="JSON file with the numbers")
+    evaluate.add_argument("--real", type=Path, default=None, help="folder of coco128-seg: every video with held-out cut-outs")
+    evaluate.add_argument("--columns", default=None, help="some of minvis,tracker,refiner")
+    evaluate.add_argument("--out", type=Path, default=None, help="JSON file with the numbers (default: quality-TIER.json in the run)")
 
     export = commands.add_parser("export", help="four ONNX graphs, manifest and reference answers")
     export.add_argument("--run", type=Path, default=Path("runs/small"))
@@ -60,18 +62,13 @@ def main() -> None:
     if arguments.command == "train":
         _train(model, arguments)
     elif arguments.command == "eval":
-        from .evaluation import evaluate as run_evaluation, table
-        from .training import load_run
-        load_run(model, arguments.run)
-        numbers = run_evaluation(model, arguments.tier, arguments.videos, arguments.frames, arguments.first_seed)
-        print(table(numbers))
-        if arguments.out:
-            arguments.out.write_text(json.dumps(numbers, indent=2) + "\n")
+        _evaluate(model, arguments)
     else:
+        from .clips import LENGTH
         from .export import export as run_export
-        from .training import load_run
-        load_run(model, arguments.run)
-        run_export(model, arguments.out, arguments.version)
+        _load(model, arguments.run)
+        quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text()) for path in sorted(arguments.run.glob("quality-*.json"))}
+        run_export(model, arguments.out, arguments.version, quality, LENGTH)
 
 
 def _render(arguments) -> None:
@@ -82,6 +79,35 @@ def _render(arguments) -> None:
         write(make_scene(SAMPLE_TIER, SAMPLE_SEED), SAMPLE_FRAMES, video, video.with_suffix(".json"))
     else:
         write(make_scene(arguments.tier, arguments.seed), arguments.frames, arguments.out, arguments.out.with_suffix(".json"))
+
+
+def _load(model, run: Path) -> None:
+    """All stages the run has reached; a stage that is missing passes on what the one before it says."""
+    from .train_refiner import start_from_tracker
+    from .train_tracker import start_from_segmenter
+    from .training import load_run
+    loaded = load_run(model, run)
+    if "tracker" not in loaded:
+        start_from_segmenter(model)
+    if "refiner" not in loaded:
+        start_from_tracker(model)
+
+
+def _evaluate(model, arguments) -> None:
+    from dataclasses import replace
+
+    from .evaluation import COLUMNS, evaluate, table
+    from .training import device
+    _load(model, arguments.run)
+    model.to(device())
+    extras, name = None, arguments.tier
+    if arguments.real is not None:
+        from .cutouts import Cutouts
+        extras, name = replace(Cutouts.load(arguments.real, held_out=True), share=1.0), f"{arguments.tier}-real"
+    columns = tuple(arguments.columns.split(",")) if arguments.columns else COLUMNS
+    numbers = evaluate(model, arguments.tier, arguments.videos, arguments.frames, arguments.first_seed, extras, columns)
+    print(table(numbers))
+    (arguments.out or arguments.run / f"quality-{name}.json").write_text(json.dumps(numbers, indent=2) + "\n")
 
 
 def _train(model, arguments) -> None:

@@ -42,8 +42,9 @@ def evaluate(model: Dvis, tier: str, videos: int, frames: int, first_seed: int =
                 for t in range(0, frames, IMAGE_STEP):
                     shown = video.true[t] > 0
                     image.add(video.scores[t], video.iou[t][:, shown], video.labels[shown])
+    rounded = lambda values: {key: round(value, 4) for key, value in values.items()}
     return {"tier": tier, "videos": videos, "frames": frames, "first_seed": first_seed, "seconds": round(time.monotonic() - began, 1),
-            "image": image.result(), **{name: {**precision[name].result(), **holding[name].result()} for name in columns}}
+            "image": rounded(image.result()), **{name: rounded({**precision[name].result(), **holding[name].result()}) for name in columns}}
 
 
 def run(model: Dvis, pictures: Tensor, columns=COLUMNS) -> dict[str, tuple[np.ndarray, np.ndarray, Tensor]]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .config import CLASSES
 from .model import Dvis
+from .protobuf import declare_outputs
 
 OPSET = 16
 
@@ -85,6 +86,8 @@ def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
             warnings.simplefilter("ignore")
             torch.onnx.export(module, values, str(path), opset_version=OPSET, input_names=list(inputs), output_names=list(outputs),
                               dynamic_axes={tensor: axes.get(tensor, axes["*"]) for tensor in (*inputs, *outputs)}, do_constant_folding=True)
+        declare_outputs(path, {tensor: [axes.get(tensor, axes["*"]).get(axis, size) for axis, size in enumerate(answer.shape)]
+                               for tensor, answer in zip(outputs, answers)})
         files[name] = {"fp32": {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
         for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
             for tensor, value in zip(names, tensors):

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-CLASS, MASK, DICE = 2.0, 5.0, 5.0
+CLASS, MASK, DICE = 5.0, 5.0, 5.0   # as weights and in the matching; a high class weight keeps an object with the query that claims it
 MASK_FOCUS = 4.0      # the mask cross-entropy is averaged over a quarter of the picture, since objects are small
 NO_OBJECT = 0.3       # weight of "no object" in the class loss
 TEMPERATURE = 0.1     # of the contrastive loss

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .shapes import SHAPES, TEXTURES, Texture, distance
+from .painting import draw_occluder, draw_thing, resize
+from .shapes import SHAPES, TEXTURES, Texture
+from .strip import CELLS, draw_strip, strip_cell
 
 WIDTH, HEIGHT = 256, 160
 EVALUATION_SEEDS = 1_000_000     # seeds below are for evaluation and samples, seeds from here on for training
 MARGIN = 24                      # the background reaches this far beyond the picture; the camera never moves further
 SMALLEST_AREA = 16               # an object with fewer visible reference pixels in a frame is not annotated there
-STRIP_CELLS = 28                 # frame-number strip: white, black, 24 bits (most significant first), even parity, white
-SOLID = 0.5                      # coverage from which a pixel belongs to the object
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ class Scene:
         numbers = {id(thing): number for number, thing in enumerate(self.things, 1)}
         for layer in self.layers:
             if isinstance(layer, Thing):
-                _draw_thing(picture, ids, layer, numbers[id(layer)], t, offset, scale)
+                draw_thing(picture, ids, layer, numbers[id(layer)], t, offset, scale)
             else:
-                _draw_occluder(picture, ids, layer, offset, scale)
+                draw_occluder(picture, ids, layer, offset, scale)
         random = np.random.default_rng([self.seed, t])
         gain = 1 + self.swing * np.sin(self.swing_pace * t) + self.flicker * random.uniform(-1, 1)
         picture *= np.float32(gain)
@@ -128,7 +128,7 @@ class Scene:
         if self.strip:
             draw_strip(picture, t)
             cell = strip_cell(height)
-            ids[:cell, :STRIP_CELLS * cell] = 0
+            ids[:cell, :CELLS * cell] = 0
         area = np.bincount(ids.ravel(), minlength=len(self.things) + 1)
         small = np.flatnonzero((area > 0) & (area < SMALLEST_AREA * scale * scale))
         if small.size:
@@ -145,7 +145,7 @@ class Scene:
         canvas = self._canvas.get(scale)
         if canvas is None:
             size = (round(self.backdrop.shape[0] * scale), round(self.backdrop.shape[1] * scale))
-            canvas = self._canvas[scale] = _resize(self.backdrop, *size)
+            canvas = self._canvas[scale] = resize(self.backdrop, *size)
         x, y = (MARGIN - offset) * scale
         left, top = int(x), int(y)
         fx, fy = np.float32(x - left), np.float32(y - top)
@@ -255,100 +255,3 @@ def _backdrop(random: np.random.Generator, plain: bool) -> np.ndarray:
         picture = picture + blob * random.uniform(-80, 80, 3).astype(np.float32)
     picture = picture + random.uniform(0, 14) * random.standard_normal((height, width, 1), np.float32)
     return np.clip(picture, 0, 255).astype(np.uint8)
-
-
-def _window(centre: np.ndarray, reach: float, shape: tuple[int, ...]):
-    """Rows and columns of the pixels within `reach` of a centre, and their offsets from it; None when there are none."""
-    top, left = max(0, int(centre[1] - reach)), max(0, int(centre[0] - reach))
-    bottom, right = min(shape[0], int(centre[1] + reach) + 2), min(shape[1], int(centre[0] + reach) + 2)
-    if top >= bottom or left >= right:
-        return None
-    dx = np.arange(left, right, dtype=np.float32)[None, :] + np.float32(0.5 - centre[0])
-    dy = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5 - centre[1])
-    return (slice(top, bottom), slice(left, right)), dx, dy
-
-
-def _draw_thing(picture, ids, thing: Thing, number: int, t: int, offset, scale: float) -> None:
-    centre = (thing.path.at(t) + offset) * scale
-    radius = thing.radius * (1 + thing.swell * np.sin(thing.swell_pace * t)) * scale
-    window = _window(centre, (1.45 if thing.sprite is not None else 1.2) * radius * max(thing.stretch, 1 / thing.stretch) ** 0.5 + 2, ids.shape)
-    if window is None:
-        return
-    where, dx, dy = window
-    angle = thing.angle + thing.spin * t
-    cos, sin = np.float32(np.cos(angle) / radius), np.float32(np.sin(angle) / radius)
-    x, y = (dx * cos + dy * sin) * np.float32(thing.stretch ** -0.5), (dy * cos - dx * sin) * np.float32(thing.stretch ** 0.5)
-    if thing.sprite is not None:
-        colour, cover = _sample_sprite(thing.sprite, x, y)
-    else:
-        cover = np.clip(0.5 - distance(SHAPES[thing.label], x, y) * np.float32(radius), 0, 1)
-        colour = thing.texture.paint(x, y)
-    _blend(picture, ids, where, colour, cover, number)
-
-
-def _draw_occluder(picture, ids, occluder: Occluder, offset, scale: float) -> None:
-    centre = (occluder.centre + offset) * scale
-    window = _window(centre, float(np.hypot(*occluder.half)) * scale + 2, ids.shape)
-    if window is None:
-        return
-    where, dx, dy = window
-    cos, sin = np.float32(np.cos(occluder.angle)), np.float32(np.sin(occluder.angle))
-    x, y = (dx * cos + dy * sin) / np.float32(scale), (dy * cos - dx * sin) / np.float32(scale)
-    outside = np.maximum(np.abs(x) - np.float32(occluder.half[0]), np.abs(y) - np.float32(occluder.half[1]))
-    cover = np.clip(0.5 - outside * np.float32(scale), 0, 1)
-    _blend(picture, ids, where, occluder.texture.paint(x / 20, y / 20), cover, 0)
-
-
-def _blend(picture, ids, where, colour, cover, number: int) -> None:
-    target = picture[where]
-    target += cover[..., None] * (colour - target)
-    ids[where][cover >= SOLID] = number
-
-
-def _sample_sprite(sprite: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest-free (bilinear) look-up of an RGBA cut-out that fills -1..1 in both axes."""
-    height, width = sprite.shape[:2]
-    u, v = (x + 1) * (width / 2) - 0.5, (y + 1) * (height / 2) - 0.5
-    inside = (u > 0) & (v > 0) & (u < width - 1) & (v < height - 1)
-    u, v = np.clip(u, 0, width - 1.001), np.clip(v, 0, height - 1.001)
-    left, top = u.astype(np.int32), v.astype(np.int32)
-    fu, fv = (u - left)[..., None], (v - top)[..., None]
-    upper = sprite[top, left] * (1 - fu) + sprite[top, left + 1] * fu
-    lower = sprite[top + 1, left] * (1 - fu) + sprite[top + 1, left + 1] * fu
-    value = upper * (1 - fv) + lower * fv
-    return value[..., :3], value[..., 3] * inside
-
-
-def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear resize to float32 [H,W,3] with one extra row and column, so that a shift by a fraction finds its neighbours."""
-    rows = np.clip((np.arange(height + 1) + 0.5) * picture.shape[0] / height - 0.5, 0, picture.shape[0] - 1.001).astype(np.float32)
-    columns = np.clip((np.arange(width + 1) + 0.5) * picture.shape[1] / width - 0.5, 0, picture.shape[1] - 1.001).astype(np.float32)
-    top, left = rows.astype(int), columns.astype(int)
-    fy, fx = (rows - top)[:, None, None], (columns - left)[None, :, None]
-    source = picture.astype(np.float32)
-    across = source[:, left] * (1 - fx) + source[:, left + 1] * fx
-    return across[top] * (1 - fy) + across[top + 1] * fy
-
-
-def strip_cell(height: int) -> int:
-    """Side of a cell of the frame-number strip in pixels."""
-    return max(4, height // 40)
-
-
-def draw_strip(picture: np.ndarray, number: int) -> None:
-    """Draws the frame number at the top left: 28 cells, white = 1."""
-    bits = [(number >> shift) & 1 for shift in range(23, -1, -1)]
-    cells = [1, 0, *bits, sum(bits) & 1, 1]
-    cell = strip_cell(picture.shape[0])
-    for index, bit in enumerate(cells):
-        picture[:cell, index * cell:(index + 1) * cell] = 255 * bit
-
-
-def read_strip(picture: np.ndarray) -> int | None:
-    """The frame number drawn by `draw_strip`, or None when there is no valid strip."""
-    cell = strip_cell(picture.shape[0])
-    middle = cell // 2
-    cells = [int(picture[middle, index * cell + middle].mean() > 127) for index in range(STRIP_CELLS)]
-    if (cells[0], cells[1], cells[27]) != (1, 0, 1) or sum(cells[2:26]) & 1 != cells[26]:
-        return None
-    return int("".join(map(str, cells[2:26])), 2)

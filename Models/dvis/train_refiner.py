@@ -10,7 +10,7 @@ from torch import Tensor
 from . import losses
 from .clips import LENGTH, Batch, ClipPool
 from .model import Dvis
-from .train_tracker import HEADS, MIX, quiet
+from .train_tracker import HEADS, MIX, copy_heads, quiet
 from .training import Stage, device, load_average
 
 CLIPS = 6                 # clips in a batch
@@ -21,9 +21,8 @@ OWN_MATCH_FROM = 0.5      # from this share of the budget on the refiner's own a
 
 def start_from_tracker(model: Dvis) -> None:
     """The refiner begins as one that passes the tracker's answer on: copied heads, residuals that add nothing, all frames weighing the same."""
-    for name in HEADS:
-        getattr(model.refiner, name).load_state_dict(getattr(model.tracker, name).state_dict())
     refiner = model.refiner
+    copy_heads(model.tracker, refiner)
     for layers in (refiner.transformer_time_self_attention_layers, refiner.transformer_obj_self_attention_layers,
                    refiner.transformer_cross_attention_layers, refiner.transformer_ffn_layers):
         for layer in layers:

@@ -126,7 +126,7 @@ def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) ->
         if stage.progress >= DENSE_UNTIL:
             answers = model.sem_seg_head.predictor(levels, mask_features, (helpers.query_feat.weight, helpers.query_embed.weight))
             query, more = helpers.query_loss(answers, targets, pictures, model.config.queries)
-            loss, parts = dense + query, {**parts, **more}
+            loss, parts = 0.5 * dense + query, {**parts, **more}
         stage.step(loss)
         images += len(pictures)
         for name, value in parts.items():

@@ -15,19 +15,29 @@ from .training import Stage, device, load_average
 
 CLIPS = 8                      # clips in a batch
 RATE, HEADS = 5e-4, ("class_embed", "mask_embed", "decoder_norm")   # copied heads learn more slowly
-POOL, FRESH = 200, 0.7         # clips in the pool, new clips a step
+POOL, FRESH = 220, 0.5         # clips in the pool, new clips a step
 SHORTEST = 5                   # frames of the first clips; they grow to LENGTH
-SWAPPED, SHUFFLED = 0.3, 0.2   # shares of clips whose matching is wrong now and then, or always
+SWAPPED, SHUFFLED = 0.25, 0.15   # shares of clips whose matching is wrong now and then, or always
 MIX = {"light": 0.05, "everyday": 0.65, "heavy": 0.3}
 
 
 def start_from_segmenter(model: Dvis) -> None:
     """The tracker begins as one that passes its matched queries on: copied heads, residuals that add nothing."""
     predictor, tracker = model.sem_seg_head.predictor, model.tracker
-    for name in HEADS:
-        getattr(tracker, name).load_state_dict(getattr(predictor, name).state_dict())
+    copy_heads(predictor, tracker)
     for layer in (*tracker.transformer_cross_attention_layers, *tracker.transformer_self_attention_layers, *tracker.transformer_ffn_layers):
         quiet(layer)
+
+
+@torch.no_grad()
+def copy_heads(source: torch.nn.Module, target: torch.nn.Module) -> None:
+    """Class and mask heads as they are. The norm before them undoes the norms of the silent layers, which standardise what `source` gave:
+    a vector w z + b with z standardised has about the mean of b and the variance mean(w^2) + var(b)."""
+    target.class_embed.load_state_dict(source.class_embed.state_dict())
+    target.mask_embed.load_state_dict(source.mask_embed.state_dict())
+    weight, bias = source.decoder_norm.weight, source.decoder_norm.bias
+    target.decoder_norm.weight.fill_(float((weight.square().mean() + bias.var(unbiased=False)).sqrt()))
+    target.decoder_norm.bias.fill_(float(bias.mean()))
 
 
 def quiet(layer: torch.nn.Module) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 WARMUP = 0.02          # share of the budget
-DECAY = 0.999          # of the averaged weights, per step
+DECAY = 0.998          # of the averaged weights, per step
 
 
 def device() -> torch.device:

@@ -1,0 +1,111 @@
+"""What `export` writes, read back without any ONNX library: names, dimensions, check sums, reference answers."""
+import hashlib
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import context  # noqa: F401
+import numpy as np
+import torch
+
+from dvis.config import CLASSES
+from dvis.evaluation import run
+from dvis.export import GRAPHS, export
+from dvis.model import build
+
+CONTRACT = {
+    "segmenter": ({"image": ["batch", 3, "height", "width"]},
+                  {"frame_embeds": ["batch", 20, 96], "mask_features": ["batch", 48, "map_height", "map_width"], "frame_logits": ["batch", 20, 10]}),
+    "tracker": ({"frame_embeds": ["batch", 20, 96], "matched_embeds": ["batch", 20, 96], "reference": ["batch", 20, 96], "is_first": ["batch"]},
+                {"instance_embeds": ["batch", 20, 96], "reference_out": ["batch", 20, 96], "logits": ["batch", 20, 10], "mask_embeds": ["batch", 20, 48]}),
+    "frame_forward": ({"frame_embeds": ["frames", 20, 96]}, {"memory": ["frames", 20, 96]}),
+    "refiner": ({"instance_embeds": ["frames", 20, 96], "memory": ["frames", 20, 96]}, {"logits": [20, 10], "mask_embeds": ["frames", 20, 48]}),
+}
+
+
+class Export(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        torch.manual_seed(0)
+        cls.model = build().eval()
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.path = Path(cls.folder.name)
+        export(cls.model, cls.path, "9.9.9")
+        cls.manifest = json.loads((cls.path / "manifest.json").read_text())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_graphs_have_the_contracts_names_and_dimensions(self):
+        for name, (inputs, outputs) in CONTRACT.items():
+            graph = message(message((self.path / f"{name}.onnx").read_bytes())[7][0])
+            self.assertEqual(inputs, dict(tensor(value) for value in graph[11]), name)
+            self.assertEqual(outputs, dict(tensor(value) for value in graph[12]), name)
+
+    def test_the_manifest_names_every_file_with_its_check_sum(self):
+        self.assertEqual(set(GRAPHS), set(self.manifest["files"]))
+        for files in self.manifest["files"].values():
+            content = (self.path / files["fp32"]["path"]).read_bytes()
+            self.assertEqual(hashlib.sha256(content).hexdigest(), files["fp32"]["sha256"])
+        self.assertEqual(list(CLASSES), [entry["name"] for entry in self.manifest["classes"]])
+        self.assertEqual(len(CLASSES), len({entry["color"] for entry in self.manifest["classes"]}))
+
+    def test_reference_answers_are_the_models(self):
+        raw = (self.path / "reference.bin").read_bytes()
+        self.assertLess(len(raw), 300_000)
+        values = {}
+        for entry in json.loads((self.path / "reference.json").read_text())["tensors"]:
+            count = int(np.prod(entry["shape"]))
+            values[entry["graph"], entry["name"]] = torch.from_numpy(np.frombuffer(raw, "<f4", count, entry["offset"]).reshape(entry["shape"]).copy())
+        with torch.no_grad():
+            embeds, features, logits = self.model.segment(values["segmenter", "image"])
+            step = self.model.tracker(*(values["tracker", name] for name in ("frame_embeds", "matched_embeds", "reference", "is_first")))
+        for name, value in (("frame_embeds", embeds), ("mask_features", features), ("frame_logits", logits)):
+            torch.testing.assert_close(values["segmenter", name], value, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(values["tracker", "reference_out"], step.reference, rtol=1e-3, atol=1e-3)
+
+    @torch.no_grad()
+    def test_a_video_goes_through_all_three_columns(self):
+        pictures = torch.zeros(3, 64, 96, 3, dtype=torch.uint8)
+        for scores, video_scores, masks in run(self.model, pictures).values():
+            self.assertEqual(((3, 20, 9), (20, 9), (3, 20, 16, 24)), (scores.shape, video_scores.shape, tuple(masks.shape)))
+
+
+def message(data: bytes) -> dict[int, list]:
+    """A protobuf message's fields: number -> values (integers or bytes)."""
+    result, place = {}, 0
+    while place < len(data):
+        key, place = varint(data, place)
+        if key & 7 == 0:
+            value, place = varint(data, place)
+        elif key & 7 == 2:
+            size, place = varint(data, place)
+            value, place = data[place:place + size], place + size
+        else:
+            size = 8 if key & 7 == 1 else 4
+            value, place = data[place:place + size], place + size
+        result.setdefault(key >> 3, []).append(value)
+    return result
+
+
+def varint(data: bytes, place: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        value |= (data[place] & 127) << shift
+        shift, place = shift + 7, place + 1
+        if data[place - 1] < 128:
+            return value, place
+
+
+def tensor(data: bytes) -> tuple[str, list]:
+    """ValueInfoProto -> name and dimensions."""
+    info = message(data)
+    shape = message(message(message(info[2][0])[1][0]).get(2, [b""])[0])
+    dimensions = [message(dimension) for dimension in shape.get(1, [])]
+    return info[1][0].decode(), [d[2][0].decode() if 2 in d else d[1][0] for d in dimensions]
+
+
+if __name__ == "__main__":
+    unittest.main()

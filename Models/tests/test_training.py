@@ -1,0 +1,90 @@
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import context  # noqa: F401
+import torch
+from torch import nn
+
+from dvis import losses, training
+from dvis.clips import Batch
+from dvis.train_tracker import slots
+
+
+class Matching(unittest.TestCase):
+    def test_every_visible_object_gets_its_own_best_query(self):
+        cost = torch.tensor([[[1.0, 5.0], [2.0, 1.0], [0.0, 0.5]]])
+        self.assertEqual([[2, 1]], losses.assign(cost, torch.tensor([[True, True]])).tolist())
+        self.assertEqual([[-1, 2]], losses.assign(cost, torch.tensor([[False, True]])).tolist())
+
+    def test_perfect_answers_cost_next_to_nothing(self):
+        target = (torch.rand(1, 2, 50) > 0.5).float()
+        masks = (target * 2 - 1) * 30
+        logits = torch.full((1, 2, 4), -30.0)
+        logits[0, 0, 1] = logits[0, 1, 2] = 30
+        labels = torch.tensor([[1, 2]])
+        assignment = losses.assign(losses.matching_cost(logits, masks, labels, target), torch.ones(1, 2, dtype=torch.bool))
+        self.assertEqual([[0, 1]], assignment.tolist())
+        self.assertAlmostEqual(0, float(losses.class_loss(logits, assignment, labels)), places=5)
+        for value in losses.mask_losses(masks[0], target[0]):
+            self.assertAlmostEqual(0, float(value), places=4)
+
+    def test_contrast_is_small_only_if_objects_find_themselves(self):
+        embeds = torch.eye(4)[None]
+        right, wrong = torch.tensor([[0, 1]]), torch.tensor([[1, 0]])
+        self.assertLess(float(losses.contrast(embeds, embeds, right, right)), 0.01)
+        self.assertGreater(float(losses.contrast(embeds, embeds, right, wrong)), 5)
+
+    def test_a_slot_is_given_at_first_sight_and_kept(self):
+        """Three frames, three slots: object 0 from the start in slot 1; object 1 later, best in slot 1 too, so it must take another."""
+        target = torch.zeros(1, 3, 2, 4)
+        target[0, :, 0, 0] = target[0, 1:, 1, 3] = 1
+        visible = target.sum(-1) > 0
+        masks = torch.full((1, 3, 3, 4), -9.0)
+        masks[0, 0, 1, 0] = masks[0, 1, 2, 0] = 9      # object 0: slot 1 first, then slot 2 looks better
+        masks[0, 1:, 1, 3] = 9                          # object 1 would be best in the held slot 1
+        masks[0, 1:, 0, 3] = 4
+        batch = Batch(torch.zeros(1, 3, 3, 2), torch.zeros(1, 3, 2, 4), target, visible, visible, torch.zeros(1, 2, dtype=torch.long))
+        self.assertEqual([[1, 0]], slots(torch.zeros(1, 3, 3, 2), masks, batch).tolist())
+
+
+class Resume(unittest.TestCase):
+    def test_an_interrupted_stage_ends_with_the_same_weights(self):
+        def steps(stage, numbers, clock):
+            for number in numbers:
+                clock.return_value += 1.0
+                stage.step(stage.modules["net"](torch.full((2, 3), float(number))).square().sum())
+
+        def fresh():
+            torch.manual_seed(0)
+            return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(training.time, "monotonic", return_value=100.0) as clock:
+            whole = training.Stage(Path(folder) / "whole.pt", {"net": fresh()}, 0.5, 0.01, slow=("0.",))
+            steps(whole, range(10), clock)
+            clock.return_value = 100.0
+            part = training.Stage(Path(folder) / "part.pt", {"net": fresh()}, 0.5, 0.01, slow=("0.",))
+            steps(part, range(4), clock)
+            part.save()
+            clock.return_value = 5000.0
+            resumed = training.Stage(Path(folder) / "part.pt", {"net": fresh()}, 0.5, 0.01, slow=("0.",))
+            self.assertEqual(4, resumed.steps)
+            steps(resumed, range(4, 10), clock)
+            self.assertAlmostEqual(resumed.progress, 10 / 30)
+            for name, value in whole.modules.state_dict().items():
+                torch.testing.assert_close(resumed.modules.state_dict()[name], value, rtol=0, atol=0)
+                torch.testing.assert_close(resumed.average[name], whole.average[name], rtol=0, atol=0)
+            self.assertEqual([], [path for path in Path(folder).iterdir() if path.suffix == ".new"])
+
+    def test_a_loss_that_is_not_finite_changes_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            net = nn.Linear(2, 1)
+            stage = training.Stage(Path(folder) / "x.pt", {"net": net}, 1, 0.1)
+            before = net.weight.detach().clone()
+            stage.step(net(torch.full((1, 2), float("nan"))).sum())
+            torch.testing.assert_close(net.weight, before)
+
+
+if __name__ == "__main__":
+    unittest.main()
