@@ -124,7 +124,7 @@ public sealed class ProcessTests : IDisposable
         using var process = Tool.StartDvis("run", "-c", file, "--quiet");
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await subscriber.WaitAsync("camera/a/tracks/final", 2);
-        await MosquittoBroker.RunAsync("kill", "-TERM", process.Id.ToString(CultureInfo.InvariantCulture));
+        await MosquittoBroker.RunAsync("sh", "-c", string.Create(CultureInfo.InvariantCulture, $"kill -TERM {process.Id}"));
         await process.WaitForExitAsync();
 
         Assert.True(process.ExitCode == 0, await errors);

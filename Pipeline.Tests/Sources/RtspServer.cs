@@ -50,7 +50,7 @@ internal sealed class RtspServer : IAsyncDisposable
     /// <summary>Keeps its connections open and sends nothing any more.</summary>
     public async Task FreezeAsync()
     {
-        using var kill = Process.Start("kill", ["-STOP", $"{_process.Id}"]);
+        using var kill = Process.Start("sh", ["-c", $"kill -STOP {_process.Id}"]);
         await kill.WaitForExitAsync();
         Assert.Equal(0, kill.ExitCode);
     }
