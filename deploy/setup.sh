@@ -21,7 +21,7 @@ has_library() { ldconfig -p 2>/dev/null | grep -q "$1" || compgen -G "/usr/lib/*
 as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"
   elif has sudo && [[ -t 0 ]]; then sudo "$@"
-  elif has sudo; then sudo -n "$@" 2>/dev/null
+  elif has sudo; then sudo -n "$@"
   else return 1
   fi
 }
