@@ -16,7 +16,7 @@ internal static class Memory
         {
             if (!marks.Contains(frames)) return;
             resident.Add(ResidentMiB());
-            Console.WriteLine($"{frames,8} frames  {resident[^1]:0.0} MiB resident, {GC.GetTotalMemory(false) / 1048576.0:0.0} MiB managed, {pipeline.AllocatedMiB:0.0} MiB in pools");
+            Console.WriteLine($"{frames,8} frames  {resident[^1]:0.0} MiB resident, {GC.GetGCMemoryInfo().HeapSizeBytes / 1048576.0:0.0} MiB managed, {pipeline.AllocatedMiB:0.0} MiB in pools");
         });
         await pipeline.DisposeAsync();
         var change = (resident[^1] / resident[0] - 1) * 100;

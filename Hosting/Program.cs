@@ -1,3 +1,5 @@
 using Dvis.Streaming.Hosting.Commands;
+using Dvis.Streaming.Pipeline;
 
+NativeHeap.LimitArenas();
 return await DvisCommand.InvokeAsync(args);
