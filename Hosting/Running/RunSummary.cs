@@ -11,7 +11,7 @@ internal static class RunSummary
         {
             var dropped = string.Join(", ", c.DroppedBy.Select(d => $"{d.Value} {d.Key}"));
             yield return $"{c.Name}: {c.FramesIn} frames in, {c.Provisional} processed, {c.Final} final, {c.FramesIn - c.Provisional} without a result{(dropped.Length > 0 ? $" (dropped: {dropped})" : "")}";
-            yield return $"{c.Name}: {c.Epochs} {(c.Epochs == 1 ? "epoch" : "epochs")}, {c.TracksStarted} tracks started";
+            yield return $"{c.Name}: {c.Epochs} {(c.Epochs == 1 ? "epoch" : "epochs")}, {c.TracksStarted} {(c.TracksStarted == 1 ? "track" : "tracks")} started";
             yield return $"{c.Name}: latency provisional {Latency(c.ProvisionalLatency)}; final {Latency(c.FinalLatency)}";
         }
 

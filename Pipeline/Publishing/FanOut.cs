@@ -66,6 +66,10 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
             lane.Queue.Dispose();
             await lane.Sink.DisposeAsync().AsTask().WaitAsync(s_grace, _time);
         }
+        catch (TimeoutException)
+        {
+            LogCloseTimedOut(lane.Sink.Name, s_grace.TotalSeconds);
+        }
         catch (Exception e) // a sink that hangs or fails is left behind; the others still close
         {
             LogCloseFailed(lane.Sink.Name, e);
@@ -79,6 +83,11 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
             if (lane.Loop is not null) await lane.Loop.WaitAsync(_abort.Token);
             await lane.Sink.FlushAsync(_abort.Token).WaitAsync(_abort.Token);
             return !_abort.IsCancellationRequested;
+        }
+        catch (OperationCanceledException) when (_abort.IsCancellationRequested)
+        {
+            LogFlushTimedOut(lane.Sink.Name);
+            return false;
         }
         catch (Exception e) // a sink may fail in any way; the others still drain
         {
@@ -125,6 +134,12 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
 
     [LoggerMessage(2202, LogLevel.Error, "Sink {Sink}: could not be flushed.")]
     private partial void LogFlushFailed(string sink, Exception e);
+
+    [LoggerMessage(2204, LogLevel.Warning, "Sink {Sink}: stopped before everything was delivered.")]
+    private partial void LogFlushTimedOut(string sink);
+
+    [LoggerMessage(2205, LogLevel.Warning, "Sink {Sink}: did not close within {Seconds} s and is left behind.")]
+    private partial void LogCloseTimedOut(string sink, double seconds);
 
     [LoggerMessage(2203, LogLevel.Error, "Sink {Sink}: could not be closed.")]
     private partial void LogCloseFailed(string sink, Exception e);

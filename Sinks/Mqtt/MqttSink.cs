@@ -13,7 +13,7 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 /// </summary>
 public sealed partial class MqttSink : IResultSink
 {
-    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
     private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
 
     private readonly MqttOptions _options;
