@@ -50,7 +50,7 @@ public sealed class RunningTests : IDisposable
         Assert.Equal(
             [
                 "a: 10 frames in, 7 processed, 5 final, 3 without a result (dropped: 3 queue_full)",
-                "a: 2 epochs, 1 tracks started",
+                "a: 2 epochs, 1 track started",
                 "a: latency provisional p50 101.1 p95 101.1 p99 101.1 ms; final none",
                 "mqtt: acknowledged by the broker tracks 7 of 7, final 1 of 1, event 0 of 0, state 0 of 0, masks 0 of 0",
             ],
