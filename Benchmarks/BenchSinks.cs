@@ -11,12 +11,14 @@ namespace Dvis.Streaming.Benchmarks;
 /// <summary>What the measured pipeline publishes to: a real broker, or nothing.</summary>
 internal static class BenchSinks
 {
+    public static PublishOptions Publish { get; } = new() { Masks = "on", Contours = true };
+
     /// <param name="server"><c>mqtt://host:port</c>; null: no sink.</param>
-    public static IEnumerable<IResultSink> Create(string? server, string camera, ModelManifest model, PublishOptions publish, PipelineMetrics metrics)
+    public static IEnumerable<IResultSink> Create(string? server, ModelManifest model, PipelineMetrics metrics)
     {
         if (server is null) return [];
         var context = new SinkContext("bench", Ulid.New(TimeProvider.System), "bench", "", 0,
-            new SinkModel(model.Name, model.Version, model.Task, $"{model.Name}/{model.Version}", model.Classes, []), [new SinkCamera(camera, publish)]);
+            new SinkModel(model.Name, model.Version, model.Task, $"{model.Name}/{model.Version}", model.Classes, []), [new SinkCamera(PipelineRun.Camera, Publish)]);
         return [new MqttSink(new MqttOptions { Servers = [server] }, context, metrics, TimeProvider.System, NullLogger<MqttSink>.Instance)];
     }
 }

@@ -9,7 +9,7 @@ internal static class Memory
 {
     public static async Task<int> RunAsync(DvisModels models, RefinerOptions refiner, string file, string? server, long[] marks)
     {
-        var pipeline = new PipelineRun(models, refiner, file, server);
+        var pipeline = new PipelineRun(models, refiner, file, BenchSinks.Publish, metrics => BenchSinks.Create(server, models.Manifest, metrics));
         await pipeline.StartAsync();
         var resident = new List<double>();
         await pipeline.RunAsync(marks.Max(), frames =>

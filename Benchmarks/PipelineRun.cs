@@ -20,7 +20,7 @@ internal sealed record PipelineRate(double FramesPerSecond, double ModelMs, doub
 /// <summary>The whole pipeline as the service runs it: real decoder, real graphs, the sinks it is given; files never drop.</summary>
 internal sealed class PipelineRun : IAsyncDisposable
 {
-    private const string Camera = "bench";
+    public const string Camera = "bench";
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly FramePool _frames = new();
     private readonly TensorPool _tensors = new();
@@ -33,10 +33,11 @@ internal sealed class PipelineRun : IAsyncDisposable
     private readonly string _file;
     private readonly RefinerOptions _refiner;
 
-    private readonly PublishOptions _publish = new() { Masks = "on", Contours = true };
+    private readonly PublishOptions _publish;
 
-    public PipelineRun(DvisModels models, RefinerOptions refiner, string file, string? server)
+    public PipelineRun(DvisModels models, RefinerOptions refiner, string file, PublishOptions publish, Func<PipelineMetrics, IEnumerable<IResultSink>> sinks)
     {
+        _publish = publish;
         (_file, _refiner) = (file, refiner);
         _metrics = new PipelineMetrics(_services.GetRequiredService<IMeterFactory>());
         _stages = new StageTimes(_metrics.Meter);
@@ -45,7 +46,7 @@ internal sealed class PipelineRun : IAsyncDisposable
         _graphs = [("segment", segmenter), ("track", tracker), ("refine", forward), ("refine", refine)];
         _models = new DvisModels(models.Manifest, segmenter, tracker, forward, refine);
         _segmenter = new SegmenterBatcher(segmenter, models.Manifest, new BatchOptions(), _tensors, _metrics, TimeProvider.System);
-        _fanOut = new FanOut(BenchSinks.Create(server, Camera, models.Manifest, _publish, _metrics), 1024, _metrics, TimeProvider.System, NullLogger<FanOut>.Instance);
+        _fanOut = new FanOut(sinks(_metrics), 1024, _metrics, TimeProvider.System, NullLogger<FanOut>.Instance);
     }
 
     public long OutstandingFrames => _frames.Outstanding;
@@ -60,7 +61,7 @@ internal sealed class PipelineRun : IAsyncDisposable
     public async Task<PipelineRate> MeasureAsync(TimeSpan atLeast)
     {
         using var stop = new CancellationTokenSource();
-        var source = Open(null);
+        var source = Open(loop: true, null);
         var running = RunAsync(source, stop.Token);
         await Task.WhenAny(running, Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System));
         _stages.Reset();
@@ -81,15 +82,18 @@ internal sealed class PipelineRun : IAsyncDisposable
     public async Task RunAsync(long frames, Action<long> counted)
     {
         using var stop = new CancellationTokenSource();
-        await RunAsync(Open(count =>
+        await RunAsync(Open(loop: true, count =>
         {
             counted(count);
             if (count == frames) stop.Cancel();
         }), stop.Token);
     }
 
-    private CountingSource Open(Action<long>? counted) => new(
-        SourceFactory.Create(Camera, new SourceOptions { File = _file, Loop = true }, _frames, _metrics, TimeProvider.System, NullLoggerFactory.Instance, _ => { }),
+    /// <summary>Runs the file once.</summary>
+    public Task RunAsync() => RunAsync(Open(loop: false, null), CancellationToken.None);
+
+    private CountingSource Open(bool loop, Action<long>? counted) => new(
+        SourceFactory.Create(Camera, new SourceOptions { File = _file, Loop = loop }, _frames, _metrics, TimeProvider.System, NullLoggerFactory.Instance, _ => { }),
         counted);
 
     private Task RunAsync(CountingSource source, CancellationToken stop)

@@ -10,7 +10,7 @@ internal static class Throughput
     {
         using var loop = new ModelLoop(models, refiner, 512, 320);
         loop.Run(TimeSpan.FromSeconds(1));
-        await using var pipeline = new PipelineRun(models, refiner, file, server);
+        await using var pipeline = new PipelineRun(models, refiner, file, BenchSinks.Publish, metrics => BenchSinks.Create(server, models.Manifest, metrics));
         await pipeline.StartAsync();
         var alone = new List<double>();
         var whole = new List<PipelineRate>();

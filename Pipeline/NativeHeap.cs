@@ -23,6 +23,6 @@ public static partial class NativeHeap
         }
     }
 
-    [LibraryImport("libc")]
+    [LibraryImport("libc.so.6")]
     private static partial int mallopt(int parameter, int value);
 }
