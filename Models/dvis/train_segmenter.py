@@ -17,8 +17,8 @@ from .training import Stage, device
 PAIRS = 8              # pairs of frames in a batch
 GROUPS = 1             # groups of queries beside the real one, each matched on its own (training only)
 RATE = 8e-4
-DENSE_UNTIL = 0.37     # share of the budget with dense losses only
-SMALL_UNTIL = 0.62     # share of the budget with pictures of this size
+DENSE_UNTIL = 0.15     # share of the budget with dense losses only: query training takes off once the dense classes are right (80 % at stride 16)
+SMALL_UNTIL = 0.6     # share of the budget with pictures of this size
 SMALL = (96, 160)
 POOL, FRAMES, FRESH = 300, 6, 0.6   # videos in the pool, frames of each, new videos a step
 
