@@ -16,6 +16,7 @@ from .training import Stage, device, load_average
 CLIPS = 6                 # clips in a batch
 RATE = 4e-4
 POOL, FRESH = 160, 0.5    # clips in the pool, new clips a step
+START = 24             # in the pool before the first step
 OWN_MATCH_FROM = 0.5      # from this share of the budget on the refiner's own answer is matched, before the tracker's
 
 
@@ -82,7 +83,7 @@ def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) ->
     model.refiner.requires_grad_(True)
     stage = Stage(run / "refiner.pt", {"refiner": model.refiner}, minutes, RATE, HEADS)
     pool = ClipPool(model, POOL, seed + stage.steps, MIX, extras)
-    pool.refresh(24)
+    pool.refresh(START)
     due, shown, sums = 0.0, time.monotonic(), {}
     while stage.progress < 1:
         due += FRESH if len(pool.clips) >= POOL else 2 * FRESH

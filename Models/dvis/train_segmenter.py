@@ -17,10 +17,11 @@ from .training import Stage, device
 PAIRS = 8              # pairs of frames in a batch
 GROUPS = 1             # groups of queries beside the real one, each matched on its own (training only)
 RATE = 8e-4
-DENSE_UNTIL = 0.37     # share of the budget with dense losses only
-SMALL_UNTIL = 0.62     # share of the budget with pictures of this size
+DENSE_UNTIL = 0.15     # share of the budget with dense losses only: query training takes off once the dense classes are right (80 % at stride 16)
+SMALL_UNTIL = 0.6     # share of the budget with pictures of this size
 SMALL = (96, 160)
 POOL, FRAMES, FRESH = 300, 6, 0.6   # videos in the pool, frames of each, new videos a step
+START = 40             # in the pool before the first step
 
 
 class Helpers(nn.Module):
@@ -106,7 +107,7 @@ def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) ->
         module.to(place, memory_format=torch.channels_last).train()
     stage = Stage(run / "segmenter.pt", {"backbone": model.backbone, "sem_seg_head": model.sem_seg_head, "helpers": helpers}, minutes, RATE)
     pool = Pool(POOL, FRAMES, seed + stage.steps, consecutive=False, extras=extras)
-    pool.refresh(40, mix(stage.progress))
+    pool.refresh(START, mix(stage.progress))
     due, shown, sums, images = 0.0, time.monotonic(), {}, 0
     while stage.progress < 1:
         due += FRESH if len(pool.videos) >= POOL else 3 * FRESH

@@ -16,6 +16,7 @@ from .training import Stage, device, load_average
 CLIPS = 8                      # clips in a batch
 RATE, HEADS = 5e-4, ("class_embed", "mask_embed", "decoder_norm")   # copied heads learn more slowly
 POOL, FRESH = 220, 0.5         # clips in the pool, new clips a step
+START = 30             # in the pool before the first step
 SHORTEST = 5                   # frames of the first clips; they grow to LENGTH
 SWAPPED, SHUFFLED = 0.25, 0.15   # shares of clips whose matching is wrong now and then, or always
 MIX = {"light": 0.05, "everyday": 0.65, "heavy": 0.3}
@@ -127,7 +128,7 @@ def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) ->
     model.tracker.requires_grad_(True)
     stage = Stage(run / "tracker.pt", {"tracker": model.tracker}, minutes, RATE, HEADS)
     pool = ClipPool(model, POOL, seed + stage.steps, MIX, extras)
-    pool.refresh(30)
+    pool.refresh(START)
     due, shown, sums = 0.0, time.monotonic(), {}
     while stage.progress < 1:
         due += FRESH if len(pool.clips) >= POOL else 2 * FRESH
