@@ -49,6 +49,8 @@ internal sealed class PipelineRun : IAsyncDisposable
         _fanOut = new FanOut(sinks(_metrics), 1024, _metrics, TimeProvider.System, NullLogger<FanOut>.Instance);
     }
 
+    public TrackOptions Track { get; init; } = new();
+
     public long OutstandingFrames => _frames.Outstanding;
 
     public long OutstandingTensors => _tensors.Outstanding;
@@ -98,7 +100,7 @@ internal sealed class PipelineRun : IAsyncDisposable
 
     private Task RunAsync(CountingSource source, CancellationToken stop)
     {
-        var context = new CameraContext(Camera, _models, _tensors, _fanOut, _metrics, TimeProvider.System, new TrackOptions(), _publish, _refiner);
+        var context = new CameraContext(Camera, _models, _tensors, _fanOut, _metrics, TimeProvider.System, Track, _publish, _refiner);
         return new StreamPipeline(context, source, _segmenter, new QueueOptions(), NullLogger<StreamPipeline>.Instance).RunAsync(stop);
     }
 

@@ -40,12 +40,13 @@ transcript.SetAction(parsed =>
 });
 var videos = new Argument<string[]>("videos") { Description = "Rendered videos with their truth beside them (python3 -m dvis render).", Arity = ArgumentArity.OneOrMore };
 var clip = new Option<int[]>("--refiner") { DefaultValueFactory = _ => [20, 5, 5], Description = "Window, stride, lookahead.", Arity = new ArgumentArity(3, 3), AllowMultipleArgumentsPerToken = true };
-var quality = new Command("quality", "Detection, masks and ids of what the service publishes, against rendered truth.") { model, clip, videos };
+var similarity = new Option<double>("--reidentify") { DefaultValueFactory = _ => new TrackOptions().ReidentifySimilarity, Description = "Option reidentify_similarity." };
+var quality = new Command("quality", "Detection, masks and ids of what the service publishes, against rendered truth.") { model, clip, similarity, videos };
 quality.SetAction(async (parsed, _) =>
 {
     var lengths = parsed.GetRequiredValue(clip);
     var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Refiner = new RefinerOptions { Window = lengths[0], Stride = lengths[1], Lookahead = lengths[2] } };
     using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
-    await Quality.RunAsync(models, options.Refiner, parsed.GetRequiredValue(videos));
+    await Quality.RunAsync(models, options.Refiner, new TrackOptions { ReidentifySimilarity = parsed.GetRequiredValue(similarity) }, parsed.GetRequiredValue(videos));
 });
 return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript }.Parse(args).InvokeAsync();

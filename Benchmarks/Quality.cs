@@ -10,13 +10,13 @@ internal static class Quality
     /// <summary>Objects smaller than this many pixels in a frame are not asked for.</summary>
     private const int SmallestArea = 64;
 
-    public static async Task RunAsync(DvisModels models, RefinerOptions refiner, IReadOnlyList<string> videos)
+    public static async Task RunAsync(DvisModels models, RefinerOptions refiner, TrackOptions track, IReadOnlyList<string> videos)
     {
         var (provisional, final) = (new Score(), new Score());
         foreach (var video in videos)
         {
             var sink = new CollectingSink();
-            var run = new PipelineRun(models, refiner, video, new PublishOptions { MaskGrid = 1 }, _ => [sink]);
+            var run = new PipelineRun(models, refiner, video, new PublishOptions { MaskGrid = 1 }, _ => [sink]) { Track = track };
             await run.StartAsync();
             await run.RunAsync();
             await run.DisposeAsync();

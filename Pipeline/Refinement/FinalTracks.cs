@@ -76,13 +76,10 @@ public sealed class FinalTracks
 
     private void Read(TrackedFrame frame, ReadOnlySpan<float> maskEmbeds)
     {
-        var width = _classes + 1;
         _wanted.Clear();
         for (var slot = 0; slot < _queries; slot++)
         {
-            // The refiner alone decides whether the object exists; the class may profit from the tracker.
-            if (frame.Slots[slot].Identity?.Resolve().Confirmed == true
-                && TensorPrimitives.Max<float>(_refined.AsSpan(slot * width, _classes)) >= _camera.Track.MinScore) _wanted.Add(slot);
+            if (frame.Slots[slot].Identity?.Resolve().Confirmed == true && BestClass(slot).Score >= _camera.Track.MinScore) _wanted.Add(slot);
         }
 
         _masks.Load(maskEmbeds, frame.MaskFeatures, CollectionsMarshal.AsSpan(_wanted), frame.Geometry);

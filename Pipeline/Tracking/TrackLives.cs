@@ -26,6 +26,11 @@ public sealed class TrackLives
     /// <summary>Frames without a sighting before <c>lost</c> is said: one missed frame is no news.</summary>
     private const int LostAfterFrames = 3;
 
+    /// <summary>What it is worth, in similarity, that a track has been seen for <see cref="ExperiencedFrames"/>.</summary>
+    private const double Experience = 0.2;
+
+    private const int ExperiencedFrames = 25;
+
     /// <summary>An active track follows its slot down to this much less similarity than a return needs.</summary>
     private const double KeepMargin = 0.3;
 
@@ -176,6 +181,8 @@ public sealed class TrackLives
     private bool IsSame(TrackLife life, Candidate candidate, ReadOnlySpan<float> embedding)
     {
         if (life.Missed <= FreshFrames && life.Bits.IoU(candidate.Bits) >= ContinuedIoU) return true;
+        // Who returns after a while is decided among all that are lost, whatever slots they had.
+        if (life.Missed > FreshFrames) return false;
         var similarity = life.Similarity(embedding);
         return life.State == TrackState.Lost
             ? candidate.ClassId == life.ClassId && similarity >= _options.ReidentifySimilarity
@@ -186,7 +193,7 @@ public sealed class TrackLives
     private TrackLife? FindReturning(Candidate candidate, ReadOnlySpan<float> embedding, TrackLife? young)
     {
         TrackLife? best = null;
-        var most = _options.ReidentifySimilarity;
+        var most = double.NegativeInfinity;
         foreach (var life in _lives)
         {
             if (life.Missed == 0 || life.Suppressed || life.State == TrackState.Tentative || life == young) continue;
@@ -198,7 +205,10 @@ public sealed class TrackLives
             var likeness = overlap >= HandoverIoU ? 1 + overlap
                 : candidate.ClassId == life.ClassId ? life.Similarity(embedding)
                 : -1;
-            if (likeness >= most) (best, most) = (life, likeness);
+            if (likeness < _options.ReidentifySimilarity) continue;
+            // Among like ones the long-known track wins: a short one is more often a second query's brief claim on the same object.
+            likeness += Experience * Math.Min(life.Frames, ExperiencedFrames) / ExperiencedFrames;
+            if (likeness > most) (best, most) = (life, likeness);
         }
 
         return best;
