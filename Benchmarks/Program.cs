@@ -5,7 +5,7 @@ using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
 using Microsoft.Extensions.Logging.Abstractions;
 
-NativeHeap.LimitArenas();
+NativeHeap.Limit();
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var model = new Option<string>("--model") { DefaultValueFactory = _ => "Models/default", Description = "Model folder." };
 var file = new Option<string>("--file") { DefaultValueFactory = _ => "samples/everyday.mp4", Description = "Video, played in a loop." };

@@ -1,5 +1,5 @@
 using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Pipeline;
 
-NativeHeap.LimitArenas();
+NativeHeap.Limit();
 return await DvisCommand.InvokeAsync(args);
