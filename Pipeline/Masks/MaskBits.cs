@@ -5,6 +5,9 @@ namespace Dvis.Streaming.Pipeline.Masks;
 /// <summary>One bit a grid cell: what duplicates are compared by. Not thread-safe.</summary>
 public sealed class MaskBits
 {
+    /// <summary>Two masks that share this much are one object seen by two queries.</summary>
+    private const double DuplicateIoU = 0.6;
+
     private ulong[] _words = [];
 
     /// <summary>Set bits.</summary>
@@ -33,6 +36,9 @@ public sealed class MaskBits
         other._words.CopyTo(_words, 0);
         Count = other.Count;
     }
+
+    /// <summary>True when both are masks of one object; the rule of provisional and of final results.</summary>
+    public bool IsDuplicateOf(MaskBits other) => IoU(other) >= DuplicateIoU;
 
     /// <summary>Intersection over union, 0 … 1; 0 when both are empty or the grids differ.</summary>
     public double IoU(MaskBits other)

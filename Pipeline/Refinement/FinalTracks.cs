@@ -13,9 +13,6 @@ namespace Dvis.Streaming.Pipeline.Refinement;
 /// </summary>
 public sealed class FinalTracks
 {
-    /// <summary>As for provisional results: two masks that share this much are one object.</summary>
-    private const double DuplicateIoU = 0.6;
-
     private readonly CameraContext _camera;
     private readonly MaskReader _masks;
     private readonly int _queries, _classes, _maskChannels;
@@ -123,7 +120,7 @@ public sealed class FinalTracks
     private bool IsDuplicate(int row)
     {
         foreach (var other in _taken)
-            if (_masks.Bits(other).IoU(_masks.Bits(row)) >= DuplicateIoU) return true;
+            if (_masks.Bits(other).IsDuplicateOf(_masks.Bits(row))) return true;
         return false;
     }
 

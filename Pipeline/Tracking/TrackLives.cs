@@ -11,9 +11,6 @@ namespace Dvis.Streaming.Pipeline.Tracking;
 /// </summary>
 public sealed class TrackLives
 {
-    /// <summary>Two masks that share this much are one object seen by two queries.</summary>
-    private const double DuplicateIoU = 0.6;
-
     /// <summary>A mask that moved less than this between frames is the same object, whatever its embedding says.</summary>
     private const double ContinuedIoU = 0.2;
 
@@ -133,7 +130,7 @@ public sealed class TrackLives
     private bool IsDuplicate(Candidate candidate)
     {
         foreach (var other in _accepted)
-            if (other.Bits.IoU(candidate.Bits) >= DuplicateIoU) return true;
+            if (other.Bits.IsDuplicateOf(candidate.Bits)) return true;
         return false;
     }
 
