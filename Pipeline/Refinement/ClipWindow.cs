@@ -1,5 +1,4 @@
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Tracking;
 
 namespace Dvis.Streaming.Pipeline.Refinement;
 
@@ -7,19 +6,23 @@ namespace Dvis.Streaming.Pipeline.Refinement;
 /// The last <c>window</c> frames of an epoch: the newest of them pending, the older ones committed and kept as context. Embeddings
 /// stay for the whole window, mask features only until their frame is committed. Owns its frames; not thread-safe.
 /// </summary>
-public sealed class ClipWindow(int window, DvisModels models, TensorPool pool) : IDisposable
+public sealed class ClipWindow<TFrame>(int window, DvisModels models, TensorPool pool) : IDisposable
+    where TFrame : ClipFrame
 {
-    private readonly List<TrackedFrame> _frames = [];
+    // One run over a clip of any length: the activations of more frames than this buy no speed.
+    private const int MemoryBatch = 32;
+
+    private readonly List<TFrame> _frames = [];
 
     // The tracker's first-frame path for each frame, [1,Q,C]; the tail of the list is not computed yet.
     private readonly List<Tensor> _memory = [];
 
     /// <summary>Oldest first; the last <see cref="Pending"/> are not committed.</summary>
-    public IReadOnlyList<TrackedFrame> Frames => _frames;
+    public IReadOnlyList<TFrame> Frames => _frames;
 
     public int Pending { get; private set; }
 
-    public void Add(TrackedFrame frame)
+    public void Add(TFrame frame)
     {
         _frames.Add(frame);
         Pending++;
@@ -36,7 +39,7 @@ public sealed class ClipWindow(int window, DvisModels models, TensorPool pool) :
     {
         for (var i = _frames.Count - Pending; count > 0; i++, count--, Pending--)
         {
-            _frames[i].MaskFeatures.Dispose();
+            _frames[i].Commit();
             if (i < _memory.Count) _frames[i].FrameEmbeds.Dispose();
         }
     }
@@ -80,11 +83,14 @@ public sealed class ClipWindow(int window, DvisModels models, TensorPool pool) :
 
     public void Dispose() => Clear();
 
-    /// <summary>frame_forward for the frames that have come since the last run, in one batch.</summary>
+    /// <summary>frame_forward for the frames that have come since the last run.</summary>
     private void Remember()
     {
-        var count = _frames.Count - _memory.Count;
-        if (count == 0) return;
+        while (_memory.Count < _frames.Count) Remember(Math.Min(MemoryBatch, _frames.Count - _memory.Count));
+    }
+
+    private void Remember(int count)
+    {
         var (queries, channels) = (models.Manifest.Queries, models.Manifest.HiddenSize);
         using var embeds = pool.Rent(count, queries, channels);
         using var memory = pool.Rent(count, queries, channels);

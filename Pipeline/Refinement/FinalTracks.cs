@@ -16,7 +16,7 @@ public sealed class FinalTracks
     private readonly CameraContext _camera;
     private readonly MaskReader _masks;
     private readonly int _queries, _classes, _maskChannels;
-    private readonly float[] _refined, _mean;
+    private readonly float[] _probabilities, _mean;
     private readonly List<int> _wanted = [], _order = [], _taken = [];
     private readonly SortedDictionary<long, Gathered> _tracks = [];
 
@@ -26,12 +26,12 @@ public sealed class FinalTracks
         _camera = camera;
         (_queries, _classes, _maskChannels) = (manifest.Queries, manifest.ClassCount, manifest.MaskChannels);
         _masks = new MaskReader(_maskChannels, camera.Publish.Contours);
-        _refined = new float[_queries * (_classes + 1)];
+        _probabilities = new float[_queries * (_classes + 1)];
         _mean = new float[_queries * (_classes + 1)];
     }
 
     /// <summary>The refiner's answer for frames [first, first+count) of the window.</summary>
-    public ImmutableArray<FinalTrack> FromRefiner(ClipWindow window, RefinedClip clip, int first, int count)
+    public ImmutableArray<FinalTrack> FromRefiner(ClipWindow<TrackedFrame> window, RefinedClip clip, int first, int count)
     {
         Score(window, clip);
         _tracks.Clear();
@@ -40,7 +40,7 @@ public sealed class FinalTracks
     }
 
     /// <summary>What was shown, said again.</summary>
-    public ImmutableArray<FinalTrack> FromShown(ClipWindow window, int first, int count)
+    public ImmutableArray<FinalTrack> FromShown(ClipWindow<TrackedFrame> window, int first, int count)
     {
         _tracks.Clear();
         for (var t = first; t < first + count; t++)
@@ -56,19 +56,13 @@ public sealed class FinalTracks
         return Build(window, first, count);
     }
 
-    /// <summary>Class probabilities of the clip: the refiner's, raised by the tracker's mean where that is higher (DVIS inference).</summary>
-    private void Score(ClipWindow window, RefinedClip clip)
+    /// <summary>Class probabilities of the clip: the refiner's, raised by the tracker's mean where that is higher.</summary>
+    private void Score(ClipWindow<TrackedFrame> window, RefinedClip clip)
     {
         Array.Clear(_mean);
         foreach (var frame in window.Frames) TensorPrimitives.Add(_mean, frame.Logits.Span, _mean);
         TensorPrimitives.Divide(_mean, window.Frames.Count, _mean);
-        var width = _classes + 1;
-        for (var slot = 0; slot < _queries; slot++)
-        {
-            var mean = _mean.AsSpan(slot * width, width);
-            TensorPrimitives.SoftMax(mean, mean);
-            TensorPrimitives.SoftMax(clip.Logits.Span.Slice(slot * width, width), _refined.AsSpan(slot * width, width));
-        }
+        ClassProbabilities.Write(clip.Logits.Span, _mean, _classes + 1, _probabilities);
     }
 
     private void Read(TrackedFrame frame, ReadOnlySpan<float> maskEmbeds)
@@ -103,15 +97,9 @@ public sealed class FinalTracks
 
     private (int ClassId, float Score) BestClass(int slot)
     {
-        var width = _classes + 1;
-        var (best, score) = (0, 0f);
-        for (var k = 0; k < _classes; k++)
-        {
-            var p = Math.Max(_refined[slot * width + k], _mean[slot * width + k]);
-            if (p > score) (best, score) = (k, p);
-        }
-
-        return (best, score);
+        var classes = _probabilities.AsSpan(slot * (_classes + 1), _classes);
+        var best = TensorPrimitives.IndexOfMax<float>(classes);
+        return (best, classes[best]);
     }
 
     private double Rank(TrackedFrame frame, int row)
@@ -130,7 +118,7 @@ public sealed class FinalTracks
         return track;
     }
 
-    private ImmutableArray<FinalTrack> Build(ClipWindow window, int first, int count)
+    private ImmutableArray<FinalTrack> Build(ClipWindow<TrackedFrame> window, int first, int count)
     {
         var tracks = ImmutableArray.CreateBuilder<FinalTrack>();
         foreach (var (number, gathered) in _tracks)

@@ -17,7 +17,7 @@ public sealed partial class RefineStage : IDisposable
     private readonly CameraContext _camera;
     private readonly Func<bool> _isBehind;
     private readonly ILogger _logger;
-    private readonly ClipWindow _window;
+    private readonly ClipWindow<TrackedFrame> _window;
     private readonly FinalTracks _tracks;
     private readonly bool _refines;
     private readonly int _stride, _lookahead;
@@ -37,7 +37,7 @@ public sealed partial class RefineStage : IDisposable
         _refines = camera.Models.Refiner is not null;
         _stride = camera.Refiner.Stride;
         _lookahead = _refines ? camera.Refiner.Lookahead : 0;
-        _window = new ClipWindow(_refines ? camera.Refiner.Window : _stride, camera.Models, camera.Tensors);
+        _window = new ClipWindow<TrackedFrame>(_refines ? camera.Refiner.Window : _stride, camera.Models, camera.Tensors);
         _tracks = new FinalTracks(camera);
         _failures = new OncePerSecond(camera.Time);
     }

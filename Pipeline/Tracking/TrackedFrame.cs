@@ -3,6 +3,7 @@ using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Refinement;
 
 namespace Dvis.Streaming.Pipeline.Tracking;
 
@@ -11,11 +12,8 @@ namespace Dvis.Streaming.Pipeline.Tracking;
 /// <param name="State">Of that track in that frame.</param>
 public readonly record struct SlotOccupant(TrackIdentity? Identity, TrackState State);
 
-/// <summary>
-/// One frame after the tracker, on its way to refinement. One owner, who disposes it; the tensors are pooled.
-/// Shapes: <c>Logits</c> [1,Q,K+1], <c>InstanceEmbeds</c> and <c>FrameEmbeds</c> [1,Q,C], <c>MaskFeatures</c> [1,Cm,h,w].
-/// </summary>
-public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geometry) : IDisposable
+/// <summary>One frame after the tracker, on its way to refinement. One owner, who disposes it; the tensors are pooled.</summary>
+public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geometry) : ClipFrame
 {
     public FrameInfo Info { get; } = info;
 
@@ -26,13 +24,8 @@ public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geome
     /// <summary>Monotonic time at which its provisional result was ready (<see cref="TimeProvider.GetTimestamp"/>).</summary>
     public required long Tracked { get; init; }
 
-    public required Tensor InstanceEmbeds { get; init; }
-
-    public required Tensor FrameEmbeds { get; init; }
-
+    /// <summary>Shape [1,Cm,h,w].</summary>
     public required Tensor MaskFeatures { get; init; }
-
-    public required Tensor Logits { get; init; }
 
     /// <summary>Length Q.</summary>
     public required SlotOccupant[] Slots { get; init; }
@@ -48,11 +41,11 @@ public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geome
 
     public required StageLatency Latency { get; init; }
 
-    public void Dispose()
+    public override void Commit() => MaskFeatures.Dispose();
+
+    public override void Dispose()
     {
-        InstanceEmbeds.Dispose();
-        FrameEmbeds.Dispose();
         MaskFeatures.Dispose();
-        Logits.Dispose();
+        base.Dispose();
     }
 }
