@@ -27,6 +27,13 @@ def main() -> None:
     sample = commands.add_parser("sample", help="the shipped sample")
     sample.add_argument("--out", type=Path, default=Path("../samples"))
 
+    data = commands.add_parser("dataset", help="unseen videos as a data set in the form of YouTube-VIS, every object rated by its occlusion")
+    data.add_argument("--tiers", default="light,everyday,heavy", help="in turn")
+    data.add_argument("--videos", type=int, default=60)
+    data.add_argument("--frames", type=int, default=80)
+    data.add_argument("--first-seed", type=int, default=300_000)
+    data.add_argument("--out", type=Path, required=True, help="folder for images/ and instances.json")
+
     train = commands.add_parser("train", help="one stage; an interrupted stage goes on where it was saved")
     train.add_argument("stage", choices=("segmenter", "tracker", "refiner"))
     train.add_argument("--minutes", type=float, required=True, help="wall-clock budget of the stage")
@@ -50,7 +57,7 @@ def main() -> None:
     export.add_argument("--version", default="1.0.0")
 
     arguments = parser.parse_args()
-    if arguments.command in ("render", "sample"):
+    if arguments.command in ("render", "sample", "dataset"):
         return _render(arguments)
 
     import torch
@@ -77,6 +84,10 @@ def _render(arguments) -> None:
     if arguments.command == "sample":
         video = arguments.out / "everyday.mp4"
         write(make_scene(SAMPLE_TIER, SAMPLE_SEED), SAMPLE_FRAMES, video, video.with_suffix(".json"))
+    elif arguments.command == "dataset":
+        from .dataset import write as write_dataset
+        objects = write_dataset(arguments.out, arguments.tiers.split(","), arguments.videos, arguments.frames, arguments.first_seed)
+        print("objects by occlusion:", ", ".join(f"{count} {name}" for name, count in objects.items()))
     else:
         write(make_scene(arguments.tier, arguments.seed), arguments.frames, arguments.out, arguments.out.with_suffix(".json"))
 

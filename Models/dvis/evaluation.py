@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .metrics import Holding, Overlaps, Precision
+from .metrics import Holding, Overlaps, Precision, ahead
 from .model import Dvis
 from .scenes import EVALUATION_SEEDS, make_scene
 from .tracker import align, track
@@ -44,7 +44,8 @@ def evaluate(model: Dvis, tier: str, videos: int, frames: int, first_seed: int =
                     image.add(video.scores[t], video.iou[t][:, shown], video.labels[shown])
     rounded = lambda values: {key: round(value, 4) for key, value in values.items()}
     return {"tier": tier, "videos": videos, "frames": frames, "first_seed": first_seed, "seconds": round(time.monotonic() - began, 1),
-            "image": rounded(image.result()), **{name: rounded({**precision[name].result(), **holding[name].result()}) for name in columns}}
+            "image": rounded(image.result()), **{name: rounded({**precision[name].result(), **holding[name].result()}) for name in columns},
+            "ahead": {f"{later} of {former}": ahead(precision[later], precision[former]) for former, later in zip(columns, columns[1:])}}
 
 
 def run(model: Dvis, pictures: Tensor, columns=COLUMNS) -> dict[str, tuple[np.ndarray, np.ndarray, Tensor]]:
@@ -109,4 +110,7 @@ def table(numbers: dict) -> str:
     for title, key, digits in rows:
         lines.append(f"| {title} | " + " | ".join(f"{numbers[name][key]:.{digits}f}" for name in columns) + " |")
     again = [f"{round(numbers[name]['reidentified'] * numbers[name]['gaps'])} of {numbers[name]['gaps']}" for name in columns]
-    return "\n".join([*lines, "| in the same slot after a gap | " + " | ".join(again) + " |"])
+    lines.append("| in the same slot after a gap | " + " | ".join(again) + " |")
+    for pair, gain in numbers["ahead"].items():
+        lines += ["", "{}: AP {:+.1f} to {:+.1f}, AP50 {:+.1f} to {:+.1f} (95 % interval, paired bootstrap over the videos)".format(pair, *gain["ap"], *gain["ap50"])]
+    return "\n".join(lines)

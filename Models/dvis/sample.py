@@ -33,14 +33,14 @@ def write(scene: Scene, frames: int, video: Path, truth: Path) -> None:
     truth.write_text(json.dumps({
         "videos": [{"id": 1, "width": WIDTH, "height": HEIGHT, "length": frames, "file_name": video.name, "fps": RATE}],
         "categories": [{"id": index, "name": name} for index, name in enumerate(CLASSES)],
-        "annotations": [annotation(number, int(scene.labels[number - 1]), track) for number, track in enumerate(tracks, 1) if any(mask is not None for mask in track)],
+        "annotations": [annotation(number, 1, int(scene.labels[number - 1]), track) for number, track in enumerate(tracks, 1) if any(mask is not None for mask in track)],
     }, separators=(",", ":")))
 
 
-def annotation(number: int, label: int, track: list[np.ndarray | None]) -> dict:
+def annotation(number: int, video: int, label: int, track: list[np.ndarray | None]) -> dict:
     """One object's entry: for every frame a mask, a box and an area, or null where it is not visible."""
     return {
-        "id": number, "video_id": 1, "category_id": label, "iscrowd": 0,
+        "id": number, "video_id": video, "category_id": label, "iscrowd": 0,
         "segmentations": [None if mask is None else {"size": list(mask.shape), "counts": run_lengths(mask)} for mask in track],
         "bboxes": [None if mask is None else box(mask) for mask in track],
         "areas": [None if mask is None else int(mask.sum()) for mask in track],

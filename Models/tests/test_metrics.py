@@ -3,7 +3,7 @@ import unittest
 import context  # noqa: F401
 import numpy as np
 
-from dvis.metrics import Holding, Overlaps, Precision
+from dvis.metrics import Holding, Overlaps, Precision, ahead
 
 
 def video(holders, shown, queries=3, doubled=()):
@@ -45,6 +45,26 @@ class AveragePrecision(unittest.TestCase):
         precision = Precision(best=1)
         precision.add(np.array([[0.5, 0.6]]), np.array([[1.0]]), np.array([0]))
         self.assertEqual(0, precision.result()["ap50"])
+
+
+    def test_a_video_that_counts_twice_is_a_video_given_twice(self):
+        once, twice = Precision(best=10), Precision(best=10)
+        videos = [(np.array([[0.9], [0.7]]), np.array([[0.8], [0.2]]), np.array([0])), (np.array([[0.8], [0.6]]), np.array([[0.1], [0.6]]), np.array([0]))]
+        for index, answer in enumerate(videos):
+            once.add(*answer)
+            for _ in range(1 + index):
+                twice.add(*answer)
+        self.assertAlmostEqual(twice.result()["ap"], once.result(np.array([1.0, 2.0]))["ap"])
+
+    def test_the_interval_of_a_gain_that_every_video_shows_lies_above_zero_and_of_none_holds_zero(self):
+        good, bad = Precision(best=10), Precision(best=10)
+        for index in range(20):
+            good.add(np.array([[0.9 - 0.01 * index]]), np.array([[0.9]]), np.array([0]))
+            bad.add(np.array([[0.9 - 0.01 * index]]), np.array([[0.9 if index % 2 else 0.3]]), np.array([0]))
+        low, high = ahead(good, bad, 200)["ap50"]
+        self.assertGreater(low, 0)
+        self.assertGreater(high, low)
+        self.assertEqual([0, 0], ahead(good, good, 50)["ap50"])
 
 
 class Slots(unittest.TestCase):

@@ -30,7 +30,7 @@ class Stages(unittest.TestCase):
             model = build()
             self.assertEqual(["backbone", "sem_seg_head", "tracker", "refiner"], load_run(model, run))
             numbers = evaluate(model, "light", 1, 21)
-            self.assertEqual(7, len(table(numbers).splitlines()) - 4)
+            self.assertEqual(7 + 2 * 2, len(table(numbers).splitlines()) - 4)   # measures, and an interval for each of two gains
 
     def test_evaluation_refuses_training_seeds(self):
         with self.assertRaisesRegex(ValueError, "training seeds"):
