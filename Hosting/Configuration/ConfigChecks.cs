@@ -45,8 +45,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     private void Model(ModelManifest manifest)
     {
         var model = options.Model;
-        var precisions = manifest.Files.Values.SelectMany(f => f.Keys).Distinct().ToList();
-        if (!precisions.Contains(model.Precision)) Add("model.precision", $"found '{model.Precision}', expected what this model has: {string.Join(", ", precisions)}");
+        if (!manifest.Precisions.Contains(model.Precision))
+            Add("model.precision", $"found '{model.Precision}', expected what this model has: {string.Join(", ", manifest.Precisions)}");
         if (model.Mode != "online" && model.Refiner.Window > manifest.RefinerMaxWindow)
             Add("model.refiner.window", $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner takes no more");
         var labels = manifest.Classes.Select(c => c.Name).ToList();

@@ -61,13 +61,6 @@ public sealed class DvisModelsTests : IDisposable
     }
 
     [Fact]
-    public void Load_PrecisionNotThere_SaysWhichAre()
-    {
-        TinyDvis.Write(_temp.Root);
-        Assert.Equal($"{_temp.Root}: the model has no int8 file of segmenter, only fp32; correct model.precision.", Refusal(_temp.Root, precision: "int8"));
-    }
-
-    [Fact]
     public void Load_ManifestWithOtherSizes_NamesFileTensorAndBothShapes()
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["hidden_size"] = 8);
@@ -145,11 +138,11 @@ public sealed class DvisModelsTests : IDisposable
         Assert.Equal(8, message.Count(c => c == ';'));
     }
 
-    private static DvisModels Load(string folder, string mode = "semi-online", string precision = "fp32")
+    private static DvisModels Load(string folder, string mode = "semi-online")
     {
         TinyDvis.RequireRuntime();
-        return DvisModels.Load(new ModelOptions { Path = folder, Mode = mode, Precision = precision }, TinyDvis.Runtime, NullLogger.Instance);
+        return DvisModels.Load(new ModelOptions { Path = folder, Mode = mode }, TinyDvis.Runtime, NullLogger.Instance);
     }
 
-    private static string Refusal(string folder, string precision = "fp32") => Assert.Throws<ModelException>(() => Load(folder, precision: precision)).Message;
+    private static string Refusal(string folder) => Assert.Throws<ModelException>(() => Load(folder)).Message;
 }

@@ -21,7 +21,14 @@ internal sealed class Onnx
     {
         var raw = new byte[values.Length * 4];
         for (var i = 0; i < values.Length; i++) BinaryPrimitives.WriteSingleLittleEndian(raw.AsSpan(i * 4), values[i]);
-        _graph.Message(5, Tensor(name, 1, shape, raw));
+        return Constant(name, 1, shape, raw);
+    }
+
+    /// <param name="elementType">2 = uint8, 3 = int8, 10 = float16, …</param>
+    /// <param name="raw">Little-endian elements.</param>
+    public Onnx Constant(string name, int elementType, long[] shape, byte[] raw)
+    {
+        _graph.Message(5, Tensor(name, elementType, shape, raw));
         return this;
     }
 
@@ -29,8 +36,7 @@ internal sealed class Onnx
     {
         var raw = new byte[values.Length * 8];
         for (var i = 0; i < values.Length; i++) BinaryPrimitives.WriteInt64LittleEndian(raw.AsSpan(i * 8), values[i]);
-        _graph.Message(5, Tensor(name, 7, [values.Length], raw));
-        return this;
+        return Constant(name, 7, [values.Length], raw);
     }
 
     public Onnx Node(string type, string[] inputs, string output, params (string Name, long[] Values)[] attributes)
@@ -42,7 +48,7 @@ internal sealed class Onnx
         {
             // A list (type INTS = 7), or one value (INT = 2) where the operator wants one.
             var attribute = new Proto().Text(1, name);
-            if (name is "keepdims" or "axis") attribute.Number(3, values[0]).Number(20, 2);
+            if (name is "keepdims" or "axis" or "to") attribute.Number(3, values[0]).Number(20, 2);
             else
             {
                 foreach (var value in values) attribute.Number(8, value);

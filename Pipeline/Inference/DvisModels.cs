@@ -32,15 +32,20 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     {
         var folder = ModelFolder.Open(model.Path);
         var online = model.Mode == "online";
+        if (!folder.Manifest.Precisions.Contains(model.Precision))
+            throw new ModelException($"{model.Path}: the model has no {model.Precision} file of any graph, only {string.Join(", ", folder.Manifest.Precisions)}; correct model.precision.");
         if (!online && model.Refiner.Window > folder.Manifest.RefinerMaxWindow)
             throw new ModelException($"{model.Path}: model.refiner.window is {model.Refiner.Window}, the model's refiner takes at most {folder.Manifest.RefinerMaxWindow} frames.");
         var loaded = new List<OnnxModel>();
+        var used = new List<string>();
         try
         {
             var segmenter = LoadGraph("segmenter", Math.Min(2, runtime.Batch.Max));
             var tracker = LoadGraph("tracker", 1);
             var frameForward = online ? null : LoadGraph("frame_forward", model.Refiner.Window);
             var refiner = online ? null : LoadGraph("refiner", model.Refiner.Window);
+            string[] others = [.. used.Where(g => folder.Manifest.PrecisionOf(g, model.Precision) != model.Precision)];
+            if (others.Length > 0) LogFallback(logger, folder.Manifest.Name, model.Precision, string.Join(", ", others));
             LogLoaded(logger, folder.Manifest.Name, folder.Manifest.Version, model.Precision, segmenter.Provider, segmenter.RuntimeVersion, segmenter.RuntimePath);
             return new DvisModels(folder.Manifest, segmenter, tracker, frameForward, refiner);
         }
@@ -52,8 +57,9 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
 
         OnnxModel LoadGraph(string name, int batch)
         {
-            var graph = OnnxModel.Load(folder.File(name, model.Precision), runtime, logger);
+            var graph = OnnxModel.Load(folder.File(name, folder.Manifest.PrecisionOf(name, model.Precision)), runtime, logger);
             loaded.Add(graph);
+            used.Add(name);
             var contract = ModelContract.For(name, folder.Manifest);
             contract.Check(graph);
             var size = InputGeometry.For(1920, 1080, folder.Manifest.Input, folder.Manifest.MaskStride); // any: the sides are free
@@ -72,4 +78,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
 
     [LoggerMessage(2102, LogLevel.Information, "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion} from {RuntimePath}.")]
     private static partial void LogLoaded(ILogger logger, string name, string version, string precision, string provider, string runtimeVersion, string runtimePath);
+
+    [LoggerMessage(2103, LogLevel.Information, "Model {Name} has no {Precision} file of {Graphs}: fp32 there.")]
+    private static partial void LogFallback(ILogger logger, string name, string precision, string graphs);
 }

@@ -46,6 +46,15 @@ public sealed record ModelManifest
 
     /// <summary>K.</summary>
     public int ClassCount => Classes.Count;
+
+    /// <summary>Precisions that at least one graph has.</summary>
+    public IEnumerable<string> Precisions => Files.Values.SelectMany(f => f.Keys).Distinct();
+
+    /// <summary>The precision in which a graph runs when this one is wanted: fp32 where the model has no such file of the graph.</summary>
+    public string PrecisionOf(string graph, string wanted) => Files[graph].ContainsKey(wanted) ? wanted : "fp32";
+
+    /// <summary>That file; null when the model has none of the graph, as a model without a refiner has none of it.</summary>
+    public ModelFile? FileOf(string graph, string wanted) => Files[graph].GetValueOrDefault(PrecisionOf(graph, wanted));
 }
 
 /// <summary>How this frame's queries come into the order of the last ones.</summary>
