@@ -1,12 +1,14 @@
+using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>The hot loops of masks.</summary>
+/// <summary>The hot loops of masks. Vectors are as wide as the machine's; products and sums are rounded each, so every width gives the same bits.</summary>
 public static class MaskKernels
 {
-    // One block of every channel's row (256 x 512 floats) stays in the second-level cache while all queries pass over it.
-    private const int Block = 512;
+    // Four vectors of sums stay in registers while all channels pass; a block of every channel's row is read from the nearest cache.
+    private static readonly int Block = 4 * Vector<float>.Count;
 
     /// <summary>Mask logits of the wanted queries: mask_embeds · mask_features (Mask2Former, section 3.1).</summary>
     /// <param name="maskEmbeds">Shape [Q,Cm].</param>
@@ -20,16 +22,129 @@ public static class MaskKernels
         {
             var length = Math.Min(Block, cells - start);
             for (var k = 0; k < wanted.Length; k++)
+                WeightedSum(maskEmbeds.Slice(wanted[k] * channels, channels), maskFeatures[start..], cells, logits.Slice(k * cells + start, length));
+        }
+    }
+
+    /// <summary>Rows of a sparse matrix product, block by block: target row r = sum of weights[i] · rows[columns[i]] over i in [starts[r], starts[r+1]).</summary>
+    /// <param name="starts">Length targets + 1.</param>
+    /// <param name="columns">Which of <paramref name="rows"/> a weight belongs to.</param>
+    /// <param name="rows">Shape [any,width].</param>
+    /// <param name="targets">Shape [targets,width].</param>
+    public static void Mix(ReadOnlySpan<int> starts, ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int width, Span<float> targets)
+    {
+        for (var start = 0; start < width; start += Block)
+        {
+            var length = Math.Min(Block, width - start);
+            for (var r = 0; r < starts.Length - 1; r++)
             {
-                var embed = maskEmbeds.Slice(wanted[k] * channels, channels);
-                var row = logits.Slice(k * cells + start, length);
-                TensorPrimitives.Multiply(maskFeatures.Slice(start, length), embed[0], row);
-                for (var c = 1; c < channels; c++)
-                    TensorPrimitives.MultiplyAdd(maskFeatures.Slice(c * cells + start, length), embed[c], row, row);
+                var pairs = starts[r]..starts[r + 1];
+                WeightedSum(columns[pairs], weights[pairs], rows[start..], width, targets.Slice(r * width + start, length));
             }
         }
     }
 
     /// <summary>Softmax over one row of class logits.</summary>
     public static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities) => TensorPrimitives.SoftMax(logits, probabilities);
+
+    /// <summary>
+    /// One claimant's row against the best so far: where mask · score is larger, it becomes the best, and its label and mask value are
+    /// noted. The first of equals stays. Returns in how many places the mask is at least <paramref name="threshold"/>.
+    /// </summary>
+    public static int Compete(ReadOnlySpan<float> mask, float score, int label, float threshold, Span<float> best, Span<float> bestMask, Span<int> labels)
+    {
+        var masks = MemoryMarshal.Cast<float, Vector<float>>(mask);
+        var bests = MemoryMarshal.Cast<float, Vector<float>>(best);
+        var bestMasks = MemoryMarshal.Cast<float, Vector<float>>(bestMask);
+        var labelled = MemoryMarshal.Cast<int, Vector<int>>(labels);
+        var (scores, name, limit, counts) = (new Vector<float>(score), new Vector<int>(label), new Vector<float>(threshold), Vector<int>.Zero);
+        for (var v = 0; v < masks.Length; v++)
+        {
+            var value = masks[v];
+            var product = value * scores;
+            var wins = Vector.GreaterThan(product, bests[v]);
+            bests[v] = Vector.ConditionalSelect(wins, product, bests[v]);
+            bestMasks[v] = Vector.ConditionalSelect(wins, value, bestMasks[v]);
+            labelled[v] = Vector.ConditionalSelect(wins, name, labelled[v]);
+            counts -= Vector.GreaterThanOrEqual(value, limit); // true is -1 in each lane
+        }
+
+        var count = Vector.Sum(counts);
+        for (var i = masks.Length * Vector<float>.Count; i < mask.Length; i++)
+        {
+            if (mask[i] >= threshold) count++;
+            var product = mask[i] * score;
+            if (!(product > best[i])) continue;
+            (best[i], bestMask[i], labels[i]) = (product, mask[i], label);
+        }
+
+        return count;
+    }
+
+    /// <summary>As <see cref="Compete"/>, for sums that are compared as they are.</summary>
+    public static void Largest(ReadOnlySpan<float> value, int label, Span<float> best, Span<int> labels)
+    {
+        var values = MemoryMarshal.Cast<float, Vector<float>>(value);
+        var bests = MemoryMarshal.Cast<float, Vector<float>>(best);
+        var labelled = MemoryMarshal.Cast<int, Vector<int>>(labels);
+        var name = new Vector<int>(label);
+        for (var v = 0; v < values.Length; v++)
+        {
+            var wins = Vector.GreaterThan(values[v], bests[v]);
+            bests[v] = Vector.ConditionalSelect(wins, values[v], bests[v]);
+            labelled[v] = Vector.ConditionalSelect(wins, name, labelled[v]);
+        }
+
+        for (var i = values.Length * Vector<float>.Count; i < value.Length; i++)
+            if (value[i] > best[i]) (best[i], labels[i]) = (value[i], label);
+    }
+
+    // Dense: weight c belongs to row c.
+    private static void WeightedSum(ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int stride, Span<float> target)
+    {
+        if (target.Length == Block)
+        {
+            var (a, b, c, d) = (Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero);
+            for (var i = 0; i < weights.Length; i++) Accumulate(ref a, ref b, ref c, ref d, weights[i], rows.Slice(i * stride, Block));
+            Store(a, b, c, d, target);
+            return;
+        }
+
+        target.Clear();
+        for (var i = 0; i < weights.Length; i++) TensorPrimitives.MultiplyAdd(rows.Slice(i * stride, target.Length), weights[i], target, target);
+    }
+
+    private static void WeightedSum(ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int stride, Span<float> target)
+    {
+        if (target.Length == Block)
+        {
+            var (a, b, c, d) = (Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero);
+            for (var i = 0; i < weights.Length; i++) Accumulate(ref a, ref b, ref c, ref d, weights[i], rows.Slice(columns[i] * stride, Block));
+            Store(a, b, c, d, target);
+            return;
+        }
+
+        target.Clear();
+        for (var i = 0; i < weights.Length; i++) TensorPrimitives.MultiplyAdd(rows.Slice(columns[i] * stride, target.Length), weights[i], target, target);
+    }
+
+    private static void Accumulate(ref Vector<float> a, ref Vector<float> b, ref Vector<float> c, ref Vector<float> d, float weight, ReadOnlySpan<float> row)
+    {
+        ref var first = ref MemoryMarshal.GetReference(row);
+        var (w, n) = (new Vector<float>(weight), (nuint)Vector<float>.Count);
+        a = Vector.LoadUnsafe(ref first) * w + a;
+        b = Vector.LoadUnsafe(ref first, n) * w + b;
+        c = Vector.LoadUnsafe(ref first, 2 * n) * w + c;
+        d = Vector.LoadUnsafe(ref first, 3 * n) * w + d;
+    }
+
+    private static void Store(Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, Span<float> target)
+    {
+        ref var first = ref MemoryMarshal.GetReference(target);
+        var n = (nuint)Vector<float>.Count;
+        a.StoreUnsafe(ref first);
+        b.StoreUnsafe(ref first, n);
+        c.StoreUnsafe(ref first, 2 * n);
+        d.StoreUnsafe(ref first, 3 * n);
+    }
 }

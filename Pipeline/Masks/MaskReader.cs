@@ -19,18 +19,22 @@ public sealed class MaskReader(int maskChannels, bool contours)
     /// <param name="maskEmbeds">Shape [Q,Cm].</param>
     /// <param name="maskFeatures">Shape [1,Cm,h,w].</param>
     /// <param name="wanted">Queries; row k of what follows is query wanted[k].</param>
-    public void Load(ReadOnlySpan<float> maskEmbeds, Tensor maskFeatures, ReadOnlySpan<int> wanted, in MaskGeometry geometry)
+    /// <param name="bits">False where masks are not compared: <see cref="Bits"/> says nothing then.</param>
+    public void Load(ReadOnlySpan<float> maskEmbeds, Tensor maskFeatures, ReadOnlySpan<int> wanted, in MaskGeometry geometry, bool bits = true)
     {
         _geometry = geometry;
         var cells = geometry.GridWidth * geometry.GridHeight;
         if (_logits.Length < wanted.Length * cells) _logits = new float[wanted.Length * cells];
         MaskKernels.Logits(maskEmbeds, maskFeatures.Span, maskChannels, wanted, _logits);
-        for (var k = 0; k < wanted.Length; k++)
+        for (var k = 0; bits && k < wanted.Length; k++)
         {
             if (_bits.Count == k) _bits.Add(new MaskBits());
             _bits[k].Assign(Row(k));
         }
     }
+
+    /// <summary>Shape [wanted,GridHeight·GridWidth], more may follow.</summary>
+    public ReadOnlySpan<float> Logits => _logits;
 
     public MaskBits Bits(int row) => _bits[row];
 

@@ -1,0 +1,67 @@
+using System.Numerics.Tensors;
+
+namespace Dvis.Streaming.Pipeline.Masks;
+
+/// <summary>
+/// From mask logits to probabilities as the panoptic and the semantic inference of DVIS make them, a row at a time: bilinear to the padded
+/// input, crop to the picture, sigmoid, bilinear to the output (align_corners = False both times). Instance masks have no sigmoid
+/// between and take <see cref="MaskEncoder"/>. Buffers are reused; not thread-safe.
+/// </summary>
+public sealed class ProbabilityUpsampler(int maskStride)
+{
+    private MaskGeometry _geometry;
+    private ResampleAxis _gridX = ResampleAxis.Empty, _gridY = ResampleAxis.Empty, _inputX = ResampleAxis.Empty, _inputY = ResampleAxis.Empty;
+    private float[] _gridRow = [], _inputRow = [];
+
+    /// <summary>Of the resized picture, without padding.</summary>
+    public int InputWidth { get; private set; }
+
+    public int InputHeight { get; private set; }
+
+    public int OutputWidth => _geometry.MaskWidth;
+
+    public int OutputHeight => _geometry.MaskHeight;
+
+    /// <summary>Takes the sizes; cheap when they are those of the last call.</summary>
+    public void Prepare(in MaskGeometry geometry)
+    {
+        if (geometry == _geometry) return;
+        _geometry = geometry;
+        var g = geometry;
+        (InputWidth, InputHeight) = ((int)Math.Round(g.ContentWidth * maskStride), (int)Math.Round(g.ContentHeight * maskStride));
+        _gridX = ResampleAxis.Create(InputWidth, 1, g.GridWidth * maskStride, g.GridWidth, g.GridWidth);
+        _gridY = ResampleAxis.Create(InputHeight, 1, g.GridHeight * maskStride, g.GridHeight, g.GridHeight);
+        _inputX = ResampleAxis.Create(g.MaskWidth, g.Cell, g.FrameWidth, InputWidth, InputWidth);
+        _inputY = ResampleAxis.Create(g.MaskHeight, g.Cell, g.FrameHeight, InputHeight, InputHeight);
+        _gridRow = new float[g.GridWidth + ResampleAxis.Pad];
+        _inputRow = new float[InputWidth + ResampleAxis.Pad];
+    }
+
+    /// <summary>The two input rows between which an output row lies.</summary>
+    public (int Low, int High) RowsOf(int outputRow) => (_inputY.Low[outputRow], _inputY.High[outputRow]);
+
+    /// <summary>Probabilities of one row of the resized picture.</summary>
+    /// <param name="logits">Shape [GridHeight,GridWidth].</param>
+    /// <param name="probabilities">Length <see cref="InputWidth"/>.</param>
+    public void InputRow(ReadOnlySpan<float> logits, int row, Span<float> probabilities)
+    {
+        var width = _geometry.GridWidth;
+        Blend(logits.Slice(_gridY.Low[row] * width, width), logits.Slice(_gridY.High[row] * width, width), _gridY.Fraction[row], _gridRow);
+        _gridX.Apply(_gridRow, probabilities);
+        TensorPrimitives.Sigmoid(probabilities, probabilities);
+    }
+
+    /// <summary>One output row from the two input rows of <see cref="RowsOf"/>, or from any linear mixture of such rows.</summary>
+    /// <param name="output">Length <see cref="OutputWidth"/>.</param>
+    public void OutputRow(ReadOnlySpan<float> low, ReadOnlySpan<float> high, int row, Span<float> output)
+    {
+        Blend(low, high, _inputY.Fraction[row], _inputRow);
+        _inputX.Apply(_inputRow, output);
+    }
+
+    private static void Blend(ReadOnlySpan<float> low, ReadOnlySpan<float> high, float fraction, Span<float> row)
+    {
+        TensorPrimitives.Subtract(high, low, row);
+        TensorPrimitives.MultiplyAdd(row[..low.Length], fraction, low, row);
+    }
+}
