@@ -22,6 +22,18 @@ internal static class FfmpegCommand
         => [.. s_common, "-protocol_whitelist", "file", "-i", "file:" + Path.GetFullPath(path), .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1"];
 
     /// <summary>
+    /// Pictures, as the list names them. The colours are converted with the chroma at full resolution, which is the nearest ffmpeg comes to
+    /// libjpeg: on photographs half of the values are equal and the others off by one, and few by more.
+    /// </summary>
+    /// <param name="list">File in the form of the concat demuxer.</param>
+    public static IReadOnlyList<string> ForImages(string list)
+        =>
+        [
+            .. s_common, "-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", list,
+            "-sws_flags", "bicubic+full_chroma_int+full_chroma_inp+accurate_rnd", .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1",
+        ];
+
+    /// <summary>
     /// A camera: least latency. Timestamps are the camera's RTP clock, unwrapped by ffmpeg; arrival times
     /// (<c>-use_wallclock_as_timestamps</c>) would put the network's jitter into media time.
     /// </summary>

@@ -25,6 +25,13 @@ public static class SourceFactory
             new CameraReporter(cameraName, facts, metrics, time, logger, onStatus), metrics, time);
     }
 
+    /// <summary>Picture files as one video: all of them, once, in order, unpaced.</summary>
+    /// <param name="name">For messages.</param>
+    /// <param name="files">All of one format.</param>
+    /// <param name="ffmpeg">The decoder: a path, or a name in PATH.</param>
+    public static IFrameSource FromImages(string name, IReadOnlyList<string> files, string ffmpeg, FramePool pool, TimeProvider time)
+        => new ImageListSource(name, files, ffmpeg, pool, time);
+
     internal static IFrameSource CreateRaw(string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time) => options switch
     {
         { Synthetic: { } synthetic } => new SyntheticSource(camera, synthetic, pool, time),
