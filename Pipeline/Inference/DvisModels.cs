@@ -26,6 +26,9 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     /// <summary>instance_embeds [T,Q,C], memory [T,Q,C] → logits [Q,K+1], mask_embeds [T,Q,Cm]; null in mode <c>online</c>.</summary>
     public IModel? Refiner { get; } = refiner;
 
+    /// <summary>As <see cref="Tracker"/>, but it says of the matched queries what the segmenter would (MinVIS); null: not loaded.</summary>
+    public IModel? Matcher { get; init; }
+
     /// <summary>Opens the folder, loads the graphs the mode needs, and proves on zeros that they fit the manifest.</summary>
     /// <exception cref="ModelException">Anything that would fail later; one sentence with the file and what is wrong.</exception>
     public static DvisModels Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
@@ -74,6 +77,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
         Tracker.Dispose();
         FrameForward?.Dispose();
         Refiner?.Dispose();
+        Matcher?.Dispose();
     }
 
     [LoggerMessage(2102, LogLevel.Information, "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion} from {RuntimePath}.")]

@@ -4,10 +4,10 @@ namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
 /// From mask logits to probabilities as the panoptic and the semantic inference of DVIS make them, a row at a time: bilinear to the padded
-/// input, crop to the picture, sigmoid, bilinear to the output (align_corners = False both times). Instance masks have no sigmoid
-/// between and take <see cref="MaskEncoder"/>. Buffers are reused; not thread-safe.
+/// input, crop to the picture, sigmoid, bilinear to the output (align_corners = False both times). Without the sigmoid these are the
+/// logits of the official instance masks. Buffers are reused; not thread-safe.
 /// </summary>
-public sealed class ProbabilityUpsampler(int maskStride)
+public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
 {
     private MaskGeometry _geometry;
     private ResampleAxis _gridX = ResampleAxis.Empty, _gridY = ResampleAxis.Empty, _inputX = ResampleAxis.Empty, _inputY = ResampleAxis.Empty;
@@ -48,7 +48,7 @@ public sealed class ProbabilityUpsampler(int maskStride)
         var width = _geometry.GridWidth;
         Blend(logits.Slice(_gridY.Low[row] * width, width), logits.Slice(_gridY.High[row] * width, width), _gridY.Fraction[row], _gridRow);
         _gridX.Apply(_gridRow, probabilities);
-        TensorPrimitives.Sigmoid(probabilities, probabilities);
+        if (sigmoid) TensorPrimitives.Sigmoid(probabilities, probabilities);
     }
 
     /// <summary>One output row from the two input rows of <see cref="RowsOf"/>, or from any linear mixture of such rows.</summary>

@@ -6,12 +6,13 @@ namespace Dvis.Streaming.Pipeline.Masks;
 /// <summary>
 /// The semantic rule of MaskFormer, as DVIS applies it: a pixel's class is the one with the largest sum over the queries of
 /// class probability · mask. The sum commutes with the second upsampling, so it is taken on the resized picture and only the
-/// sums are upsampled. Products below <see cref="Slack"/> / Q are left out: the class given has at every pixel a sum that is less than
-/// <see cref="Slack"/> below the largest. Classes that provably win nowhere in a row are not upsampled. Buffers are reused; not thread-safe.
+/// sums are upsampled. Products below slack / Q are left out: the class given has at every pixel a sum that is less than
+/// the slack below the largest. Classes that provably win nowhere in a row are not upsampled. Buffers are reused; not thread-safe.
 /// </summary>
-public sealed class SemanticMixture(int maskStride, int queries, int classes)
+/// <param name="slack">What the left-out products of a class can sum up to, at most; 0: none is left out.</param>
+public sealed class SemanticMixture(int maskStride, int queries, int classes, float slack = SemanticMixture.Slack)
 {
-    /// <summary>What the left-out products of a class can sum up to, at most.</summary>
+    /// <summary>Enough for live results.</summary>
     public const float Slack = 0.01f;
 
     private readonly ProbabilityUpsampler _upsampler = new(maskStride);
@@ -33,7 +34,7 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes)
     /// <returns>Queries in ascending order; their masks are what <see cref="Label"/> wants.</returns>
     public ReadOnlySpan<int> Weigh(ReadOnlySpan<float> probabilities)
     {
-        var least = Slack / queries;
+        var least = slack / queries;
         _columns.Clear();
         _weights.Clear();
         _used.Clear();

@@ -21,11 +21,16 @@ public sealed class ReferringTracker : IDisposable
     private bool _first = true;
 
     public ReferringTracker(DvisModels models, TensorPool pool)
+        : this(models.Tracker, models.Manifest, models.Manifest.Matching, pool)
     {
-        var manifest = models.Manifest;
-        (_model, _pool) = (models.Tracker, pool);
+    }
+
+    /// <param name="tracker">A graph of the tracker's contract; its owner keeps it.</param>
+    public ReferringTracker(IModel tracker, ModelManifest manifest, MatchingRule rule, TensorPool pool)
+    {
+        (_model, _pool) = (tracker, pool);
         (_queries, _channels, _maskChannels, _logits) = (manifest.Queries, manifest.HiddenSize, manifest.MaskChannels, manifest.ClassCount + 1);
-        _matcher = new QueryMatcher(_queries, _channels, manifest.Matching);
+        _matcher = new QueryMatcher(_queries, _channels, rule);
         _isFirst = new Tensor(1);
         _matched = new Tensor(1, _queries, _channels);
         _lastMatched = new Tensor(1, _queries, _channels);

@@ -37,8 +37,10 @@ internal sealed class FakeDvis
 
     public FakeModel Refiner { get; } = new("refiner", Refine);
 
+    public FakeModel Matcher { get; } = new("matcher", Track);
+
     public DvisModels Models(bool refines = true)
-        => new(Manifest, Segmenter, Tracker, refines ? FrameForward : null, refines ? Refiner : null);
+        => new(Manifest, Segmenter, Tracker, refines ? FrameForward : null, refines ? Refiner : null) { Matcher = Matcher };
 
     public static byte Red(int item) => (byte)(40 * (item + 1));
 

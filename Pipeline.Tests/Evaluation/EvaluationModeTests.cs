@@ -1,0 +1,36 @@
+using Dvis.Streaming.Pipeline.Evaluation.Running;
+
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
+
+public sealed class EvaluationModeTests
+{
+    private static readonly ClipLengths s_configured = new(20, 5, 5);
+
+    [Theory]
+    [InlineData("minvis", "minvis")]
+    [InlineData("online", "online")]
+    [InlineData("offline", "offline")]
+    [InlineData("semi-online", "semi-online:window=20,stride=5,lookahead=5")]
+    [InlineData("semi-online:window=40", "semi-online:window=40,stride=40,lookahead=0")]
+    [InlineData("semi-online:window=1", "semi-online:window=1,stride=1,lookahead=0")]
+    [InlineData("semi-online:window=20,lookahead=8", "semi-online:window=20,stride=12,lookahead=8")]
+    [InlineData("semi-online:stride=1,window=20,lookahead=10", "semi-online:window=20,stride=1,lookahead=10")]
+    public void Parse_AMode_IsThatMode(string text, string meant) => Assert.Equal(meant, EvaluationMode.Parse(text, s_configured).ToString());
+
+    [Theory]
+    [InlineData("onlin", "there is no mode 'onlin'")]
+    [InlineData("", "there is no mode ''")]
+    [InlineData("online:window=3", "takes no settings")]
+    [InlineData("semi-online:", "'' in the mode")]
+    [InlineData("semi-online:window=x", "'window=x' in the mode")]
+    [InlineData("semi-online:window=-3", "'window=-3' in the mode")]
+    [InlineData("semi-online:windows=3", "'windows=3' in the mode")]
+    [InlineData("semi-online:window=3,window=4", "'window=4' in the mode")]
+    [InlineData("semi-online:stride=3", "needs a window")]
+    [InlineData("semi-online:window=0", "needs a window")]
+    [InlineData("semi-online:window=3,stride=0", "needs a stride")]
+    [InlineData("semi-online:window=5,stride=4,lookahead=2", "4 + 2 frames")]
+    [InlineData("semi-online:window=5,lookahead=5", "1 + 5 frames")]
+    public void Parse_NoMode_SaysWhatIsWrong(string text, string said)
+        => Assert.Contains(said, Assert.Throws<FormatException>(() => EvaluationMode.Parse(text, s_configured)).Message);
+}

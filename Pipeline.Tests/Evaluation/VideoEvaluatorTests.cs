@@ -1,0 +1,191 @@
+using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
+using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
+
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
+
+/// <summary>Whole videos in every mode, against what the live pipeline says of the same frames.</summary>
+public sealed class VideoEvaluatorTests
+{
+    private static readonly EvaluationMode s_online = new(ModeKind.Online), s_offline = new(ModeKind.Offline), s_minvis = new(ModeKind.MinVis);
+    private readonly FakeDvis _fake = new();
+
+    public static TheoryData<int, int, int> Clips => new() { { 1, 1, 0 }, { 5, 5, 0 }, { 4, 1, 0 }, { 8, 3, 2 }, { 20, 5, 10 }, { 64, 64, 0 } };
+
+    [Theory]
+    [MemberData(nameof(Clips))]
+    public async Task SemiOnline_AnyClip_SaysWhatTheLivePipelineFinalises(int window, int stride, int lookahead)
+    {
+        const int count = 33;
+        await using var rig = new PipelineRig(_fake.Models());
+        (rig.Camera.Refiner.Window, rig.Camera.Refiner.Stride, rig.Camera.Refiner.Lookahead, rig.Camera.Publish.MaskGrid) = (window, stride, lookahead, 1);
+        await rig.RunAsync(new PaintedSource(rig.Frames, rig.Camera.Time, count, Visible));
+
+        var tubes = await TubesAsync(new EvaluationMode(ModeKind.SemiOnline, new ClipLengths(window, stride, lookahead)), count);
+
+        // The two objects have two classes.
+        var finals = rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t => t.Frames.Where(o => o.Visible).Select(o => (Class: t.ClassId, o.FrameId, Mask: o.Mask!))).ToArray();
+        Assert.NotEmpty(finals);
+        foreach (var (classId, frameId, mask) in finals) Assert.Equal(mask.Counts, tubes[classId].Masks[(int)frameId - 1].Counts);
+        // The live pipeline publishes a track from its second frame on; a clip of one frame cannot make up for that.
+        Assert.Equal(finals.Count(f => f.FrameId > 1), tubes.Sum(tube => tube.Masks.Skip(1).Count(m => !m.IsEmpty)));
+    }
+
+    [Fact]
+    public async Task Online_AnyVideo_SaysWhatTheLivePipelineShows()
+    {
+        const int count = 21;
+        await using var rig = new PipelineRig(_fake.Models());
+        rig.Camera.Publish.MaskGrid = 1;
+        await rig.RunAsync(new PaintedSource(rig.Frames, rig.Camera.Time, count, Visible));
+
+        var tubes = await TubesAsync(s_online, count);
+
+        var shown = rig.Published.Provisionals.SelectMany(p => p.Tracks.Select(t => (t.ClassId, p.Frame.FrameId, t.Mask))).ToArray();
+        Assert.NotEmpty(shown);
+        foreach (var (classId, frameId, mask) in shown) Assert.Equal(mask!.Counts, tubes[classId].Masks[(int)frameId - 1].Counts);
+    }
+
+    [Fact]
+    public async Task MinVis_QueriesInAnotherOrderEachFrame_FollowsThemByMatching()
+    {
+        var online = await TubesAsync(s_online, 15);
+
+        var matched = await TubesAsync(s_minvis, 15);
+
+        for (var classId = 0; classId < 2; classId++)
+            Assert.Equal(online[classId].Masks.Select(m => m.Counts), matched[classId].Masks.Select(m => m.Counts));
+    }
+
+    [Fact]
+    public async Task Offline_AnyLength_RunsTheRefinerOnceAndKeepsNoMaskFeatures()
+    {
+        const int count = 300;
+        using var rig = new CameraRig(_fake.Models());
+
+        var result = Assert.Single(await RunAsync(rig, [s_offline], count));
+
+        Assert.Equal(1, _fake.Refiner.Runs);
+        Assert.Equal(count, _fake.Segmenter.Runs);
+        Assert.All(Assert.IsType<InstanceResult>(result).Tubes, tube => Assert.Equal(count, tube.Masks.Count));
+        // Six sets of embeddings a frame at most, and a few of everything else. The features alone would be 1.2 MB.
+        var (embeddings, features) = (FakeDvis.Queries * FakeDvis.Hidden * sizeof(float), FakeDvis.MaskChannels * 16 * 16 * sizeof(float));
+        Assert.InRange(rig.Tensors.AllocatedBytes, 1, count * 7 * embeddings + 20 * features);
+    }
+
+    [Fact]
+    public async Task Run_SeveralModes_SegmentsOnceAndSaysOfEachWhatItSaysAlone()
+    {
+        EvaluationMode[] modes = [s_minvis, s_online, new(ModeKind.SemiOnline, new ClipLengths(8, 3, 2)), s_offline];
+        using var rig = new CameraRig(_fake.Models());
+
+        var together = await RunAsync(rig, modes, 17);
+
+        Assert.Equal(17, _fake.Segmenter.Runs);
+        Assert.Equal(17, _fake.Tracker.Runs);
+        for (var i = 0; i < modes.Length; i++)
+        {
+            var alone = Assert.IsType<InstanceResult>(Assert.Single(await RunAsync(rig, [modes[i]], 17)));
+            var result = Assert.IsType<InstanceResult>(together[i]);
+            Assert.Equal(alone.Tubes.Select(t => (t.Query, t.ClassId, t.Score)), result.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
+            Assert.Equal(alone.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts), result.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts));
+        }
+    }
+
+    [Theory]
+    [InlineData("segmenter")]
+    [InlineData("tracker")]
+    [InlineData("refiner")]
+    public async Task Run_AGraphFails_ThrowsItAndKeepsNothing(string graph)
+    {
+        var failing = graph switch { "segmenter" => _fake.Segmenter, "tracker" => _fake.Tracker, _ => _fake.Refiner };
+        failing.FailFrom = graph == "refiner" ? 1 : 5;
+        using var rig = new CameraRig(_fake.Models());
+
+        var failure = await Assert.ThrowsAsync<ModelException>(() => RunAsync(rig, [s_online, s_offline], 9));
+
+        Assert.Contains(graph, failure.Message);
+    }
+
+    [Fact]
+    public async Task Run_Stopped_ThrowsThatAndKeepsNothing()
+    {
+        using var rig = new CameraRig(_fake.Models());
+        using var stop = new CancellationTokenSource();
+        var seen = 0;
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RunAsync(rig, [s_offline], null, () =>
+        {
+            if (++seen == 6) stop.Cancel();
+        }, stop.Token));
+
+        Assert.Equal(6, seen);
+    }
+
+    [Fact]
+    public async Task Run_NoFrame_SaysSo()
+    {
+        using var rig = new CameraRig(_fake.Models());
+
+        Assert.Contains("a video: the video has no frame", (await Assert.ThrowsAsync<EvaluationException>(() => RunAsync(rig, [s_online], 0))).Message);
+    }
+
+    [Fact]
+    public async Task Run_AFrameOfAnotherSize_SaysWhichOne()
+    {
+        using var rig = new CameraRig(_fake.Models());
+        using var pool = new FramePool();
+        await using var segmenter = Segmenter(rig);
+
+        var failure = await Assert.ThrowsAsync<EvaluationException>(() => new VideoEvaluator(rig.Models, segmenter, rig.Tensors, [s_online], 2).RunAsync("v7", FramesAsync(), () => { }, default));
+
+        Assert.Equal("v7: frame 3 has 64x32 pixels, the frames before have 64x64.", failure.Message);
+        Assert.Equal(0, pool.Outstanding);
+
+        async IAsyncEnumerable<Frame> FramesAsync()
+        {
+            await Task.Yield();
+            for (var i = 0; i < 5; i++) yield return Some.Frame(pool, 64, i < 2 ? 64 : 32, i + 1);
+        }
+    }
+
+    private static bool Visible(int frame, int item) => item == 0 || (item == 3 && frame is < 6 or > 11);
+
+    private static SegmenterBatcher Segmenter(CameraRig rig)
+        => new(rig.Models.Segmenter, rig.Models.Manifest, new BatchOptions(), rig.Tensors, rig.Measured.Metrics, rig.Time);
+
+    /// <summary>The tubes of the two objects, by class.</summary>
+    private async Task<InstanceTube[]> TubesAsync(EvaluationMode mode, int frames)
+    {
+        using var rig = new CameraRig(_fake.Models());
+        var result = Assert.IsType<InstanceResult>(Assert.Single(await RunAsync(rig, [mode], frames)));
+        Assert.Equal([0, 1], result.Tubes.Select(t => t.ClassId).Order());
+        return [.. result.Tubes.OrderBy(t => t.ClassId)];
+    }
+
+    private static async Task<IReadOnlyList<VideoResult>> RunAsync(CameraRig rig, EvaluationMode[] modes, int? frames, Action? progress = null, CancellationToken stop = default)
+    {
+        using var pool = new FramePool();
+        await using var segmenter = Segmenter(rig);
+        try
+        {
+            var source = new PaintedSource(pool, rig.Time, frames, Visible);
+            return await new VideoEvaluator(rig.Models, segmenter, rig.Tensors, modes, 2).RunAsync("a video", Read(source, stop), progress ?? (() => { }), stop);
+        }
+        finally
+        {
+            Assert.Equal(0, pool.Outstanding);
+        }
+    }
+
+    private static async IAsyncEnumerable<Frame> Read(PaintedSource source, [EnumeratorCancellation] CancellationToken stop)
+    {
+        await foreach (var frame in source.ReadAsync(stop)) yield return frame;
+    }
+}
