@@ -1,17 +1,18 @@
 using System.CommandLine;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Pipeline.Evaluation;
 using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary>The command line: <c>dvis run | validate | probe</c>.</summary>
+/// <summary>The command line: <c>dvis run | validate | probe | eval</c>.</summary>
 internal static class DvisCommand
 {
     public static async Task<int> InvokeAsync(string[] args)
     {
         var root = new RootCommand("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
         {
-            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(),
+            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
@@ -37,7 +38,7 @@ internal static class DvisCommand
             await Console.Error.WriteLineAsync($"dvis: {e.Message}");
             return ExitCode.Usage;
         }
-        catch (Exception e) when (e is StartupException or ModelException)
+        catch (Exception e) when (e is StartupException or ModelException or EvaluationException)
         {
             await Console.Error.WriteLineAsync($"dvis: {Redaction.Urls(e.Message)}");
             return ExitCode.Failed;

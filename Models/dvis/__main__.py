@@ -39,6 +39,7 @@ def main() -> None:
     train.add_argument("--minutes", type=float, required=True, help="wall-clock budget of the stage")
     train.add_argument("--run", type=Path, default=Path("runs/small"))
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--from", dest="start", type=Path, default=None, help="exported model folder of the same size whose weights are trained further")
     train.add_argument("--real", type=Path, default=None, help="folder of coco128-seg: adds people, vehicles, animals and photographs")
 
     evaluate = commands.add_parser("eval", help="quality on unseen videos")
@@ -132,7 +133,13 @@ def _train(model, arguments) -> None:
         from .train_tracker import train
     else:
         from .train_refiner import train
-    train(model, arguments.run, arguments.minutes, arguments.seed, extras)
+    if arguments.start is not None:
+        from .data import VideoPool
+        from .restore import restore
+        pool = VideoPool(64, 64, 2, arguments.seed, lambda progress: {"everyday": 0.5, "heavy": 0.5}, extras)
+        pool.freshen(1, 0.0)
+        restore(model, arguments.start, [model.normalise(pool.pairs(8)[0]) for _ in range(8)])
+    train(model, arguments.run, arguments.minutes, arguments.seed, extras, further=arguments.start is not None)
 
 
 if __name__ == "__main__":

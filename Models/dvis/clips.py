@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .data import SPAN, make_targets, vary
+from .data import SPAN, RollingPool, draw_scene, make_targets, vary
 from .model import Dvis
-from .scenes import EVALUATION_SEEDS, make_scene
 from .tracker import align
 
-LENGTH = 20        # frames of a stored clip
+LENGTH = 40        # frames of a stored clip
 POINTS = 512       # random cells of a frame on which masks are compared
-FAST = 0.25        # share of clips that skip every other frame
+STRIDES = (0.6, 0.25, 0.15)   # shares of clips of every frame, every second, every third: faster motion, longer gaps
 
 
 @dataclass
@@ -37,30 +36,18 @@ class Batch:
     labels: Tensor     # int64 [B,N]
 
 
-class ClipPool:
-    """A rolling pool of clips. `mix` gives each tier's share."""
+class ClipPool(RollingPool):
+    """Clips of `LENGTH` frames. `mix` gives each tier's share."""
 
-    def __init__(self, model: Dvis, size: int, seed: int, mix: dict[str, float], extras=None):
-        self.model, self.size, self.mix, self.extras = model, size, mix, extras
+    def __init__(self, model: Dvis, size: int, start: int, seed: int, mix: dict[str, float], extras=None):
+        super().__init__(size, start, self.render)
+        self.model, self.mix, self.extras = model, mix, extras
         self.random = np.random.default_rng([seed, 78])
-        self.clips: list[Clip] = []
-        self.next = 0
 
     @torch.no_grad()
-    def refresh(self, count: int) -> None:
-        """Adds clips, the oldest give way when the pool is full."""
-        for _ in range(count):
-            clip = self._make()
-            if len(self.clips) < self.size:
-                self.clips.append(clip)
-            else:
-                self.clips[self.next] = clip
-                self.next = (self.next + 1) % self.size
-
-    def _make(self) -> Clip:
-        tier = str(self.random.choice(list(self.mix), p=list(self.mix.values())))
-        scene = make_scene(tier, int(self.random.integers(EVALUATION_SEEDS, 2 ** 40)), self.extras)
-        start, stride = int(self.random.integers(0, SPAN)), 2 if self.random.random() < FAST else 1
+    def render(self, progress: float) -> Clip:
+        scene = draw_scene(self.random, self.mix, self.extras)
+        start, stride = int(self.random.integers(0, SPAN)), int(self.random.choice(len(STRIDES), p=STRIDES)) + 1
         pairs = [scene.frame(start + stride * index) for index in range(LENGTH)]
         place = next(self.model.parameters()).device
         pictures = self.model.normalise(torch.from_numpy(np.stack([picture for picture, _ in pairs])).to(place))
@@ -73,7 +60,7 @@ class ClipPool:
 
     def batch(self, count: int, frames: int) -> Batch:
         """Random parts of random clips at random points."""
-        clips = [self.clips[index] for index in self.random.integers(len(self.clips), size=count)]
+        clips = [self.items[index] for index in self.random.integers(len(self.items), size=count)]
         starts = self.random.integers(0, LENGTH - frames + 1, size=count)
         points = torch.from_numpy(self.random.choice(clips[0].features.shape[-1], POINTS, replace=False)).to(clips[0].embeds.device)
         objects = max(len(clip.labels) for clip in clips)

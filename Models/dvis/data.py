@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .scenes import EVALUATION_SEEDS, HEIGHT, WIDTH, make_scene
+from .scenes import EVALUATION_SEEDS, HEIGHT, WIDTH, Scene, make_scene
 
 SPAN = 60  # training frames lie within the first frames of a scene
 
@@ -57,42 +58,53 @@ def make_targets(ids: Tensor, labels: list[np.ndarray]) -> Targets:
     return Targets(padded.to(ids.device), masks, masks.sum((2, 3)) >= 1)
 
 
-class Pool:
-    """Videos that are replaced one by one while they are used. `mix` gives each tier's share of new videos."""
+def draw_scene(random: np.random.Generator, mix: dict[str, float], extras=None) -> Scene:
+    """A training scene of a tier drawn by its share."""
+    tier = str(random.choice(list(mix), p=np.array(list(mix.values())) / sum(mix.values())))
+    return make_scene(tier, int(random.integers(EVALUATION_SEEDS, 2 ** 40)), extras)
 
-    def __init__(self, size: int, frames: int, seed: int, consecutive: bool, extras=None):
-        self.size, self.frames, self.consecutive, self.extras = size, frames, consecutive, extras
+
+class RollingPool:
+    """Items that are made anew one by one while they are used."""
+
+    def __init__(self, size: int, start: int, make: Callable[[float], object]):
+        """`make(progress)` makes an item; `start` of them before the first use, `size` of them at most."""
+        self.size, self.start, self.make = size, start, make
+        self.items: list = []
+        self.next, self.due = 0, 0.0
+
+    def freshen(self, share: float, progress: float) -> None:
+        """Adds `share` items on average, three times as many while the pool grows; the oldest give way when it is full."""
+        self.due += share if len(self.items) >= self.size else 3 * share if self.items else self.start
+        while self.due >= 1:
+            self.due -= 1
+            if len(self.items) < self.size:
+                self.items.append(self.make(progress))
+            else:
+                self.items[self.next] = self.make(progress)
+                self.next = (self.next + 1) % self.size
+
+
+class VideoPool(RollingPool):
+    """Videos of S frames spread over their scenes. `mix(progress)` gives each tier's share of new ones."""
+
+    def __init__(self, size: int, start: int, frames: int, seed: int, mix: Callable[[float], dict[str, float]], extras=None):
+        super().__init__(size, start, self.render)
+        self.frames, self.mix, self.extras = frames, mix, extras
         self.random = np.random.default_rng([seed, 77])
-        self.videos: list[Video] = []
-        self.next = 0
 
-    def render(self, mix: dict[str, float]) -> Video:
-        """One fresh video: S frames, consecutive or spread over the scene, never from an evaluation seed."""
-        tier = str(self.random.choice(list(mix), p=np.array(list(mix.values())) / sum(mix.values())))
-        scene = make_scene(tier, int(self.random.integers(EVALUATION_SEEDS, 2 ** 40)), self.extras)
-        if self.consecutive:
-            start = int(self.random.integers(0, SPAN))
-            times = range(start, start + self.frames)
-        else:
-            times = sorted(self.random.choice(SPAN, self.frames, replace=False))
+    def render(self, progress: float) -> Video:
+        """One fresh video, never from an evaluation seed."""
+        scene = draw_scene(self.random, self.mix(progress), self.extras)
+        times = sorted(self.random.choice(SPAN, self.frames, replace=False))
         pairs = [scene.frame(int(t), HEIGHT, WIDTH) for t in times]
         return Video(np.stack([p for p, _ in pairs]), np.stack([i for _, i in pairs]), scene.labels)
-
-    def refresh(self, videos: int, mix: dict[str, float]) -> None:
-        """Adds videos, the oldest give way when the pool is full."""
-        for _ in range(videos):
-            video = self.render(mix)
-            if len(self.videos) < self.size:
-                self.videos.append(video)
-            else:
-                self.videos[self.next] = video
-                self.next = (self.next + 1) % self.size
 
     def pairs(self, count: int, apart: bool = False) -> tuple[Tensor, Tensor, list[np.ndarray]]:
         """`count` pairs of frames of one video each, neighbours in the batch: uint8 [2n,H,W,3], uint8 [2n,H,W], classes; `apart`: of any videos."""
         pictures, ids, labels = [], [], []
-        for index in self.random.integers(len(self.videos), size=2 * count if apart else count):
-            video = self.videos[index]
+        for index in self.random.integers(len(self.items), size=2 * count if apart else count):
+            video = self.items[index]
             chosen = self.random.choice(len(video.pictures), 1 if apart else 2, replace=False)
             flip = self.random.random() < 0.5
             for frame in chosen:

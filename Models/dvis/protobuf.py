@@ -4,7 +4,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Iterator
 
-GRAPH, OUTPUT = 7, 12        # ModelProto.graph, GraphProto.output
+import numpy as np
+
+GRAPH, INITIALIZER, OUTPUT = 7, 5, 12   # ModelProto.graph, GraphProto.initializer, GraphProto.output
 FLOAT = 1                    # TensorProto.FLOAT
 
 
@@ -66,3 +68,16 @@ def read_varint(data: bytes, place: int) -> tuple[int, int]:
         shift, place = shift + 7, place + 1
         if data[place - 1] < 128:
             return value, place
+
+
+def initializers(path: Path) -> list[np.ndarray]:
+    """The constant float tensors of a model file's graph, in order."""
+    graph = next(value for number, _, value in fields(path.read_bytes()) if number == GRAPH)
+    found = []
+    for number, _, value in fields(graph):
+        if number == INITIALIZER:
+            parts = list(fields(value))
+            if next((part for number, _, part in parts if number == 2), 0) == FLOAT:
+                raw = next(part for number, _, part in parts if number == 9)
+                found.append(np.frombuffer(raw, "<f4").reshape([part for number, _, part in parts if number == 1]))
+    return found

@@ -15,7 +15,7 @@ class Segments(NamedTuple):
     """What the heads say after one decoder layer. Several groups of queries may run side by side in training."""
     embeds: Tensor   # [B,Q,C], normed
     logits: Tensor   # [B,Q,K+1], the last is "no object"
-    masks: Tensor    # [B,Q,h,w] logits at a quarter of the resolution
+    masks: Tensor    # [B,Q,h,w] logits at a quarter of the resolution, or [B,Q,P] at chosen cells
 
 
 class BasicBlock(nn.Module):
@@ -98,20 +98,25 @@ class MaskedDecoder(nn.Module):
         self.class_embed = nn.Linear(c, config.classes + 1)
         self.mask_embed = Perceptron(c, config.mask_channels)
 
-    def forward(self, levels: list[Tensor], mask_features: Tensor, extra: tuple[Tensor, Tensor] | None = None) -> list[Segments]:
+    def forward(self, levels: list[Tensor], mask_features: Tensor, extra: tuple[Tensor, Tensor] | None = None,
+                points: Tensor | None = None) -> list[Segments]:
         """The heads' answers before the first and after every layer.
 
-        `extra` = (features, positions), each [G*Q,C]: further groups of queries for training; attention stays within a group."""
+        `extra` = (features, positions), each [G*Q,C]: further groups of queries for training; attention stays within a group.
+        `points` [P]: the cells at which masks are answered; all without it."""
         keys, values = self._memory(levels)
         feat, position = self.query_feat.weight, self.query_embed.weight
         queries = feat.shape[0]
         if extra is not None:
             feat, position = torch.cat((feat, extra[0])), torch.cat((position, extra[1]))
         x = feat.unsqueeze(0).expand(mask_features.shape[0], -1, -1)
-        answers = [self._heads(x, mask_features)]
+        chosen = mask_features if points is None else mask_features.flatten(2)[:, :, None, points]
+        answers = [self._heads(x, chosen)]
         for layer in range(len(self.transformer_ffn_layers)):
-            x = self._layer(layer, x, position, keys, values, answers[-1].masks, queries)
-            answers.append(self._heads(x, mask_features))
+            with torch.no_grad():
+                masks = self._masks(answers[-1].embeds, mask_features)
+            x = self._layer(layer, x, position, keys, values, masks, queries)
+            answers.append(self._heads(x, chosen))
         return answers
 
     def embed(self, levels: list[Tensor], mask_features: Tensor) -> tuple[Tensor, Tensor]:

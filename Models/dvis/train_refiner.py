@@ -1,7 +1,6 @@
 """Stage 3: the temporal refiner on the frozen tracker's output. Objects are matched over the whole clip (DVIS, eq. 6 and 7)."""
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import torch
@@ -11,12 +10,12 @@ from . import losses
 from .clips import LENGTH, Batch, ClipPool
 from .model import Dvis
 from .train_tracker import HEADS, MIX, copy_heads, quiet
-from .training import Stage, device, load_average
+from .training import Stage, device, load_average, run
 
 CLIPS = 6                 # clips in a batch
 RATE = 4e-4
-POOL, FRESH = 160, 0.5    # clips in the pool, new clips a step
-START = 24             # in the pool before the first step
+POOL, START, FRESH = 150, 20, 0.3   # clips in the pool, before the first step, new ones a step
+WHOLE = 0.3               # share of steps with whole clips; the others have any length
 OWN_MATCH_FROM = 0.5      # from this share of the budget on the refiner's own answer is matched, before the tracker's
 
 
@@ -74,29 +73,21 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
     return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "right class": float(right.float().mean())}
 
 
-def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) -> None:
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False) -> None:
+    """`further`: the refiner is trained already and goes on."""
     torch.manual_seed(seed)
     for file, part in (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("tracker.pt", "tracker")):
-        load_average(getattr(model, part), run / file, part)
-    start_from_tracker(model)
+        load_average(getattr(model, part), folder / file, part)
+    if not further:
+        start_from_tracker(model)
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
     model.refiner.requires_grad_(True)
-    stage = Stage(run / "refiner.pt", {"refiner": model.refiner}, minutes, RATE, HEADS)
-    pool = ClipPool(model, POOL, seed + stage.steps, MIX, extras)
-    pool.refresh(START)
-    due, shown, sums = 0.0, time.monotonic(), {}
-    while stage.progress < 1:
-        due += FRESH if len(pool.clips) >= POOL else 2 * FRESH
-        pool.refresh(int(due))
-        due -= int(due)
-        frames = LENGTH if pool.random.random() < 0.5 else int(pool.random.integers(1, LENGTH + 1))
-        total, parts = loss(model, pool.batch(CLIPS, frames), stage.progress >= OWN_MATCH_FROM)
-        stage.step(total)
-        for name, value in parts.items():
-            sums.setdefault(name, []).append(value)
-        if time.monotonic() - shown > 20:
-            line = " ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in sums.items())
-            print(f"refiner {100 * stage.progress:5.1f} % step {stage.steps} pool {len(pool.clips)} {line}", flush=True)
-            shown, sums = time.monotonic(), {}
-        stage.save_sometimes()
-    stage.save()
+    stage = Stage(folder / "refiner.pt", {"refiner": model.refiner}, minutes, RATE, HEADS)
+    pool = ClipPool(model, POOL, START, seed + stage.steps, MIX, extras)
+
+    def step() -> tuple[Tensor, dict[str, float]]:
+        pool.freshen(FRESH, stage.progress)
+        frames = LENGTH if pool.random.random() < WHOLE else int(pool.random.integers(1, LENGTH + 1))
+        return loss(model, pool.batch(CLIPS, frames), stage.progress >= OWN_MATCH_FROM)
+
+    run(stage, "refiner", step)

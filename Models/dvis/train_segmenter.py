@@ -1,7 +1,6 @@
 """Stage 1: the segmenter on pairs of frames. First dense losses only, then queries; small pictures first; from light to heavy scenes."""
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import torch
@@ -9,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import losses
-from .data import Pool, Targets, make_targets, vary
+from .data import Targets, VideoPool, make_targets, vary
 from .model import Dvis
 from .segmenter import FpnPixelDecoder, Segments
-from .training import Stage, device
+from .training import Stage, device, run
 
 PAIRS = 8              # pairs of frames in a batch
 GROUPS = 1             # groups of queries beside the real one, each matched on its own (training only)
@@ -20,8 +19,10 @@ RATE = 8e-4
 DENSE_UNTIL = 0.15     # share of the budget with dense losses only: query training takes off once the dense classes are right (80 % at stride 16)
 SMALL_UNTIL = 0.6     # share of the budget with pictures of this size
 SMALL = (96, 160)
-POOL, FRAMES, FRESH = 300, 6, 0.6   # videos in the pool, frames of each, new videos a step
-START = 40             # in the pool before the first step
+FURTHER_RATE, FURTHER_SMALL_UNTIL = 6e-4, 0.1
+POOL, START, FRESH = 300, 40, 0.6   # videos in the pool, before the first step, new ones a step
+FRAMES = 6             # of a video
+POINTS = 768           # random cells on which masks are compared
 
 
 class Helpers(nn.Module):
@@ -36,6 +37,12 @@ class Helpers(nn.Module):
         self.looks = nn.Linear(config.hidden, 7)
         self.query_feat = nn.Embedding(GROUPS * config.queries, config.hidden)
         self.query_embed = nn.Embedding(GROUPS * config.queries, config.hidden)
+
+    @torch.no_grad()
+    def start_queries(self, model: Dvis) -> None:
+        """The groups begin beside the model's own queries."""
+        for group, own in ((self.query_feat, model.sem_seg_head.predictor.query_feat), (self.query_embed, model.sem_seg_head.predictor.query_embed)):
+            group.weight.copy_(own.weight.repeat(GROUPS, 1) + 0.1 * torch.randn_like(group.weight))
 
     def dense_loss(self, maps: list[Tensor], targets: Targets) -> tuple[Tensor, dict[str, float]]:
         """Class of every cell (objects and background weigh the same), offset to the object's centre, its extent."""
@@ -60,14 +67,14 @@ class Helpers(nn.Module):
             right[f"right{h}"] = float((answer[:, :self.classes].argmax(1) == goal)[solid].float().mean())
         return total / len(maps), right
 
-    def query_loss(self, answers: list[Segments], targets: Targets, pictures: Tensor, queries: int) -> tuple[Tensor, dict[str, float]]:
+    def query_loss(self, answers: list[Segments], targets: Targets, points: Tensor, pictures: Tensor, queries: int) -> tuple[Tensor, dict[str, float]]:
         """The paper's losses after every layer and for every group; contrast, colour and box on the last layer."""
         layers, batch = len(answers), len(pictures)
         logits = torch.stack([answer.logits for answer in answers])
         masks = torch.stack([answer.masks for answer in answers]).flatten(3)
         groups = logits.shape[2] // queries
         logits, masks = logits.unflatten(2, (groups, queries)), masks.unflatten(2, (groups, queries))   # [L,B,G,Q,.]
-        goal = targets.masks.flatten(2)                                                                  # [B,N,P]
+        goal = targets.masks.flatten(2)[..., points]                                                     # [B,N,P]
         with torch.no_grad():
             cost = losses.matching_cost(logits.flatten(2, 3), masks.flatten(2, 3), targets.labels.expand(layers, -1, -1), goal.expand(layers, -1, -1, -1))
             cost = cost.unflatten(2, (groups, queries)).flatten(0, 2)
@@ -92,49 +99,47 @@ class Helpers(nn.Module):
         return total, {name: float(value) for name, value in parts.items()}
 
 
-def mix(progress: float) -> dict[str, float]:
-    """Share of each tier among new videos."""
+def mix(progress: float, further: bool) -> dict[str, float]:
+    """Share of each tier among new videos; a model that is trained further has the easy ones behind it."""
+    if further:
+        return {"light": 0.05, "everyday": 0.5 - 0.1 * progress, "heavy": 0.45 + 0.1 * progress}
     light = max(0.0, 0.6 - 1.5 * progress)
     heavy = 0.05 + 0.25 * progress
     return {"light": light, "everyday": 1 - light - heavy, "heavy": heavy}
 
 
-def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) -> None:
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False) -> None:
+    """`further`: the model is trained already; no dense beginning, small pictures only for a while, smaller steps."""
     place = device()
     torch.manual_seed(seed)
     helpers = Helpers(model)
+    if further:
+        helpers.start_queries(model)
+    rate, dense_until, small_until = (FURTHER_RATE, 0.0, FURTHER_SMALL_UNTIL) if further else (RATE, DENSE_UNTIL, SMALL_UNTIL)
     for module in (model, helpers):
         module.to(place, memory_format=torch.channels_last).train()
-    stage = Stage(run / "segmenter.pt", {"backbone": model.backbone, "sem_seg_head": model.sem_seg_head, "helpers": helpers}, minutes, RATE)
-    pool = Pool(POOL, FRAMES, seed + stage.steps, consecutive=False, extras=extras)
-    pool.refresh(START, mix(stage.progress))
-    due, shown, sums, images = 0.0, time.monotonic(), {}, 0
-    while stage.progress < 1:
-        due += FRESH if len(pool.videos) >= POOL else 3 * FRESH
-        pool.refresh(int(due), mix(stage.progress))
-        due -= int(due)
-        apart = stage.progress < DENSE_UNTIL
+    stage = Stage(folder / "segmenter.pt", {"backbone": model.backbone, "sem_seg_head": model.sem_seg_head, "helpers": helpers}, minutes, rate)
+    pool = VideoPool(POOL, START, FRAMES, seed + stage.steps, lambda progress: mix(progress, further), extras)
+
+    def step() -> tuple[Tensor, dict[str, float]]:
+        pool.freshen(FRESH, stage.progress)
+        apart = stage.progress < dense_until
         pictures, ids, labels = pool.pairs(PAIRS, apart)
         pictures, ids = model.normalise(pictures.to(place)), ids.to(place)
-        if stage.progress < SMALL_UNTIL:
+        if stage.progress < small_until:
             pictures = F.interpolate(pictures, size=SMALL, mode="bilinear", align_corners=False, antialias=True)
             ids = F.interpolate(ids[:, None].float(), size=SMALL, mode="nearest-exact")[:, 0].to(torch.uint8)
         pictures = vary(pictures, pool.random, 1 if apart else 2).contiguous(memory_format=torch.channels_last)
         targets = make_targets(ids, labels)
-        levels, mask_features, fine = model.sem_seg_head.pixel_decoder(model.backbone(pictures))
+        with torch.autocast(place.type, torch.bfloat16):
+            levels, mask_features, fine = model.sem_seg_head.pixel_decoder(model.backbone(pictures))
+        levels, mask_features, fine = [level.float() for level in levels], mask_features.float(), fine.float()
         dense, right = helpers.dense_loss([*levels, fine], targets)
-        loss, parts = dense, {"dense": float(dense), **right}
-        if stage.progress >= DENSE_UNTIL:
-            answers = model.sem_seg_head.predictor(levels, mask_features, (helpers.query_feat.weight, helpers.query_embed.weight))
-            query, more = helpers.query_loss(answers, targets, pictures, model.config.queries)
-            loss, parts = 0.5 * dense + query, {**parts, **more}
-        stage.step(loss)
-        images += len(pictures)
-        for name, value in parts.items():
-            sums.setdefault(name, []).append(value)
-        if time.monotonic() - shown > 20:
-            line = " ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in sums.items())
-            print(f"segmenter {100 * stage.progress:5.1f} % step {stage.steps} {images / (time.monotonic() - shown):.0f} img/s pool {len(pool.videos)} {line}", flush=True)
-            shown, sums, images = time.monotonic(), {}, 0
-        stage.save_sometimes()
-    stage.save()
+        if apart:
+            return dense, {"dense": float(dense), **right}
+        points = torch.from_numpy(pool.random.choice(mask_features[0, 0].numel(), POINTS, replace=False)).to(place)
+        answers = model.sem_seg_head.predictor(levels, mask_features, (helpers.query_feat.weight, helpers.query_embed.weight), points)
+        query, parts = helpers.query_loss(answers, targets, points, pictures, model.config.queries)
+        return 0.5 * dense + query, {"dense": float(dense), **right, **parts}
+
+    run(stage, "segmenter", step)

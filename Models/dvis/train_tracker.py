@@ -1,7 +1,6 @@
 """Stage 2: the referring tracker on the frozen segmenter's queries. An object keeps the slot it was given where it first appeared (eq. 3, 4)."""
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,14 @@ from torch import Tensor
 from . import losses
 from .clips import LENGTH, Batch, ClipPool
 from .model import Dvis
-from .training import Stage, device, load_average
+from .training import Stage, device, load_average, run
 
 CLIPS = 8                      # clips in a batch
 RATE, HEADS = 5e-4, ("class_embed", "mask_embed", "decoder_norm")   # copied heads learn more slowly
-POOL, FRESH = 220, 0.5         # clips in the pool, new clips a step
-START = 30             # in the pool before the first step
+POOL, START, FRESH = 150, 20, 0.3   # clips in the pool, before the first step, new ones a step
 SHORTEST = 5                   # frames of the first clips; they grow to LENGTH
 SWAPPED, SHUFFLED = 0.25, 0.15   # shares of clips whose matching is wrong now and then, or always
-MIX = {"light": 0.05, "everyday": 0.65, "heavy": 0.3}
+MIX = {"light": 0.05, "everyday": 0.4, "heavy": 0.55}
 
 
 def start_from_segmenter(model: Dvis) -> None:
@@ -119,29 +117,22 @@ def loss(model: Dvis, batch: Batch, random: np.random.Generator) -> tuple[Tensor
     return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "right class": float(right.float().mean())}
 
 
-def train(model: Dvis, run: Path, minutes: float, seed: int = 0, extras=None) -> None:
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False) -> None:
+    """`further`: the tracker is trained already and goes on."""
     torch.manual_seed(seed)
     for part in ("backbone", "sem_seg_head"):
-        load_average(getattr(model, part), run / "segmenter.pt", part)
-    start_from_segmenter(model)
+        load_average(getattr(model, part), folder / "segmenter.pt", part)
+    if not further:
+        start_from_segmenter(model)
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
     model.tracker.requires_grad_(True)
-    stage = Stage(run / "tracker.pt", {"tracker": model.tracker}, minutes, RATE, HEADS)
-    pool = ClipPool(model, POOL, seed + stage.steps, MIX, extras)
-    pool.refresh(START)
-    due, shown, sums = 0.0, time.monotonic(), {}
-    while stage.progress < 1:
-        due += FRESH if len(pool.clips) >= POOL else 2 * FRESH
-        pool.refresh(int(due))
-        due -= int(due)
+    stage = Stage(folder / "tracker.pt", {"tracker": model.tracker}, minutes, RATE, HEADS)
+    pool = ClipPool(model, POOL, START, seed + stage.steps, MIX, extras)
+
+    def step() -> tuple[Tensor, dict[str, float]]:
+        pool.freshen(FRESH, stage.progress)
         longest = min(LENGTH, SHORTEST + int(stage.progress * 2 * (LENGTH - SHORTEST)))
-        total, parts = loss(model, pool.batch(CLIPS, int(pool.random.integers(SHORTEST, longest + 1))), pool.random)
-        stage.step(total)
-        for name, value in parts.items():
-            sums.setdefault(name, []).append(value)
-        if time.monotonic() - shown > 20:
-            line = " ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in sums.items())
-            print(f"tracker {100 * stage.progress:5.1f} % step {stage.steps} clips to {longest} frames, pool {len(pool.clips)} {line}", flush=True)
-            shown, sums = time.monotonic(), {}
-        stage.save_sometimes()
-    stage.save()
+        frames = int(pool.random.integers(SHORTEST, longest + 1))
+        return loss(model, pool.batch(CLIPS, frames), pool.random)
+
+    run(stage, "tracker", step)

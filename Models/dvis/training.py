@@ -5,6 +5,7 @@ import math
 import os
 import time
 from pathlib import Path
+from typing import Callable
 
 import torch
 from torch import nn
@@ -87,6 +88,22 @@ class Stage:
         self.average = {name: value.to(self.average[name].device) for name, value in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
         self.steps, self.spent = state["steps"], state["spent"]
+
+
+def run(stage: Stage, name: str, step: Callable[[], tuple[torch.Tensor, dict[str, float]]]) -> None:
+    """Steps until the budget is spent. `step` answers the loss and figures to show, whose means are printed now and then."""
+    shown, sums = time.monotonic(), {}
+    while stage.progress < 1:
+        loss, figures = step()
+        stage.step(loss)
+        for key, value in figures.items():
+            sums.setdefault(key, []).append(value)
+        if time.monotonic() - shown > 20:
+            line = " ".join(f"{key} {sum(values) / len(values):.3f}" for key, values in sums.items())
+            print(f"{name} {100 * stage.progress:5.1f} % step {stage.steps} {line}", flush=True)
+            shown, sums = time.monotonic(), {}
+        stage.save_sometimes()
+    stage.save()
 
 
 def load_average(module: nn.Module, path: Path, prefix: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import context  # noqa: F401
 import numpy as np
 
-from dvis.data import Pool
+from dvis.data import VideoPool
 from dvis.sample import annotation, run_lengths
 from dvis.scenes import EVALUATION_SEEDS, HEIGHT, TIERS, Occluder, make_scene
 from dvis.shapes import SHAPES, distance
@@ -26,9 +26,9 @@ class Scenes(unittest.TestCase):
 
     def test_training_never_uses_an_evaluation_seed(self):
         seeds = []
-        pool = Pool(4, 1, 0, consecutive=False)
+        pool = VideoPool(4, 4, 1, 0, lambda progress: {"everyday": 1.0})
         pool.random = _Recorder(pool.random, seeds)
-        pool.refresh(4, {"everyday": 1.0})
+        pool.freshen(1, 0.0)
         self.assertEqual(4, len(seeds))
         self.assertTrue(all(seed >= EVALUATION_SEEDS for seed in seeds))
 
@@ -82,7 +82,7 @@ class Truth(unittest.TestCase):
         self.assertEqual([3, 1, 2], run_lengths(np.array([[0, 0, 0], [0, 1, 0]], bool)))
 
     def test_frames_without_the_object_are_null(self):
-        entry = annotation(1, 2, [np.array([[False, True]]), None])
+        entry = annotation(1, 1, 2, [np.array([[False, True]]), None])
         self.assertEqual([[1, 0, 1, 1], None], entry["bboxes"])
         self.assertEqual([1, None], entry["areas"])
         self.assertEqual({"size": [1, 2], "counts": [1, 1]}, entry["segmentations"][0])

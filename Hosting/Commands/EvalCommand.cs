@@ -1,0 +1,111 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dvis.Streaming.Pipeline.Evaluation;
+
+namespace Dvis.Streaming.Hosting.Commands;
+
+/// <summary><c>dvis eval</c>: scores results against a data set with the official metrics.</summary>
+internal static class EvalCommand
+{
+    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
+
+    public static Command Create()
+    {
+        var results = new Option<string>("--results") { Description = "A YouTube-VIS results file; a folder with pred.json and pan_pred (VIPSeg); or a folder VIDEO/FRAME.png of semantic maps (VSPW).", Required = true };
+        var truth = new Option<string>("--truth") { Description = "The data set: a YouTube-VIS or OVIS file; a folder with panoptic_gt*.json, or that file; or a folder VIDEO/mask/FRAME.png.", Required = true };
+        var classes = new Option<int>("--classes") { Description = "Classes of semantic maps.", DefaultValueFactory = _ => 124 };
+        var first = new Option<int>("--first-label") { Description = "What the truth's semantic maps call the first class; smaller labels and 255 are void.", DefaultValueFactory = _ => 1 };
+        var json = new Option<string?>("--json") { Description = "Writes the numbers into this file, too." };
+        classes.Validators.Add(result => Between(result, "--classes", 1, 255));
+        first.Validators.Add(result => Between(result, "--first-label", 0, 254));
+        var command = new Command("eval", "Scores results against a data set: AP and AR, VPQ and STQ, or mIoU and VC.") { results, truth, classes, first, json };
+        command.SetAction((parsed, cancel) =>
+            ScoreAsync(parsed.GetValue(results)!, parsed.GetValue(truth)!, parsed.GetValue(classes), parsed.GetValue(first), parsed.GetValue(json), cancel));
+        return command;
+    }
+
+    private static async Task<int> ScoreAsync(string results, string truth, int classes, int first, string? json, CancellationToken cancel)
+    {
+        if (!Path.Exists(results)) throw new UsageException($"--results: '{results}' does not exist");
+        if (!Path.Exists(truth)) throw new UsageException($"--truth: '{truth}' does not exist");
+        var (table, numbers) = !Directory.Exists(results) ? Instances(results, truth, cancel)
+            : File.Exists(Path.Combine(results, "pred.json")) ? Panoptic(results, truth, cancel)
+            : Semantic(results, truth, classes, first, cancel);
+        foreach (var line in table) await Console.Out.WriteLineAsync(line);
+        if (json is not null) await WriteAsync(json, numbers, cancel);
+        return ExitCode.Ok;
+    }
+
+    private static (IEnumerable<string> Table, JsonObject Json) Instances(string results, string truth, CancellationToken cancel)
+    {
+        using var wanted = YtvisTruth.Open(truth);
+        if (!wanted.HasAnnotations) throw new EvaluationException($"{truth}: there are no annotations to score against; the evaluation server has them.");
+        using var found = YtvisResults.Open(results, wanted);
+        var precision = new VideoPrecision(wanted.Categories);
+        foreach (var video in wanted.Videos)
+        {
+            cancel.ThrowIfCancellationRequested();
+            precision.Add(video, wanted.Objects(video), found.Of(video));
+        }
+
+        var report = precision.Report();
+        return (EvaluationText.Table(report), EvaluationText.Json(report));
+    }
+
+    private static (IEnumerable<string> Table, JsonObject Json) Panoptic(string results, string truth, CancellationToken cancel)
+    {
+        using var wanted = VipsegTruth.Open(truth);
+        using var found = VipsegResults.Open(results, wanted);
+        var quality = new PanopticQuality(wanted.Categories);
+        foreach (var video in wanted.Videos)
+        {
+            quality.BeginVideo(video.Id);
+            foreach (var (truthFrame, frame) in wanted.Frames(video).Zip(found.Frames(video)))
+            {
+                cancel.ThrowIfCancellationRequested();
+                quality.Add(truthFrame, frame);
+            }
+        }
+
+        var report = quality.Report();
+        return (EvaluationText.Table(report), EvaluationText.Json(report));
+    }
+
+    private static (IEnumerable<string> Table, JsonObject Json) Semantic(string results, string truth, int classes, int first, CancellationToken cancel)
+    {
+        var (wanted, found) = (new SemanticFolder(truth), new SemanticFolder(results));
+        var quality = new SemanticQuality(classes, first);
+
+        // A truth folder holds all splits; the results say which videos are meant.
+        foreach (var video in found.Videos)
+        {
+            quality.BeginVideo();
+            foreach (var frame in wanted.Frames(video) is { Count: > 0 } frames ? frames : throw new EvaluationException($"{truth}: found no maps of the video '{video}', which {results} has."))
+            {
+                cancel.ThrowIfCancellationRequested();
+                quality.Add(wanted.Map(video, frame), found.Map(video, frame), $"{video}/{frame}");
+            }
+        }
+
+        var report = quality.Report();
+        return (EvaluationText.Table(report), EvaluationText.Json(report));
+    }
+
+    private static async Task WriteAsync(string path, JsonObject numbers, CancellationToken cancel)
+    {
+        try
+        {
+            await File.WriteAllTextAsync(path, numbers.ToJsonString(s_indented) + "\n", cancel);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StartupException($"--json: {path} cannot be written: {e.Message}", e);
+        }
+    }
+
+    private static void Between(System.CommandLine.Parsing.OptionResult result, string name, int from, int to)
+    {
+        if (result.Tokens.Count > 0 && !(int.TryParse(result.Tokens[0].Value, out var value) && value >= from && value <= to)) result.AddError($"{name} needs an integer from {from} to {to}");
+    }
+}

@@ -1,0 +1,61 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+
+namespace Dvis.Streaming.Pipeline.Evaluation;
+
+/// <summary>Writes label maps as PNG: 8 bits a sample, gray, RGB or RGBA.</summary>
+public static class PngWriter
+{
+    private const byte FilterUp = 2;
+
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void Write(string path, PngImage image) => File.WriteAllBytes(path, Encode(image));
+
+    /// <exception cref="ArgumentException">The image has a palette, another number of channels than 1, 3 or 4, or not one byte a sample.</exception>
+    public static byte[] Encode(PngImage image)
+    {
+        if (image.Palette is not null || image.Channels is not (1 or 3 or 4)) throw new ArgumentException($"A PNG of {image.Channels} channels{(image.Palette is null ? "" : " and a palette")} is not written.", nameof(image));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(image.Pixels.Length, image.Width * image.Height * image.Channels);
+        using var file = new MemoryStream();
+        file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a]);
+        var header = new byte[13];
+        BinaryPrimitives.WriteInt32BigEndian(header, image.Width);
+        BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), image.Height);
+        (header[8], header[9]) = (8, image.Channels switch { 1 => (byte)0, 3 => (byte)2, _ => (byte)6 });
+        Chunk(file, "IHDR"u8, header);
+        Chunk(file, "IDAT"u8, Pack(image));
+        Chunk(file, "IEND"u8, []);
+        return file.ToArray();
+    }
+
+    /// <summary>Every row as its difference to the one above: label maps are mostly the same there.</summary>
+    private static byte[] Pack(PngImage image)
+    {
+        var stride = image.Width * image.Channels;
+        var row = new byte[stride + 1];
+        row[0] = FilterUp;
+        using var packed = new MemoryStream();
+        using (var stream = new ZLibStream(packed, CompressionLevel.Optimal, leaveOpen: true))
+        {
+            for (var y = 0; y < image.Height; y++)
+            {
+                var at = y * stride;
+                for (var i = 0; i < stride; i++) row[i + 1] = (byte)(image.Pixels[at + i] - (y == 0 ? 0 : image.Pixels[at - stride + i]));
+                stream.Write(row);
+            }
+        }
+
+        return packed.ToArray();
+    }
+
+    private static void Chunk(MemoryStream file, ReadOnlySpan<byte> type, ReadOnlySpan<byte> content)
+    {
+        byte[] body = [.. type, .. content];
+        var number = new byte[4];
+        BinaryPrimitives.WriteInt32BigEndian(number, content.Length);
+        file.Write(number);
+        file.Write(body);
+        BinaryPrimitives.WriteUInt32BigEndian(number, PngCrc.Of(body));
+        file.Write(number);
+    }
+}
