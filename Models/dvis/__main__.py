@@ -1,4 +1,4 @@
-"""Command line of the models: python3 -m dvis <render|sample|train|eval|export> --help (run it in Models/)."""
+"""Command line of the models: python3 -m dvis <render|sample|train|eval|export|import> --help (run it in Models/)."""
 from __future__ import annotations
 
 import argparse
@@ -57,6 +57,8 @@ def main() -> None:
     export.add_argument("--out", type=Path, default=Path("default"))
     export.add_argument("--version", default="1.0.0")
 
+    _import_options(commands.add_parser("import", help="an official DVIS or MinVIS checkpoint becomes a model folder"))
+
     arguments = parser.parse_args()
     if arguments.command in ("render", "sample", "dataset"):
         return _render(arguments)
@@ -66,6 +68,8 @@ def main() -> None:
     from .model import build
 
     torch.set_num_threads(arguments.threads)
+    if arguments.command == "import":
+        return _import(arguments)
     model = build()
     if arguments.command == "train":
         _train(model, arguments)
@@ -77,6 +81,41 @@ def main() -> None:
         _load(model, arguments.run)
         quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text()) for path in sorted(arguments.run.glob("quality-*.json"))}
         run_export(model, arguments.out, arguments.version, quality, LENGTH)
+
+
+def _import_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--checkpoint", type=Path, required=True, help="file of the official training; read without running anything in it")
+    command.add_argument("--arch", choices=("r50", "swin-l"), required=True)
+    command.add_argument("--task", choices=("vis", "vps", "vss"), required=True)
+    command.add_argument("--classes", type=Path, required=True, help="one name a line in the order of training, or a JSON list of {name, kind, color}")
+    command.add_argument("--out", type=Path, required=True, help="the model folder")
+    command.add_argument("--mode", choices=("auto", "offline", "online", "segmenter"), default="auto", help="what the checkpoint must be; segmenter: MinVIS")
+    command.add_argument("--input", type=_size, default=None, metavar="HxW", help="pictures are scaled into this size; short for the two sides")
+    command.add_argument("--shorter-side", type=int, default=None, help="default: as the official configuration of arch and task")
+    command.add_argument("--largest-side", type=int, default=None)
+    command.add_argument("--max-window", type=int, default=1024, help="longest clip the refiner is given, in frames")
+    command.add_argument("--name", default=None)
+    command.add_argument("--version", default="1.0.0")
+    command.add_argument("--license", default="that of the checkpoint")
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = (int(side) for side in text.lower().split("x"))
+    if min(height, width) < 1:
+        raise ValueError(text)
+    return min(height, width), max(height, width)
+
+
+def _import(arguments) -> None:
+    from .checkpoint import CheckpointError
+    from .importing import Request, run
+    shorter, largest = arguments.input or (arguments.shorter_side, arguments.largest_side)
+    try:
+        model = run(Request(arguments.checkpoint, arguments.arch, arguments.task, arguments.classes, arguments.out, arguments.mode, shorter, largest,
+                            arguments.max_window, arguments.name, arguments.version, arguments.license))
+    except CheckpointError as error:
+        raise SystemExit(f"dvis import: {error}") from None
+    print(f"{arguments.out}: {model.config.name}, {model.mode}, {model.config.classes} classes")
 
 
 def _render(arguments) -> None:

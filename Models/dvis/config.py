@@ -27,6 +27,10 @@ class Config:
     pixel_decoder: str                 # kind, see segmenter.PIXEL_DECODERS
     shorter_side: int                  # input rule
     largest_side: int
+    backbone_heads: tuple[int, ...] = ()   # of windowed attention only
+    backbone_window: int = 0               # cells a side, of windowed attention only
+    pixel_layers: int = 0                  # of deformable attention only
+    pixel_feedforward: int = 0             # of deformable attention only
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
@@ -34,9 +38,17 @@ class Config:
         return asdict(self)
 
 
+# What the official configurations of DVIS share, whatever the backbone.
+_OFFICIAL = dict(classes=40, hidden=256, mask_channels=256, heads=8, feedforward=2048, decoder_layers=9, tracker_layers=6, refiner_layers=6,
+                 pixel_decoder="deformable", pixel_layers=6, pixel_feedforward=1024, largest_side=1333)
+
 SIZES = {
     "small": Config("small", classes=len(CLASSES), queries=20, hidden=96, mask_channels=48, heads=4, feedforward=384,
                     decoder_layers=3, tracker_layers=3, refiner_layers=3,
                     backbone="compact", backbone_widths=(40, 80, 144, 208), backbone_blocks=(1, 2, 2, 2),
                     pixel_decoder="fpn", shorter_side=160, largest_side=256),
+    "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048), backbone_blocks=(3, 4, 6, 3),
+                  shorter_side=360, **_OFFICIAL),
+    "swin-l": Config("swin-l", queries=200, backbone="swin", backbone_widths=(192, 384, 768, 1536), backbone_blocks=(2, 2, 18, 2),
+                     backbone_heads=(6, 12, 24, 48), backbone_window=12, shorter_side=480, **_OFFICIAL),
 }

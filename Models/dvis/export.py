@@ -1,7 +1,6 @@
 """Exports the four ONNX graphs of the service's contract, their manifest, and reference answers for tests."""
 from __future__ import annotations
 
-import colorsys
 import copy
 import hashlib
 import io
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .config import CLASSES
+from .manifest import About, manifest, own_model
 from .model import Dvis
 from .protobuf import declare_outputs
 
@@ -36,6 +35,19 @@ class _Track(nn.Module):
 
     def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor, is_first: Tensor):
         return tuple(self.tracker(frame_embeds, matched_embeds, reference, is_first))
+
+
+class _Match(nn.Module):
+    """Stands in for the tracker of a model that has none, as MinVIS does it: what was matched to a slot is the slot's, and the segmenter's heads speak."""
+
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.predictor = model.sem_seg_head.predictor
+
+    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor, is_first: Tensor):
+        first = is_first.view(-1, 1, 1)
+        x = first * frame_embeds + (1 - first) * matched_embeds
+        return x, x + 0 * reference, self.predictor.class_embed(x), self.predictor.mask_embed(x)
 
 
 class _Memory(nn.Module):
@@ -69,25 +81,35 @@ GRAPHS = {
 }
 
 
+def graphs(model: Dvis) -> dict[str, tuple]:
+    """The graphs this model consists of."""
+    parts = dict(GRAPHS)
+    if model.tracker is None:
+        parts["tracker"] = (_Match, *GRAPHS["tracker"][1:])
+    if model.refiner is None:
+        del parts["frame_forward"], parts["refiner"]
+    return parts
+
+
 def export(model: Dvis, folder: Path, version: str, quality: dict | None = None, max_window: int = 20) -> None:
-    """Writes segmenter.onnx, tracker.onnx, frame_forward.onnx, refiner.onnx, manifest.json and reference.{json,bin}."""
+    """The model folder of a model trained here."""
+    write_folder(model, folder, own_model(model, version, quality or {}, max_window))
+
+
+def write_folder(model: Dvis, folder: Path, about: About) -> None:
+    """Writes the graphs, manifest.json and reference.{json,bin}."""
     folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
     case = reference_inputs(model)
     files, entries, raw = {}, [], io.BytesIO()
-    for name, (kind, inputs, outputs, axes) in GRAPHS.items():
+    for name, (kind, inputs, outputs, axes) in graphs(model).items():
         module = kind(model)
         values = tuple(case[f"{name}.{tensor}"] for tensor in inputs)
         with torch.no_grad():
             answers = module(*values)
         answers = (answers,) if isinstance(answers, Tensor) else tuple(answers)
         path = folder / f"{name}.onnx"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(module, values, str(path), opset_version=OPSET, input_names=list(inputs), output_names=list(outputs),
-                              dynamic_axes={tensor: axes.get(tensor, axes["*"]) for tensor in (*inputs, *outputs)}, do_constant_folding=True)
-        declare_outputs(path, {tensor: [axes.get(tensor, axes["*"]).get(axis, size) for axis, size in enumerate(answer.shape)]
-                               for tensor, answer in zip(outputs, answers)})
+        write_graph(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)), axes)
         files[name] = {"fp32": {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
         for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
             for tensor, value in zip(names, tensors):
@@ -95,33 +117,22 @@ def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
                 raw.write(np.ascontiguousarray(value.numpy(), "<f4").tobytes())
     (folder / "reference.bin").write_bytes(raw.getvalue())
     (folder / "reference.json").write_text(json.dumps(
-        {"about": "Inputs and PyTorch's answers of the four graphs: little-endian float32, offsets in bytes into reference.bin.", "tensors": entries}, indent=1) + "\n")
-    (folder / "manifest.json").write_text(json.dumps(manifest(model, version, files, quality or {}, max_window), indent=2) + "\n")
+        {"about": "Inputs and PyTorch's answers of the graphs: little-endian float32, offsets in bytes into reference.bin.", "tensors": entries}, indent=1) + "\n")
+    (folder / "manifest.json").write_text(json.dumps(manifest(model, about, files), indent=2) + "\n")
 
 
-def manifest(model: Dvis, version: str, files: dict, quality: dict, max_window: int) -> dict:
-    config = model.config
-    return {
-        "name": f"dvis-{config.name}", "version": version, "task": "vis",
-        "classes": [{"id": index, "name": name, "kind": "thing", "color": colour(index)} for index, name in enumerate(CLASSES)],
-        "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": "aligned",
-        "input": {"shorter_side": config.shorter_side, "largest_side": config.largest_side, "divisor": 32,
-                  "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
-        "refiner": {"max_window": max_window},
-        "files": files, "license": "MIT",
-        "weights_from": "trained from random weights with Models/dvis on procedurally rendered videos; see MODEL_CARD.md",
-        "quality": quality,
-    }
-
-
-def colour(index: int) -> str:
-    """Colours that neighbours in the list do not share: hues a golden angle apart."""
-    red, green, blue = colorsys.hsv_to_rgb((0.58 + index * 0.381966) % 1, 0.75, 0.95)
-    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+def write_graph(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: dict[str, Tensor], axes: dict) -> None:
+    """One ONNX file, its axes dynamic as `axes` (tensor or "*" -> axis -> name) says."""
+    dynamic = {name: axes.get(name, axes["*"]) for name in (*inputs, *outputs)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, tuple(inputs.values()), str(path), opset_version=OPSET, input_names=list(inputs), output_names=list(outputs),
+                          dynamic_axes=dynamic, do_constant_folding=True)
+    declare_outputs(path, {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)] for name, value in outputs.items()})
 
 
 def reference_inputs(model: Dvis) -> dict[str, Tensor]:
-    """A small seeded input for every graph: two pictures of 32 x 64, a clip of three frames, one new and one running stream."""
+    """A small seeded input for every graph: two pictures, a clip of three frames, one new and one running stream."""
     random = np.random.default_rng(20)
     config = model.config
 

@@ -1,6 +1,8 @@
 """DVIS as a whole: segmenter, referring tracker, temporal refiner under the parameter names of the official checkpoints."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -10,14 +12,20 @@ from .segmenter import BACKBONES, SemSegHead
 from .tracker import ReferringTracker
 
 
+# What a model of each mode has beside the segmenter. "segmenter" is MinVIS: neighbouring frames are matched, nothing is learned about time.
+MODES = {"segmenter": (), "online": ("tracker",), "offline": ("tracker", "refiner")}
+
+
 class Dvis(nn.Module):
-    def __init__(self, config: Config):
+    """`tracker` and `refiner` are None where the mode has none."""
+
+    def __init__(self, config: Config, mode: str = "offline"):
         super().__init__()
-        self.config = config
+        self.config, self.mode = config, mode
         self.backbone = BACKBONES[config.backbone](config)
         self.sem_seg_head = SemSegHead(config)
-        self.tracker = ReferringTracker(config)
-        self.refiner = TemporalRefiner(config)
+        self.tracker = ReferringTracker(config) if "tracker" in MODES[mode] else None
+        self.refiner = TemporalRefiner(config) if "refiner" in MODES[mode] else None
 
     def segment(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised image [B,3,H,W] -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1]."""
@@ -31,5 +39,6 @@ class Dvis(nn.Module):
         return ((frames.float() - mean) / std).permute(0, 3, 1, 2)
 
 
-def build(size: str = "small") -> Dvis:
-    return Dvis(SIZES[size])
+def build(size: str = "small", mode: str = "offline", **changes) -> Dvis:
+    """A model of the size table; `changes` replaces entries of its line, such as the number of classes."""
+    return Dvis(replace(SIZES[size], **changes), mode)

@@ -8,7 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import Config
+from .deformable import DeformablePixelDecoder
 from .layers import ConvNorm, CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer, sine_position
+from .resnet import ResNet
+from .swin import Swin
 
 
 class Segments(NamedTuple):
@@ -162,8 +165,8 @@ def attention_mask(masks: Tensor, factor: int) -> Tensor:
     return blocked * (blocked.amin(-1, keepdim=True) < 1).to(masks.dtype)
 
 
-BACKBONES = {"compact": CompactBackbone}
-PIXEL_DECODERS = {"fpn": FpnPixelDecoder}
+BACKBONES = {"compact": CompactBackbone, "resnet": ResNet, "swin": Swin}
+PIXEL_DECODERS = {"fpn": FpnPixelDecoder, "deformable": DeformablePixelDecoder}
 
 
 class SemSegHead(nn.Module):

@@ -63,24 +63,27 @@ class ReferringTracker(nn.Module):
         return zip(self.transformer_cross_attention_layers, self.transformer_self_attention_layers, self.transformer_ffn_layers)
 
 
-def match(last: np.ndarray, current: np.ndarray) -> np.ndarray:
-    """For every slot of `last` [Q,C] the query of `current` [Q,C] that continues it (least sum of 1 - cosine; DVIS, eq. 1)."""
+def match(last: np.ndarray, current: np.ndarray, rule: str = "aligned") -> np.ndarray:
+    """For every slot of `last` [Q,C] the query of `current` [Q,C] that continues it (least sum of 1 - cosine; DVIS, eq. 1).
+
+    With the rule "dvis" the inverse of that permutation, which is what the official code gathers by and its checkpoints were trained with."""
     unit = [x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-6) for x in (last, current)]
-    return linear_sum_assignment(np.nan_to_num(1 - unit[0] @ unit[1].T))[1]
+    cost = np.nan_to_num(1 - unit[0] @ unit[1].T)
+    return linear_sum_assignment(cost if rule == "aligned" else cost.T)[1]
 
 
-def align(frames: np.ndarray) -> np.ndarray:
+def align(frames: np.ndarray, rule: str = "aligned") -> np.ndarray:
     """Chains `match` over a clip: embeddings [T,Q,C] -> for every frame the query of each slot, int64 [T,Q]."""
     order = np.empty(frames.shape[:2], np.int64)
     order[0] = np.arange(frames.shape[1])
     for t in range(1, len(frames)):
-        order[t] = match(frames[t - 1][order[t - 1]], frames[t])
+        order[t] = match(frames[t - 1][order[t - 1]], frames[t], rule)
     return order
 
 
-def track(tracker: ReferringTracker, frames: Tensor) -> list[Step]:
+def track(tracker: ReferringTracker, frames: Tensor, rule: str = "aligned") -> list[Step]:
     """The tracker over a whole clip [T,Q,C], exactly as a live stream would run it."""
-    order = torch.from_numpy(align(frames.detach().float().cpu().numpy())).to(frames.device)
+    order = torch.from_numpy(align(frames.detach().float().cpu().numpy(), rule)).to(frames.device)
     steps: list[Step] = []
     for t, frame in enumerate(frames):
         own = frame[None]

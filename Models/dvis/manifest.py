@@ -1,0 +1,60 @@
+"""What a model folder says about itself: `manifest.json`."""
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass, field
+
+from .config import CLASSES
+from .model import Dvis
+
+
+@dataclass(frozen=True)
+class ClassLabel:
+    """A class of the model. `kind` is "thing" (countable) or "stuff", `color` #rrggbb."""
+    name: str
+    kind: str
+    color: str
+
+
+@dataclass(frozen=True)
+class About:
+    """What the networks themselves do not say. `matching` is "aligned", or "dvis" for checkpoints of the official training."""
+    name: str
+    version: str
+    task: str
+    classes: tuple[ClassLabel, ...]
+    matching: str
+    shorter_side: int
+    largest_side: int
+    max_window: int       # longest clip of the refiner in frames
+    license: str
+    weights_from: str
+    quality: dict = field(default_factory=dict)
+
+
+def colour(index: int) -> str:
+    """Colours that neighbours in the list do not share: hues a golden angle apart."""
+    red, green, blue = colorsys.hsv_to_rgb((0.58 + index * 0.381966) % 1, 0.75, 0.95)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def own_model(model: Dvis, version: str, quality: dict, max_window: int) -> About:
+    """What there is to say about a model trained here."""
+    config = model.config
+    labels = tuple(ClassLabel(name, "thing", colour(index)) for index, name in enumerate(CLASSES))
+    return About(f"dvis-{config.name}", version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
+                 "trained from random weights with Models/dvis on procedurally rendered videos; see MODEL_CARD.md", quality)
+
+
+def manifest(model: Dvis, about: About, files: dict) -> dict:
+    """The manifest as JSON data. A model without a refiner has neither its entry nor its files."""
+    config = model.config
+    return {
+        "name": about.name, "version": about.version, "task": about.task,
+        "classes": [{"id": index, "name": label.name, "kind": label.kind, "color": label.color} for index, label in enumerate(about.classes)],
+        "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
+        "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side, "divisor": 32,
+                  "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
+        **({} if model.refiner is None else {"refiner": {"max_window": about.max_window}}),
+        "files": files, "license": about.license, "weights_from": about.weights_from, "quality": about.quality,
+    }
