@@ -47,6 +47,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         var model = options.Model;
         if (!manifest.Precisions.Contains(model.Precision))
             Add("model.precision", $"found '{model.Precision}', expected what this model has: {string.Join(", ", manifest.Precisions)}");
+        if (model.Mode != "online" && manifest.RefinerMaxWindow is null)
+            Add("model.mode", $"found '{model.Mode}', expected online: this model has no refiner");
         if (model.Mode != "online" && model.Refiner.Window > manifest.RefinerMaxWindow)
             Add("model.refiner.window", $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner takes no more");
         var labels = manifest.Classes.Select(c => c.Name).ToList();

@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Tests.Support;
+
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
 public sealed class ConfigErrorTests : IDisposable
@@ -84,6 +86,14 @@ public sealed class ConfigErrorTests : IDisposable
     {
         var errors = _folder.Errors("defaults: { queue: { capacity: 0 } }\ncameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }");
         Assert.Equal(["config.yaml:1:32: defaults.queue.capacity: found '0', expected 1 to 64"], errors);
+    }
+
+    [Fact]
+    public void Load_ModelWithoutRefiner_WantsModeOnline()
+    {
+        TinyDvis.Write(Path.Combine(_folder.Root, "Models/default"), TinyDvis.LeaveRefinerAway);
+        Assert.Equal(["config.yaml:2:16: model.mode: found 'semi-online', expected online: this model has no refiner"], _folder.Errors(ConfigFolder.Cameras + "model: { mode: semi-online }"));
+        Assert.Empty(_folder.Errors(ConfigFolder.Cameras + "model: { mode: online }"));
     }
 
     [Fact]

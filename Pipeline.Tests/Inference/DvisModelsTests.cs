@@ -97,6 +97,29 @@ public sealed class DvisModelsTests : IDisposable
     }
 
     [Fact]
+    public void Load_ModelWithoutRefiner_RunsOnlineOnly()
+    {
+        TinyDvis.Write(_temp.Root, TinyDvis.LeaveRefinerAway);
+        Assert.Equal($"{_temp.Root}: the model has no refiner; set model.mode to online, not semi-online.", Refusal(_temp.Root));
+        using var sut = Load(_temp.Root, mode: "online");
+        Assert.Null(sut.Manifest.RefinerMaxWindow);
+        Assert.Equal(["segmenter", "tracker"], sut.Manifest.Files.Keys);
+    }
+
+    [Fact]
+    public void Open_PartOfARefiner_NamesTheRest()
+    {
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            manifest.Remove("refiner");
+            manifest["files"]!.AsObject().Remove("frame_forward");
+        });
+        var message = Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message;
+        Assert.Contains("refiner: missing, expected an object", message, StringComparison.Ordinal);
+        Assert.Contains("files.frame_forward: missing, expected an object", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Open_ManifestMissing_NamesIt()
         => Assert.StartsWith($"{_temp.Path("manifest.json")}: the model's manifest cannot be read: ", Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
 

@@ -65,6 +65,13 @@ internal static class TinyDvis
         return folder;
     }
 
+    /// <summary>The manifest of a model of segmenter and tracker alone.</summary>
+    public static void LeaveRefinerAway(JsonObject manifest)
+    {
+        manifest.Remove("refiner");
+        foreach (var graph in (string[])["frame_forward", "refiner"]) manifest["files"]!.AsObject().Remove(graph);
+    }
+
     /// <summary>A graph from bytes; skips the calling test when there is no ONNX Runtime on this machine.</summary>
     public static OnnxModel Load(Onnx graph, string name = "tiny.onnx")
     {

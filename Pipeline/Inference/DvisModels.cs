@@ -37,6 +37,8 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
         var online = model.Mode == "online";
         if (!folder.Manifest.Precisions.Contains(model.Precision))
             throw new ModelException($"{model.Path}: the model has no {model.Precision} file of any graph, only {string.Join(", ", folder.Manifest.Precisions)}; correct model.precision.");
+        if (!online && folder.Manifest.RefinerMaxWindow is null)
+            throw new ModelException($"{model.Path}: the model has no refiner; set model.mode to online, not {model.Mode}.");
         if (!online && model.Refiner.Window > folder.Manifest.RefinerMaxWindow)
             throw new ModelException($"{model.Path}: model.refiner.window is {model.Refiner.Window}, the model's refiner takes at most {folder.Manifest.RefinerMaxWindow} frames.");
         var loaded = new List<OnnxModel>();

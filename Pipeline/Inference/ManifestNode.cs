@@ -7,6 +7,8 @@ namespace Dvis.Streaming.Pipeline.Inference;
 /// <summary>One object of the manifest with its key path. What is wrong is noted as "key: found, expected" and reading goes on with a dummy.</summary>
 internal readonly struct ManifestNode(JsonElement json, string path, List<string> problems)
 {
+    public bool Has(string key) => Find(key) is not null;
+
     public string Text(string key)
     {
         if (Find(key) is not { ValueKind: JsonValueKind.String } value || string.IsNullOrWhiteSpace(value.GetString())) return Wrong(key, "text", "");

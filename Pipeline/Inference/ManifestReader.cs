@@ -8,6 +8,8 @@ internal sealed partial class ManifestReader
 {
     public static readonly string[] Graphs = ["segmenter", "tracker", "frame_forward", "refiner"];
 
+    private static readonly string[] s_refinement = ["frame_forward", "refiner"];
+
     private readonly List<string> _problems = [];
 
     /// <exception cref="ModelException">Not readable, no JSON, or not a manifest; names every problem with its key.</exception>
@@ -39,7 +41,9 @@ internal sealed partial class ManifestReader
 
     private ModelManifest Read(ManifestNode json)
     {
-        var input = json.Object("input");
+        var (input, files) = (json.Object("input"), json.Object("files"));
+        // A model without a refiner has nothing of it; one that has a part of it must have the rest.
+        var refines = json.Has("refiner") || s_refinement.Any(files.Has);
         return new ModelManifest
         {
             Name = json.Text("name"),
@@ -58,8 +62,8 @@ internal sealed partial class ManifestReader
                 input.ThreeNumbers("mean", float.MinValue),
                 input.ThreeNumbers("std", float.Epsilon),
                 input.OneOf("channel_order", "rgb", "bgr")),
-            RefinerMaxWindow = json.Object("refiner").Integer("max_window", 1, 4096),
-            Files = Files(json.Object("files")),
+            RefinerMaxWindow = refines ? json.Object("refiner").Integer("max_window", 1, 4096) : null,
+            Files = Files(files, refines ? Graphs : Graphs.Except(s_refinement)),
             License = json.Text("license"),
             WeightsFrom = json.Text("weights_from"),
             Quality = json.Raw("quality"),
@@ -80,8 +84,8 @@ internal sealed partial class ManifestReader
         return labels;
     }
 
-    private static Dictionary<string, IReadOnlyDictionary<string, ModelFile>> Files(ManifestNode json)
-        => Graphs.ToDictionary(graph => graph, IReadOnlyDictionary<string, ModelFile> (graph) => Precisions(json.Object(graph)));
+    private static Dictionary<string, IReadOnlyDictionary<string, ModelFile>> Files(ManifestNode json, IEnumerable<string> graphs)
+        => graphs.ToDictionary(graph => graph, IReadOnlyDictionary<string, ModelFile> (graph) => Precisions(json.Object(graph)));
 
     private static Dictionary<string, ModelFile> Precisions(ManifestNode json)
         => json.Properties().ToDictionary(p => p.Key, p => new ModelFile(

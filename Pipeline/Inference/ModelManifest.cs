@@ -31,10 +31,10 @@ public sealed record ModelManifest
 
     public required InputRule Input { get; init; }
 
-    /// <summary>Largest T the refiner takes.</summary>
-    public required int RefinerMaxWindow { get; init; }
+    /// <summary>Largest T the refiner takes; null when the model has none and so runs in mode <c>online</c> only.</summary>
+    public required int? RefinerMaxWindow { get; init; }
 
-    /// <summary>Graph name, then precision.</summary>
+    /// <summary>Graph name, then precision; without <c>frame_forward</c> and <c>refiner</c> when the model does not refine.</summary>
     public required IReadOnlyDictionary<string, IReadOnlyDictionary<string, ModelFile>> Files { get; init; }
 
     public required string License { get; init; }
