@@ -131,6 +131,12 @@ class _Array:
         return torch.from_numpy(np.ascontiguousarray(values, values.dtype.newbyteorder("=")).reshape(shape).copy())
 
 
+def _from_buffer(raw: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
+    array = _Array()
+    array.state = (1, shape, dtype, order == "F", bytes(raw))
+    return array
+
+
 class _Stand:
     """Stands in for a function or type of the pickle; holds no state that the pickle could change."""
 
@@ -160,8 +166,8 @@ _STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloa
 _STORAGE_TYPES = {name: _Stand(_no_call) for name in _STORAGES}
 _DTYPE_OF = {id(stand): _STORAGES[name] for name, stand in _STORAGE_TYPES.items()}
 
-_reconstruct = _Stand(lambda *_: _Array())
-_number = _Stand(_scalar)
+# numpy's functions under their names of version 1 and 2
+_NUMPY = {"multiarray._reconstruct": _Stand(lambda *_: _Array()), "multiarray.scalar": _Stand(_scalar), "numeric._frombuffer": _Stand(_from_buffer)}
 _GLOBALS = {
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "Counter"): _Stand(dict),   # in the state of learning rate schedules
@@ -171,8 +177,7 @@ _GLOBALS = {
     ("_codecs", "encode"): _Stand(lambda text, *_: text.encode("latin1")),
     ("numpy", "ndarray"): _Stand(_no_call),
     ("numpy", "dtype"): _Stand(lambda code, *_: _Dtype(code)),
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _number for core in ("core", "_core")},
+    **{tuple(f"numpy.{core}.{name}".rsplit(".", 1)): stand for core in ("core", "_core") for name, stand in _NUMPY.items()},
     **{("torch", name): stand for name, stand in _STORAGE_TYPES.items()},
 }
 

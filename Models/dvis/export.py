@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from .manifest import About, manifest, own_model
 from .model import Dvis
 from .protobuf import declare_outputs
+from .segmenter import coarser, shrink
 
 OPSET = 16
+PICTURES = 8   # of which the one farthest from the thresholds of masked attention becomes the segmenter's reference
 
 
 class _Segment(nn.Module):
@@ -132,7 +134,7 @@ def write_graph(module: nn.Module, path: Path, inputs: dict[str, Tensor], output
 
 
 def reference_inputs(model: Dvis) -> dict[str, Tensor]:
-    """A small seeded input for every graph: two pictures, a clip of three frames, one new and one running stream."""
+    """A small seeded input for every graph: two pictures of 32 x 64, a clip of three frames, one new and one running stream."""
     random = np.random.default_rng(20)
     config = model.config
 
@@ -140,10 +142,21 @@ def reference_inputs(model: Dvis) -> dict[str, Tensor]:
         return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
 
     queries, hidden = config.queries, config.hidden
+    pictures = [normal(2, 3, 32, 64) for _ in range(PICTURES)]
     return {
-        "segmenter.image": normal(2, 3, 32, 64),
+        "segmenter.image": max(pictures, key=lambda picture: mask_margin(model, picture)),
         "tracker.frame_embeds": normal(2, queries, hidden), "tracker.matched_embeds": normal(2, queries, hidden),
         "tracker.reference": normal(2, queries, hidden), "tracker.is_first": torch.tensor([1.0, 0.0]),
         "frame_forward.frame_embeds": normal(2, queries, hidden),
         "refiner.instance_embeds": normal(3, queries, hidden), "refiner.memory": normal(3, queries, hidden),
     }
+
+
+def mask_margin(model: Dvis, image: Tensor) -> float:
+    """How near a mask logit comes to the threshold of masked attention, over all layers.
+
+    There a step lies: a logit on its other side opens or closes a cell, and the answer jumps. Two right runtimes agree closely only away from it."""
+    with torch.no_grad():
+        levels, mask_features, _ = model.sem_seg_head.pixel_decoder(model.backbone(image))
+        answers = model.sem_seg_head.predictor(levels, mask_features)[:-1]
+        return min(shrink(answer.masks, coarser(layer)).abs().min().item() for layer, answer in enumerate(answers))

@@ -139,7 +139,7 @@ class MaskedDecoder(nn.Module):
 
     def _layer(self, layer: int, x: Tensor, position: Tensor, keys, values, masks: Tensor, queries: int) -> Tensor:
         level = layer % 3
-        blocked = attention_mask(masks, 2 ** (3 - level))
+        blocked = attention_mask(masks, coarser(layer))
         x = self.transformer_cross_attention_layers[layer](x, x + position, keys[level], values[level], blocked)
         if x.shape[1] == queries:
             x = self.transformer_self_attention_layers[layer](x, position)
@@ -160,9 +160,19 @@ class MaskedDecoder(nn.Module):
 
 def attention_mask(masks: Tensor, factor: int) -> Tensor:
     """Mask logits [B,Q,h,w] -> 1 where a query must not look, [B,Q,(h/factor)*(w/factor)]; a row that sees nothing sees everything."""
-    small = F.interpolate(masks.detach(), scale_factor=1 / factor, mode="bilinear", align_corners=False).flatten(2)
+    small = shrink(masks.detach(), factor).flatten(2)
     blocked = (small < 0).to(masks.dtype)
     return blocked * (blocked.amin(-1, keepdim=True) < 1).to(masks.dtype)
+
+
+def coarser(layer: int) -> int:
+    """How many times coarser than the mask features the level is that a layer looks at."""
+    return 2 ** (3 - layer % 3)
+
+
+def shrink(masks: Tensor, factor: int) -> Tensor:
+    """Mask logits [B,Q,h,w] at the resolution of a level that is `factor` times coarser."""
+    return F.interpolate(masks, scale_factor=1 / factor, mode="bilinear", align_corners=False)
 
 
 BACKBONES = {"compact": CompactBackbone, "resnet": ResNet, "swin": Swin}
