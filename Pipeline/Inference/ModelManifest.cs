@@ -54,7 +54,7 @@ public sealed record ModelManifest
     public string PrecisionOf(string graph, string wanted) => Files[graph].ContainsKey(wanted) ? wanted : "fp32";
 
     /// <summary>That file; null when the model has none of the graph, as a model without a refiner has none of it.</summary>
-    public ModelFile? FileOf(string graph, string wanted) => Files[graph].GetValueOrDefault(PrecisionOf(graph, wanted));
+    public ModelFile? FileOf(string graph, string wanted) => Files.ContainsKey(graph) ? Files[graph].GetValueOrDefault(PrecisionOf(graph, wanted)) : null;
 }
 
 /// <summary>How this frame's queries come into the order of the last ones.</summary>
