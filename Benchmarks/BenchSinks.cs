@@ -17,8 +17,10 @@ internal static class BenchSinks
     public static IEnumerable<IResultSink> Create(string? server, ModelManifest model, PipelineMetrics metrics)
     {
         if (server is null) return [];
-        var context = new SinkContext("bench", Ulid.New(TimeProvider.System), "bench", "", 0,
-            new SinkModel(model.Name, model.Version, model.Task, $"{model.Name}/{model.Version}", model.Classes, []), [new SinkCamera(PipelineRun.Camera, Publish)]);
-        return [new MqttSink(new MqttOptions { Servers = [server] }, context, metrics, TimeProvider.System, NullLogger<MqttSink>.Instance)];
+        return [new MqttSink(new MqttOptions { Servers = [server] }, Context(model), metrics, TimeProvider.System, NullLogger<MqttSink>.Instance)];
     }
+
+    public static SinkContext Context(ModelManifest model) => new(
+        "bench", Ulid.New(TimeProvider.System), "bench", "", 0,
+        new SinkModel(model.Name, model.Version, model.Task, $"{model.Name}/{model.Version}", model.Classes, []), [new SinkCamera(PipelineRun.Camera, Publish)]);
 }

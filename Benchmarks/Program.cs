@@ -41,12 +41,36 @@ transcript.SetAction(parsed =>
 var videos = new Argument<string[]>("videos") { Description = "Rendered videos with their truth beside them (python3 -m dvis render).", Arity = ArgumentArity.OneOrMore };
 var clip = new Option<int[]>("--refiner") { DefaultValueFactory = _ => [20, 5, 5], Description = "Window, stride, lookahead.", Arity = new ArgumentArity(3, 3), AllowMultipleArgumentsPerToken = true };
 var similarity = new Option<double>("--reidentify") { DefaultValueFactory = _ => new TrackOptions().ReidentifySimilarity, Description = "Option reidentify_similarity." };
-var quality = new Command("quality", "Detection, masks and ids of what the service publishes, against rendered truth.") { model, clip, similarity, videos };
+var precision = new Option<string>("--precision") { DefaultValueFactory = _ => "fp32", Description = "Which of the model's files." };
+var quality = new Command("quality", "Detection, masks and ids of what the service publishes, against rendered truth.") { model, precision, clip, similarity, videos };
 quality.SetAction(async (parsed, _) =>
 {
     var lengths = parsed.GetRequiredValue(clip);
-    var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Refiner = new RefinerOptions { Window = lengths[0], Stride = lengths[1], Lookahead = lengths[2] } };
+    var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Refiner = new RefinerOptions { Window = lengths[0], Stride = lengths[1], Lookahead = lengths[2] } };
     using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
     await Quality.RunAsync(models, options.Refiner, new TrackOptions { ReidentifySimilarity = parsed.GetRequiredValue(similarity) }, parsed.GetRequiredValue(videos));
 });
-return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript }.Parse(args).InvokeAsync();
+var precisions = new Option<string[]>("--precision") { DefaultValueFactory = _ => ["fp32"], Description = "Precisions of the model, measured in turn.", AllowMultipleArgumentsPerToken = true };
+var clips = new Option<string[]>("--clips") { DefaultValueFactory = _ => ["20/5/5"], Description = "Clips as WINDOW/STRIDE/LOOKAHEAD.", AllowMultipleArgumentsPerToken = true };
+var size = new Option<int[]>("--size") { DefaultValueFactory = _ => [512, 320], Description = "Width and height of the pictures.", Arity = new ArgumentArity(2, 2), AllowMultipleArgumentsPerToken = true };
+var segmented = new Option<int>("--segmented") { DefaultValueFactory = _ => 3, Description = "Frames the segmenter sees in each round." };
+var objects = new Option<int>("--objects") { DefaultValueFactory = _ => 10, Description = "Masks made and published of every frame." };
+var stages = new Command("stages", "Milliseconds a frame of every step, and their share of the segmenter.") { model, precisions, threads, clips, size, segmented, rounds, objects };
+stages.SetAction(async (parsed, _) =>
+{
+    var parts = parsed.GetRequiredValue(clips).Select(text => Array.ConvertAll(text.Split('/'), side => int.Parse(side, CultureInfo.InvariantCulture)));
+    var runs = parts.Select(part => new RefinerOptions { Window = part[0], Stride = part[1], Lookahead = part[2] }).ToArray();
+    var (sides, count) = (parsed.GetRequiredValue(size), parsed.GetRequiredValue(segmented));
+    foreach (var t in parsed.GetRequiredValue(threads))
+        await Stages.RunAsync(parsed.GetRequiredValue(model), parsed.GetRequiredValue(precisions), new RuntimeOptions { Threads = t }, runs, (sides[0], sides[1]), count, parsed.GetRequiredValue(rounds), parsed.GetRequiredValue(objects));
+});
+var others = new Option<string[]>("--precision") { DefaultValueFactory = _ => ["int8"], Description = "Precisions to compare with fp32.", AllowMultipleArgumentsPerToken = true };
+var clipVideos = new Argument<string[]>("videos") { Description = "Videos that calibration has not seen.", Arity = ArgumentArity.OneOrMore };
+var step = new Option<int>("--step") { DefaultValueFactory = _ => 10, Description = "Every so-manieth frame is compared." };
+var compared = new Option<int>("--frames") { DefaultValueFactory = _ => 20, Description = "Frames compared of each video." };
+var write = new Option<bool>("--write") { Description = "Enter the figures in the manifest (quality.precision)." };
+var loss = new Command("precision", "What a precision loses against fp32, over the objects that fp32 is sure of.") { model, others, step, compared, write, clipVideos };
+loss.SetAction((parsed, _) => PrecisionLoss.RunAsync(
+    parsed.GetRequiredValue(model), parsed.GetRequiredValue(others), new RuntimeOptions(), parsed.GetRequiredValue(clipVideos), parsed.GetRequiredValue(step),
+    parsed.GetRequiredValue(compared), new TrackOptions().MinScore, parsed.GetValue(write)));
+return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss }.Parse(args).InvokeAsync();

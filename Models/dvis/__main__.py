@@ -1,4 +1,4 @@
-"""Command line of the models: python3 -m dvis <render|sample|train|eval|export|import> --help (run it in Models/)."""
+"""Command line of the models: python3 -m dvis <render|sample|train|eval|export|import|quantise> --help (run it in Models/)."""
 from __future__ import annotations
 
 import argparse
@@ -58,6 +58,7 @@ def main() -> None:
     export.add_argument("--version", default="1.0.0")
 
     _import_options(commands.add_parser("import", help="an official DVIS or MinVIS checkpoint becomes a model folder"))
+    _quantise_options(commands.add_parser("quantise", help="fp16 and int8 files beside the fp32 ones of a model folder"))
 
     arguments = parser.parse_args()
     if arguments.command in ("render", "sample", "dataset"):
@@ -65,9 +66,12 @@ def main() -> None:
 
     import torch
 
+    torch.set_num_threads(arguments.threads)
+    if arguments.command == "quantise":
+        return _quantise(arguments)
+
     from .model import build
 
-    torch.set_num_threads(arguments.threads)
     if arguments.command == "import":
         return _import(arguments)
     model = build()
@@ -130,6 +134,33 @@ def _render(arguments) -> None:
         print("objects by occlusion:", ", ".join(f"{count} {name}" for name, count in objects.items()))
     else:
         write(make_scene(arguments.tier, arguments.seed), arguments.frames, arguments.out, arguments.out.with_suffix(".json"))
+
+
+def _quantise_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", type=Path, default=Path("default"), help="model folder with its fp32 graphs; its manifest is updated")
+    command.add_argument("--precision", default="int8,fp16", help="some of int8,fp16")
+    command.add_argument("--frames", type=Path, nargs="+", default=[], help="pictures, folders of pictures or videos to calibrate with (default: rendered scenes)")
+    command.add_argument("--count", type=int, default=64, help="pictures to calibrate with, spread evenly over what is given")
+    command.add_argument("--int8-graphs", default="segmenter", help="graphs that get an int8 file: some of segmenter,tracker,frame_forward,refiner")
+    command.add_argument("--keep", default="", help="regular expression of node names that stay float32 in the int8 files")
+
+
+def _quantise(arguments) -> None:
+    try:
+        from .calibrate import GRAPHS, quantise, read, scenes
+    except ImportError as error:
+        raise SystemExit(f"quantise needs a package more than the other commands: {error}; on Debian: apt-get install python3-onnx") from None
+    precisions, graphs = arguments.precision.split(","), arguments.int8_graphs.split(",")
+    for name, allowed in [(p, ("int8", "fp16")) for p in precisions] + [(g, GRAPHS) for g in graphs]:
+        if name not in allowed:
+            raise SystemExit(f"'{name}' is none of {', '.join(allowed)}")
+    try:
+        pictures = read(arguments.frames, arguments.count) if arguments.frames else scenes(arguments.count)
+        source = ", ".join(path.name for path in arguments.frames) or "rendered scenes"
+        for path in quantise(arguments.model, precisions, pictures, source, graphs, arguments.keep):
+            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"quantise: {error}") from None
 
 
 def _load(model, run: Path) -> None:
