@@ -95,29 +95,42 @@ def _import_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, required=True, help="the model folder")
     command.add_argument("--mode", choices=("auto", "offline", "online", "segmenter"), default="auto", help="what the checkpoint must be; segmenter: MinVIS")
     command.add_argument("--input", type=_size, default=None, metavar="HxW", help="pictures are scaled into this size; short for the two sides")
-    command.add_argument("--shorter-side", type=int, default=None, help="default: as the official configuration of arch and task")
-    command.add_argument("--largest-side", type=int, default=None)
-    command.add_argument("--max-window", type=int, default=1024, help="longest clip the refiner is given, in frames")
+    command.add_argument("--shorter-side", type=_up_to(8192), default=None, help="default: as the official configuration of arch and task")
+    command.add_argument("--largest-side", type=_up_to(8192), default=None)
+    command.add_argument("--max-window", type=_up_to(4096), default=1024, help="longest clip the refiner is given, in frames")
     command.add_argument("--name", default=None)
     command.add_argument("--version", default="1.0.0")
     command.add_argument("--license", default="that of the checkpoint")
 
 
+def _up_to(highest: int):
+    """A whole number from 1."""
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(f"found {text}, expected a whole number from 1 to {highest}")
+        return int(text)
+    return parse
+
+
 def _size(text: str) -> tuple[int, int]:
-    height, width = (int(side) for side in text.lower().split("x"))
-    if min(height, width) < 1:
-        raise ValueError(text)
+    """HxW -> shorter and longer side."""
+    sides = text.lower().split("x")
+    if len(sides) != 2:
+        raise argparse.ArgumentTypeError(f"found {text}, expected HxW, such as 480x864")
+    height, width = map(_up_to(8192), sides)
     return min(height, width), max(height, width)
 
 
 def _import(arguments) -> None:
     from .checkpoint import CheckpointError
     from .importing import Request, run
+    if arguments.input and (arguments.shorter_side or arguments.largest_side):
+        raise SystemExit("dvis import: give --input, or --shorter-side and --largest-side, not both.")
     shorter, largest = arguments.input or (arguments.shorter_side, arguments.largest_side)
     try:
         model = run(Request(arguments.checkpoint, arguments.arch, arguments.task, arguments.classes, arguments.out, arguments.mode, shorter, largest,
                             arguments.max_window, arguments.name, arguments.version, arguments.license))
-    except CheckpointError as error:
+    except (CheckpointError, OSError) as error:
         raise SystemExit(f"dvis import: {error}") from None
     print(f"{arguments.out}: {model.config.name}, {model.mode}, {model.config.classes} classes")
 

@@ -1,6 +1,8 @@
 """`import`: strict by name and shape, and what it writes."""
 import hashlib
 import json
+import subprocess
+import sys
 import tempfile
 import unittest
 from dataclasses import replace
@@ -178,6 +180,21 @@ class Folder(unittest.TestCase):
                  for entry in reference if entry["graph"] == "tracker"}
         torch.testing.assert_close(value["instance_embeds"], torch.stack((value["frame_embeds"][0], value["matched_embeds"][1])))   # a new and a running stream
         torch.testing.assert_close(value["reference_out"], value["instance_embeds"])
+
+    def test_the_command_ends_with_one_sentence(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder)
+            (path / "classes.txt").write_text("a\n")
+            torch.save({"weight": torch.ones(1)}, path / "x.pth")
+            command = [sys.executable, "-m", "dvis", "--threads", "1", "import", "--checkpoint", path / "x.pth", "--arch", "r50", "--task", "vis", "--classes", path / "classes.txt",
+                       "--out", path / "out"]
+            for more, words in (([], "It is no checkpoint of DVIS or MinVIS."), (["--input", "480x864", "--shorter-side", "480"], "not both."),
+                                (["--input", "480"], "found 480, expected HxW, such as 480x864"), (["--max-window", "0"], "found 0, expected a whole number from 1 to 4096")):
+                result = subprocess.run([*command, *more], cwd=context.MODELS, capture_output=True, text=True)
+                self.assertNotEqual(0, result.returncode)
+                self.assertTrue(result.stderr.rstrip().endswith(words), result.stderr)
+                self.assertNotIn("Traceback", result.stderr)
+            self.assertFalse((path / "out").exists())
 
     def test_the_wrong_mode_writes_nothing(self):
         with mock.patch("dvis.importing.write_folder") as write, self.assertRaises(CheckpointError):

@@ -1,4 +1,6 @@
-"""The R50 networks against what the official code answered with the same weights (../shared/data/cases/dvis; left out where that folder is absent)."""
+"""The R50 networks against what the official code answered with the same weights (../shared/data/cases/dvis; left out where that folder is absent).
+
+python3 tests/test_official.py also prints the largest difference of every comparison."""
 import tempfile
 import unittest
 from pathlib import Path
@@ -31,6 +33,8 @@ def logits(dump, name: str, windows: int) -> torch.Tensor:
 
 @unittest.skipUnless(CASES.is_dir(), "../shared/data/cases/dvis is not there")
 class Official(unittest.TestCase):
+    shows = False
+
     @classmethod
     def setUpClass(cls):
         torch.set_grad_enabled(False)
@@ -48,6 +52,8 @@ class Official(unittest.TestCase):
         torch.set_grad_enabled(True)
 
     def near(self, found: torch.Tensor, expected: torch.Tensor, tolerance: float):
+        if self.shows:
+            print(f"{self._testMethodName}: {(found - expected).abs().max():.1e} of {expected.abs().max():.1f}")
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
 
     def test_names_and_shapes_are_the_official_ones(self):
@@ -107,4 +113,5 @@ class Official(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    Official.shows = True
     unittest.main()
