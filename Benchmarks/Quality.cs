@@ -1,5 +1,7 @@
 using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Evaluation;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Benchmarks;
@@ -20,9 +22,9 @@ internal static class Quality
             await run.StartAsync();
             await run.RunAsync();
             await run.DisposeAsync();
-            var truth = new Truth(Path.ChangeExtension(video, ".json"));
-            provisional.Add(truth, sink.Provisional(truth.Frames), models.Manifest);
-            final.Add(truth, sink.Final(truth.Frames), models.Manifest);
+            using var truth = YtvisTruth.Open(Path.ChangeExtension(video, ".json"));
+            provisional.Add(truth, sink.Provisional(truth.Videos[0].Length), models.Manifest);
+            final.Add(truth, sink.Final(truth.Videos[0].Length), models.Manifest);
         }
 
         Console.WriteLine($"{videos.Count} videos | recall | mean IoU | right class | link accuracy | link, misses count | ids kept over gaps | ids an object | false, share of what is said");
@@ -35,20 +37,21 @@ internal static class Quality
         private int _visible, _found, _rightClass, _pairs, _bothFound, _linked, _gaps, _kept, _objects, _ids, _said, _false;
         private double _iou;
 
-        public void Add(Truth truth, List<Said>[] frames, ModelManifest model)
+        public void Add(YtvisTruth truth, List<Said>[] frames, ModelManifest model)
         {
             var matched = new HashSet<(int Frame, long Id)>();
-            for (var o = 0; o < truth.Objects; o++)
+            var names = truth.Categories.ToDictionary(c => c.Id, c => c.Name);
+            foreach (var wanted in truth.Objects(truth.Videos[0]))
             {
                 long? last = null;
                 var (lastFrame, lastVisible, returning) = (-1, -1, false);
                 var ids = new HashSet<long>();
-                for (var f = 0; f < truth.Frames; f++)
+                for (var f = 0; f < frames.Length; f++)
                 {
-                    if (truth.Mask(o, f) is not { } mask || mask.Count(m => m) < SmallestArea) continue;
+                    if (wanted.Masks[f] is not { } mask || mask.Area < SmallestArea) continue;
                     _visible++;
                     returning |= last is not null && f - lastVisible > 5;
-                    var best = frames[f].Select(s => (Said: s, IoU: Truth.IoU(s.Mask, mask))).DefaultIfEmpty().MaxBy(s => s.IoU);
+                    var best = frames[f].Select(s => (Said: s, IoU: RunLengths.IoU(s.Mask, mask))).DefaultIfEmpty().MaxBy(s => s.IoU);
                     _iou += best.IoU;
                     var id = best.IoU >= 0.5 ? best.Said!.Id : (long?)null;
                     if (id is { } found)
@@ -56,7 +59,7 @@ internal static class Quality
                         _found++;
                         ids.Add(found);
                         matched.Add((f, found));
-                        if (model.Classes[best.Said!.ClassId].Name == truth.Class(o)) _rightClass++;
+                        if (model.Classes[best.Said!.ClassId].Name == names[wanted.CategoryId]) _rightClass++;
                         if (returning)
                         {
                             _gaps++;
@@ -97,7 +100,7 @@ internal static class Quality
         private static string Share(int part, int whole) => whole == 0 ? "–" : $"{(double)part / whole:0.000}";
     }
 
-    private sealed record Said(long Id, int ClassId, bool[] Mask);
+    private sealed record Said(long Id, int ClassId, RunLengthMask Mask);
 
     private sealed class CollectingSink : IResultSink
     {
@@ -111,7 +114,7 @@ internal static class Quality
         {
             var said = Empty(frames);
             foreach (var result in _messages.OfType<ProvisionalResult>())
-                said[result.Frame.FrameId].AddRange(result.Tracks.Where(t => t.Mask is not null).Select(t => new Said(t.Number, t.ClassId, Truth.Decode(t.Mask!.Counts))));
+                said[result.Frame.FrameId].AddRange(result.Tracks.Where(t => t.Mask is not null).Select(t => new Said(t.Number, t.ClassId, t.Mask!)));
             return said;
         }
 
@@ -120,7 +123,7 @@ internal static class Quality
             var said = Empty(frames);
             foreach (var track in _messages.OfType<FinalResult>().SelectMany(r => r.Tracks))
                 foreach (var seen in track.Frames.Where(s => s is { Visible: true, Mask: not null }))
-                    said[seen.FrameId].Add(new Said(track.Number, track.ClassId, Truth.Decode(seen.Mask!.Counts)));
+                    said[seen.FrameId].Add(new Said(track.Number, track.ClassId, seen.Mask!));
             return said;
         }
 

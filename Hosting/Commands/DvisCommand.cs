@@ -5,14 +5,14 @@ using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary>The command line: <c>dvis run | validate | probe | eval</c>.</summary>
+/// <summary>The command line: <c>dvis run | validate | probe | eval | models</c>.</summary>
 internal static class DvisCommand
 {
     public static async Task<int> InvokeAsync(string[] args)
     {
         var root = new RootCommand("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
         {
-            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(),
+            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(), ModelsCommand.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Text.Json;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -7,53 +5,77 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Dvis.Streaming.Pipeline.Tests.Inference;
 
 /// <summary>The shipped graphs, run here, against PyTorch's answers that the exporter wrote beside them.</summary>
-public sealed class ReferenceAnswersTests
+public sealed class ReferenceAnswersTests : IDisposable
 {
-    // float32 through tens of layers in another order of summation.
-    private const float Tolerance = 2e-3f;
+    private readonly TempFolder _temp = new();
 
     [Theory]
     [InlineData("segmenter")]
     [InlineData("tracker")]
     [InlineData("frame_forward")]
     [InlineData("refiner")]
-    public void Run_ShippedGraph_GivesPyTorchsAnswers(string graph)
+    public void Compare_ShippedGraph_GivesPyTorchsAnswers(string graph)
     {
         TinyDvis.RequireRuntime();
-        var folder = ShippedModel();
-        using var model = OnnxModel.Load(ModelFolder.Open(folder).File(graph, "fp32"), TinyDvis.Runtime, NullLogger.Instance);
-        var tensors = Reference(folder).Where(t => t.Graph == graph).ToArray();
-        var inputs = model.Inputs.Select(spec => tensors.Single(t => t.Role == "input" && t.Name == spec.Name).Value).ToArray();
-        var expected = model.Outputs.Select(spec => tensors.Single(t => t.Role == "output" && t.Name == spec.Name).Value).ToArray();
-        var found = expected.Select(t => new Tensor(t.Shape)).ToArray();
+        var folder = ModelFolder.Open(Repo.Path("Models/default"));
+        var answers = ReferenceAnswers.Open(folder.Path);
+        if (answers is null) Assert.Skip("Models/default has no reference answers.");
+        using var model = OnnxModel.Load(folder.File(graph, "fp32"), TinyDvis.Runtime, NullLogger.Instance);
 
-        model.Run(inputs, found);
+        var deviations = answers.Compare(graph, model, ReferenceAnswers.DefaultTolerance("fp32"));
 
-        for (var i = 0; i < found.Length; i++)
-        {
-            // Relative to the tensor's own scale, so that large logits and small embeddings are held to the same mark.
-            var scale = Math.Max(1, expected[i].Span.ToArray().Max(MathF.Abs));
-            var worst = expected[i].Span.ToArray().Zip(found[i].Span.ToArray(), (e, f) => MathF.Abs(e - f)).Max();
-            Assert.True(worst <= Tolerance * scale, $"{model.Outputs[i]}: off by {worst} at a scale of {scale}.");
-        }
+        Assert.Equal(model.Outputs.Select(o => o.Name), deviations.Select(d => d.Tensor));
+        Assert.All(deviations, d => Assert.True(d.Passes, $"{d}"));
     }
 
-    private static string ShippedModel()
+    [Theory]
+    [InlineData(0.01f, null, 0.1, true)]
+    [InlineData(0.3f, null, 0.1, false)]
+    [InlineData(0.3f, 0.2, 0.1, true)]
+    [InlineData(0.5f, 0.2, 0.1, false)]
+    [InlineData(0.5f, null, null, true)]
+    public void Compare_Difference_IsHeldToTheTensorsScale(float off, double? own, double? tolerance, bool passes)
     {
-        var folder = Repo.Path("Models/default");
-        if (!File.Exists(Path.Combine(folder, "reference.json"))) Assert.Skip("Models/default has no reference answers.");
-        return folder;
+        using var model = TinyDvis.Load(TinyDvis.FrameForward());
+        // The reference is [1, 2] and off by `off` at its end; its scale is 2.
+        Write([1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, off], own);
+        var deviation = Assert.Single(ReferenceAnswers.Open(_temp.Root)!.Compare("frame_forward", model, tolerance));
+        Assert.Equal((off, 2.0, passes), ((float)deviation.Largest, deviation.Scale, deviation.Passes));
     }
 
-    private static IEnumerable<(string Graph, string Role, string Name, Tensor Value)> Reference(string folder)
+    [Fact]
+    public void Compare_OutputThatIsNoNumber_Fails_EvenWithoutABound()
     {
-        using var index = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "reference.json")));
-        var raw = File.ReadAllBytes(Path.Combine(folder, "reference.bin"));
-        foreach (var entry in index.RootElement.GetProperty("tensors").EnumerateArray())
-        {
-            var tensor = new Tensor([.. entry.GetProperty("shape").EnumerateArray().Select(s => s.GetInt64())]);
-            MemoryMarshal.Cast<byte, float>(raw.AsSpan(entry.GetProperty("offset").GetInt32(), tensor.Length * sizeof(float))).CopyTo(tensor.Span);
-            yield return (entry.GetProperty("graph").GetString()!, entry.GetProperty("role").GetString()!, entry.GetProperty("name").GetString()!, tensor);
-        }
+        using var model = TinyDvis.Load(TinyDvis.FrameForward());
+        Write([1, 2, 0, 0, 0, 0, float.NaN, 0, 0, 0, 0, 0], new float[12], null);
+        Assert.False(Assert.Single(ReferenceAnswers.Open(_temp.Root)!.Compare("frame_forward", model, null)).Passes);
+    }
+
+    [Theory]
+    [InlineData("""{"tensors": 3}""", "tensors: expected a list")]
+    [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [4], "offset": 4}]}""", "tensors[0]: expected graph, role, name, shape and offset")]
+    [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [1099511627776, 1099511627776], "offset": 0}]}""", "tensors[0]: expected")]
+    [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [1], "offset": 0, "tolerance": 0}]}""", "tensors[0]: expected")]
+    [InlineData("[", "cannot be read")]
+    public void Open_WrongAnswers_SaysWhere(string json, string says)
+    {
+        File.WriteAllText(_temp.Path("reference.json"), json);
+        File.WriteAllBytes(_temp.Path("reference.bin"), new byte[16]);
+        Assert.Contains(says, Assert.Throws<ModelException>(() => ReferenceAnswers.Open(_temp.Root)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Open_NoAnswers_IsNull() => Assert.Null(ReferenceAnswers.Open(_temp.Root));
+
+    public void Dispose() => _temp.Dispose();
+
+    private void Write(float[] input, float[] output, double? tolerance)
+    {
+        File.WriteAllBytes(_temp.Path("reference.bin"), [.. input.Concat(output).SelectMany(BitConverter.GetBytes)]);
+        var own = tolerance is { } t ? FormattableString.Invariant($", \"tolerance\": {t}") : "";
+        File.WriteAllText(_temp.Path("reference.json"), $$"""
+            {"tensors": [{"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
+                         {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 48{{own}}}]}
+            """);
     }
 }

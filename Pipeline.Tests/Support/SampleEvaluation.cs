@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
@@ -101,35 +102,13 @@ internal sealed class SampleEvaluation
         {
             if (_objects[i].Runs[t] is not { } runs) continue;
             for (var c = 0; c < claims.Count; c++)
-                if (IoU(runs, claims[c].Mask.Counts) is > 0 and var iou) pairs.Add((i, c, iou));
+                if (RunLengths.IoU(RunLengths.FromCounts(claims[c].Mask.Width, claims[c].Mask.Height, runs), claims[c].Mask) is > 0 and var iou) pairs.Add((i, c, iou));
         }
 
         var (objects, taken) = (new HashSet<int>(), new HashSet<int>());
         foreach (var (i, c, iou) in pairs.OrderByDescending(p => p.IoU))
             if (!objects.Contains(i) && !taken.Contains(c) && objects.Add(i) && taken.Add(c))
                 _matches[(i, t)] = new Match(iou, claims[c].Track, claims[c].ClassId == _objects[i].ClassId);
-    }
-
-    /// <summary>IoU of two run-length masks of one size, without unfolding them.</summary>
-    private static double IoU(int[] a, int[] b)
-    {
-        var (i, j, inA, inB) = (0, 0, false, false);
-        var (leftA, leftB) = (a[0], b[0]);
-        long both = 0, any = 0;
-        while (true)
-        {
-            while (leftA == 0 && ++i < a.Length) (leftA, inA) = (a[i], !inA);
-            while (leftB == 0 && ++j < b.Length) (leftB, inB) = (b[j], !inB);
-            if (i >= a.Length || j >= b.Length) break;
-            var step = Math.Min(leftA, leftB);
-            if (inA && inB) both += step;
-            if (inA || inB) any += step;
-            leftA -= step;
-            leftB -= step;
-        }
-
-        Assert.Equal(a.Sum(), b.Sum());
-        return any == 0 ? 0 : (double)both / any;
     }
 
     private TruthObject Read(JsonElement annotation)

@@ -62,14 +62,30 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
 
         OnnxModel LoadGraph(string name, int batch)
         {
-            var graph = OnnxModel.Load(folder.File(name, folder.Manifest.PrecisionOf(name, model.Precision)), runtime, logger);
+            var graph = DvisModels.LoadGraph(folder, name, folder.Manifest.PrecisionOf(name, model.Precision), batch, runtime, logger);
             loaded.Add(graph);
             used.Add(name);
+            return graph;
+        }
+    }
+
+    /// <summary>One graph, proved to fit the manifest; the caller disposes it.</summary>
+    /// <exception cref="ModelException">The file is missing or another one, or the graph does not fit.</exception>
+    internal static OnnxModel LoadGraph(ModelFolder folder, string name, string precision, int batch, RuntimeOptions runtime, ILogger logger)
+    {
+        var graph = OnnxModel.Load(folder.File(name, precision), runtime, logger);
+        try
+        {
             var contract = ModelContract.For(name, folder.Manifest);
             contract.Check(graph);
             var size = InputGeometry.For(1920, 1080, folder.Manifest.Input, folder.Manifest.MaskStride); // any: the sides are free
             contract.Prove(graph, batch, size.PaddedHeight, size.PaddedWidth, folder.Manifest.MaskStride);
             return graph;
+        }
+        catch
+        {
+            graph.Dispose();
+            throw;
         }
     }
 

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Sinks.Payloads;
@@ -9,8 +10,9 @@ internal readonly record struct MaskCrop(int X, int Y, int Width, int Height)
     public static MaskCrop Of(RunLengthMask mask, List<uint> runs)
     {
         runs.Clear();
-        var box = Bounds(mask);
-        if (box.Width == 0) return box;
+        var (x, y, columns, rows) = RunLengths.Bounds(mask);
+        var box = new MaskCrop(x, y, columns, rows);
+        if (columns == 0) return box;
         var (height, start, written) = (mask.Height, 0L, 0L);
         for (var i = 0; i < mask.Counts.Length; start += mask.Counts[i++])
         {
@@ -34,23 +36,5 @@ internal readonly record struct MaskCrop(int X, int Y, int Width, int Height)
         var rest = (long)box.Width * box.Height - written;
         if (rest > 0) runs.Add((uint)rest);
         return box;
-    }
-
-    private static MaskCrop Bounds(RunLengthMask mask)
-    {
-        var (left, right, top, bottom) = (int.MaxValue, -1, int.MaxValue, -1);
-        var (height, start) = (mask.Height, 0L);
-        for (var i = 0; i < mask.Counts.Length; start += mask.Counts[i++])
-        {
-            if (i % 2 == 0 || mask.Counts[i] == 0) continue;
-            var end = start + mask.Counts[i] - 1;
-            var (first, last) = ((int)(start / height), (int)(end / height));
-            left = Math.Min(left, first);
-            right = Math.Max(right, last);
-            top = Math.Min(top, first == last ? (int)(start % height) : 0);
-            bottom = Math.Max(bottom, first == last ? (int)(end % height) : height - 1);
-        }
-
-        return right < 0 ? default : new(left, top, right - left + 1, bottom - top + 1);
     }
 }

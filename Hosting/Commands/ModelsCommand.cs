@@ -1,0 +1,130 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Inference.Onnx;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dvis.Streaming.Hosting.Commands;
+
+/// <summary><c>dvis models inspect</c> tells what a model folder holds, <c>dvis models verify</c> whether it works here.</summary>
+internal static class ModelsCommand
+{
+    private static readonly string[] s_precisions = ["fp32", "fp16", "int8"];
+
+    public static Command Create() => new("models", "Inspects and verifies model folders.") { Inspect(), Verify() };
+
+    private static Command Inspect()
+    {
+        var folder = Folder();
+        var command = new Command("inspect", "Prints what a model is and what its files hold.") { folder };
+        command.SetAction(parsed =>
+        {
+            foreach (var line in Describe(ModelFolder.Open(parsed.GetValue(folder)!))) Console.Out.WriteLine(line);
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static Command Verify()
+    {
+        var folder = Folder();
+        var precision = new Option<string>("--precision") { Description = "Which of the model's files: fp32, fp16 or int8.", DefaultValueFactory = _ => "fp32" };
+        var tolerance = new Option<double?>("--tolerance") { Description = "Largest deviation from the reference answers, as a share of a tensor's scale." };
+        var library = new Option<string?>("--runtime") { Description = "ONNX Runtime library, if not the one that is found by itself." };
+        precision.AcceptOnlyFromAmong(s_precisions);
+        tolerance.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--tolerance needs a number above 0");
+        });
+        var command = new Command("verify", "Checks files, shapes and answers of a model on this machine.") { folder, precision, tolerance, library };
+        command.SetAction(parsed => VerifyFolder(ModelFolder.Open(parsed.GetValue(folder)!), parsed.GetValue(precision)!, parsed.GetValue(tolerance), new RuntimeOptions { Library = parsed.GetValue(library) }));
+        return command;
+    }
+
+    private static Argument<string> Folder() => new("folder") { Description = "Model folder with manifest.json." };
+
+    private static IEnumerable<string> Describe(ModelFolder folder)
+    {
+        var m = folder.Manifest;
+        var input = m.Input;
+        yield return $"{m.Name} {m.Version}, task {m.Task}";
+        yield return Text($"  classes   {m.ClassCount}: {string.Join(", ", m.Classes.Select(c => c.Kind == "thing" ? c.Name : $"{c.Name} (stuff)"))}");
+        yield return Text($"  sizes     {m.Queries} queries, hidden size {m.HiddenSize}, {m.MaskChannels} mask channels, a mask cell is {m.MaskStride}x{m.MaskStride} input pixels");
+        yield return Text($"  matching  {(m.Matching == MatchingRule.Dvis ? "dvis" : "aligned")}");
+        yield return Text($"  input     shorter side {input.ShorterSide}, at most {input.LargestSide}, padded to multiples of {input.Divisor}, {input.ChannelOrder}, mean {string.Join(' ', input.Mean)}, std {string.Join(' ', input.Std)}");
+        yield return Text($"  refiner   windows of up to {m.RefinerMaxWindow} frames");
+        yield return $"  licence   {m.License}";
+        yield return $"  weights   {m.WeightsFrom}";
+        yield return $"  answers   {(File.Exists(Path.Combine(folder.Path, "reference.json")) ? "reference.json, for dvis models verify" : "none: dvis models verify can only check files and shapes")}";
+        foreach (var (graph, files) in m.Files)
+        {
+            if (files.Count == 0) yield return $"{graph}: none";
+            foreach (var (precision, file) in files)
+                foreach (var line in Describe(folder, graph, precision, file)) yield return line;
+        }
+
+        foreach (var line in Numbers("quality", m.Quality)) yield return line;
+    }
+
+    private static IEnumerable<string> Describe(ModelFolder folder, string graph, string precision, ModelFile file)
+    {
+        var (path, state) = (Path.Combine(folder.Path, file.Path), "as in the manifest");
+        OnnxFile? onnx = null;
+        try
+        {
+            folder.File(graph, precision);
+            onnx = OnnxFile.Read(path);
+        }
+        catch (ModelException e)
+        {
+            state = e.Message;
+        }
+
+        if (onnx is null)
+        {
+            yield return $"{graph} {precision}: {file.Path}: {state}";
+            yield break;
+        }
+
+        yield return Text($"{graph} {precision}: {file.Path}, {new FileInfo(path).Length / 1e6:F1} MB, {onnx.Parameters:N0} parameters, sha256 {file.Sha256[..12]}… {state}");
+        foreach (var spec in onnx.Inputs) yield return $"  in   {Shape(spec)}";
+        foreach (var spec in onnx.Outputs) yield return $"  out  {Shape(spec)}";
+    }
+
+    private static int VerifyFolder(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)
+    {
+        if (!folder.Manifest.Precisions.Contains(precision))
+            throw new UsageException($"--precision: {folder.Path} has no {precision} file of any graph, only {string.Join(", ", folder.Manifest.Precisions)}");
+        var (passed, compared, graphs) = (true, 0, 0);
+        foreach (var check in ModelVerification.Run(folder, precision, tolerance, runtime, NullLogger.Instance))
+        {
+            graphs++;
+            passed &= check.Passes;
+            Console.Out.WriteLine($"{check.Graph} ({check.Precision}): {check.Problem ?? "file and shapes fit the manifest"}{(check is { Problem: null, Deviations: null } ? "; no reference answers" : "")}");
+            foreach (var d in check.Deviations ?? [])
+            {
+                compared++;
+                Console.Out.WriteLine(Text($"  {d.Tensor,-16} off by {d.Largest:0.0e+00} at a scale of {d.Scale:0.###}, {(d.Allowed is { } share ? Text($"allowed {share * d.Scale:0.0e+00}") : "no bound asked for")}: {(d.Passes ? "ok" : "FAILED")}"));
+            }
+        }
+
+        var answers = compared > 0 ? Text($"{compared} outputs against their reference answers") : "files and shapes only: the folder has no reference answers";
+        Console.Out.WriteLine($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, {graphs.ToString(CultureInfo.InvariantCulture)} graphs, {answers}");
+        return passed ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    /// <summary>Every number of the free-form object, one a line, with its path.</summary>
+    private static IEnumerable<string> Numbers(string path, JsonElement json) => json.ValueKind switch
+    {
+        JsonValueKind.Object => json.EnumerateObject().SelectMany(p => Numbers($"{path}.{p.Name}", p.Value)),
+        JsonValueKind.Array => json.EnumerateArray().Index().SelectMany(p => Numbers(Text($"{path}[{p.Index}]"), p.Item)),
+        JsonValueKind.Undefined => [],
+        _ => [$"{path}: {json}"],
+    };
+
+    private static string Shape(TensorSpec spec) => $"{spec.Name} [{string.Join(',', spec.Shape.Select(s => s < 0 ? "?" : s.ToString(CultureInfo.InvariantCulture)))}]";
+
+    private static string Text(FormattableString text) => FormattableString.Invariant(text);
+}
