@@ -73,4 +73,8 @@ var loss = new Command("precision", "What a precision loses against fp32, over t
 loss.SetAction((parsed, _) => PrecisionLoss.RunAsync(
     parsed.GetRequiredValue(model), parsed.GetRequiredValue(others), new RuntimeOptions(), parsed.GetRequiredValue(clipVideos), parsed.GetRequiredValue(step),
     parsed.GetRequiredValue(compared), new TrackOptions().MinScore, parsed.GetValue(write)));
-return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss }.Parse(args).InvokeAsync();
+var videoCount = new Option<int>("--videos") { DefaultValueFactory = _ => 10, Description = "Videos." };
+var clipLength = new Option<int>("--frames") { DefaultValueFactory = _ => 300, Description = "Frames of each." };
+var evaluation = new Command("evaluation", "Writes, reads and scores results as large as those of OVIS.") { videoCount, clipLength };
+evaluation.SetAction(parsed => EvaluationScale.Run(parsed.GetRequiredValue(videoCount), parsed.GetRequiredValue(clipLength)));
+return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation }.Parse(args).InvokeAsync();
