@@ -12,6 +12,8 @@ public sealed record CameraContext(
     string Camera, DvisModels Models, TensorPool Tensors, IPublisher Publisher, PipelineMetrics Metrics, TimeProvider Time,
     TrackOptions Track, PublishOptions Publish, RefinerOptions Refiner)
 {
+    public PanopticOptions Panoptic { get; init; } = new();
+
     /// <summary>Classes that are published; all when the option names none.</summary>
     public bool IsPublished(int classId) => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);
 

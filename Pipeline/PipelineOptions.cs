@@ -102,6 +102,16 @@ public sealed class TrackOptions
     public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(10);
 }
 
+/// <summary>Which queries make a panoptic segment (section <c>defaults.panoptic</c>, overridable per camera); only with models of task <c>vps</c>.</summary>
+public sealed class PanopticOptions
+{
+    /// <summary>A query competes for pixels when its class score is above this.</summary>
+    [Range(0.0, 1.0)] public double ObjectScore { get; set; } = 0.8;
+
+    /// <summary>A segment that wins less than this share of its mask is given up.</summary>
+    [Range(0.0, 1.0)] public double Overlap { get; set; } = 0.8;
+}
+
 /// <summary>What is published of a camera (section <c>defaults.publish</c>, overridable per camera).</summary>
 public sealed class PublishOptions
 {
@@ -116,4 +126,10 @@ public sealed class PublishOptions
 
     /// <summary>One simplified polygon a track in the JSON messages.</summary>
     public bool Contours { get; set; }
+
+    /// <summary>
+    /// The whole frame as one map, with models of task <c>vps</c> and <c>vss</c>: run lengths or a PNG, on its own topics. <c>auto</c>:
+    /// runs where the model has a map.
+    /// </summary>
+    [AllowedValues("auto", "off", "runs", "png")] public string Map { get; set; } = "auto";
 }

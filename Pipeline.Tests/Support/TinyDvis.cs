@@ -50,10 +50,12 @@ internal static class TinyDvis
 
     /// <summary>Writes the model into a folder; <paramref name="edit"/> may change the manifest before it is written.</summary>
     public static string Write(string folder, Action<JsonObject>? edit = null, Onnx? segmenter = null)
+        => Write(folder, Manifest(), segmenter ?? Segmenter(), Tracker(), FrameForward(), Refiner(), edit);
+
+    public static string Write(string folder, JsonObject manifest, Onnx segmenter, Onnx tracker, Onnx frameForward, Onnx refiner, Action<JsonObject>? edit = null)
     {
         Directory.CreateDirectory(folder);
-        var manifest = Manifest();
-        foreach (var (name, graph) in new[] { ("segmenter", segmenter ?? Segmenter()), ("tracker", Tracker()), ("frame_forward", FrameForward()), ("refiner", Refiner()) })
+        foreach (var (name, graph) in new[] { ("segmenter", segmenter), ("tracker", tracker), ("frame_forward", frameForward), ("refiner", refiner) })
         {
             var bytes = graph.Build();
             File.WriteAllBytes(Path.Combine(folder, name + ".onnx"), bytes);

@@ -3,7 +3,7 @@ using System.IO.Compression;
 
 namespace Dvis.Streaming.Pipeline.Evaluation;
 
-/// <summary>Writes label maps as PNG: 8 bits a sample, gray, RGB or RGBA.</summary>
+/// <summary>Writes label maps as PNG: 8 bits a sample, gray, indices of a palette, RGB or RGBA.</summary>
 public static class PngWriter
 {
     private const byte FilterUp = 2;
@@ -11,31 +11,36 @@ public static class PngWriter
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Write(string path, PngImage image) => File.WriteAllBytes(path, Encode(image));
 
-    /// <exception cref="ArgumentException">The image has a palette, another number of channels than 1, 3 or 4, or not one byte a sample.</exception>
-    public static byte[] Encode(PngImage image)
+    /// <param name="level">How hard to pack.</param>
+    /// <exception cref="ArgumentException">Another number of channels than 1, 3 or 4, a palette for more than one or of a wrong size, or not one byte a sample.</exception>
+    public static byte[] Encode(PngImage image, CompressionLevel level = CompressionLevel.Optimal)
     {
-        if (image.Palette is not null || image.Channels is not (1 or 3 or 4)) throw new ArgumentException($"A PNG of {image.Channels} channels{(image.Palette is null ? "" : " and a palette")} is not written.", nameof(image));
+        var palette = image.Palette;
+        if (image.Channels is not (1 or 3 or 4) || (palette is not null && image.Channels != 1))
+            throw new ArgumentException($"A PNG of {image.Channels} channels{(palette is null ? "" : " and a palette")} is not written.", nameof(image));
+        if (palette is not null && (palette.Length is 0 or > 768 || palette.Length % 3 != 0)) throw new ArgumentException($"A palette of {palette.Length} bytes is not written.", nameof(image));
         ArgumentOutOfRangeException.ThrowIfNotEqual(image.Pixels.Length, image.Width * image.Height * image.Channels);
         using var file = new MemoryStream();
         file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a]);
         var header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, image.Width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), image.Height);
-        (header[8], header[9]) = (8, image.Channels switch { 1 => (byte)0, 3 => (byte)2, _ => (byte)6 });
+        (header[8], header[9]) = (8, image.Channels switch { 1 => palette is null ? (byte)0 : (byte)3, 3 => (byte)2, _ => (byte)6 });
         Chunk(file, "IHDR"u8, header);
-        Chunk(file, "IDAT"u8, Pack(image));
+        if (palette is not null) Chunk(file, "PLTE"u8, palette);
+        Chunk(file, "IDAT"u8, Pack(image, level));
         Chunk(file, "IEND"u8, []);
         return file.ToArray();
     }
 
     /// <summary>Every row as its difference to the one above: label maps are mostly the same there.</summary>
-    private static byte[] Pack(PngImage image)
+    private static byte[] Pack(PngImage image, CompressionLevel level)
     {
         var stride = image.Width * image.Channels;
         var row = new byte[stride + 1];
         row[0] = FilterUp;
         using var packed = new MemoryStream();
-        using (var stream = new ZLibStream(packed, CompressionLevel.Optimal, leaveOpen: true))
+        using (var stream = new ZLibStream(packed, level, leaveOpen: true))
         {
             for (var y = 0; y < image.Height; y++)
             {

@@ -38,6 +38,9 @@ public sealed record ProvisionalResult(
     FrameInfo Frame, string Epoch, ImmutableArray<TrackObservation> Tracks,
     long FinalThroughFrame, long DroppedSinceLast, StageLatency Latency) : PipelineMessage(Frame.Camera)
 {
+    /// <summary>What is in the frame beside the tracks; null with task <c>vis</c>.</summary>
+    public Scene? Scene { get; init; }
+
     public override bool IsDurable => false;
 }
 
@@ -68,6 +71,9 @@ public sealed record FinalResult(
     ImmutableArray<FinalTrack> Tracks, ImmutableArray<long> Retracted, ImmutableArray<IdentityChange> Identity,
     StageLatency Latency) : PipelineMessage(Camera)
 {
+    /// <summary>What was beside the tracks; null with task <c>vis</c>, and where nothing is said (skipped).</summary>
+    public SceneRevision? Scene { get; init; }
+
     public override bool IsDurable => true;
 }
 

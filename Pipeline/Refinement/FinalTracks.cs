@@ -18,7 +18,8 @@ public sealed class FinalTracks
     private readonly int _queries, _classes, _maskChannels;
     private readonly float[] _probabilities, _mean;
     private readonly List<int> _wanted = [], _order = [], _taken = [];
-    private readonly SortedDictionary<long, Gathered> _tracks = [];
+    private readonly GatheredTracks _tracks = new();
+    private readonly FinalScenes? _scenes;
 
     public FinalTracks(CameraContext camera)
     {
@@ -28,14 +29,25 @@ public sealed class FinalTracks
         _masks = new MaskReader(_maskChannels, camera.Publish.Contours);
         _probabilities = new float[_queries * (_classes + 1)];
         _mean = new float[_queries * (_classes + 1)];
+        if (manifest.Task != "vis") _scenes = new FinalScenes(camera);
     }
+
+    /// <summary>What goes with the tracks given last; null with task <c>vis</c>.</summary>
+    public SceneRevision? Scene { get; private set; }
 
     /// <summary>The refiner's answer for frames [first, first+count) of the window.</summary>
     public ImmutableArray<FinalTrack> FromRefiner(ClipWindow<TrackedFrame> window, RefinedClip clip, int first, int count)
     {
         Score(window, clip);
         _tracks.Clear();
-        for (var t = first; t < first + count; t++) Read(window.Frames[t], clip.MaskEmbeds.Span.Slice(t * _queries * _maskChannels, _queries * _maskChannels));
+        _scenes?.Clear();
+        for (var t = first; t < first + count; t++)
+        {
+            var maskEmbeds = clip.MaskEmbeds.Span.Slice(t * _queries * _maskChannels, _queries * _maskChannels);
+            if (_scenes is null) Read(window.Frames[t], maskEmbeds);
+            else _scenes.Read(window.Frames[t], maskEmbeds, _probabilities, _tracks);
+        }
+
         return Build(window, first, count);
     }
 
@@ -43,13 +55,15 @@ public sealed class FinalTracks
     public ImmutableArray<FinalTrack> FromShown(ClipWindow<TrackedFrame> window, int first, int count)
     {
         _tracks.Clear();
+        _scenes?.Clear();
         for (var t = first; t < first + count; t++)
         {
             var frame = window.Frames[t];
+            _scenes?.Repeat(frame);
             foreach (var shown in frame.Shown)
             {
                 var number = Resolve(frame, shown.Number);
-                Gather(number).Add(new FinalObservation(frame.Info.FrameId, shown.Score, true, shown.Box, shown.AreaPx, shown.Mask, shown.Contour), shown.ClassId, shown.Score);
+                _tracks.Of(number).Add(new FinalObservation(frame.Info.FrameId, shown.Score, true, shown.Box, shown.AreaPx, shown.Mask, shown.Contour), shown.ClassId, shown.Score);
             }
         }
 
@@ -83,7 +97,7 @@ public sealed class FinalTracks
             var slot = _wanted[row];
             var (classId, score) = BestClass(slot);
             if (!_camera.IsPublished(classId)) continue;
-            var track = Gather(frame.Slots[slot].Identity!.Resolve().Number);
+            var track = _tracks.Of(frame.Slots[slot].Identity!.Resolve().Number);
             if (track.LastFrame == frame.Info.FrameId) continue;
             var mask = IsDuplicate(row) ? null : _masks.Encode(row);
             if (mask is not null) _taken.Add(row);
@@ -112,26 +126,17 @@ public sealed class FinalTracks
         return false;
     }
 
-    private Gathered Gather(long number)
-    {
-        if (!_tracks.TryGetValue(number, out var track)) _tracks[number] = track = new Gathered();
-        return track;
-    }
-
     private ImmutableArray<FinalTrack> Build(ClipWindow<TrackedFrame> window, int first, int count)
     {
-        var tracks = ImmutableArray.CreateBuilder<FinalTrack>();
-        foreach (var (number, gathered) in _tracks)
+        Scene = _scenes?.Build(window.Frames.Skip(first).Take(count));
+        return _tracks.Build(number =>
         {
-            if (!gathered.Visible) continue;
             int? said = null;
             for (var t = first; t < first + count; t++)
                 foreach (var shown in window.Frames[t].Shown)
                     if (Resolve(window.Frames[t], shown.Number) == number) said = shown.ClassId;
-            tracks.Add(new FinalTrack(number, gathered.ClassId, gathered.Score, said == gathered.ClassId ? null : said, gathered.Observations.DrainToImmutable()));
-        }
-
-        return tracks.DrainToImmutable();
+            return said;
+        });
     }
 
     internal static long Resolve(TrackedFrame frame, long number)
@@ -139,26 +144,5 @@ public sealed class FinalTracks
         foreach (var slot in frame.Slots)
             if (slot.Identity?.Number == number) return slot.Identity.Resolve().Number;
         return number;
-    }
-
-    private sealed class Gathered
-    {
-        public ImmutableArray<FinalObservation>.Builder Observations { get; } = ImmutableArray.CreateBuilder<FinalObservation>();
-
-        public bool Visible { get; private set; }
-
-        public int ClassId { get; private set; }
-
-        public float Score { get; private set; } = -1;
-
-        public long LastFrame { get; private set; } = -1;
-
-        public void Add(FinalObservation observation, int classId, float score)
-        {
-            Observations.Add(observation);
-            Visible |= observation.Visible;
-            LastFrame = observation.FrameId;
-            if (score > Score) (ClassId, Score) = (classId, score);
-        }
     }
 }

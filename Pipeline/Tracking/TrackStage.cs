@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using System.Numerics.Tensors;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
@@ -13,17 +11,11 @@ namespace Dvis.Streaming.Pipeline.Tracking;
 /// </summary>
 public sealed class TrackStage : IDisposable
 {
-    /// <summary>Cells of the network's grid below which a mask is noise.</summary>
-    private const int SmallestMask = 3;
-
     private readonly CameraContext _camera;
     private readonly ReferringTracker _tracker;
     private readonly EpochClock _clock;
-    private readonly MaskReader _masks;
+    private readonly FrameTask _task;
     private readonly int _queries, _classes, _channels;
-    private readonly float[] _probabilities;
-    private readonly List<int> _wanted = [];
-    private readonly List<Candidate> _candidates = [];
     private readonly List<PipelineMessage> _events = [];
     private Epoch _epoch = new("");
     private TrackLives? _lives;
@@ -36,8 +28,7 @@ public sealed class TrackStage : IDisposable
         _camera = camera;
         _tracker = new ReferringTracker(camera.Models, camera.Tensors);
         _clock = new EpochClock(camera.Track.ResetAfterGap, camera.Time);
-        _masks = new MaskReader(manifest.MaskChannels, camera.Publish.Contours);
-        _probabilities = new float[_queries * (_classes + 1)];
+        _task = FrameTask.For(camera);
     }
 
     public async IAsyncEnumerable<TrackedFrame> RunAsync(IAsyncEnumerable<SegmentedFrame> input)
@@ -91,9 +82,9 @@ public sealed class TrackStage : IDisposable
         var (info, lives) = (frame.Info, _lives!);
         using var maskEmbeds = step.MaskEmbeds;
         var geometry = MaskReader.GeometryOf(frame.Geometry, _camera.Publish.MaskGrid);
-        FindCandidates(step, frame, geometry);
-        lives.Update(info, _clock.Seconds, _candidates, _probabilities, step.InstanceEmbeds.Span);
-        var shown = Observe(lives);
+        _task.Find(step, frame.MaskFeatures, geometry);
+        lives.Update(info, _clock.Seconds, _task.Candidates, _task.Probabilities, step.InstanceEmbeds.Span);
+        var (shown, scene) = _task.Show(lives, step);
 
         var done = _camera.Time.GetTimestamp();
         var elapsed = _camera.Time.GetElapsedTime(started, done);
@@ -114,49 +105,12 @@ public sealed class TrackStage : IDisposable
             Logits = step.Logits,
             Slots = lives.Occupants(),
             Shown = shown,
+            Scene = scene,
             Ended = lives.Ended,
             Merges = lives.Merges,
             Latency = latency,
         };
-        return (tracked, new ProvisionalResult(info, _epoch.Id, shown, _epoch.FinalThrough, dropped, latency));
-    }
-
-    private void FindCandidates(TrackerStep step, SegmentedFrame frame, in MaskGeometry geometry)
-    {
-        var width = _classes + 1;
-        _wanted.Clear();
-        _candidates.Clear();
-        for (var slot = 0; slot < _queries; slot++)
-        {
-            var row = _probabilities.AsSpan(slot * width, width);
-            TensorPrimitives.SoftMax(step.Logits.Span.Slice(slot * width, width), row);
-            if (TensorPrimitives.Max<float>(row[.._classes]) >= _camera.Track.MinScore) _wanted.Add(slot);
-        }
-
-        _masks.Load(step.MaskEmbeds.Span, frame.MaskFeatures, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_wanted), geometry);
-        for (var row = 0; row < _wanted.Count; row++)
-        {
-            var slot = _wanted[row];
-            var scores = _probabilities.AsSpan(slot * width, _classes);
-            var best = TensorPrimitives.IndexOfMax<float>(scores);
-            if (_masks.Bits(row).Count >= SmallestMask) _candidates.Add(new Candidate(slot, row, best, scores[best], _masks.Bits(row)));
-        }
-    }
-
-    private ImmutableArray<TrackObservation> Observe(TrackLives lives)
-    {
-        var shown = ImmutableArray.CreateBuilder<TrackObservation>();
-        foreach (var candidate in _candidates)
-        {
-            if (lives.SeenIn(candidate.Slot) is not { State: TrackState.Active } life || !_camera.IsPublished(life.ClassId)) continue;
-            if (_masks.Encode(candidate.Row) is not { } mask) continue;
-            shown.Add(new TrackObservation(
-                life.Identity.Number, life.ClassId, life.Score, life.State, life.Age, mask.Box, mask.AreaPx,
-                mask.CentroidX, mask.CentroidY, mask.Truncated, mask.Mask, _masks.Trace(mask.Mask)));
-        }
-
-        shown.Sort((a, b) => a.Number.CompareTo(b.Number));
-        return shown.DrainToImmutable();
+        return (tracked, new ProvisionalResult(info, _epoch.Id, shown, _epoch.FinalThrough, dropped, latency) { Scene = scene });
     }
 
     private void BeginEpoch(FrameInfo frame, string reason)
@@ -164,6 +118,7 @@ public sealed class TrackStage : IDisposable
         var first = _lives is null;
         _lives?.EndAll(reason == "gap" ? FinalReason.Gap : FinalReason.Reset, reason);
         _tracker.Reset();
+        _task.Reset();
         _epoch = new Epoch(Ulid.New(_camera.Time));
         _lives = new TrackLives(_epoch, _queries, _classes, _channels, _camera.Track, Note);
         _last = null;

@@ -33,6 +33,9 @@ public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geome
     /// <summary>What the provisional result showed.</summary>
     public required ImmutableArray<TrackObservation> Shown { get; init; }
 
+    /// <summary>What it showed beside the tracks; null with task <c>vis</c>.</summary>
+    public Scene? Scene { get; init; }
+
     /// <summary>Tracks that ended at this frame.</summary>
     public required ImmutableArray<EndedTrack> Ended { get; init; }
 
