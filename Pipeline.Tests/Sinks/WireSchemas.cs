@@ -19,6 +19,8 @@ internal static class WireSchemas
     {
         _ when topic.EndsWith("/tracks", StringComparison.Ordinal) => "tracks",
         _ when topic.EndsWith("/tracks/final", StringComparison.Ordinal) => "final",
+        _ when topic.EndsWith("/segments", StringComparison.Ordinal) => "segments",
+        _ when topic.EndsWith("/segments/final", StringComparison.Ordinal) => "segments_final",
         _ when topic.EndsWith("/events", StringComparison.Ordinal) => "event",
         _ when topic.EndsWith("/state", StringComparison.Ordinal) => "state",
         _ when topic.EndsWith("/status", StringComparison.Ordinal) => "status",

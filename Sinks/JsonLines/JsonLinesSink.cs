@@ -4,8 +4,8 @@ using Dvis.Streaming.Sinks.Payloads;
 namespace Dvis.Streaming.Sinks.JsonLines;
 
 /// <summary>
-/// Every message as one line of JSON: the payloads of MQTT, never in parts, after a <c>type</c> of <c>tracks</c>, <c>final</c> or
-/// <c>state</c>; events as structured CloudEvents, whose type is theirs. Write errors reach the caller.
+/// Every message as one line of JSON: the payloads of MQTT, never in parts, after a <c>type</c> of <c>tracks</c>, <c>final</c>,
+/// <c>segments</c>, <c>segments_final</c> or <c>state</c>; events as structured CloudEvents, whose type is theirs. Write errors reach the caller.
 /// </summary>
 public sealed class JsonLinesSink : IResultSink
 {
@@ -13,10 +13,12 @@ public sealed class JsonLinesSink : IResultSink
     private readonly TimeProvider _time;
     private readonly Dictionary<string, Sequences> _sequences;
     private readonly TracksEncoder _tracks;
+    private readonly SegmentsEncoder _segments;
     private readonly FinalEncoder _final;
     private readonly EventEncoder _events;
     private readonly StateEncoder _state;
-    private readonly Action<ReadOnlyMemory<byte>> _writeTracks, _writeFinal;
+    private readonly Action<ReadOnlyMemory<byte>> _writeTracks, _writeSegments, _writeFinal;
+    private readonly bool _speaksSegments;
     private RotatingFile? _file;
     private Stream? _stdout;
     private long _flushed;
@@ -27,10 +29,12 @@ public sealed class JsonLinesSink : IResultSink
         ArgumentException.ThrowIfNullOrEmpty(options.Path);
         (_options, _time) = (options, time);
         var envelope = new Envelope(context, time);
-        (_tracks, _final, _events, _state) = (new(envelope), new(envelope), new(context, envelope), new(envelope));
+        (_tracks, _segments, _final, _events, _state) = (new(envelope), new(envelope), new(envelope), new(context, envelope), new(envelope));
+        _speaksSegments = envelope.Task != "vis";
         _sequences = context.Cameras.ToDictionary(c => c.Name, _ => new Sequences());
         _writeTracks = line => WriteLine("{\"type\":\"tracks\","u8, line.Span[1..]);
-        _writeFinal = line => WriteLine("{\"type\":\"final\","u8, line.Span[1..]);
+        _writeSegments = line => WriteLine("{\"type\":\"segments\","u8, line.Span[1..]);
+        _writeFinal = line => WriteLine(_speaksSegments ? "{\"type\":\"segments_final\","u8 : "{\"type\":\"final\","u8, line.Span[1..]);
     }
 
     public string Name => "json_lines";
@@ -55,6 +59,9 @@ public sealed class JsonLinesSink : IResultSink
         var options = new EncodeOptions(int.MaxValue, Masks: _options.Masks);
         switch (message)
         {
+            case ProvisionalResult result when _speaksSegments:
+                _segments.Encode(result, sequences.Tracks, now, options, _writeSegments);
+                break;
             case ProvisionalResult result:
                 _tracks.Encode(result, sequences.Tracks, now, options, _writeTracks);
                 break;
@@ -83,6 +90,7 @@ public sealed class JsonLinesSink : IResultSink
     {
         _file?.Dispose();
         _tracks.Dispose();
+        _segments.Dispose();
         _final.Dispose();
         _events.Dispose();
         _state.Dispose();

@@ -20,8 +20,8 @@ internal sealed class CameraPublisher
     private readonly TimeProvider _time;
     private readonly Sequence _tracks = new(), _final = new(), _events = new(), _state = new();
     private readonly Dictionary<int, int> _counted = [], _counting = [];
-    private readonly Action<ReadOnlyMemory<byte>> _emitTracks, _emitFinal, _emitMasks, _emitMasksFinal;
-    private readonly bool _masks;
+    private readonly Action<ReadOnlyMemory<byte>> _emitResults, _emitFinal, _emitMasks, _emitMasksFinal, _emitMap, _emitMapFinal;
+    private readonly bool _masks, _segments;
     private bool? _online;
     private TimeSpan _handOver;
 
@@ -30,11 +30,14 @@ internal sealed class CameraPublisher
     {
         (_camera, _topics, _options, _client, _encoders, _metrics, _time) = (camera, topics, options, client, encoders, metrics, time);
         _masks = camera.Publish.Masks == "on";
+        _segments = encoders.Envelope.Task != "vis";
         // Made once: a lambda for each message would be garbage for each frame.
-        _emitTracks = payload => HandOver(_topics.Tracks, payload);
+        _emitResults = payload => HandOver(_topics.Results, payload);
         _emitFinal = payload => HandOver(_topics.Final, payload);
         _emitMasks = payload => HandOver(_topics.Masks, payload);
         _emitMasksFinal = payload => HandOver(_topics.MasksFinal, payload);
+        _emitMap = payload => HandOver(_topics.Map, payload);
+        _emitMapFinal = payload => HandOver(_topics.MapFinal, payload);
     }
 
     public string Name => _camera.Name;
@@ -50,12 +53,16 @@ internal sealed class CameraPublisher
     public int Publish(ProvisionalResult result)
     {
         var published = Begin();
-        var lost = _encoders.Tracks.Encode(result, _tracks, published, new(Budget(_topics.Tracks), MaskRefs: _masks), _emitTracks);
+        var options = new EncodeOptions(Budget(_topics.Results), MaskRefs: _masks);
+        var lost = _segments
+            ? _encoders.Segments.Encode(result, _tracks, published, options, _emitResults)
+            : _encoders.Tracks.Encode(result, _tracks, published, options, _emitResults);
         if (_masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.Masks), _emitMasks);
+        lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.Map), _emitMap);
         End(published);
         CountTracks(result);
         Latency(result.Frame, "provisional", published);
-        return Lost(_topics.Tracks, lost);
+        return Lost(_topics.Results, lost);
     }
 
     /// <inheritdoc cref="Publish(ProvisionalResult)"/>
@@ -64,6 +71,7 @@ internal sealed class CameraPublisher
         var published = Begin();
         var lost = _encoders.Final.Encode(result, _final, published, new(Budget(_topics.Final)), _emitFinal);
         if (_masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.MasksFinal), _emitMasksFinal);
+        lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.MapFinal), _emitMapFinal);
         End(published);
         foreach (var frame in result.Frames) Latency(frame, "final", published);
         return Lost(_topics.Final, lost);

@@ -13,6 +13,8 @@ internal sealed class Encoders : IDisposable
         Events = new(context, Envelope);
         State = new(Envelope);
         Masks = new(context);
+        Segments = new(Envelope);
+        Maps = new(context);
         Lost = new(time);
     }
 
@@ -28,6 +30,10 @@ internal sealed class Encoders : IDisposable
 
     public MaskEncoder Masks { get; }
 
+    public SegmentsEncoder Segments { get; }
+
+    public MapEncoder Maps { get; }
+
     /// <summary>Records that fit into no message.</summary>
     public DropTally Lost { get; }
 
@@ -37,5 +43,6 @@ internal sealed class Encoders : IDisposable
         Final.Dispose();
         Events.Dispose();
         State.Dispose();
+        Segments.Dispose();
     }
 }

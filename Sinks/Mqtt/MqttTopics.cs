@@ -18,7 +18,7 @@ internal sealed class NodeTopics(string root, string node)
 /// <summary>The topics of one camera.</summary>
 internal sealed class CameraTopics
 {
-    private const string MaskType = "application/vnd.dvis.mask+protobuf;v=1";
+    private const string MaskType = "application/vnd.dvis.mask+protobuf;v=1", MapType = "application/vnd.dvis.map+protobuf;v=1";
     private const uint Telemetry = 2, Hour = 3600, Day = 86400;
 
     public CameraTopics(NodeTopics node, SinkCamera camera, SinkModel model, bool binaryEvents)
@@ -26,12 +26,15 @@ internal sealed class CameraTopics
         var prefix = $"{node.Prefix}/camera/{camera.Name}";
         Availability = new($"{prefix}/availability", Kinds.State, Qos: 1, Retain: true);
         State = new($"{prefix}/state", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
-        Tracks = new($"{prefix}/tracks", Kinds.Tracks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MqttTopic.Json);
-        Final = new($"{prefix}/tracks/final", Kinds.Final, Qos: 1, ExpirySeconds: Hour, ContentType: MqttTopic.Json);
+        var results = $"{prefix}/{(model.Task == "vis" ? "tracks" : "segments")}";
+        Results = new(results, Kinds.Tracks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MqttTopic.Json);
+        Final = new($"{results}/final", Kinds.Final, Qos: 1, ExpirySeconds: Hour, ContentType: MqttTopic.Json);
         Masks = new($"{prefix}/masks", Kinds.Masks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MaskType);
         MasksFinal = new($"{prefix}/masks/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MaskType);
+        Map = new($"{prefix}/map", Kinds.Masks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MapType);
+        MapFinal = new($"{prefix}/map/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MapType);
         Events = new($"{prefix}/events", Kinds.Event, Qos: 1, ExpirySeconds: Day, ContentType: binaryEvents ? MqttTopic.Json : MqttTopic.CloudEventsJson);
-        var counted = model.Classes.Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name)).ToArray();
+        var counted = model.Classes.Where(c => IsTracked(c, model.Task)).Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name)).ToArray();
         var levels = counted.Select(c => Level(c.Name)).ToArray();
         Counts = counted.Index().ToFrozenDictionary(
             c => c.Item.Id,
@@ -42,7 +45,8 @@ internal sealed class CameraTopics
 
     public MqttTopic State { get; }
 
-    public MqttTopic Tracks { get; }
+    /// <summary>Provisional results: tracks, or with task <c>vps</c> and <c>vss</c> segments.</summary>
+    public MqttTopic Results { get; }
 
     public MqttTopic Final { get; }
 
@@ -50,10 +54,21 @@ internal sealed class CameraTopics
 
     public MqttTopic MasksFinal { get; }
 
+    public MqttTopic Map { get; }
+
+    public MqttTopic MapFinal { get; }
+
     public MqttTopic Events { get; }
 
     /// <summary>By class id; only the classes that are counted.</summary>
     public FrozenDictionary<int, MqttTopic> Counts { get; }
+
+    private static bool IsTracked(ClassLabel label, string task) => task switch
+    {
+        "vis" => true,
+        "vps" => label.IsThing,
+        _ => false,
+    };
 
     // "traffic light" becomes traffic_light: no level may hold / + # or a space.
     private static string Level(string label)

@@ -19,8 +19,7 @@ internal static class Documents
             w.Stamp("started"u8, started);
             w.WriteString("config_hash"u8, context.ConfigHash);
             w.WriteStartArray("schemas"u8);
-            foreach (var schema in (string[])[Schemas.Tracks, Schemas.Final, Schemas.Event, Schemas.State, Schemas.Status, Schemas.Labels, Schemas.Masks])
-                w.WriteStringValue(schema);
+            foreach (var schema in Spoken(context.Model.Task)) w.WriteStringValue(schema);
             w.WriteEndArray();
             WriteModel(w, context.Model);
             w.WriteStartObject("limits"u8);
@@ -29,7 +28,7 @@ internal static class Documents
             w.WriteNumber("max_mask_bytes"u8, maxMaskBytes);
             w.WriteEndObject();
             w.WriteStartArray("cameras"u8);
-            foreach (var camera in context.Cameras.Take(cameras)) WriteCamera(w, camera);
+            foreach (var camera in context.Cameras.Take(cameras)) WriteCamera(w, camera, context.Model.Task);
             w.WriteEndArray();
             w.WriteNumber("cameras_omitted"u8, context.Cameras.Count - cameras);
         });
@@ -65,13 +64,20 @@ internal static class Documents
         w.WriteEndObject();
     }
 
-    private static void WriteCamera(Utf8JsonWriter w, SinkCamera camera)
+    private static string[] Spoken(string task)
+    {
+        string[] always = [Schemas.Event, Schemas.State, Schemas.Status, Schemas.Labels, Schemas.Masks];
+        return task == "vis" ? [Schemas.Tracks, Schemas.Final, .. always] : [Schemas.Segments, Schemas.SegmentsFinal, .. always, Schemas.Maps];
+    }
+
+    private static void WriteCamera(Utf8JsonWriter w, SinkCamera camera, string task)
     {
         w.WriteStartObject();
         w.WriteString("name"u8, camera.Name);
         w.WriteBoolean("masks"u8, camera.Publish.Masks == "on");
         w.WriteNumber("mask_grid"u8, camera.Publish.MaskGrid);
         w.WriteBoolean("contours"u8, camera.Publish.Contours);
+        if (task != "vis") w.WriteString("map"u8, camera.Publish.Map == "auto" ? "runs" : camera.Publish.Map);
         w.WriteEndObject();
     }
 

@@ -23,6 +23,9 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
 {
     private readonly JsonEncodedText _session = JsonEncodedText.Encode(context.Session);
 
+    /// <summary>Of the model: with <c>vis</c> results are tracks, else segments.</summary>
+    public string Task => context.Model.Task;
+
     public LabelTable Labels { get; } = new(context.Model);
 
     public void WriteIdentity(Utf8JsonWriter w, JsonEncodedText schema, string? epoch, long seq, string camera)

@@ -4,13 +4,15 @@ using Dvis.Streaming.Pipeline.Publishing;
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>
-/// Final results as JSON (<c>dvis.final/1.0</c>). Parts are split between tracks, and between the frames of a track only where one alone
+/// Final results as JSON: tracks (<c>dvis.final/1.0</c>), or with panoptic and semantic models segments (<c>dvis.segments_final/1.0</c>), which
+/// are the tracks and then the classes beside them. Parts are split between tracks, and between the frames of a track only where one alone
 /// is too large; such a track stands in several parts, each with some of its frames. Clock and identity fields are those of the
 /// window's last frame. Reused; one thread.
 /// </summary>
 internal sealed class FinalEncoder(Envelope envelope) : IDisposable
 {
-    private static readonly JsonEncodedText Schema = JsonEncodedText.Encode(Schemas.Final);
+    private readonly bool _segments = envelope.Task != "vis";
+    private readonly JsonEncodedText _schema = JsonEncodedText.Encode(envelope.Task == "vis" ? Schemas.Final : Schemas.SegmentsFinal);
     private readonly RecordBuffer _records = new();
     private readonly List<int> _firstRecord = [];
     private readonly PartPlan _plan = new();
@@ -24,12 +26,19 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         _records.Clear();
         _firstRecord.Clear();
         _plan.Clear();
-        Write(result, long.MaxValue, published, PartPlan.MaxParts, PartPlan.MaxParts);
+        Write(result, long.MaxValue, published, PartPlan.MaxParts, PartPlan.MaxParts, options);
         var room = options.Budget - _payload.Written.Length;
-        foreach (var track in result.Tracks) AddTrack(result.Epoch, track, room, options);
+        for (var i = 0; i < Groups(result); i++) AddTrack(result, i, room, options);
         foreach (var number in result.Retracted)
         {
-            _records.Begin().TrackIdValue(result.Epoch, number);
+            if (_segments) _records.Begin().WriteNumberValue(SegmentIds.Of(0, number));
+            else _records.Begin().TrackIdValue(result.Epoch, number);
+            AddSingle();
+        }
+
+        foreach (var classId in result.Scene?.Retracted ?? [])
+        {
+            _records.Begin().WriteNumberValue(SegmentIds.Of(classId, null));
             AddSingle();
         }
 
@@ -42,7 +51,7 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         _plan.Make(room);
         for (var part = 0; part < _plan.Parts; part++)
         {
-            Write(result, sequence.Next(), published, part + 1, _plan.Parts);
+            Write(result, sequence.Next(), published, part + 1, _plan.Parts, options);
             emit(_payload.Written);
         }
 
@@ -56,10 +65,18 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         _head.Dispose();
     }
 
-    private void AddTrack(string epoch, FinalTrack track, int room, EncodeOptions options)
+    private static int Groups(FinalResult result) => result.Tracks.Length + (result.Scene?.Regions.Length ?? 0);
+
+    private static int Retracted(FinalResult result) => result.Retracted.Length + (result.Scene?.Retracted.Length ?? 0);
+
+    private static FinalTrack Group(FinalResult result, int group)
+        => group < result.Tracks.Length ? result.Tracks[group] : result.Scene!.Regions[group - result.Tracks.Length];
+
+    private void AddTrack(FinalResult result, int group, int room, EncodeOptions options)
     {
+        var track = Group(result, group);
         var w = _head.Begin();
-        WriteTrack(w, epoch, track, default);
+        WriteTrack(w, result, group, default);
         var head = _head.End().Length;
         _plan.AddGroup(head);
         _firstRecord.Add(_records.Count);
@@ -83,13 +100,14 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         _plan.AddItem(_records.End());
     }
 
-    private void Write(FinalResult result, long seq, Moment published, int part, int parts)
+    private void Write(FinalResult result, long seq, Moment published, int part, int parts, EncodeOptions options)
     {
         var w = _payload.Begin();
         w.WriteStartObject();
-        envelope.WriteIdentity(w, Schema, result.Epoch, seq, result.Camera);
+        envelope.WriteIdentity(w, _schema, result.Epoch, seq, result.Camera);
         envelope.WriteFrame(w, result.Frames[^1], result.Latency, published);
         w.WriteString("stage"u8, "final"u8);
+        if (_segments) w.WriteString("task"u8, envelope.Task);
         w.WriteStartObject("window"u8);
         w.WriteNumber("first_frame"u8, result.FirstFrame);
         w.WriteNumber("last_frame"u8, result.LastFrame);
@@ -108,22 +126,24 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         w.WriteNumber("part"u8, part);
         w.WriteNumber("parts"u8, parts);
         WriteArrays(w, result, part - 1);
+        if (options.Masks && result.Scene is { Maps.Length: > 0 } scene) WriteMaps(w, result, scene);
         w.WriteEndObject();
         _payload.End();
     }
 
-    // Groups are the tracks, then the retracted, then the identity changes.
+    // Groups are the tracks and the classes beside them, then the retracted, then the identity changes.
     private void WriteArrays(Utf8JsonWriter w, FinalResult result, int part)
     {
-        w.WriteStartArray("tracks"u8);
+        var (groups, singles) = (Groups(result), Groups(result) + Retracted(result));
+        w.WriteStartArray(_segments ? "segments"u8 : "tracks"u8);
         foreach (var slice in _plan.Slices)
-            if (slice.Part == part && slice.Group < result.Tracks.Length) WriteTrack(w, result.Epoch, result.Tracks[slice.Group], slice);
+            if (slice.Part == part && slice.Group < groups) WriteTrack(w, result, slice.Group, slice);
         w.WriteEndArray();
         w.WriteStartArray("retracted"u8);
-        WriteSingles(w, part, result.Tracks.Length, result.Tracks.Length + result.Retracted.Length);
+        WriteSingles(w, part, groups, singles);
         w.WriteEndArray();
         w.WriteStartArray("identity"u8);
-        WriteSingles(w, part, result.Tracks.Length + result.Retracted.Length, int.MaxValue);
+        WriteSingles(w, part, singles, int.MaxValue);
         w.WriteEndArray();
     }
 
@@ -134,13 +154,15 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
                 w.WriteRawValue(_records[_firstRecord[slice.Group]], skipInputValidation: true);
     }
 
-    private void WriteTrack(Utf8JsonWriter w, string epoch, FinalTrack track, PartPlan.Slice slice)
+    private void WriteTrack(Utf8JsonWriter w, FinalResult result, int group, PartPlan.Slice slice)
     {
+        var track = Group(result, group);
         w.WriteStartObject();
-        w.TrackId("id"u8, epoch, track.Number);
+        if (_segments) w.Segment(result.Epoch, track.ClassId, group < result.Tracks.Length ? track.Number : null, envelope.Labels);
+        else w.TrackId("id"u8, result.Epoch, track.Number);
         w.WriteNumber("class_id"u8, track.ClassId);
         w.WriteString("label"u8, envelope.Labels.Name(track.ClassId));
-        w.WriteNumber("score"u8, JsonText.Thousandths(track.Score));
+        if (envelope.Task != "vss") w.WriteNumber("score"u8, JsonText.Thousandths(track.Score));
         if (track.ProvisionalClassId is { } provisional) w.WriteNumber("provisional_class_id"u8, provisional);
         w.WriteStartArray("frames"u8);
         for (var i = 0; i < slice.Items; i++)
@@ -155,12 +177,27 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         w.WriteStartObject();
         w.WriteNumber("f"u8, observation.FrameId);
         if (observation.Visible) w.Box(observation.Box);
-        w.WriteNumber("score"u8, JsonText.Thousandths(observation.Score));
+        if (_segments && observation.Visible) w.WriteNumber("area_px"u8, JsonText.Tenths(observation.AreaPx));
+        if (envelope.Task != "vss") w.WriteNumber("score"u8, JsonText.Thousandths(observation.Score));
         w.WriteBoolean("visible"u8, observation.Visible);
         if (options.Masks && observation is { Visible: true, Mask: { } mask }) w.Mask(mask);
         if (contour is not null && observation.Visible) w.Contour(contour);
         w.WriteEndObject();
         return _records.End();
+    }
+
+    private static void WriteMaps(Utf8JsonWriter w, FinalResult result, SceneRevision scene)
+    {
+        w.WriteStartArray("maps"u8);
+        for (var i = 0; i < scene.Maps.Length; i++)
+        {
+            w.WriteStartObject();
+            w.WriteNumber("f"u8, result.Frames[i].FrameId);
+            w.MapContent(scene.Maps[i]);
+            w.WriteEndObject();
+        }
+
+        w.WriteEndArray();
     }
 
     private static void WriteIdentityChange(Utf8JsonWriter w, string epoch, IdentityChange change)

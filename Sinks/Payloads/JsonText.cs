@@ -101,6 +101,50 @@ internal static class JsonText
         else w.WriteString(name, text);
     }
 
+    /// <summary>Where the mask is: <c>{camera}/{epoch}/{frame_id}/{number}</c>, the number that the mask topic has for it.</summary>
+    public static void MaskRef(this Utf8JsonWriter w, ProvisionalResult result, long number)
+    {
+        var text = new Utf8Builder(stackalloc byte[256]);
+        text.Add(result.Camera);
+        text.Add('/');
+        text.Add(result.Epoch);
+        text.Add('/');
+        text.Add(result.Frame.FrameId);
+        text.Add('/');
+        text.Add(number);
+        w.WriteString("mask_ref"u8, text.Written);
+    }
+
+    /// <summary>What tells a segment: its number, whether it is a thing, and the track it belongs to.</summary>
+    public static void Segment(this Utf8JsonWriter w, string epoch, int classId, long? track, LabelTable labels)
+    {
+        w.WriteNumber("id"u8, SegmentIds.Of(classId, track));
+        w.WriteString("kind"u8, labels.IsThing(classId) ? "thing"u8 : "stuff"u8);
+        if (track is { } number) w.TrackId("track"u8, epoch, number);
+    }
+
+    /// <summary>Size, meaning of the values, and runs of a map, inside an object.</summary>
+    public static void MapContent(this Utf8JsonWriter w, SegmentMap map)
+    {
+        w.WriteStartArray("size"u8);
+        w.WriteNumberValue(map.Height);
+        w.WriteNumberValue(map.Width);
+        w.WriteEndArray();
+        w.WriteStartArray("ids"u8);
+        foreach (var entry in map.Entries)
+        {
+            w.WriteStartArray();
+            w.WriteNumberValue(entry.Value);
+            w.WriteNumberValue(SegmentIds.Of(entry.ClassId, entry.Track));
+            w.WriteEndArray();
+        }
+
+        w.WriteEndArray();
+        w.WriteStartArray("runs"u8);
+        foreach (var value in map.Runs) w.WriteNumberValue(value);
+        w.WriteEndArray();
+    }
+
     public static double Tenths(double value) => Math.Round(Finite(value), 1);
 
     public static double Thousandths(double value) => Math.Round(Finite(value), 3);

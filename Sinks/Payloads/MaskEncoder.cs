@@ -12,6 +12,7 @@ internal sealed class MaskEncoder(SinkContext context)
 {
     // Part numbers are counted after the masks are laid out: room for their largest.
     private const int PartFields = 8;
+    private readonly bool _segments = context.Model.Task != "vis";
     private readonly ArrayBufferWriter<byte> _payload = new(64 << 10);
     private readonly List<uint> _runs = [];
     private readonly List<Mask> _masks = [];
@@ -24,6 +25,7 @@ internal sealed class MaskEncoder(SinkContext context)
         (int, int)? grid = null;
         foreach (var track in result.Tracks)
             if (track.Mask is { } mask) grid = Add(track.Number, track.ClassId, track.Score, mask);
+        foreach (var region in result.Scene?.Regions ?? []) grid = Add(null, region.ClassId, region.Score, region.Mask);
         return Emit(Header(result.Frame, result.Epoch, Stage.Provisional, grid, options), budget, emit);
     }
 
@@ -39,6 +41,9 @@ internal sealed class MaskEncoder(SinkContext context)
             foreach (var track in result.Tracks)
                 foreach (var seen in track.Frames)
                     if (seen.FrameId == frame.FrameId && seen is { Visible: true, Mask: { } mask }) grid = Add(track.Number, track.ClassId, seen.Score, mask);
+            foreach (var region in result.Scene?.Regions ?? [])
+                foreach (var seen in region.Frames)
+                    if (seen.FrameId == frame.FrameId && seen.Mask is { } mask) grid = Add(null, region.ClassId, seen.Score, mask);
             lost += Emit(Header(frame, result.Epoch, Stage.Final, grid, options), budget, emit);
         }
 
@@ -51,12 +56,13 @@ internal sealed class MaskEncoder(SinkContext context)
         _plan.Clear();
     }
 
-    private (int, int) Add(long number, int classId, float score, RunLengthMask mask)
+    private (int, int) Add(long? number, int classId, float score, RunLengthMask mask)
     {
         var crop = MaskCrop.Of(mask, _runs);
         var message = new Mask
         {
-            TrackN = (ulong)number,
+            TrackN = (ulong)(number ?? 0),
+            SegmentId = _segments ? (ulong)SegmentIds.Of(classId, number) : 0,
             ClassId = (uint)classId,
             Score = score,
             X = (uint)crop.X,

@@ -92,23 +92,10 @@ internal sealed class TracksEncoder(Envelope envelope) : IDisposable
         w.WriteNumberValue(JsonText.Tenths(track.CentroidY));
         w.WriteEndArray();
         w.WriteBoolean("truncated"u8, track.Truncated);
-        if (options.MaskRefs && track.Mask is not null) WriteMaskRef(w, result, track.Number);
+        if (options.MaskRefs && track.Mask is not null) w.MaskRef(result, track.Number);
         if (options.Masks && track.Mask is { } mask) w.Mask(mask);
         if (contour is not null) w.Contour(contour);
         w.WriteEndObject();
         return _records.End();
-    }
-
-    private static void WriteMaskRef(Utf8JsonWriter w, ProvisionalResult result, long number)
-    {
-        var text = new Utf8Builder(stackalloc byte[256]);
-        text.Add(result.Camera);
-        text.Add('/');
-        text.Add(result.Epoch);
-        text.Add('/');
-        text.Add(result.Frame.FrameId);
-        text.Add('/');
-        text.Add(number);
-        w.WriteString("mask_ref"u8, text.Written);
     }
 }

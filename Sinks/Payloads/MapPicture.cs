@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.IO.Compression;
+using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Publishing;
+
+namespace Dvis.Streaming.Sinks.Payloads;
+
+/// <summary>
+/// A map as a PNG of 8 bits with a palette: the samples are the map's values, and the palette has the colours of their classes, each thing of a
+/// class in a shade of its own. Reused; one thread.
+/// </summary>
+internal sealed class MapPicture(SinkModel model)
+{
+    // Shades of one class, from its own colour to half of it.
+    private const int Shades = 5;
+
+    private readonly byte[] _palette = new byte[256 * 3];
+    private readonly (byte R, byte G, byte B)[] _colors = [.. model.Classes.OrderBy(c => c.Id).Select(c => Parse(c.Color))];
+    private byte[] _pixels = [];
+
+    /// <returns>Null when the map has more than 255 values: then it must go as runs.</returns>
+    public byte[]? Encode(SegmentMap map)
+    {
+        var largest = 0;
+        foreach (var entry in map.Entries) largest = Math.Max(largest, entry.Value);
+        if (largest > byte.MaxValue) return null;
+        foreach (var entry in map.Entries) Paint(entry);
+        if (_pixels.Length != map.Width * map.Height) _pixels = new byte[map.Width * map.Height];
+        var (x, y) = (0, 0);
+        for (var i = 0; i < map.Runs.Length; i += 2)
+        {
+            for (var left = map.Runs[i + 1]; left > 0; left--)
+            {
+                _pixels[y * map.Width + x] = (byte)map.Runs[i];
+                if (++y == map.Height) (x, y) = (x + 1, 0);
+            }
+        }
+
+        return PngWriter.Encode(new PngImage(map.Width, map.Height, 1, _pixels, _palette), CompressionLevel.Fastest);
+    }
+
+    private void Paint(MapEntry entry)
+    {
+        var (r, g, b) = _colors[entry.ClassId];
+        var shade = 1 - 0.5 / Shades * ((entry.Track ?? 0) % Shades);
+        (_palette[entry.Value * 3], _palette[entry.Value * 3 + 1], _palette[entry.Value * 3 + 2]) = ((byte)(r * shade), (byte)(g * shade), (byte)(b * shade));
+    }
+
+    private static (byte R, byte G, byte B) Parse(string color)
+    {
+        var rgb = int.Parse(color.AsSpan(1), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        return ((byte)(rgb >> 16), (byte)(rgb >> 8), (byte)rgb);
+    }
+}

@@ -1,0 +1,138 @@
+using System.Text.Json;
+using Dvis.Streaming.Pipeline.Publishing;
+
+namespace Dvis.Streaming.Sinks.Payloads;
+
+/// <summary>
+/// Provisional results of panoptic and semantic models as JSON (<c>dvis.segments/1.0</c>), in as many parts as the budget asks for: the things
+/// with their tracks, then the classes beside them. Reused; one thread.
+/// </summary>
+internal sealed class SegmentsEncoder(Envelope envelope) : IDisposable
+{
+    private static readonly JsonEncodedText Schema = JsonEncodedText.Encode(Schemas.Segments);
+    private readonly RecordBuffer _records = new();
+    private readonly PartPlan _plan = new();
+    private readonly PayloadBuffer _payload = new();
+
+    /// <inheritdoc cref="TracksEncoder.Encode"/>
+    /// <returns>Segments that were larger than the budget and left out.</returns>
+    public int Encode(ProvisionalResult result, Sequence sequence, Moment published, EncodeOptions options, Action<ReadOnlyMemory<byte>> emit)
+    {
+        _records.Clear();
+        _plan.Clear();
+        Write(result, long.MaxValue, published, PartPlan.MaxParts, PartPlan.MaxParts, options);
+        var room = options.Budget - _payload.Written.Length;
+        foreach (var track in result.Tracks)
+        {
+            var length = EncodeThing(result, track, options, track.Contour);
+            if (length > room && track.Contour is not null)
+            {
+                _records.RemoveLast();
+                length = EncodeThing(result, track, options, null);
+            }
+
+            Plan(length);
+        }
+
+        foreach (var region in result.Scene?.Regions ?? []) Plan(EncodeRegion(result, region, options));
+        _plan.Make(room);
+        for (var part = 0; part < _plan.Parts; part++)
+        {
+            Write(result, sequence.Next(), published, part + 1, _plan.Parts, options);
+            emit(_payload.Written);
+        }
+
+        return _plan.Lost;
+    }
+
+    public void Dispose()
+    {
+        _records.Dispose();
+        _payload.Dispose();
+    }
+
+    private void Plan(int length)
+    {
+        _plan.AddGroup(0);
+        _plan.AddItem(length);
+    }
+
+    private void Write(ProvisionalResult result, long seq, Moment published, int part, int parts, EncodeOptions options)
+    {
+        var w = _payload.Begin();
+        w.WriteStartObject();
+        envelope.WriteIdentity(w, Schema, result.Epoch, seq, result.Camera);
+        envelope.WriteFrame(w, result.Frame, result.Latency, published);
+        w.WriteString("stage"u8, "provisional"u8);
+        w.WriteString("task"u8, envelope.Task);
+        w.WriteNumber("final_through_frame"u8, result.FinalThroughFrame);
+        w.WriteNumber("dropped_since_last"u8, result.DroppedSinceLast);
+        w.WriteString("labels_id"u8, envelope.Labels.Id);
+        w.WriteNumber("part"u8, part);
+        w.WriteNumber("parts"u8, parts);
+        w.WriteStartArray("segments"u8);
+        foreach (var slice in _plan.Slices)
+            if (slice.Part == part - 1) w.WriteRawValue(_records[slice.Group], skipInputValidation: true);
+        w.WriteEndArray();
+        if (options.Masks && result.Scene?.Map is { } map)
+        {
+            w.WriteStartObject("map"u8);
+            w.MapContent(map);
+            w.WriteEndObject();
+        }
+
+        w.WriteEndObject();
+        _payload.End();
+    }
+
+    private int EncodeThing(ProvisionalResult result, TrackObservation track, EncodeOptions options, Contour? contour)
+    {
+        var w = Begin(result, track.ClassId, track.Number);
+        w.WriteNumber("score"u8, JsonText.Thousandths(track.Score));
+        w.WriteString("state"u8, WireName<TrackState>.Json(track.State));
+        w.WriteNumber("age_frames"u8, track.AgeFrames);
+        Measures(w, track.Box, track.AreaPx, track.CentroidX, track.CentroidY, track.Truncated);
+        Mask(w, result, SegmentIds.Of(track.ClassId, track.Number), track.Mask, options);
+        if (contour is not null) w.Contour(contour);
+        w.WriteEndObject();
+        return _records.End();
+    }
+
+    private int EncodeRegion(ProvisionalResult result, Region region, EncodeOptions options)
+    {
+        var w = Begin(result, region.ClassId, null);
+        if (envelope.Task != "vss") w.WriteNumber("score"u8, JsonText.Thousandths(region.Score));
+        Measures(w, region.Box, region.AreaPx, region.CentroidX, region.CentroidY, region.Truncated);
+        Mask(w, result, SegmentIds.Of(region.ClassId, null), region.Mask, options);
+        w.WriteEndObject();
+        return _records.End();
+    }
+
+    private Utf8JsonWriter Begin(ProvisionalResult result, int classId, long? track)
+    {
+        var w = _records.Begin();
+        w.WriteStartObject();
+        w.Segment(result.Epoch, classId, track, envelope.Labels);
+        w.WriteNumber("class_id"u8, classId);
+        w.WriteString("label"u8, envelope.Labels.Name(classId));
+        return w;
+    }
+
+    private static void Measures(Utf8JsonWriter w, Box box, double area, float x, float y, bool truncated)
+    {
+        w.Box(box);
+        w.WriteNumber("area_px"u8, JsonText.Tenths(area));
+        w.WriteStartArray("centroid"u8);
+        w.WriteNumberValue(JsonText.Tenths(x));
+        w.WriteNumberValue(JsonText.Tenths(y));
+        w.WriteEndArray();
+        w.WriteBoolean("truncated"u8, truncated);
+    }
+
+    private static void Mask(Utf8JsonWriter w, ProvisionalResult result, long id, RunLengthMask? mask, EncodeOptions options)
+    {
+        if (mask is null) return;
+        if (options.MaskRefs) w.MaskRef(result, id);
+        if (options.Masks) w.Mask(mask);
+    }
+}
