@@ -19,6 +19,8 @@ internal sealed class CameraDefaults
 
     public TrackOptions Track { get; set; } = new();
 
+    public PanopticOptions Panoptic { get; set; } = new();
+
     public PublishOptions Publish { get; set; } = new();
 }
 

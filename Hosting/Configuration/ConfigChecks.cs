@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Configuration;
@@ -51,11 +52,42 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Add("model.mode", $"found '{model.Mode}', expected online: this model has no refiner");
         if (model.Mode != "online" && model.Refiner.Window > manifest.RefinerMaxWindow)
             Add("model.refiner.window", $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner takes no more");
+        Task(manifest);
         var labels = manifest.Classes.Select(c => c.Name).ToList();
         foreach (var (path, publish) in options.Cameras.Select(c => ($"cameras.{c.Key}", c.Value.Settings.Publish)).Prepend(("defaults", options.Defaults.Publish)))
             for (var i = 0; i < publish.Labels.Length; i++)
                 if (!labels.Contains(publish.Labels[i]))
                     Add($"{path}.publish.labels[{i}]", $"found '{publish.Labels[i]}', expected a class of the model: {string.Join(", ", labels)}{KeyPath.DidYouMean(publish.Labels[i], labels)}");
+    }
+
+    /// <summary>What was set and cannot have an effect with this model; a value at its default does no harm.</summary>
+    private void Task(ModelManifest manifest)
+    {
+        Task(manifest, "defaults", options.Defaults);
+        foreach (var (name, camera) in options.Cameras) Task(manifest, $"cameras.{name}", camera.Settings);
+    }
+
+    private void Task(ModelManifest manifest, string path, CameraDefaults settings)
+    {
+        var (task, publish) = (manifest.Task, settings.Publish);
+        if (task == "vis" && publish.Map is "runs" or "png") Unfit("publish.map", publish.Map, "has no map of the frame; expected auto or off");
+        if (task == "vss" && publish.Contours) Unfit("publish.contours", "true", "has no tracks to draw; expected false");
+        if (task == "vss" && publish.Map == "png" && manifest.ClassCount > byte.MaxValue)
+            Unfit("publish.map", publish.Map, $"and {manifest.ClassCount} classes does not fit into a PNG of 8 bits; expected runs");
+        if (task != "vps") Unused("panoptic", settings.Panoptic, new PanopticOptions(), "makes no panoptic segments: this option is for task vps");
+        if (task == "vss") Unused("track", settings.Track, new TrackOptions { ResetAfterGap = settings.Track.ResetAfterGap }, "has no tracks");
+
+        void Unused(string section, object found, object defaults, string why)
+        {
+            foreach (var option in OptionProperty.Of(found.GetType()))
+                if (!Equals(option.Get(found), option.Get(defaults))) Unfit($"{section}.{option.Key}", ScalarText.Format(option.Get(found)!), why);
+        }
+
+        void Unfit(string key, string found, string why)
+        {
+            // What a camera has inherited is wrong in one place, not in two.
+            if (path == "defaults" || MarkOf($"{path}.{key}") != MarkOf($"defaults.{key}")) Add($"{path}.{key}", $"found '{found}', but a model of task {task} {why}");
+        }
     }
 
     private void Runtime()

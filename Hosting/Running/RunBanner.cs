@@ -1,5 +1,6 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Sinks.Mqtt;
 
 namespace Dvis.Streaming.Hosting.Running;
@@ -11,12 +12,13 @@ internal static class RunBanner
     {
         var options = config.Options;
         yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
-        yield return $"  model    {options.Model.Path} ({options.Model.Precision}, {Mode(options)})";
+        var task = ModelFolder.Open(options.Model.Path).Manifest.Task;
+        yield return $"  model    {options.Model.Path} ({(task == "vis" ? "" : $"{task}, ")}{options.Model.Precision}, {Mode(options)})";
         foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera)}";
         if (options.Mqtt.Servers.Length > 0)
         {
             yield return $"  mqtt     {string.Join(", ", options.Mqtt.Servers)}";
-            yield return $"  watch    {Watch(options)}";
+            yield return $"  watch    {Watch(options, task)}";
         }
 
         if (options.Sinks.JsonLines.Path is { Length: > 0 } lines) yield return $"  lines    {lines}";
@@ -36,11 +38,11 @@ internal static class RunBanner
         : $"synthetic {camera.Synthetic!.Width}x{camera.Synthetic.Height}, {camera.Synthetic.Fps} fps";
 
     /// <summary>A command to paste; a password is left to fill in.</summary>
-    private static string Watch(StreamingOptions options)
+    private static string Watch(StreamingOptions options, string task)
     {
         var server = MqttServer.TryParse(options.Mqtt.Servers[0])!;
         var login = options.Mqtt.Username is { } user ? $" -u {user} -P {Redaction.Mask}" : "";
         var tls = !server.Tls ? "" : $" --cafile {options.Mqtt.Tls.Ca ?? "/etc/ssl/certs/ca-certificates.crt"}{(options.Mqtt.Tls.Verify ? "" : " --insecure")}";
-        return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t '{options.Mqtt.Root}/{options.Node.Id}/camera/+/tracks/#'";
+        return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t '{options.Mqtt.Root}/{options.Node.Id}/camera/+/{(task == "vis" ? "tracks" : "segments")}/#'";
     }
 }

@@ -99,7 +99,8 @@ internal sealed class StreamingEngine(
     {
         var camera = new Camera(_relay!);
         var context = new CameraContext(
-            name, _models!, _tensors, _relay!, metrics, time, options.Settings.Track, options.Settings.Publish, _options.Model.Refiner);
+            name, _models!, _tensors, _relay!, metrics, time, options.Settings.Track, options.Settings.Publish, _options.Model.Refiner)
+        { Panoptic = options.Settings.Panoptic };
         var source = SourceFactory.Create(name, options.ToSource(), frames, metrics, time, loggers, camera.OnStatus);
         camera.Pipeline = () => new StreamPipeline(context, source, _segmenter!, options.Settings.Queue, loggers.CreateLogger<StreamPipeline>());
         return camera;

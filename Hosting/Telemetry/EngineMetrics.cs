@@ -27,7 +27,7 @@ internal static class EngineMetrics
         where graph.Model is not null
         let precision = models.Manifest.PrecisionOf(graph.Role, options.Model.Precision)
         select new Measurement<int>(
-            1, Tag("role", graph.Role), Tag("model", $"{models.Manifest.Name}-{models.Manifest.Version}"), Tag("sha", models.Manifest.FileOf(graph.Role, precision)!.Sha256[..12]),
+            1, Tag("role", graph.Role), Tag("model", $"{models.Manifest.Name}-{models.Manifest.Version}"), Tag("task", models.Manifest.Task), Tag("sha", models.Manifest.FileOf(graph.Role, precision)!.Sha256[..12]),
             Tag("provider", (graph.Model as OnnxModel)?.Provider ?? "none"), Tag("precision", precision));
 
     private static Measurement<long>[] Pools(long frames, long tensors) => [new(frames, Tag("pool", "frames")), new(tensors, Tag("pool", "tensors"))];
