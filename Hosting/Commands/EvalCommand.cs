@@ -1,28 +1,55 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Dvis.Streaming.Hosting.Evaluating;
 using Dvis.Streaming.Pipeline.Evaluation;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary><c>dvis eval</c>: scores results against a data set with the official metrics.</summary>
+/// <summary><c>dvis eval</c>: scores results, or what a model says, against a data set with the official metrics.</summary>
 internal static class EvalCommand
 {
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
     public static Command Create()
     {
-        var results = new Option<string>("--results") { Description = "A YouTube-VIS results file; a folder with pred.json and pan_pred (VIPSeg); or a folder VIDEO/FRAME.png of semantic maps (VSPW).", Required = true };
-        var truth = new Option<string>("--truth") { Description = "The data set: a YouTube-VIS or OVIS file; a folder with panoptic_gt*.json, or that file; or a folder VIDEO/mask/FRAME.png.", Required = true };
-        var classes = new Option<int>("--classes") { Description = "Classes of semantic maps.", DefaultValueFactory = _ => 124 };
+        var results = new Option<string?>("--results") { Description = "Scores these: a YouTube-VIS results file; a folder with pred.json and pan_pred (VIPSeg); or a folder VIDEO/FRAME.png of semantic maps (VSPW)." };
+        var truth = new Option<string>("--truth", "--data") { Description = "The data set: a YouTube-VIS or OVIS file; a folder with panoptic_gt*.json, or that file; or a folder VIDEO/mask/FRAME.png.", Required = true };
+        var classes = new Option<int>("--classes") { Description = "Classes of semantic maps, with --results.", DefaultValueFactory = _ => 124 };
         var first = new Option<int>("--first-label") { Description = "What the truth's semantic maps call the first class; smaller labels and 255 are void.", DefaultValueFactory = _ => 1 };
         var json = new Option<string?>("--json") { Description = "Writes the numbers into this file, too." };
+        var model = new ModelArguments();
         classes.Validators.Add(result => Between(result, "--classes", 1, 255));
         first.Validators.Add(result => Between(result, "--first-label", 0, 254));
-        var command = new Command("eval", "Scores results against a data set: AP and AR, VPQ and STQ, or mIoU and VC.") { results, truth, classes, first, json };
-        command.SetAction((parsed, cancel) =>
-            ScoreAsync(parsed.GetValue(results)!, parsed.GetValue(truth)!, parsed.GetValue(classes), parsed.GetValue(first), parsed.GetValue(json), cancel));
+        var command = model.AddTo(new Command("eval", "Scores results, or a model that is run over the data set: AP and AR, VPQ and STQ, or mIoU and VC.") { results, truth, classes, first, json });
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(results) is null == result.GetValue(model.Model) is null) result.AddError("eval needs either --results or --model");
+        });
+        command.SetAction((parsed, cancel) => parsed.GetValue(results) is { } scored
+            ? ScoreAsync(scored, parsed.GetValue(truth)!, parsed.GetValue(classes), parsed.GetValue(first), parsed.GetValue(json), cancel)
+            : RunAsync(model.Read(parsed, parsed.GetValue(truth)!, parsed.GetValue(first)), parsed.GetValue(json), cancel));
         return command;
+    }
+
+    private static async Task<int> RunAsync(EvaluationRequest request, string? json, CancellationToken cancel)
+    {
+        if (!Path.Exists(request.Truth)) throw new UsageException($"--truth: '{request.Truth}' does not exist");
+        if (!Directory.Exists(request.Images)) throw new UsageException($"--images: the folder '{request.Images}' does not exist");
+        var code = ExitCode.Ok;
+        await ModelEvaluation.RunAsync(request, Console.Error, !Console.IsErrorRedirected, TimeProvider.System, async outcome =>
+        {
+            if (outcome.Stopped)
+            {
+                await Console.Error.WriteLineAsync($"dvis: stopped after {outcome.Videos} of {outcome.AllVideos} videos; nothing was scored");
+                code = ExitCode.Failed;
+                return;
+            }
+
+            foreach (var line in EvaluationText.Table(request, outcome)) await Console.Out.WriteLineAsync(line);
+            if (json is not null) await WriteAsync(json, EvaluationText.Json(request, outcome), cancel);
+        }, cancel);
+        return code;
     }
 
     private static async Task<int> ScoreAsync(string results, string truth, int classes, int first, string? json, CancellationToken cancel)
@@ -104,7 +131,7 @@ internal static class EvalCommand
         }
     }
 
-    private static void Between(System.CommandLine.Parsing.OptionResult result, string name, int from, int to)
+    internal static void Between(System.CommandLine.Parsing.OptionResult result, string name, int from, int to)
     {
         if (result.Tokens.Count > 0 && !(int.TryParse(result.Tokens[0].Value, out var value) && value >= from && value <= to)) result.AddError($"{name} needs an integer from {from} to {to}");
     }

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Dvis.Streaming.Hosting.Evaluating;
 using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Evaluation.Running;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
@@ -25,6 +27,77 @@ internal static class EvaluationText
         yield return Text($" {"category",-24}     AP   AP50   AP75    AR1   AR10");
         foreach (var c in r.PerCategory) yield return Text($" {c.Category.Name,-24} {c.Ap,6:F3} {c.Ap50,6:F3} {c.Ap75,6:F3} {c.Ar1,6:F3} {c.Ar10,6:F3}");
     }
+
+    /// <summary>A line a mode, and for one mode alone the whole table before.</summary>
+    public static IEnumerable<string> Table(EvaluationRequest request, EvaluationOutcome outcome)
+    {
+        if (outcome.Scored)
+        {
+            if (outcome.Scorers is [var only])
+            {
+                foreach (var line in Table(only)) yield return line;
+                yield return "";
+            }
+
+            var rows = outcome.Scorers.Select((scorer, i) => (Name: request.Modes[i].ToString(), Figures: Figures(scorer).ToArray())).ToArray();
+            var width = rows.Max(r => r.Name.Length);
+            yield return "mode".PadRight(width) + string.Concat(rows[0].Figures.Select(f => "  " + f.Name.PadLeft(Math.Max(5, f.Name.Length))));
+            foreach (var (name, figures) in rows)
+                yield return name.PadRight(width) + string.Concat(figures.Select(f => "  " + (f.Value is -1 or double.NaN ? "-" : Text($"{100 * f.Value:F2}")).PadLeft(Math.Max(5, f.Name.Length))));
+        }
+
+        yield return Text($"{outcome.Videos} {(outcome.Videos == 1 ? "video" : "videos")}, {outcome.Frames} frames, {outcome.MillisecondsPerFrame:0.#} ms a frame");
+        if (request.Out is not null) yield return $"results in {request.Out}";
+    }
+
+    /// <summary>Everything under the names of the modes.</summary>
+    public static JsonObject Json(EvaluationRequest request, EvaluationOutcome outcome) => new()
+    {
+        ["model"] = outcome.Manifest.Name,
+        ["version"] = outcome.Manifest.Version,
+        ["precision"] = request.Precision,
+        ["task"] = outcome.Manifest.Task,
+        ["data"] = request.Truth,
+        ["videos"] = outcome.Videos,
+        ["frames"] = outcome.Frames,
+        ["ms_per_frame"] = outcome.MillisecondsPerFrame,
+        ["top_k"] = request.TopK,
+        ["modes"] = outcome.Scored ? new JsonObject(outcome.Scorers.Select((scorer, i) => KeyValuePair.Create(request.Modes[i].ToString(), (JsonNode?)Json(scorer)))) : null,
+    };
+
+    private static IEnumerable<string> Table(ModeScorer scorer) => scorer switch
+    {
+        InstanceScorer instances => Table(instances.Report()!),
+        PanopticScorer panoptic => Table(panoptic.Report()!),
+        SemanticScorer semantic => Table(semantic.Report()!),
+        _ => throw new ArgumentException("Not a scorer of this program.", nameof(scorer)),
+    };
+
+    private static JsonObject Json(ModeScorer scorer)
+    {
+        switch (scorer)
+        {
+            case InstanceScorer instances:
+                var json = Json(instances.Report()!);
+                var groups = instances.Groups().Select(g => KeyValuePair.Create(g.Key, (JsonNode?)Json(g.Value))).ToArray();
+                if (groups.Length > 0) json["occlusion"] = new JsonObject(groups);
+                return json;
+            case PanopticScorer panoptic:
+                return Json(panoptic.Report()!);
+            default:
+                return Json(((SemanticScorer)scorer).Report()!);
+        }
+    }
+
+    /// <summary>What papers tell of a method in one line, 0 … 1.</summary>
+    private static IEnumerable<(string Name, double Value)> Figures(ModeScorer scorer) => scorer switch
+    {
+        InstanceScorer instances when instances.Report() is { } r =>
+            [("AP", r.Ap), ("AP50", r.Ap50), ("AP75", r.Ap75), ("AR1", r.Ar1), ("AR10", r.Ar10), .. instances.Groups().Select(g => ($"AP {g.Key}", g.Value.Ap))],
+        PanopticScorer panoptic when panoptic.Report() is { } r => [("VPQ", r.Vpq), .. r.Windows.Select(w => ($"VPQ{w.Window}", w.All.Pq)), ("STQ", r.Stq.Stq)],
+        SemanticScorer semantic when semantic.Report() is { } r => [("mIoU", r.MeanIoU), ("VC8", r.Vc8), ("VC16", r.Vc16)],
+        _ => [],
+    };
 
     public static IEnumerable<string> Table(PanopticReport r)
     {

@@ -114,6 +114,18 @@ public sealed class VideoEvaluatorTests
     }
 
     [Fact]
+    public async Task Run_AModelThatSaysNaN_IsNoResult()
+    {
+        var broken = new FakeModel("tracker", static (_, outputs) =>
+        {
+            foreach (var output in outputs) output.Span.Fill(float.NaN);
+        });
+        using var rig = new CameraRig(new DvisModels(FakeDvis.Manifest, _fake.Segmenter, broken));
+
+        Assert.Contains("a video: what fake says is no number", (await Assert.ThrowsAsync<ModelException>(() => RunAsync(rig, [s_online], 3))).Message);
+    }
+
+    [Fact]
     public async Task Run_Stopped_ThrowsThatAndKeepsNothing()
     {
         using var rig = new CameraRig(_fake.Models());

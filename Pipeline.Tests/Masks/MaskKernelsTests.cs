@@ -116,4 +116,34 @@ public sealed class MaskKernelsTests
 
         Assert.Equal(new float[4], logits);
     }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(500)]
+    [InlineData(-500)]
+    public void Softmax_LogitsOfAnySize_SumToOne(float offset)
+    {
+        var probabilities = new float[3];
+
+        MaskKernels.Softmax([offset + 1, offset + 3, offset], probabilities);
+
+        double[] weights = [Math.E, Math.Exp(3), 1];
+        for (var i = 0; i < 3; i++) Assert.Equal(weights[i] / weights.Sum(), probabilities[i], 1e-6);
+    }
+
+    [Fact]
+    public void Next_AnyLength_IsWhereTheSignChanges()
+    {
+        foreach (var length in new[] { 1, 3, 8, 16, 17, 33, 70 })
+        {
+            for (var at = 0; at <= length; at++)
+            {
+                float[] values = [.. Enumerable.Range(0, length).Select(i => i < at ? -1f + i % 2 : 2f)];
+                Assert.Equal(at, MaskKernels.Next(values, 0, positive: true));
+                for (var i = 0; i < length; i++) values[i] = i < at ? 1 : -0f;
+                Assert.Equal(at, MaskKernels.Next(values, 0, positive: false));
+                Assert.Equal(length, MaskKernels.Next(values, at, positive: true));
+            }
+        }
+    }
 }

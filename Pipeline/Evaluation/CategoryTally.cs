@@ -26,7 +26,7 @@ internal sealed class CategoryTally
         for (var range = 0; range < VideoPrecision.Areas.Length; range++)
         {
             var (from, to) = VideoPrecision.Areas[range];
-            bool[] ignored = [.. truth.Select(t => t.IsCrowd || t.MeanArea < from || t.MeanArea > to)];
+            bool[] ignored = [.. truth.Select(t => t.IsCrowd || t.IsIgnored || t.MeanArea < from || t.MeanArea > to)];
             _objects[range] += ignored.Count(i => !i);
             // Those that count come first, each part in the file's order.
             int[] order = [.. Enumerable.Range(0, truth.Length).Where(g => !ignored[g]), .. Enumerable.Range(0, truth.Length).Where(g => ignored[g])];

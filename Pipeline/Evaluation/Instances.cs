@@ -23,6 +23,12 @@ public sealed record TruthInstance(long Id, int CategoryId, bool IsCrowd, IReadO
     {
     }
 
+    /// <summary>How much of it is hidden, as the data set groups its objects (OVIS); null when it does not.</summary>
+    public string? Occlusion { get; init; }
+
+    /// <summary>Neither asked for nor wrong to find: an object of a group that is not scored.</summary>
+    public bool IsIgnored { get; init; }
+
     internal static double MeanOf(IEnumerable<RunLengthMask?> masks) => masks.Select(m => m?.Area ?? 0).Where(a => a > 0).DefaultIfEmpty().Average();
 }
 

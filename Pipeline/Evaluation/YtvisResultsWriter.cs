@@ -54,7 +54,8 @@ public sealed class YtvisResultsWriter : IDisposable
 
     public void Dispose()
     {
-        _json.WriteEndArray();
+        // Deeper: an entry failed half-way, and that failure is on its way.
+        if (_json.CurrentDepth == 1) _json.WriteEndArray();
         _json.Dispose();
         _file.Dispose();
     }

@@ -20,6 +20,9 @@ public sealed class YtvisTruth : IDisposable
 
     public IReadOnlyList<Category> Categories { get; private set; } = [];
 
+    /// <summary>Groups of objects by how much is hidden of them, as the annotations name them; none in most data sets.</summary>
+    public IReadOnlyList<string> OcclusionGroups { get; private set; } = [];
+
     /// <summary>False for the test sets, whose annotations are kept by the evaluation server.</summary>
     public bool HasAnnotations => _places.Count > 0;
 
@@ -50,6 +53,7 @@ public sealed class YtvisTruth : IDisposable
         var videos = new Dictionary<long, VideoInfo>();
         var categories = new Dictionary<int, Category>();
         var annotations = new Dictionary<long, (int Entry, long Video, int Category)>();
+        var groups = new SortedSet<string>(StringComparer.Ordinal);
         _file.Walk((list, index, place, json) =>
         {
             if (index < 0) return;
@@ -69,6 +73,7 @@ public sealed class YtvisTruth : IDisposable
                     var id = entry.Integer("id", 1, long.MaxValue);
                     var of = entry.Integer("video_id", long.MinValue, long.MaxValue);
                     if (!annotations.TryAdd(id, (index, of, entry.Int("category_id", 0, int.MaxValue)))) throw entry.Wrong("id", $"{id} a second time", "each once");
+                    if (entry.Has("occlusion")) groups.Add(entry.String("occlusion"));
                     if (!_places.TryGetValue(of, out var places)) _places[of] = places = [];
                     places.Add((index, place));
                     break;
@@ -86,7 +91,7 @@ public sealed class YtvisTruth : IDisposable
             if (!categories.ContainsKey(category)) throw new EvaluationException($"{Path}: annotations[{index}]: category_id: found {category}, categories has no such id.");
         }
 
-        (Videos, Categories) = ([.. videos.Values], [.. categories.Values]);
+        (Videos, Categories, OcclusionGroups) = ([.. videos.Values], [.. categories.Values], [.. groups]);
     }
 
     private static VideoInfo Video(in EntryReader entry)
@@ -102,7 +107,10 @@ public sealed class YtvisTruth : IDisposable
         using var document = _file.Read(place);
         var entry = new EntryReader(Path, $"annotations[{index}]", document.RootElement);
         var truth = new TruthInstance(entry.Integer("id", 1, long.MaxValue), entry.Int("category_id", 0, int.MaxValue), entry.Flag("iscrowd"),
-            entry.Masks("segmentations", video.Width, video.Height, video.Length));
+            entry.Masks("segmentations", video.Width, video.Height, video.Length))
+        {
+            Occlusion = entry.Has("occlusion") ? entry.String("occlusion") : null,
+        };
         return entry.Has("areas") ? truth with { MeanArea = MeanArea(entry) } : truth;
     }
 

@@ -35,24 +35,36 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     {
         var folder = ModelFolder.Open(model.Path);
         var online = model.Mode == "online";
-        if (!folder.Manifest.Precisions.Contains(model.Precision))
-            throw new ModelException($"{model.Path}: the model has no {model.Precision} file of any graph, only {string.Join(", ", folder.Manifest.Precisions)}; correct model.precision.");
         if (!online && folder.Manifest.RefinerMaxWindow is null)
             throw new ModelException($"{model.Path}: the model has no refiner; set model.mode to online, not {model.Mode}.");
         if (!online && model.Refiner.Window > folder.Manifest.RefinerMaxWindow)
             throw new ModelException($"{model.Path}: model.refiner.window is {model.Refiner.Window}, the model's refiner takes at most {folder.Manifest.RefinerMaxWindow} frames.");
+        return Load(folder, model.Precision, runtime, online ? ["segmenter", "tracker"] : ["segmenter", "tracker", "frame_forward", "refiner"], model.Refiner.Window, logger);
+    }
+
+    /// <summary>Loads these graphs only.</summary>
+    /// <param name="graphs">Names of the manifest, <c>segmenter</c> among them.</param>
+    /// <param name="window">Frames with which the refiner is proved.</param>
+    /// <inheritdoc cref="Load(ModelOptions, RuntimeOptions, ILogger)"/>
+    public static DvisModels Load(ModelFolder folder, string precision, RuntimeOptions runtime, IReadOnlyCollection<string> graphs, int window, ILogger logger)
+    {
+        var manifest = folder.Manifest;
+        if (!manifest.Precisions.Contains(precision))
+            throw new ModelException($"{folder.Path}: the model has no {precision} file of any graph, only {string.Join(", ", manifest.Precisions)}; correct model.precision.");
+        if (graphs.FirstOrDefault(g => !manifest.Files.ContainsKey(g)) is { } missing)
+            throw new ModelException($"{folder.Path}: the model has no graph {missing}, which this mode needs.");
         var loaded = new List<OnnxModel>();
-        var used = new List<string>();
         try
         {
-            var segmenter = LoadGraph("segmenter", Math.Min(2, runtime.Batch.Max));
+            var segmenter = LoadGraph("segmenter", Math.Min(2, runtime.Batch.Max))!;
             var tracker = LoadGraph("tracker", 1);
-            var frameForward = online ? null : LoadGraph("frame_forward", model.Refiner.Window);
-            var refiner = online ? null : LoadGraph("refiner", model.Refiner.Window);
-            string[] others = [.. used.Where(g => folder.Manifest.PrecisionOf(g, model.Precision) != model.Precision)];
-            if (others.Length > 0) LogFallback(logger, folder.Manifest.Name, model.Precision, string.Join(", ", others));
-            LogLoaded(logger, folder.Manifest.Name, folder.Manifest.Version, model.Precision, segmenter.Provider, segmenter.RuntimeVersion, segmenter.RuntimePath);
-            return new DvisModels(folder.Manifest, segmenter, tracker, frameForward, refiner);
+            var matcher = LoadGraph("matcher", 1);
+            var frameForward = LoadGraph("frame_forward", window);
+            var refiner = LoadGraph("refiner", window);
+            string[] others = [.. graphs.Where(g => manifest.PrecisionOf(g, precision) != precision)];
+            if (others.Length > 0) LogFallback(logger, manifest.Name, precision, string.Join(", ", others));
+            LogLoaded(logger, manifest.Name, manifest.Version, precision, segmenter.Provider, segmenter.RuntimeVersion, segmenter.RuntimePath);
+            return new DvisModels(manifest, segmenter, tracker ?? matcher!, frameForward, refiner) { Matcher = matcher };
         }
         catch
         {
@@ -60,11 +72,11 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
             throw;
         }
 
-        OnnxModel LoadGraph(string name, int batch)
+        OnnxModel? LoadGraph(string name, int batch)
         {
-            var graph = DvisModels.LoadGraph(folder, name, folder.Manifest.PrecisionOf(name, model.Precision), batch, runtime, logger);
+            if (!graphs.Contains(name)) return null;
+            var graph = DvisModels.LoadGraph(folder, name, manifest.PrecisionOf(name, precision), batch, runtime, logger);
             loaded.Add(graph);
-            used.Add(name);
             return graph;
         }
     }
@@ -73,13 +85,13 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     /// <exception cref="ModelException">The file is missing or another one, or the graph does not fit.</exception>
     internal static OnnxModel LoadGraph(ModelFolder folder, string name, string precision, int batch, RuntimeOptions runtime, ILogger logger)
     {
-        var graph = OnnxModel.Load(folder.File(name, precision), runtime, logger);
+        var (manifest, graph) = (folder.Manifest, OnnxModel.Load(folder.File(name, precision), runtime, logger));
         try
         {
-            var contract = ModelContract.For(name, folder.Manifest);
+            var contract = ModelContract.For(name, manifest);
             contract.Check(graph);
-            var size = InputGeometry.For(1920, 1080, folder.Manifest.Input, folder.Manifest.MaskStride); // any: the sides are free
-            contract.Prove(graph, batch, size.PaddedHeight, size.PaddedWidth, folder.Manifest.MaskStride);
+            var size = InputGeometry.For(1920, 1080, manifest.Input, manifest.MaskStride); // any: the sides are free
+            contract.Prove(graph, batch, size.PaddedHeight, size.PaddedWidth, manifest.MaskStride);
             return graph;
         }
         catch

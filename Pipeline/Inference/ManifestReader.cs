@@ -8,6 +8,9 @@ internal sealed partial class ManifestReader
 {
     public static readonly string[] Graphs = ["segmenter", "tracker", "frame_forward", "refiner"];
 
+    /// <summary>May be missing: only evaluation asks for it.</summary>
+    private const string Matcher = "matcher";
+
     private static readonly string[] s_refinement = ["frame_forward", "refiner"];
 
     private readonly List<string> _problems = [];
@@ -63,7 +66,7 @@ internal sealed partial class ManifestReader
                 input.ThreeNumbers("std", float.Epsilon),
                 input.OneOf("channel_order", "rgb", "bgr")),
             RefinerMaxWindow = refines ? json.Object("refiner").Integer("max_window", 1, 4096) : null,
-            Files = Files(files, refines ? Graphs : Graphs.Except(s_refinement)),
+            Files = Files(files, [.. refines ? Graphs : Graphs.Except(s_refinement), .. files.Has(Matcher) ? [Matcher] : Array.Empty<string>()]),
             License = json.Text("license"),
             WeightsFrom = json.Text("weights_from"),
             Quality = json.Raw("quality"),

@@ -15,7 +15,7 @@ internal sealed record ModelContract(TensorSpec[] Inputs, TensorSpec[] Outputs)
         {
             "segmenter" => new([new("image", [Any, 3, Any, Any])],
                 [queries("frame_embeds"), new("mask_features", [Any, m.MaskChannels, Any, Any]), logits("frame_logits")]),
-            "tracker" => new([queries("frame_embeds"), queries("matched_embeds"), queries("reference"), new("is_first", [Any])],
+            "tracker" or "matcher" => new([queries("frame_embeds"), queries("matched_embeds"), queries("reference"), new("is_first", [Any])],
                 [queries("instance_embeds"), queries("reference_out"), logits("logits"), masks]),
             "frame_forward" => new([queries("frame_embeds")], [queries("memory")]),
             "refiner" => new([queries("instance_embeds"), queries("memory")], [new("logits", [m.Queries, m.ClassCount + 1]), masks]),

@@ -44,8 +44,12 @@ public static class MaskKernels
         }
     }
 
-    /// <summary>Softmax over one row of class logits.</summary>
-    public static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities) => TensorPrimitives.SoftMax(logits, probabilities);
+    /// <summary>Softmax over one row of class logits, of whatever size: the library's alone overflows from 88 on.</summary>
+    public static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities)
+    {
+        TensorPrimitives.Subtract(logits, TensorPrimitives.Max(logits), probabilities);
+        TensorPrimitives.SoftMax<float>(probabilities, probabilities);
+    }
 
     /// <summary>
     /// One claimant's row against the best so far: where mask · score is larger, it becomes the best, and its label and mask value are

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Pipeline.Refinement;
 
@@ -16,12 +17,12 @@ public static class ClassProbabilities
     public static void Write(ReadOnlySpan<float> logits, ReadOnlySpan<float> tracker, int width, Span<float> probabilities)
     {
         for (var start = 0; start < logits.Length; start += width)
-            TensorPrimitives.SoftMax(logits.Slice(start, width), probabilities.Slice(start, width));
+            MaskKernels.Softmax(logits.Slice(start, width), probabilities.Slice(start, width));
         if (tracker.IsEmpty) return;
         var online = new float[width];
         for (var start = 0; start < logits.Length; start += width)
         {
-            TensorPrimitives.SoftMax(tracker.Slice(start, width), online);
+            MaskKernels.Softmax(tracker.Slice(start, width), online);
             var classes = probabilities.Slice(start, width - 1);
             TensorPrimitives.Max(classes, online.AsSpan(0, width - 1), classes);
         }

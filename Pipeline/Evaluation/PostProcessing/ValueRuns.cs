@@ -29,6 +29,9 @@ public sealed class ValueRuns
 
     public int Height { get; }
 
+    /// <summary>The values that occur.</summary>
+    public IReadOnlySet<ushort> Values => _values.ToHashSet();
+
     /// <param name="pixels">Shape [Height,Width].</param>
     public void CopyTo(Span<int> pixels)
     {

@@ -58,7 +58,9 @@ public sealed class VideoEvaluator(
                 run.Complete();
             }
 
-            return MakeMasks(runs, features!, geometry, count, stop);
+            var probabilities = runs.ConvertAll(run => run.Probabilities());
+            if (probabilities.Any(p => p.Any(float.IsNaN))) throw new ModelException($"{name}: what {_manifest.Name} says is no number (NaN); its files or their precision do not serve.");
+            return MakeMasks(runs, probabilities, features!, geometry, count, stop);
         }
         finally
         {
@@ -72,9 +74,9 @@ public sealed class VideoEvaluator(
         using (frame) return await segmenting.SegmentAsync(frame);
     }
 
-    private VideoResult[] MakeMasks(List<ModeRun> runs, TensorSpill spilled, InputGeometry input, int count, CancellationToken stop)
+    private VideoResult[] MakeMasks(List<ModeRun> runs, List<float[]> probabilities, TensorSpill spilled, InputGeometry input, int count, CancellationToken stop)
     {
-        var results = runs.ConvertAll(run => VideoPostProcessor.Create(_manifest, run.Probabilities(), topK, input));
+        var results = probabilities.ConvertAll(p => VideoPostProcessor.Create(_manifest, p, topK, input));
         var wanted = results.ConvertAll(result => result.Wanted.ToArray());
         var cells = input.MaskWidth * input.MaskHeight;
         using var features = tensors.Rent(spilled.RowLength);

@@ -1,0 +1,85 @@
+using System.CommandLine;
+using Dvis.Streaming.Hosting.Evaluating;
+using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Evaluation.Running;
+
+namespace Dvis.Streaming.Hosting.Commands;
+
+/// <summary>The options of <c>dvis eval</c> that run a model. Names and defaults are those of the configuration, but for the threads: nothing else runs here.</summary>
+internal sealed class ModelArguments
+{
+    private static readonly RefinerOptions s_refiner = new();
+
+    private readonly Option<string?> _images = new("--images") { Description = "Folder of the pictures; default: images beside the data set. Names are the data set's; of panoptic and semantic maps VIDEO/FRAME.jpg or .png." };
+    private readonly Option<string[]> _modes = new("--mode")
+    {
+        Description = $"May be given several times, and costs one run of the segmenter all the same: {EvaluationMode.Expected}.",
+        DefaultValueFactory = _ => ["online"],
+        AllowMultipleArgumentsPerToken = true,
+    };
+
+    private readonly Option<int> _topK = new("--top-k") { Description = "Instances a video: 20 for OVIS, 10 for YouTube-VIS.", DefaultValueFactory = _ => 20 };
+    private readonly Option<string?> _out = new("--out") { Description = "Folder for results as the evaluation servers take them." };
+    private readonly Option<int> _videos = new("--videos") { Description = "Only so many videos, the first.", DefaultValueFactory = _ => int.MaxValue };
+    private readonly Option<string> _precision = new("--precision") { Description = "fp32, fp16 or int8.", DefaultValueFactory = _ => "fp32" };
+    private readonly Option<string[]> _provider = new("--provider") { Description = "tensorrt, cuda, cpu: the first that can be had.", DefaultValueFactory = _ => ["cpu"], AllowMultipleArgumentsPerToken = true };
+    private readonly Option<int> _threads = new("--threads") { Description = "Of one graph run; 0: all cores.", DefaultValueFactory = _ => 0 };
+    private readonly Option<int> _device = new("--device") { Description = "Number of the GPU." };
+    private readonly Option<string?> _library = new("--library") { Description = "ONNX Runtime; default: DVIS_ONNXRUNTIME, beside the program, the system's." };
+    private readonly Option<string> _ffmpeg = new("--ffmpeg") { Description = "Decoder: a path, or a name in PATH.", DefaultValueFactory = _ => "ffmpeg" };
+
+    public ModelArguments()
+    {
+        _topK.Validators.Add(result => EvalCommand.Between(result, "--top-k", 1, 1000));
+        _videos.Validators.Add(result => EvalCommand.Between(result, "--videos", 1, int.MaxValue));
+        _threads.Validators.Add(result => EvalCommand.Between(result, "--threads", 0, 256));
+        _device.Validators.Add(result => EvalCommand.Between(result, "--device", 0, 63));
+        _precision.AcceptOnlyFromAmong("fp32", "fp16", "int8");
+        _provider.AcceptOnlyFromAmong("tensorrt", "cuda", "cpu");
+        _modes.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens)
+                if (Parse(token.Value, out var problem) is null) result.AddError($"--mode: {problem}");
+        });
+    }
+
+    /// <summary>Model folder; null: no model is run.</summary>
+    public Option<string?> Model { get; } = new("--model") { Description = "Runs this model folder over the data set and scores it." };
+
+    public Command AddTo(Command command)
+    {
+        foreach (var option in (Option[])[Model, _images, _modes, _topK, _out, _videos, _precision, _provider, _threads, _device, _library, _ffmpeg]) command.Options.Add(option);
+        return command;
+    }
+
+    public EvaluationRequest Read(ParseResult parsed, string truth, int firstLabel)
+    {
+        var beside = Directory.Exists(truth) ? truth : Path.GetDirectoryName(Path.GetFullPath(truth))!;
+        var runtime = new RuntimeOptions
+        {
+            Provider = parsed.GetValue(_provider)!,
+            OnMissingProvider = "stop",
+            Threads = parsed.GetValue(_threads),
+            Device = parsed.GetValue(_device),
+            Library = parsed.GetValue(_library),
+            Batch = new BatchOptions { Max = 1 },
+        };
+        return new EvaluationRequest(
+            parsed.GetValue(Model)!, parsed.GetValue(_precision)!, runtime, truth, parsed.GetValue(_images) ?? Path.Combine(beside, "images"),
+            [.. parsed.GetValue(_modes)!.Select(mode => Parse(mode, out _)!).Distinct()], parsed.GetValue(_topK), parsed.GetValue(_out), parsed.GetValue(_videos), firstLabel, parsed.GetValue(_ffmpeg)!);
+    }
+
+    private static EvaluationMode? Parse(string text, out string problem)
+    {
+        try
+        {
+            problem = "";
+            return EvaluationMode.Parse(text, new ClipLengths(s_refiner.Window, s_refiner.Stride, s_refiner.Lookahead));
+        }
+        catch (FormatException e)
+        {
+            problem = e.Message;
+            return null;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Diagnostics.Metrics;
+using System.Runtime.InteropServices;
+using Dvis.Streaming.Hosting.Commands;
+using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sources;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dvis.Streaming.Hosting.Evaluating;
+
+/// <summary>What to evaluate.</summary>
+/// <param name="Truth">Data set.</param>
+/// <param name="Images">Folder of its pictures.</param>
+/// <param name="TopK">Instances a video.</param>
+/// <param name="Out">Folder for result files, or null.</param>
+/// <param name="Videos">So many at most, the first.</param>
+/// <param name="FirstLabel">What semantic maps call the first class.</param>
+internal sealed record EvaluationRequest(
+    string Model, string Precision, RuntimeOptions Runtime, string Truth, string Images, IReadOnlyList<EvaluationMode> Modes,
+    int TopK, string? Out, int Videos, int FirstLabel, string Ffmpeg);
+
+/// <summary>What became of it; the scorers in the order of the modes, and their owner's.</summary>
+/// <param name="Videos">Those that are through.</param>
+internal sealed record EvaluationOutcome(ModelManifest Manifest, IReadOnlyList<ModeScorer> Scorers, bool Scored, int Videos, int AllVideos, long Frames, double MillisecondsPerFrame, bool Stopped);
+
+/// <summary>Runs a model over a data set, in all modes at once, and scores and writes what it says.</summary>
+internal static class ModelEvaluation
+{
+    /// <param name="finish">Takes the outcome while its scorers live; also when the run was stopped.</param>
+    /// <exception cref="EvaluationException">Data set, pictures and model do not fit together.</exception>
+    /// <exception cref="ModelException">The model cannot run.</exception>
+    public static async Task RunAsync(EvaluationRequest request, TextWriter progress, bool terminal, TimeProvider time, Func<EvaluationOutcome, Task> finish, CancellationToken cancel)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        var folder = ModelFolder.Open(request.Model);
+        using var data = EvaluationData.Open(folder.Manifest, request.Truth, request.Images, request.FirstLabel);
+        if (!data.CanScore && request.Out is null) throw new UsageException($"{request.Truth} has no annotations to score against: --out writes the files for the evaluation server");
+        var videos = data.Videos.Take(request.Videos).ToArray();
+        var scorers = new List<ModeScorer>();
+        try
+        {
+            foreach (var mode in request.Modes) scorers.Add(data.CreateScorer(FolderOf(request, mode), data.CanScore));
+            using var models = DvisModels.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes), Window(request.Modes), NullLogger.Instance);
+            var told = new EvaluationProgress(progress, terminal, videos.Length, videos.Sum(v => (long)v.Pictures.Count), time);
+            var stopped = false;
+            try
+            {
+                await EvaluateAsync(request, models, videos, scorers, told, time, stop.Token);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                stopped = true;
+            }
+            finally
+            {
+                told.End();
+            }
+
+            await finish(new EvaluationOutcome(folder.Manifest, scorers, data.CanScore, told.Videos, videos.Length, told.Frames, told.MillisecondsPerFrame, stopped));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StartupException($"a file cannot be written: {e.Message}", e);
+        }
+        finally
+        {
+            foreach (var scorer in scorers) scorer.Dispose();
+        }
+
+        void Stop(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            stop.Cancel();
+        }
+    }
+
+    private static async Task EvaluateAsync(
+        EvaluationRequest request, DvisModels models, VideoPictures[] videos, List<ModeScorer> scorers, EvaluationProgress told, TimeProvider time, CancellationToken stop)
+    {
+        await using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+        using var frames = new FramePool();
+        using var tensors = new TensorPool();
+        var metrics = new PipelineMetrics(services.GetRequiredService<IMeterFactory>());
+        await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, request.Runtime.Batch, tensors, metrics, time);
+        var evaluator = new VideoEvaluator(models, segmenter, tensors, request.Modes, request.TopK);
+        foreach (var (index, video) in videos.Index())
+        {
+            var source = SourceFactory.FromImages(video.Name, video.Pictures, request.Ffmpeg, frames, time);
+            try
+            {
+                var results = await evaluator.RunAsync(video.Name, source.ReadAsync(stop), told.AddFrame, stop);
+                for (var i = 0; i < scorers.Count; i++) scorers[i].Add(index, results[i]);
+            }
+            catch (SourceException e)
+            {
+                throw new EvaluationException(e.Message, e);
+            }
+
+            told.AddVideo();
+        }
+    }
+
+    private static string[] Graphs(IReadOnlyList<EvaluationMode> modes)
+    {
+        var refines = modes.Any(m => m.Kind is ModeKind.SemiOnline or ModeKind.Offline);
+        return
+        [
+            "segmenter",
+            .. modes.Any(m => m.Kind != ModeKind.MinVis) ? ["tracker"] : Array.Empty<string>(),
+            .. modes.Any(m => m.Kind == ModeKind.MinVis) ? ["matcher"] : Array.Empty<string>(),
+            .. refines ? ["frame_forward", "refiner"] : Array.Empty<string>(),
+        ];
+    }
+
+    // The whole video's length is not known yet: two frames show at least that the graph runs.
+    private static int Window(IReadOnlyList<EvaluationMode> modes) => modes.Select(m => m.Clip?.Window ?? 2).DefaultIfEmpty(2).Max();
+
+    /// <summary>The only mode writes into the folder itself, several into a folder each.</summary>
+    private static string? FolderOf(EvaluationRequest request, EvaluationMode mode)
+    {
+        if (request.Out is null) return null;
+        var folder = request.Modes.Count == 1 ? request.Out : Path.Combine(request.Out, mode.ToString().Replace(':', '_').Replace(',', '_'));
+        return Directory.CreateDirectory(folder).FullName;
+    }
+}
