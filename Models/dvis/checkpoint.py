@@ -28,8 +28,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
     Raises CheckpointError for a file that is damaged, names a function that is not needed for tensors, or holds something else."""
     try:
-        content = _read_zip(path) if zipfile.is_zipfile(path) else _read_stream(path)
-        return _tensors(content)
+        return _read_zip(path) if zipfile.is_zipfile(path) else _tensors(_read_stream(path))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     except OSError as error:
@@ -202,8 +201,8 @@ class _Reader(pickle.Unpickler):
         return self._storage(_DTYPE_OF[id(kind)], key, count)
 
 
-def _read_zip(path: Path) -> object:
-    """torch.save's format since 1.6: a zip with one pickle and one file for each storage."""
+def _read_zip(path: Path) -> dict[str, Tensor]:
+    """torch.save's format since 1.6: a zip with one pickle and one file for each storage; only those of the model are read."""
     with zipfile.ZipFile(path) as archive:
         pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickles) != 1:
@@ -223,10 +222,7 @@ def _read_zip(path: Path) -> object:
             return storages.setdefault(key, _Storage(dtype, count, lambda: numbers(key)))
 
         with archive.open(pickles[0]) as stream:
-            content = _Reader(stream, storage).load()
-        for part in storages.values():
-            part.numbers()
-        return content
+            return _tensors(_Reader(stream, storage).load())
 
 
 def _read_stream(path: Path) -> object:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import io
 import json
 import warnings
@@ -18,6 +19,7 @@ from .protobuf import declare_outputs
 from .segmenter import coarser, shrink
 
 OPSET = 16
+TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}   # PyTorch 2 has a second exporter, and later versions prefer it
 PICTURES = 8   # of which the one farthest from the thresholds of masked attention becomes the segmenter's reference
 
 
@@ -129,7 +131,7 @@ def write_graph(module: nn.Module, path: Path, inputs: dict[str, Tensor], output
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(module, tuple(inputs.values()), str(path), opset_version=OPSET, input_names=list(inputs), output_names=list(outputs),
-                          dynamic_axes=dynamic, do_constant_folding=True)
+                          dynamic_axes=dynamic, do_constant_folding=True, **TRACING)
     declare_outputs(path, {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)] for name, value in outputs.items()})
 
 

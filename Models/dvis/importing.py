@@ -160,7 +160,7 @@ def sha256(path: Path) -> str:
 def card(model: Dvis, about: About, source: str, digest: str, count: int) -> str:
     """MODEL_CARD.md: where the weights are from, and what was and was not checked."""
     config: Config = model.config
-    parts = {"segmenter": model.sem_seg_head, "backbone": model.backbone, "tracker": model.tracker, "refiner": model.refiner}
+    parts = {"backbone": model.backbone, "segmenter's decoders": model.sem_seg_head, "tracker": model.tracker, "refiner": model.refiner}
     sizes = ", ".join(f"{name} {sum(v.numel() for v in part.state_dict().values()) / 1e6:.1f} M" for name, part in parts.items() if part is not None)
     rule = {"dvis": "the official inverse permutation, which these weights were trained with", "aligned": "each slot takes the query matched to it"}[about.matching]
     kind = {"segmenter": "MinVIS: the segmenter, and matching alone between frames", "online": "DVIS online: segmenter and tracker",
