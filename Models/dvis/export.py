@@ -104,21 +104,21 @@ def write_folder(model: Dvis, folder: Path, about: About) -> None:
     """Writes the graphs, manifest.json and reference.{json,bin}."""
     folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
-    case = reference_inputs(model)
     files, entries, raw = {}, [], io.BytesIO()
+    references = reference_inputs(model)
     for name, (kind, inputs, outputs, axes) in graphs(model).items():
-        module = kind(model)
-        values = tuple(case[f"{name}.{tensor}"] for tensor in inputs)
-        with torch.no_grad():
-            answers = module(*values)
-        answers = (answers,) if isinstance(answers, Tensor) else tuple(answers)
-        path = folder / f"{name}.onnx"
-        write_graph(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)), axes)
-        files[name] = {"fp32": {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
-        for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
-            for tensor, value in zip(names, tensors):
-                entries.append({"graph": name, "role": role, "name": tensor, "shape": list(value.shape), "offset": raw.tell()})
-                raw.write(np.ascontiguousarray(value.numpy(), "<f4").tobytes())
+        module, path = kind(model).eval(), folder / f"{name}.onnx"   # the exporter puts back the mode it finds
+        for number, values in enumerate(references[name], 1):
+            with torch.no_grad():
+                answers = module(*values)
+            answers = (answers,) if isinstance(answers, Tensor) else tuple(answers)
+            if number == 1:
+                write_graph(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)), axes)
+                files[name] = {"fp32": {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
+            for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
+                for tensor, value in zip(names, tensors):
+                    entries.append({"graph": name, "case": number, "role": role, "name": tensor, "shape": list(value.shape), "offset": raw.tell()})
+                    raw.write(np.ascontiguousarray(value.numpy(), "<f4").tobytes())
     (folder / "reference.bin").write_bytes(raw.getvalue())
     (folder / "reference.json").write_text(json.dumps(
         {"about": "Inputs and PyTorch's answers of the graphs: little-endian float32, offsets in bytes into reference.bin.", "tensors": entries}, indent=1) + "\n")
@@ -135,22 +135,22 @@ def write_graph(module: nn.Module, path: Path, inputs: dict[str, Tensor], output
     declare_outputs(path, {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)] for name, value in outputs.items()})
 
 
-def reference_inputs(model: Dvis) -> dict[str, Tensor]:
-    """A small seeded input for every graph: two pictures of 32 x 64, a clip of three frames, one new and one running stream."""
+def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
+    """Small seeded inputs of every graph, of one or more cases: pictures of two sizes, a clip of three frames, one new and one running stream."""
     random = np.random.default_rng(20)
-    config = model.config
+    queries = (model.config.queries, model.config.hidden)
 
     def normal(*shape: int) -> Tensor:
         return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
 
-    queries, hidden = config.queries, config.hidden
-    pictures = [normal(2, 3, 32, 64) for _ in range(PICTURES)]
+    def pictures(*shape: int) -> Tensor:
+        return max((normal(*shape) for _ in range(PICTURES)), key=lambda picture: mask_margin(model, picture))
+
     return {
-        "segmenter.image": max(pictures, key=lambda picture: mask_margin(model, picture)),
-        "tracker.frame_embeds": normal(2, queries, hidden), "tracker.matched_embeds": normal(2, queries, hidden),
-        "tracker.reference": normal(2, queries, hidden), "tracker.is_first": torch.tensor([1.0, 0.0]),
-        "frame_forward.frame_embeds": normal(2, queries, hidden),
-        "refiner.instance_embeds": normal(3, queries, hidden), "refiner.memory": normal(3, queries, hidden),
+        "segmenter": [(pictures(2, 3, 32, 64),), (pictures(1, 3, 96, 32),)],
+        "tracker": [(normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))],
+        "frame_forward": [(normal(2, *queries),)],
+        "refiner": [(normal(3, *queries), normal(3, *queries))],
     }
 
 

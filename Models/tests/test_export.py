@@ -11,7 +11,7 @@ import torch
 
 from dvis.config import CLASSES
 from dvis.evaluation import run
-from dvis.export import GRAPHS, export
+from dvis.export import GRAPHS, export, mask_margin, reference_inputs
 from dvis.model import build
 
 CONTRACT = {
@@ -54,23 +54,36 @@ class Export(unittest.TestCase):
 
     def test_reference_answers_are_the_models(self):
         raw = (self.path / "reference.bin").read_bytes()
-        self.assertLess(len(raw), 300_000)
+        self.assertLess(len(raw), 400_000)
         values = {}
         for entry in json.loads((self.path / "reference.json").read_text())["tensors"]:
             count = int(np.prod(entry["shape"]))
-            values[entry["graph"], entry["name"]] = torch.from_numpy(np.frombuffer(raw, "<f4", count, entry["offset"]).reshape(entry["shape"]).copy())
+            values[entry["graph"], entry["case"], entry["name"]] = torch.from_numpy(np.frombuffer(raw, "<f4", count, entry["offset"]).reshape(entry["shape"]).copy())
         with torch.no_grad():
-            embeds, features, logits = self.model.segment(values["segmenter", "image"])
-            step = self.model.tracker(*(values["tracker", name] for name in ("frame_embeds", "matched_embeds", "reference", "is_first")))
-        for name, value in (("frame_embeds", embeds), ("mask_features", features), ("frame_logits", logits)):
-            torch.testing.assert_close(values["segmenter", name], value, rtol=1e-3, atol=1e-3)
-        torch.testing.assert_close(values["tracker", "reference_out"], step.reference, rtol=1e-3, atol=1e-3)
+            for case, size in ((1, (2, 3, 32, 64)), (2, (1, 3, 96, 32))):
+                self.assertEqual(size, values["segmenter", case, "image"].shape)
+                for name, value in zip(("frame_embeds", "mask_features", "frame_logits"), self.model.segment(values["segmenter", case, "image"])):
+                    torch.testing.assert_close(values["segmenter", case, name], value, rtol=1e-3, atol=1e-3)
+            step = self.model.tracker(*(values["tracker", 1, name] for name in ("frame_embeds", "matched_embeds", "reference", "is_first")))
+        torch.testing.assert_close(values["tracker", 1, "reference_out"], step.reference, rtol=1e-3, atol=1e-3)
+
+    def test_the_reference_picture_stays_away_from_the_threshold(self):
+        chosen = mask_margin(self.model, reference_inputs(self.model)["segmenter"][0][0])
+        torch.manual_seed(1)
+        self.assertGreater(chosen, np.median([mask_margin(self.model, torch.randn(2, 3, 32, 64)) for _ in range(9)]))
+        self.assertEqual(0.0, mask_margin(build().eval().apply(flatten), torch.randn(1, 3, 32, 64)))
 
     @torch.no_grad()
     def test_a_video_goes_through_all_three_columns(self):
         pictures = torch.zeros(3, 64, 96, 3, dtype=torch.uint8)
         for scores, video_scores, masks in run(self.model, pictures).values():
             self.assertEqual(((3, 20, 9), (20, 9), (3, 20, 16, 24)), (scores.shape, video_scores.shape, tuple(masks.shape)))
+
+
+def flatten(module: torch.nn.Module) -> None:
+    """All weights zero: every mask logit lies on the threshold."""
+    for parameter in module.parameters(recurse=False):
+        parameter.data.zero_()
 
 
 def message(data: bytes) -> dict[int, list]:

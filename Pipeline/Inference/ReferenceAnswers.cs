@@ -14,7 +14,8 @@ public sealed record Deviation(string Tensor, double Largest, double Scale, doub
 
 /// <summary>
 /// A model folder's <c>reference.json</c> and <c>reference.bin</c>: inputs of each graph and what the network it was exported from answers. An
-/// output may bring its own <c>tolerance</c>, a share of its scale, where the network is not continuous.
+/// output may bring its own <c>tolerance</c>, a share of its scale, where the network is not continuous. A graph may have several cases, numbered by
+/// <c>case</c> (1 when it is not there), such as pictures of several sizes.
 /// </summary>
 public sealed class ReferenceAnswers
 {
@@ -55,16 +56,19 @@ public sealed class ReferenceAnswers
     /// <summary>Has answers of this graph.</summary>
     public bool Has(string graph) => _entries.Any(e => e.Graph == graph);
 
-    /// <summary>Runs the graph on the reference inputs.</summary>
+    /// <summary>Runs the graph on the reference inputs of every case.</summary>
     /// <param name="tolerance">For outputs without their own.</param>
     /// <exception cref="ModelException">A tensor is missing, or the graph cannot run on the inputs.</exception>
     public IReadOnlyList<Deviation> Compare(string graph, IModel model, double? tolerance)
+        => [.. _entries.Where(e => e.Graph == graph).Select(e => e.Case).Distinct().Order().SelectMany(number => Compare(graph, number, model, tolerance))];
+
+    private Deviation[] Compare(string graph, int number, IModel model, double? tolerance)
     {
         var tensors = new List<Tensor>();
         try
         {
-            Tensor[] inputs = [.. model.Inputs.Select(spec => Load(Find(graph, "input", spec.Name)))];
-            Entry[] wanted = [.. model.Outputs.Select(spec => Find(graph, "output", spec.Name))];
+            Tensor[] inputs = [.. model.Inputs.Select(spec => Load(Find(graph, number, "input", spec.Name)))];
+            Entry[] wanted = [.. model.Outputs.Select(spec => Find(graph, number, "output", spec.Name))];
             Tensor[] found = [.. wanted.Select(e => Keep(new Tensor(e.Shape)))];
             model.Run(inputs, found);
             return [.. wanted.Select((entry, i) => Measure(entry, Load(entry), found[i], tolerance))];
@@ -103,10 +107,10 @@ public sealed class ReferenceAnswers
         return new Deviation(entry.Name, largest, scale, entry.Tolerance is { } own ? Math.Max(own, tolerance ?? own) : tolerance);
     }
 
-    private Entry Find(string graph, string role, string name) => _entries.FirstOrDefault(e => e.Graph == graph && e.Role == role && e.Name == name)
-        ?? throw new ModelException($"{Path.Combine(_folder, Index)}: there is no {role} {name} of {graph}.");
+    private Entry Find(string graph, int number, string role, string name) => _entries.FirstOrDefault(e => e.Graph == graph && e.Case == number && e.Role == role && e.Name == name)
+        ?? throw new ModelException($"{Path.Combine(_folder, Index)}: there is no {role} {name} of {graph} in case {number}.");
 
-    private sealed record Entry(string Graph, string Role, string Name, long[] Shape, long Offset, double? Tolerance)
+    private sealed record Entry(string Graph, int Case, string Role, string Name, long[] Shape, long Offset, double? Tolerance)
     {
         public static Entry? Read(JsonElement json, long length)
         {
@@ -120,6 +124,8 @@ public sealed class ReferenceAnswers
                 if (elements > length) return null;
             }
 
+            var number = 1;
+            if (json.TryGetProperty("case", out var which) && (which.ValueKind != JsonValueKind.Number || !which.TryGetInt32(out number) || number < 1)) return null;
             double? tolerance = null;
             if (json.TryGetProperty("tolerance", out var own))
             {
@@ -127,7 +133,7 @@ public sealed class ReferenceAnswers
                 tolerance = own.GetDouble();
             }
 
-            return offset >= 0 && offset <= length - elements * sizeof(float) ? new Entry(graph, role, name, shape, offset, tolerance) : null;
+            return offset >= 0 && offset <= length - elements * sizeof(float) ? new Entry(graph, number, role, name, shape, offset, tolerance) : null;
 
             string? Text(string key) => json.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         }
