@@ -155,7 +155,7 @@ def _quantise_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--frames", type=Path, nargs="+", default=[], help="pictures, folders of pictures or videos to calibrate with (default: rendered scenes)")
     command.add_argument("--count", type=int, default=64, help="pictures to calibrate with, spread evenly over what is given")
     command.add_argument("--int8-graphs", default="segmenter", help="graphs that get an int8 file: some of segmenter,tracker,frame_forward,refiner")
-    command.add_argument("--keep", default="", help="regular expression of node names that stay float32 in the int8 files")
+    command.add_argument("--keep", default=None, help="regular expression of node names that stay float32 in the int8 files (default: the queries' decoder of the segmenter)")
 
 
 def _quantise(arguments) -> None:

@@ -18,6 +18,8 @@ from .tracker import match
 
 GRAPHS = ("segmenter", "tracker", "frame_forward", "refiner")
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+# Of the segmenter, the queries' decoder stays float: it is a small part of the work, and rounding moves its masks over their threshold.
+KEEP = {"segmenter": r"^/(transformer_|mask_embed|class_embed)"}
 SAMPLES = 20_000      # values kept of a tensor a run
 SEARCHED = 100_000    # values that decide a range
 
@@ -53,13 +55,14 @@ class Observer:
         return result
 
 
-def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], source: str, int8_graphs: list[str], keep: str) -> list[Path]:
+def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], source: str, int8_graphs: list[str], keep: str | None = None) -> list[Path]:
     """Writes GRAPH.fp16.onnx for every graph and GRAPH.int8.onnx for those asked for, and enters them in the manifest.
 
+    `keep`: node names that stay float in int8 files, as a regular expression; None: what measurements say (KEEP).
     Figures of loss that the manifest had for these precisions go: they were another file's."""
     manifest = json.loads((folder / "manifest.json").read_text())
     models = {name: onnx.load(str(folder / files["fp32"]["path"])) for name, files in manifest["files"].items() if "fp32" in files}
-    plans = {name: Plan(models[name], keep) for name in int8_graphs if name in models} if "int8" in precisions else {}
+    plans = {name: Plan(models[name], KEEP.get(name, "") if keep is None else keep) for name in int8_graphs if name in models} if "int8" in precisions else {}
     observers = {name: Observer(set(plans[name].points) if name in plans else set()) for name in models}
     show(manifest, models, pictures, observers)
     written = []

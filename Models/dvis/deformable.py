@@ -66,24 +66,22 @@ class DeformableAttention(nn.Module):
     def forward(self, query: Tensor, source: Tensor, centres: Tensor, sizes: list[Tensor], shapes: list[tuple[int, int]]) -> Tensor:
         """query and source [B,N,C] (all levels' cells), centres [N,2], of each level its size (x, y) as tensor and (h, w) as integers -> [B,N,C]."""
         batch, tokens, channels = query.shape
-        value = self._heads_first(self.value_proj(source), channels // self.heads).transpose(1, 2)        # [B*heads,C/heads,N]
+        value = self.value_proj(source).transpose(1, 2).reshape(batch * self.heads, channels // self.heads, tokens)
         weight = self.attention_weights(query).reshape(batch, tokens, self.heads, LEVELS * POINTS).softmax(-1)
-        weight = weight.transpose(1, 2).reshape(batch * self.heads, 1, tokens, LEVELS * POINTS)
-        offset = self._heads_first(self.sampling_offsets(query), LEVELS * POINTS * 2)                     # [B*heads,N,levels*points*2]
-        samples, start = [], 0
+        weight = weight.permute(0, 2, 3, 1).reshape(batch * self.heads, 1, LEVELS * POINTS, tokens)
+        offset = self.sampling_offsets(query).reshape(batch, tokens, self.heads, LEVELS * POINTS, 2)
+        offset = offset.permute(0, 2, 3, 1, 4).reshape(batch * self.heads, LEVELS * POINTS, tokens, 2)
+        # Points stand before tokens and each level is summed on its own: long rows, and all samples never exist at once.
+        mixed, start = 0, 0
         for level, (size, (height, width)) in enumerate(zip(sizes, shapes)):
-            part = offset[:, :, level * POINTS * 2:(level + 1) * POINTS * 2].reshape(batch * self.heads, tokens, POINTS, 2)
-            place = centres.unsqueeze(1) + part / size
+            points = slice(level * POINTS, (level + 1) * POINTS)
+            place = centres + offset[:, points] / size
             stop = start + height * width
             picture = value[:, :, start:stop].reshape(batch * self.heads, channels // self.heads, height, width)
-            samples.append(F.grid_sample(picture, 2 * place - 1, mode="bilinear", padding_mode="zeros", align_corners=False))
+            sampled = F.grid_sample(picture, 2 * place - 1, mode="bilinear", padding_mode="zeros", align_corners=False)
+            mixed = mixed + (sampled * weight[:, :, points]).sum(2)                                       # [B*heads,C/heads,N]
             start = stop
-        mixed = (torch.cat(samples, -1) * weight).sum(-1)                                                 # [B*heads,C/heads,N]
         return self.output_proj(mixed.reshape(batch, channels, tokens).transpose(1, 2))
-
-    def _heads_first(self, x: Tensor, width: int) -> Tensor:
-        """[B,N,heads*width] -> [B*heads,N,width]."""
-        return x.reshape(x.shape[0], x.shape[1], self.heads, width).transpose(1, 2).flatten(0, 1)
 
 
 class DeformableLayer(nn.Module):
