@@ -97,23 +97,27 @@ internal static class ModelsCommand
     {
         if (!folder.Manifest.Precisions.Contains(precision))
             throw new UsageException($"--precision: {folder.Path} has no {precision} file of any graph, only {string.Join(", ", folder.Manifest.Precisions)}");
-        var (passed, compared, graphs) = (true, 0, 0);
+        var (checks, passed) = (new List<GraphCheck>(), true);
         foreach (var check in ModelVerification.Run(folder, precision, tolerance, runtime, NullLogger.Instance))
         {
-            graphs++;
+            checks.Add(check);
             passed &= check.Passes;
             Console.Out.WriteLine($"{check.Graph} ({check.Precision}): {check.Problem ?? "file and shapes fit the manifest"}{(check is { Problem: null, Deviations: null } ? "; no reference answers" : "")}");
-            foreach (var d in check.Deviations ?? [])
-            {
-                compared++;
-                Console.Out.WriteLine(Text($"  {d.Tensor,-16} off by {d.Largest:0.0e+00} at a scale of {d.Scale:0.###}, {(d.Allowed is { } share ? Text($"allowed {share * d.Scale:0.0e+00}") : "no bound asked for")}: {(d.Passes ? "ok" : "FAILED")}"));
-            }
+            foreach (var d in check.Deviations ?? []) Console.Out.WriteLine(Text($"  {d.Tensor,-16} off by {d.Largest:0.0e+00} at a scale of {d.Scale:0.###}, {Verdict(d)}"));
         }
 
-        var answers = compared > 0 ? Text($"{compared} outputs against their reference answers") : "files and shapes only: the folder has no reference answers";
-        Console.Out.WriteLine($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, {graphs.ToString(CultureInfo.InvariantCulture)} graphs, {answers}");
+        Deviation[] deviations = [.. checks.SelectMany(c => c.Deviations ?? [])];
+        var unjudged = deviations.Count(d => d.Allowed is null);
+        var answers = deviations.Length == 0
+            ? "files and shapes only: the folder has no reference answers"
+            : Text($"{deviations.Length} outputs against their reference answers{(unjudged == 0 ? "" : Text($", {unjudged} of them without a bound (--tolerance sets one)"))}");
+        Console.Out.WriteLine(Text($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, {checks.Count} graphs, {answers}"));
         return passed ? ExitCode.Ok : ExitCode.Failed;
     }
+
+    private static string Verdict(Deviation d) => d.Allowed is { } share
+        ? Text($"allowed {share * d.Scale:0.0e+00}: {(d.Passes ? "ok" : "FAILED")}")
+        : d.Passes ? "no bound" : "FAILED: no number";
 
     /// <summary>Every number of the free-form object, one a line, with its path.</summary>
     private static IEnumerable<string> Numbers(string path, JsonElement json) => json.ValueKind switch
