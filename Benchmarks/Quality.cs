@@ -27,14 +27,14 @@ internal static class Quality
             final.Add(truth, sink.Final(truth.Videos[0].Length), models.Manifest);
         }
 
-        Console.WriteLine($"{videos.Count} videos | recall | mean IoU | right class | link accuracy | link, misses count | ids kept over gaps | ids an object | false, share of what is said");
+        Console.WriteLine($"{videos.Count} videos | recall | mean IoU | right class | link accuracy | link, misses count | ids kept over gaps | ids an object | identity switches | false, share of what is said");
         Console.WriteLine($"provisional | {provisional}");
         Console.WriteLine($"final | {final}");
     }
 
     private sealed class Score
     {
-        private int _visible, _found, _rightClass, _pairs, _bothFound, _linked, _gaps, _kept, _objects, _ids, _said, _false;
+        private int _visible, _found, _rightClass, _pairs, _bothFound, _linked, _gaps, _kept, _objects, _ids, _switches, _said, _false;
         private double _iou;
 
         public void Add(YtvisTruth truth, List<Said>[] frames, ModelManifest model)
@@ -58,6 +58,7 @@ internal static class Quality
                     {
                         _found++;
                         ids.Add(found);
+                        if (last is not null && last != found) _switches++;
                         matched.Add((f, found));
                         if (model.Classes[best.Said!.ClassId].Name == names[wanted.CategoryId]) _rightClass++;
                         if (returning)
@@ -95,7 +96,7 @@ internal static class Quality
         }
 
         public override string ToString() =>
-            $"{Share(_found, _visible)} | {_iou / _visible:0.000} | {Share(_rightClass, _found)} | {Share(_linked, _bothFound)} | {Share(_linked, _pairs)} | {Share(_kept, _gaps)} ({_gaps}) | {(double)_ids / _objects:0.00} | {Share(_false, _said)}";
+            $"{Share(_found, _visible)} | {_iou / _visible:0.000} | {Share(_rightClass, _found)} | {Share(_linked, _bothFound)} | {Share(_linked, _pairs)} | {Share(_kept, _gaps)} ({_gaps}) | {(double)_ids / _objects:0.00} | {_switches} | {Share(_false, _said)}";
 
         private static string Share(int part, int whole) => whole == 0 ? "–" : $"{(double)part / whole:0.000}";
     }

@@ -34,6 +34,10 @@ def main() -> None:
     data.add_argument("--first-seed", type=int, default=300_000)
     data.add_argument("--out", type=Path, required=True, help="folder for images/ and instances.json")
 
+    davis = commands.add_parser("davis", help="DAVIS sequences as videos with their truth, for the benchmarks")
+    davis.add_argument("--data", type=Path, required=True, help="folder with JPEGImages/ and Annotations/")
+    davis.add_argument("--out", type=Path, required=True)
+
     train = commands.add_parser("train", help="one stage; an interrupted stage goes on where it was saved")
     train.add_argument("stage", choices=("segmenter", "tracker", "refiner"))
     train.add_argument("--minutes", type=float, required=True, help="wall-clock budget of the stage")
@@ -61,7 +65,7 @@ def main() -> None:
     _quantise_options(commands.add_parser("quantise", help="fp16 and int8 files beside the fp32 ones of a model folder"))
 
     arguments = parser.parse_args()
-    if arguments.command in ("render", "sample", "dataset"):
+    if arguments.command in ("render", "sample", "dataset", "davis"):
         return _render(arguments)
 
     import torch
@@ -141,6 +145,9 @@ def _render(arguments) -> None:
     if arguments.command == "sample":
         video = arguments.out / "everyday.mp4"
         write(make_scene(SAMPLE_TIER, SAMPLE_SEED), SAMPLE_FRAMES, video, video.with_suffix(".json"))
+    elif arguments.command == "davis":
+        from .davis import write as write_davis
+        print(*write_davis(arguments.data, arguments.out), sep="\n")
     elif arguments.command == "dataset":
         from .dataset import write as write_dataset
         objects = write_dataset(arguments.out, arguments.tiers.split(","), arguments.videos, arguments.frames, arguments.first_seed)
