@@ -1,4 +1,4 @@
-"""Exports the four ONNX graphs of the service's contract, their manifest, and reference answers for tests."""
+"""Exports the ONNX graphs of the service's contract, their manifest, and reference answers for tests."""
 from __future__ import annotations
 
 import copy
@@ -42,7 +42,7 @@ class _Track(nn.Module):
 
 
 class _Match(nn.Module):
-    """Stands in for the tracker of a model that has none, as MinVIS does it: what was matched to a slot is the slot's, and the segmenter's heads speak."""
+    """MinVIS with the tensors of a tracker: what was matched to a slot is the slot's, and the segmenter's heads speak. The tracker of a model that has none."""
 
     def __init__(self, model: Dvis):
         super().__init__()
@@ -80,6 +80,8 @@ GRAPHS = {
                   {"image": _IMAGE, "mask_features": _MAP, "*": {0: "batch"}}),
     "tracker": (_Track, ("frame_embeds", "matched_embeds", "reference", "is_first"),
                 ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
+    "matcher": (_Match, ("frame_embeds", "matched_embeds", "reference", "is_first"),
+                ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
     "frame_forward": (_Memory, ("frame_embeds",), ("memory",), {"*": {0: "frames"}}),
     "refiner": (_Refine, ("instance_embeds", "memory"), ("logits", "mask_embeds"), {"logits": {}, "*": {0: "frames"}}),
 }
@@ -89,7 +91,7 @@ def graphs(model: Dvis) -> dict[str, tuple]:
     """The graphs this model consists of."""
     parts = dict(GRAPHS)
     if model.tracker is None:
-        parts["tracker"] = (_Match, *GRAPHS["tracker"][1:])
+        parts["tracker"] = parts.pop("matcher")
     if model.refiner is None:
         del parts["frame_forward"], parts["refiner"]
     return parts
@@ -146,9 +148,11 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
     def pictures(*shape: int) -> Tensor:
         return max((normal(*shape) for _ in range(PICTURES)), key=lambda picture: mask_margin(model, picture))
 
+    step = (normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))
     return {
         "segmenter": [(pictures(2, 3, 32, 64),), (pictures(1, 3, 96, 32),)],
-        "tracker": [(normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))],
+        "tracker": [step],
+        "matcher": [step],
         "frame_forward": [(normal(2, *queries),)],
         "refiner": [(normal(3, *queries), normal(3, *queries))],
     }

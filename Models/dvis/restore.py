@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .export import GRAPHS, export
+from .export import export, graphs
 from .layers import ConvNorm
 from .model import Dvis
 from .protobuf import initializers
@@ -29,7 +29,7 @@ def restore(model: Dvis, folder: Path, batches: list[Tensor]) -> None:
     state = {name: torch.full_like(value, float("nan")) for name, value in twin.state_dict().items() if value.dtype.is_floating_point}
     with tempfile.TemporaryDirectory() as place:
         export(twin, Path(place), "0")
-        for graph in GRAPHS:
+        for graph in (graph for graph in graphs(twin) if (folder / f"{graph}.onnx").exists()):
             _copy(twin.state_dict(), state, initializers(Path(place) / f"{graph}.onnx"), initializers(folder / f"{graph}.onnx"), graph)
     for name, module in model.named_modules():
         if isinstance(module, nn.BatchNorm2d):

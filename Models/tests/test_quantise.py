@@ -199,7 +199,7 @@ class Folder(unittest.TestCase):
 
     def test_the_manifest_names_the_new_files_and_keeps_the_old(self):
         files = self.manifest["files"]
-        self.assertEqual({"segmenter": {"fp32", "int8", "fp16"}, "tracker": {"fp32", "fp16"}, "frame_forward": {"fp32", "fp16"}, "refiner": {"fp32", "int8", "fp16"}},
+        self.assertEqual({"segmenter": {"fp32", "int8", "fp16"}, "tracker": {"fp32", "fp16"}, "matcher": {"fp32"}, "frame_forward": {"fp32", "fp16"}, "refiner": {"fp32", "int8", "fp16"}},
                          {name: set(entry) for name, entry in files.items()})
         for entry in files.values():
             for file in entry.values():
@@ -226,7 +226,7 @@ class Folder(unittest.TestCase):
 
     def test_the_files_are_smaller(self):
         size = {path.name: path.stat().st_size for path in self.path.glob("*.onnx")}
-        self.assertLess(size["segmenter.int8.onnx"], 0.45 * size["segmenter.onnx"])
+        self.assertLess(size["segmenter.int8.onnx"], 0.5 * size["segmenter.onnx"])
         self.assertLess(size["segmenter.fp16.onnx"], 0.6 * size["segmenter.onnx"])
 
     def test_eight_bits_say_nearly_the_same(self):
