@@ -77,4 +77,11 @@ var videoCount = new Option<int>("--videos") { DefaultValueFactory = _ => 10, De
 var clipLength = new Option<int>("--frames") { DefaultValueFactory = _ => 300, Description = "Frames of each." };
 var evaluation = new Command("evaluation", "Writes, reads and scores results as large as those of OVIS.") { videoCount, clipLength };
 evaluation.SetAction(parsed => EvaluationScale.Run(parsed.GetRequiredValue(videoCount), parsed.GetRequiredValue(clipLength)));
-return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation }.Parse(args).InvokeAsync();
+var sceneRounds = new Option<int>("--rounds") { DefaultValueFactory = _ => 15, Description = "Measurements of each kind." };
+var scenes = new Command("scenes", "What a panoptic and a semantic frame cost after the graphs, and how near the live rule is to the official one.") { sceneRounds };
+scenes.SetAction(parsed =>
+{
+    using var costs = new SceneCosts();
+    costs.Run(parsed.GetRequiredValue(sceneRounds));
+});
+return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, scenes }.Parse(args).InvokeAsync();

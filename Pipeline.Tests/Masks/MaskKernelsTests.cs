@@ -73,7 +73,7 @@ public sealed class MaskKernelsTests
         var targets = new float[3 * width];
         targets.AsSpan().Fill(9);
 
-        MaskKernels.Mix([0, 2, 2, 5], [4, 1, 0, 1, 2], [0.5f, 2, 1, -1, 3], rows, width, targets);
+        MaskKernels.Mix([0, 2, 2, 5], [4, 1, 0, 1, 2], [0.5f, 2, 1, -1, 3], rows, width, .., targets);
 
         for (var x = 0; x < width; x++)
         {
@@ -81,6 +81,11 @@ public sealed class MaskKernelsTests
             Assert.Equal(0, targets[width + x]);
             Assert.Equal(At(0, x) - At(1, x) + 3 * At(2, x), targets[2 * width + x], 1e-5f);
         }
+
+        targets.AsSpan().Fill(9);
+        MaskKernels.Mix([0, 2, 2, 5], [4, 1, 0, 1, 2], [0.5f, 2, 1, -1, 3], rows, width, (width / 2).., targets);
+        Assert.All(targets[..(width / 2)], t => Assert.Equal(9, t));
+        Assert.Equal(0.5f * At(4, width - 1) + 2 * At(1, width - 1), targets[width - 1], 1e-5f);
 
         float At(int row, int x) => rows[row * width + x];
     }

@@ -4,10 +4,10 @@ using System.Runtime.InteropServices;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>The hot loops of masks. Vectors are as wide as the machine's; products and sums are rounded each, so every width gives the same bits.</summary>
+/// <summary>The hot loops of masks. Vectors are as wide as the machine's; in <see cref="Logits"/> every product and sum is rounded, so every width gives the same bits.</summary>
 public static class MaskKernels
 {
-    // Four vectors of sums stay in registers while all channels pass; a block of every channel's row is read from the nearest cache.
+    // Four vectors of sums stay in registers while all channels pass.
     private static readonly int Block = 4 * Vector<float>.Count;
 
     /// <summary>Mask logits of the wanted queries: mask_embeds · mask_features (Mask2Former, section 3.1).</summary>
@@ -31,11 +31,14 @@ public static class MaskKernels
     /// <param name="columns">Which of <paramref name="rows"/> a weight belongs to.</param>
     /// <param name="rows">Shape [any,width].</param>
     /// <param name="targets">Shape [targets,width].</param>
-    public static void Mix(ReadOnlySpan<int> starts, ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int width, Span<float> targets)
+    /// <param name="range">The part of the width to compute.</param>
+    public static void Mix(
+        ReadOnlySpan<int> starts, ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int width, Range range, Span<float> targets)
     {
-        for (var start = 0; start < width; start += Block)
+        var (from, count) = range.GetOffsetAndLength(width);
+        for (var start = from; start < from + count; start += Block)
         {
-            var length = Math.Min(Block, width - start);
+            var length = Math.Min(Block, from + count - start);
             for (var r = 0; r < starts.Length - 1; r++)
             {
                 var pairs = starts[r]..starts[r + 1];
@@ -113,43 +116,54 @@ public static class MaskKernels
         return from;
     }
 
-    // Dense: weight c belongs to row c.
+    // Dense: weight i belongs to row i. Sums stay in locals: by reference they would live in memory.
     private static void WeightedSum(ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int stride, Span<float> target)
     {
-        if (target.Length == Block)
+        if (target.Length < Block)
         {
-            var (a, b, c, d) = (Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero);
-            for (var i = 0; i < weights.Length; i++) Accumulate(ref a, ref b, ref c, ref d, weights[i], rows.Slice(i * stride, Block));
-            Store(a, b, c, d, target);
+            target.Clear();
+            for (var i = 0; i < weights.Length; i++) TensorPrimitives.MultiplyAdd(rows.Slice(i * stride, target.Length), weights[i], target, target);
             return;
         }
 
-        target.Clear();
-        for (var i = 0; i < weights.Length; i++) TensorPrimitives.MultiplyAdd(rows.Slice(i * stride, target.Length), weights[i], target, target);
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows.Length, (weights.Length - 1) * stride + Block);
+        var (a, b, c, d) = (Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero);
+        ref var first = ref MemoryMarshal.GetReference(rows);
+        var n = (nuint)Vector<float>.Count;
+        for (var i = 0; i < weights.Length; i++)
+        {
+            var (w, at) = (new Vector<float>(weights[i]), (nuint)i * (nuint)stride);
+            a = Vector.LoadUnsafe(ref first, at) * w + a;
+            b = Vector.LoadUnsafe(ref first, at + n) * w + b;
+            c = Vector.LoadUnsafe(ref first, at + 2 * n) * w + c;
+            d = Vector.LoadUnsafe(ref first, at + 3 * n) * w + d;
+        }
+
+        Store(a, b, c, d, target);
     }
 
     private static void WeightedSum(ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int stride, Span<float> target)
     {
-        if (target.Length == Block)
+        if (target.Length < Block)
         {
-            var (a, b, c, d) = (Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero);
-            for (var i = 0; i < weights.Length; i++) Accumulate(ref a, ref b, ref c, ref d, weights[i], rows.Slice(columns[i] * stride, Block));
-            Store(a, b, c, d, target);
+            target.Clear();
+            for (var i = 0; i < weights.Length; i++) TensorPrimitives.MultiplyAdd(rows.Slice(columns[i] * stride, target.Length), weights[i], target, target);
             return;
         }
 
-        target.Clear();
-        for (var i = 0; i < weights.Length; i++) TensorPrimitives.MultiplyAdd(rows.Slice(columns[i] * stride, target.Length), weights[i], target, target);
-    }
+        var (a, b, c, d) = (Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero);
+        var n = (nuint)Vector<float>.Count;
+        for (var i = 0; i < weights.Length; i++)
+        {
+            ref var first = ref MemoryMarshal.GetReference(rows.Slice(columns[i] * stride, Block));
+            var w = new Vector<float>(weights[i]);
+            a = Vector.FusedMultiplyAdd(Vector.LoadUnsafe(ref first), w, a);
+            b = Vector.FusedMultiplyAdd(Vector.LoadUnsafe(ref first, n), w, b);
+            c = Vector.FusedMultiplyAdd(Vector.LoadUnsafe(ref first, 2 * n), w, c);
+            d = Vector.FusedMultiplyAdd(Vector.LoadUnsafe(ref first, 3 * n), w, d);
+        }
 
-    private static void Accumulate(ref Vector<float> a, ref Vector<float> b, ref Vector<float> c, ref Vector<float> d, float weight, ReadOnlySpan<float> row)
-    {
-        ref var first = ref MemoryMarshal.GetReference(row);
-        var (w, n) = (new Vector<float>(weight), (nuint)Vector<float>.Count);
-        a = Vector.LoadUnsafe(ref first) * w + a;
-        b = Vector.LoadUnsafe(ref first, n) * w + b;
-        c = Vector.LoadUnsafe(ref first, 2 * n) * w + c;
-        d = Vector.LoadUnsafe(ref first, 3 * n) * w + d;
+        Store(a, b, c, d, target);
     }
 
     private static void Store(Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, Span<float> target)

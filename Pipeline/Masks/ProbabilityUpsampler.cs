@@ -43,10 +43,17 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
     /// <summary>Probabilities of one row of the resized picture.</summary>
     /// <param name="logits">Shape [GridHeight,GridWidth].</param>
     /// <param name="probabilities">Length <see cref="InputWidth"/>.</param>
-    public void InputRow(ReadOnlySpan<float> logits, int row, Span<float> probabilities)
+    /// <param name="least">A row whose logits all lie below this is taken for zeros.</param>
+    public void InputRow(ReadOnlySpan<float> logits, int row, Span<float> probabilities, float least = float.NegativeInfinity)
     {
         var width = _geometry.GridWidth;
         Blend(logits.Slice(_gridY.Low[row] * width, width), logits.Slice(_gridY.High[row] * width, width), _gridY.Fraction[row], _gridRow);
+        if (least > float.NegativeInfinity && TensorPrimitives.Max<float>(_gridRow.AsSpan(0, width)) < least)
+        {
+            probabilities.Clear();
+            return;
+        }
+
         _gridX.Apply(_gridRow, probabilities);
         if (sigmoid) TensorPrimitives.Sigmoid(probabilities, probabilities);
     }

@@ -6,23 +6,31 @@ namespace Dvis.Streaming.Pipeline.Masks;
 /// <summary>
 /// The semantic rule of MaskFormer, as DVIS applies it: a pixel's class is the one with the largest sum over the queries of
 /// class probability · mask. The sum commutes with the second upsampling, so it is taken on the resized picture and only the
-/// sums are upsampled. Products below slack / Q are left out: the class given has at every pixel a sum that is less than
-/// the slack below the largest. Classes that provably win nowhere in a row are not upsampled. Buffers are reused; not thread-safe.
+/// sums are upsampled. Small products are left out where they provably cannot add up to more than the slack: the class given has at every
+/// pixel a sum that is at most that much below the largest. Classes that provably win nowhere in a row are not upsampled.
+/// Buffers are reused; not thread-safe.
 /// </summary>
-/// <param name="slack">What the left-out products of a class can sum up to, at most; 0: none is left out.</param>
+/// <param name="slack">What the left-out products of a class may sum up to, at most; 0: none is left out.</param>
 public sealed class SemanticMixture(int maskStride, int queries, int classes, float slack = SemanticMixture.Slack)
 {
     /// <summary>Enough for live results.</summary>
     public const float Slack = 0.01f;
 
-    private readonly ProbabilityUpsampler _upsampler = new(maskStride);
+    // Pixels that are looked at together when it is decided whether the few products are enough.
+    private const int Stretch = 64;
 
-    // The products that count, class by class: column = row of the query's mask.
-    private readonly int[] _starts = new int[classes + 1];
-    private readonly List<int> _columns = [], _used = [];
-    private readonly List<float> _weights = [];
+    private readonly ProbabilityUpsampler _upsampler = new(maskStride);
+    private readonly List<int> _used = [];
+
+    // By used query: mask logits below which its products come to nothing.
+    private readonly List<float> _least = [];
+
+    // The products that count. Few are enough where few masks overlap: whether they are, the last row of their sums says,
+    // which has of each query the largest probability that they leave out.
+    private readonly Products _few = new(classes + 1), _all = new(classes);
     private readonly float[][] _peaks = [new float[classes], new float[classes]];
     private readonly float[] _floors = new float[2];
+    private float _unused;
 
     // Masks of one input row; per half the class sums of one input row, row r in half r & 1.
     private float[] _masks = [], _row = [], _best = [], _ceiling = [];
@@ -34,25 +42,27 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
     /// <returns>Queries in ascending order; their masks are what <see cref="Label"/> wants.</returns>
     public ReadOnlySpan<int> Weigh(ReadOnlySpan<float> probabilities)
     {
-        var least = slack / queries;
-        _columns.Clear();
-        _weights.Clear();
+        // A quarter of the slack is for small masks, the rest for small probabilities.
+        var least = slack / 4 / queries;
         _used.Clear();
+        _least.Clear();
+        _unused = 0;
         for (var q = 0; q < queries; q++)
-            if (TensorPrimitives.Max(probabilities.Slice(q * (classes + 1), classes)) >= least) _used.Add(q);
-        for (var c = 0; c < classes; c++)
         {
-            for (var row = 0; row < _used.Count; row++)
+            var largest = TensorPrimitives.Max(probabilities.Slice(q * (classes + 1), classes));
+            if (largest < least)
             {
-                var p = probabilities[_used[row] * (classes + 1) + c];
-                if (p < least) continue;
-                _columns.Add(row);
-                _weights.Add(p);
+                _unused += largest;
+                continue;
             }
 
-            _starts[c + 1] = _columns.Count;
+            _used.Add(q);
+            _least.Add(largest > least ? MathF.Log(least / (largest - least)) : float.NegativeInfinity);
         }
 
+        _all.Take(probabilities, CollectionsMarshal.AsSpan(_used), classes, least);
+        // Three queries may say what they like of a pixel below this.
+        if (slack > 0) _few.Take(probabilities, CollectionsMarshal.AsSpan(_used), classes, slack / 4);
         return CollectionsMarshal.AsSpan(_used);
     }
 
@@ -81,15 +91,22 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
 
     private void Sum(ReadOnlySpan<float> logits, int cells, int row, int input)
     {
-        for (var m = 0; m < _used.Count; m++) _upsampler.InputRow(logits.Slice(m * cells, cells), row, _masks.AsSpan(m * input, input));
-        var sums = _sums[row & 1].AsSpan(0, classes * input);
-        MaskKernels.Mix(_starts, CollectionsMarshal.AsSpan(_columns), CollectionsMarshal.AsSpan(_weights), _masks, input, sums);
+        for (var m = 0; m < _used.Count; m++) _upsampler.InputRow(logits.Slice(m * cells, cells), row, _masks.AsSpan(m * input, input), _least[m]);
+        var sums = _sums[row & 1].AsSpan(0, (classes + 1) * input);
+        var products = slack > 0 ? _few : _all;
+        products.Mix(_masks, input, .., sums);
+        for (var x = 0; slack > 0 && x < input; x += Stretch)
+        {
+            var stretch = x..Math.Min(x + Stretch, input);
+            if (TensorPrimitives.Max<float>(sums[(classes * input)..][stretch]) + _unused > slack * 0.75f) (products = _all).Mix(_masks, input, stretch, sums);
+        }
+
         var ceiling = _ceiling.AsSpan(0, input);
         ceiling.Clear();
         for (var c = 0; c < classes; c++)
         {
             var of = sums.Slice(c * input, input);
-            _peaks[row & 1][c] = _starts[c] == _starts[c + 1] ? 0 : TensorPrimitives.Max<float>(of);
+            _peaks[row & 1][c] = products.IsEmpty(c) ? 0 : TensorPrimitives.Max<float>(of);
             if (_peaks[row & 1][c] > 0) TensorPrimitives.Max(ceiling, of, ceiling);
         }
 
@@ -107,7 +124,8 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
         var least = Math.Min(_floors[low], _floors[high]) / 4;
         for (var c = 0; c < classes; c++)
         {
-            if (Math.Max(_peaks[low][c], _peaks[high][c]) < least) continue;
+            var peak = Math.Max(_peaks[low][c], _peaks[high][c]);
+            if (peak < least || peak == 0) continue;
             _upsampler.OutputRow(_sums[low].AsSpan(c * input, input), _sums[high].AsSpan(c * input, input), y, row);
             MaskKernels.Largest(row, c, best, found);
         }
@@ -118,7 +136,55 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
     private void Resize(int width, int input)
     {
         if (_masks.Length < _used.Count * input) _masks = new float[_used.Count * input];
-        if (_ceiling.Length < input) (_ceiling, _sums) = (new float[input], [new float[classes * input], new float[classes * input]]);
+        if (_ceiling.Length < input) (_ceiling, _sums) = (new float[input], [new float[(classes + 1) * input], new float[(classes + 1) * input]]);
         if (_row.Length < width) (_row, _best, _labels) = (new float[width], new float[width], new int[width]);
+    }
+
+    /// <summary>Class probabilities from some size on, class by class.</summary>
+    private sealed class Products(int rows)
+    {
+        private readonly int[] _starts = new int[rows + 1];
+        private readonly List<int> _columns = [];
+        private readonly List<float> _weights = [];
+
+        public bool IsEmpty(int classId) => _starts[classId] == _starts[classId + 1];
+
+        /// <summary>Where there is a row more than classes, it gets the largest probability that each query has below <paramref name="least"/>.</summary>
+        /// <param name="used">Queries; a column is a place in this list.</param>
+        public void Take(ReadOnlySpan<float> probabilities, ReadOnlySpan<int> used, int classes, float least)
+        {
+            _columns.Clear();
+            _weights.Clear();
+            for (var c = 0; c < classes; c++)
+            {
+                for (var column = 0; column < used.Length; column++)
+                {
+                    var p = probabilities[used[column] * (classes + 1) + c];
+                    if (p >= least) Add(column, p);
+                }
+
+                _starts[c + 1] = _columns.Count;
+            }
+
+            if (rows == classes) return;
+            for (var column = 0; column < used.Length; column++)
+            {
+                var largest = 0f;
+                foreach (var p in probabilities.Slice(used[column] * (classes + 1), classes))
+                    if (p < least && p > largest) largest = p;
+                Add(column, largest);
+            }
+
+            _starts[rows] = _columns.Count;
+
+            void Add(int column, float weight)
+            {
+                _columns.Add(column);
+                _weights.Add(weight);
+            }
+        }
+
+        public void Mix(ReadOnlySpan<float> masks, int width, Range range, Span<float> sums)
+            => MaskKernels.Mix(_starts, CollectionsMarshal.AsSpan(_columns), CollectionsMarshal.AsSpan(_weights), masks, width, range, sums);
     }
 }
