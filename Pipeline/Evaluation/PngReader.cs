@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.Numerics.Tensors;
 
 namespace Dvis.Streaming.Pipeline.Evaluation;
 
@@ -116,18 +117,25 @@ public static class PngReader
     /// <param name="step">Bytes a pixel.</param>
     private static void Unfilter(byte filter, Span<byte> row, ReadOnlySpan<byte> above, int step)
     {
-        for (var i = 0; i < row.Length; i++)
+        switch (filter)
         {
-            int left = i < step ? 0 : row[i - step], up = above[i], corner = i < step ? 0 : above[i - step];
-            row[i] += filter switch
-            {
-                0 => (byte)0,
-                1 => (byte)left,
-                2 => (byte)up,
-                3 => (byte)((left + up) / 2),
-                4 => (byte)Paeth(left, up, corner),
-                _ => throw new FormatException($"it uses the unknown filter {filter}"),
-            };
+            case 0:
+                break;
+            case 1:
+                for (var i = step; i < row.Length; i++) row[i] += row[i - step];
+                break;
+            case 2:
+                TensorPrimitives.Add(row, above, row);
+                break;
+            case 3:
+                for (var i = 0; i < row.Length; i++) row[i] += (byte)(((i < step ? 0 : row[i - step]) + above[i]) / 2);
+                break;
+            case 4:
+                for (var i = 0; i < step; i++) row[i] += above[i];
+                for (var i = step; i < row.Length; i++) row[i] += (byte)Paeth(row[i - step], above[i], above[i - step]);
+                break;
+            default:
+                throw new FormatException($"it uses the unknown filter {filter}");
         }
     }
 
