@@ -80,6 +80,25 @@ public sealed class ModelsCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task ModelWithoutRefiner_AndWithAMatcher_IsInspectedAndVerified()
+    {
+        TinyDvis.RequireRuntime();
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            var files = manifest["files"]!.AsObject();
+            files["matcher"] = files["tracker"]!.DeepClone();
+            files.Remove("frame_forward");
+            files.Remove("refiner");
+            manifest.Remove("refiner");
+        });
+        Assert.Contains("  refiner   none: mode online only\n", (await Tool.DvisAsync("models", "inspect", _temp.Root)).Output, StringComparison.Ordinal);
+        var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
+        Assert.Equal(0, code);
+        Assert.Contains("matcher (fp32): file and shapes fit the manifest", output, StringComparison.Ordinal);
+        Assert.Contains("tiny 1: passed, 3 graphs", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task NoModel_OrNoSuchPrecision_IsOneSentence()
     {
         Assert.Equal((1, "dvis: /nowhere: there is no such model folder.\n"), await Tool.DvisAsync("models", "inspect", "/nowhere"));

@@ -23,7 +23,7 @@ public static class ModelVerification
     public static IEnumerable<GraphCheck> Run(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime, ILogger logger)
     {
         var answers = ReferenceAnswers.Open(folder.Path);
-        foreach (var graph in ManifestReader.Graphs)
+        foreach (var graph in folder.Manifest.Files.Keys)
             if (folder.Manifest.FileOf(graph, precision) is { } file) yield return Check(folder, graph, folder.Manifest.PrecisionOf(graph, precision), file, answers, tolerance, runtime, logger);
     }
 
