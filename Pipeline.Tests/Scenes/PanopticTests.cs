@@ -137,6 +137,30 @@ public sealed class PanopticTests : IDisposable
     }
 
     [Fact]
+    public async Task RunAsync_ThingThatIsNeverSure_IsNoTrack()
+    {
+        for (var i = 0; i < 4; i++) _rig.Frame().Say(0, Cat, (x, _) => x < 2, sure: 2); // a score of 0.65
+
+        await _rig.RunAsync();
+
+        Assert.All(_rig.Published.Provisionals, p => Assert.Empty(p.Tracks));
+        Assert.Empty(_rig.Published.Events);
+    }
+
+    [Fact]
+    public async Task RunAsync_TrackBecomesDoubtful_GoesOnUnseen_AndComesBackWithItsId()
+    {
+        for (var i = 0; i < 24; i++) _rig.Frame().Say(0, Cat, (x, _) => x < 2, sure: i is >= 4 and < 16 ? 1.5f : 9);
+
+        await _rig.RunAsync();
+
+        var shown = _rig.Published.Provisionals.Select(p => p.Tracks.Length).ToArray();
+        Assert.Equal([1, 0, 1], shown.Where((n, i) => i == 0 || n != shown[i - 1]));
+        Assert.Equal(1, _rig.Published.Provisionals[^1].Tracks[0].Number);
+        Assert.DoesNotContain(_rig.Published.Events, e => e.Kind == EventKind.TrackLost);
+    }
+
+    [Fact]
     public async Task RunAsync_StuffOfOneClass_IsOneSegment()
     {
         _rig.Frame().Say(2, Sky, (_, y) => y == 0).Say(4, Sky, (_, y) => y == 2, sure: 5);

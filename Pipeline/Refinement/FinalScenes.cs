@@ -110,10 +110,17 @@ internal sealed class FinalScenes
 
         _order.Sort((a, b) => Rank(b).CompareTo(Rank(a)));
         foreach (var row in _order)
-            if (!_taken.Exists(other => _masks.Bits(other).IsDuplicateOf(_masks.Bits(row))) && _claimed.Add(_claims[row].Track!.Value)) _taken.Add(row);
+            if (!IsDuplicate(row) && _claimed.Add(_claims[row].Track!.Value)) _taken.Add(row);
         _claims.RemoveAll(c => c.IsThing && !_taken.Contains(c.Row));
 
         double Rank(int row) => _claims[row].Score + (frame.Slots[_wanted[row]].State == TrackState.Active ? 1 : 0);
+    }
+
+    private bool IsDuplicate(int row)
+    {
+        foreach (var other in _taken)
+            if (_masks.Bits(other).IsDuplicateOf(_masks.Bits(row))) return true;
+        return false;
     }
 
     private (int ClassId, float Score)? Claims(int slot, ReadOnlySpan<float> probabilities)

@@ -96,12 +96,20 @@ public sealed class SceneBuilder
             var (claim, value) = (claims[k], 0);
             if (_competition.Survives(k, _camera.Panoptic.Overlap) && _camera.IsPublished(claim.ClassId))
             {
-                if (!claim.IsThing) value = _entries.Find(e => e.Track is null && e.ClassId == claim.ClassId).Value;
+                if (!claim.IsThing) value = ValueOf(claim.ClassId);
                 if (value == 0 && (!claim.IsThing || claim.Track is not null)) _entries.Add(new MapEntry(value = _entries.Count + 1, claim.ClassId, claim.Track));
             }
 
             _values[k + 1] = (ushort)value;
         }
+    }
+
+    /// <summary>Of a stuff class that has one already; else 0.</summary>
+    private int ValueOf(int classId)
+    {
+        foreach (var entry in _entries)
+            if (entry.Track is null && entry.ClassId == classId) return entry.Value;
+        return 0;
     }
 
     private float Best(List<Claim> claims, int value)

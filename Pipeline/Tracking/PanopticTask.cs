@@ -9,7 +9,7 @@ namespace Dvis.Streaming.Pipeline.Tracking;
 /// <summary>
 /// Video panoptic segmentation: things are tracked, stuff is one segment a class, and every pixel belongs to at most one. Queries compete by
 /// the official rule on this frame; what an unconfirmed thing wins is nobody's until its track is shown, and a second
-/// query on a tracked object does not compete.
+/// query on a tracked object does not compete. A track begins where a query competes, and goes on down to the lower score of tracks.
 /// </summary>
 internal sealed class PanopticTask : FrameTask
 {
@@ -20,6 +20,7 @@ internal sealed class PanopticTask : FrameTask
     // By slot: class and score with which it takes part in the competition; class -1: it does not.
     private readonly (int ClassId, float Score)[] _claimed;
     private readonly long[] _tracks;
+    private readonly bool[] _seen; // a track was seen in the slot in the last frame
     private readonly List<Claim> _claims = [];
     private MaskGeometry _geometry;
 
@@ -30,7 +31,7 @@ internal sealed class PanopticTask : FrameTask
         _scenes = new SceneBuilder(camera);
         _isThing = [.. camera.Models.Manifest.Classes.Select(c => c.IsThing)];
         _claimed = new (int, float)[Queries];
-        _tracks = new long[Queries];
+        (_tracks, _seen) = (new long[Queries], new bool[Queries]);
     }
 
     public override void Find(TrackerStep step, Inference.Tensor maskFeatures, in MaskGeometry geometry)
@@ -45,7 +46,7 @@ internal sealed class PanopticTask : FrameTask
             var best = TensorPrimitives.IndexOfMax<float>(scores[..Classes]);
             var score = scores[best];
             _claimed[slot] = score >= scores[Classes] && score > Camera.Panoptic.ObjectScore ? (best, score) : (-1, 0);
-            if (_isThing[best] ? score >= Camera.Track.MinScore : _claimed[slot].ClassId >= 0) Wanted.Add(slot);
+            if (_claimed[slot].ClassId >= 0 || (_isThing[best] && _seen[slot] && score >= Camera.Track.MinScore)) Wanted.Add(slot);
         }
 
         LoadMasks(step, maskFeatures, geometry);
@@ -84,6 +85,7 @@ internal sealed class PanopticTask : FrameTask
     {
         _memory.Clear();
         Array.Clear(_tracks);
+        Array.Clear(_seen);
     }
 
     /// <summary>A slot that carries another object than before begins its class anew.</summary>
@@ -91,6 +93,7 @@ internal sealed class PanopticTask : FrameTask
     {
         for (var slot = 0; slot < Queries; slot++)
         {
+            _seen[slot] = lives.SeenIn(slot) is not null;
             if (lives.SeenIn(slot) is not { } life || life.Identity.Number == _tracks[slot]) continue;
             if (_tracks[slot] != 0) _memory.Restart(slot, step.Logits.Span);
             _tracks[slot] = life.Identity.Number;
