@@ -20,6 +20,8 @@ internal static class Memory
         });
         await pipeline.DisposeAsync();
         var change = (resident[^1] / resident[0] - 1) * 100;
+        var peak = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        Console.WriteLine($"peak {long.Parse(peak, CultureInfo.InvariantCulture) / 1024.0:0.0} MiB resident");
         Console.WriteLine($"change {change:+0.00;-0.00} %, frames outstanding {pipeline.OutstandingFrames}, tensors outstanding {pipeline.OutstandingTensors}");
         return Math.Abs(change) < 2 && pipeline.OutstandingFrames == 0 && pipeline.OutstandingTensors == 0 ? 0 : 1;
     }

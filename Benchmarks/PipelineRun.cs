@@ -42,8 +42,8 @@ internal sealed class PipelineRun : IAsyncDisposable
         _metrics = new PipelineMetrics(_services.GetRequiredService<IMeterFactory>());
         _stages = new StageTimes(_metrics.Meter);
         var (segmenter, tracker) = (new TimedModel(models.Segmenter), new TimedModel(models.Tracker));
-        var (forward, refine) = (new TimedModel(models.FrameForward!), new TimedModel(models.Refiner!));
-        _graphs = [("segment", segmenter), ("track", tracker), ("refine", forward), ("refine", refine)];
+        var (forward, refine) = (Timed(models.FrameForward), Timed(models.Refiner));
+        _graphs = [("segment", segmenter), ("track", tracker), .. new[] { forward, refine }.OfType<TimedModel>().Select(graph => ("refine", graph))];
         _models = new DvisModels(models.Manifest, segmenter, tracker, forward, refine);
         _segmenter = new SegmenterBatcher(segmenter, models.Manifest, new BatchOptions(), _tensors, _metrics, TimeProvider.System);
         _fanOut = new FanOut(sinks(_metrics), 1024, _metrics, TimeProvider.System, NullLogger<FanOut>.Instance);
@@ -114,6 +114,8 @@ internal sealed class PipelineRun : IAsyncDisposable
         _tensors.Dispose();
         await _services.DisposeAsync();
     }
+
+    private static TimedModel? Timed(IModel? model) => model is null ? null : new TimedModel(model);
 
     private sealed class CountingSource(IFrameSource source, Action<long>? counted) : IFrameSource
     {

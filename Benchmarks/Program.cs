@@ -25,10 +25,12 @@ throughput.SetAction(async (parsed, _) =>
         await Throughput.CompareAsync(models, options.Refiner, parsed.GetRequiredValue(file), parsed.GetValue(mqtt), count, TimeSpan.FromSeconds(parsed.GetRequiredValue(seconds)), parsed.GetRequiredValue(rounds));
     }
 });
-var memory = new Command("memory", "Resident memory after so many frames of the looped file; exit code 1 when it grew by 2 % or something leaked.") { model, file, mqtt, marks };
+var precision = new Option<string>("--precision") { DefaultValueFactory = _ => "fp32", Description = "Which of the model's files." };
+var mode = new Option<string>("--mode") { DefaultValueFactory = _ => "semi-online", Description = "online or semi-online." };
+var memory = new Command("memory", "Resident memory after so many frames of the looped file; exit code 1 when it grew by 2 % or something leaked.") { model, precision, mode, file, mqtt, marks };
 memory.SetAction(async (parsed, _) =>
 {
-    var options = new ModelOptions { Path = parsed.GetRequiredValue(model) };
+    var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Mode = parsed.GetRequiredValue(mode) };
     using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
     return await Memory.RunAsync(models, options.Refiner, parsed.GetRequiredValue(file), parsed.GetValue(mqtt), parsed.GetRequiredValue(marks));
 });
@@ -41,7 +43,6 @@ transcript.SetAction(parsed =>
 var videos = new Argument<string[]>("videos") { Description = "Rendered videos with their truth beside them (python3 -m dvis render).", Arity = ArgumentArity.OneOrMore };
 var clip = new Option<int[]>("--refiner") { DefaultValueFactory = _ => [20, 5, 5], Description = "Window, stride, lookahead.", Arity = new ArgumentArity(3, 3), AllowMultipleArgumentsPerToken = true };
 var similarity = new Option<double>("--reidentify") { DefaultValueFactory = _ => new TrackOptions().ReidentifySimilarity, Description = "Option reidentify_similarity." };
-var precision = new Option<string>("--precision") { DefaultValueFactory = _ => "fp32", Description = "Which of the model's files." };
 var quality = new Command("quality", "Detection, masks and ids of what the service publishes, against rendered truth.") { model, precision, clip, similarity, videos };
 quality.SetAction(async (parsed, _) =>
 {
