@@ -42,6 +42,13 @@ public sealed class SceneRunTests : IDisposable
 
         Assert.Equal(["event", "labels", "segments", "segments_final", "state", "status"], seen.Order());
         Assert.Equal(task == "vps" ? 3 : 0, subscriber.On("a/events").Count(m => WireSchemas.Valid("event", m.Payload).TryGetProperty("track", out _))); // started, ended, finalized
+        Assert.Equal(
+            task == "vps" ? ["car", "person"] : [],
+            subscriber.Received.Where(m => m.Topic.Contains("/count/", StringComparison.Ordinal)).Select(m => m.Topic[(m.Topic.LastIndexOf('/') + 1)..]).Distinct().Order());
+        foreach (var (topic, qos, expiry, type) in ((string, int, int, string)[])[
+            ("a/segments", 0, 2, "application/json"), ("a/segments/final", 1, 3600, "application/json"),
+            ("a/map", 0, 2, "application/vnd.dvis.map+protobuf;v=1"), ("a/map/final", 1, 3600, "application/vnd.dvis.map+protobuf;v=1")])
+            Assert.All(subscriber.On(topic), m => Assert.Equal((qos, false, expiry, type), (m.Qos, m.Retain, m.Expiry ?? 0, m.ContentType)));
         var provisional = Whole(subscriber.On("a/segments"));
         Assert.NotEmpty(provisional);
         var ids = new HashSet<long>();

@@ -12,7 +12,7 @@ public sealed class JsonLinesOptions
     /// <summary>True: a slow disk slows the pipeline. False: results are shed and counted.</summary>
     public bool Lossless { get; set; }
 
-    /// <summary>Masks as COCO run lengths in every record.</summary>
+    /// <summary>Masks as COCO run lengths in every record, and the map where the model has one.</summary>
     public bool Masks { get; set; }
 
     /// <summary>A file that reaches this size is renamed to <c>.1</c> and a new one begun; 0: never.</summary>

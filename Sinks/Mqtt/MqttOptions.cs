@@ -33,7 +33,7 @@ public sealed class MqttOptions : IValidatableObject
     /// <summary>Largest JSON payload; what is larger leaves in parts. The broker's Maximum Packet Size may lower it.</summary>
     [Range(1024, 268_435_455)] public int MaxMessageBytes { get; set; } = 8192;
 
-    /// <summary>Largest mask payload; what is larger leaves in parts.</summary>
+    /// <summary>Largest payload of masks and maps; what is larger leaves in parts.</summary>
     [Range(1024, 268_435_455)] public int MaxMaskBytes { get; set; } = 65536;
 
     /// <summary>Longest silence before a ping; the broker declares us dead after one and a half times as long.</summary>
