@@ -6,7 +6,7 @@ using System.Text.RegularExpressions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>Reads numpy's .npz: a zip of .npy files. Only what the reference answers use: little-endian f4 and i8 in C order.</summary>
+/// <summary>Reads numpy's .npz: a zip of .npy files. Only what the reference answers use, little-endian.</summary>
 internal sealed partial class Npz : IDisposable
 {
     private readonly ZipArchive _zip;
@@ -15,7 +15,11 @@ internal sealed partial class Npz : IDisposable
 
     public NpyArray<float> Floats(string name) => Read<float>(name, "<f4");
 
+    public NpyArray<double> Doubles(string name) => Read<double>(name, "<f8");
+
     public NpyArray<long> Integers(string name) => Read<long>(name, "<i8");
+
+    public NpyArray<byte> Bytes(string name) => Read<byte>(name, "|u1");
 
     public void Dispose() => _zip.Dispose();
 
@@ -29,9 +33,24 @@ internal sealed partial class Npz : IDisposable
         var start = 10 + BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(8));
         var header = Encoding.ASCII.GetString(bytes, 10, start - 10);
         Assert.Contains($"'descr': '{type}'", header);
-        Assert.Contains("'fortran_order': False", header);
         var shape = Integer().Matches(Shape().Match(header).Groups[1].Value).Select(m => int.Parse(m.Value)).ToArray();
-        return new NpyArray<T>(shape, MemoryMarshal.Cast<byte, T>(bytes.AsSpan(start)).ToArray());
+        var values = MemoryMarshal.Cast<byte, T>(bytes.AsSpan(start)).ToArray();
+        return new NpyArray<T>(shape, header.Contains("'fortran_order': True", StringComparison.Ordinal) ? RowMajor(values, shape) : values);
+    }
+
+    private static T[] RowMajor<T>(T[] columnMajor, int[] shape)
+    {
+        var values = new T[columnMajor.Length];
+        var at = new int[shape.Length];
+        for (var i = 0; i < values.Length; i++)
+        {
+            var from = 0;
+            for (var axis = shape.Length - 1; axis >= 0; axis--) from = from * shape[axis] + at[axis];
+            values[i] = columnMajor[from];
+            for (var axis = shape.Length - 1; axis >= 0 && ++at[axis] == shape[axis]; axis--) at[axis] = 0;
+        }
+
+        return values;
     }
 
     [GeneratedRegex(@"'shape': \(([^)]*)\)")]

@@ -1,0 +1,58 @@
+using System.Security.Cryptography;
+using Dvis.Streaming.Pipeline.Tests.Hosting;
+using Dvis.Streaming.Pipeline.Tests.Support;
+
+namespace Dvis.Streaming.Pipeline.Tests.Slow;
+
+/// <summary>
+/// DVIS R50 with weights that anyone can compute, imported as a user imports a checkpoint. The model folder is kept in <c>.dvis/cache</c> for as
+/// long as nothing it is made from changes. Skips the calling test where PyTorch, ffmpeg or the reference answers are missing.
+/// </summary>
+internal static class OfficialModel
+{
+    private const string Python = "/usr/bin/python3", Cases = "data/cases/dvis";
+    private static readonly SemaphoreSlim s_gate = new(1);
+
+    public static string Answers(string name) => Shared.Path($"{Cases}/{name}.npz");
+
+    public static async Task<string> FolderAsync()
+    {
+        TinyDvis.RequireRuntime();
+        var fill = Shared.Path($"{Cases}/fill.py");
+        await s_gate.WaitAsync();
+        try
+        {
+            var cache = Repo.Path(".dvis/cache");
+            var folder = Path.Combine(cache, "r50-" + Key(fill));
+            if (Directory.Exists(folder)) return folder;
+            if (!File.Exists(Python) || (await Tool.RunAsync(Python, ["-c", "import numpy, torch"])).Code != 0) Assert.Skip($"{Python} has no PyTorch.");
+            if (Directory.Exists(cache))
+                foreach (var old in Directory.GetDirectories(cache, "r50-*")) Directory.Delete(old, recursive: true);
+
+            using var work = new TempFolder();
+            await RunAsync(Repo.Path("Models/tests/make_fill_checkpoint.py"), "--out", work.Root);
+            await RunAsync("-m", "dvis", "--threads", "1", "import", "--arch", "r50", "--task", "vis", "--input", "192x320",
+                "--checkpoint", work.Path("fill_r50_offline.pth"), "--classes", work.Path("classes.txt"), "--out", folder + ".part");
+            Directory.Move(folder + ".part", folder);
+            return folder;
+        }
+        finally
+        {
+            s_gate.Release();
+        }
+    }
+
+    private static async Task RunAsync(params string[] arguments)
+    {
+        // The command line of Models/ runs in its folder.
+        var (code, output) = await Tool.RunAsync("/bin/sh", ["-c", "cd \"$0\" && exec \"$@\"", Repo.Path("Models"), Python, .. arguments]);
+        Assert.True(code == 0, output);
+    }
+
+    private static string Key(string fill)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var file in Directory.GetFiles(Repo.Path("Models/dvis"), "*.py").Order(StringComparer.Ordinal).Append(fill)) hash.AppendData(File.ReadAllBytes(file));
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
+    }
+}
