@@ -48,7 +48,7 @@ internal static class ModelEvaluation
         try
         {
             foreach (var mode in request.Modes) scorers.Add(data.CreateScorer(FolderOf(request, mode), data.CanScore));
-            using var models = DvisModels.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes), Window(request.Modes), NullLogger.Instance);
+            using var models = DvisModels.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes), Window(request.Modes), NullLogger.Instance, frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
             var told = new EvaluationProgress(progress, terminal, videos.Length, videos.Sum(v => (long)v.Pictures.Count), time);
             var stopped = false;
             try
@@ -87,7 +87,7 @@ internal static class ModelEvaluation
     {
         await using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
         using var frames = new FramePool();
-        using var tensors = new TensorPool();
+        using var tensors = new TensorPool(keepBytes: 64 << 20); // a long video must not leave its embeddings here
         var metrics = new PipelineMetrics(services.GetRequiredService<IMeterFactory>());
         await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, request.Runtime.Batch, tensors, metrics, time);
         var evaluator = new VideoEvaluator(models, segmenter, tensors, request.Modes, request.TopK);

@@ -45,8 +45,9 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     /// <summary>Loads these graphs only.</summary>
     /// <param name="graphs">Names of the manifest, <c>segmenter</c> among them.</param>
     /// <param name="window">Frames with which the refiner is proved.</param>
+    /// <param name="frugal">The refiner runs over clips of any length: it is to take what a run needs and give it back.</param>
     /// <inheritdoc cref="Load(ModelOptions, RuntimeOptions, ILogger)"/>
-    public static DvisModels Load(ModelFolder folder, string precision, RuntimeOptions runtime, IReadOnlyCollection<string> graphs, int window, ILogger logger)
+    public static DvisModels Load(ModelFolder folder, string precision, RuntimeOptions runtime, IReadOnlyCollection<string> graphs, int window, ILogger logger, bool frugal = false)
     {
         var manifest = folder.Manifest;
         if (!manifest.Precisions.Contains(precision))
@@ -75,7 +76,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
         OnnxModel? LoadGraph(string name, int batch)
         {
             if (!graphs.Contains(name)) return null;
-            var graph = DvisModels.LoadGraph(folder, name, manifest.PrecisionOf(name, precision), batch, runtime, logger);
+            var graph = DvisModels.LoadGraph(folder, name, manifest.PrecisionOf(name, precision), batch, runtime, logger, arena: !frugal || name != "refiner");
             loaded.Add(graph);
             return graph;
         }
@@ -83,9 +84,9 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
 
     /// <summary>One graph, proved to fit the manifest; the caller disposes it.</summary>
     /// <exception cref="ModelException">The file is missing or another one, or the graph does not fit.</exception>
-    internal static OnnxModel LoadGraph(ModelFolder folder, string name, string precision, int batch, RuntimeOptions runtime, ILogger logger)
+    internal static OnnxModel LoadGraph(ModelFolder folder, string name, string precision, int batch, RuntimeOptions runtime, ILogger logger, bool arena = true)
     {
-        var (manifest, graph) = (folder.Manifest, OnnxModel.Load(folder.File(name, precision), runtime, logger));
+        var (manifest, graph) = (folder.Manifest, OnnxModel.Load(folder.File(name, precision), runtime, logger, arena));
         try
         {
             var contract = ModelContract.For(name, manifest);

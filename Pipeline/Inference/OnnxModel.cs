@@ -46,11 +46,12 @@ public sealed unsafe class OnnxModel : IModel
     public string RuntimePath => _runtime.Path;
 
     /// <exception cref="ModelException">No runtime, no such file, no ONNX graph, or a provider that cannot be had.</exception>
-    public static OnnxModel Load(string path, RuntimeOptions options, ILogger logger)
+    /// <param name="arena">False: slower, and no more memory than a run needs.</param>
+    public static OnnxModel Load(string path, RuntimeOptions options, ILogger logger, bool arena = true)
     {
         if (!File.Exists(path)) throw new ModelException($"{path}: there is no such file.");
         var runtime = OrtRuntime.Get(options.Library);
-        var (session, provider) = OrtProviders.Open(runtime, options, path, logger, CreateFromFile);
+        var (session, provider) = OrtProviders.Open(runtime, options, path, logger, CreateFromFile, arena);
         return new OnnxModel(path, runtime, session, provider);
 
         nint CreateFromFile(OrtSessionOptions settings, out nint status)
@@ -63,7 +64,7 @@ public sealed unsafe class OnnxModel : IModel
 
     /// <param name="name">For messages.</param>
     /// <param name="graph">An ONNX file's bytes; copied.</param>
-    /// <inheritdoc cref="Load(string, RuntimeOptions, ILogger)"/>
+    /// <inheritdoc cref="Load(string, RuntimeOptions, ILogger, bool)"/>
     public static OnnxModel Load(string name, ReadOnlyMemory<byte> graph, RuntimeOptions options, ILogger logger)
     {
         var runtime = OrtRuntime.Get(options.Library);

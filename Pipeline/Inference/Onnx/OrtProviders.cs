@@ -9,11 +9,11 @@ internal static partial class OrtProviders
 
     /// <returns>The session and the provider it runs on.</returns>
     /// <exception cref="ModelException">A preferred provider cannot be had and the policy is <c>stop</c>, none is left, or the graph is none.</exception>
-    public static (nint Session, string Provider) Open(OrtRuntime runtime, RuntimeOptions options, string model, ILogger logger, Create create)
+    public static (nint Session, string Provider) Open(OrtRuntime runtime, RuntimeOptions options, string model, ILogger logger, Create create, bool arena = true)
     {
         foreach (var provider in options.Provider)
         {
-            using var settings = new OrtSessionOptions(runtime, options.Threads);
+            using var settings = new OrtSessionOptions(runtime, options.Threads, arena);
             var problem = provider == "cpu" ? null : settings.TryAppend(provider, options.Device);
             if (problem is null)
             {

@@ -9,13 +9,15 @@ internal sealed unsafe class OrtSessionOptions : IDisposable
     private readonly OrtRuntime _runtime;
     private nint _options;
 
-    public OrtSessionOptions(OrtRuntime runtime, int threads)
+    /// <param name="arena">False: a run's memory is taken from the system and goes back at once, instead of from an arena that doubles and stays.</param>
+    public OrtSessionOptions(OrtRuntime runtime, int threads, bool arena = true)
     {
         _runtime = runtime;
         nint options;
         runtime.Check(runtime.Api.CreateSessionOptions(&options), "session options");
         _options = options;
         runtime.Check(runtime.Api.SetSessionGraphOptimizationLevel(options, OrtApi.OptimizeAll), "graph optimization level");
+        if (!arena) runtime.Check(runtime.Api.DisableCpuMemArena(options), "arena");
         // ProcessorCount respects a container's limit; the library's own "all cores" does not.
         runtime.Check(runtime.Api.SetIntraOpNumThreads(options, threads == 0 ? Environment.ProcessorCount : threads), "threads");
         runtime.Check(runtime.Api.SetInterOpNumThreads(options, 1), "threads");
