@@ -39,8 +39,8 @@ class Interpreter:
             for name in self.inputs:
                 observe(name, values[name])
         for node, attributes in self.nodes:
-            answers = OPERATORS[node.op_type](attributes, *(values[name] if name else None for name in node.input))
-            for name, answer in zip(node.output, answers if isinstance(answers, (tuple, list)) else (answers,)):
+            answers = _apply(node.op_type, attributes, [values[name] if name else None for name in node.input])
+            for name, answer in zip(node.output, answers):
                 values[name] = answer
                 if observe and name:
                     observe(name, answer)
@@ -50,6 +50,16 @@ class Interpreter:
                     if waiting[name] == 0:
                         values.pop(name, None)
         return {name: values[name] for name in self.outputs}
+
+
+def _apply(operator: str, attributes: dict, operands: list[Tensor | None]) -> tuple[Tensor, ...]:
+    """One node. What is float16 is computed in float32 and rounded, as GPUs do: torch's CPU has few float16 operators."""
+    narrow = operator != "Cast" and any(value is not None and value.dtype == torch.float16 for value in operands)
+    if narrow:
+        operands = [value.float() if value is not None and value.dtype == torch.float16 else value for value in operands]
+    answers = OPERATORS[operator](attributes, *operands)
+    answers = answers if isinstance(answers, (tuple, list)) else (answers,)
+    return tuple(answer.half() if narrow and answer.dtype == torch.float32 else answer for answer in answers)
 
 
 def as_torch(tensor: onnx.TensorProto) -> Tensor:

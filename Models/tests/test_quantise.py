@@ -162,6 +162,14 @@ class Half(unittest.TestCase):
         self.assertEqual({TensorProto.FLOAT}, {types[name] for name in ("mean", "centred", "squared", "safe", "normal")})
         self.assertEqual(TensorProto.FLOAT, stored["epsilon"])
 
+    def test_answers_stay_close(self):
+        model, image = network(), torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(5))
+        expected, found = Interpreter(model).run({"image": image}), Interpreter(half(model, {})).run({"image": image})
+        for name, value in expected.items():
+            self.assertEqual(torch.float32, found[name].dtype)
+            torch.testing.assert_close(found[name], value, rtol=1e-2, atol=5e-3)
+            self.assertFalse(torch.equal(found[name], value), name)
+
     def test_a_product_that_might_overflow_stays_float(self):
         result = half(network(), {"c2": 30_000.0})
         self.assertIn(["p1", "w2", "b2"], [list(node.input) for node in result.graph.node])
