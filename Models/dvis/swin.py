@@ -113,8 +113,8 @@ def shift_mask(x: Tensor, window: int) -> Tensor:
         place = ones.cumsum(axis)                                             # 1 .. size
         left = place.flip(axis)                                               # size .. 1
         bands.append((left <= window).to(x.dtype) + (left <= window // 2).to(x.dtype))
-    region = to_windows(bands[0] * 3 + bands[1], window).squeeze(-1)
-    return (region.unsqueeze(1) != region.unsqueeze(2)).to(x.dtype) * APART
+    region = to_windows(bands[0] * 3 + bands[1], window)                      # [windows,N,1]
+    return (region.transpose(1, 2) != region).to(x.dtype) * APART
 
 
 class PatchMerging(nn.Module):

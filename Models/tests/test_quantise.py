@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from dvis.export import GRAPHS, export
-from dvis.model import build
+from dvis.model import Dvis, build
+from tiny import TINY_R50, TINY_SWIN
 
 try:
     import onnx
@@ -242,6 +243,28 @@ class Folder(unittest.TestCase):
         whole, other = (Interpreter(onnx.load(str(self.path / f"segmenter{kind}.onnx"))).run({"image": image}) for kind in ("", ".int8"))
         cosine = torch.nn.functional.cosine_similarity(whole["mask_features"].flatten(1), other["mask_features"].flatten(1))
         self.assertGreater(float(cosine), 0.98)
+
+
+@needs_onnx
+class OfficialArchitectures(unittest.TestCase):
+    def test_both_are_understood_and_rounded(self):
+        for config in (TINY_R50, TINY_SWIN):
+            with self.subTest(config.name), tempfile.TemporaryDirectory() as folder:
+                torch.manual_seed(1)
+                path = Path(folder)
+                model = Dvis(config).eval()
+                export(model, path, "1", {})
+                picture = np.random.default_rng(4).integers(0, 256, (70, 96, 3), np.uint8)
+                manifest = json.loads((path / "manifest.json").read_text())
+                manifest["input"].update(shorter_side=64, largest_side=96)
+                (path / "manifest.json").write_text(json.dumps(manifest))
+                calibrate.quantise(path, ["int8", "fp16"], [picture], "noise", ["segmenter"])
+                image = calibrate.prepare(picture, manifest["input"])
+                with torch.no_grad():
+                    features = model.segment(image)[1]
+                for file, bound in (("segmenter.onnx", 1e-4), ("segmenter.fp16.onnx", 0.02), ("segmenter.int8.onnx", 0.2)):
+                    found = Interpreter(onnx.load(str(path / file))).run({"image": image})["mask_features"]
+                    self.assertLess(float((found - features).abs().mean() / features.abs().mean()), bound, file)
 
 
 @needs_onnx
