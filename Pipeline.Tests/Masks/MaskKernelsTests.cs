@@ -137,6 +137,17 @@ public sealed class MaskKernelsTests
     }
 
     [Fact]
+    public void Softmax_UsualLogits_GiveEqualScoresInEveryPlace()
+    {
+        var (first, second) = (new float[3], new float[3]);
+
+        MaskKernels.Softmax([6, 0, 0], first);
+        MaskKernels.Softmax([0, 6, 0], second);
+
+        Assert.Equal(first[0], second[1]);
+    }
+
+    [Fact]
     public void Next_AnyLength_IsWhereTheSignChanges()
     {
         foreach (var length in new[] { 1, 3, 8, 16, 17, 33, 70 })

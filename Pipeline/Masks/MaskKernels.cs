@@ -47,10 +47,20 @@ public static class MaskKernels
         }
     }
 
-    /// <summary>Softmax over one row of class logits, of whatever size: the library's alone overflows from 88 on.</summary>
+    /// <summary>
+    /// Softmax over one row of class logits, of whatever size: the library's alone overflows from 88 on. Logits are moved only when they must be: moved
+    /// ones have other last bits, and those may depend on the place in the row, which decides between equal scores.
+    /// </summary>
     public static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities)
     {
-        TensorPrimitives.Subtract(logits, TensorPrimitives.Max(logits), probabilities);
+        var largest = TensorPrimitives.Max(logits);
+        if (MathF.Abs(largest) < 64)
+        {
+            TensorPrimitives.SoftMax(logits, probabilities);
+            return;
+        }
+
+        TensorPrimitives.Subtract(logits, largest, probabilities);
         TensorPrimitives.SoftMax<float>(probabilities, probabilities);
     }
 
