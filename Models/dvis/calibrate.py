@@ -20,7 +20,7 @@ GRAPHS = ("segmenter", "tracker", "frame_forward", "refiner")
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 # Of the segmenter, the queries' decoder stays float: it is a small part of the work, and rounding moves its masks over their threshold.
 KEEP = {"segmenter": r"^/(transformer_|mask_embed|class_embed)"}
-SAMPLES = 20_000      # values kept of a tensor a run
+SAMPLES = 5_000       # values kept of a tensor a run
 SEARCHED = 100_000    # values that decide a range
 
 
@@ -38,7 +38,7 @@ class Observer:
         self.extremes[name] = (min(low, float(value.min())), max(high, float(value.max())))
         if name in self.samples:
             flat = value.reshape(-1)
-            # A step that shares no factor with the usual side lengths, so that all columns and channels are seen.
+            # An odd step shares no factor with most side lengths, so that all columns and channels are seen.
             step = max(1, flat.numel() // SAMPLES) | 1
             self.samples[name].append(flat[::step].numpy().copy())
 
