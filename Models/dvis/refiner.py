@@ -8,6 +8,8 @@ from torch.nn import functional as F
 from .config import Config
 from .layers import CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer
 
+GROUP = 20   # queries that go through time together
+
 
 class TemporalRefiner(nn.Module):
     def __init__(self, config: Config):
@@ -35,15 +37,15 @@ class TemporalRefiner(nn.Module):
         shape = instance.shape
         memory, x = memory.flatten(0, 1), instance
         outputs = []
+        # Over time queries do not meet, and in the perceptron nobody does: in groups, a long clip needs a part of the memory.
+        group = max(1, shape[1] * shape[2]) if self.training else GROUP
         for time, conv, norm, among, cross, feed in zip(
                 self.transformer_time_self_attention_layers, self.conv_short_aggregate_layers, self.conv_norms,
                 self.transformer_obj_self_attention_layers, self.transformer_cross_attention_layers, self.transformer_ffn_layers):
-            x = time(x.flatten(1, 2).transpose(0, 1))                        # over time: [B*Q,T,C]
-            y = x.transpose(1, 2)
-            y = conv[2](replicate(F.relu(conv[0](replicate(y, 2))), 1))
-            x = norm(x + y.transpose(1, 2)).transpose(0, 1)
+            groups = x.flatten(1, 2).transpose(0, 1).split(group)            # over time: [B*Q,T,C]
+            x = torch.cat([over_time(part, time, conv, norm) for part in groups]).transpose(0, 1)
             x = among(x.reshape(shape[0] * shape[1], shape[2], shape[3]))    # within a frame: [T*B,Q,C]
-            x = feed(cross(x, x, memory, memory)).reshape(shape)
+            x = torch.cat([feed(part) for part in cross(x, x, memory, memory).split(group, 1)], 1).reshape(shape)
             outputs.append(x)
         return outputs
 
@@ -52,6 +54,13 @@ class TemporalRefiner(nn.Module):
         embeds = self.decoder_norm(x)
         weight = self.activation_proj(embeds).softmax(0)                     # over time, per query (eq. 5)
         return self.class_embed((weight * embeds).sum(0)), self.mask_embed(embeds)
+
+
+def over_time(x: Tensor, time: SelfAttentionLayer, conv: nn.Sequential, norm: nn.LayerNorm) -> Tensor:
+    """[queries,T,C]: attention to all frames, then to the neighbours."""
+    x = time(x)
+    y = conv[2](replicate(F.relu(conv[0](replicate(x.transpose(1, 2), 2))), 1))
+    return norm(x + y.transpose(1, 2))
 
 
 def replicate(x: Tensor, count: int) -> Tensor:
