@@ -45,7 +45,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     /// <summary>Loads these graphs only.</summary>
     /// <param name="graphs">Names of the manifest, <c>segmenter</c> among them.</param>
     /// <param name="window">Frames with which the refiner is proved.</param>
-    /// <param name="frugal">The refiner runs over clips of any length: it is to take what a run needs and give it back.</param>
+    /// <param name="frugal">Graphs take from the system what a run needs and give it back: for clips of any length, whose refiner needs the room of all.</param>
     /// <inheritdoc cref="Load(ModelOptions, RuntimeOptions, ILogger)"/>
     public static DvisModels Load(ModelFolder folder, string precision, RuntimeOptions runtime, IReadOnlyCollection<string> graphs, int window, ILogger logger, bool frugal = false)
     {
@@ -76,7 +76,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
         OnnxModel? LoadGraph(string name, int batch)
         {
             if (!graphs.Contains(name)) return null;
-            var graph = DvisModels.LoadGraph(folder, name, manifest.PrecisionOf(name, precision), batch, runtime, logger, arena: !frugal || name != "refiner");
+            var graph = DvisModels.LoadGraph(folder, name, manifest.PrecisionOf(name, precision), batch, runtime, logger, arena: !frugal);
             loaded.Add(graph);
             return graph;
         }
