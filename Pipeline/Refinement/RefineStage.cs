@@ -133,7 +133,10 @@ public sealed partial class RefineStage : IDisposable
         if (kind == FinalKind.Refined) _camera.Metrics.StageDuration("refine", elapsed.TotalSeconds);
         var result = new FinalResult(
             _camera.Camera, _epoch!.Id, _nextFrame, frames[^1].FrameId, frames, kind, why, tracks, retracted, merges,
-            _window.Frames[first + count - 1].Latency with { Refine = elapsed.TotalMilliseconds }) { Scene = kind == FinalKind.Skipped ? null : _tracks.Scene };
+            _window.Frames[first + count - 1].Latency with { Refine = elapsed.TotalMilliseconds })
+        {
+            Scene = kind == FinalKind.Skipped ? null : _tracks.Scene,
+        };
         _window.Commit(count);
         _nextFrame = frames[^1].FrameId + 1;
         Measure(result);
