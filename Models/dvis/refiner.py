@@ -38,7 +38,8 @@ class TemporalRefiner(nn.Module):
         memory, x = memory.flatten(0, 1), instance
         outputs = []
         # Over time queries do not meet, and in the perceptron nobody does: in groups, a long clip needs a part of the memory.
-        group = max(1, shape[1] * shape[2]) if self.training else GROUP
+        count = int(shape[1] * shape[2])
+        group = count if self.training else min(GROUP, count)
         for time, conv, norm, among, cross, feed in zip(
                 self.transformer_time_self_attention_layers, self.conv_short_aggregate_layers, self.conv_norms,
                 self.transformer_obj_self_attention_layers, self.transformer_cross_attention_layers, self.transformer_ffn_layers):

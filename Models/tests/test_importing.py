@@ -151,9 +151,9 @@ class Folder(unittest.TestCase):
             run(Request(path / "x.pth", arch, "vis", path / "classes.txt", path / "out", **changes))
         return path, json.loads((path / "out/manifest.json").read_text())
 
-    def test_offline_has_four_graphs_and_the_official_direction_of_matching(self):
+    def test_offline_has_every_graph_and_the_official_direction_of_matching(self):
         path, manifest = self.imported("r50", "offline")
-        self.assertEqual(["segmenter", "tracker", "frame_forward", "refiner"], list(manifest["files"]))
+        self.assertEqual(["segmenter", "tracker", "matcher", "frame_forward", "refiner"], list(manifest["files"]))
         self.assertEqual(("dvis", 360, 1333, 32, 1024, ["a", "b", "c"]), (manifest["matching"], *(manifest["input"][key] for key in ("shorter_side", "largest_side", "divisor")),
                          manifest["refiner"]["max_window"], [entry["name"] for entry in manifest["classes"]]))
         digest = hashlib.sha256((path / "x.pth").read_bytes()).hexdigest()
@@ -165,7 +165,7 @@ class Folder(unittest.TestCase):
 
     def test_online_has_no_refiner(self):
         path, manifest = self.imported("swin-l", "online", shorter_side=300, largest_side=500, name="mine", version="2")
-        self.assertEqual(["segmenter", "tracker"], list(manifest["files"]))
+        self.assertEqual(["segmenter", "tracker", "matcher"], list(manifest["files"]))
         self.assertNotIn("refiner", manifest)
         self.assertEqual(("mine", "2", 300, 500), (manifest["name"], manifest["version"], manifest["input"]["shorter_side"], manifest["input"]["largest_side"]))
 

@@ -22,9 +22,9 @@ class Stages(unittest.TestCase):
                 stack.enter_context(mock.patch.object(stage, "START", 2))
             run = Path(folder)
             train_segmenter.train(build(), run, 0.03)
-            steps = torch.load(run / "segmenter.pt")["steps"]
-            train_segmenter.train(build(), run, 0.06)
-            self.assertGreater(torch.load(run / "segmenter.pt")["steps"], steps)
+            saved = torch.load(run / "segmenter.pt")
+            train_segmenter.train(build(), run, saved["spent"] / 60 + 0.03)
+            self.assertGreater(torch.load(run / "segmenter.pt")["steps"], saved["steps"])
             train_tracker.train(build(), run, 0.03)
             train_refiner.train(build(), run, 0.03)
             model = build()
