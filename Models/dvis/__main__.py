@@ -48,6 +48,7 @@ def main() -> None:
 
     evaluate = commands.add_parser("eval", help="quality on unseen videos")
     evaluate.add_argument("--run", type=Path, default=Path("runs/small"))
+    evaluate.add_argument("--from", dest="start", type=Path, default=None, help="an exported model folder of the same size instead of a run")
     evaluate.add_argument("--tier", choices=("light", "everyday", "heavy"), default="everyday")
     evaluate.add_argument("--videos", type=int, default=100)
     evaluate.add_argument("--frames", type=int, default=40)
@@ -195,12 +196,23 @@ def _load(model, run: Path) -> None:
         start_from_tracker(model)
 
 
+def _restore(model, folder: Path, extras=None) -> None:
+    from .data import VideoPool
+    from .restore import restore
+    pool = VideoPool(64, 64, 2, 0, lambda progress: {"everyday": 0.5, "heavy": 0.5}, extras)
+    pool.freshen(1, 0.0)
+    restore(model, folder, [model.normalise(pool.pairs(8)[0]) for _ in range(8)])
+
+
 def _evaluate(model, arguments) -> None:
     from dataclasses import replace
 
     from .evaluation import COLUMNS, evaluate, table
     from .training import device
-    _load(model, arguments.run)
+    if arguments.start is not None:
+        _restore(model, arguments.start)
+    else:
+        _load(model, arguments.run)
     model.to(device())
     extras, name = None, arguments.tier
     if arguments.real is not None:
@@ -209,7 +221,8 @@ def _evaluate(model, arguments) -> None:
     columns = tuple(arguments.columns.split(",")) if arguments.columns else COLUMNS
     numbers = evaluate(model, arguments.tier, arguments.videos, arguments.frames, arguments.first_seed, extras, columns)
     print(table(numbers))
-    (arguments.out or arguments.run / f"quality-{name}.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    if arguments.out or arguments.start is None:
+        (arguments.out or arguments.run / f"quality-{name}.json").write_text(json.dumps(numbers, indent=2) + "\n")
 
 
 def _train(model, arguments) -> None:
@@ -224,11 +237,7 @@ def _train(model, arguments) -> None:
     else:
         from .train_refiner import train
     if arguments.start is not None:
-        from .data import VideoPool
-        from .restore import restore
-        pool = VideoPool(64, 64, 2, arguments.seed, lambda progress: {"everyday": 0.5, "heavy": 0.5}, extras)
-        pool.freshen(1, 0.0)
-        restore(model, arguments.start, [model.normalise(pool.pairs(8)[0]) for _ in range(8)])
+        _restore(model, arguments.start, extras)
     train(model, arguments.run, arguments.minutes, arguments.seed, extras, further=arguments.start is not None)
 
 

@@ -44,7 +44,7 @@ _OFFICIAL = dict(classes=40, hidden=256, mask_channels=256, heads=8, feedforward
 
 SIZES = {
     "small": Config("small", classes=len(CLASSES), queries=20, hidden=96, mask_channels=48, heads=4, feedforward=384,
-                    decoder_layers=3, tracker_layers=3, refiner_layers=3,
+                    decoder_layers=6, tracker_layers=3, refiner_layers=3,
                     backbone="compact", backbone_widths=(40, 80, 144, 208), backbone_blocks=(1, 2, 2, 2),
                     pixel_decoder="fpn", shorter_side=160, largest_side=256),
     "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048), backbone_blocks=(3, 4, 6, 3),
