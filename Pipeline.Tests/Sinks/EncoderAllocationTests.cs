@@ -10,7 +10,7 @@ public sealed class EncoderAllocationTests
     [Fact]
     public void Encode_Provisional_AllocatesNothing()
     {
-        using var encoder = new TracksEncoder(new Envelope(SomeResult.Context(), Time));
+        using var encoder = new ProvisionalEncoder(new Envelope(SomeResult.Context(), Time));
         var result = SomeResult.Provisional(Time, 7, [.. Enumerable.Range(1, 100).Select(n => SomeResult.Track(n))]);
         Assert.Equal(0, Bytes((sequence, emit) => encoder.Encode(result, sequence, Moment.Now(Time), new(8192, MaskRefs: true), emit)));
     }

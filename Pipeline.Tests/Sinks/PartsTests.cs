@@ -16,7 +16,7 @@ public sealed class PartsTests
     public void Encode_RandomProvisional_PartsFitAndAreTheWhole()
     {
         var random = new Random(1);
-        using var encoder = new TracksEncoder(_envelope);
+        using var encoder = new ProvisionalEncoder(_envelope);
         var sequence = new Sequence();
         var seq = 0L;
         for (var round = 0; round < 60; round++)
@@ -71,7 +71,7 @@ public sealed class PartsTests
     [Fact]
     public void Encode_TrackThatFitsNowhere_LosesContourFirst()
     {
-        using var encoder = new TracksEncoder(_envelope);
+        using var encoder = new ProvisionalEncoder(_envelope);
         var parts = new List<JsonElement>();
         var huge = Contour(new(3), 2000);
         var lost = encoder.Encode(

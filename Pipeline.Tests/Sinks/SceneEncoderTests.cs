@@ -86,7 +86,7 @@ public sealed class SceneEncoderTests
     public void Segments_AnyBudget_AreValidAndWhole(string task, int budget)
     {
         var envelope = new Envelope(SomeScene.Context(task), Time);
-        using var provisional = new SegmentsEncoder(envelope);
+        using var provisional = new ProvisionalEncoder(envelope);
         using var final = new FinalEncoder(envelope);
         var (segments, finals) = (new List<System.Text.Json.JsonElement>(), new List<System.Text.Json.JsonElement>());
         var things = task == "vps" ? 12 : 0;
@@ -110,7 +110,7 @@ public sealed class SceneEncoderTests
     public void Segments_WithMasks_CarryTheMap()
     {
         var envelope = new Envelope(SomeScene.Context("vss"), Time);
-        using var provisional = new SegmentsEncoder(envelope);
+        using var provisional = new ProvisionalEncoder(envelope);
         using var final = new FinalEncoder(envelope);
         var map = SomeScene.Map(20, 10, 3);
 
@@ -125,7 +125,7 @@ public sealed class SceneEncoderTests
     {
         var context = SomeScene.Context("vps");
         var envelope = new Envelope(context, Time);
-        using var segments = new SegmentsEncoder(envelope);
+        using var segments = new ProvisionalEncoder(envelope);
         using var finals = new FinalEncoder(envelope);
         var maps = new MapEncoder(context);
         var (provisional, final) = (SomeScene.Provisional(Time, 40, SomeScene.Map(320, 180, 50)), SomeScene.Final(Time, SomeScene.Map(320, 180, 50)));

@@ -12,13 +12,11 @@ public sealed class JsonLinesSink : IResultSink
     private readonly JsonLinesOptions _options;
     private readonly TimeProvider _time;
     private readonly Dictionary<string, Sequences> _sequences;
-    private readonly TracksEncoder _tracks;
-    private readonly SegmentsEncoder _segments;
+    private readonly ProvisionalEncoder _provisional;
     private readonly FinalEncoder _final;
     private readonly EventEncoder _events;
     private readonly StateEncoder _state;
-    private readonly Action<ReadOnlyMemory<byte>> _writeTracks, _writeSegments, _writeFinal;
-    private readonly bool _speaksSegments;
+    private readonly Action<ReadOnlyMemory<byte>> _writeProvisional, _writeFinal;
     private RotatingFile? _file;
     private Stream? _stdout;
     private long _flushed;
@@ -29,12 +27,11 @@ public sealed class JsonLinesSink : IResultSink
         ArgumentException.ThrowIfNullOrEmpty(options.Path);
         (_options, _time) = (options, time);
         var envelope = new Envelope(context, time);
-        (_tracks, _segments, _final, _events, _state) = (new(envelope), new(envelope), new(envelope), new(context, envelope), new(envelope));
-        _speaksSegments = envelope.Task != "vis";
+        (_provisional, _final, _events, _state) = (new(envelope), new(envelope), new(context, envelope), new(envelope));
+        var segments = envelope.Task != "vis";
         _sequences = context.Cameras.ToDictionary(c => c.Name, _ => new Sequences());
-        _writeTracks = line => WriteLine("{\"type\":\"tracks\","u8, line.Span[1..]);
-        _writeSegments = line => WriteLine("{\"type\":\"segments\","u8, line.Span[1..]);
-        _writeFinal = line => WriteLine(_speaksSegments ? "{\"type\":\"segments_final\","u8 : "{\"type\":\"final\","u8, line.Span[1..]);
+        _writeProvisional = line => WriteLine(segments ? "{\"type\":\"segments\","u8 : "{\"type\":\"tracks\","u8, line.Span[1..]);
+        _writeFinal = line => WriteLine(segments ? "{\"type\":\"segments_final\","u8 : "{\"type\":\"final\","u8, line.Span[1..]);
     }
 
     public string Name => "json_lines";
@@ -59,11 +56,8 @@ public sealed class JsonLinesSink : IResultSink
         var options = new EncodeOptions(int.MaxValue, Masks: _options.Masks);
         switch (message)
         {
-            case ProvisionalResult result when _speaksSegments:
-                _segments.Encode(result, sequences.Tracks, now, options, _writeSegments);
-                break;
             case ProvisionalResult result:
-                _tracks.Encode(result, sequences.Tracks, now, options, _writeTracks);
+                _provisional.Encode(result, sequences.Tracks, now, options, _writeProvisional);
                 break;
             case FinalResult result:
                 _final.Encode(result, sequences.Final, now, options, _writeFinal);
@@ -89,8 +83,7 @@ public sealed class JsonLinesSink : IResultSink
     public ValueTask DisposeAsync()
     {
         _file?.Dispose();
-        _tracks.Dispose();
-        _segments.Dispose();
+        _provisional.Dispose();
         _final.Dispose();
         _events.Dispose();
         _state.Dispose();

@@ -21,7 +21,7 @@ internal sealed class CameraPublisher
     private readonly Sequence _tracks = new(), _final = new(), _events = new(), _state = new();
     private readonly Dictionary<int, int> _counted = [], _counting = [];
     private readonly Action<ReadOnlyMemory<byte>> _emitResults, _emitFinal, _emitMasks, _emitMasksFinal, _emitMap, _emitMapFinal;
-    private readonly bool _masks, _segments;
+    private readonly bool _masks;
     private bool? _online;
     private TimeSpan _handOver;
 
@@ -30,7 +30,6 @@ internal sealed class CameraPublisher
     {
         (_camera, _topics, _options, _client, _encoders, _metrics, _time) = (camera, topics, options, client, encoders, metrics, time);
         _masks = camera.Publish.Masks == "on";
-        _segments = encoders.Envelope.Task != "vis";
         // Made once: a lambda for each message would be garbage for each frame.
         _emitResults = payload => HandOver(_topics.Results, payload);
         _emitFinal = payload => HandOver(_topics.Final, payload);
@@ -53,10 +52,7 @@ internal sealed class CameraPublisher
     public int Publish(ProvisionalResult result)
     {
         var published = Begin();
-        var options = new EncodeOptions(Budget(_topics.Results), MaskRefs: _masks);
-        var lost = _segments
-            ? _encoders.Segments.Encode(result, _tracks, published, options, _emitResults)
-            : _encoders.Tracks.Encode(result, _tracks, published, options, _emitResults);
+        var lost = _encoders.Provisional.Encode(result, _tracks, published, new(Budget(_topics.Results), MaskRefs: _masks), _emitResults);
         if (_masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.Masks), _emitMasks);
         lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.Map), _emitMap);
         End(published);

@@ -8,19 +8,18 @@ internal sealed class Encoders : IDisposable
     public Encoders(SinkContext context, TimeProvider time)
     {
         Envelope = new(context, time);
-        Tracks = new(Envelope);
+        Provisional = new(Envelope);
         Final = new(Envelope);
         Events = new(context, Envelope);
         State = new(Envelope);
         Masks = new(context);
-        Segments = new(Envelope);
         Maps = new(context);
         Lost = new(time);
     }
 
     public Envelope Envelope { get; }
 
-    public TracksEncoder Tracks { get; }
+    public ProvisionalEncoder Provisional { get; }
 
     public FinalEncoder Final { get; }
 
@@ -30,8 +29,6 @@ internal sealed class Encoders : IDisposable
 
     public MaskEncoder Masks { get; }
 
-    public SegmentsEncoder Segments { get; }
-
     public MapEncoder Maps { get; }
 
     /// <summary>Records that fit into no message.</summary>
@@ -39,10 +36,9 @@ internal sealed class Encoders : IDisposable
 
     public void Dispose()
     {
-        Tracks.Dispose();
+        Provisional.Dispose();
         Final.Dispose();
         Events.Dispose();
         State.Dispose();
-        Segments.Dispose();
     }
 }

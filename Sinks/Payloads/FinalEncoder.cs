@@ -19,7 +19,7 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
     private readonly PayloadBuffer _payload = new();
     private readonly PayloadBuffer _head = new();
 
-    /// <inheritdoc cref="TracksEncoder.Encode"/>
+    /// <inheritdoc cref="ProvisionalEncoder.Encode"/>
     /// <returns>Records that were larger than the budget and left out.</returns>
     public int Encode(FinalResult result, Sequence sequence, Moment published, EncodeOptions options, Action<ReadOnlyMemory<byte>> emit)
     {

@@ -3,32 +3,40 @@ using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
+/// <summary>What a message says beside the result, and how large it may be.</summary>
+/// <param name="Budget">Bytes a payload may have.</param>
+/// <param name="MaskRefs">The records name their masks on the mask topic.</param>
+/// <param name="Masks">The records carry their masks.</param>
+internal readonly record struct EncodeOptions(int Budget, bool MaskRefs = false, bool Masks = false);
+
 /// <summary>
-/// Provisional results of panoptic and semantic models as JSON (<c>dvis.segments/1.0</c>), in as many parts as the budget asks for: the things
-/// with their tracks, then the classes beside them. Reused; one thread.
+/// Provisional results as JSON, in as many parts as the budget asks for: tracks (<c>dvis.tracks/1.0</c>), or with panoptic and semantic models
+/// segments (<c>dvis.segments/1.0</c>), which are the tracks and then the classes beside them. Reused; one thread.
 /// </summary>
-internal sealed class SegmentsEncoder(Envelope envelope) : IDisposable
+internal sealed class ProvisionalEncoder(Envelope envelope) : IDisposable
 {
-    private static readonly JsonEncodedText Schema = JsonEncodedText.Encode(Schemas.Segments);
+    private readonly bool _segments = envelope.Task != "vis";
+    private readonly JsonEncodedText _schema = JsonEncodedText.Encode(envelope.Task == "vis" ? Schemas.Tracks : Schemas.Segments);
     private readonly RecordBuffer _records = new();
     private readonly PartPlan _plan = new();
     private readonly PayloadBuffer _payload = new();
 
-    /// <inheritdoc cref="TracksEncoder.Encode"/>
-    /// <returns>Segments that were larger than the budget and left out.</returns>
+    /// <summary>Calls <paramref name="emit"/> with each part; the memory is valid until it returns.</summary>
+    /// <returns>Records that were larger than the budget and left out.</returns>
     public int Encode(ProvisionalResult result, Sequence sequence, Moment published, EncodeOptions options, Action<ReadOnlyMemory<byte>> emit)
     {
         _records.Clear();
         _plan.Clear();
+        // Measured with the largest numbers that can stand there, so that the real one is never larger.
         Write(result, long.MaxValue, published, PartPlan.MaxParts, PartPlan.MaxParts, options);
         var room = options.Budget - _payload.Written.Length;
         foreach (var track in result.Tracks)
         {
-            var length = EncodeThing(result, track, options, track.Contour);
+            var length = EncodeTrack(result, track, options, track.Contour);
             if (length > room && track.Contour is not null)
             {
                 _records.RemoveLast();
-                length = EncodeThing(result, track, options, null);
+                length = EncodeTrack(result, track, options, null);
             }
 
             Plan(length);
@@ -61,16 +69,16 @@ internal sealed class SegmentsEncoder(Envelope envelope) : IDisposable
     {
         var w = _payload.Begin();
         w.WriteStartObject();
-        envelope.WriteIdentity(w, Schema, result.Epoch, seq, result.Camera);
+        envelope.WriteIdentity(w, _schema, result.Epoch, seq, result.Camera);
         envelope.WriteFrame(w, result.Frame, result.Latency, published);
         w.WriteString("stage"u8, "provisional"u8);
-        w.WriteString("task"u8, envelope.Task);
+        if (_segments) w.WriteString("task"u8, envelope.Task);
         w.WriteNumber("final_through_frame"u8, result.FinalThroughFrame);
         w.WriteNumber("dropped_since_last"u8, result.DroppedSinceLast);
         w.WriteString("labels_id"u8, envelope.Labels.Id);
         w.WriteNumber("part"u8, part);
         w.WriteNumber("parts"u8, parts);
-        w.WriteStartArray("segments"u8);
+        w.WriteStartArray(_segments ? "segments"u8 : "tracks"u8);
         foreach (var slice in _plan.Slices)
             if (slice.Part == part - 1) w.WriteRawValue(_records[slice.Group], skipInputValidation: true);
         w.WriteEndArray();
@@ -85,14 +93,14 @@ internal sealed class SegmentsEncoder(Envelope envelope) : IDisposable
         _payload.End();
     }
 
-    private int EncodeThing(ProvisionalResult result, TrackObservation track, EncodeOptions options, Contour? contour)
+    private int EncodeTrack(ProvisionalResult result, TrackObservation track, EncodeOptions options, Contour? contour)
     {
         var w = Begin(result, track.ClassId, track.Number);
         w.WriteNumber("score"u8, JsonText.Thousandths(track.Score));
         w.WriteString("state"u8, WireName<TrackState>.Json(track.State));
         w.WriteNumber("age_frames"u8, track.AgeFrames);
         Measures(w, track.Box, track.AreaPx, track.CentroidX, track.CentroidY, track.Truncated);
-        Mask(w, result, SegmentIds.Of(track.ClassId, track.Number), track.Mask, options);
+        Mask(w, result, _segments ? SegmentIds.Of(track.ClassId, track.Number) : track.Number, track.Mask, options);
         if (contour is not null) w.Contour(contour);
         w.WriteEndObject();
         return _records.End();
@@ -112,7 +120,8 @@ internal sealed class SegmentsEncoder(Envelope envelope) : IDisposable
     {
         var w = _records.Begin();
         w.WriteStartObject();
-        w.Segment(result.Epoch, classId, track, envelope.Labels);
+        if (_segments) w.Segment(result.Epoch, classId, track, envelope.Labels);
+        else w.TrackId("id"u8, result.Epoch, track!.Value);
         w.WriteNumber("class_id"u8, classId);
         w.WriteString("label"u8, envelope.Labels.Name(classId));
         return w;
