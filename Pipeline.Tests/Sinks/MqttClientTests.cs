@@ -160,6 +160,10 @@ public sealed class MqttClientTests : IAsyncDisposable
 
         public void Acknowledge(int index) => Listener!.Acknowledged(_published[index].Token, 0);
 
+        public void Subscribe(string filter)
+        {
+        }
+
         public void Written() => Listener!.Written();
 
         public Task DisconnectAsync(CancellationToken cancel) => Task.CompletedTask;

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Sinks.Mqtt;
 
-/// <summary>Port of the MQTT client library: connect with a last will, publish, learn of acknowledgements. Nothing is retried below it.</summary>
+/// <summary>Port of the MQTT client library: connect with a last will, publish, learn of acknowledgements, subscribe. Nothing is retried below it.</summary>
 public interface IMqttTransport
 {
     /// <summary>One attempt at one server. Expected failures are values; <paramref name="cancel"/> gives the attempt up.</summary>
@@ -20,6 +20,12 @@ public interface IMqttConnection : IAsyncDisposable
     /// <see cref="IMqttListener.Written"/> is called once it left, in order. Thread-safe.
     /// </summary>
     MqttHandOver Publish(in MqttMessage message, long token);
+
+    /// <summary>
+    /// Asks for the messages of a topic filter at QoS 1, those retained included and our own left out; never waits. They come by
+    /// <see cref="IMqttListener.Received"/>. A broker that refuses sends none. Thread-safe.
+    /// </summary>
+    void Subscribe(string filter);
 
     /// <summary>Says goodbye (no will) and closes.</summary>
     Task DisconnectAsync(CancellationToken cancel);
@@ -47,6 +53,9 @@ public interface IMqttListener
 
     /// <param name="reason">MQTT 5 PUBACK reason; 0x80 and above: the broker refused the message.</param>
     void Acknowledged(long token, int reason);
+
+    /// <summary>A message of a topic that was subscribed to, of at most <see cref="MqttReceived.MaxPayload"/> bytes.</summary>
+    void Received(MqttReceived message);
 
     void Closed(MqttOutcome outcome);
 }

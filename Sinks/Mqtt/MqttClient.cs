@@ -18,6 +18,7 @@ internal sealed partial class MqttClient(
     private static readonly TimeSpan Stable = TimeSpan.FromSeconds(30);
 
     private readonly MqttServer[] _servers = [.. options.Servers.Select(s => MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
+    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // complete before the start
     private readonly CancellationTokenSource _stop = new();
     private Task _run = Task.CompletedTask;
 
@@ -38,6 +39,12 @@ internal sealed partial class MqttClient(
     {
         get { lock (_gate) return _outbox.Count; }
     }
+
+    /// <summary>
+    /// Before the start: what the broker sends of these topics goes to <paramref name="handler"/>, on the connection's thread, which must
+    /// not be held up. Asked for again at every connect.
+    /// </summary>
+    public void Subscribe(string filter, Action<MqttReceived> handler) => _subscriptions.Add((filter, handler));
 
     public void Start()
     {
@@ -69,6 +76,17 @@ internal sealed partial class MqttClient(
             if (dropped.Count > 0 && _drops.Add(dropped.Count) is > 0 and var count) LogOutboxFull(count);
             Pump();
             SignalWhenDrained();
+        }
+    }
+
+    /// <summary>Clears a retained topic unless it is one of this run's.</summary>
+    public void ClearUnannounced(string topic)
+    {
+        lock (_gate)
+        {
+            if (_outbox.Announces(topic)) return;
+            LogCleared(topic);
+            Publish(new(topic, Kinds.State, Qos: 1, Retain: true), ReadOnlyMemory<byte>.Empty);
         }
     }
 
@@ -161,6 +179,7 @@ internal sealed partial class MqttClient(
             (_connection, _session) = (connection, session);
             (_maxPacket, _maxInFlight) = (result.MaximumPacketSize, Math.Min(options.Outbox.InFlight, result.ReceiveMaximum));
             _qos0.Clear();
+            foreach (var (filter, _) in _subscriptions) connection.Subscribe(filter);
             _outbox.Connected();
             Pump();
         }
@@ -264,6 +283,13 @@ internal sealed partial class MqttClient(
         }
     }
 
+    private void OnReceived(Session session, MqttReceived message)
+    {
+        if (session != Volatile.Read(ref _session)) return;
+        foreach (var (filter, handler) in _subscriptions)
+            if (TopicFilter.Matches(filter, message.Topic)) handler(message);
+    }
+
     private long OutboxBytes()
     {
         lock (_gate) return _outbox.Bytes;
@@ -292,6 +318,8 @@ internal sealed partial class MqttClient(
 
         public void Acknowledged(long token, int reason) => client.OnAcknowledged(this, token, reason);
 
+        public void Received(MqttReceived message) => client.OnReceived(this, message);
+
         public void Closed(MqttOutcome outcome) => _ended.TrySetResult(outcome);
     }
 
@@ -306,6 +334,9 @@ internal sealed partial class MqttClient(
 
     [LoggerMessage(3004, LogLevel.Error, "A message of {Bytes} bytes for {Topic} could not be handed over: {Reason}.")]
     private partial void LogRefused(string topic, int bytes, MqttHandOver reason);
+
+    [LoggerMessage(3006, LogLevel.Debug, "Clearing {Topic}: it is retained from an earlier run and no longer published.")]
+    private partial void LogCleared(string topic);
 
     [LoggerMessage(3005, LogLevel.Error, "The broker refused a message for {Topic}: reason 0x{Reason:X2}.")]
     private partial void LogNotAccepted(string topic, int reason);

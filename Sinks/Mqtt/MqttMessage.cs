@@ -19,5 +19,15 @@ public readonly record struct MqttMessage(
     }
 }
 
+/// <summary>A message from the broker.</summary>
+/// <param name="Retained">It was published some time before we subscribed.</param>
+/// <param name="ResponseTopic">MQTT 5: where an answer is expected; else null.</param>
+/// <param name="CorrelationData">MQTT 5: what the answer must repeat; else null.</param>
+public sealed record MqttReceived(string Topic, byte[] Payload, bool Retained, string? ResponseTopic = null, byte[]? CorrelationData = null)
+{
+    /// <summary>Bytes; whoever sends us more is not talking to us.</summary>
+    public const int MaxPayload = 65536;
+}
+
 /// <summary>What the broker says for us when we vanish; retained, QoS 1.</summary>
 public sealed record MqttWill(MqttTopic Topic, byte[] Payload, IReadOnlyList<KeyValuePair<string, string>> UserProperties);

@@ -61,6 +61,7 @@ public sealed partial class MqttSink : IResultSink
         foreach (var camera in _cameras.Values)
             camera.Announce(new(camera.Name, CameraState.Starting, _started, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
         _announced = true;
+        RetainedSweep.Start(_client, _topics);
         _client.Start();
         return Task.CompletedTask;
     }

@@ -42,6 +42,14 @@ internal sealed class Outbox(int maxMessages, long maxBytes)
     /// <summary>Timestamp at which the longest unacknowledged message was handed over, or null.</summary>
     public long? OldestSent => _inFlight.Count > 0 ? _inFlight[0].Sent : null;
 
+    /// <summary>True when a retained message of this topic stands, or is being cleared.</summary>
+    public bool Announces(string topic)
+    {
+        foreach (var announced in _announced.Keys)
+            if (announced.Name == topic) return true;
+        return false;
+    }
+
     /// <summary>Adds a message and returns those that were dropped for it, oldest first.</summary>
     public IReadOnlyList<OutboxEntry> Add(OutboxEntry entry)
     {
@@ -103,6 +111,8 @@ internal sealed class Outbox(int maxMessages, long maxBytes)
         var entry = _inFlight[i];
         _inFlight.RemoveAt(i);
         Bytes -= entry.Payload.Length;
+        // The broker has deleted what was retained there: nothing is left to repeat.
+        if (entry is { Topic.Retain: true, Payload.Length: 0 } && _announced.GetValueOrDefault(entry.Topic) == entry) _announced.Remove(entry.Topic);
         return entry;
     }
 

@@ -24,6 +24,7 @@ internal sealed class MosquittoConnection(MosquittoTarget target, IMqttListener 
 
     // Loop thread only: what the callbacks of the present loop call noted.
     private readonly List<(int Mid, int Reason)> _published = [];
+    private readonly List<MqttReceived> _received = [];
     private (int Code, int MaximumPacketSize, int ReceiveMaximum)? _connack;
     private int? _disconnected;
     private string? _complaint;
@@ -58,6 +59,12 @@ internal sealed class MosquittoConnection(MosquittoTarget target, IMqttListener 
                 _ => MqttHandOver.Invalid,
             };
         }
+    }
+
+    public void Subscribe(string filter)
+    {
+        lock (_gate)
+            if (_client != 0 && !_stop) _ = mosquitto_subscribe_v5(_client, 0, filter, 1, target.Options.Protocol == "5" ? NoLocal : 0, 0);
     }
 
     public async Task DisconnectAsync(CancellationToken cancel)
@@ -114,6 +121,7 @@ internal sealed class MosquittoConnection(MosquittoTarget target, IMqttListener 
         mosquitto_connect_v5_callback_set(client, &OnConnect);
         mosquitto_disconnect_v5_callback_set(client, &OnDisconnect);
         mosquitto_publish_v5_callback_set(client, &OnPublish);
+        mosquitto_message_v5_callback_set(client, &OnMessage);
         mosquitto_log_callback_set(client, &OnLog);
         var error = mosquitto_threaded_set(client, 1);
         if (error == 0) error = mosquitto_int_option(client, Option.ProtocolVersion, options.Protocol == "5" ? 5 : 4);
@@ -123,7 +131,10 @@ internal sealed class MosquittoConnection(MosquittoTarget target, IMqttListener 
         if (error == 0) error = SetWill(client);
         if (error == 0 && server.Tls) error = SetTls(client, options.Tls);
         if (error != 0) return Faults.OfError(error, 0, _complaint) with { Fault = MqttFault.Config };
-        error = mosquitto_connect_bind_v5(client, server.Host, server.Port, (int)options.KeepAlive.TotalSeconds, 0, 0);
+        nint properties = 0;
+        if (options.Protocol == "5") _ = mosquitto_property_add_int32(ref properties, Property.MaximumPacketSize, 2 * MqttReceived.MaxPayload);
+        error = mosquitto_connect_bind_v5(client, server.Host, server.Port, (int)options.KeepAlive.TotalSeconds, 0, properties);
+        mosquitto_property_free_all(ref properties);
         return error == 0 ? null : Faults.OfError(error, Marshal.GetLastPInvokeError(), _complaint);
     }
 
@@ -163,6 +174,8 @@ internal sealed class MosquittoConnection(MosquittoTarget target, IMqttListener 
         }
 
         _published.Clear();
+        foreach (var message in _received) listener.Received(message);
+        _received.Clear();
     }
 
     private unsafe int SetWill(nint client)
@@ -211,6 +224,18 @@ internal sealed class MosquittoConnection(MosquittoTarget target, IMqttListener 
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void OnPublish(nint client, nint obj, int mid, int reason, nint properties) => Of(obj)._published.Add((mid, reason));
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static unsafe void OnMessage(nint client, nint obj, Message* message, nint properties)
+    {
+        if (message->Length > MqttReceived.MaxPayload || Marshal.PtrToStringUTF8((nint)message->Topic) is not { } topic) return;
+        _ = mosquitto_property_read_string(properties, Property.ResponseTopic, out var response, 0);
+        _ = mosquitto_property_read_binary(properties, Property.CorrelationData, out var data, out var length, 0);
+        var correlation = data == 0 ? null : new ReadOnlySpan<byte>((void*)data, length).ToArray();
+        Of(obj)._received.Add(new(topic, new ReadOnlySpan<byte>(message->Payload, message->Length).ToArray(), message->Retain != 0, Marshal.PtrToStringUTF8(response), correlation));
+        NativeMemory.Free((void*)response);
+        NativeMemory.Free((void*)data);
+    }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static unsafe void OnLog(nint client, nint obj, int level, byte* text)

@@ -15,7 +15,22 @@ internal static unsafe partial class Native
 
     internal enum Option { ProtocolVersion = 1, SendMaximum = 5, TcpNodelay = 11, TlsUseOsCerts = 13 }
 
-    internal enum Property { MessageExpiryInterval = 2, ContentType = 3, ReceiveMaximum = 33, UserProperty = 38, MaximumPacketSize = 39 }
+    internal enum Property { MessageExpiryInterval = 2, ContentType = 3, ResponseTopic = 8, CorrelationData = 9, ReceiveMaximum = 33, UserProperty = 38, MaximumPacketSize = 39 }
+
+    /// <summary>Subscription option of MQTT 5: what we publish does not come back to us.</summary>
+    internal const int NoLocal = 4;
+
+    /// <summary><c>struct mosquitto_message</c>.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct Message
+    {
+        public int Mid;
+        public byte* Topic;
+        public byte* Payload;
+        public int Length;
+        public int Qos;
+        public byte Retain;
+    }
 
     internal const int LogWarning = 1 << 2, LogError = 1 << 3;
 
@@ -56,6 +71,12 @@ internal static unsafe partial class Native
     [LibraryImport(Library)]
     internal static partial int mosquitto_publish_v5(nint mosq, out int mid, byte* topic, int length, byte* payload, int qos, byte retain, nint properties);
 
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mosquitto_subscribe_v5(nint mosq, nint mid, string filter, int qos, int options, nint properties);
+
+    [LibraryImport(Library)]
+    internal static partial void mosquitto_message_v5_callback_set(nint mosq, delegate* unmanaged[Cdecl]<nint, nint, Message*, nint, void> callback);
+
     [LibraryImport(Library)]
     internal static partial void mosquitto_connect_v5_callback_set(nint mosq, delegate* unmanaged[Cdecl]<nint, nint, int, int, nint, void> callback);
 
@@ -79,6 +100,12 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint mosquitto_property_read_int16(nint list, Property id, out ushort value, byte skipFirst);
 
     [LibraryImport(Library)] internal static partial nint mosquitto_property_read_int32(nint list, Property id, out uint value, byte skipFirst);
+
+    /// <summary>The value is the caller's, from <c>malloc</c>.</summary>
+    [LibraryImport(Library)] internal static partial nint mosquitto_property_read_string(nint list, Property id, out nint value, byte skipFirst);
+
+    /// <inheritdoc cref="mosquitto_property_read_string"/>
+    [LibraryImport(Library)] internal static partial nint mosquitto_property_read_binary(nint list, Property id, out nint value, out ushort length, byte skipFirst);
 
     [LibraryImport(Library)] internal static partial void mosquitto_property_free_all(ref nint list);
 
