@@ -67,6 +67,7 @@ internal sealed class CameraOptions
         StallTimeout = Settings.Rtsp.StallTimeout,
         Backoff = Settings.Rtsp.Backoff,
         MaxFps = Settings.Rate.MaxFps,
+        MaxAge = Settings.Queue.Policy == "wait" ? null : Settings.Queue.MaxAge,
         Ffmpeg = Settings.Decode.Ffmpeg,
     };
 }

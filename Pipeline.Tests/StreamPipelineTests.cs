@@ -185,6 +185,24 @@ public sealed class StreamPipelineTests
         Assert.Equal(Ids(1, 5), rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
     }
 
+    /// <summary>Continuity breaks: the last finals of an epoch come before word of the next one, and before its finals.</summary>
+    [Fact]
+    public async Task RunAsync_SessionChanges_FinalsOfTheOldEpochAreCompleteBeforeTheReset()
+    {
+        await using var rig = new PipelineRig(_fake.Models());
+        var source = new PaintedSource(rig.Frames, rig.Camera.Time, 23, (_, item) => item < 2) { Session = i => i / 13 };
+
+        await rig.RunAsync(source);
+
+        var told = rig.Published.Messages.Where(m => m is FinalResult or LifecycleEvent { Kind: EventKind.TrackerReset }).ToList();
+        var reset = told.FindIndex(m => m is LifecycleEvent);
+        var (before, after) = (told[..reset].Cast<FinalResult>().ToList(), told[(reset + 1)..].Cast<FinalResult>().ToList());
+        Assert.Equal(Ids(1, 13), before.SelectMany(f => f.Frames).Select(f => f.FrameId));
+        Assert.Equal(Ids(14, 10), after.SelectMany(f => f.Frames).Select(f => f.FrameId));
+        Assert.Equal((FinalReason.Reset, "source_restarted"), (before[^1].Reason, ((LifecycleEvent)told[reset]).Reason));
+        Assert.Equal(after[0].Epoch, ((LifecycleEvent)told[reset]).Epoch);
+    }
+
     [Fact]
     public async Task RunAsync_LiveFrameTooOld_IsDroppedAsStale()
     {

@@ -54,6 +54,9 @@ internal sealed partial class CameraReporter(
         Change(CameraState.Offline, reason, detail, attempt, retry);
     }
 
+    /// <summary>The camera's timestamps are given up for this session.</summary>
+    public void ClockUseless() => LogClockUseless(camera);
+
     private void Refresh()
     {
         _fps = _periodFrames / time.GetElapsedTime(_periodBegan).TotalSeconds;
@@ -116,6 +119,9 @@ internal sealed partial class CameraReporter(
 
     [LoggerMessage(1005, LogLevel.Information, "Camera {Camera}: over ({Reason}).")]
     private partial void LogOver(string camera, string reason);
+
+    [LoggerMessage(1007, LogLevel.Warning, "Camera {Camera}: its timestamps do not go on; until it is connected again, the moment of arrival stands for them.")]
+    private partial void LogClockUseless(string camera);
 
     [LoggerMessage(1006, LogLevel.Error, "Camera {Camera}: failed for good, {Reason}: {Detail}")]
     private partial void LogFailed(string camera, string reason, string? detail);

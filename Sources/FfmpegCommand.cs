@@ -17,6 +17,14 @@ internal static class FfmpegCommand
         "-fps_mode", "passthrough", "-copyts", "-flush_packets", "1", "-write_index", "0",
     ];
 
+    /// <summary>Added to every timestamp of a camera on its way through the pipe, in ticks of 1/90000 s.</summary>
+    public const long CameraPtsOffset = 1L << 40;
+
+    // ffmpeg's muxer moves a timestamp that does not advance to one tick after the last: a camera's clock that stands still, runs back or
+    // jumps would be covered up. It looks at decoding times only; those of raw pictures are nobody's business, so they just count, and
+    // presentation times stand far above them.
+    private static readonly string s_exactTimes = string.Create(CultureInfo.InvariantCulture, $"setts=pts=PTS+{CameraPtsOffset}:dts=N");
+
     /// <summary>A file: everything that decodes, in order; timestamps in the file's own timebase.</summary>
     public static IReadOnlyList<string> ForFile(string path)
         => [.. s_common, "-protocol_whitelist", "file", "-i", "file:" + Path.GetFullPath(path), .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1"];
@@ -34,8 +42,8 @@ internal static class FfmpegCommand
         ];
 
     /// <summary>
-    /// A camera: least latency. Timestamps are the camera's RTP clock, unwrapped by ffmpeg; arrival times
-    /// (<c>-use_wallclock_as_timestamps</c>) would put the network's jitter into media time.
+    /// A camera: least latency. Timestamps are the camera's own, as they come and without ffmpeg's guesses at wraps (<see cref="LiveClock"/>
+    /// judges them); arrival times (<c>-use_wallclock_as_timestamps</c>) would put the network's jitter into media time.
     /// </summary>
     /// <param name="url">With its login.</param>
     public static IReadOnlyList<string> ForRtsp(string url, string transport, TimeSpan connectTimeout)
@@ -47,8 +55,9 @@ internal static class FfmpegCommand
         return
         [
             .. s_common, "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "500000", "-probesize", "200000",
+            "-correct_ts_overflow", "0",
             "-protocol_whitelist", "rtsp,rtsps,rtp,udp,tcp,tls,crypto", "-allowed_media_types", "video", "-rtsp_transport", transport,
-            .. reorder, "-timeout", microseconds, "-i", url, .. s_output, "-enc_time_base", "1:90000", "-f", "nut", "pipe:1",
+            .. reorder, "-timeout", microseconds, "-i", url, .. s_output, "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1",
         ];
     }
 }

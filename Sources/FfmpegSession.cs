@@ -12,27 +12,29 @@ internal sealed class FfmpegSession : IAsyncDisposable
     private readonly FfmpegProcess _process;
     private readonly NutReader _nut;
     private readonly string _camera;
+    private readonly long _ptsOffset;
     private readonly FramePool _pool;
     private readonly TimeProvider _time;
     private (int Width, int Height, int Bytes) _size;
     private int _sizeChanges;
     private SourceException? _cut;
 
-    private FfmpegSession(FfmpegProcess process, FfmpegLog log, string camera, FramePool pool, TimeProvider time)
-        => (_process, Log, _nut, _camera, _pool, _time) = (process, log, new NutReader(process.Output), camera, pool, time);
+    private FfmpegSession(FfmpegProcess process, FfmpegLog log, string camera, long ptsOffset, FramePool pool, TimeProvider time)
+        => (_process, Log, _nut, _camera, _ptsOffset, _pool, _time) = (process, log, new NutReader(process.Output), camera, ptsOffset, pool, time);
 
     public FfmpegLog Log { get; }
 
     /// <summary>Frames read so far.</summary>
     public long Frames { get; private set; }
 
+    /// <param name="ptsOffset">What <paramref name="arguments"/> make ffmpeg add to every timestamp, in ticks.</param>
     /// <exception cref="SourceException">ffmpeg is missing.</exception>
     public static async Task<FfmpegSession> StartAsync(
-        string program, IReadOnlyList<string> arguments, Redactor redactor, string camera, FramePool pool, TimeProvider time)
+        string program, IReadOnlyList<string> arguments, Redactor redactor, string camera, FramePool pool, TimeProvider time, long ptsOffset = 0)
     {
         var log = new FfmpegLog(redactor);
         var process = await FfmpegProcess.StartAsync(program, arguments, log, $"ffmpeg {camera}", time);
-        return new FfmpegSession(process, log, camera, pool, time);
+        return new FfmpegSession(process, log, camera, ptsOffset, pool, time);
     }
 
     /// <summary>
@@ -52,7 +54,7 @@ internal sealed class FfmpegSession : IAsyncDisposable
             await _nut.ReadPayloadAsync(new PixelMemory(frame).Memory, stop);
             var received = _time.GetUtcNow();
             frame.Info = new FrameInfo(
-                _camera, Frames++, _sizeChanges, header.Pts, _nut.Video!.Timebase, _time.GetTimestamp(), received,
+                _camera, Frames++, _sizeChanges, header.Pts - _ptsOffset, _nut.Video!.Timebase, _time.GetTimestamp(), received,
                 new CaptureTime(received, ClockSource.Arrival, OffsetMs: 0, ErrorMs: null, Synced: false), _size.Width, _size.Height);
             (var result, frame) = (frame, null);
             return result;

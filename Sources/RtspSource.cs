@@ -19,7 +19,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
     {
         var redactor = new Redactor([options.Password, .. RtspUrl.Secrets(_url)]);
         var began = time.GetTimestamp();
-        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, Arguments(), redactor, camera, pool, time);
+        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, Arguments(), redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
         while (await session.ReadAsync(stop) is { } frame)
         {
             facts.Update(session.Log);

@@ -36,10 +36,11 @@ internal sealed class SupervisedSource(
             await using var session = new SupervisedSession(source, options.ConnectTimeout + patience, patience, time, stop);
             var began = time.GetTimestamp();
             var (firstId, firstSession) = (_nextId, _nextSession);
+            var clock = IsLive ? new LiveClock(options.MaxAge, time) : null;
             while (await session.NextAsync() is { } frame)
             {
                 if (session.Frames == 1) (attempt, began) = (0, time.GetTimestamp());
-                if (Take(frame, firstId, firstSession, session.Frames == 1)) yield return frame;
+                if (Take(frame, firstId, firstSession, clock, session.Frames == 1)) yield return frame;
             }
 
             if (stop.IsCancellationRequested) break;
@@ -61,19 +62,30 @@ internal sealed class SupervisedSource(
         reporter.Offline(SourceFault.Ok, null, 0, null);
     }
 
-    // Numbers the frame; false: it was one too many for max_fps and is gone.
-    private bool Take(Frame frame, long firstId, int firstSession, bool first)
+    // Numbers the frame and judges its time; false: it was not fit or one too many for max_fps, and is gone.
+    private bool Take(Frame frame, long firstId, int firstSession, LiveClock? clock, bool first)
     {
         frame.Info = frame.Info with { FrameId = firstId + frame.Info.FrameId, Session = firstSession + frame.Info.Session };
         (_nextId, _nextSession) = (frame.Info.FrameId + 1, frame.Info.Session + 1);
+        string? drop = null;
+        if (clock is not null) (frame.Info, drop) = Judge(clock, frame.Info);
         reporter.Received(frame, first);
 
         // A file's rate is that of its media time, however fast it is read.
         var seconds = IsLive ? time.GetElapsedTime(0, frame.Info.ReceivedTicks).TotalSeconds : frame.Info.Timebase.ToSeconds(frame.Info.Pts);
-        if (_rate.Allows(seconds)) return true;
-        metrics.FrameDropped(Camera, "source", "rate_limit");
+        if (drop is null && !_rate.Allows(seconds)) drop = "rate_limit";
+        if (drop is null) return true;
+        metrics.FrameDropped(Camera, "source", drop);
         frame.Dispose();
         return false;
+    }
+
+    private (FrameInfo Info, string? Drop) Judge(LiveClock clock, FrameInfo info)
+    {
+        var useless = clock.Useless;
+        var judged = clock.Take(info);
+        if (clock.Useless && !useless) reporter.ClockUseless();
+        return judged;
     }
 
     private bool Final(SupervisedSession failed) => !IsLive && (!options.Loop || failed.Frames == 0);

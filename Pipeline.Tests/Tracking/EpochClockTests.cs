@@ -6,6 +6,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Tracking;
 
 public sealed class EpochClockTests
 {
+    private long _frames;
     private readonly EpochClock _clock = new(TimeSpan.FromSeconds(10), new ManualTime());
 
     [Fact]
@@ -30,15 +31,37 @@ public sealed class EpochClockTests
     [InlineData(0.0)]
     [InlineData(6.0)]
     [InlineData(95443.7)] // 33 bits of 1/90000 s
-    public void Advance_PresentationTimeJumps_CountsReceiveTimeInstead(double jump)
+    public void Advance_PresentationTimeJumps_Breaks(double jump)
     {
         _clock.Advance(Frame(0, 5000));
-        Assert.Null(_clock.Advance(Frame(0.25, 5000 + jump)));
-        Assert.Equal(0.25, _clock.Seconds, 6);
+        Assert.Equal("clock_jump", _clock.Advance(Frame(0.25, 5000 + jump)));
+        Assert.Equal(0, _clock.Seconds);
 
         Assert.Null(_clock.Advance(Frame(0.3, 5000 + jump + 0.04)));
 
-        Assert.Equal(0.29, _clock.Seconds, 6);
+        Assert.Equal(0.04, _clock.Seconds, 6);
+    }
+
+    [Fact]
+    public void Advance_PicturesLostOnTheWay_AreSilenceAndNoJump()
+    {
+        _clock.Advance(Frame(0, 0));
+        Assert.Null(_clock.Advance(Frame(7, 6)));
+        Assert.Equal((7, TimeSpan.FromSeconds(7)), (_clock.Seconds, _clock.Silence));
+
+        Assert.Null(_clock.Advance(Frame(7.1, 6.1)));
+
+        Assert.Equal(0.1, _clock.Silence.TotalSeconds, 6);
+    }
+
+    [Theory]
+    [InlineData(0.01, 7.0)] // a still picture in a file that is read as fast as it goes
+    [InlineData(60.0, 0.04)] // a reader that was busy elsewhere
+    public void Advance_FileReadAtAnotherPace_GoesOn(double received, double media)
+    {
+        _clock.Advance(OfFile(Frame(0, 0)));
+        Assert.Null(_clock.Advance(OfFile(Frame(received, media))));
+        Assert.Equal(TimeSpan.Zero, _clock.Silence);
     }
 
     [Theory]
@@ -72,9 +95,12 @@ public sealed class EpochClockTests
         Assert.Equal("resolution_change", _clock.Advance(Frame(0.1, 0.1) with { Width = width, Height = height }));
     }
 
-    private static FrameInfo Frame(double received, double media) => Some.FrameInfo(320, 240) with
+    private static FrameInfo OfFile(FrameInfo frame) => frame with { Capture = frame.Capture with { Source = ClockSource.FilePts } };
+
+    private FrameInfo Frame(double received, double media) => Some.FrameInfo(320, 240) with
     {
         ReceivedTicks = ManualTime.Ticks(TimeSpan.FromSeconds(received)),
         Pts = (long)Math.Round(media * 90000),
+        FrameId = ++_frames,
     };
 }

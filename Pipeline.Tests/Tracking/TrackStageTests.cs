@@ -76,15 +76,33 @@ public sealed class TrackStageTests : IDisposable
 
         Assert.Equal(2, tracked.Select(t => t.Epoch).Distinct().Count());
         Assert.Equal(
-            [EventKind.TrackStarted, EventKind.TrackEnded, EventKind.TrackerReset, EventKind.TrackStarted, EventKind.TrackEnded],
+            [EventKind.TrackStarted, EventKind.TrackEnded, EventKind.TrackStarted, EventKind.TrackEnded],
             _rig.Published.Events.Select(e => e.Kind));
+        Assert.Equal([null, null, null, "source_restarted", null, null], tracked.Select(t => t.Reset));
         Assert.Equal(
-            ["source_restarted", "source_restarted", "shutdown"],
+            ["source_restarted", "shutdown"],
             _rig.Published.Events.Where(e => e.Kind != EventKind.TrackStarted).Select(e => e.Reason));
         Assert.Equal((FinalReason.Reset, 1), (tracked[0].Epoch.EndReason, tracked[0].Epoch.Ended.Length));
         Assert.Equal((FinalReason.End, 1), (tracked[5].Epoch.EndReason, tracked[5].Epoch.Ended.Length));
         foreach (var epoch in _rig.Published.Events.GroupBy(e => e.Epoch))
             Assert.Equal(Enumerable.Range(1, epoch.Count()).Select(i => (long)i), epoch.Select(e => e.Sequence));
+    }
+
+    /// <summary>Camera gone for a moment: who counts tracks that end now hears that nobody looked.</summary>
+    [Theory]
+    [InlineData(1.9, 1, null)]
+    [InlineData(2.1, 1, "no_frames")]
+    [InlineData(2.1, 5, "frames_dropped")]
+    public async Task RunAsync_NoFrameForLongerThanALostTrackLives_SaysSo(double seconds, int frames, string? reason)
+    {
+        await RunAsync(4, (_, world) => world, info: (i, f) => i < 2 ? f : f with
+        {
+            FrameId = f.FrameId + frames - 1,
+            ReceivedTicks = f.ReceivedTicks + ManualTime.Ticks(TimeSpan.FromSeconds(seconds)),
+        });
+
+        Assert.Equal(reason is null ? [] : [(EventKind.DataGap, reason)], _rig.Published.Events.Select(e => (e.Kind, e.Reason!)));
+        Assert.Single(_rig.Published.Provisionals.Select(p => p.Epoch).Distinct());
     }
 
     [Fact]

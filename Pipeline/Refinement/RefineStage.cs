@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Telemetry;
@@ -100,11 +101,16 @@ public sealed partial class RefineStage : IDisposable
 
         if (_epoch is null) (_epoch, _nextFrame) = (frame.Epoch, frame.Info.FrameId);
         _window.Add(frame);
+        if (frame.Reset is { } reason) await TellResetAsync(frame.Info, reason);
         _ended.AddRange(frame.Ended);
         _merges.AddRange(frame.Merges);
         if (_window.Pending == _stride + _lookahead) await CommitAsync(_stride, FinalReason.None);
         else if (_maxDelay is { } limit && Waited() >= limit) await CommitAsync(_window.Pending, FinalReason.Deadline);
     }
+
+    /// <summary>Said here and not where the epoch began, so that it comes after the last final of the one before.</summary>
+    private ValueTask TellResetAsync(FrameInfo frame, string reason) => _camera.Publisher.PublishAsync(new LifecycleEvent(
+        _camera.Camera, _epoch!.Id, _epoch.NextEvent(), EventKind.TrackerReset, frame.Capture.Stamp, null, null, null, frame, reason, null));
 
     private TimeSpan Waited() => _camera.Time.GetElapsedTime(_window.Frames[^_window.Pending].Tracked);
 

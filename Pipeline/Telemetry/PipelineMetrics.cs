@@ -70,11 +70,11 @@ public sealed class PipelineMetrics
         _sourceBytes.Add(0, Tag("camera", camera));
         _decodeErrors.Add(0, Tag("camera", camera));
         foreach (var stage in (ReadOnlySpan<string>)["provisional", "final"]) FramesProcessed(camera, stage, 0);
-        FrameDropped(camera, "source", "rate_limit", 0);
+        foreach (var reason in (ReadOnlySpan<string>)["rate_limit", "duplicate", "out_of_order", "stale"]) FrameDropped(camera, "source", reason, 0);
         FrameDropped(camera, "captured", "queue_full", 0);
         FrameDropped(camera, "segment", "stale", 0);
         foreach (var kind in (ReadOnlySpan<string>)["class", "merge", "split", "retract", "mask"]) TrackRevised(camera, kind, 0);
-        foreach (var reason in (ReadOnlySpan<string>)["source_restarted", "resolution_change", "gap"]) _resets.Add(0, Tag("camera", camera), Tag("reason", reason));
+        foreach (var reason in (ReadOnlySpan<string>)["source_restarted", "resolution_change", "gap", "clock_jump"]) _resets.Add(0, Tag("camera", camera), Tag("reason", reason));
         foreach (var result in (ReadOnlySpan<string>)["refined", "passthrough", "skipped"]) _windows.Add(0, Tag("camera", camera), Tag("result", result));
         TracksActive(camera, 0);
         CameraStateChanged(camera, "starting", CameraStates);
@@ -107,7 +107,7 @@ public sealed class PipelineMetrics
     /// <param name="stage"><c>provisional</c> or <c>final</c>.</param>
     public void FramesProcessed(string camera, string stage, long count = 1) => _processed.Add(count, Tag("camera", camera), Tag("stage", stage));
 
-    /// <param name="reason"><c>queue_full, stale, rate_limit, corrupt, shutdown</c>.</param>
+    /// <param name="reason"><c>queue_full, stale, rate_limit, duplicate, out_of_order</c>.</param>
     public void FrameDropped(string camera, string stage, string reason, long count = 1)
         => _dropped.Add(count, Tag("camera", camera), Tag("stage", stage), Tag("reason", reason));
 

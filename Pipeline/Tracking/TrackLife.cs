@@ -58,6 +58,7 @@ public sealed class TrackLife
     internal MaskBits Bits { get; } = new();
 
     private DateTimeOffset _firstStamp, _lastStamp;
+    private double _firstSeen;
     private float _maxScore;
     private long _bestFrame;
 
@@ -80,7 +81,7 @@ public sealed class TrackLife
         Score = probabilities[ClassId];
         _seenAs[ClassId]++;
         Bits.CopyFrom(bits);
-        if (Frames == 0) _firstStamp = frame.Capture.Stamp;
+        if (Frames == 0) (_firstStamp, _firstSeen) = (frame.Capture.Stamp, seconds);
         if (Score > _maxScore) (_maxScore, _bestFrame) = (Score, frame.FrameId);
         (_lastStamp, LastFrameId, LastSeen, Missed) = (frame.Capture.Stamp, frame.FrameId, seconds, 0);
         Frames++;
@@ -96,6 +97,6 @@ public sealed class TrackLife
         var votes = ImmutableArray.CreateBuilder<KeyValuePair<int, int>>();
         for (var k = 0; k < _seenAs.Length; k++)
             if (_seenAs[k] > 0) votes.Add(new(k, _seenAs[k]));
-        return new TrackSummary(_firstStamp, _lastStamp, (_lastStamp - _firstStamp).TotalSeconds, _maxScore, votes.ToImmutable(), _bestFrame, Frames);
+        return new TrackSummary(_firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, votes.ToImmutable(), _bestFrame, Frames);
     }
 }

@@ -62,13 +62,16 @@ public sealed class TrackStage : IDisposable
     {
         var started = _camera.Time.GetTimestamp();
         var info = frame.Info;
-        if (_clock.Advance(info) is { } reason) BeginEpoch(info, reason);
+        var reason = _clock.Advance(info);
+        var first = _lives is null;
+        if (reason is not null) BeginEpoch(reason);
         var dropped = _last is null ? 0 : info.FrameId - _last.FrameId - 1;
         _last = info;
+        if (_clock.Silence > _camera.Track.LostTimeout) NoteGap(info, dropped);
         var step = _tracker.Step(frame);
         try
         {
-            return Follow(frame, step, dropped, started);
+            return Follow(frame, step, dropped, started, first ? null : reason);
         }
         catch
         {
@@ -77,7 +80,7 @@ public sealed class TrackStage : IDisposable
         }
     }
 
-    private (TrackedFrame Tracked, ProvisionalResult Result) Follow(SegmentedFrame frame, TrackerStep step, long dropped, long started)
+    private (TrackedFrame Tracked, ProvisionalResult Result) Follow(SegmentedFrame frame, TrackerStep step, long dropped, long started, string? reset)
     {
         var (info, lives) = (frame.Info, _lives!);
         using var maskEmbeds = step.MaskEmbeds;
@@ -109,23 +112,25 @@ public sealed class TrackStage : IDisposable
             Ended = lives.Ended,
             Merges = lives.Merges,
             Latency = latency,
+            Reset = reset,
         };
         return (tracked, new ProvisionalResult(info, _epoch.Id, shown, _epoch.FinalThrough, dropped, latency) { Scene = scene });
     }
 
-    private void BeginEpoch(FrameInfo frame, string reason)
+    private void BeginEpoch(string reason)
     {
-        var first = _lives is null;
+        if (_lives is not null) _camera.Metrics.TrackerReset(_camera.Camera, reason);
         _lives?.EndAll(reason == "gap" ? FinalReason.Gap : FinalReason.Reset, reason);
         _tracker.Reset();
         _task.Reset();
         _epoch = new Epoch(Ulid.New(_camera.Time));
         _lives = new TrackLives(_epoch, _queries, _classes, _channels, _camera.Track, Note);
         _last = null;
-        if (first) return;
-        _camera.Metrics.TrackerReset(_camera.Camera, reason);
-        _events.Add(new LifecycleEvent(_camera.Camera, _epoch.Id, _epoch.NextEvent(), EventKind.TrackerReset, frame.Capture.Stamp, null, null, null, frame, reason, null));
     }
+
+    // So long without a frame that tracks end of it: who counts them must know that nobody looked.
+    private void NoteGap(FrameInfo frame, long dropped) => _events.Add(new LifecycleEvent(
+        _camera.Camera, _epoch.Id, _epoch.NextEvent(), EventKind.DataGap, frame.Capture.Stamp, null, null, null, frame, dropped > 0 ? "frames_dropped" : "no_frames", null));
 
     private void Note(TrackChange change)
     {

@@ -42,6 +42,9 @@ public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geome
     /// <summary>Tracks that turned out, at this frame, to be others.</summary>
     public required ImmutableArray<IdentityChange> Merges { get; init; }
 
+    /// <summary>Why another epoch ended before this frame; null within an epoch, and with the camera's first.</summary>
+    public string? Reset { get; init; }
+
     public required StageLatency Latency { get; init; }
 
     public override void Commit() => MaskFeatures.Dispose();

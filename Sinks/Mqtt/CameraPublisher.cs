@@ -155,7 +155,7 @@ internal sealed class CameraPublisher
     private void Latency(Pipeline.Frames.FrameInfo frame, string stage, Moment published)
     {
         _metrics.FrameLatency(Name, stage, _encoders.Envelope.Total(frame, published).TotalSeconds);
-        if (stage == "provisional" && Envelope.CaptureToPublish(frame, published) is { } since) _metrics.CaptureLatency(Name, since.TotalSeconds);
+        if (stage == "provisional" && _encoders.Envelope.CaptureToPublish(frame, published) is { } since) _metrics.CaptureLatency(Name, since.TotalSeconds);
     }
 
     private int Lost(MqttTopic topic, int count)

@@ -70,7 +70,7 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
     /// <summary>From the decoded frame to the hand-over, on the monotonic clock.</summary>
     public TimeSpan Total(FrameInfo frame, Moment published) => time.GetElapsedTime(frame.ReceivedTicks, published.Ticks);
 
-    /// <summary>From the capture to the hand-over; null without a synchronised clock.</summary>
-    public static TimeSpan? CaptureToPublish(FrameInfo frame, Moment published)
-        => frame.Capture.Synced ? published.Utc - frame.Capture.Stamp : null;
+    /// <summary>From the capture to the hand-over; null without a synchronised clock. No later step of the wall clock changes it.</summary>
+    public TimeSpan? CaptureToPublish(FrameInfo frame, Moment published)
+        => frame.Capture.Synced ? frame.Received - frame.Capture.Stamp + Total(frame, published) : null;
 }

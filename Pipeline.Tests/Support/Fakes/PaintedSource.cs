@@ -21,6 +21,9 @@ internal sealed class PaintedSource(FramePool pool, TimeProvider time, int? fram
     /// <summary>Thrown after the last frame.</summary>
     public Exception? Failure { get; init; }
 
+    /// <summary>Session of frame <c>i</c>.</summary>
+    public Func<int, int> Session { get; init; } = _ => 0;
+
     /// <summary>How long ago frame <c>i</c> was received when it is given out.</summary>
     public Func<int, TimeSpan> Age { get; init; } = _ => TimeSpan.Zero;
 
@@ -40,7 +43,7 @@ internal sealed class PaintedSource(FramePool pool, TimeProvider time, int? fram
     private Frame Paint(int i)
     {
         var received = time.GetTimestamp() - (long)(Age(i).TotalSeconds * time.TimestampFrequency);
-        var frame = pool.Rent(64, 64, Some.FrameInfo(64, 64, i + 1) with { ReceivedTicks = received });
+        var frame = pool.Rent(64, 64, Some.FrameInfo(64, 64, i + 1) with { ReceivedTicks = received, Session = Session(i) });
         frame.Pixels.Clear();
         frame.Pixels[2] = (byte)(i % 7); // the rotation of the queries
         for (var item = 0; item < FakeDvis.Queries; item++)
