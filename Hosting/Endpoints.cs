@@ -19,7 +19,7 @@ internal static class Endpoints
         if (options.Telemetry.Prometheus)
             app.MapGet("/metrics", async Task (HttpContext context) =>
             {
-                context.Response.ContentType = PrometheusText.ContentType;
+                context.Response.ContentType = MetricPage.ContentType;
                 await context.Response.Body.WriteAsync(exporter.Scrape(), context.RequestAborted);
             });
     }

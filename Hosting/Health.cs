@@ -8,7 +8,7 @@ namespace Dvis.Streaming.Hosting;
 /// Answers whether to restart the process (live) and whether it does its work (ready). A camera that is away is neither: it
 /// degrades, and is told in the detail.
 /// </summary>
-internal sealed class Health(LoadedConfig config, RunState state, RunStatistics statistics, TimeProvider time) : BackgroundService
+internal sealed class Health(CurrentConfig config, RunState state, RunStatistics statistics, TimeProvider time) : BackgroundService
 {
     /// <summary>A loop that has not moved for so long is dead.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -28,7 +28,9 @@ internal sealed class Health(LoadedConfig config, RunState state, RunStatistics 
         return stuck.Length == 0 ? new(true, "ok", null, []) : new(false, "stuck", $"frames come in but no results go out: {string.Join(", ", stuck)}", []);
     }
 
-    public HealthReport Ready()
+    public HealthReport Ready() => ReadyNow() with { Config = state.Reload };
+
+    private HealthReport ReadyNow()
     {
         var cameras = statistics.Cameras.Where(c => config.Options.Cameras.ContainsKey(c.Name)).Select(c => new CameraHealth(c.Name, c.State)).ToArray();
         if (state.Over) return new(false, "stopping", "the run is over", cameras);
@@ -66,6 +68,7 @@ internal sealed class Health(LoadedConfig config, RunState state, RunStatistics 
             _progress[camera.Name] = progress;
         }
 
+        foreach (var gone in _progress.Keys.Where(name => statistics.Cameras.All(c => c.Name != name)).ToList()) _progress.Remove(gone);
         _stuck = [.. stuck];
     }
 
@@ -73,7 +76,11 @@ internal sealed class Health(LoadedConfig config, RunState state, RunStatistics 
 }
 
 /// <summary>Body of the health endpoints.</summary>
-internal sealed record HealthReport(bool Healthy, string Status, string? Detail, CameraHealth[] Cameras);
+internal sealed record HealthReport(bool Healthy, string Status, string? Detail, CameraHealth[] Cameras)
+{
+    /// <summary>The last attempt to take over a changed configuration; null before the first.</summary>
+    public ReloadReport? Config { get; init; }
+}
 
 /// <param name="State">starting, online, degraded, offline, disabled.</param>
 internal sealed record CameraHealth(string Name, string State);

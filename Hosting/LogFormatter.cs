@@ -12,7 +12,7 @@ namespace Dvis.Streaming.Hosting;
 /// One line a log entry: text for people or JSON for collectors. The last gate for secrets: what is known to be one, and every
 /// password in a URL, is blanked out here, whoever wrote it.
 /// </summary>
-internal sealed class LogFormatter(LoadedConfig config, TimeProvider time) : ConsoleFormatter(FormatterName)
+internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "dvis";
 

@@ -33,13 +33,14 @@ internal static class StreamingHost
         });
 
         builder.Services.AddMetrics();
-        builder.Services.AddSingleton(config).AddSingleton(options).AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(config).AddSingleton(options).AddSingleton<CurrentConfig>().AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(s => new PipelineMetrics(s.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>()) { LabelsMax = options.Telemetry.LabelsMax });
         builder.Services.AddSingleton<FramePool>().AddSingleton<RunState>().AddSingleton<RunStatistics>();
         builder.Services.AddSingleton<PrometheusExporter>().AddSingleton<MetricsPipeline>().AddSingleton<ProcessMetrics>();
-        builder.Services.AddSingleton<IEngine, StreamingEngine>();
+        builder.Services.AddSingleton<IEngine, StreamingEngine>().AddSingleton<CameraFleet>();
         builder.Services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
         builder.Services.AddHostedService<PipelineService>();
+        builder.Services.AddSingleton<ReloadMetrics>().AddSingleton<ConfigReloader>().AddHostedService(s => s.GetRequiredService<ConfigReloader>());
         if (console is not null) builder.Services.AddHostedService(s => new RunConsole(s.GetRequiredService<RunStatistics>(), s.GetRequiredService<TimeProvider>(), console));
         builder.Services.Configure<HostOptions>(host =>
         {

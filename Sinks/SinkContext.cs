@@ -1,9 +1,9 @@
-using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Sinks;
 
-/// <summary>What every sink must know of this run; fixed for the life of the process.</summary>
+/// <summary>What every sink must know of this run; all but the cameras and the hash is fixed for the life of the process (<see cref="CamerasChanged"/>).</summary>
 /// <param name="Node">Name of this machine's instance, <c>[a-z0-9_-]{1,64}</c>.</param>
 /// <param name="Session">ULID of the process run.</param>
 /// <param name="Version">Of the program.</param>
@@ -22,6 +22,3 @@ public sealed record SinkModel(
 
 /// <param name="Sha256">Lower-case hexadecimal.</param>
 public sealed record SinkModelFile(string Name, string Sha256);
-
-/// <param name="Name"><c>[a-z0-9_-]{1,64}</c>.</param>
-public sealed record SinkCamera(string Name, PublishOptions Publish);

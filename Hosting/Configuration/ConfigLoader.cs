@@ -10,12 +10,16 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
 {
     private const int MaxIncludes = 256;
 
-    private readonly ConfigErrors _errors = new();
+    private ConfigErrors _errors = new();
+
+    /// <summary>What the last load read, also when it failed.</summary>
+    public ConfigFiles Files { get; private set; } = new("");
 
     /// <exception cref="ConfigException">With every error there is.</exception>
     public LoadedConfig Load(string file)
     {
         var full = Path.GetFullPath(file);
+        (_errors, Files) = (new ConfigErrors(), new ConfigFiles(full));
         var folder = Path.GetDirectoryName(full)!;
         var secrets = new SecretFiles(folder, Variable, _errors);
         var substitution = new Substitution(Variable, secrets, _errors);
@@ -32,7 +36,7 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
         binder.ResolvePaths(options);
         new ConfigChecks(options, binder.Marks, _errors).Run();
         _errors.ThrowIfAny();
-        return new LoadedConfig(options, full, [.. secrets.Values]);
+        return new LoadedConfig(options, full, [.. secrets.Values]) { Loader = this };
     }
 
     private string? Variable(string name) => (string?)environment[name];
@@ -40,6 +44,7 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
     private YamlMapping Read(string path, string shown, Substitution substitution)
     {
         var empty = new YamlMapping(new Mark(shown, 1, 1), []);
+        Files.Reading(path);
         try
         {
             // Looked at before it is read, so that a device or a huge file is never pulled in.
@@ -77,7 +82,7 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
             var (directory, name) = (Path.GetDirectoryName(pattern.Value) ?? "", Path.GetFileName(pattern.Value));
             var full = Path.GetFullPath(directory, folder);
             var hasWildcard = name.AsSpan().ContainsAny('*', '?');
-            string[] found = name.Length > 0 && Directory.Exists(full) ? [.. Directory.EnumerateFiles(full, name).Order(StringComparer.Ordinal)] : [];
+            var found = Files.Include(full, name);
             if (found.Length == 0 && !hasWildcard) _errors.Add(pattern.Mark, "include", $"the file '{pattern.Value}' does not exist");
             foreach (var path in found)
             {
@@ -123,4 +128,8 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
 /// <summary>A configuration that passed every check.</summary>
 /// <param name="File">Full path.</param>
 /// <param name="Secrets">Texts that must never be shown.</param>
-internal sealed record LoadedConfig(StreamingOptions Options, string File, IReadOnlyCollection<string> Secrets);
+internal sealed record LoadedConfig(StreamingOptions Options, string File, IReadOnlyCollection<string> Secrets)
+{
+    /// <summary>With the environment and the arguments that hold for this run.</summary>
+    public ConfigLoader Loader { get; init; } = new(new Hashtable(), []);
+}

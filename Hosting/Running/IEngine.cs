@@ -1,11 +1,22 @@
+using Dvis.Streaming.Hosting.Configuration;
+
 namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>What the service keeps running: the model, the sinks, and one pipeline a camera.</summary>
 internal interface IEngine : IAsyncDisposable
 {
-    /// <summary>Loads the model and starts the sinks.</summary>
+    /// <summary>Loads the model, starts the sinks, and adds the cameras of the configuration.</summary>
     /// <exception cref="Pipeline.Inference.ModelException">The model cannot be used.</exception>
     Task StartAsync(CancellationToken cancel);
+
+    /// <summary>A camera that can be run from now on.</summary>
+    void AddCamera(string camera, CameraOptions options);
+
+    /// <summary>Takes a camera back after its last run; what it said is on its way to the sinks, and it says no more.</summary>
+    Task RemoveCameraAsync(string camera);
+
+    /// <summary>Tells the sinks which cameras there are from now on: after those that go were removed, before those that come are added.</summary>
+    Task AnnounceAsync(LoadedConfig config);
 
     /// <summary>One life of a camera's pipeline: until its stream is over, <paramref name="stop"/> asks for the end, or something breaks.</summary>
     /// <returns>False when the camera ended because it cannot be read, and no further try is planned.</returns>

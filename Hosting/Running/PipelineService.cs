@@ -8,30 +8,27 @@ namespace Dvis.Streaming.Hosting.Running;
 /// asked while the model loads; it stops first, so that the last metrics can still be read.
 /// </summary>
 internal sealed partial class PipelineService(
-    StreamingOptions options, IEngine engine, RunState state, IHostApplicationLifetime lifetime, TimeProvider time,
-    ILoggerFactory loggers, ILogger<PipelineService> logger) : IHostedLifecycleService, IDisposable
+    StreamingOptions options, IEngine engine, CameraFleet fleet, RunState state, IHostApplicationLifetime lifetime,
+    ILogger<PipelineService> logger) : IHostedLifecycleService
 {
     // Together below the 5 s that systemd, Kubernetes and people wait.
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(2.5);
     private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(1.5);
 
-    private readonly CancellationTokenSource _stop = new();
-    private Task _cameras = Task.CompletedTask;
-
     /// <exception cref="Pipeline.Inference.ModelException">The model cannot be used; the host does not start.</exception>
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
         await engine.StartAsync(cancellationToken);
+        fleet.Start(options.Cameras.Keys);
         state.Ready = true;
-        _cameras = RunAsync();
+        _ = StopWhenOverAsync();
     }
 
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
-        await _stop.CancelAsync();
         try
         {
-            await _cameras.WaitAsync(DrainLimit, time, CancellationToken.None);
+            await fleet.StopAsync(DrainLimit);
         }
         catch (TimeoutException)
         {
@@ -57,20 +54,10 @@ internal sealed partial class PipelineService(
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public void Dispose() => _stop.Dispose();
-
-    private async Task RunAsync()
+    private async Task StopWhenOverAsync()
     {
-        var cameras = options.Cameras.Keys.Select(RunCameraAsync).ToList();
-        await Task.WhenAll(cameras);
+        await fleet.Over;
         lifetime.StopApplication();
-    }
-
-    private async Task RunCameraAsync(string camera)
-    {
-        // Off the caller's thread: the first frames of one camera must not hold up the start of the next.
-        var runner = new CameraRunner(camera, engine, time, loggers.CreateLogger<CameraRunner>());
-        if (!await Task.Run(() => runner.RunAsync(_stop.Token))) state.Fail($"camera {camera} failed for good");
     }
 
     [LoggerMessage(4001, LogLevel.Error, "The pipelines did not end within {Seconds} s; what they still held is lost.")]

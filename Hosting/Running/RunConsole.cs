@@ -31,6 +31,7 @@ internal sealed class RunConsole(RunStatistics statistics, TimeProvider time, Te
         var seconds = time.GetElapsedTime(_lastAt).TotalSeconds;
         _lastAt = time.GetTimestamp();
         var cameras = statistics.Cameras.ToList();
+        foreach (var gone in _last.Keys.Except(cameras.Select(c => c.Name)).ToList()) _last.Remove(gone);
         var rates = cameras.ToDictionary(c => c.Name, c => Rates(c, seconds));
         if (cameras.Count <= ShownCameras)
         {

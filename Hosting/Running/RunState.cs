@@ -4,8 +4,9 @@ namespace Dvis.Streaming.Hosting.Running;
 internal sealed class RunState
 {
     private readonly Lock _lock = new();
-    private readonly List<string> _failures = [];
+    private readonly List<(string Reason, string? Camera)> _failures = [];
     private volatile bool _ready, _over;
+    private volatile ReloadReport? _reload;
 
     /// <summary>The model is loaded and the sinks are started.</summary>
     public bool Ready
@@ -21,17 +22,31 @@ internal sealed class RunState
         set => _over = value;
     }
 
+    /// <summary>The last attempt to take over a changed configuration; null before the first.</summary>
+    public ReloadReport? Reload
+    {
+        get => _reload;
+        set => _reload = value;
+    }
+
     /// <summary>What went wrong for good, one sentence each; empty after a good run.</summary>
     public IReadOnlyList<string> Failures
     {
         get
         {
-            lock (_lock) return [.. _failures];
+            lock (_lock) return [.. _failures.Select(f => f.Reason)];
         }
     }
 
-    public void Fail(string reason)
+    /// <param name="camera">Whose failure it is, or null.</param>
+    public void Fail(string reason, string? camera = null)
     {
-        lock (_lock) _failures.Add(reason);
+        lock (_lock) _failures.Add((reason, camera));
+    }
+
+    /// <summary>The camera is gone, or begins anew: what was wrong with it no longer is.</summary>
+    public void Forgive(string camera)
+    {
+        lock (_lock) _failures.RemoveAll(f => f.Camera == camera);
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline.Telemetry;
 
@@ -17,6 +18,7 @@ internal sealed class RunStatistics : IDisposable
     private readonly ConcurrentDictionary<(string Kind, string Outcome), long> _mqtt = new();
     private readonly TimeProvider _time;
     private volatile bool _mqttConnected;
+    private volatile FrozenSet<string>? _kept; // null: all
 
     public RunStatistics(PipelineMetrics metrics, TimeProvider time)
     {
@@ -31,11 +33,20 @@ internal sealed class RunStatistics : IDisposable
         _listener.Start();
     }
 
-    public IEnumerable<CameraStatistics> Cameras => _cameras.Values.OrderBy(c => c.Name, StringComparer.Ordinal);
+    public IEnumerable<CameraStatistics> Cameras => _cameras.Values.Where(c => IsKept(c.Name)).OrderBy(c => c.Name, StringComparer.Ordinal);
 
     public bool MqttConnected => _mqttConnected;
 
     public CameraStatistics Camera(string name) => _cameras.GetOrAdd(name, n => new CameraStatistics(n));
+
+    /// <summary>Forgets all other cameras; what is still measured of them does not count.</summary>
+    public void Keep(IEnumerable<string> cameras)
+    {
+        _kept = cameras.ToFrozenSet();
+        foreach (var gone in _cameras.Keys.Where(name => !IsKept(name))) _cameras.TryRemove(gone, out _);
+    }
+
+    private bool IsKept(string name) => _kept?.Contains(name) ?? true;
 
     /// <summary>MQTT messages of a kind (<c>tracks, final, event, state, masks</c>) with an outcome (<c>sent, acked, expired, dropped, failed</c>).</summary>
     public long Mqtt(string kind, string outcome) => _mqtt.GetValueOrDefault((kind, outcome));

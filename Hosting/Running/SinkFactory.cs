@@ -31,8 +31,13 @@ internal static class SinkFactory
         var model = new SinkModel(manifest.Name, manifest.Version, manifest.Task, $"{manifest.Name}/{manifest.Version}", manifest.Classes, [.. files]);
         return new SinkContext(
             options.Node.Id, Ulid.New(time), BuildInfo.Version, EffectiveConfig.Hash(config), FinalDeadlineMs(options.Model.Refiner), model,
-            [.. options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Settings.Publish))]);
+            [.. Cameras(options)]);
     }
+
+    /// <summary>As the sinks are told about a change.</summary>
+    public static CamerasChanged Change(LoadedConfig config) => new([.. Cameras(config.Options)], EffectiveConfig.Hash(config));
+
+    private static IEnumerable<SinkCamera> Cameras(StreamingOptions options) => options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Settings.Publish));
 
     // Of live frames, after their provisional result: the longest wait, and a second for the refiner's own run.
     private static int FinalDeadlineMs(RefinerOptions refiner) => (int)refiner.MaxDelay.TotalMilliseconds + 1000;

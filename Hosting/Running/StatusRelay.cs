@@ -12,18 +12,23 @@ namespace Dvis.Streaming.Hosting.Running;
 /// </summary>
 internal sealed class StatusRelay : IPublisher
 {
+    // Of all cameras together; each says something every few seconds.
+    private const int Capacity = 1024;
+
     private readonly IPublisher _next;
     private readonly TimeProvider _time;
     private readonly Channel<CameraStatus> _statuses;
     private readonly ConcurrentDictionary<string, Life> _lives = new();
+    private readonly Lock _gate = new();
     private readonly Task _loop;
+    private Task _publishing = Task.CompletedTask; // under _gate: one after the other, so that order is kept
 
-    public StatusRelay(IPublisher next, int cameras, TimeProvider time)
+    public StatusRelay(IPublisher next, TimeProvider time)
     {
         (_next, _time) = (next, time);
         // A status is superseded by the next one, so the oldest may go.
-        _statuses = Channel.CreateBounded<CameraStatus>(new BoundedChannelOptions(16 * Math.Max(1, cameras)) { SingleReader = true, FullMode = BoundedChannelFullMode.DropOldest });
-        _loop = Task.Run(PublishAsync);
+        _statuses = Channel.CreateBounded<CameraStatus>(new BoundedChannelOptions(Capacity) { FullMode = BoundedChannelFullMode.DropOldest });
+        _loop = Task.Run(LoopAsync);
     }
 
     public ValueTask PublishAsync(PipelineMessage message)
@@ -38,6 +43,13 @@ internal sealed class StatusRelay : IPublisher
     /// <summary>What the camera last said of itself; null before its first word.</summary>
     public CameraStatus? Last(string camera) => Of(camera).Status;
 
+    /// <summary>Publishes what a camera has said so far, and forgets it: it begins anew, or never comes again.</summary>
+    public async Task ForgetAsync(string camera)
+    {
+        await PublishWaitingAsync();
+        _lives.TryRemove(camera, out _);
+    }
+
     public async Task StopAsync()
     {
         _statuses.Writer.TryComplete();
@@ -46,19 +58,32 @@ internal sealed class StatusRelay : IPublisher
 
     private Life Of(string camera) => _lives.GetOrAdd(camera, _ => new Life(Ulid.New(_time), _time));
 
-    private async Task PublishAsync()
+    private async Task LoopAsync()
     {
-        await foreach (var status in _statuses.Reader.ReadAllAsync())
+        while (await _statuses.Reader.WaitToReadAsync()) await PublishWaitingAsync();
+    }
+
+    private Task PublishWaitingAsync()
+    {
+        lock (_gate) return _publishing = AfterAsync(_publishing);
+
+        async Task AfterAsync(Task before)
         {
-            var life = Of(status.Camera);
-            var kind = Kind(life.Status?.State, status.State);
-            life.Status = status with { Epoch = life.Epoch, FpsOut = life.Rate() };
-            await _next.PublishAsync(life.Status);
-            if (kind is { } happened)
-                await _next.PublishAsync(new LifecycleEvent(
-                    status.Camera, life.EventEpoch, ++life.Events, happened, _time.GetUtcNow(), null, null, null, status.LastFrame,
-                    status.Reason == SourceFault.Ok ? null : System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(status.Reason.ToString()), null));
+            await before;
+            while (_statuses.Reader.TryRead(out var status)) await PublishAsync(status);
         }
+    }
+
+    private async Task PublishAsync(CameraStatus status)
+    {
+        var life = Of(status.Camera);
+        var kind = Kind(life.Status?.State, status.State);
+        life.Status = status with { Epoch = life.Epoch, FpsOut = life.Rate() };
+        await _next.PublishAsync(life.Status);
+        if (kind is { } happened)
+            await _next.PublishAsync(new LifecycleEvent(
+                status.Camera, life.EventEpoch, ++life.Events, happened, _time.GetUtcNow(), null, null, null, status.LastFrame,
+                status.Reason == SourceFault.Ok ? null : System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(status.Reason.ToString()), null));
     }
 
     private static EventKind? Kind(CameraState? before, CameraState now) => (before, now) switch
@@ -81,7 +106,7 @@ internal sealed class StatusRelay : IPublisher
 
         public string EventEpoch => eventEpoch;
 
-        /// <summary>Of the loop only.</summary>
+        /// <summary>Of the publishing only, one at a time.</summary>
         public long Events { get; set; }
 
         public string? Epoch => _epoch;
@@ -98,7 +123,7 @@ internal sealed class StatusRelay : IPublisher
             Interlocked.Increment(ref _results);
         }
 
-        /// <summary>Results a second since the last call; of the loop only.</summary>
+        /// <summary>Results a second since the last call; of the publishing only.</summary>
         public double Rate()
         {
             var (results, now) = (Interlocked.Read(ref _results), time.GetTimestamp());

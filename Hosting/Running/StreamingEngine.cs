@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Telemetry;
@@ -21,7 +22,7 @@ internal sealed class StreamingEngine(
 
     private readonly StreamingOptions _options = config.Options;
     private readonly TensorPool _tensors = new();
-    private readonly Dictionary<string, Camera> _cameras = [];
+    private readonly ConcurrentDictionary<string, Camera> _cameras = new();
     private DvisModels? _models;
     private SegmenterBatcher? _segmenter;
     private FanOut? _fanOut;
@@ -34,10 +35,25 @@ internal sealed class StreamingEngine(
         _models = await Task.Run(() => DvisModels.Load(_options.Model, _options.Runtime, loggers.CreateLogger<DvisModels>()), cancel);
         _segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, _options.Runtime.Batch, _tensors, metrics, time);
         _fanOut = await StartSinksAsync(_models.Manifest, cancel);
-        _relay = new StatusRelay(_fanOut, _options.Cameras.Count, time);
-        foreach (var (name, camera) in _options.Cameras) _cameras.Add(name, CreateCamera(name, camera));
+        _relay = new StatusRelay(_fanOut, time);
         EngineMetrics.Register(metrics, _options, _models, frames, _tensors);
+        foreach (var (name, camera) in _options.Cameras) AddCamera(name, camera);
     }
+
+    public void AddCamera(string camera, CameraOptions options)
+    {
+        if (!_cameras.TryAdd(camera, CreateCamera(camera, options))) throw new InvalidOperationException($"Camera {camera} is there already.");
+        metrics.Initialize(camera);
+    }
+
+    public async Task RemoveCameraAsync(string camera)
+    {
+        if (!_cameras.TryRemove(camera, out var gone)) return;
+        gone.Silence();
+        await _relay!.ForgetAsync(camera);
+    }
+
+    public async Task AnnounceAsync(LoadedConfig config) => await _fanOut!.PublishAsync(SinkFactory.Change(config));
 
     public async Task<bool> RunCameraAsync(string camera, CancellationToken stop)
     {
@@ -97,30 +113,41 @@ internal sealed class StreamingEngine(
 
     private Camera CreateCamera(string name, CameraOptions options)
     {
-        var camera = new Camera(_relay!);
+        var camera = new Camera(name, _relay!, time);
         var context = new CameraContext(
-            name, _models!, _tensors, _relay!, metrics, time, options.Settings.Track, options.Settings.Publish, _options.Model.Refiner)
+            name, _models!, _tensors, camera, metrics, time, options.Settings.Track, options.Settings.Publish, _options.Model.Refiner)
         { Panoptic = options.Settings.Panoptic };
         var source = SourceFactory.Create(name, options.ToSource(), frames, metrics, time, loggers, camera.OnStatus);
         camera.Pipeline = () => new StreamPipeline(context, source, _segmenter!, options.Settings.Queue, loggers.CreateLogger<StreamPipeline>());
         return camera;
     }
 
-    /// <summary>One camera. Its source outlives a crash of the pipeline, so that frame ids go on.</summary>
-    private sealed class Camera(StatusRelay relay)
+    /// <summary>One camera, and its way to the sinks. Its source outlives a crash of the pipeline, so that frame ids go on.</summary>
+    private sealed class Camera(string name, StatusRelay relay, TimeProvider time) : IPublisher
     {
         private volatile CameraStatus? _status;
+        private volatile bool _silent;
 
         public Func<StreamPipeline> Pipeline { get; set; } = null!;
 
         /// <summary>The source gave up: its file cannot be read, say.</summary>
         public bool FailedForGood => _status is { State: CameraState.Offline, NextRetrySeconds: null, Reason: not (SourceFault.Ok or SourceFault.Eof) };
 
+        public ValueTask PublishAsync(PipelineMessage message) => _silent ? ValueTask.CompletedTask : relay.PublishAsync(message);
+
         // On the source's thread.
         public void OnStatus(CameraStatus status)
         {
             _status = status;
-            relay.Post(status);
+            if (!_silent) relay.Post(status);
+        }
+
+        /// <summary>Its last word. A pipeline that hangs, and is left behind, must not speak for a camera that no longer exists.</summary>
+        public void Silence()
+        {
+            if (_status is not { State: CameraState.Offline })
+                relay.Post(new CameraStatus(name, CameraState.Offline, time.GetUtcNow(), SourceFault.Ok, null, 0, null, 0, 0, _status?.LastFrame, null, null));
+            _silent = true;
         }
     }
 }

@@ -20,7 +20,8 @@ internal sealed class MetricsPipeline : IDisposable
         _provider = Sdk.CreateMeterProviderBuilder()
             .AddMeter(PipelineMetrics.MeterName, "System.Runtime")
             .AddView(instrument => View(instrument, ours))
-            .AddReader(new BaseExportingMetricReader(exporter) { TemporalityPreference = MetricReaderTemporalityPreference.Cumulative })
+            // Cumulative, the SDK would keep the series of every camera there ever was.
+            .AddReader(new BaseExportingMetricReader(exporter) { TemporalityPreference = MetricReaderTemporalityPreference.Delta })
             .Build();
     }
 

@@ -11,16 +11,19 @@ internal sealed class PrometheusExporter(TimeProvider time) : BaseExporter<Metri
     private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock _lock = new();
-    private byte[]? _page;      // under the lock
-    private long _collected;    // under the lock
-    private string? _text;      // set by Export, on the thread that collects
+    private readonly MetricPage _metrics = new(MetricsPipeline.MaxSeriesPerMetric);   // under the lock, as are the three below
+    private byte[]? _page;
+    private long _collected;
+    private bool _exported;
 
     /// <summary>Set by the SDK's reader.</summary>
     public Func<int, bool>? Collect { get; set; }
 
+    // On the thread that collects.
     public override ExportResult Export(in Batch<Metric> batch)
     {
-        _text = PrometheusText.Write(batch);
+        _metrics.Add(batch);
+        _exported = true;
         return ExportResult.Success;
     }
 
@@ -30,10 +33,27 @@ internal sealed class PrometheusExporter(TimeProvider time) : BaseExporter<Metri
         lock (_lock)
         {
             if (_page is not null && time.GetElapsedTime(_collected) < Fresh) return _page;
-            _text = null;
-            if (Collect?.Invoke(5000) != true || _text is null) throw new InvalidOperationException("The metrics could not be collected.");
+            CollectNow();
             _collected = time.GetTimestamp();
-            return _page = Encoding.UTF8.GetBytes(_text);
+            return _page = Encoding.UTF8.GetBytes(_metrics.Write());
         }
+    }
+
+    /// <summary>Only these cameras have series from now on; what was measured of others is forgotten.</summary>
+    public void Keep(IEnumerable<string> cameras)
+    {
+        lock (_lock)
+        {
+            // What the SDK holds of the others leaves it, and makes room.
+            CollectNow();
+            _metrics.Keep(cameras);
+            _page = null;
+        }
+    }
+
+    private void CollectNow()
+    {
+        _exported = false;
+        if (Collect?.Invoke(5000) != true || !_exported) throw new InvalidOperationException("The metrics could not be collected.");
     }
 }

@@ -1,3 +1,5 @@
+using Dvis.Streaming.Hosting;
+using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Running;
 using Dvis.Streaming.Pipeline.Telemetry;
 
@@ -19,6 +21,29 @@ internal sealed class FakeEngine(PipelineMetrics metrics, Func<string, Cancellat
     {
         metrics.Initialize("a");
         return StartFailure is { } e ? Task.FromException(e) : Task.CompletedTask;
+    }
+
+    public List<string> Added { get; } = [];
+
+    public List<string> Removed { get; } = [];
+
+    public List<LoadedConfig> Announced { get; } = [];
+
+    public void AddCamera(string name, CameraOptions options)
+    {
+        lock (Added) Added.Add(name);
+    }
+
+    public Task RemoveCameraAsync(string name)
+    {
+        lock (Removed) Removed.Add(name);
+        return Task.CompletedTask;
+    }
+
+    public Task AnnounceAsync(LoadedConfig config)
+    {
+        lock (Announced) Announced.Add(config);
+        return Task.CompletedTask;
     }
 
     public Task<bool> RunCameraAsync(string name, CancellationToken stop)

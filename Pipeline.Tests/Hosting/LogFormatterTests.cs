@@ -42,7 +42,7 @@ public sealed class LogFormatterTests : IDisposable
             logging: { format: {{format}} }
             """);
         using var text = new StringWriter();
-        new LogFormatter(config, new ManualTime()).Write(
+        new LogFormatter(new(config), new ManualTime()).Write(
             new LogEntry<string>(LogLevel.Warning, "Some.Logger", new EventId(4711), message, exception, (state, _) => state), null, text);
         return text.ToString();
     }

@@ -135,6 +135,33 @@ public sealed class PrometheusTests : IDisposable
     }
 
     [Fact]
+    public void Keep_CamerasComeAndGoForMonths_OnlyThoseThatAreHereHaveSeries_AndTheirCountsGoOn()
+    {
+        for (var round = 0; round < 10; round++)
+        {
+            string[] here = ["stays", .. Enumerable.Range(0, MetricsPipeline.MaxSeriesPerMetric / 4).Select(i => $"c{round}-{i}")];
+            _exporter.Keep(here);
+            foreach (var camera in here)
+            {
+                Metrics.FramesProcessed(camera, "final");
+                Metrics.FrameLatency(camera, "final", 0.1);
+                Metrics.TracksActive(camera, round);
+            }
+
+            Metrics.FramesProcessed("straggler", "final");
+        }
+
+        _exporter.Keep(["stays"]);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(
+            [
+                "dvis_frame_latency_seconds_count{camera=\"stays\",stage=\"final\"} 10", "dvis_frame_latency_seconds_sum{camera=\"stays\",stage=\"final\"} 1",
+                "dvis_frames_processed_total{camera=\"stays\",stage=\"final\"} 10", "dvis_tracks_active{camera=\"stays\"} 9",
+            ],
+            Scrape().Split('\n').Where(l => l.StartsWith("dvis_", StringComparison.Ordinal) && !l.Contains("_bucket", StringComparison.Ordinal)).Select(l => l.Replace("0.9999999999999999", "1", StringComparison.Ordinal)).Order());
+    }
+
+    [Fact]
     public void Scrape_FiftyCameras_StayWithinTheBudget()
     {
         for (var i = 0; i < 50; i++)

@@ -85,7 +85,7 @@ public sealed class RunningTests : IDisposable
     public async Task Health_FramesComeButNoResults_IsStuckAfterAWhile_AndRecovers()
     {
         using var folder = new ConfigFolder();
-        using var health = new Health(folder.Load(ConfigFolder.Cameras), new RunState(), _statistics, _time);
+        using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), new RunState(), _statistics, _time);
         await health.StartAsync(CancellationToken.None);
         await Eventually.TrueAsync(() =>
         {
@@ -107,7 +107,7 @@ public sealed class RunningTests : IDisposable
     public async Task StatusRelay_Status_LeavesWithEpochAndEvents()
     {
         var published = new Collector();
-        var relay = new StatusRelay(published, 1, _time);
+        var relay = new StatusRelay(published, _time);
         await relay.PublishAsync(new ProvisionalResult(Frame, "EPOCH", [], -1, 0, new StageLatency()));
         relay.Post(Status(CameraState.Starting));
         relay.Post(Status(CameraState.Online));

@@ -32,6 +32,21 @@ public sealed class SinkQueueTests
     }
 
     [Fact]
+    public async Task WriteAsync_Full_NeverShedsWhichCamerasThereAre()
+    {
+        using var queue = Queue(1);
+        var (first, second) = (new CamerasChanged([], "1"), new CamerasChanged([], "2"));
+
+        foreach (var message in new[] { first, second, Durable(1), Durable(2) }) await queue.WriteAsync(message);
+        queue.Complete();
+
+        Assert.Equal([1, 2], _shed);
+        Assert.Same(first, await queue.ReadAsync());
+        Assert.Same(second, await queue.ReadAsync());
+        Assert.Null(await queue.ReadAsync());
+    }
+
+    [Fact]
     public async Task ReadAsync_Empty_WaitsForTheNextMessage()
     {
         using var queue = Queue(2);

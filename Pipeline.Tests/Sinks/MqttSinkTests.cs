@@ -35,6 +35,26 @@ public sealed class MqttSinkTests
     }
 
     [Fact]
+    public async Task PublishAsync_CamerasChanged_RetainsWhatHoldsNow()
+    {
+        await using var broker = await MosquittoBroker.StartAsync();
+        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(cameras: ["front", "back"]));
+        await rig.StartAsync();
+        await rig.Sink.PublishAsync(new CamerasChanged([new("front", new() { Labels = ["car"] }), new("side", new())], "HASH2"), default);
+        await rig.Sink.FlushAsync(default);
+
+        await using var late = await MqttSubscriber.StartAsync(broker);
+        using var status = JsonDocument.Parse((await late.WaitAsync("gate-3/status"))[0].Payload);
+        Assert.Equal("HASH2", status.RootElement.GetProperty("config_hash").GetString());
+        Assert.Equal(["front", "side"], status.RootElement.GetProperty("cameras").EnumerateArray().Select(c => c.GetProperty("name").GetString()));
+        await late.WaitTextAsync("side/availability", "offline");
+        await late.WaitTextAsync("side/count/traffic_light", "0");
+        await late.WaitTextAsync("front/count/car", "0");
+        Assert.Empty(late.On("front/count/traffic_light"));
+        Assert.DoesNotContain(late.Received, m => m.Topic.Contains("/back/", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task PublishAsync_EveryMessage_HasItsTopicQosRetainAndExpiry()
     {
         await using var broker = await MosquittoBroker.StartAsync();

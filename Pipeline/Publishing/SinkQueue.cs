@@ -38,7 +38,7 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
             {
                 _items.AddLast(message);
                 if (_items.Count > capacity) victim = TakeVictim();
-                else _filled.Release();
+                if (victim is null) _filled.Release();
             }
         }
 
@@ -76,12 +76,18 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
         _space.Dispose();
     }
 
-    private PipelineMessage TakeVictim()
+    // Null when every message says which cameras there are: those are few, and without them a sink would not know its cameras.
+    private PipelineMessage? TakeVictim()
     {
-        var node = _items.First!;
-        while (node is { Value.IsDurable: true }) node = node.Next;
-        node ??= _items.First!;
-        _items.Remove(node);
-        return node.Value;
+        var node = Oldest(m => !m.IsDurable) ?? Oldest(m => m is not CamerasChanged);
+        if (node is not null) _items.Remove(node);
+        return node?.Value;
+    }
+
+    private LinkedListNode<PipelineMessage>? Oldest(Predicate<PipelineMessage> match)
+    {
+        var node = _items.First;
+        while (node is not null && !match(node.Value)) node = node.Next;
+        return node;
     }
 }

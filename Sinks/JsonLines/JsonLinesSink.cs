@@ -51,6 +51,12 @@ public sealed class JsonLinesSink : IResultSink
 
     public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
     {
+        if (message is CamerasChanged changed)
+        {
+            Apply(changed);
+            return ValueTask.CompletedTask;
+        }
+
         var sequences = _sequences[message.Camera];
         var now = Moment.Now(_time);
         var options = new EncodeOptions(int.MaxValue, Masks: _options.Masks);
@@ -88,6 +94,13 @@ public sealed class JsonLinesSink : IResultSink
         _events.Dispose();
         _state.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private void Apply(CamerasChanged changed)
+    {
+        var names = changed.Cameras.Select(c => c.Name).ToHashSet();
+        foreach (var gone in _sequences.Keys.Where(name => !names.Contains(name)).ToList()) _sequences.Remove(gone);
+        foreach (var name in names) _sequences.TryAdd(name, new Sequences());
     }
 
     private void Flush()

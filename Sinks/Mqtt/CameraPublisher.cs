@@ -11,8 +11,8 @@ internal sealed class CameraPublisher
 {
     private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
 
-    private readonly SinkCamera _camera;
-    private readonly CameraTopics _topics;
+    private SinkCamera _camera;
+    private CameraTopics _topics;
     private readonly MqttOptions _options;
     private readonly MqttClient _client;
     private readonly Encoders _encoders;
@@ -21,7 +21,6 @@ internal sealed class CameraPublisher
     private readonly Sequence _tracks = new(), _final = new(), _events = new(), _state = new();
     private readonly Dictionary<int, int> _counted = [], _counting = [];
     private readonly Action<ReadOnlyMemory<byte>> _emitResults, _emitFinal, _emitMasks, _emitMasksFinal, _emitMap, _emitMapFinal;
-    private readonly bool _masks;
     private bool? _online;
     private TimeSpan _handOver;
 
@@ -29,7 +28,6 @@ internal sealed class CameraPublisher
         SinkCamera camera, CameraTopics topics, MqttOptions options, MqttClient client, Encoders encoders, PipelineMetrics metrics, TimeProvider time)
     {
         (_camera, _topics, _options, _client, _encoders, _metrics, _time) = (camera, topics, options, client, encoders, metrics, time);
-        _masks = camera.Publish.Masks == "on";
         // Made once: a lambda for each message would be garbage for each frame.
         _emitResults = payload => HandOver(_topics.Results, payload);
         _emitFinal = payload => HandOver(_topics.Final, payload);
@@ -40,6 +38,8 @@ internal sealed class CameraPublisher
     }
 
     public string Name => _camera.Name;
+
+    private bool Masks => _camera.Publish.Masks == "on";
 
     /// <summary>The first state, and every count at 0, so that nothing an earlier run retained outlives it.</summary>
     public void Announce(CameraStatus status)
@@ -52,8 +52,8 @@ internal sealed class CameraPublisher
     public int Publish(ProvisionalResult result)
     {
         var published = Begin();
-        var lost = _encoders.Provisional.Encode(result, _tracks, published, new(Budget(_topics.Results), MaskRefs: _masks), _emitResults);
-        if (_masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.Masks), _emitMasks);
+        var lost = _encoders.Provisional.Encode(result, _tracks, published, new(Budget(_topics.Results), MaskRefs: Masks), _emitResults);
+        if (Masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.Masks), _emitMasks);
         lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.Map), _emitMap);
         End(published);
         CountTracks(result);
@@ -66,7 +66,7 @@ internal sealed class CameraPublisher
     {
         var published = Begin();
         var lost = _encoders.Final.Encode(result, _final, published, new(Budget(_topics.Final)), _emitFinal);
-        if (_masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.MasksFinal), _emitMasksFinal);
+        if (Masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.MasksFinal), _emitMasksFinal);
         lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.MapFinal), _emitMapFinal);
         End(published);
         foreach (var frame in result.Frames) Latency(frame, "final", published);
@@ -100,6 +100,28 @@ internal sealed class CameraPublisher
         _online = false;
         ClearCounts();
     }
+
+    /// <summary>What is published of it from now on. Its sequences go on; counts of classes that are no longer published leave the broker.</summary>
+    public void Change(SinkCamera camera)
+    {
+        var before = _topics;
+        (_camera, _topics) = (camera, before.For(camera, _encoders.Envelope.Model));
+        foreach (var gone in before.Counts.Values.Except(_topics.Counts.Values)) Clear(gone);
+        foreach (var (classId, topic) in _topics.Counts)
+            if (!before.Counts.Values.Contains(topic)) PublishCount(classId, topic, 0);
+    }
+
+    /// <summary>Says <c>offline</c> to those who listen, and takes what is retained away from the broker: the camera is no more.</summary>
+    public void Remove()
+    {
+        GoOffline();
+        foreach (var topic in _topics.Counts.Values) Clear(topic);
+        Clear(_topics.State);
+        Clear(_topics.Availability);
+    }
+
+    // An empty retained message deletes the one before it (MQTT 5, 3.3.1.3).
+    private void Clear(MqttTopic topic) => _client.Publish(topic, ReadOnlyMemory<byte>.Empty);
 
     private void CountTracks(ProvisionalResult result)
     {

@@ -17,7 +17,7 @@ public sealed partial class MqttSink : IResultSink
     private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
 
     private readonly MqttOptions _options;
-    private readonly SinkContext _context;
+    private SinkContext _context; // the cameras of it: of the fan-out's loop, as all publishing
     private readonly PipelineMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<MqttSink> _logger;
@@ -42,8 +42,7 @@ public sealed partial class MqttSink : IResultSink
         var will = new MqttWill(_topics.Availability, Offline, Session);
         _client = new(options, transport, will, metrics, time, logger);
         _encoders = new(context, time);
-        foreach (var camera in context.Cameras)
-            _cameras.Add(camera.Name, new(camera, new(_topics, camera, context.Model, options.Protocol == "5"), options, _client, _encoders, metrics, time));
+        foreach (var camera in context.Cameras) _cameras.Add(camera.Name, Publisher(camera));
     }
 
     public string Name => "mqtt";
@@ -58,8 +57,7 @@ public sealed partial class MqttSink : IResultSink
         _client.Publish(_topics.Availability, Online, Session);
         PublishStatus();
         _client.Publish(_topics.Labels, Documents.Labels(_context.Model, _options.MaxMessageBytes));
-        foreach (var camera in _cameras.Values)
-            camera.Announce(new(camera.Name, CameraState.Starting, _started, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
+        foreach (var camera in _cameras.Values) Announce(camera, _started);
         _announced = true;
         RetainedSweep.Start(_client, _topics);
         _client.Start();
@@ -68,6 +66,12 @@ public sealed partial class MqttSink : IResultSink
 
     public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
     {
+        if (message is CamerasChanged changed)
+        {
+            Apply(changed);
+            return ValueTask.CompletedTask;
+        }
+
         if (!_cameras.TryGetValue(message.Camera, out var camera))
             throw new ArgumentException($"camera {message.Camera} is not in the sink's context", nameof(message));
         var lost = message switch
@@ -109,6 +113,37 @@ public sealed partial class MqttSink : IResultSink
 
         await _client.DisposeAsync();
         _encoders.Dispose();
+    }
+
+    private CameraPublisher Publisher(SinkCamera camera) =>
+        new(camera, new(_topics, camera, _context.Model, _options.Protocol == "5"), _options, _client, _encoders, _metrics, _time);
+
+    private static void Announce(CameraPublisher camera, DateTimeOffset since) =>
+        camera.Announce(new(camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
+
+    private void Apply(CamerasChanged changed)
+    {
+        var (old, now) = (_context.Cameras, changed.Cameras);
+        _context = _context with { Cameras = now, ConfigHash = changed.ConfigHash };
+        foreach (var gone in old.Where(o => now.All(c => c.Name != o.Name)))
+        {
+            _cameras[gone.Name].Remove();
+            _cameras.Remove(gone.Name);
+        }
+
+        foreach (var camera in now)
+        {
+            if (_cameras.TryGetValue(camera.Name, out var publisher))
+            {
+                publisher.Change(camera);
+                continue;
+            }
+
+            _cameras.Add(camera.Name, publisher = Publisher(camera));
+            Announce(publisher, _time.GetUtcNow());
+        }
+
+        PublishStatus();
     }
 
     private void PublishStatus()

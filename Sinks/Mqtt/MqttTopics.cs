@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Sinks.Mqtt;
 
@@ -16,14 +17,16 @@ internal sealed class NodeTopics(string root, string node)
 }
 
 /// <summary>The topics of one camera.</summary>
-internal sealed class CameraTopics
+internal sealed record CameraTopics
 {
     private const string MaskType = "application/vnd.dvis.mask+protobuf;v=1", MapType = "application/vnd.dvis.map+protobuf;v=1";
     private const uint Telemetry = 2, Hour = 3600, Day = 86400;
 
+    private readonly string _prefix;
+
     public CameraTopics(NodeTopics node, SinkCamera camera, SinkModel model, bool binaryEvents)
     {
-        var prefix = $"{node.Prefix}/camera/{camera.Name}";
+        var prefix = _prefix = $"{node.Prefix}/camera/{camera.Name}";
         Availability = new($"{prefix}/availability", Kinds.State, Qos: 1, Retain: true);
         State = new($"{prefix}/state", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
         var results = $"{prefix}/{(model.Task == "vis" ? "tracks" : "segments")}";
@@ -34,11 +37,7 @@ internal sealed class CameraTopics
         Map = new($"{prefix}/map", Kinds.Masks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MapType);
         MapFinal = new($"{prefix}/map/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MapType);
         Events = new($"{prefix}/events", Kinds.Event, Qos: 1, ExpirySeconds: Day, ContentType: binaryEvents ? MqttTopic.Json : MqttTopic.CloudEventsJson);
-        var counted = model.Classes.Where(c => IsTracked(c, model.Task)).Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name)).ToArray();
-        var levels = counted.Select(c => Level(c.Name)).ToArray();
-        Counts = counted.Index().ToFrozenDictionary(
-            c => c.Item.Id,
-            c => new MqttTopic($"{prefix}/count/{Unique(levels, c.Index, c.Item)}", Kinds.State, Qos: 1, Retain: true));
+        Counts = Count(camera, model, new Dictionary<string, MqttTopic>());
     }
 
     public MqttTopic Availability { get; }
@@ -61,7 +60,21 @@ internal sealed class CameraTopics
     public MqttTopic Events { get; }
 
     /// <summary>By class id; only the classes that are counted.</summary>
-    public FrozenDictionary<int, MqttTopic> Counts { get; }
+    public FrozenDictionary<int, MqttTopic> Counts { get; private init; }
+
+    /// <summary>The same topics, with the counts that the camera has now: a topic that stays is the same object.</summary>
+    public CameraTopics For(SinkCamera camera, SinkModel model) => this with { Counts = Count(camera, model, Counts.Values.ToDictionary(t => t.Name)) };
+
+    private FrozenDictionary<int, MqttTopic> Count(SinkCamera camera, SinkModel model, Dictionary<string, MqttTopic> before)
+    {
+        var counted = model.Classes.Where(c => IsTracked(c, model.Task)).Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name)).ToArray();
+        var levels = counted.Select(c => Level(c.Name)).ToArray();
+        return counted.Index().ToFrozenDictionary(c => c.Item.Id, c =>
+        {
+            var name = $"{_prefix}/count/{Unique(levels, c.Index, c.Item)}";
+            return before.GetValueOrDefault(name) ?? new MqttTopic(name, Kinds.State, Qos: 1, Retain: true);
+        });
+    }
 
     private static bool IsTracked(ClassLabel label, string task) => task switch
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 

@@ -24,7 +24,9 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
     private readonly JsonEncodedText _session = JsonEncodedText.Encode(context.Session);
 
     /// <summary>Of the model: with <c>vis</c> results are tracks, else segments.</summary>
-    public string Task => context.Model.Task;
+    public string Task => Model.Task;
+
+    public SinkModel Model => context.Model;
 
     public LabelTable Labels { get; } = new(context.Model);
 

@@ -1,0 +1,18 @@
+namespace Dvis.Streaming.Hosting.Configuration;
+
+/// <summary>The configuration that holds now. Thread-safe.</summary>
+internal sealed class CurrentConfig(LoadedConfig initial)
+{
+    private volatile State _state = new(initial, initial.Secrets);
+
+    public LoadedConfig Value => _state.Config;
+
+    public StreamingOptions Options => Value.Options;
+
+    /// <summary>Texts that must never be shown; those of the configuration before this one too, because what it began may still be told.</summary>
+    public IReadOnlyCollection<string> Secrets => _state.Secrets;
+
+    public void Replace(LoadedConfig next) => _state = new(next, [.. Value.Secrets.Union(next.Secrets)]);
+
+    private sealed record State(LoadedConfig Config, IReadOnlyCollection<string> Secrets);
+}

@@ -1,0 +1,88 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using System.Text;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+
+namespace Dvis.Streaming.Hosting.Telemetry;
+
+/// <summary>
+/// All series of all metrics, in Prometheus' text format 0.0.4, sorted, so that two pages of the same state are equal. The SDK gives what
+/// was measured since the last collection and forgets it; the sums stand here, and a camera that is removed takes its series with it.
+/// Not thread-safe.
+/// </summary>
+internal sealed class MetricPage(int maxSeriesPerMetric)
+{
+    public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+    // As the SDK marks what is beyond its own limit.
+    private const string Overflow = "otel_metric_overflow=\"true\"";
+
+    private readonly SortedDictionary<string, Family> _families = new(StringComparer.Ordinal);
+    private FrozenSet<string>? _cameras; // null: all
+
+    /// <summary>Only these cameras count from now on.</summary>
+    public void Keep(IEnumerable<string> cameras)
+    {
+        _cameras = cameras.ToFrozenSet();
+        foreach (var family in _families.Values)
+            foreach (var gone in family.Series.Where(s => !IsKept(s.Value.Camera)).ToList()) family.Series.Remove(gone.Key);
+    }
+
+    public void Add(in Batch<Metric> metrics)
+    {
+        foreach (var metric in metrics)
+        {
+            var name = MetricName.Of(metric.Name, metric.Unit, IsCounter(metric));
+            // Two instruments of one name are one family only when a header stands once; the first one's holds.
+            if (!_families.TryGetValue(name, out var family)) _families[name] = family = new(Header(name, metric), new(StringComparer.Ordinal));
+            foreach (ref readonly var point in metric.GetMetricPoints())
+            {
+                var (labels, camera) = Labels(point.Tags);
+                if (IsKept(camera)) Series(family, name, labels, camera).Take(metric.MetricType, metric.Temporality, point);
+            }
+        }
+    }
+
+    public string Write()
+    {
+        var text = new StringBuilder();
+        foreach (var family in _families.Values.Where(f => f.Series.Count > 0))
+        {
+            text.Append(family.Header);
+            foreach (var series in family.Series.Values) series.Write(text);
+        }
+
+        return text.ToString();
+    }
+
+    private bool IsKept(string? camera) => camera is null || _cameras is null || _cameras.Contains(camera);
+
+    private MetricSeries Series(Family family, string name, string labels, string? camera)
+    {
+        if (!family.Series.ContainsKey(labels) && family.Series.Count >= maxSeriesPerMetric) (labels, camera) = (Overflow, null);
+        if (!family.Series.TryGetValue(labels, out var series)) family.Series[labels] = series = new MetricSeries(name, labels, camera);
+        return series;
+    }
+
+    private static bool IsCounter(Metric metric) => metric.MetricType is MetricType.LongSum or MetricType.DoubleSum;
+
+    private static string Header(string name, Metric metric)
+    {
+        var type = IsCounter(metric) ? "counter" : metric.MetricType == MetricType.Histogram ? "histogram" : "gauge";
+        var help = metric.Description.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+        return $"# HELP {name} {help}\n# TYPE {name} {type}\n";
+    }
+
+    private static (string Labels, string? Camera) Labels(in ReadOnlyTagCollection tags)
+    {
+        var labels = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var tag in tags) labels[MetricName.Label(tag.Key)] = Convert.ToString(tag.Value, CultureInfo.InvariantCulture) ?? "";
+        return (string.Join(',', labels.Select(l => $"{l.Key}=\"{Escape(l.Value)}\"")), labels.GetValueOrDefault("camera"));
+    }
+
+    private static string Escape(string value) =>
+        value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+
+    private sealed record Family(string Header, SortedDictionary<string, MetricSeries> Series);
+}
