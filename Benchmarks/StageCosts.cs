@@ -175,7 +175,7 @@ internal sealed class StageCosts : IAsyncDisposable
         switch (message)
         {
             case ProvisionalResult result:
-                _encoders.Tracks.Encode(result, sequence, now, options, _ => { });
+                _encoders.Provisional.Encode(result, sequence, now, options, _ => { });
                 _encoders.Masks.Encode(result, BenchSinks.Publish, options.Budget, _ => { });
                 break;
             case FinalResult result:

@@ -66,7 +66,7 @@ public sealed class CameraChurnTests : IAsyncDisposable
         TinyDvis.RequireRuntime();
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        var rest = $"defaults: {{ queue: {{ policy: wait }} }}\nmqtt: {{ servers: ['{broker.Url}'] }}\nhttp: {{ bind: '127.0.0.1:0' }}\n";
+        var rest = $"defaults: {{ queue: {{ policy: wait }} }}\nmqtt: {{ servers: ['{broker.Url}'] }}\nlogging: {{ level: error }}\nhttp: {{ bind: '127.0.0.1:0' }}\n";
         const string Stays = "stays: { synthetic: { width: 64, height: 32, fps: 20 } }", Goes = "goes: { synthetic: { width: 32, height: 32, fps: 20 } }";
         await _rig.StartAsync($"cameras: {{ {Stays}, {Goes} }}\n{rest}");
         await subscriber.WaitAsync("goes/tracks/final", 2);
@@ -107,7 +107,7 @@ public sealed class CameraChurnTests : IAsyncDisposable
     }
 
     // Keeps the run going without a frame of its own.
-    private static string Yaml(string cameras) => $"cameras:\n  keeper: {{ url: 'rtsp://127.0.0.1:1/x', rtsp: {{ backoff: {{ initial: 1h, max: 1h }} }} }}\n{cameras}\nmqtt: {{ servers: [] }}\nhttp: {{ bind: '127.0.0.1:0' }}\n";
+    private static string Yaml(string cameras) => $"cameras:\n  keeper: {{ url: 'rtsp://127.0.0.1:1/x', rtsp: {{ backoff: {{ initial: 1h, max: 1h }} }} }}\n{cameras}\nmqtt: {{ servers: [] }}\nlogging: {{ level: error }}\nhttp: {{ bind: '127.0.0.1:0' }}\n";
 
     private static long[] Longs(MqttSubscriber subscriber, string topic, string key) =>
         [.. subscriber.On(topic).Select(m => long.Parse(Regex.Match(m.Text, $"\"{key}\":(\\d+)").Groups[1].Value, CultureInfo.InvariantCulture))];

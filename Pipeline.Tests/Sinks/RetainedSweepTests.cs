@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sinks;
 using Dvis.Streaming.Sinks.Mqtt;
