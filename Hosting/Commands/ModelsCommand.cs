@@ -54,7 +54,7 @@ internal static class ModelsCommand
         yield return Text($"  sizes     {m.Queries} queries, hidden size {m.HiddenSize}, {m.MaskChannels} mask channels, a mask cell is {m.MaskStride}x{m.MaskStride} input pixels");
         yield return Text($"  matching  {(m.Matching == MatchingRule.Dvis ? "dvis" : "aligned")}");
         yield return Text($"  input     shorter side {input.ShorterSide}, at most {input.LargestSide}, padded to multiples of {input.Divisor}, {input.ChannelOrder}, mean {string.Join(' ', input.Mean)}, std {string.Join(' ', input.Std)}");
-        yield return m.RefinerMaxWindow is { } window ? Text($"  refiner   windows of up to {window} frames") : "  refiner   none: mode online only";
+        yield return m.RefinerMaxWindow is { } window ? Text($"  refiner   windows of up to {window} frames{(m.HasRefinerSteps ? ", and whole videos of any length" : "")}") : "  refiner   none: mode online only";
         yield return $"  licence   {m.License}";
         yield return $"  weights   {m.WeightsFrom}";
         yield return $"  answers   {(File.Exists(Path.Combine(folder.Path, "reference.json")) ? "reference.json, for dvis models verify" : "none: dvis models verify can only check files and shapes")}";

@@ -48,7 +48,7 @@ internal static class ModelEvaluation
         try
         {
             foreach (var mode in request.Modes) scorers.Add(data.CreateScorer(FolderOf(request, mode), data.CanScore));
-            using var models = DvisModels.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes), Window(request.Modes), NullLogger.Instance, frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
+            using var models = DvisModels.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes, folder.Manifest), Window(request.Modes), NullLogger.Instance, frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
             var told = new EvaluationProgress(progress, terminal, videos.Length, videos.Sum(v => (long)v.Pictures.Count), time);
             var stopped = false;
             try
@@ -108,15 +108,18 @@ internal static class ModelEvaluation
         }
     }
 
-    private static string[] Graphs(IReadOnlyList<EvaluationMode> modes)
+    private static string[] Graphs(IReadOnlyList<EvaluationMode> modes, ModelManifest manifest)
     {
-        var refines = modes.Any(m => m.Kind is ModeKind.SemiOnline or ModeKind.Offline);
+        var (clips, whole) = (modes.Any(m => m.Kind == ModeKind.SemiOnline), modes.Any(m => m.Kind == ModeKind.Offline));
+        var steps = whole && manifest.HasRefinerSteps;
         return
         [
             "segmenter",
             .. modes.Any(m => m.Kind != ModeKind.MinVis) ? ["tracker"] : Array.Empty<string>(),
             .. modes.Any(m => m.Kind == ModeKind.MinVis) ? ["matcher"] : Array.Empty<string>(),
-            .. refines ? ["frame_forward", "refiner"] : Array.Empty<string>(),
+            .. clips || whole ? ["frame_forward"] : Array.Empty<string>(),
+            .. clips || (whole && !steps) ? ["refiner"] : Array.Empty<string>(),
+            .. steps ? RefinerSteps.Graphs : [],
         ];
     }
 

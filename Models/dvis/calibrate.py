@@ -61,7 +61,7 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
     `keep`: node names that stay float in int8 files, as a regular expression; None: what measurements say (KEEP).
     Figures of loss that the manifest had for these precisions go: they were another file's."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    models = {name: onnx.load(str(folder / files["fp32"]["path"])) for name, files in manifest["files"].items() if "fp32" in files}
+    models = {name: onnx.load(str(folder / files["fp32"]["path"])) for name, files in manifest["files"].items() if name in GRAPHS and "fp32" in files}
     plans = {name: Plan(models[name], KEEP.get(name, "") if keep is None else keep) for name in int8_graphs if name in models} if "int8" in precisions else {}
     observers = {name: Observer(set(plans[name].points) if name in plans else set()) for name in models}
     show(manifest, models, pictures, observers)

@@ -17,6 +17,7 @@ from .manifest import About, manifest, own_model
 from .model import Dvis
 from .protobuf import declare_outputs
 from .segmenter import coarser, shrink
+from .stepwise import Attention, Heads, Layer
 
 OPSET = 16
 TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}   # PyTorch 2 has a second exporter, and later versions prefer it
@@ -72,9 +73,14 @@ class _Refine(nn.Module):
         return self.refiner(instance_embeds, memory)
 
 
+def _of_refiner(kind: type[nn.Module]):
+    return lambda model: kind(model.refiner)
+
+
 # graph -> (module, inputs, outputs, dynamic axes by tensor)
 _IMAGE = {0: "batch", 2: "height", 3: "width"}
 _MAP = {0: "batch", 2: "map_height", 3: "map_width"}
+_CLIP = {0: "frames", 1: "queries"}
 GRAPHS = {
     "segmenter": (_Segment, ("image",), ("frame_embeds", "mask_features", "frame_logits"),
                   {"image": _IMAGE, "mask_features": _MAP, "*": {0: "batch"}}),
@@ -84,7 +90,11 @@ GRAPHS = {
                 ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
     "frame_forward": (_Memory, ("frame_embeds",), ("memory",), {"*": {0: "frames"}}),
     "refiner": (_Refine, ("instance_embeds", "memory"), ("logits", "mask_embeds"), {"logits": {}, "*": {0: "frames"}}),
+    "refiner_attention": (_of_refiner(Attention), ("layer", "embeds", "block"), ("mixed", "weight"), {"layer": {}, "block": {0: "block", 1: "queries"}, "*": _CLIP}),
+    "refiner_layer": (_of_refiner(Layer), ("layer", "embeds", "mixed", "memory"), ("refined",), {"layer": {}, "*": _CLIP}),
+    "refiner_heads": (_of_refiner(Heads), ("embeds",), ("logits", "weight", "mask_embeds"), {"logits": {0: "queries"}, "weight": {0: "queries"}, "*": _CLIP}),
 }
+REFINEMENT = ("frame_forward", "refiner", "refiner_attention", "refiner_layer", "refiner_heads")
 
 
 def graphs(model: Dvis) -> dict[str, tuple]:
@@ -93,7 +103,8 @@ def graphs(model: Dvis) -> dict[str, tuple]:
     if model.tracker is None:
         parts["tracker"] = parts.pop("matcher")
     if model.refiner is None:
-        del parts["frame_forward"], parts["refiner"]
+        for name in REFINEMENT:
+            del parts[name]
     return parts
 
 
@@ -148,6 +159,7 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
     def pictures(*shape: int) -> Tensor:
         return max((normal(*shape) for _ in range(PICTURES)), key=lambda picture: mask_margin(model, picture))
 
+    layer, few = torch.tensor([model.config.refiner_layers - 1.0]), (3, model.config.hidden)
     step = (normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))
     return {
         "segmenter": [(pictures(2, 3, 32, 64),), (pictures(1, 3, 96, 32),)],
@@ -155,6 +167,9 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
         "matcher": [step],
         "frame_forward": [(normal(2, *queries),)],
         "refiner": [(normal(3, *queries), normal(3, *queries))],
+        "refiner_attention": [(layer, normal(3, *few), normal(4, *few))],
+        "refiner_layer": [(layer, normal(3, *few), normal(3, *few), normal(3, *few))],
+        "refiner_heads": [(normal(3, *few),)],
     }
 
 

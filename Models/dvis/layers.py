@@ -28,13 +28,25 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None = None) -> Tensor:
         """query [B,N,C], key and value [B,M,C], blocked float [B,N,M] (1 = must not look) -> [B,N,C]."""
-        (wq, wk, wv), (bq, bk, bv) = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
-        q, k, v = self._split(F.linear(query, wq, bq)), self._split(F.linear(key, wk, bk)), self._split(F.linear(value, wv, bv))
-        score = (q * (self.out_proj.in_features / self.heads) ** -0.5) @ k.transpose(-1, -2)
+        score, v = self._score(query, key, value)
         if blocked is not None:
             score = score + blocked.unsqueeze(1) * BLOCKED
         mixed = (score.softmax(-1) @ v).transpose(1, 2)
         return self.out_proj(mixed.flatten(2))
+
+    def part(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Attention to some of the keys, before the last projection [B,N,C], and the logarithm of the weight that it has beside others [B,N,heads]."""
+        score, v = self._score(query, key, value)
+        peak = score.amax(-1, keepdim=True)
+        share = (score - peak).exp()
+        total = share.sum(-1, keepdim=True)
+        return (share @ v / total).transpose(1, 2).flatten(2), (peak + total.log()).squeeze(-1).transpose(1, 2)
+
+    def _score(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """How much each query likes each key [B,heads,N,M], and the values [B,heads,M,C/heads]."""
+        (wq, wk, wv), (bq, bk, bv) = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
+        q, k, v = self._split(F.linear(query, wq, bq)), self._split(F.linear(key, wk, bk)), self._split(F.linear(value, wv, bv))
+        return (q * (self.out_proj.in_features / self.heads) ** -0.5) @ k.transpose(-1, -2), v
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], x.shape[1], self.heads, self.out_proj.in_features // self.heads).transpose(1, 2)

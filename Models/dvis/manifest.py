@@ -55,6 +55,6 @@ def manifest(model: Dvis, about: About, files: dict) -> dict:
         "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
         "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side, "divisor": 32,
                   "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
-        **({} if model.refiner is None else {"refiner": {"max_window": about.max_window}}),
+        **({} if model.refiner is None else {"refiner": {"max_window": about.max_window, "layers": config.refiner_layers, "heads": config.heads}}),
         "files": files, "license": about.license, "weights_from": about.weights_from, "quality": about.quality,
     }

@@ -59,7 +59,11 @@ class TemporalRefiner(nn.Module):
 
 def over_time(x: Tensor, time: SelfAttentionLayer, conv: nn.Sequential, norm: nn.LayerNorm) -> Tensor:
     """[queries,T,C]: attention to all frames, then to the neighbours."""
-    x = time(x)
+    return nearby(time(x), conv, norm)
+
+
+def nearby(x: Tensor, conv: nn.Sequential, norm: nn.LayerNorm) -> Tensor:
+    """[queries,T,C]: each frame with the three before and after it; at the ends the last frame stands for those that are not there."""
     y = conv[2](replicate(F.relu(conv[0](replicate(x.transpose(1, 2), 2))), 1))
     return norm(x + y.transpose(1, 2))
 

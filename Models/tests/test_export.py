@@ -21,6 +21,11 @@ CONTRACT = {
                 {"instance_embeds": ["batch", 20, 96], "reference_out": ["batch", 20, 96], "logits": ["batch", 20, 10], "mask_embeds": ["batch", 20, 48]}),
     "frame_forward": ({"frame_embeds": ["frames", 20, 96]}, {"memory": ["frames", 20, 96]}),
     "refiner": ({"instance_embeds": ["frames", 20, 96], "memory": ["frames", 20, 96]}, {"logits": [20, 10], "mask_embeds": ["frames", 20, 48]}),
+    "refiner_attention": ({"layer": [1], "embeds": ["frames", "queries", 96], "block": ["block", "queries", 96]},
+                          {"mixed": ["frames", "queries", 96], "weight": ["frames", "queries", 4]}),
+    "refiner_layer": ({"layer": [1], "embeds": ["frames", "queries", 96], "mixed": ["frames", "queries", 96], "memory": ["frames", "queries", 96]},
+                      {"refined": ["frames", "queries", 96]}),
+    "refiner_heads": ({"embeds": ["frames", "queries", 96]}, {"logits": ["queries", 10], "weight": ["queries", 1], "mask_embeds": ["frames", "queries", 48]}),
 }
 
 

@@ -153,7 +153,8 @@ class Folder(unittest.TestCase):
 
     def test_offline_has_every_graph_and_the_official_direction_of_matching(self):
         path, manifest = self.imported("r50", "offline")
-        self.assertEqual(["segmenter", "tracker", "matcher", "frame_forward", "refiner"], list(manifest["files"]))
+        self.assertEqual(["segmenter", "tracker", "matcher", "frame_forward", "refiner", "refiner_attention", "refiner_layer", "refiner_heads"], list(manifest["files"]))
+        self.assertEqual((1, 4), (manifest["refiner"]["layers"], manifest["refiner"]["heads"]))
         self.assertEqual(("dvis", 360, 1333, 32, 1024, ["a", "b", "c"]), (manifest["matching"], *(manifest["input"][key] for key in ("shorter_side", "largest_side", "divisor")),
                          manifest["refiner"]["max_window"], [entry["name"] for entry in manifest["classes"]]))
         digest = hashlib.sha256((path / "x.pth").read_bytes()).hexdigest()

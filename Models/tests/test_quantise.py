@@ -208,7 +208,8 @@ class Folder(unittest.TestCase):
 
     def test_the_manifest_names_the_new_files_and_keeps_the_old(self):
         files = self.manifest["files"]
-        self.assertEqual({"segmenter": {"fp32", "int8", "fp16"}, "tracker": {"fp32", "fp16"}, "matcher": {"fp32"}, "frame_forward": {"fp32", "fp16"}, "refiner": {"fp32", "int8", "fp16"}},
+        self.assertEqual({"segmenter": {"fp32", "int8", "fp16"}, "tracker": {"fp32", "fp16"}, "matcher": {"fp32"}, "frame_forward": {"fp32", "fp16"}, "refiner": {"fp32", "int8", "fp16"},
+                          "refiner_attention": {"fp32"}, "refiner_layer": {"fp32"}, "refiner_heads": {"fp32"}},
                          {name: set(entry) for name, entry in files.items()})
         for entry in files.values():
             for file in entry.values():

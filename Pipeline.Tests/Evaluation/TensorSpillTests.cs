@@ -24,6 +24,26 @@ public sealed class TensorSpillTests
         Assert.Equal(5 * 37 * (half ? 2 : 4), spill.Bytes);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Read_PartsOfRows_GivesWhatWasWritten(bool half)
+    {
+        using var spill = new TensorSpill(5, half);
+        spill.Write(1, [1, 2, 3, 4, 5]);
+        spill.Write(1, [7, 8], start: 3);
+        spill.Write(0, [9], start: 4);
+
+        var found = new float[3];
+        spill.Read(1, found, start: 2);
+
+        Assert.Equal([3, 7, 8], found);
+        spill.Read(0, found, start: 2);
+        Assert.Equal([0, 0, 9], found);
+        Assert.Throws<ArgumentOutOfRangeException>(() => spill.Read(0, found, start: 3));
+        Assert.Throws<ArgumentOutOfRangeException>(() => spill.Write(0, found, start: -1));
+    }
+
     [Fact]
     public void Read_RowThatWasNotWritten_Throws()
     {

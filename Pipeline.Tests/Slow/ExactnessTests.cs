@@ -69,7 +69,7 @@ public sealed class ExactnessTests : IDisposable
     public async Task Run_TheDumpedFrames_GivesTheOfficialQueriesToo()
     {
         var folder = ModelFolder.Open(await OfficialModel.FolderAsync());
-        using var models = DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "frame_forward", "refiner"], 2, NullLogger.Instance);
+        using var models = DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "frame_forward", .. RefinerSteps.Graphs], 2, NullLogger.Instance);
         using var rig = new CameraRig(models, TimeProvider.System);
         using var pool = new FramePool();
         await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), rig.Tensors, rig.Measured.Metrics, rig.Time);
@@ -114,7 +114,7 @@ public sealed class ExactnessTests : IDisposable
     [Fact]
     public async Task Refiner_GivenTheDumpedClip_SaysWhatTheOfficialOneSays()
     {
-        using var models = await LoadAsync("frame_forward", "refiner");
+        using var models = await LoadAsync(["frame_forward", "refiner", .. RefinerSteps.Graphs]);
         using var online = new Npz(OfficialModel.Answers("online_ovis_192x320"));
         using var answers = new Npz(OfficialModel.Answers("offline_ovis_192x320"));
         var memory = answers.Floats("tracker.frame_forward.0");
@@ -132,6 +132,17 @@ public sealed class ExactnessTests : IDisposable
         models.Refiner!.Run([embeds, remembered], [logits, maskEmbeds]);
 
         AssertNear(answers.Floats("refiner.pred_logits.0").Values.AsSpan(0, logits.Length), logits.Span, 2e-3f);
+
+        // In steps over some frames each, none of which sees the clip as a whole.
+        using var pool = new TensorPool();
+        using var steps = new VideoRefiner(models.Steps!, models.Manifest, pool, new RefinerBlocks(5, 3, 5 * 3 * 40, 3));
+        const int size = Queries * Channels;
+        for (var t = 0; t < Frames; t++) steps.Add(t, embeds.Span.Slice(t * size, size), remembered.Span.Slice(t * size, size));
+        var foundMasks = new float[maskEmbeds.Length];
+        var found = steps.Refine(Frames, (t, values) => values.CopyTo(foundMasks.AsSpan(t * size)), default);
+
+        AssertNear(answers.Floats("refiner.pred_logits.0").Values.AsSpan(0, logits.Length), found, 2e-3f);
+        AssertNear(maskEmbeds.Span, foundMasks, 2e-3f);
     }
 
     private static async Task<DvisModels> LoadAsync(params string[] graphs)

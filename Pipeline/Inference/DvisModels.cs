@@ -26,6 +26,9 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     /// <summary>instance_embeds [T,Q,C], memory [T,Q,C] → logits [Q,K+1], mask_embeds [T,Q,Cm]; null in mode <c>online</c>.</summary>
     public IModel? Refiner { get; } = refiner;
 
+    /// <summary>The refiner for videos of any length; null: not loaded, or the model folder is from before there were such.</summary>
+    public RefinerSteps? Steps { get; init; }
+
     /// <summary>As <see cref="Tracker"/>, but it says of the matched queries what the segmenter would (MinVIS); null: not loaded.</summary>
     public IModel? Matcher { get; init; }
 
@@ -62,10 +65,13 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
             var matcher = LoadGraph("matcher", 1);
             var frameForward = LoadGraph("frame_forward", window);
             var refiner = LoadGraph("refiner", window);
+            var steps = graphs.Contains(RefinerSteps.Graphs[0])
+                ? new RefinerSteps(LoadGraph(RefinerSteps.Graphs[0], window)!, LoadGraph(RefinerSteps.Graphs[1], window)!, LoadGraph(RefinerSteps.Graphs[2], window)!)
+                : null;
             string[] others = [.. graphs.Where(g => manifest.PrecisionOf(g, precision) != precision)];
             if (others.Length > 0) LogFallback(logger, manifest.Name, precision, string.Join(", ", others));
             LogLoaded(logger, manifest.Name, manifest.Version, precision, segmenter.Provider, segmenter.RuntimeVersion, segmenter.RuntimePath);
-            return new DvisModels(manifest, segmenter, tracker ?? matcher!, frameForward, refiner) { Matcher = matcher };
+            return new DvisModels(manifest, segmenter, tracker ?? matcher!, frameForward, refiner) { Matcher = matcher, Steps = steps };
         }
         catch
         {
@@ -109,6 +115,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
         FrameForward?.Dispose();
         Refiner?.Dispose();
         Matcher?.Dispose();
+        Steps?.Dispose();
     }
 
     [LoggerMessage(2102, LogLevel.Information, "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion} from {RuntimePath}.")]

@@ -47,6 +47,7 @@ internal sealed partial class ManifestReader
         var (input, files) = (json.Object("input"), json.Object("files"));
         // A model without a refiner has nothing of it; one that has a part of it must have the rest.
         var refines = json.Has("refiner") || s_refinement.Any(files.Has);
+        var steps = RefinerSteps.Graphs.Any(files.Has);
         return new ModelManifest
         {
             Name = json.Text("name"),
@@ -65,8 +66,13 @@ internal sealed partial class ManifestReader
                 input.ThreeNumbers("mean", float.MinValue),
                 input.ThreeNumbers("std", float.Epsilon),
                 input.OneOf("channel_order", "rgb", "bgr")),
-            RefinerMaxWindow = refines ? json.Object("refiner").Integer("max_window", 1, 4096) : null,
-            Files = Files(files, [.. refines ? Graphs : Graphs.Except(s_refinement), .. files.Has(Matcher) ? [Matcher] : Array.Empty<string>()]),
+            RefinerMaxWindow = refines || steps ? json.Object("refiner").Integer("max_window", 1, 4096) : null,
+            RefinerLayers = steps ? json.Object("refiner").Integer("layers", 1, 256) : 0,
+            RefinerHeads = steps ? json.Object("refiner").Integer("heads", 1, 256) : 0,
+            Files = Files(files,
+            [
+                .. refines || steps ? Graphs : Graphs.Except(s_refinement), .. steps ? RefinerSteps.Graphs : [], .. files.Has(Matcher) ? [Matcher] : Array.Empty<string>(),
+            ]),
             License = json.Text("license"),
             WeightsFrom = json.Text("weights_from"),
             Quality = json.Raw("quality"),

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>What the four graphs take and give, in this order, for a manifest's sizes. -1 is a side the caller chooses.</summary>
+/// <summary>What the graphs take and give, in this order, for a manifest's sizes. -1 is a side the caller chooses.</summary>
 internal sealed record ModelContract(TensorSpec[] Inputs, TensorSpec[] Outputs)
 {
     private const long Any = -1;
@@ -11,6 +11,7 @@ internal sealed record ModelContract(TensorSpec[] Inputs, TensorSpec[] Outputs)
         var queries = (string name) => new TensorSpec(name, [Any, m.Queries, m.HiddenSize]);
         var masks = new TensorSpec("mask_embeds", [Any, m.Queries, m.MaskChannels]);
         var logits = (string name) => new TensorSpec(name, [Any, m.Queries, m.ClassCount + 1]);
+        var some = (string name) => new TensorSpec(name, [Any, Any, m.HiddenSize]);
         return graph switch
         {
             "segmenter" => new([new("image", [Any, 3, Any, Any])],
@@ -19,6 +20,9 @@ internal sealed record ModelContract(TensorSpec[] Inputs, TensorSpec[] Outputs)
                 [queries("instance_embeds"), queries("reference_out"), logits("logits"), masks]),
             "frame_forward" => new([queries("frame_embeds")], [queries("memory")]),
             "refiner" => new([queries("instance_embeds"), queries("memory")], [new("logits", [m.Queries, m.ClassCount + 1]), masks]),
+            "refiner_attention" => new([new("layer", [1]), some("embeds"), some("block")], [some("mixed"), new("weight", [Any, Any, m.RefinerHeads])]),
+            "refiner_layer" => new([new("layer", [1]), queries("embeds"), queries("mixed"), queries("memory")], [queries("refined")]),
+            "refiner_heads" => new([queries("embeds")], [new("logits", [m.Queries, m.ClassCount + 1]), new("weight", [m.Queries, 1]), masks]),
             _ => throw new ArgumentOutOfRangeException(nameof(graph), graph, "No such graph."),
         };
     }
@@ -50,6 +54,7 @@ internal sealed record ModelContract(TensorSpec[] Inputs, TensorSpec[] Outputs)
         {
             long[] sides = [.. shape];
             if (sides[0] == Any) sides[0] = batch;
+            if (sides is [_, Any, _]) sides[1] = 1;
             if (sides.Length == 4) (sides[2], sides[3]) = (height / stride, width / stride);
             return sides;
         }

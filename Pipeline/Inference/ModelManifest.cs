@@ -34,6 +34,12 @@ public sealed record ModelManifest
     /// <summary>Largest T the refiner takes; null when the model has none and so runs in mode <c>online</c> only.</summary>
     public required int? RefinerMaxWindow { get; init; }
 
+    /// <summary>Layers and heads of the refiner, for its <see cref="RefinerSteps"/>; 0 when the model has none.</summary>
+    public int RefinerLayers { get; init; }
+
+    /// <inheritdoc cref="RefinerLayers"/>
+    public int RefinerHeads { get; init; }
+
     /// <summary>Graph name, then precision; without <c>frame_forward</c> and <c>refiner</c> when the model does not refine.</summary>
     public required IReadOnlyDictionary<string, IReadOnlyDictionary<string, ModelFile>> Files { get; init; }
 
@@ -46,6 +52,9 @@ public sealed record ModelManifest
 
     /// <summary>K.</summary>
     public int ClassCount => Classes.Count;
+
+    /// <summary>The refiner is there in steps, too.</summary>
+    public bool HasRefinerSteps => RefinerLayers > 0;
 
     /// <summary>Precisions that at least one graph has.</summary>
     public IEnumerable<string> Precisions => Files.Values.SelectMany(f => f.Keys).Distinct();

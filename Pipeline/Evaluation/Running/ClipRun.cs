@@ -9,7 +9,7 @@ namespace Dvis.Streaming.Pipeline.Evaluation.Running;
 
 /// <summary>
 /// The refiner over clips, committed as the live pipeline commits them (<see cref="RefineStage"/>); without clip lengths over the whole video in one run,
-/// which is DVIS's offline mode. A frame's masks are those of the clip that committed it. The refiner's class logits count for each frame
+/// which is DVIS's offline mode (here for models without <see cref="RefinerSteps"/> only: memory grows with the video). A frame's masks are those of the clip that committed it. The refiner's class logits count for each frame
 /// that their clip committed, and are averaged over the video, as DVIS averages whatever its refiner says frame by frame.
 /// </summary>
 internal sealed class ClipRun(DvisModels models, TensorPool tensors, ClipLengths? clip) : ModeRun(models.Manifest)
@@ -17,7 +17,7 @@ internal sealed class ClipRun(DvisModels models, TensorPool tensors, ClipLengths
     private readonly ClipWindow<EmbeddedFrame> _window = new(clip?.Window ?? int.MaxValue, models, tensors);
     private readonly float[] _refined = new float[models.Manifest.Queries * (models.Manifest.ClassCount + 1)];
 
-    public override void Complete()
+    public override void Complete(CancellationToken stop)
     {
         if (_window.Pending > 0) Commit(_window.Pending);
         _window.Clear();

@@ -7,7 +7,7 @@ using Dvis.Streaming.Pipeline.Tracking;
 namespace Dvis.Streaming.Pipeline.Evaluation.Running;
 
 /// <summary>
-/// One mode on its way through one video. What it keeps of a frame is on disk (mask embeddings) or a sum (class logits); only a clip's
+/// One mode on its way through one video. What it keeps of a frame is on disk (embeddings) or a sum (class logits); only a clip's
 /// embeddings are in memory. Frames count from 0. Not thread-safe.
 /// </summary>
 internal abstract class ModeRun(ModelManifest manifest) : IDisposable
@@ -21,7 +21,7 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
     public static ModeRun Create(EvaluationMode mode, DvisModels models, TensorPool tensors) => mode.Kind switch
     {
         ModeKind.SemiOnline => new ClipRun(models, tensors, mode.Clip!),
-        ModeKind.Offline => new ClipRun(models, tensors, clip: null),
+        ModeKind.Offline => models.Steps is null ? new ClipRun(models, tensors, clip: null) : new OfflineRun(models, tensors),
         _ => new OnlineRun(models.Manifest),
     };
 
@@ -33,7 +33,8 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
     }
 
     /// <summary>After the last frame.</summary>
-    public virtual void Complete()
+    /// <exception cref="OperationCanceledException">It was stopped on the way.</exception>
+    public virtual void Complete(CancellationToken stop)
     {
     }
 

@@ -32,28 +32,39 @@ public sealed class TensorSpill : IDisposable
     /// <summary>Bytes on disk.</summary>
     public long Bytes => RandomAccess.GetLength(_file);
 
-    public void Write(int row, ReadOnlySpan<float> values)
+    /// <param name="values">A row, or as many values of it from <paramref name="start"/> on.</param>
+    public void Write(int row, ReadOnlySpan<float> values, int start = 0)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, RowLength);
-        if (_half) TensorPrimitives.ConvertToHalf(values, MemoryMarshal.Cast<byte, Half>(_buffer.AsSpan()));
-        else MemoryMarshal.AsBytes(values).CopyTo(_buffer);
-        RandomAccess.Write(_file, _buffer, (long)row * _buffer.Length);
+        var bytes = Part(values.Length, start);
+        if (_half) TensorPrimitives.ConvertToHalf(values, MemoryMarshal.Cast<byte, Half>(bytes));
+        else MemoryMarshal.AsBytes(values).CopyTo(bytes);
+        RandomAccess.Write(_file, bytes, Place(row, start));
     }
 
+    /// <param name="values">A row, or as many values of it from <paramref name="start"/> on.</param>
     /// <exception cref="EndOfStreamException">That row was never written.</exception>
-    public void Read(int row, Span<float> values)
+    public void Read(int row, Span<float> values, int start = 0)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, RowLength);
-        for (var done = 0; done < _buffer.Length;)
+        var bytes = Part(values.Length, start);
+        for (var done = 0; done < bytes.Length;)
         {
-            var read = RandomAccess.Read(_file, _buffer.AsSpan(done), (long)row * _buffer.Length + done);
+            var read = RandomAccess.Read(_file, bytes[done..], Place(row, start) + done);
             if (read == 0) throw new EndOfStreamException($"There is no row {row}.");
             done += read;
         }
 
-        if (_half) TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(_buffer), values);
-        else MemoryMarshal.Cast<byte, float>(_buffer).CopyTo(values);
+        if (_half) TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), values);
+        else MemoryMarshal.Cast<byte, float>(bytes).CopyTo(values);
     }
 
     public void Dispose() => _file.Dispose();
+
+    private Span<byte> Part(int count, int start)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, RowLength - start);
+        return _buffer.AsSpan(0, count * (_half ? sizeof(ushort) : sizeof(float)));
+    }
+
+    private long Place(int row, int start) => ((long)row * RowLength + start) * (_half ? sizeof(ushort) : sizeof(float));
 }

@@ -55,7 +55,7 @@ public sealed class VideoEvaluator(
             foreach (var run in runs)
             {
                 stop.ThrowIfCancellationRequested();
-                run.Complete();
+                run.Complete(stop);
             }
 
             var probabilities = runs.ConvertAll(run => run.Probabilities());
