@@ -64,15 +64,16 @@ public sealed class MqttClientTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Expiry_WaitedInTheOutbox_IsShortenedAndThenExpires()
+    public async Task MaxAge_WaitedLonger_IsDroppedAndCountedTheRestHasItsFullLifeAtTheBroker()
     {
         _client.Publish(Final, Json("old"));
-        _time.Advance(TimeSpan.FromMinutes(50));
+        _time.Advance(TimeSpan.FromHours(20));
         _client.Publish(Final, Json("young"));
-        _time.Advance(TimeSpan.FromMinutes(20));
+        _time.Advance(TimeSpan.FromHours(5));
         await ConnectAsync();
-        var only = Assert.Single(_broker.Published);
-        Assert.Equal(("{\"historical\":true,\"v\":\"young\"}", 2400u), (Encoding.UTF8.GetString(only.Payload.Span), only.ExpirySeconds));
+        var young = Assert.Single(_broker.Published);
+        Assert.Equal(1, _metrics.Sum("dvis.outbox.dropped", "reason=max_age"));
+        Assert.Equal(("{\"historical\":true,\"v\":\"young\"}", 3600u), (Encoding.UTF8.GetString(young.Payload.Span), young.ExpirySeconds));
         Assert.Equal(1, _metrics.Sum("dvis.mqtt.messages", "kind=final", "outcome=expired"));
     }
 

@@ -186,7 +186,7 @@ public sealed class MqttConnectionTests
     [Fact]
     public async Task Outbox_Full_DropsOldestAndCounts()
     {
-        await using var rig = new MqttRig($"mqtt://127.0.0.1:{MosquittoBroker.FreePort()}", o => o.Outbox.MaxMessages = 10);
+        await using var rig = new MqttRig($"mqtt://127.0.0.1:{MosquittoBroker.FreePort()}", o => o.Outbox.MemoryMessages = 10);
         await rig.Sink.StartAsync(default);
         for (var i = 0; i < 25; i++) await rig.Sink.PublishAsync(SomeResult.Event(Time, sequence: i + 1), default);
         Assert.Equal(15, rig.Metrics.Sum("dvis.mqtt.messages", "kind=event", "outcome=dropped"));

@@ -1,50 +1,56 @@
+using System.Text;
+using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sinks.Mqtt;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks;
 
+/// <summary>In memory alone, as without a folder.</summary>
 public sealed class OutboxTests
 {
     private static readonly MqttTopic Final = new("final", "final", 1), StateA = new("a", "state", 1, Retain: true), StateB = new("b", "state", 1, Retain: true);
-    private long _token;
+    private readonly ManualTime _time = new();
+    private readonly List<(string Text, string Reason)> _dropped = [];
 
     [Fact]
     public void Add_MoreThanMessages_DropsOldestWaiting()
     {
-        var outbox = new Outbox(2, 1000);
-        Assert.Empty(outbox.Add(Entry(Final, "1")));
-        Assert.Empty(outbox.Add(Entry(Final, "2")));
-        Assert.Equal(["1"], Texts(outbox.Add(Entry(Final, "3"))));
+        var outbox = Memory(2);
+        Add(outbox, Final, "1", "2");
+        Assert.Empty(_dropped);
+        Add(outbox, Final, "3");
+        Assert.Equal([("1", "memory_full")], _dropped);
         Assert.Equal(["2", "3"], Texts(TakeAll(outbox)));
     }
 
     [Fact]
     public void Add_MoreThanBytes_DropsUntilItFits()
     {
-        var outbox = new Outbox(100, 10);
-        outbox.Add(Entry(Final, "1234"));
-        outbox.Add(Entry(Final, "5678"));
-        Assert.Equal(["1234", "5678"], Texts(outbox.Add(Entry(Final, "90abcdef"))));
+        var outbox = Memory(100, 10);
+        Add(outbox, Final, "1234", "5678");
+        Add(outbox, Final, "90abcdef");
+        Assert.Equal(["1234", "5678"], _dropped.Select(d => d.Text));
         Assert.Equal((1, 8), (outbox.Count, outbox.Bytes));
     }
 
     [Fact]
     public void Add_InFlight_IsNeverDropped()
     {
-        var outbox = new Outbox(1, 1000);
+        var outbox = Memory(1);
         outbox.Connected();
-        outbox.Add(Entry(Final, "1"));
+        Add(outbox, Final, "1");
         outbox.Take();
-        Assert.Equal(["2"], Texts(outbox.Add(Entry(Final, "2"))));
+        Add(outbox, Final, "2");
+        Assert.Equal(["2"], _dropped.Select(d => d.Text));
         Assert.Equal(1, outbox.InFlight);
     }
 
     [Fact]
     public void Add_StateWhileDisconnected_WaitsForNobody()
     {
-        var outbox = new Outbox(10, 1000);
-        outbox.Add(Entry(StateA, "old"));
-        outbox.Add(Entry(StateB, "b"));
-        outbox.Add(Entry(StateA, "new"));
+        var outbox = Memory(10);
+        Add(outbox, StateA, "old");
+        Add(outbox, StateB, "b");
+        Add(outbox, StateA, "new");
         Assert.Equal(0, outbox.Count);
         outbox.Connected();
         Assert.Equal(["new", "b"], Texts(TakeAll(outbox)));
@@ -53,24 +59,24 @@ public sealed class OutboxTests
     [Fact]
     public void Add_StateWhileConnected_ReplacesTheWaitingOne()
     {
-        var outbox = new Outbox(10, 1000);
+        var outbox = Memory(10);
         outbox.Connected();
-        outbox.Add(Entry(StateA, "1"));
-        outbox.Add(Entry(Final, "f"));
-        outbox.Add(Entry(StateA, "2"));
+        Add(outbox, StateA, "1");
+        Add(outbox, Final, "f");
+        Add(outbox, StateA, "2");
         Assert.Equal(["f", "2"], Texts(TakeAll(outbox)));
     }
 
     [Fact]
     public void Disconnected_Unacknowledged_ComeAgainInOrderAfterState()
     {
-        var outbox = new Outbox(10, 1000);
+        var outbox = Memory(10);
         outbox.Connected();
-        outbox.Add(Entry(StateA, "a"));
-        for (var i = 1; i <= 4; i++) outbox.Add(Entry(Final, $"{i}"));
+        Add(outbox, StateA, "a");
+        Add(outbox, Final, "1", "2", "3", "4");
         var (_, first, second) = (outbox.Take(), outbox.Take()!, outbox.Take()!);
-        Assert.Same(first, outbox.Complete(first.Token));
-        outbox.Disconnected();
+        Assert.Same(first, outbox.Complete(first.Token, accepted: true));
+        outbox.Disconnected(lost: true);
         Assert.Equal(3, outbox.Count);
         outbox.Connected();
         var again = TakeAll(outbox);
@@ -82,17 +88,63 @@ public sealed class OutboxTests
     [Fact]
     public void Complete_UnknownToken_IsNull()
     {
-        var outbox = new Outbox(10, 1000);
-        outbox.Add(Entry(Final, "1"));
-        Assert.Null(outbox.Complete(1));
+        var outbox = Memory(10);
+        Add(outbox, Final, "1");
+        Assert.Null(outbox.Complete(1, accepted: true));
         Assert.Equal(1, outbox.Count);
+    }
+
+    [Fact]
+    public void Disconnected_BrokerMayHaveDied_SendsAgainWhatItAcknowledgedOfLate()
+    {
+        var outbox = Memory(10, keep: TimeSpan.FromSeconds(5));
+        outbox.Connected();
+        Add(outbox, Final, "1");
+        Acknowledge(outbox);
+        _time.Advance(TimeSpan.FromSeconds(4));
+        Add(outbox, Final, "2");
+        Acknowledge(outbox);
+        Add(outbox, Final, "3");
+        outbox.Take();
+        _time.Advance(TimeSpan.FromSeconds(2));
+        outbox.Tick();
+        Assert.Equal(1, outbox.Count);
+
+        outbox.Disconnected(lost: true);
+        outbox.Connected();
+        Assert.Equal(["2", "3"], Texts(TakeAll(outbox)));
+    }
+
+    [Fact]
+    public void Disconnected_BrokerSaidGoodbye_RepeatsOnlyWhatItDidNotAcknowledge()
+    {
+        var outbox = Memory(10, keep: TimeSpan.FromSeconds(5));
+        outbox.Connected();
+        Add(outbox, Final, "1", "2");
+        Acknowledge(outbox);
+        outbox.Disconnected(lost: false);
+        outbox.Connected();
+        Assert.Equal(["2"], Texts(TakeAll(outbox)));
+    }
+
+    [Fact]
+    public void Tick_TooOld_DropsAndCounts()
+    {
+        var outbox = Memory(10);
+        Add(outbox, Final, "1");
+        _time.Advance(TimeSpan.FromHours(20));
+        Add(outbox, Final, "2");
+        _time.Advance(TimeSpan.FromHours(5));
+        outbox.Tick();
+        Assert.Equal([("1", "max_age")], _dropped);
+        Assert.Equal(Some.Now + TimeSpan.FromHours(20), outbox.Oldest);
     }
 
     [Fact]
     public void Bytes_AfterRandomLife_AreThoseOfTheMessages()
     {
         var random = new Random(7);
-        var outbox = new Outbox(20, 200);
+        var outbox = Memory(20, 200, TimeSpan.FromSeconds(5));
         var flying = new List<OutboxEntry>();
         var connected = false;
         for (var i = 0; i < 5000; i++)
@@ -100,7 +152,7 @@ public sealed class OutboxTests
             switch (random.Next(6))
             {
                 case 0 when connected:
-                    outbox.Disconnected();
+                    outbox.Disconnected(random.Next(2) == 0);
                     flying.Clear();
                     connected = false;
                     break;
@@ -111,25 +163,35 @@ public sealed class OutboxTests
                 case 2 when connected && flying.Count > 0:
                     var done = flying[random.Next(flying.Count)];
                     flying.Remove(done);
-                    Assert.NotNull(outbox.Complete(done.Token));
+                    Assert.NotNull(outbox.Complete(done.Token, random.Next(2) == 0));
+                    _time.Advance(TimeSpan.FromSeconds(1));
                     break;
                 case 3 when connected && flying.Count < 8 && outbox.Take() is { } taken:
                     flying.Add(taken);
                     break;
                 default:
-                    outbox.Add(Entry(random.Next(3) switch { 0 => StateA, 1 => StateB, _ => Final }, new('x', random.Next(1, 30))));
+                    Add(outbox, random.Next(3) switch { 0 => StateA, 1 => StateB, _ => Final }, new string('x', random.Next(1, 30)));
                     break;
             }
 
+            outbox.Tick();
             Assert.InRange(outbox.Count, 0, 20 + 8 + 2);
         }
 
-        if (connected) outbox.Disconnected();
+        if (connected) outbox.Disconnected(lost: true);
         outbox.Connected();
         Assert.Equal(outbox.Bytes, TakeAll(outbox).Sum(e => (long)e.Payload.Length));
     }
 
-    private OutboxEntry Entry(MqttTopic topic, string text) => new(++_token, topic, [.. text.Select(c => (byte)c)], null, 0);
+    private Outbox Memory(int messages, long bytes = 1000, TimeSpan keep = default)
+        => new(new() { MemoryMessages = messages, MemoryBytes = bytes, KeepAcknowledged = keep }, _time, null, (entry, reason) => _dropped.Add((Text(entry), reason)));
+
+    private static void Add(Outbox outbox, MqttTopic topic, params string[] texts)
+    {
+        foreach (var text in texts) outbox.Add(topic, Encoding.ASCII.GetBytes(text));
+    }
+
+    private static void Acknowledge(Outbox outbox) => Assert.NotNull(outbox.Complete(outbox.Take()!.Token, accepted: true));
 
     private static List<OutboxEntry> TakeAll(Outbox outbox)
     {
@@ -138,5 +200,7 @@ public sealed class OutboxTests
         return all;
     }
 
-    private static IEnumerable<string> Texts(IEnumerable<OutboxEntry> entries) => entries.Select(e => new string([.. e.Payload.Select(b => (char)b)]));
+    private static string Text(OutboxEntry entry) => Encoding.ASCII.GetString(entry.Payload);
+
+    private static IEnumerable<string> Texts(IEnumerable<OutboxEntry> entries) => entries.Select(Text);
 }

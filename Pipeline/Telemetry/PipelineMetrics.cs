@@ -13,7 +13,7 @@ public sealed class PipelineMetrics
 
     private readonly ConcurrentDictionary<string, byte> _labels = new();
     private readonly Counter<long> _sourceFrames, _sourceBytes, _reconnects, _decodeErrors, _processed, _dropped;
-    private readonly Counter<long> _started, _ended, _revised, _resets, _windows, _mqttMessages, _mqttBytes, _mqttConnects, _sinkDropped, _sinkFailures;
+    private readonly Counter<long> _started, _ended, _revised, _resets, _windows, _mqttMessages, _mqttBytes, _mqttConnects, _mqttDisconnects, _outboxDropped, _outboxErrors, _sinkDropped, _sinkFailures;
     private readonly Histogram<double> _latency, _captureLatency, _stage, _stageQueue, _batch, _mqttPublish;
     private readonly Gauge<long> _up, _state, _active, _mqttConnected, _queueLength, _queueCapacity;
     private readonly Gauge<double> _lastFrame, _finalThrough;
@@ -41,6 +41,9 @@ public sealed class PipelineMetrics
         _mqttMessages = m.CreateCounter<long>("dvis.mqtt.messages", "{message}", "MQTT messages by kind and outcome.");
         _mqttBytes = m.CreateCounter<long>("dvis.mqtt.published", "By", "MQTT payload bytes handed to the client.");
         _mqttConnects = m.CreateCounter<long>("dvis.mqtt.connects", "{connect}", "Connection attempts by outcome.");
+        _mqttDisconnects = m.CreateCounter<long>("dvis.mqtt.disconnects", "{disconnect}", "Connections that ended before we did, by reason.");
+        _outboxDropped = m.CreateCounter<long>("dvis.outbox.dropped", "{message}", "QoS 1 messages given up, by reason.");
+        _outboxErrors = m.CreateCounter<long>("dvis.outbox.disk.errors", "{error}", "Failures of the disk under the outbox, by reason.");
         _mqttPublish = m.CreateHistogram("dvis.mqtt.publish.duration", "s", "From publish to acknowledgement.", null, Buckets(final: false));
         _sinkDropped = m.CreateCounter<long>("dvis.sink.dropped", "{message}", "Messages a full sink queue shed.");
         _sinkFailures = m.CreateCounter<long>("dvis.sink.failures", "{failure}", "Publish calls that threw.");
@@ -85,11 +88,13 @@ public sealed class PipelineMetrics
     {
         foreach (var kind in (ReadOnlySpan<string>)["state", "tracks", "final", "masks", "event"])
         {
-            foreach (var outcome in (ReadOnlySpan<string>)["sent", "acked", "expired", "dropped", "failed"]) MqttMessage(kind, outcome, 0);
+            foreach (var outcome in (ReadOnlySpan<string>)["sent", "resent", "acked", "expired", "dropped", "failed"]) MqttMessage(kind, outcome, 0);
             MqttPublished(kind, 0);
         }
 
         _mqttConnects.Add(0, Tag("reason", "ok"));
+        foreach (var reason in (ReadOnlySpan<string>)["max_age", "max_bytes", "memory_full", "too_large", "refused", "not_authorized", "corrupt", "torn", "unreadable"]) OutboxDropped(reason, 0);
+        OutboxDiskError("disk_full", 0);
     }
 
     public void FrameReceived(string camera, long bytes, double utcSeconds)
@@ -152,7 +157,7 @@ public sealed class PipelineMetrics
     }
 
     /// <param name="kind"><c>state, tracks, final, masks, event</c>.</param>
-    /// <param name="outcome"><c>sent, acked, expired, dropped, failed</c>.</param>
+    /// <param name="outcome"><c>sent, resent, acked, expired, dropped, failed</c>: a message counts once in each but <c>resent</c>.</param>
     public void MqttMessage(string kind, string outcome, long count = 1) => _mqttMessages.Add(count, Tag("kind", kind), Tag("outcome", outcome));
 
     public void MqttPublished(string kind, long bytes) => _mqttBytes.Add(bytes, Tag("kind", kind));
@@ -163,6 +168,18 @@ public sealed class PipelineMetrics
 
     /// <param name="reason"><c>ok</c> or a snake-case reason.</param>
     public void MqttConnect(string reason) => _mqttConnects.Add(1, Tag("reason", reason));
+
+    /// <inheritdoc cref="MqttConnect"/>
+    public void MqttDisconnect(string reason) => _mqttDisconnects.Add(1, Tag("reason", reason));
+
+    /// <param name="reason">
+    /// <c>max_age, max_bytes, memory_full</c>: limits; <c>too_large, refused, not_authorized, quota_exceeded</c>: the broker does not take it;
+    /// <c>corrupt, torn, unreadable</c>: damaged on disk.
+    /// </param>
+    public void OutboxDropped(string reason, long count = 1) => _outboxDropped.Add(count, Tag("reason", reason));
+
+    /// <param name="reason"><c>disk_full, read_only, denied, busy, io_error</c>.</param>
+    public void OutboxDiskError(string reason, long count = 1) => _outboxErrors.Add(count, Tag("reason", reason));
 
     public void SinkDropped(string sink, string reason) => _sinkDropped.Add(1, Tag("sink", sink), Tag("reason", reason));
 

@@ -147,11 +147,12 @@ internal sealed class CameraPublisher
         _client.Publish(topic, Encoding.UTF8.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
     }
 
-    // Durable JSON may be marked as late when it leaves, which makes it longer.
+    // What is durable may be marked as late when it leaves, which makes it longer.
     private int Budget(MqttTopic topic)
         => Math.Min(_options.MaxMessageBytes, _client.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
 
-    private int MaskBudget(MqttTopic topic) => Math.Min(_options.MaxMaskBytes, _client.PayloadLimit(topic));
+    private int MaskBudget(MqttTopic topic)
+        => Math.Min(_options.MaxMaskBytes, _client.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
 
     private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload) => HandOver(topic, payload, null);
 

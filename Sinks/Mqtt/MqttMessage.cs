@@ -14,9 +14,12 @@ public readonly record struct MqttMessage(
         var bytes = 18 + topic.Utf8.Length;
         if (topic.ContentType is { } type) bytes += 3 + type.Length;
         if (userProperties is null) return bytes;
-        foreach (var (name, value) in userProperties) bytes += 5 + Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value);
+        foreach (var property in userProperties) bytes += Length(property);
         return bytes;
     }
+
+    /// <summary>Bytes of a user property.</summary>
+    public static int Length(KeyValuePair<string, string> property) => 5 + Encoding.UTF8.GetByteCount(property.Key) + Encoding.UTF8.GetByteCount(property.Value);
 }
 
 /// <summary>A message from the broker.</summary>

@@ -89,14 +89,32 @@ public sealed class MqttBackoffOptions
     [Range(0.0, 1.0)] public double Jitter { get; set; } = 0.2;
 }
 
-/// <summary>What waits for the broker (section <c>mqtt.outbox</c>): finals, events and state. Provisional results never wait.</summary>
+/// <summary>What waits for the broker (section <c>mqtt.outbox</c>): finals, events and final masks. Provisional results never wait.</summary>
 public sealed class MqttOutboxOptions
 {
-    /// <summary>Messages that may wait; the oldest are dropped and counted.</summary>
-    [Range(1, 10_000_000)] public int MaxMessages { get; set; } = 10_000;
+    /// <summary>Folder of this process alone; empty: <c>$STATE_DIRECTORY/outbox</c>, which systemd gives, and without that memory only.</summary>
+    [FilePath] public string? Path { get; set; }
 
-    /// <summary>Payload bytes that may wait.</summary>
-    [Range(65_536, 1L << 40)] public long MaxBytes { get; set; } = 64L << 20;
+    /// <summary>Bytes that may wait on disk; the oldest messages are dropped and counted. Files may be two MiB larger.</summary>
+    [Range(65_536, 1L << 40)] public long MaxBytes { get; set; } = 256L << 20;
+
+    /// <summary>Messages that have waited longer are dropped and counted.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")] public TimeSpan MaxAge { get; set; } = TimeSpan.FromHours(24);
+
+    /// <summary>What waits is on the disk itself at most so long after it came, so that a power cut loses no more; zero: when the system likes.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")] public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Without a folder, or while its disk fails: messages that may wait in memory; the oldest are dropped and counted.</summary>
+    [Range(1, 10_000_000)] public int MemoryMessages { get; set; } = 10_000;
+
+    /// <summary>Likewise: their payload.</summary>
+    [Range(65_536, 1L << 40)] public long MemoryBytes { get; set; } = 64L << 20;
+
+    /// <summary>
+    /// A broker that is killed loses what it acknowledged and had not saved. Acknowledged messages are therefore kept this long, and sent
+    /// again when the connection breaks meanwhile; zero: never.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")] public TimeSpan KeepAcknowledged { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Messages handed to the broker and not yet acknowledged; the broker's Receive Maximum may lower it.</summary>
     [Range(1, 65_535)] public int InFlight { get; set; } = 32;

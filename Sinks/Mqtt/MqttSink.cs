@@ -25,6 +25,7 @@ public sealed partial class MqttSink : IResultSink
     private readonly NodeTopics _topics;
     private readonly Dictionary<string, CameraPublisher> _cameras = [];
     private readonly Encoders _encoders;
+    private readonly Lock _documents = new(); // the connection's thread makes them again when they must be smaller
     private readonly DateTimeOffset _started;
     private bool _announced;
 
@@ -55,8 +56,8 @@ public sealed partial class MqttSink : IResultSink
     public Task StartAsync(CancellationToken cancel)
     {
         _client.Publish(_topics.Availability, Online, Session);
-        PublishStatus();
-        _client.Publish(_topics.Labels, Documents.Labels(_context.Model, _options.MaxMessageBytes));
+        PublishDocuments();
+        _client.LimitChanged = PublishDocuments;
         foreach (var camera in _cameras.Values) Announce(camera, _started);
         _announced = true;
         RetainedSweep.Start(_client, _topics);
@@ -107,7 +108,8 @@ public sealed partial class MqttSink : IResultSink
             }
             catch (OperationCanceledException) when (limit.IsCancellationRequested)
             {
-                LogUnsent(_client.Outstanding);
+                if (_client.OnDisk) LogUnsentKept(_client.Outstanding);
+                else LogUnsent(_client.Outstanding);
             }
         }
 
@@ -146,12 +148,25 @@ public sealed partial class MqttSink : IResultSink
         PublishStatus();
     }
 
+    private void PublishDocuments()
+    {
+        PublishStatus();
+        lock (_documents) _client.Publish(_topics.Labels, Documents.Labels(_context.Model, Budget(_topics.Labels)));
+    }
+
     private void PublishStatus()
-        => _client.Publish(_topics.Status, Documents.Status(_context, _started, _options.MaxMessageBytes, _options.MaxMaskBytes, _options.MaxMessageBytes));
+    {
+        lock (_documents) _client.Publish(_topics.Status, Documents.Status(_context, _started, _options.MaxMessageBytes, _options.MaxMaskBytes, Budget(_topics.Status)));
+    }
+
+    private int Budget(MqttTopic topic) => Math.Min(_options.MaxMessageBytes, _client.PayloadLimit(topic));
 
     [LoggerMessage(3010, LogLevel.Warning, "{Count} record(s) of camera {Camera} did not fit into a message and were left out.")]
     private partial void LogTooLarge(long count, string camera);
 
-    [LoggerMessage(3011, LogLevel.Warning, "Stopping with {Count} message(s) that the broker has not acknowledged.")]
+    [LoggerMessage(3011, LogLevel.Warning, "Stopping with {Count} message(s) that the broker has not acknowledged; they are lost.")]
     private partial void LogUnsent(int count);
+
+    [LoggerMessage(3013, LogLevel.Warning, "Stopping with {Count} message(s) that the broker has not acknowledged; finals and events are sent at the next start.")]
+    private partial void LogUnsentKept(int count);
 }

@@ -1,46 +1,44 @@
+using Dvis.Streaming.Sinks.Mqtt.Store;
+
 namespace Dvis.Streaming.Sinks.Mqtt;
 
-/// <summary>One QoS 1 message on its way.</summary>
-internal sealed class OutboxEntry(long token, MqttTopic topic, byte[] payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties, long enqueued)
-{
-    public long Token { get; } = token;
-    public MqttTopic Topic { get; } = topic;
-    public byte[] Payload { get; } = payload;
-    public IReadOnlyList<KeyValuePair<string, string>>? UserProperties { get; } = userProperties;
-
-    /// <summary><see cref="TimeProvider.GetTimestamp"/> of its making: from there its expiry runs.</summary>
-    public long Enqueued { get; } = enqueued;
-
-    /// <summary>Timestamp of the last hand-over; 0 before the first.</summary>
-    public long Sent { get; set; }
-
-    /// <summary>It missed the connection it was made for, or was made without one.</summary>
-    public bool Late { get; set; }
-
-    /// <summary>How many QoS 0 messages of each kind stood before it on the connection: its acknowledgement proves them read.</summary>
-    public (long Tracks, long Masks) Proves { get; set; }
-}
-
 /// <summary>
-/// QoS 1 messages in order: handed over and not acknowledged, then waiting. Retained messages are state: only the last of a topic
-/// counts, they are kept to be repeated at every connect, and never wait without a connection. Not thread-safe.
+/// QoS 1 messages in order. Durable ones are written to the store as they come, and only the first that wait are in memory too; without a
+/// store, or while its disk fails, they wait in memory alone. Retained messages are state: only the last of a topic counts, they are kept
+/// to be repeated at every connect, and never wait without a connection. Not thread-safe.
 /// </summary>
-internal sealed class Outbox(int maxMessages, long maxBytes)
+/// <param name="store">Null: memory only. Disposed of here.</param>
+/// <param name="dropped">Told of every message that is given up, and why.</param>
+internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, OutboxStore? store, Action<OutboxEntry, string> dropped) : IDisposable
 {
+    // How much of what waits on disk is in memory, so that a connection is fed from there.
+    private const int Window = 512;
+    private const long WindowBytes = 4 << 20;
+
+    private readonly KeptMessages _kept = new(options.KeepAcknowledged, time);
     private readonly List<OutboxEntry> _inFlight = [];
     private readonly LinkedList<OutboxEntry> _waiting = [];
+    private readonly LinkedList<OutboxEntry> _stranded = []; // after what is on disk only: the disk failed when they came
     private readonly OrderedDictionary<MqttTopic, OutboxEntry> _announced = [];
+    private (int Messages, long Bytes) _memoryOnly;
+    private long _bytes, _waitingBytes, _lastToken, _missed;
     private bool _connected;
 
     /// <summary>Messages not yet acknowledged.</summary>
-    public int Count => _inFlight.Count + _waiting.Count;
+    public int Count => _inFlight.Count + _waiting.Count + _stranded.Count + (store?.Unread ?? 0);
 
-    public long Bytes { get; private set; }
+    /// <summary>Of them; of what is on disk only, with its heads.</summary>
+    public long Bytes => _bytes + (store?.UnreadBytes ?? 0);
 
     public int InFlight => _inFlight.Count;
 
+    public OutboxStore? Store => store;
+
     /// <summary>Timestamp at which the longest unacknowledged message was handed over, or null.</summary>
     public long? OldestSent => _inFlight.Count > 0 ? _inFlight[0].Sent : null;
+
+    /// <summary>When the oldest durable message that is not acknowledged was made, or null.</summary>
+    public DateTimeOffset? Oldest => (_inFlight.Find(e => !e.Topic.Retain) ?? OldestWaiting()?.Value)?.Created;
 
     /// <summary>True when a retained message of this topic stands, or is being cleared.</summary>
     public bool Announces(string topic)
@@ -50,48 +48,55 @@ internal sealed class Outbox(int maxMessages, long maxBytes)
         return false;
     }
 
-    /// <summary>Adds a message and returns those that were dropped for it, oldest first.</summary>
-    public IReadOnlyList<OutboxEntry> Add(OutboxEntry entry)
+    /// <summary>Takes a message, and drops the oldest that are too many for it.</summary>
+    public void Add(MqttTopic topic, byte[] payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties = null)
     {
-        if (entry.Topic.Retain)
+        var entry = new OutboxEntry(++_lastToken, topic, payload, userProperties, time.GetUtcNow(), time.GetTimestamp()) { Late = !_connected };
+        if (topic.Retain)
         {
-            _announced[entry.Topic] = entry;
-            RemoveWaiting(e => e.Topic == entry.Topic);
-            if (!_connected) return [];
+            _announced[topic] = entry;
+            RemoveWaiting(e => e.Topic == topic);
+            if (_connected) Append(_waiting, entry);
+            return;
         }
 
-        entry.Late = !_connected;
-        Append(entry);
-        return Trim();
+        Save();
+        if (store is not null && payload.Length > options.MaxBytes) dropped(entry, "max_bytes");
+        else Keep(entry);
+        Trim();
     }
 
     /// <summary>Everything retained first, as it stands now, then what was not acknowledged, in order.</summary>
     public void Connected()
     {
         _connected = true;
+        Trim();
         for (var i = _announced.Count - 1; i >= 0; i--) Prepend(_announced.GetAt(i).Value);
     }
 
     /// <summary>What was in flight waits again, before the rest.</summary>
-    public void Disconnected()
+    /// <param name="lost">The broker may have died: what it acknowledged of late waits again, too.</param>
+    public void Disconnected(bool lost)
     {
         _connected = false;
-        for (var i = _inFlight.Count - 1; i >= 0; i--)
-        {
-            Bytes -= _inFlight[i].Payload.Length;
-            if (!_inFlight[i].Topic.Retain) Prepend(_inFlight[i]);
-        }
-
+        foreach (var entry in _inFlight) _bytes -= entry.Payload.Length;
+        var kept = lost ? _kept.TakeAll() : [];
+        foreach (var entry in kept.Where(e => e.InMemoryOnly)) CountMemoryOnly(entry, 1);
+        var again = kept.Concat(_inFlight.Where(e => !e.Topic.Retain)).ToList();
         _inFlight.Clear();
+        for (var i = again.Count - 1; i >= 0; i--) Prepend(again[i]);
         RemoveWaiting(e => e.Topic.Retain);
-        foreach (var entry in _waiting) entry.Late = true;
+        foreach (var entry in _waiting.Concat(_stranded)) entry.Late = true;
+        _missed = store?.Last ?? 0;
     }
 
     /// <summary>The next message to hand over, now in flight; null when none waits.</summary>
     public OutboxEntry? Take()
     {
+        if (_waiting.Count == 0) Load();
         if (_waiting.First?.Value is not { } entry) return null;
         _waiting.RemoveFirst();
+        _waitingBytes -= entry.Payload.Length;
         _inFlight.Add(entry);
         return entry;
     }
@@ -101,51 +106,178 @@ internal sealed class Outbox(int maxMessages, long maxBytes)
     {
         _inFlight.Remove(entry);
         _waiting.AddFirst(entry);
+        _waitingBytes += entry.Payload.Length;
     }
 
-    /// <summary>Done, one way or the other. Null when <paramref name="token"/> is not in flight.</summary>
-    public OutboxEntry? Complete(long token)
+    /// <summary>The broker has it, or will not have it. Null when <paramref name="token"/> is not in flight.</summary>
+    /// <param name="accepted">False: it is done with for good.</param>
+    public OutboxEntry? Complete(long token, bool accepted)
     {
         var i = _inFlight.FindIndex(e => e.Token == token);
         if (i < 0) return null;
         var entry = _inFlight[i];
         _inFlight.RemoveAt(i);
-        Bytes -= entry.Payload.Length;
-        // The broker has deleted what was retained there: nothing is left to repeat.
-        if (entry is { Topic.Retain: true, Payload.Length: 0 } && _announced.GetValueOrDefault(entry.Topic) == entry) _announced.Remove(entry.Topic);
+        _bytes -= entry.Payload.Length;
+        if (entry.Topic.Retain)
+        {
+            // The broker has deleted what was retained there: nothing is left to repeat.
+            if (entry.Payload.Length == 0 && _announced.GetValueOrDefault(entry.Topic) == entry) _announced.Remove(entry.Topic);
+            return entry;
+        }
+
+        if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
+        // While the disk fails, memory is for what was never acknowledged.
+        if (accepted && (store is null || !entry.InMemoryOnly)) _kept.Add(entry);
+        else Release(entry);
+        Forget();
         return entry;
     }
 
-    private List<OutboxEntry> Trim()
+    /// <summary>From time to time: what is too old goes, what the disk did not take is offered again, and the next run learns what is done.</summary>
+    public void Tick()
     {
-        List<OutboxEntry>? dropped = null;
-        for (var node = _waiting.First; node is not null && (Count > maxMessages || Bytes > maxBytes);)
-        {
-            var next = node.Next;
-            // State is bounded by its topics, and the last value of a topic must arrive.
-            if (!node.Value.Topic.Retain)
-            {
-                (dropped ??= []).Add(node.Value);
-                Bytes -= node.Value.Payload.Length;
-                _waiting.Remove(node);
-            }
-
-            node = next;
-        }
-
-        return dropped ?? [];
+        Forget();
+        Trim();
+        Save();
+        store?.SaveCursor();
     }
 
-    private void Append(OutboxEntry entry)
+    /// <summary>What is not acknowledged stays on disk for the next run.</summary>
+    public void Dispose()
     {
-        _waiting.AddLast(entry);
-        Bytes += entry.Payload.Length;
+        foreach (var entry in _kept.TakeAll()) Release(entry);
+        Save();
+        store?.Dispose();
+    }
+
+    private void Keep(OutboxEntry entry)
+    {
+        var read = store is { Unread: 0 } && _stranded.Count == 0 && _waiting.Count < Window && _waitingBytes + entry.Payload.Length <= WindowBytes;
+        if (_memoryOnly.Messages == 0 && TryStore(entry, read))
+        {
+            if (read) Append(_waiting, entry);
+            return;
+        }
+
+        CountMemoryOnly(entry, 1);
+        Append(store is { Unread: > 0 } ? _stranded : _waiting, entry);
+    }
+
+    private bool TryStore(OutboxEntry entry, bool read)
+    {
+        if (store is null) return false;
+        var message = new StoredMessage(0, entry.Topic, entry.Payload, entry.UserProperties, entry.Created, entry.Enqueued);
+        while (store.Bytes + RecordCodec.Size(message) > options.MaxBytes && DropOldest())
+        {
+        }
+
+        if (store.TryAppend(message, read && store.Unread == 0) is not { } sequence) return false;
+        entry.Sequence = sequence;
+        if (!_connected) _missed = sequence;
+        return true;
+    }
+
+    /// <summary>Writes what is in memory only, oldest first, if the disk takes it again.</summary>
+    private void Save()
+    {
+        if (store is not { Ready: true } || _memoryOnly.Messages == 0) return;
+        Load();
+        foreach (var entry in _inFlight.Concat(_waiting).Where(e => e.InMemoryOnly).ToList())
+        {
+            if (!TryStore(entry, read: true)) return;
+            CountMemoryOnly(entry, -1);
+        }
+
+        while (_stranded.First?.Value is { } entry)
+        {
+            if (!TryStore(entry, read: false)) return;
+            CountMemoryOnly(entry, -1);
+            _stranded.RemoveFirst();
+            _bytes -= entry.Payload.Length;
+        }
+    }
+
+    /// <summary>Reads from disk until the window is full.</summary>
+    private void Load()
+    {
+        while (store is { Unread: > 0 } && _waiting.Count < Window && _waitingBytes < WindowBytes && store.Read(out var own) is { } m)
+            Append(_waiting, new(++_lastToken, m.Topic, m.Payload, m.UserProperties, m.CreatedUtc, own ? m.Created : Then(m.CreatedUtc)) { Sequence = m.Sequence, Late = !own || m.Sequence <= _missed });
+        if (store is { Unread: > 0 }) return;
+        while (_stranded.First is { } node)
+        {
+            _stranded.RemoveFirst();
+            _waiting.AddLast(node);
+            _waitingBytes += node.Value.Payload.Length;
+        }
+    }
+
+    // Of another run only the wall clock is known, and it may have been set since.
+    private long Then(DateTimeOffset created)
+        => time.GetTimestamp() - (long)(Math.Max(0, (time.GetUtcNow() - created).TotalSeconds) * time.TimestampFrequency);
+
+    private void Trim()
+    {
+        while (OldestWaiting() is { } oldest && time.GetElapsedTime(oldest.Value.Enqueued) > options.MaxAge) Drop(oldest, "max_age");
+        while ((_memoryOnly.Messages > options.MemoryMessages || _memoryOnly.Bytes > options.MemoryBytes) && (Find(_waiting, e => e.InMemoryOnly) ?? _stranded.First) is { } oldest)
+            Drop(oldest, "memory_full");
+    }
+
+    private bool DropOldest()
+    {
+        if (_kept.Take() is { } kept)
+        {
+            Release(kept);
+            return true;
+        }
+
+        if (OldestWaiting() is not { Value.Sequence: > 0 } oldest) return false;
+        Drop(oldest, "max_bytes");
+        return true;
+    }
+
+    private LinkedListNode<OutboxEntry>? OldestWaiting()
+    {
+        if (Find(_waiting, e => !e.Topic.Retain) is { } first) return first;
+        Load();
+        return Find(_waiting, e => !e.Topic.Retain);
+    }
+
+    private void Drop(LinkedListNode<OutboxEntry> node, string reason)
+    {
+        var entry = node.Value;
+        if (node.List == _waiting) _waitingBytes -= entry.Payload.Length;
+        node.List!.Remove(node);
+        _bytes -= entry.Payload.Length;
+        if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
+        Release(entry);
+        dropped(entry, reason);
+    }
+
+    private void Forget()
+    {
+        while (_kept.TakeOld() is { } entry) Release(entry);
+    }
+
+    private void Release(OutboxEntry entry)
+    {
+        if (entry.Sequence > 0) store!.Release(entry.Sequence);
+    }
+
+    private void CountMemoryOnly(OutboxEntry entry, int sign)
+        => _memoryOnly = (_memoryOnly.Messages + sign, _memoryOnly.Bytes + (sign * entry.Payload.Length));
+
+    private void Append(LinkedList<OutboxEntry> list, OutboxEntry entry)
+    {
+        list.AddLast(entry);
+        _bytes += entry.Payload.Length;
+        if (list == _waiting) _waitingBytes += entry.Payload.Length;
     }
 
     private void Prepend(OutboxEntry entry)
     {
         _waiting.AddFirst(entry);
-        Bytes += entry.Payload.Length;
+        _bytes += entry.Payload.Length;
+        _waitingBytes += entry.Payload.Length;
     }
 
     private void RemoveWaiting(Predicate<OutboxEntry> match)
@@ -155,11 +287,19 @@ internal sealed class Outbox(int maxMessages, long maxBytes)
             var next = node.Next;
             if (match(node.Value))
             {
-                Bytes -= node.Value.Payload.Length;
+                _bytes -= node.Value.Payload.Length;
+                _waitingBytes -= node.Value.Payload.Length;
                 _waiting.Remove(node);
             }
 
             node = next;
         }
+    }
+
+    private static LinkedListNode<OutboxEntry>? Find(LinkedList<OutboxEntry> list, Predicate<OutboxEntry> match)
+    {
+        var node = list.First;
+        while (node is not null && !match(node.Value)) node = node.Next;
+        return node;
     }
 }
