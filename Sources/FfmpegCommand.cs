@@ -25,9 +25,17 @@ internal static class FfmpegCommand
     // presentation times stand far above them.
     private static readonly string s_exactTimes = string.Create(CultureInfo.InvariantCulture, $"setts=pts=PTS+{CameraPtsOffset}:dts=N");
 
+    // Containers and streams that hold pictures themselves. Left out is whatever names other files or addresses to open (playlists, scripts,
+    // session descriptions, patterns of file names) or hands the file to a program: a video must not make the decoder read anything else.
+    private const string FileFormats =
+        "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,nut,mxf,gxf,wtv,rm,dv,ivf,obu,av1,h261,h263,h264,hevc,vvc,m4v,mpegvideo,mjpeg,mpjpeg,vc1,vc1test,cavsvideo,avs2,avs3,dirac,dnxhd,dhav,cine,"
+        + "yuv4mpegpipe,gif,apng,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,wav,mp3,aac,flac";
+
+    private const string ListFormats = "concat,image2,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe";
+
     /// <summary>A file: everything that decodes, in order; timestamps in the file's own timebase.</summary>
     public static IReadOnlyList<string> ForFile(string path)
-        => [.. s_common, "-protocol_whitelist", "file", "-i", "file:" + Path.GetFullPath(path), .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1"];
+        => [.. s_common, "-protocol_whitelist", "file", "-format_whitelist", FileFormats, "-i", "file:" + Path.GetFullPath(path), .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1"];
 
     /// <summary>
     /// Pictures, as the list names them. The colours are converted with the chroma at full resolution, which is the nearest ffmpeg comes to
@@ -37,7 +45,7 @@ internal static class FfmpegCommand
     public static IReadOnlyList<string> ForImages(string list)
         =>
         [
-            .. s_common, "-protocol_whitelist", "file", "-f", "concat", "-safe", "0", "-i", list,
+            .. s_common, "-protocol_whitelist", "file", "-format_whitelist", ListFormats, "-f", "concat", "-safe", "0", "-i", list,
             "-sws_flags", "bicubic+full_chroma_int+full_chroma_inp+accurate_rnd", .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1",
         ];
 
@@ -56,8 +64,12 @@ internal static class FfmpegCommand
         [
             .. s_common, "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "500000", "-probesize", "200000",
             "-correct_ts_overflow", "0",
-            "-protocol_whitelist", "rtsp,rtsps,rtp,udp,tcp,tls,crypto", "-allowed_media_types", "video", "-rtsp_transport", transport,
+            "-protocol_whitelist", Protocols(url, transport), "-format_whitelist", "rtsp", "-f", "rtsp", "-allowed_media_types", "video", "-rtsp_transport", transport,
             .. reorder, "-timeout", microseconds, "-i", url, .. s_output, "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1",
         ];
     }
+
+    // What this camera needs and no more, wherever its answers may point.
+    private static string Protocols(string url, string transport)
+        => (url.StartsWith("rtsps:", StringComparison.OrdinalIgnoreCase) ? "tls,tcp" : "tcp") + (transport == "udp" ? ",rtp,udp" : "");
 }

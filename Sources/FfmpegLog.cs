@@ -119,6 +119,8 @@ internal sealed partial class FfmpegLog(Redactor redactor)
 
     private void TakeError(string context, string text)
     {
+        // FfmpegCommand's list; not about the video, and too long to repeat.
+        if (text.StartsWith("Format not on whitelist", StringComparison.Ordinal)) (context, text) = ("", "Format not on whitelist: playlists, scripts and the like are not read");
         var aboutVideo = context.Length > 0 ? !s_connection.Contains(context.Split('#')[0]) : text.StartsWith("Error while decoding", StringComparison.Ordinal);
         text = redactor.Clean(text.Length > 300 ? text[..300] : text);
         if (aboutVideo)
