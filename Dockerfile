@@ -2,7 +2,7 @@
 # Dvis.Streaming in one image: the service, ffmpeg, libmosquitto, ONNX Runtime (CPU), the default model and the sample.
 #
 #   docker build -t dvis-streaming .
-#   docker run --rm -e DVIS__MQTT__SERVERS__0=mqtt://broker -v "$PWD/config.yaml:/etc/dvis/config.yaml:ro" -p 127.0.0.1:8080:8080 dvis-streaming
+#   docker run --rm -e DVIS__MQTT__SERVERS__0=mqtt://broker -v "$PWD/config.yaml:/etc/dvis/config.yaml:ro" dvis-streaming
 #
 # deploy/compose.yaml has it with a broker and Prometheus; deploy/check-dockerfile.sh builds it where no container engine runs.
 
@@ -44,10 +44,9 @@ COPY samples /app/samples
 COPY config.yaml /etc/dvis/
 # Relative paths in config.yaml count from its folder: what it names there by default is found there.
 RUN ln -s /app/Models /app/samples /etc/dvis/
-# Inside a container, the world is the container's network: what is published of it is decided outside.
-ENV DVIS__HTTP__BIND=0.0.0.0:8080 \
-    DVIS__HTTP__ALLOW_REMOTE=true \
-    ASPNETCORE_HTTP_PORTS=
+# HTTP stays on the container's own loopback, where the health check asks. To reach it from outside: DVIS__HTTP__BIND=0.0.0.0:8080 and
+# DVIS__HTTP__TOKEN_FILE with a file that holds the token, such as a secret.
+ENV ASPNETCORE_HTTP_PORTS=
 USER 1654
 WORKDIR /app
 EXPOSE 8080

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -11,11 +12,12 @@ internal static class Endpoints
 {
     private static readonly HealthJson Json = new(new JsonSerializerOptions(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
 
-    public static void Map(WebApplication app, StreamingOptions options, Health health, PrometheusExporter exporter)
+    public static void Map(WebApplication app, CurrentConfig config, Health health, PrometheusExporter exporter)
     {
+        var options = config.Options;
         app.MapGet("/", Task (HttpContext context) => WriteAsync(context, "text/plain; charset=utf-8", Index(options)));
-        app.MapGet("/health/live", Task (HttpContext context) => WriteAsync(context, health.Live()));
-        app.MapGet("/health/ready", Task (HttpContext context) => WriteAsync(context, health.Ready()));
+        app.MapGet(HttpGuard.Live, Task (HttpContext context) => WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Live() : Bare(health.Live())));
+        app.MapGet(HttpGuard.Ready, Task (HttpContext context) => WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Ready() : Bare(health.Ready())));
         if (options.Telemetry.Prometheus)
             app.MapGet("/metrics", async Task (HttpContext context) =>
             {
@@ -27,6 +29,9 @@ internal static class Endpoints
     private static string Index(StreamingOptions options) =>
         $"dvis {BuildInfo.Version}, node {options.Node.Id}\n\n{(options.Telemetry.Prometheus ? "/metrics\n" : "")}/health/live\n/health/ready\n";
 
+    /// <summary>For everyone.</summary>
+    private static HealthReport Bare(HealthReport report) => new(report.Healthy, report.Status, null, []);
+
     private static Task WriteAsync(HttpContext context, HealthReport report)
     {
         context.Response.StatusCode = report.Healthy ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
@@ -36,7 +41,6 @@ internal static class Endpoints
     private static Task WriteAsync(HttpContext context, string type, string text)
     {
         context.Response.ContentType = type;
-        context.Response.Headers.CacheControl = "no-store";
         return context.Response.WriteAsync(text, context.RequestAborted);
     }
 }

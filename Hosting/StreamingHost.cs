@@ -5,6 +5,7 @@ using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -28,8 +29,8 @@ internal static class StreamingHost
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint)) throw new ArgumentException("The configuration was not checked.", nameof(config));
-            kestrel.Listen(endpoint);
-            kestrel.AddServerHeader = false;
+            kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
+            HttpGuard.Limit(kestrel);
         });
 
         builder.Services.AddMetrics();
@@ -52,7 +53,9 @@ internal static class StreamingHost
 
         var app = builder.Build();
         Measure(app.Services);
-        Endpoints.Map(app, options, app.Services.GetRequiredService<Health>(), app.Services.GetRequiredService<PrometheusExporter>());
+        var current = app.Services.GetRequiredService<CurrentConfig>();
+        HttpGuard.Use(app, current, app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(HttpGuard)));
+        Endpoints.Map(app, current, app.Services.GetRequiredService<Health>(), app.Services.GetRequiredService<PrometheusExporter>());
         return app;
     }
 

@@ -56,8 +56,8 @@ internal sealed class HttpOptions
     /// <summary>Address and port; port 0 takes any free one.</summary>
     [Required] public string Bind { get; set; } = "127.0.0.1:8080";
 
-    /// <summary>Says that an address other than loopback is meant: there is no login.</summary>
-    public bool AllowRemote { get; set; }
+    /// <summary>Who sends it (<c>Authorization: Bearer …</c>) may read; needed where others than this machine can connect. Null: everyone may.</summary>
+    [Secret] public string? Token { get; set; }
 }
 
 /// <summary>What is measured (section <c>telemetry</c>).</summary>

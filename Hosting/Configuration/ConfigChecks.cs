@@ -112,8 +112,10 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     {
         if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint))
             Add("http.bind", $"found '{options.Http.Bind}', expected an address and port such as 127.0.0.1:8080");
-        else if (!IPAddress.IsLoopback(endpoint.Address) && !options.Http.AllowRemote)
-            Add("http.bind", $"found '{options.Http.Bind}', which others can reach without a login; expected a loopback address, or http.allow_remote: true");
+        else if (!IPAddress.IsLoopback(endpoint.Address) && options.Http.Token is null && !errors.Has("http.token_file"))
+            Add("http.bind", $"found '{options.Http.Bind}', which others can reach; expected a loopback address, or a token in a file that http.token_file names");
+        if (options.Http.Token is { } token && !Token().IsMatch(token))
+            Add(marks.ContainsKey("http.token_file") ? "http.token_file" : "http.token", "found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + / =, for example from: openssl rand -hex 24");
     }
 
     /// <summary>Asks an option class for what it knows about its own options.</summary>
@@ -142,6 +144,10 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             p = dot < 0 ? "" : p[..dot];
         }
     }
+
+    // RFC 6750, 2.1, of a length that cannot be guessed.
+    [GeneratedRegex(@"^[A-Za-z0-9._~+/=-]{16,256}\z")]
+    private static partial Regex Token();
 
     [GeneratedRegex($"^{Names.Pattern}$")]
     private static partial Regex CameraName();

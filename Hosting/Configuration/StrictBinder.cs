@@ -12,6 +12,12 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
 {
     private const string FileTwin = "_file";
 
+    /// <summary>Keys of former versions, and what to do instead.</summary>
+    private static readonly Dictionary<string, string> Gone = new()
+    {
+        ["http.allow_remote"] = "found a key of former versions; expected http.token_file, which names a file with the token that others must send",
+    };
+
     /// <summary>Where each key that was mentioned stands, for checks over several keys.</summary>
     public Dictionary<string, Mark> Marks { get; } = [];
 
@@ -28,7 +34,7 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
             else if (options.FirstOrDefault(o => o.IsSecret && o.Key + FileTwin == entry.Key) is { } secret)
                 BindFileTwin(section, secret, map, entry, key);
             else
-                errors.Add(entry.KeyMark, key, Unknown(entry.Key, options));
+                errors.Add(entry.KeyMark, key, Gone.GetValueOrDefault(key) ?? Unknown(entry.Key, options));
         }
 
         foreach (var missing in options.Where(o => map.Find(o.Key) is null && o.Property.IsDefined(typeof(RequiredAttribute)) && o.Get(section) is null or ""))

@@ -25,6 +25,27 @@ public sealed class DeployTests
         Assert.DoesNotContain(used, metric => !served.Contains(metric + " ", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("deploy/compose.yaml")]
+    [InlineData("deploy/systemd/dvis.service")]
+    public async Task Environment_OfWhatIsShipped_IsAccepted(string file)
+    {
+        using var folder = new ConfigFolder();
+        var token = folder.Write("http_token", "0123456789abcdef0123456789abcdef");
+        foreach (System.Text.RegularExpressions.Match set in System.Text.RegularExpressions.Regex.Matches(await File.ReadAllTextAsync(Repo.Path(file)), @"(?m)^[^#\n]*?(DVIS__\w+)(?:=|: )(\S+)"))
+            folder.Environment[set.Groups[1].Value] = set.Groups[1].Value.EndsWith("TOKEN_FILE", StringComparison.Ordinal) ? token : set.Groups[2].Value;
+        Assert.NotEmpty(folder.Environment);
+        folder.Load(ConfigFolder.Cameras);
+    }
+
+    [Fact]
+    public async Task PrometheusConfiguration_PleasesPromtool()
+    {
+        Assert.SkipUnless(MosquittoBroker.Executable("promtool") is not null, "promtool is not installed (Debian package prometheus).");
+        var (code, output) = await Tool.RunAsync("promtool", ["check", "config", "--syntax-only", Repo.Path("deploy/compose/prometheus.yml")]);
+        Assert.True(code == 0, output);
+    }
+
     [Fact]
     public async Task SystemdUnit_PleasesItsAnalyzer()
     {

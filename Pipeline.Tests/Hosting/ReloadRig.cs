@@ -22,6 +22,8 @@ internal sealed class ReloadRig : IAsyncDisposable
 
     public IReadOnlyList<(Microsoft.Extensions.Logging.LogLevel Level, int Id, string Text)> Log => _log.Entries;
 
+    public string Address => StreamingHost.Address(_app!);
+
     public RunState State => Services.GetRequiredService<RunState>();
 
     public string Metrics => Encoding.UTF8.GetString(Services.GetRequiredService<PrometheusExporter>().Scrape());
@@ -62,7 +64,7 @@ internal sealed class ReloadRig : IAsyncDisposable
     public async Task<JsonElement> ReadyAsync()
     {
         using var http = new HttpClient();
-        using var response = await http.GetAsync(new Uri(StreamingHost.Address(_app!) + "/health/ready"));
+        using var response = await http.GetAsync(new Uri(Address + "/health/ready"));
         return JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement;
     }
 
