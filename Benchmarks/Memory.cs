@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
 
@@ -15,20 +14,13 @@ internal static class Memory
         await pipeline.RunAsync(marks.Max(), frames =>
         {
             if (!marks.Contains(frames)) return;
-            resident.Add(ResidentMiB());
+            resident.Add(ResidentMemory.Now);
             Console.WriteLine($"{frames,8} frames  {resident[^1]:0.0} MiB resident, {GC.GetGCMemoryInfo().HeapSizeBytes / 1048576.0:0.0} MiB managed, {pipeline.AllocatedMiB:0.0} MiB in pools");
         });
         await pipeline.DisposeAsync();
         var change = (resident[^1] / resident[0] - 1) * 100;
-        var peak = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
-        Console.WriteLine($"peak {long.Parse(peak, CultureInfo.InvariantCulture) / 1024.0:0.0} MiB resident");
+        Console.WriteLine($"peak {ResidentMemory.Peak:0.0} MiB resident");
         Console.WriteLine($"change {change:+0.00;-0.00} %, frames outstanding {pipeline.OutstandingFrames}, tensors outstanding {pipeline.OutstandingTensors}");
         return Math.Abs(change) < 2 && pipeline.OutstandingFrames == 0 && pipeline.OutstandingTensors == 0 ? 0 : 1;
-    }
-
-    private static double ResidentMiB()
-    {
-        var pages = long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1], CultureInfo.InvariantCulture);
-        return pages * Environment.SystemPageSize / 1048576.0;
     }
 }

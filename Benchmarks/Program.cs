@@ -78,6 +78,14 @@ var videoCount = new Option<int>("--videos") { DefaultValueFactory = _ => 10, De
 var clipLength = new Option<int>("--frames") { DefaultValueFactory = _ => 300, Description = "Frames of each." };
 var evaluation = new Command("evaluation", "Writes, reads and scores results as large as those of OVIS.") { videoCount, clipLength };
 evaluation.SetAction(parsed => EvaluationScale.Run(parsed.GetRequiredValue(videoCount), parsed.GetRequiredValue(clipLength)));
+var lengths = new Option<int[]>("--frames") { DefaultValueFactory = _ => [100, 400, 1000], Description = "Lengths of the videos, one evaluation each.", AllowMultipleArgumentsPerToken = true };
+var offline = new Command("offline", "Resident memory of an offline evaluation, by the length of the video; takes 13 MB of disk (TMPDIR) a frame at 864x480.") { model, size, lengths };
+offline.SetAction(async (parsed, _) =>
+{
+    var sides = parsed.GetRequiredValue(size);
+    using var memory = new OfflineMemory(parsed.GetRequiredValue(model), sides[0], sides[1]);
+    foreach (var count in parsed.GetRequiredValue(lengths)) await memory.RunAsync(count);
+});
 var sceneRounds = new Option<int>("--rounds") { DefaultValueFactory = _ => 15, Description = "Measurements of each kind." };
 var scenes = new Command("scenes", "What a panoptic and a semantic frame cost after the graphs, and how near the live rule is to the official one.") { sceneRounds };
 scenes.SetAction(parsed =>
@@ -85,4 +93,4 @@ scenes.SetAction(parsed =>
     using var costs = new SceneCosts();
     costs.Run(parsed.GetRequiredValue(sceneRounds));
 });
-return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, scenes }.Parse(args).InvokeAsync();
+return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes }.Parse(args).InvokeAsync();

@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
+using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Synthetic;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dvis.Streaming.Benchmarks;
+
+/// <summary>
+/// Resident memory of an offline evaluation by the length of the video. The segmenter runs on the first frame of each only; its answers come again with noise on the
+/// queries, because its memory does not depend on the length and its seconds would fill days. All else is what <c>dvis eval</c> runs.
+/// </summary>
+internal sealed class OfflineMemory : IDisposable
+{
+    private const int TopK = 20;
+    private static readonly EvaluationMode[] s_offline = [new(ModeKind.Offline)];
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+    private readonly FirstFrameOnly _segmenter;
+    private readonly TimedModel _attention, _layer;
+    private readonly DvisModels _models;
+
+    /// <param name="width">Of the pictures, and of the network's input.</param>
+    public OfflineMemory(string path, int width, int height)
+    {
+        (Width, Height) = (width, height);
+        var folder = ModelFolder.Open(path);
+        var loaded = DvisModels.Load(folder, "fp32", new RuntimeOptions { Threads = 1 }, ["segmenter", "tracker", "frame_forward", .. RefinerSteps.Graphs], 2, NullLogger.Instance, frugal: true);
+        (_segmenter, _attention, _layer) = (new(loaded.Segmenter), new(loaded.Steps!.Attention), new(loaded.Steps.Layer));
+        var manifest = loaded.Manifest with { Input = loaded.Manifest.Input with { ShorterSide = Math.Min(width, height), LargestSide = Math.Max(width, height) } };
+        _models = new DvisModels(manifest, _segmenter, loaded.Tracker, loaded.FrameForward) { Steps = new RefinerSteps(_attention, _layer, loaded.Steps.Heads) };
+    }
+
+    private int Width { get; }
+
+    private int Height { get; }
+
+    public async Task RunAsync(int frames)
+    {
+        var metrics = new PipelineMetrics(_services.GetRequiredService<IMeterFactory>());
+        using var pool = new FramePool();
+        using var tensors = new TensorPool(keepBytes: 64 << 20);
+        await using var segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, new BatchOptions(), tensors, metrics, TimeProvider.System);
+        var scene = new SyntheticOptions { Width = Width, Height = Height, Frames = frames, Realtime = false };
+        var source = SourceFactory.Create(PipelineRun.Camera, new SourceOptions { Synthetic = scene }, pool, metrics, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
+        _segmenter.Restart();
+        ResidentMemory.ForgetPeak();
+        var (seen, segmented, watch, attention, layer) = (0, 0.0, Stopwatch.StartNew(), _attention.Seconds, _layer.Seconds);
+        var results = await new VideoEvaluator(_models, segmenter, tensors, s_offline, TopK).RunAsync("video", source.ReadAsync(CancellationToken.None), () =>
+        {
+            if (++seen == frames) segmented = ResidentMemory.Peak;
+        }, CancellationToken.None);
+        var runs = ((InstanceResult)results[0]).Tubes.Sum(tube => tube.Masks.Sum(mask => (long)mask.Counts.Length));
+        Console.WriteLine($"{frames,7} frames {Width}x{Height}: {ResidentMemory.Peak:0} MiB resident at most, {segmented:0} before the refiner; result {runs * sizeof(int) / 1048576.0:0} MiB of runs; "
+            + $"{watch.Elapsed.TotalSeconds:0} s, of them attention over time {_attention.Seconds - attention:0} s, the rest of the layers {_layer.Seconds - layer:0} s");
+    }
+
+    public void Dispose()
+    {
+        _models.Dispose();
+        _services.Dispose();
+    }
+
+    private sealed class FirstFrameOnly(IModel model) : IModel
+    {
+        private readonly Random _random = new(1);
+        private float[][]? _answers;
+
+        public string Name => model.Name;
+
+        public IReadOnlyList<TensorSpec> Inputs => model.Inputs;
+
+        public IReadOnlyList<TensorSpec> Outputs => model.Outputs;
+
+        public void Restart() => _answers = null;
+
+        public void Run(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+        {
+            if (_answers is null)
+            {
+                model.Run(inputs, outputs);
+                _answers = [.. outputs.ToArray().Select(output => output.Span.ToArray())];
+                return;
+            }
+
+            for (var i = 0; i < outputs.Length; i++) _answers[i].CopyTo(outputs[i].Span);
+            foreach (ref var value in outputs[0].Span) value += 0.2f * (_random.NextSingle() - 0.5f);
+        }
+
+        public void Dispose() => model.Dispose();
+    }
+}
