@@ -24,6 +24,7 @@ internal sealed class PrecisionLoss(TimeProvider time)
 {
     private static readonly JsonSerializerOptions Written = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private int _frames, _objects, _sameClass, _kept;
+    private readonly MaskBits _expected = new(), _found = new();
     private double _cosine, _iou;
 
     /// <param name="step">Of a video every so-manieth frame is taken.</param>
@@ -83,22 +84,12 @@ internal sealed class PrecisionLoss(TimeProvider time)
             var (label, score) = found.Best(sure[k], m.ClassCount);
             if (label == expected.Best(sure[k], m.ClassCount).Label) _sameClass++;
             if (score >= minScore) _kept++;
-            _iou += IoU(a.AsSpan(k * cells, cells), b.AsSpan(k * cells, cells));
+            _expected.Assign(a.AsSpan(k * cells, cells));
+            _found.Assign(b.AsSpan(k * cells, cells));
+            _iou += _expected.Count + _found.Count == 0 ? 1 : _expected.IoU(_found);
         }
 
         _objects += sure.Length;
-    }
-
-    private static double IoU(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
-    {
-        int both = 0, any = 0;
-        for (var i = 0; i < a.Length; i++)
-        {
-            if (a[i] > 0 && b[i] > 0) both++;
-            if (a[i] > 0 || b[i] > 0) any++;
-        }
-
-        return any == 0 ? 1 : (double)both / any;
     }
 
     private JsonObject Figures(string[] videos) => new()

@@ -40,6 +40,14 @@ public sealed class MaskBits
     /// <summary>True when both are masks of one object; the rule of provisional and of final results.</summary>
     public bool IsDuplicateOf(MaskBits other) => IoU(other) >= DuplicateIoU;
 
+    /// <summary>True when one of <paramref name="taken"/> is of the same object.</summary>
+    public bool IsDuplicateOf(List<MaskBits> taken)
+    {
+        foreach (var other in taken)
+            if (IsDuplicateOf(other)) return true;
+        return false;
+    }
+
     /// <summary>Intersection over union, 0 … 1; 0 when both are empty or the grids differ.</summary>
     public double IoU(MaskBits other)
     {

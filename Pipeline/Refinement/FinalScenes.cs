@@ -19,7 +19,8 @@ internal sealed class FinalScenes
     private readonly bool[] _isThing;
     private readonly MaskReader _masks;
     private readonly SceneBuilder _builder;
-    private readonly List<int> _wanted = [], _order = [], _taken = [];
+    private readonly List<int> _wanted = [], _order = [];
+    private readonly List<MaskBits> _taken = [];
     private readonly List<Claim> _claims = [];
     private readonly HashSet<long> _claimed = [];
     private readonly GatheredTracks _regions = new();
@@ -94,7 +95,7 @@ internal sealed class FinalScenes
         Add(frame, scene);
     }
 
-    /// <summary>Stuff, and of things the first query of each object: tracks that were active come first, then the better score.</summary>
+    /// <summary>Stuff, and of things the query of highest rank of each object.</summary>
     private void Claim(TrackedFrame frame, ReadOnlySpan<float> probabilities)
     {
         _order.Clear();
@@ -110,17 +111,10 @@ internal sealed class FinalScenes
 
         _order.Sort((a, b) => Rank(b).CompareTo(Rank(a)));
         foreach (var row in _order)
-            if (!IsDuplicate(row) && _claimed.Add(_claims[row].Track!.Value)) _taken.Add(row);
-        _claims.RemoveAll(c => c.IsThing && !_taken.Contains(c.Row));
+            if (_masks.Bits(row) is var bits && !bits.IsDuplicateOf(_taken) && _claimed.Add(_claims[row].Track!.Value)) _taken.Add(bits);
+        _claims.RemoveAll(c => c.IsThing && !_taken.Contains(_masks.Bits(c.Row)));
 
-        double Rank(int row) => _claims[row].Score + (frame.Slots[_wanted[row]].State == TrackState.Active ? 1 : 0);
-    }
-
-    private bool IsDuplicate(int row)
-    {
-        foreach (var other in _taken)
-            if (_masks.Bits(other).IsDuplicateOf(_masks.Bits(row))) return true;
-        return false;
+        double Rank(int row) => FinalTracks.Rank(frame, _wanted[row], _claims[row].Score);
     }
 
     private (int ClassId, float Score)? Claims(int slot, ReadOnlySpan<float> probabilities)

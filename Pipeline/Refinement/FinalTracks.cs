@@ -17,7 +17,8 @@ public sealed class FinalTracks
     private readonly MaskReader _masks;
     private readonly int _queries, _classes, _maskChannels;
     private readonly float[] _probabilities, _mean;
-    private readonly List<int> _wanted = [], _order = [], _taken = [];
+    private readonly List<int> _wanted = [], _order = [];
+    private readonly List<MaskBits> _taken = [];
     private readonly GatheredTracks _tracks = new();
     private readonly FinalScenes? _scenes;
 
@@ -90,7 +91,7 @@ public sealed class FinalTracks
         _masks.Load(maskEmbeds, frame.MaskFeatures, CollectionsMarshal.AsSpan(_wanted), frame.Geometry);
         _order.Clear();
         for (var row = 0; row < _wanted.Count; row++) _order.Add(row);
-        _order.Sort((a, b) => Rank(frame, b).CompareTo(Rank(frame, a)));
+        _order.Sort((a, b) => Rank(b).CompareTo(Rank(a)));
         _taken.Clear();
         foreach (var row in _order)
         {
@@ -99,14 +100,17 @@ public sealed class FinalTracks
             if (!_camera.IsPublished(classId)) continue;
             var track = _tracks.Of(frame.Slots[slot].Identity!.Resolve().Number);
             if (track.LastFrame == frame.Info.FrameId) continue;
-            var mask = IsDuplicate(row) ? null : _masks.Encode(row);
-            if (mask is not null) _taken.Add(row);
+            var bits = _masks.Bits(row);
+            var mask = bits.IsDuplicateOf(_taken) ? null : _masks.Encode(row);
+            if (mask is not null) _taken.Add(bits);
             track.Add(
                 mask is null
                     ? new FinalObservation(frame.Info.FrameId, score, false, default, 0, null, null)
                     : new FinalObservation(frame.Info.FrameId, score, true, mask.Box, mask.AreaPx, mask.Mask, _masks.Trace(mask.Mask)),
                 classId, score);
         }
+
+        double Rank(int row) => FinalTracks.Rank(frame, _wanted[row], BestClass(_wanted[row]).Score);
     }
 
     private (int ClassId, float Score) BestClass(int slot)
@@ -114,16 +118,6 @@ public sealed class FinalTracks
         var classes = _probabilities.AsSpan(slot * (_classes + 1), _classes);
         var best = TensorPrimitives.IndexOfMax<float>(classes);
         return (best, classes[best]);
-    }
-
-    private double Rank(TrackedFrame frame, int row)
-        => BestClass(_wanted[row]).Score + (frame.Slots[_wanted[row]].State == TrackState.Active ? 1 : 0);
-
-    private bool IsDuplicate(int row)
-    {
-        foreach (var other in _taken)
-            if (_masks.Bits(other).IsDuplicateOf(_masks.Bits(row))) return true;
-        return false;
     }
 
     private ImmutableArray<FinalTrack> Build(ClipWindow<TrackedFrame> window, int first, int count)
@@ -138,6 +132,9 @@ public sealed class FinalTracks
             return said;
         });
     }
+
+    /// <summary>Of several queries that show one object the highest has it: tracks that were active come first, then the better score.</summary>
+    internal static double Rank(TrackedFrame frame, int slot, float score) => score + (frame.Slots[slot].State == TrackState.Active ? 1 : 0);
 
     internal static long Resolve(TrackedFrame frame, long number)
     {

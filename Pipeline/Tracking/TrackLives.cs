@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Pipeline.Tracking;
@@ -41,7 +42,7 @@ public sealed class TrackLives
     private readonly bool[] _continues;
     private readonly Comparison<Candidate> _byRank;
     private readonly List<TrackLife> _lives = [];
-    private readonly List<Candidate> _accepted = [];
+    private readonly List<MaskBits> _accepted = [];
     private readonly List<EndedTrack> _ended = [];
     private readonly List<IdentityChange> _merges = [];
     private long _numbers;
@@ -96,13 +97,13 @@ public sealed class TrackLives
         candidates.Sort(_byRank);
         foreach (var candidate in candidates)
         {
-            if (IsDuplicate(candidate))
+            if (candidate.Bits.IsDuplicateOf(_accepted))
             {
                 if (_continues[candidate.Slot] && _slots[candidate.Slot] is { } second) second.Suppressed = true;
                 continue;
             }
 
-            _accepted.Add(candidate);
+            _accepted.Add(candidate.Bits);
             Claim(frame, seconds, candidate, probabilities.Slice(candidate.Slot * (_classes + 1), _classes), embeds.Slice(candidate.Slot * _channels, _channels));
         }
 
@@ -126,13 +127,6 @@ public sealed class TrackLives
         TrackState.Tentative => 1,
         _ => 0,
     };
-
-    private bool IsDuplicate(Candidate candidate)
-    {
-        foreach (var other in _accepted)
-            if (other.Bits.IsDuplicateOf(candidate.Bits)) return true;
-        return false;
-    }
 
     private void Claim(FrameInfo frame, double seconds, Candidate candidate, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embedding)
     {
