@@ -3,6 +3,7 @@ using Dvis.Streaming.Pipeline.Evaluation;
 using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
 using Dvis.Streaming.Pipeline.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;

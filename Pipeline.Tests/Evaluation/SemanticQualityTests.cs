@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;

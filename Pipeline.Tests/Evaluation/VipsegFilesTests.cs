@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
@@ -50,7 +51,7 @@ public sealed class VipsegFilesTests : IDisposable
             """{"annotations":[{"video_id":"v","annotations":[{"file_name":"0.jpg","segments_info":[{"id":300,"category_id":1,"iscrowd":0,"area":3,"bbox":[1,0,2,2]}]}]},{"video_id":"w","annotations":[]}]}""",
             File.ReadAllText(_temp.Path("out/pred.json")));
         byte[] pixels = [0, 0, 0, 44, 1, 0, 44, 1, 0, 0, 0, 0, 44, 1, 0, 0, 0, 0];
-        Assert.Equal(pixels, PngReader.Read(_temp.Path("out/pan_pred/v/0.png")).Pixels);
+        Assert.Equal(pixels, LabelMapFile.Read(_temp.Path("out/pan_pred/v/0.png")).Pixels);
     }
 
     [Theory]

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Sources;
 using Dvis.Streaming.Pipeline.Tests.Support;
 

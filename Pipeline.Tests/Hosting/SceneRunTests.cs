@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Dvis.Streaming.Hosting;
 using Dvis.Streaming.Hosting.Running;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Masks;
 using Dvis.Streaming.Pipeline.Tests.Sinks;
 using Dvis.Streaming.Pipeline.Tests.Support;

@@ -1,8 +1,8 @@
-using Dvis.Streaming.Pipeline.Evaluation;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Tests.Masks;
 using Dvis.Streaming.Sinks.Payloads;
 using Dvis.Streaming.Sinks.Protos;
+using PngReader = Dvis.Streaming.Pipeline.Masks.PngReader;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks;
 

@@ -4,6 +4,7 @@ using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
 using Dvis.Streaming.Pipeline.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Tests.Hosting;

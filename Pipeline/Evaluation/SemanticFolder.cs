@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Masks;
+
 namespace Dvis.Streaming.Pipeline.Evaluation;
 
 /// <summary>A folder of semantic maps: <c>VIDEO/FRAME.png</c> as results are, or <c>VIDEO/mask/FRAME.png</c> as VSPW stores its truth. Frames are in the order of their names.</summary>
@@ -24,7 +26,7 @@ public sealed class SemanticFolder
     public PngImage Map(string video, string frame)
     {
         var path = Path.Combine(Folder(video), frame);
-        var map = PngReader.Read(path);
+        var map = LabelMapFile.Read(path);
         return map.Channels == 1 ? map : throw new EvaluationException($"{path}: found a picture of {map.Channels} channels, expected one with the class of each pixel.");
     }
 

@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Masks;
+
 namespace Dvis.Streaming.Pipeline.Evaluation;
 
 /// <summary>Mean IoU and video consistency of semantic maps, as the VSPW evaluator computes them. Frames are added one by one, video by video.</summary>

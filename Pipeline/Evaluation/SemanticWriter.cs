@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Masks;
+
 namespace Dvis.Streaming.Pipeline.Evaluation;
 
 /// <summary>Writes semantic maps as the VSPW server takes them: <c>VIDEO/FRAME.png</c>, gray, the class a pixel, 255 for none.</summary>

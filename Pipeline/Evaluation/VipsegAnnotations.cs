@@ -52,7 +52,7 @@ internal sealed class VipsegAnnotations(JsonElements file, string maps) : IDispo
 
     private static PanopticFrame Map(string path, List<PanopticSegment> segments)
     {
-        var image = PngReader.Read(path);
+        var image = LabelMapFile.Read(path);
         if (image.Channels < 3) throw new EvaluationException($"{path}: found a picture of {image.Channels} channel{(image.Channels == 1 ? "" : "s")}, expected RGB with the segment's id as R + 256 G + 65536 B.");
         var ids = new int[image.Width * image.Height];
         for (var (i, at) = (0, 0); i < ids.Length; i++, at += image.Channels) ids[i] = image.Pixels[at] | image.Pixels[at + 1] << 8 | image.Pixels[at + 2] << 16;

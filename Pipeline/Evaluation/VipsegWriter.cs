@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Pipeline.Evaluation;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Sinks.Payloads;

@@ -1,5 +1,6 @@
 using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Pipeline.Evaluation.Running;
 

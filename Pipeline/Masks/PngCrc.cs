@@ -1,4 +1,4 @@
-namespace Dvis.Streaming.Pipeline.Evaluation;
+namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>CRC-32 of PNG chunks (ISO 3309, reflected, polynomial 0xEDB88320).</summary>
 internal static class PngCrc

@@ -1,4 +1,4 @@
-namespace Dvis.Streaming.Pipeline.Evaluation;
+namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>A decoded PNG.</summary>
 /// <param name="Channels">1 gray or palette index, 2 gray and alpha, 3 RGB, 4 RGBA.</param>

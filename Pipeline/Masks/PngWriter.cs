@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 
-namespace Dvis.Streaming.Pipeline.Evaluation;
+namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>Writes label maps as PNG: 8 bits a sample, gray, indices of a palette, RGB or RGBA.</summary>
 public static class PngWriter

@@ -2,9 +2,10 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
+namespace Dvis.Streaming.Pipeline.Tests.Masks;
 
 /// <summary>PNG in and out: every kind that label maps come in, every filter, and nothing that is damaged.</summary>
 public sealed class PngTests
@@ -120,7 +121,7 @@ public sealed class PngTests
     {
         using var folder = new TempFolder();
         File.WriteAllText(folder.Path("x.png"), "GIF89a");
-        Assert.Equal($"{folder.Path("x.png")}: the picture cannot be read: it is no PNG.", Assert.Throws<EvaluationException>(() => PngReader.Read(folder.Path("x.png"))).Message);
+        Assert.Equal($"{folder.Path("x.png")}: the picture cannot be read: it is no PNG.", Assert.Throws<EvaluationException>(() => LabelMapFile.Read(folder.Path("x.png"))).Message);
     }
 
     private static byte[] Png(int width, int height, int depth, int type, byte[] rows, byte[]? palette = null, int interlace = 0, int pieces = 1, bool note = false)

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Numerics.Tensors;
 
-namespace Dvis.Streaming.Pipeline.Evaluation;
+namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
 /// Reads what label maps are stored as: gray and palette of 1 to 8 bits, RGB and alpha of 8, not interlaced. Strict: checksums, order and
@@ -18,19 +18,6 @@ public static class PngReader
     private const int Gray = 0, Rgb = 2, Indexed = 3, GrayAlpha = 4, RgbAlpha = 6;
 
     private static ReadOnlySpan<byte> Signature => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a];
-
-    /// <exception cref="EvaluationException">Not readable, damaged, or of a kind that is not read; names the file.</exception>
-    public static PngImage Read(string path)
-    {
-        try
-        {
-            return Decode(File.ReadAllBytes(path));
-        }
-        catch (Exception e) when (e is FormatException or IOException or UnauthorizedAccessException)
-        {
-            throw new EvaluationException($"{path}: the picture cannot be read: {e.Message.TrimEnd('.')}.", e);
-        }
-    }
 
     /// <exception cref="FormatException">Damaged, or of a kind that is not read; says why.</exception>
     public static PngImage Decode(ReadOnlySpan<byte> file)
