@@ -37,6 +37,20 @@ public abstract class EvaluationData : IDisposable
 
     public abstract void Dispose();
 
+    /// <summary>What is read of an opened truth; when that fails, the truth is closed.</summary>
+    private protected static T ReadOrClose<T>(IDisposable truth, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch
+        {
+            truth.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>The picture of a frame whose map or name is given, of whatever format there is.</summary>
     private protected static string Picture(string folder, string name)
     {

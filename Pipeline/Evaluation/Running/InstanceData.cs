@@ -11,17 +11,8 @@ public sealed class InstanceData : EvaluationData
     public InstanceData(string path, string images, ModelManifest manifest)
     {
         _truth = YtvisTruth.Open(path);
-        try
-        {
-            Map = ClassMap.Create(manifest.Classes, _truth.Categories, path);
-            if (_truth.Videos.FirstOrDefault(v => v.FileNames.Count == 0) is { } unnamed) throw new EvaluationException($"{path}: video {unnamed.Id} names no pictures (file_names).");
-            Videos = [.. _truth.Videos.Select(v => new VideoPictures($"video {v.Id}", [.. v.FileNames.Select(name => Path.Combine(images, name))]))];
-        }
-        catch
-        {
-            _truth.Dispose();
-            throw;
-        }
+        Map = ReadOrClose(_truth, () => ClassMap.Create(manifest.Classes, _truth.Categories, path));
+        Videos = ReadOrClose(_truth, () => Pictures(_truth, path, images));
     }
 
     public override IReadOnlyList<VideoPictures> Videos { get; }
@@ -34,6 +25,12 @@ public sealed class InstanceData : EvaluationData
     public override ModeScorer CreateScorer(string? folder, bool scores) => new InstanceScorer(_truth, Map, folder, scores);
 
     public override void Dispose() => _truth.Dispose();
+
+    private static VideoPictures[] Pictures(YtvisTruth truth, string path, string images)
+    {
+        if (truth.Videos.FirstOrDefault(v => v.FileNames.Count == 0) is { } unnamed) throw new EvaluationException($"{path}: video {unnamed.Id} names no pictures (file_names).");
+        return [.. truth.Videos.Select(v => new VideoPictures($"video {v.Id}", [.. v.FileNames.Select(name => Path.Combine(images, name))]))];
+    }
 }
 
 /// <summary>Scores and writes instances. Where the data set groups its objects by occlusion (OVIS), each group is scored too.</summary>

@@ -12,16 +12,7 @@ public sealed class PanopticData : EvaluationData
     public PanopticData(string path, string images, ModelManifest manifest)
     {
         _truth = VipsegTruth.Open(path);
-        try
-        {
-            _map = ClassMap.Create(manifest.Classes, _truth.Categories, path);
-        }
-        catch
-        {
-            _truth.Dispose();
-            throw;
-        }
-
+        _map = ReadOrClose(_truth, () => ClassMap.Create(manifest.Classes, _truth.Categories, path));
         Videos = [.. _truth.Videos.Select(v => new VideoPictures($"video {v.Id}", [.. v.Pictures.Select(p => Picture(Path.Combine(images, v.Id), p))]))];
     }
 
