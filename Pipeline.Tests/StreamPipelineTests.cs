@@ -65,6 +65,21 @@ public sealed class StreamPipelineTests
         static async ValueTask Yield() => await Task.Yield();
     }
 
+    /// <summary>Overload: a source that always has the next frame already must not keep the stages from their work.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task RunAsync_LiveSourceThatNeverWaits_GetsResults()
+    {
+        await using var rig = new PipelineRig(_fake.Models());
+        using var stop = new CancellationTokenSource();
+        var running = Task.Run(() => rig.RunAsync(Source(rig, null, live: true), stop: stop.Token));
+
+        await Eventually.TrueAsync(() => rig.Published.Provisionals.Length >= 20);
+        await stop.CancelAsync();
+        await running;
+
+        Assert.True(rig.Camera.Measured.Of("dvis.frames.dropped", "reason=queue_full").Sum() > 0);
+    }
+
     [Fact]
     public async Task RunAsync_SegmenterFails_ThrowsItAndFinishesWhatCameBefore()
     {

@@ -38,7 +38,7 @@ public sealed class StreamPipeline(
         using var refining = new RefineStage(camera, () => drops && tracked.Count >= camera.Refiner.Stride, drops ? camera.Refiner.MaxDelay : null, logger);
         await Stage.WhenAllAsync(
             stopping,
-            CaptureAsync(captured, stopping.Token),
+            Task.Run(() => CaptureAsync(captured, stopping.Token), CancellationToken.None), // a source that is always behind never waits
             Task.Run(() => Stage.RunAsync(captured, new SegmentStage(camera, segmenting, drops ? queue.MaxAge : null).RunAsync, segmented), CancellationToken.None),
             Task.Run(() => Stage.RunAsync(segmented, tracking.RunAsync, tracked), CancellationToken.None),
             Task.Run(() => Stage.RunAsync(tracked, refining.RunAsync), CancellationToken.None));

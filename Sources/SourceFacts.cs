@@ -21,7 +21,8 @@ internal sealed class SourceFacts
     /// <summary>Takes over what the decoder has reported so far.</summary>
     public void Update(FfmpegLog log)
     {
-        if (!ReferenceEquals(log, _log)) (_log, _counted) = (log, 0);
+        // Another session may have another codec.
+        if (!ReferenceEquals(log, _log)) (_log, _counted, Codec, NominalFps) = (log, 0, null, null);
         if (Codec is null || NominalFps is null) (Codec, NominalFps) = (log.Codec, log.NominalFps);
         var errors = log.DecodeErrors;
         DecodeErrors += errors - _counted;

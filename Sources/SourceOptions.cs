@@ -40,7 +40,7 @@ public sealed class SourceOptions : IValidatableObject
     [Range(0.0, 1000.0)] public double MaxFps { get; set; }
 
     /// <summary>A live frame out of a backlog is dropped when it is older than this on arrival (<c>queue.max_age</c>); null: none is.</summary>
-    public TimeSpan? MaxAge { get; set; }
+    public TimeSpan? MaxAge { get; set; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Login for <see cref="Url"/>; takes the place of one that stands in it.</summary>
     [Secret] public string? Username { get; set; }

@@ -48,12 +48,10 @@ internal sealed class RtspServer : IAsyncDisposable
     }
 
     /// <summary>Keeps its connections open and sends nothing any more.</summary>
-    public async Task FreezeAsync()
-    {
-        using var kill = Process.Start("sh", ["-c", $"kill -STOP {_process.Id}"]);
-        await kill.WaitForExitAsync();
-        Assert.Equal(0, kill.ExitCode);
-    }
+    public Task FreezeAsync() => SignalAsync("STOP");
+
+    /// <summary>Goes on where it was frozen.</summary>
+    public Task ThawAsync() => SignalAsync("CONT");
 
     /// <summary>Gone without a word, as when its plug is pulled.</summary>
     public async ValueTask DisposeAsync()
@@ -61,6 +59,13 @@ internal sealed class RtspServer : IAsyncDisposable
         if (!_process.HasExited) _process.Kill(entireProcessTree: true);
         await _process.WaitForExitAsync();
         _process.Dispose();
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("sh", ["-c", $"kill -{signal} {_process.Id}"]);
+        await kill.WaitForExitAsync();
+        Assert.Equal(0, kill.ExitCode);
     }
 
     public static int FreePort()

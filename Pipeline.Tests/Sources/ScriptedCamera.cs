@@ -149,10 +149,22 @@ internal sealed class ScriptedCamera : IAsyncDisposable
             }
         }
 
+        /// <summary>Pictures at their pace until <paramref name="enough"/>; gives the timestamp of the last.</summary>
+        public async Task<long> PlayUntilAsync(Task enough, long timestamp = 90_000)
+        {
+            while (!enough.IsCompleted)
+            {
+                await SendAsync(timestamp += 3600);
+                await Task.Delay(TimeSpan.FromMilliseconds(40), TimeProvider.System, stop);
+            }
+
+            return timestamp;
+        }
+
         /// <summary>The first half of the next picture and nothing after it.</summary>
         public Task SendHalfAsync(long timestamp)
         {
-            var packet = Packet(pictures.Pictures[_next][^1], timestamp, true, 96);
+            var packet = Packet(pictures.Pictures[_next % pictures.Pictures.Count][^1], timestamp, true, 96);
             return _stream.WriteAsync(packet.AsMemory(0, packet.Length / 2), stop).AsTask();
         }
 

@@ -42,7 +42,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>Wait before each chunk is passed on, in both directions.</summary>
     public TimeSpan Latency { get; set; }
 
-    /// <summary>Towards the client; 0: no limit.</summary>
+    /// <summary>In each direction; 0: no limit.</summary>
     public int BytesPerSecond { get; set; }
 
     /// <summary>Ends each connection when so many bytes have gone to the client; null: never.</summary>
@@ -115,10 +115,10 @@ internal sealed class FaultProxy : IAsyncDisposable
     {
         while (true)
         {
-            TcpClient client;
+            Socket client;
             try
             {
-                client = await listener.AcceptTcpClientAsync(_stop.Token);
+                client = await listener.AcceptSocketAsync(_stop.Token);
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
             {
@@ -126,7 +126,7 @@ internal sealed class FaultProxy : IAsyncDisposable
             }
 
             Interlocked.Increment(ref _accepted);
-            var pair = new Pair(client, new TcpClient());
+            var pair = new Pair(client, new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
             lock (_gate) _pairs.Add(pair);
             _ = RunAsync(pair);
         }
@@ -139,7 +139,8 @@ internal sealed class FaultProxy : IAsyncDisposable
             while (_fault == Fault.HalfOpen) await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, _stop.Token);
             await pair.Server.ConnectAsync(_target, _stop.Token);
             pair.Client.NoDelay = pair.Server.NoDelay = true;
-            var (client, server) = (pair.Client.GetStream(), pair.Server.GetStream());
+            using var client = new NetworkStream(pair.Client);
+            using var server = new NetworkStream(pair.Server);
             await Task.WhenAny(PumpAsync(client, server, toClient: false), PumpAsync(server, client, toClient: true));
         }
         catch (Exception e) when (e is SocketException or IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
@@ -159,7 +160,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         long passed = 0;
         while (true)
         {
-            var slow = toClient && BytesPerSecond > 0;
+            var slow = BytesPerSecond > 0;
             var read = await from.ReadAsync(buffer.AsMemory(0, slow ? Math.Clamp(BytesPerSecond / 20, 1, buffer.Length) : buffer.Length), _stop.Token);
             while (_fault == Fault.HalfOpen) await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, _stop.Token);
             if (read == 0) return;
@@ -181,11 +182,11 @@ internal sealed class FaultProxy : IAsyncDisposable
         foreach (var pair in pairs) pair.End(reset);
     }
 
-    private sealed record Pair(TcpClient Client, TcpClient Server)
+    private sealed record Pair(Socket Client, Socket Server)
     {
         public void End(bool reset)
         {
-            foreach (var side in (TcpClient[])[Client, Server])
+            foreach (var side in (Socket[])[Client, Server])
             {
                 try
                 {

@@ -81,6 +81,9 @@ internal sealed class MosquittoBroker : IAsyncDisposable
         process.Dispose();
     }
 
+    /// <summary>For example <c>STOP</c>, which keeps the connections and says nothing any more.</summary>
+    public Task SignalAsync(string signal) => RunAsync("sh", "-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {_process!.Id}"));
+
     /// <summary>How command-line clients get in.</summary>
     public string[] ClientArguments() =>
     [

@@ -20,11 +20,16 @@ internal sealed class MqttSubscriber : IAsyncDisposable
     private readonly Process _process;
     private readonly Task _reading;
 
+    private int _subscribed;
+
     private MqttSubscriber(Process process)
     {
         _process = process;
         _reading = ReadAsync();
     }
+
+    /// <summary>How often it has subscribed: again when the broker was away.</summary>
+    public int Subscribed => Volatile.Read(ref _subscribed);
 
     public IReadOnlyList<ReceivedMessage> Received
     {
@@ -59,6 +64,16 @@ internal sealed class MqttSubscriber : IAsyncDisposable
         return On(topicEnd).Last(m => m.Text == text);
     }
 
+    /// <summary>Waits until nothing has come for a while: what was on its way is here.</summary>
+    public async Task SettledAsync()
+    {
+        for (var (count, quiet) = (-1, 0); quiet < 5; quiet++)
+        {
+            if (count != Received.Count) (count, quiet) = (Received.Count, 0);
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited) _process.Kill();
@@ -73,6 +88,7 @@ internal sealed class MqttSubscriber : IAsyncDisposable
             var fields = line.Split('|');
             if (fields[0] == MosquittoBroker.ReadyTopic)
             {
+                Interlocked.Increment(ref _subscribed);
                 _ready.TrySetResult();
                 continue;
             }

@@ -26,8 +26,8 @@ public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
         if (last is null) return Begin("start");
         var elapsed = time.GetElapsedTime(last.ReceivedTicks, frame.ReceivedTicks);
         var media = frame.Timebase.ToSeconds(frame.Pts) - last.Timebase.ToSeconds(last.Pts);
-        if (frame.Session != last.Session) return Begin("source_restarted");
         if (frame.Width != last.Width || frame.Height != last.Height) return Begin("resolution_change");
+        if (frame.Session != last.Session) return Begin("source_restarted");
         // When a file's frames arrive says how fast they are read, and nothing about the scene.
         var file = frame.Capture.Source is ClockSource.FileMtime or ClockSource.FilePts;
         if (!file && elapsed > resetAfterGap) return Begin("gap");
