@@ -23,7 +23,7 @@ internal sealed class FaultRun : IAsyncDisposable
     private readonly List<IAsyncDisposable> _owned = [];
     private readonly List<string> _notes = [];
     private WebApplication? _app;
-    private int _mark;
+    private int _mark, _late;
     private long _since;
 
     public MosquittoBroker Broker { get; private set; } = null!;
@@ -62,6 +62,13 @@ internal sealed class FaultRun : IAsyncDisposable
         return part;
     }
 
+    /// <inheritdoc cref="Own"/>
+    public T OwnPart<T>(T part) where T : IDisposable
+    {
+        _owned.Add(new Disposal(part));
+        return part;
+    }
+
     public async Task StartBrokerAsync(string[]? settings = null, (string User, string Password)? login = null)
     {
         Broker = Own(await MosquittoBroker.StartAsync(settings, login));
@@ -97,6 +104,9 @@ internal sealed class FaultRun : IAsyncDisposable
     public void Now() => (_mark, _since) = (Heard.Received.Count, Stopwatch.GetTimestamp());
 
     public void Note(string what) => _notes.Add(what);
+
+    /// <summary>At the end so many finals and events must have come late, and have said so.</summary>
+    public void ExpectLate(int messages) => _late = messages;
 
     public IEnumerable<ReceivedMessage> Since(string topicEnd) => Heard.Received.Skip(_mark).Where(m => m.Topic.EndsWith(topicEnd, StringComparison.Ordinal));
 
@@ -141,6 +151,13 @@ internal sealed class FaultRun : IAsyncDisposable
         if (_app is not null) await StopAppAsync();
         else if (Process is { Running: true }) await Process.EndAsync();
         await Heard.WaitTextAsync("/availability", "offline");
+        if (_late > 0)
+        {
+            var late = Heard.Received.Count(m => m.Text.StartsWith("{\"historical\":true,", StringComparison.Ordinal));
+            Assert.InRange(late, _late, int.MaxValue);
+            Note(string.Create(CultureInfo.InvariantCulture, $"connected again; {late} messages came late and say so"));
+        }
+
         Observe(drops);
         Lost = Heard.On("/tracks/final").Count == 0 ? null : QoS1Audit.Lost(Heard.Received);
         Assert.Equal(0, Lost ?? 0);
@@ -221,4 +238,13 @@ internal sealed class FaultRun : IAsyncDisposable
         http: { bind: '127.0.0.1:0' }
         logging: { level: error }
         """;
+
+    private sealed class Disposal(IDisposable part) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            part.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
 }
