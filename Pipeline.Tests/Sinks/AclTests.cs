@@ -24,6 +24,7 @@ public sealed class AclTests
         await rig.Sink.FlushAsync(default);
         Assert.Equal(0, rig.Metrics.Sum("dvis.mqtt.messages", "outcome=acked"));
         Assert.NotEqual(0, rig.Metrics.Sum("dvis.mqtt.messages", "outcome=failed"));
+        Assert.NotEqual(0, rig.Metrics.Sum("dvis.outbox.dropped", "reason=not_authorized"));
     }
 
     private static Task<MosquittoBroker> BrokerAsync(string user)

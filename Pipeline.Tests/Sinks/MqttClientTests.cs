@@ -13,12 +13,15 @@ public sealed class MqttClientTests : IAsyncDisposable
 
     private readonly ManualTime _time = new();
     private readonly MetricProbe _metrics = new();
-    private readonly ObedientTransport _broker = new();
+    private readonly ObedientTransport _broker;
     private readonly LogProbe<MqttSink> _log = new();
     private readonly MqttClient _client;
 
     public MqttClientTests()
-        => _client = new(new() { Outbox = { InFlight = 3 } }, _broker, new(State, [], []), _metrics.Metrics, _time, _log);
+    {
+        _broker = new(_time);
+        _client = new(new() { Outbox = { InFlight = 3 } }, _broker, new(State, [], []), _metrics.Metrics, _time, _log);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -100,6 +103,29 @@ public sealed class MqttClientTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task SessionTakenOver_AgainAndAgain_BacksOffAndIsLoggedOnce()
+    {
+        // Last will flapping: two with one client id throw each other out; each stays for as long as the other pauses.
+        await ConnectAsync();
+        for (var pause = 1; pause <= 16; pause *= 2)
+        {
+            var connections = _broker.Connections;
+            _time.Advance(TimeSpan.FromSeconds(40));
+            var closed = _time.GetUtcNow();
+            _broker.Listener!.Closed(new(MqttFault.SessionTakenOver, "reason 0x8E"));
+            await Eventually.TrueAsync(() =>
+            {
+                _time.Advance(TimeSpan.FromSeconds(0.25));
+                return _broker.Connections > connections;
+            });
+            // Chance takes at most a fifth off.
+            Assert.True(_broker.Connected - closed >= TimeSpan.FromSeconds(0.8 * pause), $"{_broker.Connected - closed} instead of {pause} s");
+        }
+
+        Assert.Single(_log.Entries, e => e.Text.Contains("SessionTakenOver", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Acknowledge_FromAFormerConnection_IsIgnored()
     {
         await ConnectAsync();
@@ -137,7 +163,7 @@ public sealed class MqttClientTests : IAsyncDisposable
     private static byte[] Json(string value) => Encoding.UTF8.GetBytes($"{{\"v\":\"{value}\"}}");
 
     /// <summary>Accepts everything and answers when told.</summary>
-    private sealed class ObedientTransport : IMqttTransport, IMqttConnection
+    private sealed class ObedientTransport(TimeProvider time) : IMqttTransport, IMqttConnection
     {
         private readonly List<(MqttMessage Message, long Token)> _published = [];
 
@@ -145,11 +171,14 @@ public sealed class MqttClientTests : IAsyncDisposable
 
         public int Connections { get; private set; }
 
+        /// <summary>When the last connection was made.</summary>
+        public DateTimeOffset Connected { get; private set; }
+
         public IReadOnlyList<MqttMessage> Published => [.. _published.Select(p => p.Message)];
 
         public Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener, CancellationToken cancel)
         {
-            (Listener, Connections) = (listener, Connections + 1);
+            (Listener, Connected, Connections) = (listener, time.GetUtcNow(), Connections + 1);
             return Task.FromResult(new MqttConnectResult(this, new(MqttFault.Ok, "")));
         }
 

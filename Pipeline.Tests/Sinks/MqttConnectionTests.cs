@@ -101,31 +101,36 @@ public sealed class MqttConnectionTests
         await rig.Sink.FlushAsync(default);
     }
 
-    [Fact]
-    public async Task ConnectAsync_TlsUnknownAuthority_IsRefusedByUs()
+    [Theory]
+    [InlineData("localhost", 2045, "another", "tls_unknown_ca", "is signed by CN=dvis test authority, which is not trusted")]
+    [InlineData("localhost", 2045, "system", "tls_unknown_ca", "is signed by CN=dvis test authority, which is not trusted")]
+    [InlineData("broker.example", 2045, "its own", "tls_wrong_host", "the certificate is for broker.example, not for localhost")]
+    [InlineData("localhost", 2021, "its own", "tls_expired", "its own holds from 2020-01-01 to 2021-01-01")]
+    public async Task ConnectAsync_TlsWithABadCertificate_IsRefusedByUsAndSaysWhy(string host, int expires, string trusted, string reason, string says)
     {
-        await using var broker = await TlsBrokerAsync("localhost");
+        await using var broker = await TlsBrokerAsync(host, new DateTimeOffset(expires, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        var url = $"mqtts://localhost:{broker.Broker.Port}";
         using var other = new TempFolder();
         TestCertificates.Write(other.Root, "localhost");
-        await using var rig = new MqttRig($"mqtts://localhost:{broker.Broker.Port}", o => o.Tls.Ca = other.Path("ca.pem"));
-        await rig.Sink.StartAsync(default);
-        await rig.RefusedAsync("tls");
-        Assert.Contains("certificate verify failed", Assert.Single(rig.Log.Entries).Text, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task ConnectAsync_TlsWrongHost_IsRefusedUnlessNotVerified()
-    {
-        await using var broker = await TlsBrokerAsync("broker.example");
-        var url = $"mqtts://localhost:{broker.Broker.Port}";
-        await using (var rig = new MqttRig(url, o => o.Tls.Ca = broker.File("ca.pem")))
+        await using (var rig = new MqttRig(url, o => o.Tls.Ca = trusted switch { "its own" => broker.File("ca.pem"), "another" => other.Path("ca.pem"), _ => null }))
         {
             await rig.Sink.StartAsync(default);
-            await rig.RefusedAsync("tls");
+            await rig.RefusedAsync(reason);
+            Assert.Contains(says, Assert.Single(rig.Log.Entries).Text, StringComparison.Ordinal);
+            Assert.Equal(0, rig.Metrics.Sum("dvis.mqtt.connects", "reason=ok"));
         }
 
         await using var careless = new MqttRig(url, o => (o.Tls.Ca, o.Tls.Verify) = (broker.File("ca.pem"), false));
         await careless.StartAsync();
+    }
+
+    [Fact]
+    public async Task ConnectAsync_TlsToAPlainPort_IsTyped()
+    {
+        await using var broker = await MosquittoBroker.StartAsync();
+        await using var rig = new MqttRig($"mqtts://localhost:{broker.Port}");
+        await rig.Sink.StartAsync(default);
+        await rig.RefusedAsync("tls");
     }
 
     [Fact]
@@ -273,7 +278,9 @@ public sealed class MqttConnectionTests
         Assert.Equal(3, rig.Metrics.Sum("dvis.mqtt.messages", "outcome=sent"));
     }
 
-    private static async Task<TlsBroker> TlsBrokerAsync(string host, params string[] settings)
+    private static Task<TlsBroker> TlsBrokerAsync(string host, params string[] settings) => TlsBrokerAsync(host, new DateTimeOffset(2045, 1, 1, 0, 0, 0, TimeSpan.Zero), settings);
+
+    private static async Task<TlsBroker> TlsBrokerAsync(string host, DateTimeOffset expires, params string[] settings)
     {
         var folder = "";
         var broker = await MosquittoBroker.StartAsync(
@@ -281,7 +288,7 @@ public sealed class MqttConnectionTests
             prepare: f =>
             {
                 folder = f;
-                TestCertificates.Write(f, host, "server", "client");
+                TestCertificates.Write(f, host, expires, "server", "client");
             },
             announceReady: false);
         return new(broker, folder);

@@ -36,11 +36,13 @@ internal sealed class MqttSubscriber : IAsyncDisposable
         get { lock (_gate) return [.. _received]; }
     }
 
-    public static async Task<MqttSubscriber> StartAsync(MosquittoBroker broker, string filter = "dvis/#")
+    /// <param name="session">Name of a session that the broker keeps while this client is away; null: none.</param>
+    public static async Task<MqttSubscriber> StartAsync(MosquittoBroker broker, string filter = "dvis/#", string? session = null)
     {
         string[] arguments =
         [
             "-V", "5", "--retain-as-published", "-q", "1", .. broker.ClientArguments(),
+            .. session is null ? (string[])[] : ["-c", "-i", session, "-x", "86400"],
             "-t", filter, "-t", MosquittoBroker.ReadyTopic, "-F", "%t|%q|%r|%E|%C|%P|%x",
         ];
         var process = Process.Start(new ProcessStartInfo(MosquittoBroker.Executable("mosquitto_sub")!, arguments) { RedirectStandardOutput = true })!;

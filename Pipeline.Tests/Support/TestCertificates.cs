@@ -7,7 +7,10 @@ namespace Dvis.Streaming.Pipeline.Tests.Support;
 internal static class TestCertificates
 {
     /// <summary>Writes <c>ca.pem</c>, <c>{name}.pem</c> and <c>{name}.key</c> for each name; the host of all is <paramref name="host"/>.</summary>
-    public static void Write(string folder, string host, params string[] names)
+    public static void Write(string folder, string host, params string[] names) => Write(folder, host, new(2045, 1, 1, 0, 0, 0, TimeSpan.Zero), names);
+
+    /// <param name="expires">End of the certificates, not of the authority.</param>
+    public static void Write(string folder, string host, DateTimeOffset expires, params string[] names)
     {
         using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=dvis test authority", authorityKey, HashAlgorithmName.SHA256);
@@ -22,7 +25,7 @@ internal static class TestCertificates
             var hosts = new SubjectAlternativeNameBuilder();
             hosts.AddDnsName(host);
             leaf.CertificateExtensions.Add(hosts.Build());
-            using var certificate = leaf.Create(authority, from, until, RandomNumberGenerator.GetBytes(8));
+            using var certificate = leaf.Create(authority, from, expires, RandomNumberGenerator.GetBytes(8));
             File.WriteAllText(Path.Combine(folder, $"{name}.pem"), certificate.ExportCertificatePem());
             File.WriteAllText(Path.Combine(folder, $"{name}.key"), key.ExportPkcs8PrivateKeyPem());
         }

@@ -10,8 +10,17 @@ public enum MqttFault
     UnknownHost,
     Timeout,
 
-    /// <summary>Handshake failed: unknown authority, wrong host, expired, or not TLS at all.</summary>
+    /// <summary>The handshake failed for another reason than those below; it may be no TLS at all.</summary>
     Tls,
+
+    /// <summary>The broker's certificate is no longer, or not yet, valid.</summary>
+    TlsExpired,
+
+    /// <summary>The certificate is another host's.</summary>
+    TlsWrongHost,
+
+    /// <summary>The certificate is signed by nobody we trust.</summary>
+    TlsUnknownCa,
 
     /// <summary>A file of ours cannot be read.</summary>
     Config,

@@ -38,13 +38,21 @@ public sealed class MosquittoTransport : IMqttTransport
         if (await Task.WhenAny(connected, timeout) == connected)
         {
             await limit.CancelAsync();
-            return await connected;
+            var result = await connected;
+            return result.Connection is null ? result with { Outcome = await ExplainAsync(server, result.Outcome, cancel) } : result;
         }
 
         // The thread may sit in getaddrinfo or connect, which nothing interrupts. It frees everything itself when the kernel lets go.
         connection.Abandon();
         cancel.ThrowIfCancellationRequested();
         return new(null, new(MqttFault.Timeout, $"no answer within {_options.ConnectTimeout}"));
+    }
+
+    private async Task<MqttOutcome> ExplainAsync(MqttServer server, MqttOutcome outcome, CancellationToken cancel)
+    {
+        using var timeout = new CancellationTokenSource(_options.ConnectTimeout, _time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, timeout.Token);
+        return await TlsDiagnosis.ExplainAsync(server, _options.Tls, outcome, limit.Token);
     }
 }
 
