@@ -17,7 +17,7 @@ internal sealed class RunStatistics : IDisposable
     private readonly ConcurrentDictionary<string, CameraStatistics> _cameras = new();
     private readonly ConcurrentDictionary<(string Kind, string Outcome), long> _mqtt = new();
     private readonly TimeProvider _time;
-    private volatile bool _mqttConnected;
+    private volatile bool _mqttConnected, _outboxOnDisk;
     private volatile FrozenSet<string>? _kept; // null: all
 
     public RunStatistics(PipelineMetrics metrics, TimeProvider time)
@@ -36,6 +36,9 @@ internal sealed class RunStatistics : IDisposable
     public IEnumerable<CameraStatistics> Cameras => _cameras.Values.Where(c => IsKept(c.Name)).OrderBy(c => c.Name, StringComparer.Ordinal);
 
     public bool MqttConnected => _mqttConnected;
+
+    /// <summary>What the broker has not got outlives the process.</summary>
+    public bool OutboxOnDisk => _outboxOnDisk;
 
     public CameraStatistics Camera(string name) => _cameras.GetOrAdd(name, n => new CameraStatistics(n));
 
@@ -70,6 +73,7 @@ internal sealed class RunStatistics : IDisposable
         },
         ["dvis.mqtt.messages"] = (double v, in Tags t) => _mqtt.AddOrUpdate((t["kind"], t["outcome"]), (long)v, (_, old) => old + (long)v),
         ["dvis.mqtt.connected"] = (double v, in Tags _) => _mqttConnected = v > 0,
+        ["dvis.outbox.disk.ok"] = (double v, in Tags _) => _outboxOnDisk = v > 0,
     };
 
     private readonly ref struct Tags(ReadOnlySpan<KeyValuePair<string, object?>> tags)

@@ -57,6 +57,12 @@ public sealed class HostTests : IAsyncDisposable
         var (code, body) = await GetAsync("/health/ready");
         Assert.Equal((HttpStatusCode.ServiceUnavailable, true), (code, body.Contains("\"not_connected\"", StringComparison.Ordinal)));
 
+        Metrics.OutboxDisk(true);
+        (code, body) = await GetAsync("/health/ready");
+        Assert.Equal((HttpStatusCode.OK, true), (code, body.Contains("finals and events wait on disk", StringComparison.Ordinal)));
+        Metrics.OutboxDisk(false);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await GetAsync("/health/ready")).Code);
+
         Metrics.MqttConnection(true);
         Assert.Equal(HttpStatusCode.OK, (await GetAsync("/health/ready")).Code);
 

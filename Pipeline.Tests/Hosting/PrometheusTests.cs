@@ -75,8 +75,9 @@ public sealed class PrometheusTests : IDisposable
                 "dvis_camera_state gauge", "dvis_camera_up gauge", "dvis_final_through_timestamp_seconds gauge",
                 "dvis_frame_capture_latency_seconds histogram", "dvis_frame_latency_seconds histogram",
                 "dvis_frames_dropped_total counter", "dvis_frames_processed_total counter", "dvis_inference_batch_size histogram",
-                "dvis_mqtt_connected gauge", "dvis_mqtt_connects_total counter", "dvis_mqtt_messages_total counter",
+                "dvis_mqtt_connected gauge", "dvis_mqtt_connects_total counter", "dvis_mqtt_disconnects_total counter", "dvis_mqtt_messages_total counter",
                 "dvis_mqtt_publish_duration_seconds histogram", "dvis_mqtt_published_bytes_total counter",
+                "dvis_outbox_disk_errors_total counter", "dvis_outbox_disk_ok gauge", "dvis_outbox_dropped_total counter",
                 "dvis_queue_capacity gauge", "dvis_queue_length gauge", "dvis_refiner_windows_total counter",
                 "dvis_sink_dropped_total counter", "dvis_sink_failures_total counter", "dvis_source_decode_errors_total counter",
                 "dvis_source_frames_total counter", "dvis_source_last_frame_timestamp_seconds gauge", "dvis_source_received_bytes_total counter",
@@ -222,6 +223,8 @@ public sealed class PrometheusTests : IDisposable
         Metrics.QueueLength("a", "captured", 1, 2);
         Metrics.MqttAcknowledged(1, 0.1);
         Metrics.MqttConnection(true);
+        Metrics.MqttDisconnect("connection_lost");
+        Metrics.OutboxDisk(true);
         Metrics.SinkDropped("mqtt", "queue_full");
         Metrics.SinkFailed("mqtt");
     }

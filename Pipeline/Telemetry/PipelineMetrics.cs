@@ -15,7 +15,7 @@ public sealed class PipelineMetrics
     private readonly Counter<long> _sourceFrames, _sourceBytes, _reconnects, _decodeErrors, _processed, _dropped;
     private readonly Counter<long> _started, _ended, _revised, _resets, _windows, _mqttMessages, _mqttBytes, _mqttConnects, _mqttDisconnects, _outboxDropped, _outboxErrors, _sinkDropped, _sinkFailures;
     private readonly Histogram<double> _latency, _captureLatency, _stage, _stageQueue, _batch, _mqttPublish;
-    private readonly Gauge<long> _up, _state, _active, _mqttConnected, _queueLength, _queueCapacity;
+    private readonly Gauge<long> _up, _state, _active, _mqttConnected, _outboxDisk, _queueLength, _queueCapacity;
     private readonly Gauge<double> _lastFrame, _finalThrough;
 
     public PipelineMetrics(IMeterFactory factory)
@@ -53,6 +53,7 @@ public sealed class PipelineMetrics
         _lastFrame = m.CreateGauge<double>("dvis.source.last_frame.timestamp", "s", "UTC of the last decoded frame.");
         _finalThrough = m.CreateGauge<double>("dvis.final_through.timestamp", "s", "Receive time (UTC) of the last frame covered by a final result.");
         _mqttConnected = m.CreateGauge<long>("dvis.mqtt.connected", null, "1 while the broker has accepted us.");
+        _outboxDisk = m.CreateGauge<long>("dvis.outbox.disk.ok", null, "1 while the disk under the outbox takes messages; absent without one.");
         _queueLength = m.CreateGauge<long>("dvis.queue.length", "{item}", "Items waiting before a stage.");
         _queueCapacity = m.CreateGauge<long>("dvis.queue.capacity", "{item}", "Items that may wait before a stage.");
     }
@@ -180,6 +181,8 @@ public sealed class PipelineMetrics
 
     /// <param name="reason"><c>disk_full, read_only, denied, busy, io_error</c>.</param>
     public void OutboxDiskError(string reason, long count = 1) => _outboxErrors.Add(count, Tag("reason", reason));
+
+    public void OutboxDisk(bool healthy) => _outboxDisk.Record(healthy ? 1 : 0);
 
     public void SinkDropped(string sink, string reason) => _sinkDropped.Add(1, Tag("sink", sink), Tag("reason", reason));
 

@@ -84,7 +84,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         if (_outbox.Store is { } store)
         {
             meter.CreateObservableGauge("dvis.outbox.disk", () => Locked(_ => store.DiskBytes), "By", "Size of the outbox's files.");
-            meter.CreateObservableGauge("dvis.outbox.disk.ok", () => Locked(_ => store.Healthy ? 1L : 0), null, "1 while the disk takes messages.");
+            _metrics.OutboxDisk(true);
         }
 
         _run = Task.Run(() => RunAsync(_stop.Token));
@@ -358,7 +358,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
                 lock (_gate)
                 {
                     _outbox.Tick();
-                    _report.DiskState(_outbox.Store is not { Healthy: false });
+                    if (_outbox.Store is { } store) _report.DiskState(store.Healthy);
                     SignalWhenDrained();
                 }
 

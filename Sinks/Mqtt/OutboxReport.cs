@@ -61,6 +61,7 @@ internal sealed partial class OutboxReport(PipelineMetrics metrics, TimeProvider
     /// <summary>Called from time to time.</summary>
     public void DiskState(bool healthy)
     {
+        metrics.OutboxDisk(healthy);
         if (!healthy || _diskFault is null) return;
         _diskFault = null;
         LogDiskHealthy();
