@@ -26,14 +26,10 @@ internal sealed class OutageRun : IAsyncDisposable
 {
     private const string Finals = "/tracks/final", Marker = "dvis/v1/marker/camera/marker/tracks/final";
     private static readonly string[] Cameras = ["a", "b", "c", "d"];
-    private static readonly string[] Broker =
-    [
-        "persistence true", "persistence_location {folder}/", "autosave_on_changes true", "autosave_interval 1", "max_queued_messages 0",
-        "max_inflight_messages 1000", // it saves, and waits for the disk, between two rounds of answers
-    ];
-
     private readonly ConfigFolder _folder = new();
     private readonly HttpClient _http = new();
+    // It saves everything it holds after each packet and waits for the disk: a disk of memory survives a kill and does not hold up the run.
+    private readonly string _saved = Directory.CreateDirectory(Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), Path.GetRandomFileName())).FullName;
     private readonly int _port = MosquittoBroker.FreePort();
     private readonly HashSet<Message> _accepted = [];
     private Process? _daemon;
@@ -50,7 +46,7 @@ internal sealed class OutageRun : IAsyncDisposable
     public async Task RunAsync(int finals, params Kill[] kills)
     {
         TinyDvis.RequireRuntime();
-        await using var broker = await MosquittoBroker.StartAsync(Broker);
+        await using var broker = await MosquittoBroker.StartAsync(["persistence true", $"persistence_location {_saved}/", "autosave_on_changes true", "autosave_interval 1", "max_queued_messages 0"]);
         await using var subscriber = await MqttSubscriber.StartAsync(broker, "dvis/v1/+/camera/+/tracks/final", session: "archive");
         _folder.Write("config.yaml", $$"""
             node: { id: gate-3 }
@@ -58,7 +54,7 @@ internal sealed class OutageRun : IAsyncDisposable
             cameras:
             {{string.Join('\n', Cameras.Select((c, i) => $"  {c}: {{ synthetic: {{ width: 64, height: 64, fps: 25, seed: {i} }} }}"))}}
             model: { refiner: { window: 4, stride: 2, lookahead: 1 } }
-            mqtt: { servers: ["{{broker.Url}}"], backoff: { initial: 100ms, max: 1s }, outbox: { path: outbox, in_flight: 500 } }
+            mqtt: { servers: ["{{broker.Url}}"], backoff: { initial: 100ms, max: 1s }, outbox: { path: outbox } }
             sinks: { json_lines: { path: results.jsonl } }
             http: { bind: "127.0.0.1:{{_port}}" }
             """);
@@ -84,6 +80,7 @@ internal sealed class OutageRun : IAsyncDisposable
         if (_daemon is { HasExited: false }) await KillDaemonAsync();
         _daemon?.Dispose();
         _http.Dispose();
+        Directory.Delete(_saved, recursive: true);
         _folder.Dispose();
     }
 
