@@ -18,7 +18,7 @@ internal sealed class TrackLivesRig
         (_queries, _looks) = (queries, looks);
         Epoch = new Epoch("epoch");
         Lives = new TrackLives(Epoch, queries, Classes, looks, options ?? new TrackOptions(),
-            c => Changes.Add(new Change(c.Kind, c.Life.Identity.Number, c.Reason, c.Into, c.Summary)));
+            c => Changes.Add(new Change(c.Kind, c.Life.Identity.Number, c.Reason, c.Into?.Identity.Number, c.Summary)));
     }
 
     public Epoch Epoch { get; }

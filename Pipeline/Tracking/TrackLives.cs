@@ -212,7 +212,7 @@ public sealed class TrackLives
         _slots[young.Slot] = null;
         if (!young.Identity.Confirmed) return;
         _merges.Add(new IdentityChange(IdentityOp.Merge, [young.Identity.Number], old.Identity.Number, frame.FrameId));
-        _changed(new TrackChange(EventKind.TrackIdentityChanged, young, "merged", null, old.Identity.Number));
+        _changed(new TrackChange(EventKind.TrackIdentityChanged, young, "merged", null, old));
     }
 
     private TrackLife Begin(FrameInfo frame, int slot)
@@ -255,4 +255,4 @@ public sealed class TrackLives
 }
 
 /// <summary>A change in the life of a confirmed track.</summary>
-public readonly record struct TrackChange(EventKind Kind, TrackLife Life, string? Reason, TrackSummary? Summary, long? Into);
+public readonly record struct TrackChange(EventKind Kind, TrackLife Life, string? Reason, TrackSummary? Summary, TrackLife? Into);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Publishing;
@@ -110,7 +111,7 @@ public sealed class TrackStage : IDisposable
             Shown = shown,
             Scene = scene,
             Ended = lives.Ended,
-            Merges = lives.Merges,
+            Merges = ToldMerges(lives.Merges),
             Latency = latency,
             Reset = reset,
         };
@@ -142,14 +143,26 @@ public sealed class TrackStage : IDisposable
         {
             // A track starts for the world when its class first passes the filter, and is told to its end from then on.
             if (!_camera.IsPublished(life.ClassId) || kind is not (EventKind.TrackStarted or EventKind.TrackUpdated)) return;
-            (kind, life.Identity.Announced) = (EventKind.TrackStarted, true);
+            kind = EventKind.TrackStarted;
         }
 
+        // Who heard of a track must know the one it turned out to be, though its class be filtered.
+        if (change.Into is { Identity.Announced: false } into) Tell(EventKind.TrackStarted, into, null, null, null);
+        Tell(kind, life, kind == EventKind.TrackStarted ? null : change.Reason, change.Summary, change.Into?.Identity.Number);
+    }
+
+    private void Tell(EventKind kind, TrackLife life, string? reason, TrackSummary? summary, long? into)
+    {
+        life.Identity.Announced = true;
         _events.Add(new LifecycleEvent(
             _camera.Camera, _epoch.Id, _epoch.NextEvent(), kind, _last?.Capture.Stamp ?? _camera.Time.GetUtcNow(),
-            life.Identity.Number, life.ClassId, life.Score, _last, kind == EventKind.TrackStarted ? null : change.Reason, change.Summary)
-        { Into = change.Into });
+            life.Identity.Number, life.ClassId, life.Score, _last, reason, summary)
+        { Into = into });
     }
+
+    /// <summary>Of the mergers of this frame those that the world was told: a track that no event named is nobody's news.</summary>
+    private ImmutableArray<IdentityChange> ToldMerges(ImmutableArray<IdentityChange> merges)
+        => merges.RemoveAll(m => !_events.Exists(e => e is LifecycleEvent { Kind: EventKind.TrackIdentityChanged } told && told.Track == m.From[0]));
 
     private async ValueTask PublishEventsAsync()
     {

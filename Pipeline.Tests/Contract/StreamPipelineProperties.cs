@@ -1,0 +1,46 @@
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Dvis.Streaming.Pipeline.Tests.Contract;
+
+/// <summary>
+/// What a consumer may rely on, whatever happens on the way: objects that flicker, stalls, broken connections, other resolutions, overload,
+/// deadlines, graphs that fail, stops and new starts. Answers the complaints that a frame is processed twice, that ids are used again, that
+/// a restart leaves tracks open, and that a revision takes back what was never said.
+/// </summary>
+public sealed class StreamPipelineProperties
+{
+    [Fact]
+    public void RunAsync_AnySchedule_KeepsTheContract()
+        => Check.One(Config.QuickThrowOnFailure.WithMaxTest(50), Prop.ForAll(
+            ArbMap.Default.ArbFor<NonNegativeInt>(), ArbMap.Default.ArbFor<int[]>(),
+            (seed, schedule) => RunAsync(seed.Get, schedule).GetAwaiter().GetResult()));
+
+    [Fact]
+    public async Task RunAsync_LongSchedules_KeepTheContract()
+    {
+        var occurred = new HashSet<string>();
+        for (var seed = 0; seed < 40; seed++)
+        {
+            var random = new Random(seed);
+            occurred.UnionWith(await RunAsync(seed, [.. Enumerable.Range(0, 120).Select(_ => random.Next())]));
+        }
+
+        // A storm in which nothing happened would prove nothing.
+        string[] expected =
+        [
+            "cut", "stop", "crash", "queue_full", "stale", "rate_limit", "gap", "source_restarted", "resolution_change",
+            "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error", "Retracted", "Merge",
+        ];
+        Assert.Empty(expected.Except(occurred));
+    }
+
+    private static async Task<IEnumerable<string>> RunAsync(int seed, int[] schedule)
+    {
+        using var world = new WildWorld(seed, schedule);
+        await world.RunAsync();
+        var story = new Story(world);
+        story.Check();
+        return [.. world.Occurred, .. story.Occurred];
+    }
+}
