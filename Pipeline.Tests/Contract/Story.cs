@@ -71,10 +71,15 @@ internal sealed class Story
     }
 
     private string? Break(FrameInfo before, FrameInfo now)
-        => now.Session != before.Session ? "source_restarted"
+    {
+        var elapsed = _world.Time.GetElapsedTime(before.ReceivedTicks, now.ReceivedTicks);
+        var media = TimeSpan.FromSeconds((now.Pts - before.Pts) / 90_000.0);
+        return now.Session != before.Session ? "source_restarted"
             : (now.Width, now.Height) != (before.Width, before.Height) ? "resolution_change"
-            : _world.Time.GetElapsedTime(before.ReceivedTicks, now.ReceivedTicks) > _world.Rig.Track.ResetAfterGap ? "gap"
+            : elapsed > _world.Rig.Track.ResetAfterGap ? "gap"
+            : media <= TimeSpan.Zero || media - elapsed > TimeSpan.FromSeconds(5) * (now.FrameId - before.FrameId) ? "clock_jump"
             : null;
+    }
 
     /// <summary>Events of an epoch are numbered 1, 2, 3, …: a consumer sees what it missed, and knows a repetition.</summary>
     private void CheckEvents()

@@ -29,7 +29,7 @@ public sealed class StreamPipelineProperties
         // A storm in which nothing happened would prove nothing.
         string[] expected =
         [
-            "cut", "stop", "crash", "queue_full", "stale", "rate_limit", "gap", "source_restarted", "resolution_change",
+            "cut", "stop", "crash", "queue_full", "stale", "rate_limit", "gap", "source_restarted", "resolution_change", "clock_jump",
             "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error", "Retracted", "Merge",
         ];
         Assert.Empty(expected.Except(occurred));
