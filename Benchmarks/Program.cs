@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Dvis.Streaming.Benchmarks;
+using Dvis.Streaming.Benchmarks.Fuzzing;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -93,4 +94,4 @@ scenes.SetAction(parsed =>
     using var costs = new SceneCosts();
     costs.Run(parsed.GetRequiredValue(sceneRounds));
 });
-return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes }.Parse(args).InvokeAsync();
+return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, FuzzCommand.Create() }.Parse(args).InvokeAsync();

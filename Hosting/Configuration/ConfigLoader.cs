@@ -50,7 +50,7 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
             // Looked at before it is read, so that a device or a huge file is never pulled in.
             if (new FileInfo(path) is { Exists: true, Length: > 4L * YamlReader.MaxCharacters } huge)
                 _errors.Add(new Mark(shown), "", $"found {huge.Length} bytes, expected at most {YamlReader.MaxCharacters} characters");
-            else if (YamlReader.Read(File.ReadAllText(path), shown, _errors) is { } node)
+            else if (YamlReader.Read(SmallFile.ReadText(path, 4 * YamlReader.MaxCharacters), shown, _errors) is { } node)
                 return substitution.Apply(node) switch
                 {
                     YamlMapping map => map,

@@ -27,13 +27,7 @@ internal sealed class SecretFiles(string folder, Func<string, string?> environme
         if (Resolve(name, mark, path) is not { } file) return null;
         try
         {
-            if (new FileInfo(file).Length > MaxBytes)
-            {
-                errors.Add(mark, path, $"the file '{file}' is larger than {MaxBytes} bytes");
-                return null;
-            }
-
-            var text = File.ReadAllText(file);
+            var text = SmallFile.ReadText(file, MaxBytes);
             text = text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
             Remember(text);
             return text;

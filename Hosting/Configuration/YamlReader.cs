@@ -34,6 +34,12 @@ internal sealed class YamlReader
         {
             return new YamlReader(text, name, errors).Document();
         }
+        catch (InvalidOperationException)
+        {
+            // Some texts confuse the parser instead of being refused by it.
+            errors.Add(new Mark(name), "", "not valid YAML");
+            return null;
+        }
         catch (YamlException e)
         {
             // The parser tells of a tab in other words, and elsewhere.

@@ -46,7 +46,7 @@ internal sealed class WildWorld : IDisposable
         _rig.Refiner.OnOverload = _random.Next(2) == 0 ? "skip" : "passthrough";
         _rig.Track.ConfirmFrames = 1 + _random.Next(3);
         _rig.Track.LostTimeout = TimeSpan.FromSeconds(_random.NextDouble() * 2);
-        if (_random.Next(3) == 0) _rig.Publish.Labels = ["circle"];
+        if (_random.Next(3) == 0) _rig.Publish.Labels = [_random.Next(2) == 0 ? "circle" : "square"];
         _queue = new QueueOptions { Capacity = 1 + _random.Next(3) };
         _maxFps = _random.Next(3) == 0 ? 15 : 0;
         _raw = new WildSource(this, schedule);

@@ -89,7 +89,7 @@ internal sealed class JsonElements : IDisposable
 
                     if (reader.TokenType == JsonTokenType.PropertyName)
                     {
-                        (list, index) = (reader.GetString()!, -1);
+                        (list, index) = (StrictJson.Text(ref reader), -1);
                         continue;
                     }
 
@@ -108,7 +108,7 @@ internal sealed class JsonElements : IDisposable
 
                     var length = (int)reader.BytesConsumed - from;
                     if (inside) index++;
-                    using var document = JsonDocument.Parse(_buffer.AsMemory(from, length));
+                    using var document = StrictJson.Parse(_buffer.AsMemory(from, length));
                     found(list, inside ? index : -1, new JsonPlace(start + from, length), document.RootElement);
                 }
             }
@@ -128,7 +128,7 @@ internal sealed class JsonElements : IDisposable
         {
             _file.Position = place.Offset;
             _file.ReadExactly(bytes);
-            return JsonDocument.Parse(bytes);
+            return StrictJson.Parse(bytes);
         }
         catch (Exception e) when (e is EndOfStreamException or JsonException)
         {

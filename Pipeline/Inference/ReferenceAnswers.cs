@@ -39,7 +39,7 @@ public sealed class ReferenceAnswers
         try
         {
             var answers = new ReferenceAnswers(folder);
-            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var json = StrictJson.Parse(File.ReadAllBytes(path));
             var length = new FileInfo(Path.Combine(folder, Data)).Length;
             if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("tensors", out var tensors) || tensors.ValueKind != JsonValueKind.Array)
                 throw new ModelException($"{path}: tensors: expected a list.");

@@ -93,7 +93,7 @@ public static class PngReader
 
             if (stream.ReadByte() >= 0) throw new FormatException("it has more data than its size needs");
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw new FormatException("its data is damaged", e);
         }

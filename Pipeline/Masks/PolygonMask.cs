@@ -11,8 +11,11 @@ public static class PolygonMask
 {
     private const double Scale = 5;
 
-    // Corners farther out than this make no sense and would make the walk arbitrarily long.
+    // Corners farther out than this make no sense.
     private const double Farthest = 1e5;
+
+    // Steps on the fine grid for one object in one frame: 3 million pixels around. Few coordinates could ask for arbitrarily many.
+    private const long LongestWalk = 1 << 24;
 
     /// <summary>One object of several parts.</summary>
     /// <inheritdoc cref="Rasterize(int, int, ReadOnlySpan{double})"/>
@@ -20,13 +23,20 @@ public static class PolygonMask
     {
         if (polygons.Count == 0) throw new FormatException("there is no polygon");
         var parts = new RunLengthMask[polygons.Count];
-        for (var i = 0; i < parts.Length; i++) parts[i] = Rasterize(width, height, polygons[i]);
+        var left = LongestWalk;
+        for (var i = 0; i < parts.Length; i++) parts[i] = Rasterize(width, height, polygons[i], ref left);
         return RunLengths.Union(parts);
     }
 
     /// <param name="corners">x, y, x, y, … in pixels.</param>
-    /// <exception cref="FormatException">Fewer than three corners, a half corner, a corner far outside, or no size of a mask.</exception>
+    /// <exception cref="FormatException">Fewer than three corners, a half corner, a corner far outside, too long a way around, or no size of a mask.</exception>
     public static RunLengthMask Rasterize(int width, int height, ReadOnlySpan<double> corners)
+    {
+        var left = LongestWalk;
+        return Rasterize(width, height, corners, ref left);
+    }
+
+    private static RunLengthMask Rasterize(int width, int height, ReadOnlySpan<double> corners, ref long left)
     {
         var cells = RunLengths.Cells(width, height);
         if (corners.Length < 6 || corners.Length % 2 != 0) throw new FormatException($"a polygon has {corners.Length} coordinates, it takes at least three pairs");
@@ -39,6 +49,7 @@ public static class PolygonMask
         {
             var next = (i + 2) % corners.Length;
             var edge = new Edge(Snap(corners[i]), Snap(corners[i + 1]), Snap(corners[next]), Snap(corners[next + 1]));
+            if ((left -= edge.Steps) < 0) throw new FormatException("its polygons are too long");
             for (var step = 0; step <= edge.Steps; step++)
             {
                 var (x, y) = edge.At(step);

@@ -35,7 +35,7 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
             if (graphs != 1) throw new ModelException($"{path}: it is no ONNX file: it has {graphs} graphs.");
             return new OnnxFile(inputs, outputs, parameters);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or OverflowException)
         {
             throw new ModelException($"{path}: it cannot be read as an ONNX file: {e.Message}", e);
         }
