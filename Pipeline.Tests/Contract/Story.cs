@@ -74,8 +74,8 @@ internal sealed class Story
     {
         var elapsed = _world.Time.GetElapsedTime(before.ReceivedTicks, now.ReceivedTicks);
         var media = TimeSpan.FromSeconds((now.Pts - before.Pts) / 90_000.0);
-        return now.Session != before.Session ? "source_restarted"
-            : (now.Width, now.Height) != (before.Width, before.Height) ? "resolution_change"
+        return (now.Width, now.Height) != (before.Width, before.Height) ? "resolution_change"
+            : now.Session != before.Session ? "source_restarted"
             : elapsed > _world.Rig.Track.ResetAfterGap ? "gap"
             : media <= TimeSpan.Zero || media - elapsed > TimeSpan.FromSeconds(5) * (now.FrameId - before.FrameId) ? "clock_jump"
             : null;
