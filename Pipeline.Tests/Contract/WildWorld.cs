@@ -175,7 +175,8 @@ internal sealed class WildWorld : IDisposable
 
     private int Given => Runs.Sum(r => r.Given.Count);
 
-    private double Dropped() => _rig.Measured.Of("dvis.frames.dropped", "reason=queue_full").Sum() + _rig.Measured.Of("dvis.frames.dropped", "reason=stale").Sum();
+    /// <summary>By the pipeline; what the source drops it never gives.</summary>
+    private double Dropped() => _rig.Measured.Of("dvis.frames.dropped", "stage=captured").Sum() + _rig.Measured.Of("dvis.frames.dropped", "stage=segment").Sum();
 
     /// <summary>While the source waits before its next session, time goes on.</summary>
     private void OnStatus(CameraStatus status)
