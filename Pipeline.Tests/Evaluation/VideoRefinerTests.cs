@@ -161,7 +161,7 @@ public sealed class VideoRefinerTests
         for (var i = 0; i < size; i++)
         {
             var sum = layer + memory.Span[t * size + i];
-            for (var d = -RefinerSteps.Margin; d <= RefinerSteps.Margin; d++)
+            for (var d = -3; d <= 3; d++)
             {
                 var at = Math.Clamp(t + d, 0, frames - 1) * size + i;
                 sum += 0.05f * (d + 5) * (embeds.Span[at] - 2 * mixed.Span[at]);

@@ -120,6 +120,30 @@ public sealed class DvisModelsTests : IDisposable
     }
 
     [Fact]
+    public void Open_PartOfTheRefinersSteps_NamesTheRest()
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["files"]!["refiner_layer"] = manifest["files"]!["refiner"]!.DeepClone());
+        var message = Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message;
+        foreach (var missing in (string[])["refiner.layers", "refiner.heads", "files.refiner_attention", "files.refiner_heads"])
+            Assert.Contains($"{missing}: missing, expected an", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_AStepOfTheRefinerThatIsAnotherGraph_NamesTheTensor()
+    {
+        TinyDvis.RequireRuntime();
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            foreach (var graph in RefinerSteps.Graphs) manifest["files"]![graph] = manifest["files"]!["refiner"]!.DeepClone();
+            (manifest["refiner"]!["layers"], manifest["refiner"]!["heads"]) = (1, 2);
+        });
+        var folder = ModelFolder.Open(_temp.Root);
+        Assert.True(folder.Manifest.HasRefinerSteps);
+        var failure = Assert.Throws<ModelException>(() => DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", .. RefinerSteps.Graphs], 2, NullLogger.Instance));
+        Assert.Equal($"{_temp.Path("refiner.onnx")}: input 1 is instance_embeds, expected layer [1].", failure.Message);
+    }
+
+    [Fact]
     public void Open_ManifestMissing_NamesIt()
         => Assert.StartsWith($"{_temp.Path("manifest.json")}: the model's manifest cannot be read: ", Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
 
