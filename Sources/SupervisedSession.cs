@@ -8,19 +8,25 @@ namespace Dvis.Streaming.Sources;
 /// </summary>
 internal sealed class SupervisedSession : IAsyncDisposable
 {
-    private readonly CancellationTokenSource _watchdog;
+    // Silence is counted in parts. After a stop of the whole process (a machine that slept, SIGSTOP, a starved thread pool) one part is over
+    // and not all of them, so that a camera whose pictures wait in the pipe is not taken for silent.
+    private const int Parts = 4;
+
+    private readonly CancellationTokenSource _watchdog = new();
     private readonly CancellationTokenSource _either;
+    private readonly ITimer _timer;
     private readonly CancellationToken _stop;
     private readonly IAsyncEnumerator<Frame> _frames;
     private readonly TimeSpan _patience;
     private TimeSpan _wait;
+    private int _silentParts;
     private bool _disposed;
 
     /// <param name="firstWait">Longest wait for the first frame.</param>
     /// <param name="patience">Longest wait for each later one.</param>
     public SupervisedSession(IFrameSource source, TimeSpan firstWait, TimeSpan patience, TimeProvider time, CancellationToken stop)
     {
-        _watchdog = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        _timer = time.CreateTimer(_ => CountSilence(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _either = CancellationTokenSource.CreateLinkedTokenSource(stop, _watchdog.Token);
         _stop = stop;
         _frames = source.ReadAsync(_either.Token).GetAsyncEnumerator(CancellationToken.None);
@@ -38,9 +44,10 @@ internal sealed class SupervisedSession : IAsyncDisposable
     {
         try
         {
-            _watchdog.CancelAfter(_wait);
+            Volatile.Write(ref _silentParts, 0);
+            _timer.Change(_wait / Parts, _wait / Parts);
             var more = await _frames.MoveNextAsync();
-            _watchdog.CancelAfter(Timeout.InfiniteTimeSpan);
+            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             if (more)
             {
                 Frames++;
@@ -73,10 +80,24 @@ internal sealed class SupervisedSession : IAsyncDisposable
         return null;
     }
 
+    private void CountSilence()
+    {
+        if (Interlocked.Increment(ref _silentParts) < Parts) return;
+        try
+        {
+            _watchdog.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The session has ended meanwhile.
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_disposed) return;
         _disposed = true;
+        _timer.Dispose(); // without waiting: this may run within its callback
         await _either.CancelAsync();
         await _frames.DisposeAsync();
         _either.Dispose();

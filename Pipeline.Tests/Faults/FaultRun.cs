@@ -176,14 +176,19 @@ internal sealed class FaultRun : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_app is not null)
+        try
         {
-            if (!_app.Services.GetRequiredService<RunState>().Over) await _app.StopAsync();
-            await _app.DisposeAsync();
+            if (_app is not null)
+            {
+                if (!_app.Services.GetRequiredService<RunState>().Over) await _app.StopAsync();
+                await _app.DisposeAsync();
+            }
         }
-
-        for (var i = _owned.Count - 1; i >= 0; i--) await _owned[i].DisposeAsync();
-        _folder.Dispose();
+        finally
+        {
+            for (var i = _owned.Count - 1; i >= 0; i--) await _owned[i].DisposeAsync();
+            _folder.Dispose();
+        }
     }
 
     private async Task StopAppAsync()

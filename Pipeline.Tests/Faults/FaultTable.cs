@@ -21,16 +21,26 @@ public sealed class FaultTable : IDisposable
     public void Dispose()
     {
         if (!FaultSuiteTests.Chosen || _lines.Count == 0) return;
-        var table = new StringBuilder("| fault | injected | expected | observed | recovered in | QoS 1 lost |\n|---|---|---|---|---|---|\n");
-        foreach (var row in FaultSuiteTests.Rows)
-            if (_lines.TryGetValue(row.Name, out var line)) table.Append(line).Append('\n');
-        Console.Out.WriteLine($"{table}{_lines.Count} faults");
-        if (Environment.GetEnvironmentVariable("DVIS_FAULTS_WRITE") is null) return;
+        Console.Out.WriteLine($"{Table()}{_lines.Count} faults");
+        if (Environment.GetEnvironmentVariable("DVIS_FAULTS_WRITE") is not null) Write();
+    }
 
+    // Rows that were not run keep what was seen of them last.
+    private void Write()
+    {
         var file = Repo.Path("docs/reliability.md");
         var text = File.ReadAllText(file);
         var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
         if (begin < 0 || end < begin) throw new InvalidOperationException($"{file} has no place for the table.");
-        File.WriteAllText(file, $"{text[..begin]}{Begin}\n{table}{text[end..]}");
+        foreach (var line in text[begin..end].Split('\n').Where(l => l.StartsWith("| `", StringComparison.Ordinal))) _lines.TryAdd(line.Split('`')[1], line);
+        File.WriteAllText(file, $"{text[..begin]}{Begin}\n{Table()}{text[end..]}");
+    }
+
+    private string Table()
+    {
+        var table = new StringBuilder("| fault | injected | expected | observed | recovered in | QoS 1 lost |\n|---|---|---|---|---|---|\n");
+        foreach (var row in FaultSuiteTests.Rows)
+            if (_lines.TryGetValue(row.Name, out var line)) table.Append(line).Append('\n');
+        return table.ToString();
     }
 }

@@ -14,7 +14,7 @@ internal static class ProcessFaults
         new("ffmpeg-missing", "the decoder program does not exist", "offline (config), tried again; the other camera goes on", MissingAsync),
         new("daemon-terminated-under-load", "SIGTERM with three cameras, one at 200 frames a second", "every frame that was answered is final, goodbye is said, exit code 0", TerminatedAsync),
         new("daemon-killed", "kill -9 of the service while one decoder works and one waits for a camera that says nothing", "no decoder outlives it; offline by last will; after a new start online", KilledAsync) { Short = true },
-        new("daemon-stopped", "the service stops (SIGSTOP) for five seconds and goes on", "cameras may count as stalled and begin a new epoch; results go on and are fresh; nothing is missing", StoppedAsync),
+        new("daemon-stopped", "the service stops (SIGSTOP) for five seconds and goes on", "cameras get a moment to say something before they count as stalled; results go on; nothing is missing", StoppedAsync),
         new("overload", "a camera at 1,000 frames a second", "the oldest frames are dropped and counted, every answered frame is final, the other camera goes on", OverloadAsync),
         new("disk-full-json-lines", "the file of the second sink lies on a full disk", "its failures are counted; MQTT misses nothing", FullDiskAsync),
     ];

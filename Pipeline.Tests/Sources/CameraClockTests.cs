@@ -57,7 +57,7 @@ public sealed class CameraClockTests
             Volatile.Write(ref last, 1);
         });
         await using var rig = new SourceRig();
-        var options = new SourceOptions { Url = camera.Url };
+        var options = new SourceOptions { Url = camera.Url, ConnectTimeout = TimeSpan.FromSeconds(30), MaxAge = null };
         var frames = new List<FrameInfo>();
         using var stop = new CancellationTokenSource();
         if (!raw)

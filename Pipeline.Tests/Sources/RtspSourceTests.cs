@@ -21,7 +21,7 @@ public sealed class RtspSourceTests
         await using var server = await RtspServer.StartAsync("user:" + Password);
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(new SourceOptions { Url = server.Url(), Username = "user", Password = Password, Transport = transport }, most: 40);
+        var frames = await rig.ReadAsync(new SourceOptions { Url = server.Url(), Username = "user", Password = Password, Transport = transport, MaxAge = null }, most: 40);
 
         Assert.All(frames, f => Assert.Equal((640, 360, new Timebase(1, 90000)), (f.Width, f.Height, f.Timebase)));
         Assert.All(frames, f => Assert.Equal((ClockSource.Arrival, false, null), (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
@@ -94,6 +94,7 @@ public sealed class RtspSourceTests
         var options = new SourceOptions
         {
             Url = server.Url(),
+            ConnectTimeout = TimeSpan.FromSeconds(30),
             StallTimeout = TimeSpan.FromSeconds(2),
             Backoff = { Initial = TimeSpan.FromMilliseconds(200), Max = TimeSpan.FromMilliseconds(500) },
         };

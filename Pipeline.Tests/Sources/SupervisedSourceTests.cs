@@ -65,6 +65,30 @@ public sealed class SupervisedSourceTests
         Assert.Equal(5, rig.Probe.Sum("dvis.source.frames"));
     }
 
+    /// <summary>A machine that slept for an hour: the camera gets a little time to say something.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_WholeProcessWasStopped_IsNoStall()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var waits = new TaskCompletionSource();
+        var goesOn = new TaskCompletionSource();
+        var source = new ScriptedSource(rig.Pool, true, async session =>
+        {
+            if (session.Frame != 1) return;
+            waits.SetResult();
+            await goesOn.Task;
+        });
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 3);
+        await waits.Task;
+
+        time.Advance(TimeSpan.FromHours(1));
+        goesOn.SetResult();
+
+        Assert.Equal([0, 0, 0], (await reading).Select(f => f.Session));
+        Assert.DoesNotContain(rig.Statuses, s => s.State == CameraState.Offline);
+    }
+
     [Theory(Timeout = 120_000)]
     [InlineData(0, SourceFault.Timeout)]
     [InlineData(2, SourceFault.Stalled)]
