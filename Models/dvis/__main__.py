@@ -1,4 +1,4 @@
-"""Command line of the models: python3 -m dvis <render|sample|train|eval|export|import|quantise> --help (run it in Models/)."""
+"""Command line of the models: python3 -m dvis COMMAND --help (run it in Models/)."""
 from __future__ import annotations
 
 import argparse
@@ -43,6 +43,7 @@ def main() -> None:
     train.add_argument("--minutes", type=float, required=True, help="wall-clock budget of the stage")
     train.add_argument("--run", type=Path, default=Path("runs/small"))
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--workers", type=int, default=0, help="processes that render clips for tracker and refiner beside the training")
     train.add_argument("--from", dest="start", type=Path, default=None, help="exported model folder of the same size whose weights are trained further")
     train.add_argument("--real", type=Path, default=None, help="folder of coco128-seg: adds people, vehicles, animals and photographs")
 
@@ -57,7 +58,7 @@ def main() -> None:
     evaluate.add_argument("--columns", default=None, help="some of minvis,tracker,refiner")
     evaluate.add_argument("--out", type=Path, default=None, help="JSON file with the numbers (default: quality-TIER.json in the run)")
 
-    export = commands.add_parser("export", help="four ONNX graphs, manifest and reference answers")
+    export = commands.add_parser("export", help="the ONNX graphs, manifest and reference answers")
     export.add_argument("--run", type=Path, default=Path("runs/small"))
     export.add_argument("--out", type=Path, default=Path("default"))
     export.add_argument("--version", default="1.0.0")
@@ -85,8 +86,8 @@ def main() -> None:
     elif arguments.command == "eval":
         _evaluate(model, arguments)
     else:
-        from .clips import LENGTH
         from .export import export as run_export
+        from .train_refiner import LENGTH
         _load(model, arguments.run)
         quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text()) for path in sorted(arguments.run.glob("quality-*.json"))}
         run_export(model, arguments.out, arguments.version, quality, LENGTH)
@@ -196,7 +197,8 @@ def _load(model, run: Path) -> None:
         start_from_tracker(model)
 
 
-def _restore(model, folder: Path, extras=None) -> None:
+def _restore(model, folder: Path, extras) -> None:
+    """For training: with statistics for the batch norms."""
     from .data import VideoPool
     from .restore import restore
     pool = VideoPool(64, 64, 2, 0, lambda progress: {"everyday": 0.5, "heavy": 0.5}, extras)
@@ -208,9 +210,10 @@ def _evaluate(model, arguments) -> None:
     from dataclasses import replace
 
     from .evaluation import COLUMNS, evaluate, table
+    from .restore import restore
     from .training import device
     if arguments.start is not None:
-        _restore(model, arguments.start)
+        restore(model, arguments.start, [])
     else:
         _load(model, arguments.run)
     model.to(device())
@@ -238,7 +241,8 @@ def _train(model, arguments) -> None:
         from .train_refiner import train
     if arguments.start is not None:
         _restore(model, arguments.start, extras)
-    train(model, arguments.run, arguments.minutes, arguments.seed, extras, further=arguments.start is not None)
+    beside = {} if arguments.stage == "segmenter" else {"workers": arguments.workers}
+    train(model, arguments.run, arguments.minutes, arguments.seed, extras, further=arguments.start is not None, **beside)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, multiprocessing
 
 from .data import SPAN, RollingPool, draw_scene, make_targets, vary
+from .config import Config
 from .model import Dvis
 from .tracker import align
 
-LENGTH = 40        # frames of a stored clip
 POINTS = 512       # random cells of a frame on which masks are compared
 STRIDES = (0.6, 0.25, 0.15)   # shares of clips of every frame, every second, every third: faster motion, longer gaps
 
@@ -23,6 +23,7 @@ class Clip:
     features: Tensor   # half [T,Cm,P]: mask features of all P cells
     masks: Tensor      # uint8 [T,N,P]: share of a cell that the object covers, 0..255
     labels: Tensor     # int64 [N]
+    tracked: Tensor    # float [T,Q,2C+K+1+Cm]: the frozen tracker's embeddings, memory, logits and mask embeddings; [T,Q,0] where the tracker is trained
 
 
 @dataclass
@@ -34,34 +35,44 @@ class Batch:
     visible: Tensor    # bool [B,T,N]
     eligible: Tensor   # bool [B,T,N]: visible enough to be given a slot
     labels: Tensor     # int64 [B,N]
+    tracked: Tensor    # [B,T,Q,..] as in a clip
 
 
 class ClipPool(RollingPool):
-    """Clips of `LENGTH` frames. `mix` gives each tier's share."""
+    """Clips of `length` frames. `mix` gives each tier's share; `tracked`: with what the tracker says; `workers` processes render on, however fast
+    the training goes."""
 
-    def __init__(self, model: Dvis, size: int, start: int, seed: int, mix: dict[str, float], extras=None):
-        super().__init__(size, start, self.render)
-        self.model, self.mix, self.extras = model, mix, extras
-        self.random = np.random.default_rng([seed, 78])
+    def __init__(self, model: Dvis, length: int, tracked: bool, size: int, start: int, seed: int, mix: dict[str, float], extras=None, workers: int = 0):
+        super().__init__(size, start, lambda progress: self.put(render(model, length, tracked, self.random, mix, extras)))
+        self.length, self.random, self.place = length, np.random.default_rng([seed, 78]), next(model.parameters()).device
+        context = multiprocessing.get_context("spawn")
+        self.made = context.Queue(2 * workers) if workers else None
+        weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
+        self.workers = [context.Process(target=_work, args=(self.made, model.config, weights, length, tracked, [seed, 79 + number], mix, extras), daemon=True)
+                        for number in range(workers)]
+        for worker in self.workers:
+            worker.start()
 
-    @torch.no_grad()
-    def render(self, progress: float) -> Clip:
-        scene = draw_scene(self.random, self.mix, self.extras)
-        start, stride = int(self.random.integers(0, SPAN)), int(self.random.choice(len(STRIDES), p=STRIDES)) + 1
-        pairs = [scene.frame(start + stride * index) for index in range(LENGTH)]
-        place = next(self.model.parameters()).device
-        pictures = self.model.normalise(torch.from_numpy(np.stack([picture for picture, _ in pairs])).to(place))
-        pictures = vary(pictures, self.random, LENGTH).contiguous(memory_format=torch.channels_last)
-        embeds, features, _ = self.model.segment(pictures)
-        order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
-        targets = make_targets(torch.from_numpy(np.stack([ids for _, ids in pairs])), [scene.labels] * LENGTH)
-        return Clip(embeds.gather(1, order[..., None].expand_as(embeds)), features.flatten(2).half(),
-                    (targets.masks.flatten(2) * 255).round().to(torch.uint8).to(place), targets.labels[0].to(place))
+    def freshen(self, share: float, progress: float) -> None:
+        """As a pool does; with workers, takes what they have made and waits only for the first clips."""
+        if not self.workers:
+            return super().freshen(share, progress)
+        while len(self.items) < self.start or not self.made.empty():
+            self.add(self.put(Clip(*map(torch.from_numpy, self.made.get(timeout=600)))))
+
+    def put(self, clip: Clip) -> Clip:
+        """The clip where the training is."""
+        return Clip(*(part.to(self.place) for part in vars(clip).values()))
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+            worker.join()
 
     def batch(self, count: int, frames: int) -> Batch:
         """Random parts of random clips at random points."""
         clips = [self.items[index] for index in self.random.integers(len(self.items), size=count)]
-        starts = self.random.integers(0, LENGTH - frames + 1, size=count)
+        starts = self.random.integers(0, self.length - frames + 1, size=count)
         points = torch.from_numpy(self.random.choice(clips[0].features.shape[-1], POINTS, replace=False)).to(clips[0].embeds.device)
         objects = max(len(clip.labels) for clip in clips)
         place = clips[0].embeds.device
@@ -75,4 +86,43 @@ class ClipPool(RollingPool):
             labels[row, :len(clip.labels)] = clip.labels
         return Batch(torch.stack([clip.embeds[start:start + frames] for clip, start in zip(clips, starts)]),
                      torch.stack([clip.features[start:start + frames][..., points].float() for clip, start in zip(clips, starts)]),
-                     masks, area >= 1, area >= 4, labels)
+                     masks, area >= 1, area >= 4, labels,
+                     torch.stack([clip.tracked[start:start + frames] for clip, start in zip(clips, starts)]))
+
+
+@torch.no_grad()
+def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator, mix: dict[str, float], extras=None) -> Clip:
+    """A fresh clip of `length` frames of a training scene, segmented, its queries matched and, if asked for, tracked."""
+    scene = draw_scene(random, mix, extras)
+    start, stride = int(random.integers(0, SPAN)), int(random.choice(len(STRIDES), p=STRIDES)) + 1
+    pairs = [scene.frame(start + stride * index) for index in range(length)]
+    place = next(model.parameters()).device
+    pictures = model.normalise(torch.from_numpy(np.stack([picture for picture, _ in pairs])).to(place))
+    pictures = vary(pictures, random, length).contiguous(memory_format=torch.channels_last)
+    embeds, features, _ = (torch.cat(part) for part in zip(*(model.segment(part) for part in pictures.split(20))))
+    order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
+    targets = make_targets(torch.from_numpy(np.stack([ids for _, ids in pairs])), [scene.labels] * length)
+    embeds = embeds.gather(1, order[..., None].expand_as(embeds))
+    return Clip(embeds, features.flatten(2).half(), (targets.masks.flatten(2) * 255).round().to(torch.uint8), targets.labels[0],
+                _track(model, embeds) if tracked else embeds[..., :0])
+
+
+def _track(model: Dvis, matched: Tensor) -> Tensor:
+    """The tracker over matched queries [T,Q,C]."""
+    reference, steps = matched[:1], []
+    for t, frame in enumerate(matched.split(1)):
+        steps.append(model.tracker(frame, frame, reference, frame.new_tensor([float(t == 0)])))
+        reference = steps[-1].reference
+    embeds, logits, mask_embeds = (torch.cat([getattr(step, name) for step in steps]) for name in ("embeds", "logits", "mask_embeds"))
+    return torch.cat((embeds, model.tracker.frame_forward(matched), logits, mask_embeds), -1)
+
+
+def _work(made, config: Config, weights: dict[str, np.ndarray], length: int, tracked: bool, seed: list[int], mix: dict[str, float], extras) -> None:
+    """A worker: clips without end, as arrays (tensors in a queue would hold a file descriptor each)."""
+    torch.set_num_threads(1)
+    model = Dvis(config)
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    model.to(memory_format=torch.channels_last).eval()
+    random = np.random.default_rng(seed)
+    while True:
+        made.put(tuple(part.numpy() for part in vars(render(model, length, tracked, random, mix, extras)).values()))

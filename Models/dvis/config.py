@@ -31,6 +31,7 @@ class Config:
     backbone_window: int = 0               # cells a side, of windowed attention only
     pixel_layers: int = 0                  # of deformable attention only
     pixel_feedforward: int = 0             # of deformable attention only
+    remembers: bool = False                # a slot without an object keeps its reference; not in DVIS
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
@@ -46,7 +47,7 @@ SIZES = {
     "small": Config("small", classes=len(CLASSES), queries=20, hidden=96, mask_channels=48, heads=4, feedforward=384,
                     decoder_layers=6, tracker_layers=3, refiner_layers=3,
                     backbone="compact", backbone_widths=(40, 80, 144, 208), backbone_blocks=(1, 2, 2, 2),
-                    pixel_decoder="fpn", shorter_side=160, largest_side=256),
+                    pixel_decoder="fpn", shorter_side=160, largest_side=256, remembers=True),
     "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048), backbone_blocks=(3, 4, 6, 3),
                   shorter_side=360, **_OFFICIAL),
     "swin-l": Config("swin-l", queries=200, backbone="swin", backbone_widths=(192, 384, 768, 1536), backbone_blocks=(2, 2, 18, 2),

@@ -78,11 +78,14 @@ class RollingPool:
         self.due += share if len(self.items) >= self.size else 3 * share if self.items else self.start
         while self.due >= 1:
             self.due -= 1
-            if len(self.items) < self.size:
-                self.items.append(self.make(progress))
-            else:
-                self.items[self.next] = self.make(progress)
-                self.next = (self.next + 1) % self.size
+            self.add(self.make(progress))
+
+    def add(self, item) -> None:
+        if len(self.items) < self.size:
+            self.items.append(item)
+        else:
+            self.items[self.next] = item
+            self.next = (self.next + 1) % self.size
 
 
 class VideoPool(RollingPool):

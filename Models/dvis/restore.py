@@ -23,7 +23,7 @@ from .training import device
 
 def restore(model: Dvis, folder: Path, batches: list[Tensor]) -> None:
     """Loads the weights of an exported folder into `model`, which must have the folder's size. `batches` (pictures, normalised [B,3,H,W]) give batch norms
-    their statistics back; what the networks compute does not change. Raises ValueError where the graphs do not fit."""
+    the statistics that training needs; what the networks compute does not change. Raises ValueError where the graphs do not fit."""
     twin = copy.deepcopy(model).cpu().eval()
     _scramble(twin)
     state = {name: torch.full_like(value, float("nan")) for name, value in twin.state_dict().items() if value.dtype.is_floating_point}
@@ -39,7 +39,8 @@ def restore(model: Dvis, folder: Path, batches: list[Tensor]) -> None:
     if lost:
         raise ValueError(f"'{folder}' does not hold {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else ""))
     model.load_state_dict(state, strict=False)
-    _unfold(model, batches)
+    if batches:
+        _unfold(model, batches)
 
 
 def _scramble(model: nn.Module) -> None:

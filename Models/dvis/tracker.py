@@ -15,7 +15,7 @@ from .layers import CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAtten
 class Step(NamedTuple):
     """One frame's tracker output."""
     embeds: Tensor       # [B,Q,C] after the norm
-    reference: Tensor    # [B,Q,C] before it: the next frame's reference
+    reference: Tensor    # [B,Q,C] the next frame's reference: the raw output before the norm
     logits: Tensor       # [B,Q,K+1]
     mask_embeds: Tensor  # [B,Q,Cm]
 
@@ -30,10 +30,20 @@ class ReferringTracker(nn.Module):
         self.decoder_norm = nn.LayerNorm(c)
         self.class_embed = nn.Linear(c, config.classes + 1)
         self.mask_embed = Perceptron(c, config.mask_channels)
+        self.remembers = config.remembers
 
     def forward(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> Step:
-        """One frame: segmenter queries E, the same matched to the slots A, the last frame's raw output L (all [B,Q,C]), is_first [B] 1 or 0."""
-        return self.heads(self.layers(frame, matched, reference, is_first)[-1])
+        """One frame: segmenter queries E, the same matched to the slots A, the last frame's reference L (all [B,Q,C]), is_first [B] 1 or 0."""
+        step = self.heads(self.layers(frame, matched, reference, is_first)[-1])
+        return step._replace(reference=self.refer(step.reference, step.logits, reference, is_first))
+
+    def refer(self, x: Tensor, logits: Tensor, reference: Tensor, is_first: Tensor) -> Tensor:
+        """The next frame's reference: the raw output x (DVIS), or, in a model that remembers, a share of it as large as the chance that the slot
+        has an object, and the old reference for the rest: what left the picture is not forgotten. x, reference [B,Q,C], logits [B,Q,K+1]."""
+        if not self.remembers:
+            return x
+        absent = logits.softmax(-1)[..., -1:] * (1 - is_first.view(-1, 1, 1))
+        return x + absent * (reference - x)
 
     def layers(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> list[Tensor]:
         """Raw output [B,Q,C] after every layer; inference needs the last only.

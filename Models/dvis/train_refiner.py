@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 
 from . import losses
-from .clips import LENGTH, Batch, ClipPool
+from .clips import Batch, ClipPool
 from .model import Dvis
 from .train_tracker import HEADS, MIX, copy_heads, quiet
-from .training import Stage, device, load_average, run
+from .training import Stage, device, load_before, run
 
 CLIPS = 6                 # clips in a batch
 RATE = 4e-4
-POOL, START, FRESH = 150, 20, 0.3   # clips in the pool, before the first step, new ones a step
+POOL, START, FRESH = 200, 40, 0.3   # clips in the pool, before the first step, new ones a step without workers
+LENGTH, SHORT = 80, 40     # frames of a clip, and of those in the first half of the budget
 WHOLE = 0.3               # share of steps with whole clips; the others have any length
 OWN_MATCH_FROM = 0.5      # from this share of the budget on the refiner's own answer is matched, before the tracker's
 
@@ -32,18 +33,12 @@ def start_from_tracker(model: Dvis) -> None:
         torch.nn.init.zeros_(last.bias)
 
 
-@torch.no_grad()
 def tracked(model: Dvis, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The frozen tracker over a batch: embeddings and memory [T,B,Q,C], mean logits [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
-    reference, steps = batch.embeds[:, 0], []
-    for t in range(batch.embeds.shape[1]):
-        first = torch.full((len(reference),), float(t == 0), device=reference.device)
-        steps.append(model.tracker(batch.embeds[:, t], batch.embeds[:, t], reference, first))
-        reference = steps[-1].reference
-    frames = batch.embeds.transpose(0, 1)
-    memory = model.tracker.frame_forward(frames.flatten(0, 1)).view_as(frames)
-    return (torch.stack([step.embeds for step in steps]), memory,
-            torch.stack([step.logits for step in steps]).mean(0), torch.stack([step.mask_embeds for step in steps]))
+    """What the frozen tracker said of a batch: embeddings and memory [T,B,Q,C], mean logits [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
+    config = model.config
+    embeds, memory, logits, mask_embeds = batch.tracked.transpose(0, 1).split(
+        (config.hidden, config.hidden, config.classes + 1, config.mask_channels), -1)
+    return embeds, memory, logits.mean(0), mask_embeds
 
 
 def tubes(mask_embeds: Tensor, batch: Batch) -> Tensor:
@@ -73,21 +68,22 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
     return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "right class": float(right.float().mean())}
 
 
-def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False) -> None:
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False, workers: int = 0) -> None:
     """`further`: the refiner is trained already and goes on."""
     torch.manual_seed(seed)
-    for file, part in (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("tracker.pt", "tracker")):
-        load_average(getattr(model, part), folder / file, part)
+    load_before(model, folder, "refiner", further)
     if not further:
         start_from_tracker(model)
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
     model.refiner.requires_grad_(True)
     stage = Stage(folder / "refiner.pt", {"refiner": model.refiner}, minutes, RATE, HEADS)
-    pool = ClipPool(model, POOL, START, seed + stage.steps, MIX, extras)
+    pool = ClipPool(model, LENGTH, True, POOL, START, seed + stage.steps, MIX, extras, workers)
 
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)
-        frames = LENGTH if pool.random.random() < WHOLE else int(pool.random.integers(1, LENGTH + 1))
+        longest = SHORT if stage.progress < 0.5 and not further else LENGTH
+        frames = longest if pool.random.random() < WHOLE else int(pool.random.integers(1, longest + 1))
         return loss(model, pool.batch(CLIPS, frames), stage.progress >= OWN_MATCH_FROM)
 
     run(stage, "refiner", step)
+    pool.close()

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from . import losses
-from .clips import LENGTH, Batch, ClipPool
+from .clips import Batch, ClipPool
 from .model import Dvis
-from .training import Stage, device, load_average, run
+from .training import Stage, device, load_before, run
 
 CLIPS = 8                      # clips in a batch
 RATE, HEADS = 5e-4, ("class_embed", "mask_embed", "decoder_norm")   # copied heads learn more slowly
-POOL, START, FRESH = 150, 20, 0.3   # clips in the pool, before the first step, new ones a step
-SHORTEST = 5                   # frames of the first clips; they grow to LENGTH
-SWAPPED, SHUFFLED = 0.25, 0.15   # shares of clips whose matching is wrong now and then, or always
+POOL, START, FRESH = 400, 40, 0.3   # clips in the pool, before the first step, new ones a step without workers
+LENGTH, SHORTEST = 40, 5       # frames of a clip, and of the first ones
 MIX = {"light": 0.05, "everyday": 0.4, "heavy": 0.55}
 
 
@@ -47,24 +46,6 @@ def quiet(layer: torch.nn.Module) -> None:
     torch.nn.init.zeros_(last.bias)
 
 
-def disturb(embeds: Tensor, random: np.random.Generator) -> Tensor:
-    """Matched queries [B,T,Q,C] with wrong matches after the first frame in some clips: lasting swaps, or no order at all."""
-    count, frames, queries = embeds.shape[:3]
-    order = np.tile(np.arange(queries), (count, frames, 1))
-    for row in range(count):
-        kind = random.random()
-        if kind < SWAPPED:
-            for t in np.flatnonzero(random.random(frames) < 0.2):
-                if t > 0:
-                    a, b = random.integers(queries, size=2)
-                    order[row, t:, [a, b]] = order[row, t:, [b, a]]
-        elif kind < SWAPPED + SHUFFLED:
-            for t in range(1, frames):
-                order[row, t] = random.permutation(queries)
-    index = torch.from_numpy(order).to(embeds.device)
-    return embeds.gather(2, index[..., None].expand_as(embeds))
-
-
 def slots(logits: Tensor, masks: Tensor, batch: Batch) -> Tensor:
     """Slot of every object [B,N] (-1 = never seen): matched where it first appears, among slots that no earlier object holds.
 
@@ -84,21 +65,20 @@ def slots(logits: Tensor, masks: Tensor, batch: Batch) -> Tensor:
     return torch.from_numpy(result).to(logits.device)
 
 
-def forward(model: Dvis, batch: Batch, random: np.random.Generator) -> Tensor:
+def forward(model: Dvis, batch: Batch) -> Tensor:
     """Raw output of every layer for all frames [L,B,T,Q,C]."""
-    matched = disturb(batch.embeds, random)
     reference, outputs = batch.embeds[:, 0], []
     for t in range(batch.embeds.shape[1]):
         first = torch.full((len(reference),), float(t == 0), device=reference.device)
-        layers = model.tracker.layers(batch.embeds[:, t], matched[:, t], reference, first)
-        reference = layers[-1]
+        layers = model.tracker.layers(batch.embeds[:, t], batch.embeds[:, t], reference, first)
+        reference = model.tracker.refer(layers[-1], model.tracker.heads(layers[-1]).logits, reference, first)
         outputs.append(torch.stack(layers))
     return torch.stack(outputs, 2)
 
 
-def loss(model: Dvis, batch: Batch, random: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """The paper's losses of every layer and frame, each object against its own slot."""
-    step = model.tracker.heads(forward(model, batch, random))
+    step = model.tracker.heads(forward(model, batch))
     layers, count, frames = step.logits.shape[:3]
     with torch.no_grad():
         held = slots(step.logits[-1], step.mask_embeds[-1] @ batch.features, batch)
@@ -117,22 +97,21 @@ def loss(model: Dvis, batch: Batch, random: np.random.Generator) -> tuple[Tensor
     return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "right class": float(right.float().mean())}
 
 
-def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False) -> None:
-    """`further`: the tracker is trained already and goes on."""
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False, workers: int = 0) -> None:
+    """`further`: the tracker is trained already and goes on; `workers` processes render clips meanwhile."""
     torch.manual_seed(seed)
-    for part in ("backbone", "sem_seg_head"):
-        load_average(getattr(model, part), folder / "segmenter.pt", part)
+    load_before(model, folder, "tracker", further)
     if not further:
         start_from_segmenter(model)
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
     model.tracker.requires_grad_(True)
     stage = Stage(folder / "tracker.pt", {"tracker": model.tracker}, minutes, RATE, HEADS)
-    pool = ClipPool(model, POOL, START, seed + stage.steps, MIX, extras)
+    pool = ClipPool(model, LENGTH, False, POOL, START, seed + stage.steps, MIX, extras, workers)
 
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)
-        longest = min(LENGTH, SHORTEST + int(stage.progress * 2 * (LENGTH - SHORTEST)))
-        frames = int(pool.random.integers(SHORTEST, longest + 1))
-        return loss(model, pool.batch(CLIPS, frames), pool.random)
+        longest = LENGTH if further else min(LENGTH, SHORTEST + int(stage.progress * 2 * (LENGTH - SHORTEST)))
+        return loss(model, pool.batch(CLIPS, int(pool.random.integers(SHORTEST, longest + 1))))
 
     run(stage, "tracker", step)
+    pool.close()

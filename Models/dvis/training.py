@@ -116,6 +116,15 @@ def load_average(module: nn.Module, path: Path, prefix: str) -> None:
 STAGES = (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("tracker.pt", "tracker"), ("refiner.pt", "refiner"))
 
 
+def load_before(model: nn.Module, run: Path, stage: str, further: bool) -> None:
+    """The averaged weights of the stages before `stage`; a stage that was not run again is as it is in a model that is trained further."""
+    for file, part in STAGES:
+        if file == f"{stage}.pt":
+            return
+        if (run / file).exists() or not further:
+            load_average(getattr(model, part), run / file, part)
+
+
 def load_run(model: nn.Module, run: Path) -> list[str]:
     """Loads the averaged weights of all stages a run has reached; names the parts loaded."""
     loaded = []

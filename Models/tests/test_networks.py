@@ -15,7 +15,8 @@ from dvis.refiner import replicate
 from dvis.segmenter import attention_mask
 from dvis.tracker import align, match, track
 
-TINY = replace(SIZES["small"], queries=5, hidden=32, mask_channels=8, feedforward=48, backbone_widths=(8, 16, 16, 16), backbone_blocks=(1, 1, 1, 1))
+TINY = replace(SIZES["small"], queries=5, hidden=32, mask_channels=8, feedforward=48, backbone_widths=(8, 16, 16, 16), backbone_blocks=(1, 1, 1, 1),
+               remembers=False)
 
 
 def tiny() -> Dvis:
@@ -74,6 +75,19 @@ class Tracker(unittest.TestCase):
         torch.testing.assert_close(step.reference[0], step_by_hand(model.tracker, frame[0], matched[0], None))
         torch.testing.assert_close(step.reference[1], step_by_hand(model.tracker, frame[1], matched[1], last[1]))
         torch.testing.assert_close(step.embeds, model.tracker.decoder_norm(step.reference))
+
+    @torch.no_grad()
+    def test_a_slot_that_remembers_keeps_its_reference_as_far_as_it_has_no_object(self):
+        model = tiny()
+        frame, matched, last = (torch.randn(2, 5, 32, dtype=torch.float64) for _ in range(3))
+        first = torch.tensor([1.0, 0.0], dtype=torch.float64)
+        forgets = model.tracker(frame, matched, last, first)
+        model.tracker.remembers = True
+        step = model.tracker(frame, matched, last, first)
+        absent = torch.softmax(step.logits, -1)[1, :, -1:]
+        torch.testing.assert_close(step.reference[0], forgets.reference[0])
+        torch.testing.assert_close(step.reference[1], (1 - absent) * forgets.reference[1] + absent * last[1])
+        torch.testing.assert_close(step.embeds, forgets.embeds)
 
     @torch.no_grad()
     def test_frame_forward_is_the_first_frame_of_every_frame(self):

@@ -10,6 +10,7 @@ import context  # noqa: F401
 import torch
 
 from dvis import train_refiner, train_segmenter, train_tracker
+from dvis.clips import ClipPool
 from dvis.evaluation import evaluate, table
 from dvis.model import build
 from dvis.training import load_run
@@ -31,6 +32,17 @@ class Stages(unittest.TestCase):
             self.assertEqual(["backbone", "sem_seg_head", "tracker", "refiner"], load_run(model, run))
             numbers = evaluate(model, "light", 1, 21)
             self.assertEqual(7 + 2 * 2, len(table(numbers).splitlines()) - 4)   # measures, and an interval for each of two gains
+
+    def test_workers_render_clips_until_the_pool_is_closed(self):
+        pool = ClipPool(build(), 10, True, 3, 2, 0, {"light": 1.0}, workers=1)
+        try:
+            pool.freshen(0, 0.0)
+            batch = pool.batch(2, 7)
+        finally:
+            pool.close()
+        self.assertEqual((2, 7, 20, 96), tuple(batch.embeds.shape))
+        self.assertEqual((2, 7, 20, 2 * 96 + 10 + 48), tuple(batch.tracked.shape))
+        self.assertFalse(pool.workers[0].is_alive())
 
     def test_evaluation_refuses_training_seeds(self):
         with self.assertRaisesRegex(ValueError, "training seeds"):
