@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Dvis.Streaming.Benchmarks;
 using Dvis.Streaming.Benchmarks.Fuzzing;
+using Dvis.Streaming.Benchmarks.Soaking;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -94,4 +95,14 @@ scenes.SetAction(parsed =>
     using var costs = new SceneCosts();
     costs.Run(parsed.GetRequiredValue(sceneRounds));
 });
-return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, FuzzCommand.Create() }.Parse(args).InvokeAsync();
+var minutes = new Option<double>("--minutes") { DefaultValueFactory = _ => 60, Description = "Length." };
+var churn = new Option<double>("--churn") { DefaultValueFactory = _ => 30, Description = "Seconds between two disturbances." };
+var rtspServer = new Option<string>("--rtsp-server") { DefaultValueFactory = _ => "../shared/tools/rtsp_server.py", Description = "Python script that serves files: SCRIPT --port PORT FILE..." };
+var output = new Option<string>("--out") { DefaultValueFactory = _ => ".", Description = "Folder for soak.csv and soak.svg." };
+var soak = new Command("soak", "The daemon with eight cameras for an hour while cameras, decoders, network and broker come and go; exit code 1 when anything grew.") { model, minutes, churn, rtspServer, output };
+soak.SetAction(async (parsed, _) =>
+{
+    await using var run = new Soak(parsed.GetRequiredValue(model), parsed.GetRequiredValue(rtspServer));
+    return await run.RunAsync(parsed.GetRequiredValue(minutes), TimeSpan.FromSeconds(parsed.GetRequiredValue(churn)), parsed.GetRequiredValue(output));
+});
+return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, FuzzCommand.Create(), soak }.Parse(args).InvokeAsync();

@@ -13,9 +13,9 @@ from .train_tracker import HEADS, MIX, copy_heads, quiet
 from .training import Stage, device, load_before, run
 
 CLIPS = 6                 # clips in a batch
-RATE = 4e-4
-POOL, START, FRESH = 200, 40, 0.3   # clips in the pool, before the first step, new ones a step without workers
-LENGTH, SHORT = 80, 40     # frames of a clip, and of those in the first half of the budget
+RATE = 1.5e-4             # more moves the masks, which are right from the start
+POOL, START, FRESH = 400, 40, 0.3   # clips in the pool, before the first step, new ones a step without workers
+LENGTH = 40               # frames of a clip
 WHOLE = 0.3               # share of steps with whole clips; the others have any length
 OWN_MATCH_FROM = 0.5      # from this share of the budget on the refiner's own answer is matched, before the tracker's
 
@@ -81,8 +81,7 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
 
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)
-        longest = SHORT if stage.progress < 0.5 and not further else LENGTH
-        frames = longest if pool.random.random() < WHOLE else int(pool.random.integers(1, longest + 1))
+        frames = LENGTH if pool.random.random() < WHOLE else int(pool.random.integers(1, LENGTH + 1))
         return loss(model, pool.batch(CLIPS, frames), stage.progress >= OWN_MATCH_FROM)
 
     run(stage, "refiner", step)
