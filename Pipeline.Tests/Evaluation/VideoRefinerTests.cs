@@ -13,7 +13,11 @@ public sealed class VideoRefinerTests
 
     private static readonly ModelManifest s_manifest = FakeDvis.Manifest with
     {
-        Queries = Queries, HiddenSize = Channels, MaskChannels = Channels, RefinerLayers = Layers, RefinerHeads = Heads,
+        Queries = Queries,
+        HiddenSize = Channels,
+        MaskChannels = Channels,
+        RefinerLayers = Layers,
+        RefinerHeads = Heads,
         Classes = [.. FakeDvis.Manifest.Classes.Take(Classes)],
     };
 
@@ -134,23 +138,23 @@ public sealed class VideoRefinerTests
         var (layer, embeds, block, mixed, weight) = (inputs[0].Span[0], inputs[1], inputs[2], outputs[0], outputs[1]);
         var (frames, queries, keys, width) = ((int)embeds.Shape[0], (int)embeds.Shape[1], (int)block.Shape[0], Channels / Heads);
         for (var t = 0; t < frames; t++)
-        for (var q = 0; q < queries; q++)
-        for (var h = 0; h < Heads; h++)
-        {
-            int At(int frame) => (frame * queries + q) * Channels + h * width;
-            var scores = new double[keys];
-            for (var s = 0; s < keys; s++)
-                for (var c = 0; c < width; c++) scores[s] += (layer + 1) * embeds.Span[At(t) + c] * block.Span[At(s) + c];
-            var sum = scores.Sum(Math.Exp);
-            for (var c = 0; c < width; c++)
-            {
-                var value = 0.0;
-                for (var s = 0; s < keys; s++) value += Math.Exp(scores[s]) / sum * block.Span[At(s) + c];
-                mixed.Span[At(t) + c] = (float)value;
-            }
+            for (var q = 0; q < queries; q++)
+                for (var h = 0; h < Heads; h++)
+                {
+                    int At(int frame) => (frame * queries + q) * Channels + h * width;
+                    var scores = new double[keys];
+                    for (var s = 0; s < keys; s++)
+                        for (var c = 0; c < width; c++) scores[s] += (layer + 1) * embeds.Span[At(t) + c] * block.Span[At(s) + c];
+                    var sum = scores.Sum(Math.Exp);
+                    for (var c = 0; c < width; c++)
+                    {
+                        var value = 0.0;
+                        for (var s = 0; s < keys; s++) value += Math.Exp(scores[s]) / sum * block.Span[At(s) + c];
+                        mixed.Span[At(t) + c] = (float)value;
+                    }
 
-            weight.Span[(t * queries + q) * Heads + h] = (float)Math.Log(sum);
-        }
+                    weight.Span[(t * queries + q) * Heads + h] = (float)Math.Log(sum);
+                }
     }
 
     private static void Finish(Tensor[] inputs, Tensor[] outputs)
@@ -158,17 +162,17 @@ public sealed class VideoRefinerTests
         var (layer, embeds, mixed, memory, refined) = (inputs[0].Span[0], inputs[1], inputs[2], inputs[3], outputs[0]);
         var (frames, size) = ((int)embeds.Shape[0], Queries * Channels);
         for (var t = 0; t < frames; t++)
-        for (var i = 0; i < size; i++)
-        {
-            var sum = layer + memory.Span[t * size + i];
-            for (var d = -3; d <= 3; d++)
+            for (var i = 0; i < size; i++)
             {
-                var at = Math.Clamp(t + d, 0, frames - 1) * size + i;
-                sum += 0.05f * (d + 5) * (embeds.Span[at] - 2 * mixed.Span[at]);
-            }
+                var sum = layer + memory.Span[t * size + i];
+                for (var d = -3; d <= 3; d++)
+                {
+                    var at = Math.Clamp(t + d, 0, frames - 1) * size + i;
+                    sum += 0.05f * (d + 5) * (embeds.Span[at] - 2 * mixed.Span[at]);
+                }
 
-            refined.Span[t * size + i] = MathF.Sin(sum);
-        }
+                refined.Span[t * size + i] = MathF.Sin(sum);
+            }
     }
 
     private static void Conclude(Tensor[] inputs, Tensor[] outputs)
