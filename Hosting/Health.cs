@@ -1,5 +1,6 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Pipeline.Flow;
 using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting;
@@ -8,10 +9,13 @@ namespace Dvis.Streaming.Hosting;
 /// Answers whether to restart the process (live) and whether it does its work (ready). A camera that is away is neither: it
 /// degrades, and is told in the detail.
 /// </summary>
-internal sealed class Health(CurrentConfig config, RunState state, RunStatistics statistics, TimeProvider time) : BackgroundService
+internal sealed class Health(CurrentConfig config, RunState state, RunStatistics statistics, Heartbeats beats, TimeProvider time) : BackgroundService
 {
     /// <summary>A loop that has not moved for so long is dead.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    /// <summary>TensorRT builds its engine within the first run, which takes minutes.</summary>
+    public static readonly TimeSpan BuildingPatience = TimeSpan.FromMinutes(15);
 
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
@@ -24,9 +28,13 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
         // A loop of ours that does not get to run means that the thread pool is starved: nothing else runs then either.
         var silent = time.GetElapsedTime(Interlocked.Read(ref _beat));
         if (silent > Patience) return new(false, "stuck", $"no heartbeat for {silent.TotalSeconds:0} s", []);
+        var busy = beats.Stuck(StagePatience);
+        if (busy.Count > 0) return new(false, "stuck", $"at one frame for more than {StagePatience.TotalSeconds:0} s: {string.Join(", ", busy)}", []);
         var stuck = _stuck;
         return stuck.Length == 0 ? new(true, "ok", null, []) : new(false, "stuck", $"frames come in but no results go out: {string.Join(", ", stuck)}", []);
     }
+
+    private TimeSpan StagePatience => config.Options.Runtime.Provider.Contains("tensorrt") ? BuildingPatience : Patience;
 
     public HealthReport Ready() => ReadyNow() with { Config = state.Reload };
 
@@ -68,7 +76,7 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
             var progress = _progress.GetValueOrDefault(camera.Name);
             // Time runs only while frames come in: a camera that is away is not stuck.
             if (progress is null || camera.Provisional != progress.Results || camera.FramesIn == progress.Frames) progress = new(camera.FramesIn, camera.Provisional, now);
-            else if (time.GetElapsedTime(progress.Since, now) > Patience) stuck.Add(camera.Name);
+            else if (time.GetElapsedTime(progress.Since, now) > StagePatience) stuck.Add(camera.Name);
             _progress[camera.Name] = progress;
         }
 

@@ -1,6 +1,8 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Hosting.Systemd;
 using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Microsoft.AspNetCore.Builder;
@@ -36,12 +38,13 @@ internal static class StreamingHost
         builder.Services.AddMetrics();
         builder.Services.AddSingleton(config).AddSingleton(options).AddSingleton<CurrentConfig>().AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(s => new PipelineMetrics(s.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>()) { LabelsMax = options.Telemetry.LabelsMax });
-        builder.Services.AddSingleton<FramePool>().AddSingleton<RunState>().AddSingleton<RunStatistics>();
+        builder.Services.AddSingleton<FramePool>().AddSingleton<Heartbeats>().AddSingleton<RunState>().AddSingleton<RunStatistics>();
         builder.Services.AddSingleton<PrometheusExporter>().AddSingleton<MetricsPipeline>().AddSingleton<ProcessMetrics>();
         builder.Services.AddSingleton<IEngine, StreamingEngine>().AddSingleton<CameraFleet>();
         builder.Services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
         builder.Services.AddHostedService<PipelineService>();
         builder.Services.AddSingleton<ReloadMetrics>().AddSingleton<ConfigReloader>().AddHostedService(s => s.GetRequiredService<ConfigReloader>());
+        builder.Services.AddSingleton(s => ServiceManager.FromEnvironment(s.GetRequiredService<TimeProvider>())).AddHostedService<ServiceManagerLoop>();
         if (console is not null) builder.Services.AddHostedService(s => new RunConsole(s.GetRequiredService<RunStatistics>(), s.GetRequiredService<TimeProvider>(), console));
         builder.Services.Configure<HostOptions>(host =>
         {

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Telemetry;
@@ -13,6 +14,9 @@ public sealed record CameraContext(
     TrackOptions Track, PublishOptions Publish, RefinerOptions Refiner)
 {
     public PanopticOptions Panoptic { get; init; } = new();
+
+    /// <summary>Where the stages say that they are at work; null: nobody listens.</summary>
+    public Heartbeats? Beats { get; init; }
 
     /// <summary>Classes that are published; all when the option names none.</summary>
     public bool IsPublished(int classId) => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);

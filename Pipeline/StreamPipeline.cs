@@ -39,10 +39,12 @@ public sealed class StreamPipeline(
         await Stage.WhenAllAsync(
             stopping,
             Task.Run(() => CaptureAsync(captured, stopping.Token), CancellationToken.None), // a source that is always behind never waits
-            Task.Run(() => Stage.RunAsync(captured, new SegmentStage(camera, segmenting, drops ? queue.MaxAge : null).RunAsync, segmented), CancellationToken.None),
-            Task.Run(() => Stage.RunAsync(segmented, tracking.RunAsync, tracked), CancellationToken.None),
-            Task.Run(() => Stage.RunAsync(tracked, refining.RunAsync), CancellationToken.None));
+            Task.Run(() => Stage.RunAsync(captured, new SegmentStage(camera, segmenting, drops ? queue.MaxAge : null).RunAsync, segmented, Beat("segment")), CancellationToken.None),
+            Task.Run(() => Stage.RunAsync(segmented, tracking.RunAsync, tracked, Beat("track")), CancellationToken.None),
+            Task.Run(() => Stage.RunAsync(tracked, refining.RunAsync, Beat("refine")), CancellationToken.None));
     }
+
+    private Heartbeats.Beat? Beat(string stage) => camera.Beats?.Open(camera.Camera, stage);
 
     private async Task CaptureAsync(Link<Frame> captured, CancellationToken stop)
     {

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.Systemd;
 using Dvis.Streaming.Hosting.Telemetry;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -12,7 +13,7 @@ namespace Dvis.Streaming.Hosting.Running;
 /// </summary>
 internal sealed partial class ConfigReloader(
     CurrentConfig current, CameraFleet fleet, RunState state, RunStatistics statistics, PrometheusExporter exporter, ReloadMetrics metrics,
-    TimeProvider time, ILogger<ConfigReloader> logger) : BackgroundService
+    ServiceManager manager, TimeProvider time, ILogger<ConfigReloader> logger) : BackgroundService
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
@@ -53,6 +54,7 @@ internal sealed partial class ConfigReloader(
     private async Task ReloadAsync()
     {
         ReloadReport report;
+        manager.Reloading();
         try
         {
             report = await ApplyAsync(_loader.Load(current.Value.File));
@@ -68,6 +70,7 @@ internal sealed partial class ConfigReloader(
             LogFailed(e);
         }
 
+        manager.Ready();
         metrics.Reloaded(report);
         state.Reload = report with { Detail = Redaction.Apply(report.Detail, current.Secrets) };
     }

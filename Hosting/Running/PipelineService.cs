@@ -1,3 +1,4 @@
+using Dvis.Streaming.Hosting.Systemd;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -8,7 +9,7 @@ namespace Dvis.Streaming.Hosting.Running;
 /// asked while the model loads; it stops first, so that the last metrics can still be read.
 /// </summary>
 internal sealed partial class PipelineService(
-    StreamingOptions options, IEngine engine, CameraFleet fleet, RunState state, IHostApplicationLifetime lifetime,
+    StreamingOptions options, IEngine engine, CameraFleet fleet, ServiceManager manager, RunState state, IHostApplicationLifetime lifetime,
     ILogger<PipelineService> logger) : IHostedLifecycleService
 {
     // Together below the 5 s that systemd, Kubernetes and people wait.
@@ -26,6 +27,7 @@ internal sealed partial class PipelineService(
 
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
+        manager.Stopping();
         try
         {
             await fleet.StopAsync(DrainLimit);

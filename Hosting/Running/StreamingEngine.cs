@@ -3,6 +3,7 @@ using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
@@ -15,7 +16,7 @@ namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>The real thing: one model for all cameras, one pipeline a camera, one fan-out to all sinks.</summary>
 internal sealed class StreamingEngine(
-    LoadedConfig config, PipelineMetrics metrics, FramePool frames, TimeProvider time, ILoggerFactory loggers) : IEngine
+    LoadedConfig config, PipelineMetrics metrics, FramePool frames, Heartbeats beats, TimeProvider time, ILoggerFactory loggers) : IEngine
 {
     // Messages that wait for one sink. A second of ten cameras at 25 frames; more would be stale.
     private const int SinkQueueCapacity = 256;
@@ -116,7 +117,7 @@ internal sealed class StreamingEngine(
         var camera = new Camera(name, _relay!, time);
         var context = new CameraContext(
             name, _models!, _tensors, camera, metrics, time, options.Settings.Track, options.Settings.Publish, _options.Model.Refiner)
-        { Panoptic = options.Settings.Panoptic };
+        { Panoptic = options.Settings.Panoptic, Beats = beats };
         var source = SourceFactory.Create(name, options.ToSource(), frames, metrics, time, loggers, camera.OnStatus);
         camera.Pipeline = () => new StreamPipeline(context, source, _segmenter!, options.Settings.Queue, loggers.CreateLogger<StreamPipeline>());
         return camera;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Globalization;
 using System.Text;
@@ -19,6 +20,7 @@ internal sealed class MetricPage(int maxSeriesPerMetric)
     private const string Overflow = "otel_metric_overflow=\"true\"";
 
     private readonly SortedDictionary<string, Family> _families = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, byte> _observed = new();
     private FrozenSet<string>? _cameras; // null: all
 
     /// <summary>Only these cameras count from now on.</summary>
@@ -29,13 +31,20 @@ internal sealed class MetricPage(int maxSeriesPerMetric)
             foreach (var gone in family.Series.Where(s => !IsKept(s.Value.Camera)).ToList()) family.Series.Remove(gone.Key);
     }
 
+    /// <summary>An instrument that is asked at each collection: a gauge that it does not answer for has no value now. Any thread.</summary>
+    public void Observes(string instrument) => _observed.TryAdd(instrument, 0);
+
+    /// <summary>Everything of one collection.</summary>
     public void Add(in Batch<Metric> metrics)
     {
+        foreach (var family in _families.Values)
+            if (family.IsAsked) family.Series.Clear();
         foreach (var metric in metrics)
         {
             var name = MetricName.Of(metric.Name, metric.Unit, IsCounter(metric));
             // Two instruments of one name are one family only when a header stands once; the first one's holds.
-            if (!_families.TryGetValue(name, out var family)) _families[name] = family = new(Header(name, metric), new(StringComparer.Ordinal));
+            if (!_families.TryGetValue(name, out var family))
+                _families[name] = family = new(Header(name, metric), new(StringComparer.Ordinal), metric.MetricType is MetricType.LongGauge or MetricType.DoubleGauge && _observed.ContainsKey(metric.Name));
             foreach (ref readonly var point in metric.GetMetricPoints())
             {
                 var (labels, camera) = Labels(point.Tags);
@@ -84,5 +93,5 @@ internal sealed class MetricPage(int maxSeriesPerMetric)
     private static string Escape(string value) =>
         value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
 
-    private sealed record Family(string Header, SortedDictionary<string, MetricSeries> Series);
+    private sealed record Family(string Header, SortedDictionary<string, MetricSeries> Series, bool IsAsked);
 }

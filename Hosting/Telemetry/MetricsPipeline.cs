@@ -19,7 +19,7 @@ internal sealed class MetricsPipeline : IDisposable
         var ours = metrics.Meter.Scope;
         _provider = Sdk.CreateMeterProviderBuilder()
             .AddMeter(PipelineMetrics.MeterName, "System.Runtime")
-            .AddView(instrument => View(instrument, ours))
+            .AddView(instrument => View(instrument, ours, exporter))
             // Cumulative, the SDK would keep the series of every camera there ever was.
             .AddReader(new BaseExportingMetricReader(exporter) { TemporalityPreference = MetricReaderTemporalityPreference.Delta })
             .Build();
@@ -27,8 +27,9 @@ internal sealed class MetricsPipeline : IDisposable
 
     public void Dispose() => _provider.Dispose();
 
-    private static MetricStreamConfiguration? View(Instrument instrument, object? ours)
+    private static MetricStreamConfiguration? View(Instrument instrument, object? ours, PrometheusExporter exporter)
     {
+        if (instrument.IsObservable) exporter.Observes(instrument.Name);
         if (instrument.Meter.Scope is not null && instrument.Meter.Scope != ours) return MetricStreamConfiguration.Drop;
         return Misnamed(instrument) ? MetricStreamConfiguration.Drop : null;
     }

@@ -11,7 +11,7 @@ internal sealed class PrometheusExporter(TimeProvider time) : BaseExporter<Metri
     private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock _lock = new();
-    private readonly MetricPage _metrics = new(MetricsPipeline.MaxSeriesPerMetric);   // under the lock, as are the three below
+    private readonly MetricPage _metrics = new(MetricsPipeline.MaxSeriesPerMetric);   // under the lock where it says nothing else, as are the three below
     private byte[]? _page;
     private long _collected;
     private bool _exported;
@@ -38,6 +38,9 @@ internal sealed class PrometheusExporter(TimeProvider time) : BaseExporter<Metri
             return _page = Encoding.UTF8.GetBytes(_metrics.Write());
         }
     }
+
+    /// <inheritdoc cref="MetricPage.Observes"/>
+    public void Observes(string instrument) => _metrics.Observes(instrument);
 
     /// <summary>Only these cameras have series from now on; what was measured of others is forgotten.</summary>
     public void Keep(IEnumerable<string> cameras)

@@ -17,10 +17,14 @@ internal sealed class FakeEngine(PipelineMetrics metrics, Func<string, Cancellat
 
     public Exception? StartFailure { get; set; }
 
-    public Task StartAsync(CancellationToken cancel)
+    /// <summary>When the model is loaded.</summary>
+    public Task Loaded { get; set; } = Task.CompletedTask;
+
+    public async Task StartAsync(CancellationToken cancel)
     {
         metrics.Initialize("a");
-        return StartFailure is { } e ? Task.FromException(e) : Task.CompletedTask;
+        await Loaded;
+        if (StartFailure is { } e) throw e;
     }
 
     public List<string> Added { get; } = [];

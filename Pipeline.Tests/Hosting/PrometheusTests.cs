@@ -163,6 +163,20 @@ public sealed class PrometheusTests : IDisposable
     }
 
     [Fact]
+    public void Scrape_ObservedGaugeThatHasNoValueNow_IsAbsent_AndComesBack()
+    {
+        double? value = 7;
+        Metrics.Meter.CreateObservableGauge("dvis.now_and_then", () => value is { } v ? [new System.Diagnostics.Metrics.Measurement<double>(v)] : Array.Empty<System.Diagnostics.Metrics.Measurement<double>>());
+        foreach (var (now, lines) in ((double?, int)[])[(7, 1), (null, 0), (9, 1)])
+        {
+            value = now;
+            _time.Advance(TimeSpan.FromSeconds(1));
+            Assert.Equal(lines, Scrape().Split('\n').Count(l => l == $"dvis_now_and_then {now}"));
+            Assert.Equal(lines, Scrape().Split('\n').Count(l => l.StartsWith("dvis_now_and_then", StringComparison.Ordinal)));
+        }
+    }
+
+    [Fact]
     public void Scrape_FiftyCameras_StayWithinTheBudget()
     {
         for (var i = 0; i < 50; i++)

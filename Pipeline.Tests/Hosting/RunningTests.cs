@@ -85,7 +85,7 @@ public sealed class RunningTests : IDisposable
     public async Task Health_FramesComeButNoResults_IsStuckAfterAWhile_AndRecovers()
     {
         using var folder = new ConfigFolder();
-        using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), new RunState(), _statistics, _time);
+        using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), new RunState(), _statistics, new(_time), _time);
         await health.StartAsync(CancellationToken.None);
         await Eventually.TrueAsync(() =>
         {

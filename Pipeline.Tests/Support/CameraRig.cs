@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 
@@ -30,7 +31,9 @@ internal sealed class CameraRig : IDisposable
 
     public RefinerOptions Refiner { get; } = new();
 
-    public CameraContext Context => new("cam", Models, Tensors, Published, Measured.Metrics, Time, Track, Publish, Refiner);
+    public Heartbeats? Beats { get; set; }
+
+    public CameraContext Context => new("cam", Models, Tensors, Published, Measured.Metrics, Time, Track, Publish, Refiner) { Beats = Beats };
 
     public void Dispose()
     {

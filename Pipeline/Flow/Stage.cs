@@ -8,13 +8,14 @@ namespace Dvis.Streaming.Pipeline.Flow;
 /// </summary>
 public static class Stage
 {
-    public static async Task RunAsync<TIn, TOut>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, IAsyncEnumerable<TOut>> step, Link<TOut> output)
+    /// <param name="beat">Hears when the step is at work, the wait for room in <paramref name="output"/> included.</param>
+    public static async Task RunAsync<TIn, TOut>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, IAsyncEnumerable<TOut>> step, Link<TOut> output, Heartbeats.Beat? beat = null)
         where TIn : class, IDisposable
         where TOut : class, IDisposable
     {
         try
         {
-            await foreach (var item in step(input.ReadAllAsync())) await output.WriteAsync(item);
+            await foreach (var item in step(Read(input, beat))) await output.WriteAsync(item);
         }
         catch (ChannelClosedException)
         {
@@ -24,22 +25,28 @@ public static class Stage
         {
             input.Close();
             output.Complete();
+            beat?.Dispose();
         }
     }
 
     /// <summary>The last stage: a step with nothing behind it.</summary>
-    public static async Task RunAsync<TIn>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, Task> step)
+    /// <param name="beat">Hears when the step is at work.</param>
+    public static async Task RunAsync<TIn>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, Task> step, Heartbeats.Beat? beat = null)
         where TIn : class, IDisposable
     {
         try
         {
-            await step(input.ReadAllAsync());
+            await step(Read(input, beat));
         }
         finally
         {
             input.Close();
+            beat?.Dispose();
         }
     }
+
+    private static IAsyncEnumerable<T> Read<T>(Link<T> input, Heartbeats.Beat? beat) where T : class, IDisposable =>
+        beat is null ? input.ReadAllAsync() : beat.Watch(input.ReadAllAsync());
 
     /// <summary>Waits for all stages; the first failure stops the source. Throws what failed.</summary>
     public static async Task WhenAllAsync(CancellationTokenSource source, params Task[] stages)
