@@ -128,6 +128,60 @@ public sealed class OutboxTests
     }
 
     [Fact]
+    public void Refuse_Topic_RestsForGrowingPausesWhileOthersGoOn()
+    {
+        var (outbox, other) = (Memory(100), new MqttTopic("other", "final", 1));
+        outbox.Connected();
+        Add(outbox, Final, "1", "2", "3");
+        var (first, second) = (outbox.Take()!, outbox.Take()!);
+        Assert.Same(first, outbox.Refuse(first.Token));
+        Add(outbox, other, "o");
+        // The third comes upon a topic that rests; the second was on its way.
+        Assert.Equal(["o"], Texts(TakeAll(outbox)));
+        outbox.Refuse(second.Token);
+        Assert.Equal((3, 1), (outbox.Held, outbox.Count));
+        outbox.Tick();
+        Assert.Null(outbox.Take());
+
+        for (var pause = 1; pause <= 4; pause *= 2)
+        {
+            _time.Advance(TimeSpan.FromSeconds(0.75 * pause));
+            outbox.Tick();
+            Assert.Null(outbox.Take());
+            _time.Advance(TimeSpan.FromSeconds(0.25 * pause));
+            outbox.Tick();
+            var probe = outbox.Take()!;
+            Assert.Equal("1", Text(probe));
+            outbox.Refuse(probe.Token);
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(8));
+        outbox.Tick();
+        var accepted = outbox.Take()!;
+        outbox.Complete(accepted.Token, accepted: true);
+        Assert.Equal(["2", "3"], Texts(TakeAll(outbox)));
+        Assert.Empty(_dropped);
+    }
+
+    [Fact]
+    public void Refuse_MoreThanFits_DropsOldestAndCounts()
+    {
+        var outbox = Memory(3);
+        outbox.Connected();
+        for (var i = 1; i <= 5; i++)
+        {
+            Add(outbox, Final, $"{i}");
+            if (outbox.Take() is { } entry) outbox.Refuse(entry.Token);
+        }
+
+        Assert.Equal(3, outbox.Held);
+        Assert.Equal(["1", "2"], _dropped.Select(d => d.Text));
+        outbox.Disconnected(lost: true);
+        outbox.Connected();
+        Assert.Equal(["3", "4", "5"], Texts(TakeAll(outbox)));
+    }
+
+    [Fact]
     public void Tick_TooOld_DropsAndCounts()
     {
         var outbox = Memory(10);

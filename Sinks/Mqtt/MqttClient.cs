@@ -52,7 +52,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         if (folder is null && StoreFolder.PathOf(options.Outbox) is { } path) folder = StoreFolder.Open(path);
         var store = folder is null ? null : new OutboxStore(folder, time, _report.DiskFailed, _report.Damaged);
         if (store is not null) _report.Left(store);
-        _outbox = new(options.Outbox, time, store, _report.Dropped);
+        _outbox = new(options.Outbox, time, store, _report.Dropped, options.Backoff);
         _limits = new(store?.PacketLimit ?? int.MaxValue);
     }
 
@@ -79,6 +79,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         _metrics.MqttConnection(false);
         var meter = _metrics.Meter;
         meter.CreateObservableGauge("dvis.outbox.messages", () => (long)Outstanding, "{message}", "QoS 1 messages not yet acknowledged.");
+        meter.CreateObservableGauge("dvis.outbox.held", () => Locked(o => (long)o.Held), "{message}", "QoS 1 messages of topics that the broker refuses; they are tried again.");
         meter.CreateObservableGauge("dvis.outbox", () => Locked(o => o.Bytes), "By", "Bytes of QoS 1 messages not yet acknowledged.");
         meter.CreateObservableGauge("dvis.outbox.oldest.timestamp", () => Locked(Oldest), "s", "When the oldest of them was made (UTC); absent when there is none.");
         if (_outbox.Store is { } store)
@@ -312,8 +313,19 @@ internal sealed partial class MqttClient : IAsyncDisposable
     {
         lock (_gate)
         {
+            if (session != _session) return;
             var accepted = reason < 0x80;
-            if (session != _session || _outbox.Complete(token, accepted) is not { } entry) return;
+            // An access list may be mended, a quota ends.
+            if (reason is 0x87 or 0x97 && _outbox.Refuse(token) is { } held)
+            {
+                _report.Held(held, Refusal(reason));
+                _qos0.Prove(held.Proves);
+                Pump();
+                SignalWhenDrained();
+                return;
+            }
+
+            if (_outbox.Complete(token, accepted) is not { } entry) return;
             _metrics.MqttAcknowledged(1, _time.GetElapsedTime(entry.Sent).TotalSeconds);
             if (!accepted) _report.Refused(entry.Topic, entry.Payload.Length, Refusal(reason));
             else if (!entry.Acknowledged) Accepted(entry);
@@ -359,6 +371,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
                 {
                     _outbox.Tick();
                     if (_outbox.Store is { } store) _report.DiskState(store.Healthy);
+                    Pump();
                     SignalWhenDrained();
                 }
 

@@ -9,12 +9,14 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 /// </summary>
 /// <param name="store">Null: memory only. Disposed of here.</param>
 /// <param name="dropped">Told of every message that is given up, and why.</param>
-internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, OutboxStore? store, Action<OutboxEntry, string> dropped) : IDisposable
+/// <param name="backoff">Pauses before a topic that was refused is tried again; null: the default.</param>
+internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, OutboxStore? store, Action<OutboxEntry, string> dropped, MqttBackoffOptions? backoff = null) : IDisposable
 {
     // How much of what waits on disk is in memory, so that a connection is fed from there.
     private const int Window = 512;
     private const long WindowBytes = 4 << 20;
 
+    private readonly HeldTopics _held = new(backoff ?? new(), time);
     private readonly KeptMessages _kept = new(options.KeepAcknowledged, time);
     private readonly List<OutboxEntry> _inFlight = [];
     private readonly LinkedList<OutboxEntry> _waiting = [];
@@ -24,7 +26,10 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
     private long _bytes, _waitingBytes, _lastToken, _missed;
     private bool _connected;
 
-    /// <summary>Messages not yet acknowledged.</summary>
+    /// <summary>Messages of topics that the broker refuses for now.</summary>
+    public int Held => _held.Count;
+
+    /// <summary>Messages not yet acknowledged; those held are not among them.</summary>
     public int Count => _inFlight.Count + _waiting.Count + _stranded.Count + (store?.Unread ?? 0);
 
     /// <summary>Of them; of what is on disk only, with its heads.</summary>
@@ -82,7 +87,7 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
         foreach (var entry in _inFlight) _bytes -= entry.Payload.Length;
         var kept = lost ? _kept.TakeAll() : [];
         foreach (var entry in kept.Where(e => e.InMemoryOnly)) CountMemoryOnly(entry, 1);
-        var again = kept.Concat(_inFlight.Where(e => !e.Topic.Retain)).ToList();
+        var again = kept.Concat(_inFlight.Where(e => !e.Topic.Retain)).Concat(_held.TakeAll()).OrderBy(e => e.Token).ToList();
         _inFlight.Clear();
         for (var i = again.Count - 1; i >= 0; i--) Prepend(again[i]);
         RemoveWaiting(e => e.Topic.Retain);
@@ -93,11 +98,35 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
     /// <summary>The next message to hand over, now in flight; null when none waits.</summary>
     public OutboxEntry? Take()
     {
-        if (_waiting.Count == 0) Load();
-        if (_waiting.First?.Value is not { } entry) return null;
-        _waiting.RemoveFirst();
-        _waitingBytes -= entry.Payload.Length;
-        _inFlight.Add(entry);
+        while (true)
+        {
+            if (_waiting.Count == 0) Load();
+            if (_waiting.First?.Value is not { } entry) return null;
+            _waiting.RemoveFirst();
+            _waitingBytes -= entry.Payload.Length;
+            if (!entry.Topic.Retain && _held.Holds(entry.Topic.Name))
+            {
+                _bytes -= entry.Payload.Length;
+                _held.Add(entry);
+                LimitHeld();
+                continue;
+            }
+
+            _inFlight.Add(entry);
+            return entry;
+        }
+    }
+
+    /// <summary>The broker refuses the topic, and may not for ever: the message waits, the topic rests. Null when it is done with.</summary>
+    public OutboxEntry? Refuse(long token)
+    {
+        var entry = _inFlight.Find(e => e.Token == token);
+        // While the disk fails, memory is for what nobody has refused.
+        if (entry is null || entry.Topic.Retain || (store is not null && entry.InMemoryOnly)) return null;
+        _inFlight.Remove(entry);
+        _bytes -= entry.Payload.Length;
+        _held.Refuse(entry);
+        LimitHeld();
         return entry;
     }
 
@@ -127,6 +156,7 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
 
         if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
         // While the disk fails, memory is for what was never acknowledged.
+        if (accepted) _held.Accept(entry.Topic.Name);
         if (accepted && (store is null || !entry.InMemoryOnly)) _kept.Add(entry);
         else Release(entry);
         Forget();
@@ -137,6 +167,8 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
     public void Tick()
     {
         Forget();
+        var due = _held.TakeDue();
+        for (var i = due.Count - 1; i >= 0; i--) Prepend(due[i]);
         Trim();
         Save();
         store?.SaveCursor();
@@ -218,8 +250,13 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
     private void Trim()
     {
         while (OldestWaiting() is { } oldest && time.GetElapsedTime(oldest.Value.Enqueued) > options.MaxAge) Drop(oldest, "max_age");
-        while ((_memoryOnly.Messages > options.MemoryMessages || _memoryOnly.Bytes > options.MemoryBytes) && (Find(_waiting, e => e.InMemoryOnly) ?? _stranded.First) is { } oldest)
-            Drop(oldest, "memory_full");
+        while (_held.Oldest is { } held && time.GetElapsedTime(held.Enqueued) > options.MaxAge) DropHeld(held, "max_age");
+        while (_memoryOnly.Messages > options.MemoryMessages || _memoryOnly.Bytes > options.MemoryBytes)
+        {
+            if (_held.Oldest is { InMemoryOnly: true } refused) DropHeld(refused, "not_authorized");
+            else if ((Find(_waiting, e => e.InMemoryOnly) ?? _stranded.First) is { } oldest) Drop(oldest, "memory_full");
+            else return;
+        }
     }
 
     private bool DropOldest()
@@ -227,6 +264,12 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
         if (_kept.Take() is { } kept)
         {
             Release(kept);
+            return true;
+        }
+
+        if (_held.Oldest is { Sequence: > 0 } held)
+        {
+            DropHeld(held, "not_authorized");
             return true;
         }
 
@@ -248,6 +291,20 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
         if (node.List == _waiting) _waitingBytes -= entry.Payload.Length;
         node.List!.Remove(node);
         _bytes -= entry.Payload.Length;
+        if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
+        Release(entry);
+        dropped(entry, reason);
+    }
+
+    // They are in memory, whether on disk too or not.
+    private void LimitHeld()
+    {
+        while (_held.Count > options.MemoryMessages || _held.Bytes > options.MemoryBytes) DropHeld(_held.Oldest!, "not_authorized");
+    }
+
+    private void DropHeld(OutboxEntry entry, string reason)
+    {
+        _held.Remove(entry);
         if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
         Release(entry);
         dropped(entry, reason);

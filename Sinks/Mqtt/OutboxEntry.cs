@@ -21,6 +21,9 @@ internal sealed class OutboxEntry(
     /// <summary>The broker has had it once.</summary>
     public bool Acknowledged { get; set; }
 
+    /// <summary>The broker has refused it once.</summary>
+    public bool Refused { get; set; }
+
     /// <summary>It missed the connection it was made for, or was made without one.</summary>
     public bool Late { get; set; }
 

@@ -27,16 +27,29 @@ internal sealed partial class OutboxReport(PipelineMetrics metrics, TimeProvider
     {
         metrics.OutboxDropped(reason);
         metrics.MqttMessage(topic.Kind, "failed");
-        if (_refused.GetValueOrDefault(topic.Name) == reason) return;
-        if (_refused.Count >= MaxTopics) _refused.Clear();
-        _refused[topic.Name] = reason;
-        LogRefused(topic.Name, bytes, reason);
+        if (IsNews(topic, reason)) LogRefused(topic.Name, bytes, reason);
+    }
+
+    /// <summary>The broker does not take it now, and it will be asked again.</summary>
+    public void Held(OutboxEntry entry, string reason)
+    {
+        if (!entry.Refused) metrics.MqttMessage(entry.Topic.Kind, "failed");
+        entry.Refused = true;
+        if (IsNews(entry.Topic, reason)) LogHeld(entry.Topic.Name, reason);
     }
 
     /// <summary>The broker takes the topic; the next refusal is news again.</summary>
     public void Accepted(MqttTopic topic)
     {
         if (_refused.Count > 0) _refused.Remove(topic.Name);
+    }
+
+    private bool IsNews(MqttTopic topic, string reason)
+    {
+        if (_refused.GetValueOrDefault(topic.Name) == reason) return false;
+        if (_refused.Count >= MaxTopics) _refused.Clear();
+        _refused[topic.Name] = reason;
+        return true;
     }
 
     public void Left(OutboxStore store)
@@ -72,6 +85,9 @@ internal sealed partial class OutboxReport(PipelineMetrics metrics, TimeProvider
 
     [LoggerMessage(3005, LogLevel.Error, "The broker does not take messages for {Topic} ({Bytes} bytes): {Reason}.")]
     private partial void LogRefused(string topic, int bytes, string reason);
+
+    [LoggerMessage(3014, LogLevel.Error, "The broker does not take messages for {Topic}: {Reason}. They wait, and are tried again.")]
+    private partial void LogHeld(string topic, string reason);
 
     [LoggerMessage(3007, LogLevel.Information, "{Count} message(s) of an earlier run wait in the outbox, {Bytes} bytes; they go first.")]
     private partial void LogLeft(int count, long bytes);
