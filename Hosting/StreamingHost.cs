@@ -40,7 +40,7 @@ internal static class StreamingHost
         builder.Services.AddSingleton(s => new PipelineMetrics(s.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>()) { LabelsMax = options.Telemetry.LabelsMax });
         builder.Services.AddSingleton<FramePool>().AddSingleton<Heartbeats>().AddSingleton<RunState>().AddSingleton<RunStatistics>();
         builder.Services.AddSingleton<PrometheusExporter>().AddSingleton<MetricsPipeline>().AddSingleton<ProcessMetrics>();
-        builder.Services.AddSingleton<IEngine, StreamingEngine>().AddSingleton<CameraFleet>();
+        builder.Services.AddSingleton<IEngine, StreamingEngine>().AddSingleton<CameraFleet>().AddSingleton<CommandDesk>();
         builder.Services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
         builder.Services.AddHostedService<PipelineService>();
         builder.Services.AddSingleton<ReloadMetrics>().AddSingleton<ConfigReloader>().AddHostedService(s => s.GetRequiredService<ConfigReloader>());

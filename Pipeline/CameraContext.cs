@@ -2,6 +2,7 @@ using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Pipeline.Tracking;
 
 namespace Dvis.Streaming.Pipeline;
 
@@ -17,6 +18,8 @@ public sealed record CameraContext(
 
     /// <summary>Where the stages say that they are at work; null: nobody listens.</summary>
     public Heartbeats? Beats { get; init; }
+
+    public ResetRequest Reset { get; init; } = new();
 
     /// <summary>Classes that are published; all when the option names none.</summary>
     public bool IsPublished(int classId) => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);

@@ -8,6 +8,7 @@ using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Sinks.Mqtt.Commands;
 using Dvis.Streaming.Sources.Nut;
 
 namespace Dvis.Streaming.Benchmarks.Fuzzing;
@@ -40,6 +41,7 @@ internal sealed class FuzzTargets : IDisposable
             new("png", Png, [typeof(FormatException)], ["IHDR", "PLTE", "IDAT", "IEND", "tEXt"]) { Repair = PngRepair, AllowancePerByte = 20_000 },
             new("ytvis", Ytvis, [typeof(EvaluationException)], s_json),
             new("results", Results, [typeof(EvaluationException)], s_json),
+            new("commands", CommandRead, [typeof(FormatException)], s_json),
             new("panoptic", Panoptic, [typeof(EvaluationException)], [.. s_json, "..", "/", "\\u0000", "0.png", "segments_info"]),
         ];
     }
@@ -173,6 +175,8 @@ internal sealed class FuzzTargets : IDisposable
         using var results = YtvisResults.Open(Write("results.json", input), truth);
         foreach (var video in truth.Videos) results.Of(video);
     }
+
+    private static void CommandRead(byte[] input) => CommandRequest.Check(input);
 
     private void Panoptic(byte[] input)
     {

@@ -1,10 +1,11 @@
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Sinks.Mqtt.Commands;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>The cameras that run, each with a runner of its own: they come, change and go one by one while the others run on.</summary>
-internal sealed partial class CameraFleet(IEngine engine, RunState state, TimeProvider time, ILoggerFactory loggers, ILogger<CameraFleet> logger)
+internal sealed partial class CameraFleet(IEngine engine, RunState state, TimeProvider time, ILoggerFactory loggers, ILogger<CameraFleet> logger) : ICameraCommands
 {
     // Longer than a decoder needs to be killed and reaped, and a refiner for its last window.
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10);
@@ -54,6 +55,31 @@ internal sealed partial class CameraFleet(IEngine engine, RunState state, TimePr
         }
     }
 
+    /// <summary>What a client asks for. A camera that was disabled stays so until it is enabled, changed in the configuration, or the program restarts.</summary>
+    public async Task<CommandAnswer> ExecuteAsync(string camera, string verb)
+    {
+        Member? member;
+        lock (_gate)
+        {
+            if (_ending || _changing) return new(false, "The cameras are changing; try again.");
+            if (!_members.TryGetValue(camera, out member)) return new(false, "There is no camera of this name.");
+            if (verb == "enable") return Enable(member);
+            if (verb == "disable")
+            {
+                if (member.Disabled) return new(true, "It is disabled already.");
+                member.Disabled = true;
+            }
+            else if (member.Ended)
+            {
+                return new(false, "It does not run.");
+            }
+        }
+
+        if (verb == "disable") return await DisableAsync(member);
+        engine.ResetTracker(camera);
+        return new(true, "Its next frame begins a new epoch.");
+    }
+
     /// <summary>Stops all cameras, and those of a change that is under way.</summary>
     /// <exception cref="TimeoutException">Not all ended in time.</exception>
     public async Task StopAsync(TimeSpan limit)
@@ -67,6 +93,35 @@ internal sealed partial class CameraFleet(IEngine engine, RunState state, TimePr
 
         await Task.WhenAll(members.Select(m => m.Stop.CancelAsync()));
         await Task.WhenAll(members.Select(m => m.Run)).WaitAsync(limit, time);
+    }
+
+    // Under _gate.
+    private CommandAnswer Enable(Member member)
+    {
+        if (!member.Disabled) return new(true, "It is enabled already.");
+        if (!member.Ended) return new(false, "It has not stopped yet; try again.");
+        var again = new Member(member.Camera);
+        _members[member.Camera] = again;
+        again.Run = Task.Run(() => RunAsync(again), CancellationToken.None);
+        return new(true, "It starts.");
+    }
+
+    private async Task<CommandAnswer> DisableAsync(Member member)
+    {
+        await member.Stop.CancelAsync();
+        try
+        {
+            await member.Run.WaitAsync(EndLimit, time);
+        }
+        catch (TimeoutException)
+        {
+            LogLeftBehind(member.Camera, EndLimit.TotalSeconds);
+            return new(false, "It does not stop; the log says more.");
+        }
+
+        engine.CameraDisabled(member.Camera);
+        state.Forgive(member.Camera);
+        return new(true, "It is disabled.");
     }
 
     private async Task EndAsync(string camera)
@@ -106,7 +161,7 @@ internal sealed partial class CameraFleet(IEngine engine, RunState state, TimePr
     private void EndIfOver()
     {
         lock (_gate)
-            if (!_changing && _members.Values.All(m => m.Ended)) _over.TrySetResult();
+            if (!_changing && _members.Values.All(m => m.Ended && !m.Disabled)) _over.TrySetResult();
     }
 
     // Its token source has no timer and no handle: nothing to dispose.
@@ -119,6 +174,9 @@ internal sealed partial class CameraFleet(IEngine engine, RunState state, TimePr
         public Task Run { get; set; } = Task.CompletedTask;
 
         public bool Ended { get; set; }
+
+        /// <summary>By a command: it has ended, or will, and may come again.</summary>
+        public bool Disabled { get; set; }
     }
 
     [LoggerMessage(4201, LogLevel.Error, "Camera {Camera}: its pipeline did not end within {Seconds} s and is left behind.")]

@@ -25,6 +25,12 @@ internal interface IEngine : IAsyncDisposable
     /// <summary>The pipeline of a camera broke; <paramref name="retry"/> is null when it will not be tried again.</summary>
     void CameraBroke(string camera, int attempt, TimeSpan? retry);
 
+    /// <summary>A camera was stopped by a command, and is to stay so until another enables it.</summary>
+    void CameraDisabled(string camera);
+
+    /// <summary>The next frame of a camera begins a new epoch.</summary>
+    void ResetTracker(string camera);
+
     /// <summary>Delivers what is on its way.</summary>
     /// <returns>False when that was not possible within the limit.</returns>
     Task<bool> FlushAsync(TimeSpan limit);

@@ -9,7 +9,7 @@ namespace Dvis.Streaming.Hosting.Running;
 /// asked while the model loads; it stops first, so that the last metrics can still be read.
 /// </summary>
 internal sealed partial class PipelineService(
-    StreamingOptions options, IEngine engine, CameraFleet fleet, ServiceManager manager, RunState state, IHostApplicationLifetime lifetime,
+    StreamingOptions options, IEngine engine, CameraFleet fleet, ServiceManager manager, CommandDesk commands, RunState state, IHostApplicationLifetime lifetime,
     ILogger<PipelineService> logger) : IHostedLifecycleService
 {
     // Together below the 5 s that systemd, Kubernetes and people wait.
@@ -21,6 +21,7 @@ internal sealed partial class PipelineService(
     {
         await engine.StartAsync(cancellationToken);
         fleet.Start(options.Cameras.Keys);
+        commands.Open(fleet);
         state.Ready = true;
         _ = StopWhenOverAsync();
     }

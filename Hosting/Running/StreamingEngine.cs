@@ -9,6 +9,7 @@ using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Pipeline.Tracking;
 using Dvis.Streaming.Sources;
 using Microsoft.Extensions.Logging;
 
@@ -16,7 +17,7 @@ namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>The real thing: one model for all cameras, one pipeline a camera, one fan-out to all sinks.</summary>
 internal sealed class StreamingEngine(
-    LoadedConfig config, PipelineMetrics metrics, FramePool frames, Heartbeats beats, TimeProvider time, ILoggerFactory loggers) : IEngine
+    LoadedConfig config, PipelineMetrics metrics, FramePool frames, Heartbeats beats, CommandDesk commands, TimeProvider time, ILoggerFactory loggers) : IEngine
 {
     // Messages that wait for one sink. A second of ten cameras at 25 frames; more would be stale.
     private const int SinkQueueCapacity = 256;
@@ -79,6 +80,17 @@ internal sealed class StreamingEngine(
             attempt, retry?.TotalSeconds, 0, 0, null, null, null));
     }
 
+    public void CameraDisabled(string camera)
+    {
+        metrics.CameraStateChanged(camera, "disabled", PipelineMetrics.CameraStates);
+        _relay!.Post(new CameraStatus(camera, CameraState.Disabled, time.GetUtcNow(), SourceFault.Ok, "disabled by a command", 0, null, 0, 0, null, null, null));
+    }
+
+    public void ResetTracker(string camera)
+    {
+        if (_cameras.TryGetValue(camera, out var running)) running.Reset.Ask();
+    }
+
     public async Task<bool> FlushAsync(TimeSpan limit)
     {
         if (_relay is not null) await _relay.StopAsync();
@@ -102,7 +114,7 @@ internal sealed class StreamingEngine(
     {
         try
         {
-            var fanOut = new FanOut(SinkFactory.Create(config, manifest, metrics, time, loggers), SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
+            var fanOut = new FanOut(SinkFactory.Create(config, manifest, metrics, commands, time, loggers), SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
             await fanOut.StartAsync(cancel);
             return fanOut;
         }
@@ -117,7 +129,7 @@ internal sealed class StreamingEngine(
         var camera = new Camera(name, _relay!, time);
         var context = new CameraContext(
             name, _models!, _tensors, camera, metrics, time, options.Settings.Track, options.Settings.Publish, _options.Model.Refiner)
-        { Panoptic = options.Settings.Panoptic, Beats = beats };
+        { Panoptic = options.Settings.Panoptic, Beats = beats, Reset = camera.Reset };
         var source = SourceFactory.Create(name, options.ToSource(), frames, metrics, time, loggers, camera.OnStatus);
         camera.Pipeline = () => new StreamPipeline(context, source, _segmenter!, options.Settings.Queue, loggers.CreateLogger<StreamPipeline>());
         return camera;
@@ -130,6 +142,8 @@ internal sealed class StreamingEngine(
         private volatile bool _silent;
 
         public Func<StreamPipeline> Pipeline { get; set; } = null!;
+
+        public ResetRequest Reset { get; } = new();
 
         /// <summary>The source gave up: its file cannot be read, say.</summary>
         public bool FailedForGood => _status is { State: CameraState.Offline, NextRetrySeconds: null, Reason: not (SourceFault.Ok or SourceFault.Eof) };

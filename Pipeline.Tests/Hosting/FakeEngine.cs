@@ -61,6 +61,14 @@ internal sealed class FakeEngine(PipelineMetrics metrics, Func<string, Cancellat
         lock (Broken) Broken.Add((name, attempt, retry));
     }
 
+    public List<string> Disabled { get; } = [];
+
+    public List<string> Reset { get; } = [];
+
+    public void CameraDisabled(string name) => Disabled.Add(name);
+
+    public void ResetTracker(string name) => Reset.Add(name);
+
     public Task<bool> FlushAsync(TimeSpan limit)
     {
         Flushed = true;

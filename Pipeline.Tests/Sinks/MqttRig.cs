@@ -1,6 +1,7 @@
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sinks;
 using Dvis.Streaming.Sinks.Mqtt;
+using Dvis.Streaming.Sinks.Mqtt.Commands;
 using Dvis.Streaming.Sinks.Mqtt.Mosquitto;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks;
@@ -8,12 +9,12 @@ namespace Dvis.Streaming.Pipeline.Tests.Sinks;
 /// <summary>A sink with short pauses, its metrics and its log.</summary>
 internal sealed class MqttRig : IAsyncDisposable
 {
-    public MqttRig(string server, Action<MqttOptions>? change = null, SinkContext? context = null)
+    public MqttRig(string server, Action<MqttOptions>? change = null, SinkContext? context = null, ICameraCommands? commands = null)
     {
         Options = new() { Servers = [server], Backoff = { Initial = TimeSpan.FromMilliseconds(20), Max = TimeSpan.FromMilliseconds(100) } };
         change?.Invoke(Options);
         Transport = new(new MosquittoTransport(Options, ClientId.For(Options.ClientId, "gate-3"), TimeProvider.System));
-        Sink = new(Options, context ?? SomeResult.Context(), Transport, Metrics.Metrics, TimeProvider.System, Log);
+        Sink = new(Options, context ?? SomeResult.Context(), Transport, Metrics.Metrics, TimeProvider.System, Log, commands);
     }
 
     public MqttOptions Options { get; }

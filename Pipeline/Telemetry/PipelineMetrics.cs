@@ -13,7 +13,7 @@ public sealed class PipelineMetrics
 
     private readonly ConcurrentDictionary<string, byte> _labels = new();
     private readonly Counter<long> _sourceFrames, _sourceBytes, _reconnects, _decodeErrors, _processed, _dropped;
-    private readonly Counter<long> _started, _ended, _revised, _resets, _windows, _mqttMessages, _mqttBytes, _mqttConnects, _mqttDisconnects, _outboxDropped, _outboxErrors, _sinkDropped, _sinkFailures;
+    private readonly Counter<long> _started, _ended, _revised, _resets, _windows, _mqttMessages, _mqttBytes, _mqttConnects, _mqttCommands, _mqttDisconnects, _outboxDropped, _outboxErrors, _sinkDropped, _sinkFailures;
     private readonly Histogram<double> _latency, _captureLatency, _stage, _stageQueue, _batch, _mqttPublish;
     private readonly Gauge<long> _up, _state, _active, _mqttConnected, _outboxDisk, _queueLength, _queueCapacity;
     private readonly Gauge<double> _lastFrame, _finalThrough;
@@ -40,6 +40,7 @@ public sealed class PipelineMetrics
         _windows = m.CreateCounter<long>("dvis.refiner.windows", "{window}", "Final results.");
         _mqttMessages = m.CreateCounter<long>("dvis.mqtt.messages", "{message}", "MQTT messages by kind and outcome.");
         _mqttBytes = m.CreateCounter<long>("dvis.mqtt.published", "By", "MQTT payload bytes handed to the client.");
+        _mqttCommands = m.CreateCounter<long>("dvis.mqtt.commands", "{command}", "Commands received over MQTT by verb and result.");
         _mqttConnects = m.CreateCounter<long>("dvis.mqtt.connects", "{connect}", "Connection attempts by outcome.");
         _mqttDisconnects = m.CreateCounter<long>("dvis.mqtt.disconnects", "{disconnect}", "Connections that ended before we did, by reason.");
         _outboxDropped = m.CreateCounter<long>("dvis.outbox.dropped", "{message}", "QoS 1 messages given up, by reason.");
@@ -78,7 +79,7 @@ public sealed class PipelineMetrics
         FrameDropped(camera, "captured", "queue_full", 0);
         FrameDropped(camera, "segment", "stale", 0);
         foreach (var kind in (ReadOnlySpan<string>)["class", "merge", "split", "retract", "mask"]) TrackRevised(camera, kind, 0);
-        foreach (var reason in (ReadOnlySpan<string>)["source_restarted", "resolution_change", "gap", "clock_jump"]) _resets.Add(0, Tag("camera", camera), Tag("reason", reason));
+        foreach (var reason in (ReadOnlySpan<string>)["source_restarted", "resolution_change", "gap", "clock_jump", "command"]) _resets.Add(0, Tag("camera", camera), Tag("reason", reason));
         foreach (var result in (ReadOnlySpan<string>)["refined", "passthrough", "skipped"]) _windows.Add(0, Tag("camera", camera), Tag("result", result));
         TracksActive(camera, 0);
         CameraStateChanged(camera, "starting", CameraStates);
@@ -164,6 +165,10 @@ public sealed class PipelineMetrics
     public void MqttPublished(string kind, long bytes) => _mqttBytes.Add(bytes, Tag("kind", kind));
 
     public void MqttAcknowledged(int qos, double seconds) => _mqttPublish.Record(seconds, Tag("qos", qos.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+
+    /// <param name="verb">Of those there are; else <c>other</c>.</param>
+    /// <param name="result"><c>done, refused, failed, retained, rate_limited, busy</c>.</param>
+    public void MqttCommand(string verb, string result) => _mqttCommands.Add(1, Tag("verb", verb), Tag("result", result));
 
     public void MqttConnection(bool connected) => _mqttConnected.Record(connected ? 1 : 0);
 

@@ -19,13 +19,15 @@ public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
     public TimeSpan Silence { get; private set; }
 
     /// <summary>Takes the next frame; a reason (snake case) when a new epoch begins with it, null when it continues.</summary>
-    public string? Advance(FrameInfo frame)
+    /// <param name="asked">Somebody asked for a new epoch.</param>
+    public string? Advance(FrameInfo frame, bool asked = false)
     {
         var last = _last;
         (_last, Silence) = (frame, TimeSpan.Zero);
         if (last is null) return Begin("start");
         var elapsed = time.GetElapsedTime(last.ReceivedTicks, frame.ReceivedTicks);
         var media = frame.Timebase.ToSeconds(frame.Pts) - last.Timebase.ToSeconds(last.Pts);
+        if (asked) return Begin("command");
         if (frame.Width != last.Width || frame.Height != last.Height) return Begin("resolution_change");
         if (frame.Session != last.Session) return Begin("source_restarted");
         // When a file's frames arrive says how fast they are read, and nothing about the scene.

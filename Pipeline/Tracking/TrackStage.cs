@@ -63,7 +63,7 @@ public sealed class TrackStage : IDisposable
     {
         var started = _camera.Time.GetTimestamp();
         var info = frame.Info;
-        var reason = _clock.Advance(info);
+        var reason = _clock.Advance(info, _camera.Reset.Take());
         var first = _lives is null;
         if (reason is not null) BeginEpoch(reason);
         var dropped = _last is null ? 0 : info.FrameId - _last.FrameId - 1;

@@ -99,13 +99,15 @@ internal sealed partial class MqttClient : IAsyncDisposable
     }
 
     /// <summary>Hands over, or keeps for later, or drops and counts, as the topic says. The payload is copied.</summary>
-    public void Publish(MqttTopic topic, ReadOnlyMemory<byte> payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties = null)
+    /// <param name="correlation">Of the message that this one answers; with QoS 0 only.</param>
+    public void Publish(
+        MqttTopic topic, ReadOnlyMemory<byte> payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties = null, byte[]? correlation = null)
     {
         lock (_gate)
         {
             if (topic.Qos == 0)
             {
-                PublishNow(topic, payload, userProperties);
+                PublishNow(topic, payload, userProperties, correlation);
                 return;
             }
 
@@ -257,7 +259,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         }
     }
 
-    private void PublishNow(MqttTopic topic, ReadOnlyMemory<byte> payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties)
+    private void PublishNow(MqttTopic topic, ReadOnlyMemory<byte> payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties, byte[]? correlation)
     {
         if (_connection is null || !_qos0.HasRoom(payload.Length))
         {
@@ -265,7 +267,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
             return;
         }
 
-        var handOver = _connection.Publish(new(topic, payload, topic.ExpirySeconds, userProperties), 0);
+        var handOver = _connection.Publish(new(topic, payload, topic.ExpirySeconds, userProperties, correlation), 0);
         if (handOver != MqttHandOver.Accepted)
         {
             _metrics.MqttMessage(topic.Kind, handOver == MqttHandOver.Closed ? "dropped" : "failed");

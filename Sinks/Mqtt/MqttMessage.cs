@@ -4,8 +4,10 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 
 /// <summary>One PUBLISH. The payload is copied by the transport before its call returns.</summary>
 /// <param name="ExpirySeconds">What is left of the topic's expiry; 0: none.</param>
+/// <param name="CorrelationData">MQTT 5: of the message that this one answers.</param>
 public readonly record struct MqttMessage(
-    MqttTopic Topic, ReadOnlyMemory<byte> Payload, uint ExpirySeconds, IReadOnlyList<KeyValuePair<string, string>>? UserProperties = null)
+    MqttTopic Topic, ReadOnlyMemory<byte> Payload, uint ExpirySeconds, IReadOnlyList<KeyValuePair<string, string>>? UserProperties = null,
+    byte[]? CorrelationData = null)
 {
     /// <summary>Bytes of the packet that are not payload, with room for the largest length fields (MQTT 5, 3.3).</summary>
     public static int Overhead(MqttTopic topic, IReadOnlyList<KeyValuePair<string, string>>? userProperties)

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Sinks.Mqtt.Commands;
 
 namespace Dvis.Streaming.Sinks.Mqtt;
 
@@ -46,6 +47,8 @@ public sealed class MqttOptions : IValidatableObject
 
     public MqttOutboxOptions Outbox { get; set; } = new();
 
+    public MqttCommandOptions Commands { get; set; } = new();
+
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         for (var i = 0; i < Servers.Length; i++)
@@ -55,6 +58,8 @@ public sealed class MqttOptions : IValidatableObject
             yield return new("tls.cert and tls.key belong together: give both or neither", [nameof(Tls)]);
         if ((Password ?? PasswordFile) is not null && (Username ?? UsernameFile) is null)
             yield return new("a password needs username or username_file", [nameof(Username)]);
+        foreach (var verb in Commands.Allow.Except(MqttCommandOptions.Verbs))
+            yield return new($"commands.allow: there is no verb '{verb}', expected of {string.Join(", ", MqttCommandOptions.Verbs)}", [nameof(Commands)]);
         if (Backoff.Initial > Backoff.Max)
             yield return new("backoff.initial must not be longer than backoff.max", [nameof(Backoff)]);
     }

@@ -1,6 +1,7 @@
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt.Commands;
 using Dvis.Streaming.Sinks.Mqtt.Mosquitto;
 using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
@@ -27,15 +28,17 @@ public sealed partial class MqttSink : IResultSink
     private readonly Encoders _encoders;
     private readonly Lock _documents = new(); // the connection's thread makes them again when they must be smaller
     private readonly DateTimeOffset _started;
+    private readonly CommandListener? _commands;
     private bool _announced;
 
     /// <exception cref="InvalidOperationException">libmosquitto is not installed.</exception>
-    public MqttSink(MqttOptions options, SinkContext context, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger)
-        : this(options, context, new MosquittoTransport(options, ClientId.For(options.ClientId, context.Node), time), metrics, time, logger)
+    public MqttSink(MqttOptions options, SinkContext context, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger, ICameraCommands? commands = null)
+        : this(options, context, new MosquittoTransport(options, ClientId.For(options.ClientId, context.Node), time), metrics, time, logger, commands)
     {
     }
 
-    public MqttSink(MqttOptions options, SinkContext context, IMqttTransport transport, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger)
+    public MqttSink(MqttOptions options, SinkContext context, IMqttTransport transport, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger,
+        ICameraCommands? commands = null)
     {
         (_options, _context, _metrics, _time, _logger) = (options, context, metrics, time, logger);
         _started = time.GetUtcNow();
@@ -44,6 +47,7 @@ public sealed partial class MqttSink : IResultSink
         _client = new(options, transport, will, metrics, time, logger);
         _encoders = new(context, time);
         foreach (var camera in context.Cameras) _cameras.Add(camera.Name, Publisher(camera));
+        if (options.Commands.Enabled && commands is not null) _commands = new(options.Commands, _topics, context.Session, commands, _client, metrics, time, logger);
     }
 
     public string Name => "mqtt";
@@ -61,6 +65,7 @@ public sealed partial class MqttSink : IResultSink
         foreach (var camera in _cameras.Values) Announce(camera, _started);
         _announced = true;
         RetainedSweep.Start(_client, _topics);
+        _commands?.Start();
         _client.Start();
         return Task.CompletedTask;
     }
@@ -97,6 +102,7 @@ public sealed partial class MqttSink : IResultSink
     /// <summary>Says <c>offline</c> for the cameras and the node when the broker is there, and goodbye.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_commands is not null) await _commands.DisposeAsync();
         if (_announced)
         {
             foreach (var camera in _cameras.Values) camera.GoOffline();

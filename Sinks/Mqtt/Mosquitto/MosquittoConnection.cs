@@ -45,7 +45,7 @@ internal sealed class MosquittoConnection(MosquittoTarget target, IMqttListener 
         lock (_gate)
         {
             if (_client == 0 || _stop) return MqttHandOver.Closed;
-            var properties = Properties(topic.ContentType, message.ExpirySeconds, message.UserProperties);
+            var properties = Properties(topic.ContentType, message.ExpirySeconds, message.UserProperties, message.CorrelationData);
             int error, mid;
             fixed (byte* name = topic.Utf8, payload = message.Payload.Span)
                 error = mosquitto_publish_v5(_client, out mid, name, message.Payload.Length, payload, topic.Qos, (byte)(topic.Retain ? 1 : 0), properties);
@@ -197,12 +197,14 @@ internal sealed class MosquittoConnection(MosquittoTarget target, IMqttListener 
         return error == 0 && !tls.Verify ? mosquitto_tls_insecure_set(client, 1) : error;
     }
 
-    private nint Properties(string? contentType, uint expiry, IReadOnlyList<KeyValuePair<string, string>>? user)
+    private unsafe nint Properties(string? contentType, uint expiry, IReadOnlyList<KeyValuePair<string, string>>? user, byte[]? correlation = null)
     {
         nint list = 0;
         if (target.Options.Protocol != "5") return list;
         if (contentType is not null) _ = mosquitto_property_add_string(ref list, Property.ContentType, contentType);
         if (expiry > 0) _ = mosquitto_property_add_int32(ref list, Property.MessageExpiryInterval, expiry);
+        fixed (byte* data = correlation)
+            if (data != null) _ = mosquitto_property_add_binary(ref list, Property.CorrelationData, data, (ushort)correlation!.Length);
         if (user is null) return list;
         foreach (var (name, value) in user) _ = mosquitto_property_add_string_pair(ref list, Property.UserProperty, name, value);
         return list;

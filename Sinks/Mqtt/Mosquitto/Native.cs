@@ -89,6 +89,8 @@ internal static unsafe partial class Native
     [LibraryImport(Library)]
     internal static partial void mosquitto_log_callback_set(nint mosq, delegate* unmanaged[Cdecl]<nint, nint, int, byte*, void> callback);
 
+    [LibraryImport(Library)] internal static partial int mosquitto_property_add_binary(ref nint list, Property id, void* value, ushort length);
+
     [LibraryImport(Library)] internal static partial int mosquitto_property_add_int32(ref nint list, Property id, uint value);
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
