@@ -53,9 +53,9 @@ public sealed class CommandTests : IAsyncDisposable
     public async Task Command_RetainedOrToBeAnsweredElsewhere_IsIgnoredAndCounted()
     {
         _broker = await MosquittoBroker.StartAsync();
-        await PublishAsync("disable", "", "-r");
+        await PublishAsync("disable", "{}", "-r");
         await StartAsync();
-        await Eventually.TrueAsync(() => Count("retained") == 1, "the retained command came and was ignored");
+        await Eventually.TrueAsync(() => Count("retained") >= 1, "the retained command came and was ignored");
 
         await PublishAsync("disable", "", "-D", "publish", "response-topic", "dvis/v1/gate-3/camera/front/state");
         await Eventually.TrueAsync(() => Count("refused") == 1, "the other was refused");
