@@ -58,6 +58,7 @@ public sealed class CommandTests : IAsyncDisposable
         Assert.Equal("offline", subscriber.On("a/availability")[^1].Text);
         await SayAsync("enable");
         await Eventually.TrueAsync(() => State() == "online", "the camera is back");
+        await _rig.StopAsync(); // before its broker
 
         Task SayAsync(string verb) => MosquittoBroker.RunAsync("mosquitto_pub", [.. broker.ClientArguments(), "-q", "1", "-t", $"dvis/v1/dvis/camera/a/cmd/{verb}", "-m", "{}"]);
         string? State() => JsonDocument.Parse(subscriber.On("a/state")[^1].Text).RootElement.GetProperty("state").GetString();
