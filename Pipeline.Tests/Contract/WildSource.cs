@@ -31,7 +31,7 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
         {
             stop.ThrowIfCancellationRequested();
             var random = new Random(schedule[_next]);
-            if (random.Next(25) == 0)
+            if (_disguise == 0 && random.Next(25) == 0)
             {
                 _next++;
                 world.Happened("cut");
@@ -44,14 +44,14 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
         }
     }
 
-    /// <summary>Now and then an object goes, another of its class comes, and some frames later looks like the one that went: a merger.</summary>
+    /// <summary>Now and then an object goes, another of its class comes, and some frames later looks like the one that went: a merger, if nothing comes between.</summary>
     private bool Disguise(Random random)
     {
-        if (_disguise == 0 && random.Next(40) == 0) _disguise = 16;
+        if (_disguise == 0 && random.Next(20) == 0) _disguise = 20;
         if (_disguise == 0) return false;
         _disguise--;
-        (_visible[0], _visible[2]) = (_disguise > 10, _disguise <= 5);
-        return _disguise <= 3;
+        (_visible[0], _visible[2]) = (_disguise > 12, _disguise <= 8);
+        return _disguise <= 4;
     }
 
     private Frame Paint(int number, int inSession, Random random)
@@ -59,7 +59,7 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
         for (var item = 0; item < _visible.Length; item++)
             if (random.Next(10) == 0) _visible[item] = !_visible[item];
         var disguised = Disguise(random);
-        if (random.Next(30) == 0) _height = _height == 64 ? 48 : 64;
+        if (_disguise == 0 && random.Next(30) == 0) _height = _height == 64 ? 48 : 64;
         _pts += random.Next(20) switch { 0 => 0, 1 => -9000, 2 => 90_000 * 3600, _ => 3600 };
         var age = random.Next(20) == 0 ? TimeSpan.FromSeconds(random.NextDouble()) : TimeSpan.Zero;
         var info = Some.FrameInfo(64, _height, inSession) with

@@ -26,6 +26,7 @@ internal sealed class WildWorld : IDisposable
     private readonly WildSource _raw;
     private readonly QueueOptions _queue;
     private readonly double _maxFps;
+    private readonly bool _storm; // frames come as fast as they can be painted, and most are dropped
     private readonly HashSet<string> _happened = [];
     private readonly KeepingSink _kept = new();
     private CancellationTokenSource _stop = new();
@@ -45,10 +46,11 @@ internal sealed class WildWorld : IDisposable
         _rig.Refiner.MaxDelay = TimeSpan.FromSeconds(1);
         _rig.Refiner.OnOverload = _random.Next(2) == 0 ? "skip" : "passthrough";
         _rig.Track.ConfirmFrames = 1 + _random.Next(3);
-        _rig.Track.LostTimeout = TimeSpan.FromSeconds(_random.NextDouble() * 2);
-        if (_random.Next(3) == 0) _rig.Publish.Labels = [_random.Next(2) == 0 ? "circle" : "square"];
+        _rig.Track.LostTimeout = TimeSpan.FromSeconds(_random.Next(3) > 0 ? 0.25 + 0.2 * _random.NextDouble() : 2 * _random.NextDouble());
+        if (_random.Next(2) == 0) _rig.Publish.Labels = [_random.Next(2) == 0 ? "circle" : "square"];
         _queue = new QueueOptions { Capacity = 1 + _random.Next(3) };
         _maxFps = _random.Next(3) == 0 ? 15 : 0;
+        _storm = _random.Next(3) == 0;
         _raw = new WildSource(this, schedule);
     }
 
@@ -107,7 +109,8 @@ internal sealed class WildWorld : IDisposable
     public async Task WeatherAsync(Random random, CancellationToken stop)
     {
         Time.Advance(TimeSpan.FromMilliseconds(random.Next(60) == 0 ? 12_000 : 40));
-        if (random.Next(3) == 0) await Task.Yield();
+        if (!_storm) await WaitAsync(Caught);
+        else if (random.Next(3) == 0) await Task.Yield();
         switch (random.Next(60))
         {
             case 0:
@@ -127,7 +130,7 @@ internal sealed class WildWorld : IDisposable
                 break;
             case 11 or 12 or 13 when Live:
                 // The camera falls silent for longer than a frame may wait to be final.
-                await WaitAsync(() => _kept.Provisionals + Dropped() + _lost >= Given);
+                await WaitAsync(Caught);
                 Time.Advance(_rig.Refiner.MaxDelay);
                 await WaitAsync(() => _kept.Final >= _kept.Provisionals);
                 break;
@@ -172,6 +175,9 @@ internal sealed class WildWorld : IDisposable
         _running = false;
         run.Dropped = Dropped() - run.Dropped;
     }
+
+    /// <summary>Every frame given is shown or dropped.</summary>
+    private bool Caught() => _kept.Provisionals + Dropped() + _lost >= Given;
 
     private int Given => Runs.Sum(r => r.Given.Count);
 
