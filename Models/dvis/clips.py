@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, multiprocessing
 
-from .data import SPAN, RollingPool, draw_scene, make_targets, vary
 from .config import Config
+from .data import SPAN, RollingPool, draw_scene, make_targets, vary
 from .model import Dvis
-from .tracker import align
+from .tracker import align, follow
 
 POINTS = 512       # random cells of a frame on which masks are compared
 STRIDES = (0.6, 0.25, 0.15)   # shares of clips of every frame, every second, every third: faster motion, longer gaps
@@ -109,10 +109,7 @@ def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
 
 def _track(model: Dvis, matched: Tensor) -> Tensor:
     """The tracker over matched queries [T,Q,C]."""
-    reference, steps = matched[:1], []
-    for t, frame in enumerate(matched.split(1)):
-        steps.append(model.tracker(frame, frame, reference, frame.new_tensor([float(t == 0)])))
-        reference = steps[-1].reference
+    steps = follow(model.tracker, matched, matched)
     embeds, logits, mask_embeds = (torch.cat([getattr(step, name) for step in steps]) for name in ("embeds", "logits", "mask_embeds"))
     return torch.cat((embeds, model.tracker.frame_forward(matched), logits, mask_embeds), -1)
 

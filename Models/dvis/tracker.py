@@ -94,9 +94,13 @@ def align(frames: np.ndarray, rule: str = "aligned") -> np.ndarray:
 def track(tracker: ReferringTracker, frames: Tensor, rule: str = "aligned") -> list[Step]:
     """The tracker over a whole clip [T,Q,C], exactly as a live stream would run it."""
     order = torch.from_numpy(align(frames.detach().float().cpu().numpy(), rule)).to(frames.device)
+    return follow(tracker, frames, frames.gather(1, order[..., None].expand_as(frames)))
+
+
+def follow(tracker: ReferringTracker, frames: Tensor, matched: Tensor) -> list[Step]:
+    """As `track`, for queries that are matched already: frames and matched [T,Q,C]."""
     steps: list[Step] = []
-    for t, frame in enumerate(frames):
-        own = frame[None]
+    for t, (own, mine) in enumerate(zip(frames.split(1), matched.split(1))):
         first = torch.full((1,), float(t == 0), device=frames.device)
-        steps.append(tracker(own, own[:, order[t]], steps[-1].reference if steps else own, first))
+        steps.append(tracker(own, mine, steps[-1].reference if steps else own, first))
     return steps
