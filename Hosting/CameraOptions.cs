@@ -66,6 +66,7 @@ internal sealed class CameraOptions
         ConnectTimeout = Settings.Rtsp.ConnectTimeout,
         StallTimeout = Settings.Rtsp.StallTimeout,
         Backoff = Settings.Rtsp.Backoff,
+        Tls = Settings.Rtsp.Tls,
         MaxFps = Settings.Rate.MaxFps,
         MaxAge = Settings.Queue.Policy == "wait" ? null : Settings.Queue.MaxAge,
         Ffmpeg = Settings.Decode.Ffmpeg,
@@ -85,6 +86,8 @@ internal sealed class RtspOptions
     [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00")] public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
     public BackoffOptions Backoff { get; set; } = new();
+
+    public RtspTlsOptions Tls { get; set; } = new();
 }
 
 /// <summary>Decoder (section <c>decode</c>).</summary>

@@ -53,7 +53,7 @@ internal static class FfmpegCommand
     /// A camera: least latency. Timestamps are the camera's own, as they come and without ffmpeg's guesses at wraps (<see cref="LiveClock"/>
     /// judges them); arrival times (<c>-use_wallclock_as_timestamps</c>) would put the network's jitter into media time.
     /// </summary>
-    /// <param name="url">With its login.</param>
+    /// <param name="url">Without a login and without TLS: those are the relay's.</param>
     public static IReadOnlyList<string> ForRtsp(string url, string transport, TimeSpan connectTimeout)
     {
         var microseconds = ((long)connectTimeout.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
@@ -64,12 +64,8 @@ internal static class FfmpegCommand
         [
             .. s_common, "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "500000", "-probesize", "200000",
             "-correct_ts_overflow", "0",
-            "-protocol_whitelist", Protocols(url, transport), "-format_whitelist", "rtsp", "-f", "rtsp", "-allowed_media_types", "video", "-rtsp_transport", transport,
+            "-protocol_whitelist", transport == "udp" ? "tcp,rtp,udp" : "tcp", "-format_whitelist", "rtsp", "-f", "rtsp", "-allowed_media_types", "video", "-rtsp_transport", transport,
             .. reorder, "-timeout", microseconds, "-i", url, .. s_output, "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1",
         ];
     }
-
-    // What this camera needs and no more, wherever its answers may point.
-    private static string Protocols(string url, string transport)
-        => (url.StartsWith("rtsps:", StringComparison.OrdinalIgnoreCase) ? "tls,tcp" : "tcp") + (transport == "udp" ? ",rtp,udp" : "");
 }

@@ -1,6 +1,7 @@
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sources.Rtsp;
 using Dvis.Streaming.Sources.Synthetic;
 using Microsoft.Extensions.Logging;
 

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Sources.Rtsp;
 using Dvis.Streaming.Sources.Synthetic;
 
 namespace Dvis.Streaming.Sources;
@@ -47,6 +48,8 @@ public sealed class SourceOptions : IValidatableObject
 
     [Secret] public string? Password { get; set; }
 
+    public RtspTlsOptions Tls { get; set; } = new();
+
     /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
     [Required] public string Ffmpeg { get; set; } = "ffmpeg";
 
@@ -55,11 +58,23 @@ public sealed class SourceOptions : IValidatableObject
         var given = (Url is null ? 0 : 1) + (File is null ? 0 : 1) + (Synthetic is null ? 0 : 1);
         if (given != 1)
             yield return new ValidationResult($"exactly one of url, file and synthetic must be set, not {given}", [nameof(Url), nameof(File), nameof(Synthetic)]);
-        if (Url is not null && !RtspUrl.IsValid(Url))
+        if (Url is not null && !RtspAddress.IsValid(Url))
             yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
+        else if (Transport == "udp" && Url is not null && RtspAddress.Parse(Url).Secure)
+            yield return new ValidationResult("rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Transport)]);
         if (Backoff.Max < Backoff.Initial)
             yield return new ValidationResult("backoff.max must not be less than backoff.initial", [nameof(Backoff)]);
     }
+}
+
+/// <summary>TLS of <c>rtsps://</c> cameras (section <c>rtsp.tls</c>).</summary>
+public sealed class RtspTlsOptions
+{
+    /// <summary>PEM file of the authorities to trust, or of the camera's own certificate, which is then trusted whatever its name; empty: those of the system.</summary>
+    [FilePath] public string? Ca { get; set; }
+
+    /// <summary>False accepts any certificate of any host: for tests only.</summary>
+    public bool Verify { get; set; } = true;
 }
 
 /// <summary>Pauses between sessions: they double from <see cref="Initial"/> to <see cref="Max"/>, each changed at random by up to <see cref="Jitter"/>.</summary>

@@ -10,6 +10,7 @@ using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Sinks.Mqtt.Commands;
 using Dvis.Streaming.Sources.Nut;
+using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Benchmarks.Fuzzing;
 
@@ -38,6 +39,7 @@ internal sealed class FuzzTargets : IDisposable
                 { Allowance = 64L << 20, AllowancePerByte = 65536 },
             new("rle", RunLength, [typeof(FormatException)], ["1 1\n", "32768 32768\n", "c\n", "j\n", "p\n", ";", ",", "-1", "1e5", "-1e5", "99999.5", "NaN", "0", "o"]),
             new("nut", Nut, [typeof(SourceException)], []) { Repair = NutRepair },
+            new("rtsp", Rtsp, [typeof(FormatException)], ["$\0\0\u0004", "\r\n", "\r\n\r\n", ": ", "RTSP/1.0 401 Unauthorized", "WWW-Authenticate: ", "Digest ", "Basic", "nonce=\"", "realm=", "qop=\"auth\"", "algorithm=SHA-256", "-sess", "stale=true", "\\\"", "Content-Length: 70000", "Content-Length: -1", "Transport: "]),
             new("png", Png, [typeof(FormatException)], ["IHDR", "PLTE", "IDAT", "IEND", "tEXt"]) { Repair = PngRepair, AllowancePerByte = 20_000 },
             new("ytvis", Ytvis, [typeof(EvaluationException)], s_json),
             new("results", Results, [typeof(EvaluationException)], s_json),
@@ -152,6 +154,23 @@ internal sealed class FuzzTargets : IDisposable
             Expect(frame.Bytes > 0 && reader.Video is { Width: > 0, Height: > 0 }, "a picture has no size");
             last = Math.Max(last, frame.Pts);
             while (reader.Remaining > 0) reader.ReadPayloadAsync(buffer.AsMemory(0, Math.Min(buffer.Length, reader.Remaining)), default).AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    private static void Rtsp(byte[] input)
+    {
+        var reader = new RtspReader(new MemoryStream(input));
+        var login = new RtspLogin("user", "password");
+        var at = 0;
+        while (reader.ReadAsync(default).AsTask().GetAwaiter().GetResult() is { IsEmpty: false } unit)
+        {
+            Expect(unit.Span.SequenceEqual(input.AsSpan(at, unit.Length)), "a unit is not what came");
+            at += unit.Length;
+            if (reader.Unit != RtspUnit.Message) continue;
+            var message = RtspMessage.Parse(unit.Span);
+            Expect(message.ToBytes().AsSpan().SequenceEqual(unit.Span), "a message is another after reading and writing");
+            if (message.Status == 401 && login.Take(message.Values("WWW-Authenticate"), answered: false))
+                Expect(login.Answer("PLAY", "rtsp://camera/1") is { } answer && !answer.AsSpan().ContainsAnyInRange('\0', '\x1f'), "an answer is no line");
         }
     }
 

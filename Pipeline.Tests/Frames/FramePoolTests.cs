@@ -62,6 +62,17 @@ public sealed class FramePoolTests
         Assert.Equal(0, pool.Outstanding);
     }
 
+    [Fact]
+    public void Return_FramesOfEverySize_KeepsNoMoreThanTheLimit()
+    {
+        using var pool = new FramePool(keepBytes: 10_000);
+        for (var width = 1; width <= 1000; width++) Some.Frame(pool, width, 2).Dispose();
+
+        Assert.InRange(pool.AllocatedBytes, 1000 * 2 * 3, 10_000);
+        Some.Frame(pool, 1000, 2).Dispose();
+        Assert.Equal(1000, pool.Allocations);
+    }
+
     [Theory]
     [InlineData(0, 4)]
     [InlineData(4, 0)]

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Dvis.Streaming.Hosting;
 using Dvis.Streaming.Hosting.Running;
@@ -26,7 +25,7 @@ internal sealed class ReloadRig : IAsyncDisposable
 
     public RunState State => Services.GetRequiredService<RunState>();
 
-    public string Metrics => Encoding.UTF8.GetString(Services.GetRequiredService<PrometheusExporter>().Scrape());
+    public string Metrics => Services.GetRequiredService<PrometheusExporter>().Text();
 
     public async Task StartAsync(string yaml, Action<IServiceCollection>? adjust = null)
     {

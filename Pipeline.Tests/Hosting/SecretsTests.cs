@@ -47,6 +47,7 @@ public sealed class SecretsTests : IDisposable
         var said = new ConcurrentQueue<string>();
         using var process = Start("run", "-c", file);
         var reading = Task.WhenAll(ReadAsync(process.StandardOutput, said), ReadAsync(process.StandardError, said));
+        var watching = WatchChildrenAsync(process, said);
         try
         {
             await Eventually.TrueAsync(() => camera.Requests.Count(r => r.Contains("Authorization", StringComparison.Ordinal)) >= 3, "the cameras were asked with their logins");
@@ -75,6 +76,8 @@ public sealed class SecretsTests : IDisposable
 
         await process.WaitForExitAsync();
         await reading;
+        await watching;
+        Assert.Contains(said, l => l.Contains("rtsp://127.0.0.1", StringComparison.Ordinal) && l.Contains("ffmpeg", StringComparison.Ordinal));
         foreach (var arguments in (string[][])[["validate", "-c", file, "--print-effective"], ["validate", "-c", file, "--probe"], ["validate", "-c", file, "--set", "http.token=short"]])
         {
             using var again = Start(arguments);
@@ -119,6 +122,26 @@ public sealed class SecretsTests : IDisposable
     private static async Task ReadAsync(StreamReader lines, ConcurrentQueue<string> said)
     {
         while (await lines.ReadLineAsync() is { } line) said.Enqueue(line);
+    }
+
+    /// <summary>What everyone on the machine sees of its decoders.</summary>
+    private static async Task WatchChildrenAsync(Process process, ConcurrentQueue<string> said)
+    {
+        while (!process.HasExited)
+        {
+            try
+            {
+                foreach (var task in Directory.EnumerateDirectories($"/proc/{process.Id}/task"))
+                    foreach (var child in (await File.ReadAllTextAsync($"{task}/children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                        said.Enqueue((await File.ReadAllTextAsync($"/proc/{child}/cmdline")).Replace('\0', ' '));
+            }
+            catch (IOException)
+            {
+                // One of them has ended meanwhile.
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+        }
     }
 
     private static async Task<string> GetAsync(string url, string? token)

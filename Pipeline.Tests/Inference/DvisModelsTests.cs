@@ -60,6 +60,19 @@ public sealed class DvisModelsTests : IDisposable
         Assert.Matches("segmenter\\.onnx: the file is damaged or another one: its sha256 is [0-9a-f]{64}, the manifest says [0-9a-f]{64}\\.$", Refusal(_temp.Root));
     }
 
+    [Theory(Timeout = 60_000)]
+    [InlineData("segmenter.onnx", "/dev/zero", "the model's file is empty, or no file.")]
+    [InlineData("segmenter.onnx", null, "the model's file is empty, or no file.")]
+    [InlineData("manifest.json", "/dev/zero", "it is larger than 4194304 bytes")]
+    public async Task Load_FileThatNeverEnds_IsRefused(string file, string? device, string expected)
+    {
+        TinyDvis.Write(_temp.Root);
+        File.Delete(_temp.Path(file));
+        if (device is not null) File.CreateSymbolicLink(_temp.Path(file), device);
+        else await MosquittoBroker.RunAsync("mkfifo", _temp.Path(file));
+        Assert.EndsWith(expected, await Task.Run(() => Refusal(_temp.Root)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Load_ManifestWithOtherSizes_NamesFileTensorAndBothShapes()
     {

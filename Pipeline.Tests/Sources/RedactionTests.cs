@@ -24,26 +24,6 @@ public sealed class RedactionTests
         Assert.DoesNotContain("hunter", clean, StringComparison.OrdinalIgnoreCase);
     }
 
-    [Theory]
-    [InlineData("rtsp://host/p", "u", "p:@/#%", "rtsp://u:p%3A%40%2F%23%25@host/p")]
-    [InlineData("rtsp://a:b@host/p", "u", null, "rtsp://u:b@host/p")]
-    [InlineData("rtsp://a:b@host/p", null, "x y", "rtsp://a:x%20y@host/p")]
-    [InlineData("rtsp://a:b@c@host:554/p?q=1", null, null, "rtsp://a:b@c@host:554/p?q=1")]
-    [InlineData("RTSPS://host", null, null, "rtsps://host")]
-    public void WithLogin_MergesPercentEncoded(string url, string? user, string? password, string expected)
-        => Assert.Equal(expected, RtspUrl.WithLogin(url, user, password));
-
-    [Theory]
-    [InlineData("")]
-    [InlineData("http://host/")]
-    [InlineData("rtsp://")]
-    [InlineData("rtsp:///path")]
-    [InlineData("rtsp://u:p@/path")]
-    [InlineData("rtsp://-host/")]
-    [InlineData("rtsp://host/a b")]
-    [InlineData("file:/etc/passwd")]
-    public void IsValid_NotACamera_IsFalse(string url) => Assert.False(RtspUrl.IsValid(url));
-
     [Fact]
     public async Task ReadAsync_UrlThatIsNone_FailsAsConfigWithoutRepeatingIt()
     {

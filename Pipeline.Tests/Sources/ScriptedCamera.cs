@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources;
 
@@ -33,6 +34,9 @@ internal sealed class ScriptedCamera : IAsyncDisposable
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
     public string Url => UrlAt(Port);
+
+    /// <summary>Looks at every request first; what it gives instead of null is the answer, without its number.</summary>
+    public Func<RtspMessage, string?> Guard { get; set; } = static _ => null;
 
     /// <summary>Connections that played.</summary>
     public int Plays => Volatile.Read(ref _plays);
@@ -72,9 +76,18 @@ internal sealed class ScriptedCamera : IAsyncDisposable
         {
             var pictures = Pictures;
             var stream = client.GetStream();
-            while (await ReadRequestAsync(stream) is { } request)
+            var reader = new RtspReader(stream);
+            while (await reader.ReadAsync(_stop.Token) is { IsEmpty: false } unit)
             {
-                var (method, sequence) = request;
+                if (reader.Unit == RtspUnit.Data) continue;
+                var request = RtspMessage.Parse(unit.Span);
+                var (method, sequence) = (request.FirstLine.Split(' ')[0], request["CSeq"]);
+                if (Guard(request) is { } refusal)
+                {
+                    await stream.WriteAsync(Encoding.ASCII.GetBytes($"{refusal}CSeq: {sequence}\r\n\r\n"), _stop.Token);
+                    continue;
+                }
+
                 var body = method == "DESCRIBE" ? Describe(pictures) : "";
                 var headers = method switch
                 {
@@ -95,21 +108,6 @@ internal sealed class ScriptedCamera : IAsyncDisposable
         {
             // The viewer has gone, or the test is over.
         }
-    }
-
-    private async Task<(string Method, string Sequence)?> ReadRequestAsync(NetworkStream stream)
-    {
-        var text = new StringBuilder();
-        var one = new byte[1];
-        while (!text.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
-        {
-            if (await stream.ReadAsync(one, _stop.Token) == 0) return null;
-            text.Append((char)one[0]);
-        }
-
-        var lines = text.ToString().Split("\r\n");
-        var sequence = lines.First(l => l.StartsWith("CSeq:", StringComparison.OrdinalIgnoreCase))[5..].Trim();
-        return (lines[0].Split(' ')[0], sequence);
     }
 
     private static string Describe(EncodedPictures pictures)

@@ -1,9 +1,9 @@
-using System.Globalization;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Dvis.Streaming.Pipeline;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Mosquitto;
 
@@ -20,20 +20,13 @@ internal static class TlsDiagnosis
         MqttOutcome? exact = null;
         try
         {
-            var policy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck };
-            if (tls.Ca is not null)
-            {
-                policy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-                policy.CustomTrustStore.ImportFromPemFile(tls.Ca);
-            }
-
             using var client = new TcpClient();
             await client.ConnectAsync(server.Host, server.Port, cancel);
             await using var stream = new SslStream(client.GetStream());
             var options = new SslClientAuthenticationOptions
             {
                 TargetHost = server.Host,
-                CertificateChainPolicy = policy,
+                CertificateChainPolicy = ServerCertificate.Policy(tls.Ca),
                 RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
                 {
                     exact = Judge(server, certificate as X509Certificate2, chain, errors);
@@ -50,19 +43,12 @@ internal static class TlsDiagnosis
         return exact ?? outcome;
     }
 
-    private static MqttOutcome? Judge(MqttServer server, X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors)
-    {
-        if (certificate is null) return null;
-        var status = (chain?.ChainStatus ?? []).Aggregate(X509ChainStatusFlags.NoError, (all, s) => all | s.Status);
-        // An authority of the same name and another key gives a bad signature.
-        if ((status & (X509ChainStatusFlags.UntrustedRoot | X509ChainStatusFlags.PartialChain | X509ChainStatusFlags.NotSignatureValid)) != 0)
-            return new(MqttFault.TlsUnknownCa, $"the certificate of {server.Host} is signed by {certificate.Issuer}, which is not trusted");
-        if ((status & X509ChainStatusFlags.NotTimeValid) != 0)
-            return new(MqttFault.TlsExpired, $"the certificate of {server.Host}, or one above it, is not valid now; its own holds from {Day(certificate.NotBefore)} to {Day(certificate.NotAfter)}");
-        return (errors & SslPolicyErrors.RemoteCertificateNameMismatch) != 0
-            ? new(MqttFault.TlsWrongHost, $"the certificate is for {certificate.GetNameInfo(X509NameType.DnsName, forIssuer: false)}, not for {server.Host}")
-            : null;
-    }
-
-    private static string Day(DateTime time) => time.ToUniversalTime().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+    private static MqttOutcome? Judge(MqttServer server, X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors) =>
+        ServerCertificate.Judge(server.Host, certificate, chain, errors) switch
+        {
+            (CertificateFault.UnknownAuthority, var detail) => new(MqttFault.TlsUnknownCa, detail),
+            (CertificateFault.Expired, var detail) => new(MqttFault.TlsExpired, detail),
+            (_, var detail) => new(MqttFault.TlsWrongHost, detail),
+            null => null,
+        };
 }

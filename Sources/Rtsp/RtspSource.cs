@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Dvis.Streaming.Pipeline.Frames;
 
-namespace Dvis.Streaming.Sources;
+namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
 /// A camera: one connection. Timestamps are the camera's RTP clock; when a picture was taken is only known as the moment
@@ -17,9 +17,12 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
 
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var redactor = new Redactor([options.Password, .. RtspUrl.Secrets(_url)]);
+        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)]);
+        var address = Address();
         var began = time.GetTimestamp();
-        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, Arguments(), redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
+        await using var relay = address.Secure || address.HasLogin || address.HasQuery ? await RtspRelay.OpenAsync(address, options.Tls, options.ConnectTimeout, time, stop) : null;
+        var arguments = FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Transport, options.ConnectTimeout);
+        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
         while (await session.ReadAsync(stop) is { } frame)
         {
             facts.Update(session.Log);
@@ -30,6 +33,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
 
         // However ffmpeg ended, a camera that sends no more has failed.
         var fault = await session.EndAsync();
+        if (relay?.Fault is { } refused) throw refused;
         if (session.Frames == 0 && fault is not null)
         {
             // When its time limit ends the wait for an answer, ffmpeg says "Invalid data", as if there had been one.
@@ -41,11 +45,11 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         throw new SourceException(session.Log.Classify(SourceFault.Eof), session.Log.Tail is { Length: > 0 } tail ? tail : "The camera ended the stream.");
     }
 
-    private IReadOnlyList<string> Arguments()
+    private RtspAddress Address()
     {
         try
         {
-            return FfmpegCommand.ForRtsp(RtspUrl.WithLogin(_url, options.Username, options.Password), options.Transport, options.ConnectTimeout);
+            return RtspAddress.Parse(_url, options.Username, options.Password);
         }
         catch (UriFormatException e)
         {

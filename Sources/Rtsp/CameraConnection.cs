@@ -1,0 +1,86 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Frames;
+
+namespace Dvis.Streaming.Sources.Rtsp;
+
+/// <summary>A TCP connection to a camera, inside verified TLS for <c>rtsps</c>. Faults are typed.</summary>
+internal static class CameraConnection
+{
+    /// <param name="timeout">For all of it, name resolution included.</param>
+    /// <returns>The socket, and the stream over it.</returns>
+    /// <exception cref="SourceException">There is no such camera, or not the one that was meant.</exception>
+    public static async Task<(TcpClient Client, Stream Stream)> OpenAsync(RtspAddress camera, RtspTlsOptions tls, TimeSpan timeout, TimeProvider time, CancellationToken stop)
+    {
+        using var limit = new CancellationTokenSource(timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, limit.Token);
+        var client = new TcpClient { NoDelay = true };
+        try
+        {
+            await client.ConnectAsync(camera.Host, camera.Port, either.Token);
+            return (client, camera.Secure ? await SecureAsync(client.GetStream(), camera.Host, tls, either.Token) : client.GetStream());
+        }
+        catch (Exception e)
+        {
+            client.Dispose();
+            throw e switch
+            {
+                OperationCanceledException when !stop.IsCancellationRequested => new SourceException(SourceFault.Timeout, "The camera did not answer in time.", e),
+                SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain } => new SourceException(SourceFault.NotFound, $"The name {camera.Host} could not be resolved.", e),
+                SocketException { SocketErrorCode: SocketError.TimedOut } => new SourceException(SourceFault.Timeout, "The camera did not answer in time.", e),
+                SocketException => new SourceException(SourceFault.Refused, e.Message, e),
+                AuthenticationException or IOException => new SourceException(SourceFault.Tls, $"No TLS with the camera: {e.Message}", e),
+                _ => e,
+            };
+        }
+    }
+
+    private static async Task<SslStream> SecureAsync(NetworkStream stream, string host, RtspTlsOptions tls, CancellationToken stop)
+    {
+        (CertificateFault, string Detail)? judged = null;
+        X509ChainPolicy policy;
+        try
+        {
+            policy = ServerCertificate.Policy(tls.Ca);
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            throw new SourceException(SourceFault.Config, $"tls.ca cannot be used: {e.Message}", e);
+        }
+
+        var secure = new SslStream(stream);
+        try
+        {
+            await secure.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+            {
+                TargetHost = host,
+                CertificateChainPolicy = policy,
+                RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                {
+                    if (errors == SslPolicyErrors.None || !tls.Verify || IsListed(policy, certificate)) return true;
+                    judged = ServerCertificate.Judge(host, certificate as X509Certificate2, chain, errors);
+                    return false;
+                },
+            }, stop);
+            return secure;
+        }
+        catch (AuthenticationException e) when (judged is { } fault)
+        {
+            await secure.DisposeAsync();
+            throw new SourceException(SourceFault.Tls, $"The camera is not trusted: {fault.Detail}.", e);
+        }
+        catch
+        {
+            await secure.DisposeAsync();
+            throw;
+        }
+    }
+
+    // Cameras come with a certificate of their own making, in any name: the very one that the file holds is the camera that was meant.
+    private static bool IsListed(X509ChainPolicy policy, X509Certificate? certificate)
+        => certificate is not null && policy.CustomTrustStore.Any(own => own.RawData.AsSpan().SequenceEqual(certificate.GetRawCertData()));
+}

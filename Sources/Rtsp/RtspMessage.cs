@@ -1,0 +1,100 @@
+using System.Text;
+
+namespace Dvis.Streaming.Sources.Rtsp;
+
+/// <summary>What stands at the beginning of the bytes that came over an RTSP connection.</summary>
+internal enum RtspUnit
+{
+    /// <summary>Not whole yet.</summary>
+    Incomplete,
+
+    /// <summary>A request or a response.</summary>
+    Message,
+
+    /// <summary>A packet of pictures or reports (<c>$</c>, channel, length, content), or empty lines between messages.</summary>
+    Data,
+}
+
+/// <summary>An RTSP request or response (RFC 2326, sections 6, 7 and 10.12). Lines are kept as they came unless they are changed.</summary>
+internal sealed class RtspMessage
+{
+    /// <summary>Bytes of a message at most, and so what a reader needs to hold: as many as a packet can have.</summary>
+    public const int LongestUnit = 4 + ushort.MaxValue;
+
+    private readonly List<string> _lines;
+    private readonly byte[] _body;
+
+    private RtspMessage(List<string> lines, byte[] body) => (_lines, _body) = (lines, body);
+
+    /// <summary>Method, URI and version, or version, code and reason.</summary>
+    public string FirstLine
+    {
+        get => _lines[0];
+        set => _lines[0] = value;
+    }
+
+    public bool IsResponse => FirstLine.StartsWith("RTSP/", StringComparison.Ordinal);
+
+    /// <summary>Code of a response; 0 when it has none.</summary>
+    public int Status => FirstLine.Split(' ') is [_, var code, ..] && int.TryParse(code, out var status) ? status : 0;
+
+    /// <summary>Kind and length of the first unit of <paramref name="bytes"/>; of an incomplete one the length it will have, or 0 when that cannot be told yet.</summary>
+    /// <exception cref="FormatException">It is longer than <see cref="LongestUnit"/>, or its length is no number.</exception>
+    public static (RtspUnit Unit, int Length) Next(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty) return (RtspUnit.Incomplete, 0);
+        if (bytes[0] == '$')
+        {
+            if (bytes.Length < 4) return (RtspUnit.Incomplete, 0);
+            var packet = 4 + ((bytes[2] << 8) | bytes[3]);
+            return (packet <= bytes.Length ? RtspUnit.Data : RtspUnit.Incomplete, packet);
+        }
+
+        var empty = bytes.IndexOfAnyExcept((byte)'\r', (byte)'\n');
+        if (empty != 0) return (RtspUnit.Data, empty < 0 ? bytes.Length : empty);
+        var head = bytes[..Math.Min(bytes.Length, LongestUnit)].IndexOf("\r\n\r\n"u8);
+        if (head >= 0)
+        {
+            var length = head + 4 + BodyLength(Lines(bytes[..head]), LongestUnit - head - 4);
+            return (length <= bytes.Length ? RtspUnit.Message : RtspUnit.Incomplete, length);
+        }
+
+        return bytes.Length < LongestUnit ? (RtspUnit.Incomplete, 0) : throw new FormatException("a message has no end");
+    }
+
+    /// <param name="bytes">One message, as <see cref="Next"/> found it.</param>
+    public static RtspMessage Parse(ReadOnlySpan<byte> bytes)
+    {
+        var head = bytes.IndexOf("\r\n\r\n"u8);
+        return new(Lines(bytes[..head]), bytes[(head + 4)..].ToArray());
+    }
+
+    /// <summary>Values of the headers of this name, in order.</summary>
+    public IEnumerable<string> Values(string name) => _lines.Skip(1).Where(line => Is(line, name)).Select(Value);
+
+    /// <summary>Value of the first header of this name; null when there is none.</summary>
+    public string? this[string name] => Values(name).FirstOrDefault();
+
+    /// <summary>In place of the headers of this name, or as one more.</summary>
+    public void Set(string name, string value)
+    {
+        var at = _lines.FindIndex(1, line => Is(line, name));
+        _lines.RemoveAll(line => Is(line, name));
+        _lines.Insert(at < 0 ? _lines.Count : at, $"{name}: {value}");
+    }
+
+    public byte[] ToBytes() => [.. Encoding.Latin1.GetBytes(string.Join("\r\n", _lines)), .. "\r\n\r\n"u8, .. _body];
+
+    private static List<string> Lines(ReadOnlySpan<byte> head) => [.. Encoding.Latin1.GetString(head).Split("\r\n")];
+
+    private static int BodyLength(List<string> lines, int most)
+    {
+        if (lines.Find(line => Is(line, "Content-Length")) is not { } line) return 0;
+        return int.TryParse(Value(line), out var length) && length >= 0 && length <= most ? length : throw new FormatException("a message says an impossible length");
+    }
+
+    private static bool Is(string line, string name)
+        => line.Length > name.Length && line[name.Length] == ':' && line.StartsWith(name, StringComparison.OrdinalIgnoreCase);
+
+    private static string Value(string line) => line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
+}

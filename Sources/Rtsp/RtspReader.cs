@@ -1,0 +1,45 @@
+namespace Dvis.Streaming.Sources.Rtsp;
+
+/// <summary>Cuts an RTSP connection into units, as many packets at once as have come. Memory is bounded by the longest unit.</summary>
+internal sealed class RtspReader(Stream stream)
+{
+    private readonly byte[] _buffer = new byte[80_000]; // holds the longest unit, and is no large object for the garbage collector
+    private int _start, _end;
+
+    /// <summary>What <see cref="ReadAsync"/> gave last.</summary>
+    public RtspUnit Unit { get; private set; }
+
+    /// <summary>One message, or packets; empty at the end. Valid until the next call.</summary>
+    /// <exception cref="FormatException">It is not RTSP.</exception>
+    public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            (Unit, var length) = Cut(_buffer.AsSpan(_start, _end - _start));
+            if (Unit != RtspUnit.Incomplete)
+            {
+                _start += length;
+                return _buffer.AsMemory(_start - length, length);
+            }
+
+            if (!await FillAsync(Math.Max(length, _end - _start + 1), stop)) return default;
+        }
+    }
+
+    private async ValueTask<bool> FillAsync(int wanted, CancellationToken stop)
+    {
+        _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
+        (_start, _end) = (0, _end - _start);
+        var read = await stream.ReadAtLeastAsync(_buffer.AsMemory(_end), wanted - _end, throwOnEndOfStream: false, stop);
+        _end += read;
+        return _end >= wanted;
+    }
+
+    private static (RtspUnit Unit, int Length) Cut(ReadOnlySpan<byte> bytes)
+    {
+        var (unit, length) = RtspMessage.Next(bytes);
+        if (unit != RtspUnit.Data) return (unit, length);
+        while (RtspMessage.Next(bytes[length..]) is (RtspUnit.Data, var more)) length += more;
+        return (unit, length);
+    }
+}

@@ -1,0 +1,204 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Dvis.Streaming.Pipeline.Frames;
+
+namespace Dvis.Streaming.Sources.Rtsp;
+
+/// <summary>
+/// Stands between the decoder and a camera that has a login or speaks TLS: the decoder opens an address on loopback, for one connection of
+/// our own user; the relay puts the camera's address and login into its requests and verifies the camera's certificate. So no password is
+/// in a command line, and ffmpeg, which verifies nothing over RTSP, needs no TLS. Pictures pass as they are; a slow reader slows the camera, as without a relay.
+/// </summary>
+internal sealed class RtspRelay : IAsyncDisposable
+{
+    private const int MostAnswers = 3;  // to one request
+    private const int MostPending = 64; // requests without an answer; a player has one or two
+    private readonly RtspAddress _camera;
+    private readonly TcpClient _client;
+    private readonly Stream _remote;
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _toCamera = new(1); // guards writing to the camera and the four below
+    private readonly List<Request> _pending = [];
+    private readonly RtspLogin? _login;
+    private int _sequence;
+    private Task _serving = Task.CompletedTask;
+
+    private RtspRelay(RtspAddress camera, TcpClient client, Stream remote)
+    {
+        (_camera, _client, _remote) = (camera, client, remote);
+        _login = camera.HasLogin ? new(camera.User, camera.Password) : null;
+        _listener.Start();
+        Url = string.Create(CultureInfo.InvariantCulture, $"rtsp://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/camera");
+    }
+
+    /// <summary>What the decoder opens, over TCP unless the camera is to send datagrams.</summary>
+    public string Url { get; }
+
+    /// <summary>Why the relay ended the connection; null when it did not.</summary>
+    public SourceException? Fault { get; private set; }
+
+    /// <summary>Connects to the camera and waits for the decoder.</summary>
+    /// <exception cref="SourceException">There is no such camera, or not the one that was meant.</exception>
+    public static async Task<RtspRelay> OpenAsync(RtspAddress camera, RtspTlsOptions tls, TimeSpan timeout, TimeProvider time, CancellationToken stop)
+    {
+        var (client, stream) = await CameraConnection.OpenAsync(camera, tls, timeout, time, stop);
+        var relay = new RtspRelay(camera, client, stream);
+        relay._serving = relay.ServeAsync();
+        return relay;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _serving;
+        await _remote.DisposeAsync();
+        _client.Dispose();
+        _listener.Dispose();
+        _toCamera.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task ServeAsync()
+    {
+        try
+        {
+            using var socket = await AcceptAsync();
+            _listener.Stop();
+            socket.NoDelay = true;
+            await using var decoder = new NetworkStream(socket);
+            using var both = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+            Task[] ways = [FromDecoderAsync(decoder, both.Token), FromCameraAsync(decoder, both.Token)];
+            var first = await Task.WhenAny(ways);
+            await both.CancelAsync(); // one side has gone: so goes the other
+            await first;
+            await Task.WhenAll(ways);
+        }
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The camera or the decoder has gone; the decoder's messages and end tell the rest.
+        }
+        catch (FormatException e)
+        {
+            Fault = new SourceException(SourceFault.DecodeErrors, $"What came is not RTSP: {e.Message}.", e);
+        }
+        catch (SourceException e)
+        {
+            Fault = e;
+        }
+    }
+
+    private async Task<Socket> AcceptAsync()
+    {
+        while (true)
+        {
+            var socket = await _listener.AcceptSocketAsync(_stop.Token);
+            if (SocketOwners.Same((IPEndPoint)socket.LocalEndPoint!, (IPEndPoint)socket.RemoteEndPoint!)) return socket;
+            socket.Dispose(); // somebody else's program
+        }
+    }
+
+    private async Task FromDecoderAsync(NetworkStream decoder, CancellationToken stop)
+    {
+        var reader = new RtspReader(decoder);
+        while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
+        {
+            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: false } request) await SendAsync(unit, stop);
+            else await AskAsync(request, stop);
+        }
+    }
+
+    private async Task FromCameraAsync(NetworkStream decoder, CancellationToken stop)
+    {
+        var reader = new RtspReader(_remote);
+        while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
+        {
+            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: true } response) await decoder.WriteAsync(unit, stop);
+            else if (await AnswerAsync(response, stop) is { } answer) await decoder.WriteAsync(answer.ToBytes(), stop);
+        }
+    }
+
+    private async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken stop)
+    {
+        await _toCamera.WaitAsync(stop);
+        try
+        {
+            await _remote.WriteAsync(bytes, stop);
+        }
+        finally
+        {
+            _toCamera.Release();
+        }
+    }
+
+    private async Task AskAsync(RtspMessage message, CancellationToken stop)
+    {
+        if (message.FirstLine.Split(' ') is not [var method, var uri, var version]) throw new FormatException("a request is not of three words");
+        if (uri.StartsWith(Url, StringComparison.Ordinal)) uri = _camera.Url + uri[Url.Length..];
+        message.FirstLine = $"{method} {uri} {version}";
+        await _toCamera.WaitAsync(stop);
+        try
+        {
+            if (_pending.Count == MostPending) throw new FormatException("the camera answers no requests");
+            await AskAsync(new Request(message, method, uri, message["CSeq"] ?? ""), stop);
+        }
+        finally
+        {
+            _toCamera.Release();
+        }
+    }
+
+    private async Task AskAsync(Request request, CancellationToken stop)
+    {
+        var answer = _login?.Answer(request.Method, request.Uri);
+        if (answer is not null) request.Message.Set("Authorization", answer);
+        // The decoder's numbers have no room for what is asked a second time.
+        var sent = request with { Number = (++_sequence).ToString(CultureInfo.InvariantCulture), Answers = request.Answers + (answer is null ? 0 : 1) };
+        request.Message.Set("CSeq", sent.Number);
+        _pending.Add(sent);
+        await _remote.WriteAsync(request.Message.ToBytes(), stop);
+    }
+
+    /// <summary>What the decoder is told; null: nothing, because the request was sent again with a login.</summary>
+    private async Task<RtspMessage?> AnswerAsync(RtspMessage response, CancellationToken stop)
+    {
+        if (response.Status is >= 300 and < 400)
+            throw new SourceException(SourceFault.Config, $"The camera sends its viewers elsewhere, and its login or certificate is for this address only; set url to {new Redactor().Clean(response["Location"] ?? "that address")}");
+        await _toCamera.WaitAsync(stop);
+        try
+        {
+            var at = Math.Max(0, _pending.FindIndex(request => request.Number == response["CSeq"]));
+            if (at >= _pending.Count) return response;
+            var request = _pending[at];
+            _pending.RemoveAt(at);
+            if (response.Status == 401 && request.Answers < MostAnswers && _login?.Take(response.Values("WWW-Authenticate"), request.Answers > 0) == true)
+            {
+                await AskAsync(request, stop);
+                return null;
+            }
+
+            if (response.Status < 300 && request.Answers > 0) _login?.Accepted();
+
+            response.Set("CSeq", request.DecodersNumber);
+            // Otherwise the decoder expects datagrams from where it connected to.
+            if (response["Transport"] is { } transport && !transport.Contains("TCP", StringComparison.OrdinalIgnoreCase) && !transport.Contains("source=", StringComparison.OrdinalIgnoreCase))
+                response.Set("Transport", $"{transport};source={Address()}");
+            return response;
+        }
+        finally
+        {
+            _toCamera.Release();
+        }
+    }
+
+    private IPAddress Address()
+    {
+        var address = ((IPEndPoint)_client.Client.RemoteEndPoint!).Address;
+        return address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+    }
+
+    /// <param name="Number">The relay's own, under which the camera answers.</param>
+    /// <param name="Answers">How often it was sent with a login.</param>
+    private sealed record Request(RtspMessage Message, string Method, string Uri, string DecodersNumber, string Number = "", int Answers = 0);
+}
