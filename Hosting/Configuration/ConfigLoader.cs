@@ -1,4 +1,5 @@
 using System.Collections;
+using Dvis.Streaming.Pipeline;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 

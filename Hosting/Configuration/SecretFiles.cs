@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline;
+
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>

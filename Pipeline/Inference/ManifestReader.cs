@@ -13,6 +13,9 @@ internal sealed partial class ManifestReader
 
     private static readonly string[] s_refinement = ["frame_forward", "refiner"];
 
+    /// <summary>Of a manifest; a thousand classes take a tenth of it.</summary>
+    private const int MaxBytes = 4 << 20;
+
     private readonly List<string> _problems = [];
 
     /// <exception cref="ModelException">Not readable, no JSON, or not a manifest; names every problem with its key.</exception>
@@ -20,7 +23,7 @@ internal sealed partial class ManifestReader
     {
         try
         {
-            using var document = StrictJson.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using var document = StrictJson.Parse(SmallFile.ReadBytes(path, MaxBytes), new JsonDocumentOptions { AllowDuplicateProperties = false });
             return Read(document.RootElement, path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -28,6 +28,8 @@ public sealed class ModelFolder
         var path = System.IO.Path.Combine(Path, file.Path);
         try
         {
+            // Devices and pipes have no length, and no end.
+            if ((System.IO.File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path)) is FileInfo { Exists: true, Length: 0 }) throw new ModelException($"{path}: the model's file is empty, or no file.");
             using var stream = System.IO.File.OpenRead(path);
             var found = Convert.ToHexStringLower(SHA256.HashData(stream));
             return found == file.Sha256
