@@ -22,7 +22,8 @@ internal static class Endpoints
             app.MapGet("/metrics", async Task (HttpContext context) =>
             {
                 context.Response.ContentType = MetricPage.ContentType;
-                await context.Response.Body.WriteAsync(exporter.Scrape(), context.RequestAborted);
+                exporter.Scrape(context.Response.BodyWriter);
+                await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
             });
     }
 

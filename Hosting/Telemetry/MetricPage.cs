@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Globalization;
@@ -21,6 +22,7 @@ internal sealed class MetricPage(int maxSeriesPerMetric)
 
     private readonly SortedDictionary<string, Family> _families = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, byte> _observed = new();
+    private readonly StringBuilder _text = new();
     private FrozenSet<string>? _cameras; // null: all
 
     /// <summary>Only these cameras count from now on.</summary>
@@ -53,16 +55,16 @@ internal sealed class MetricPage(int maxSeriesPerMetric)
         }
     }
 
-    public string Write()
+    /// <summary>As UTF-8, without making the whole page a string: that would be a large object for the garbage collector at every scrape.</summary>
+    public void Write(IBufferWriter<byte> output)
     {
-        var text = new StringBuilder();
         foreach (var family in _families.Values.Where(f => f.Series.Count > 0))
         {
-            text.Append(family.Header);
-            foreach (var series in family.Series.Values) series.Write(text);
+            _text.Append(family.Header);
+            foreach (var series in family.Series.Values) series.Write(_text);
+            foreach (var chunk in _text.GetChunks()) Encoding.UTF8.GetBytes(chunk.Span, output);
+            _text.Clear();
         }
-
-        return text.ToString();
     }
 
     private bool IsKept(string? camera) => camera is null || _cameras is null || _cameras.Contains(camera);

@@ -1,4 +1,4 @@
-using System.Text;
+using System.Buffers;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 
@@ -11,10 +11,10 @@ internal sealed class PrometheusExporter(TimeProvider time) : BaseExporter<Metri
     private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock _lock = new();
-    private readonly MetricPage _metrics = new(MetricsPipeline.MaxSeriesPerMetric);   // under the lock where it says nothing else, as are the three below
-    private byte[]? _page;
+    private readonly MetricPage _metrics = new(MetricsPipeline.MaxSeriesPerMetric);   // under the lock where it says nothing else, as is all below
+    private readonly ArrayBufferWriter<byte> _page = new();
     private long _collected;
-    private bool _exported;
+    private bool _exported, _isFresh;
 
     /// <summary>Set by the SDK's reader.</summary>
     public Func<int, bool>? Collect { get; set; }
@@ -27,15 +27,21 @@ internal sealed class PrometheusExporter(TimeProvider time) : BaseExporter<Metri
         return ExportResult.Success;
     }
 
+    /// <summary>Appends the page.</summary>
     /// <exception cref="InvalidOperationException">The SDK could not collect.</exception>
-    public byte[] Scrape()
+    public void Scrape(IBufferWriter<byte> output)
     {
         lock (_lock)
         {
-            if (_page is not null && time.GetElapsedTime(_collected) < Fresh) return _page;
-            CollectNow();
-            _collected = time.GetTimestamp();
-            return _page = Encoding.UTF8.GetBytes(_metrics.Write());
+            if (!_isFresh || time.GetElapsedTime(_collected) >= Fresh)
+            {
+                CollectNow();
+                _page.ResetWrittenCount();
+                _metrics.Write(_page);
+                (_collected, _isFresh) = (time.GetTimestamp(), true);
+            }
+
+            output.Write(_page.WrittenSpan);
         }
     }
 
@@ -50,7 +56,7 @@ internal sealed class PrometheusExporter(TimeProvider time) : BaseExporter<Metri
             // What the SDK holds of the others leaves it, and makes room.
             CollectNow();
             _metrics.Keep(cameras);
-            _page = null;
+            _isFresh = false;
         }
     }
 
