@@ -97,7 +97,7 @@ scenes.SetAction(parsed =>
 });
 var minutes = new Option<double>("--minutes") { DefaultValueFactory = _ => 60, Description = "Length." };
 var churn = new Option<double>("--churn") { DefaultValueFactory = _ => 30, Description = "Seconds between two disturbances." };
-var rtspServer = new Option<string>("--rtsp-server") { DefaultValueFactory = _ => "../shared/tools/rtsp_server.py", Description = "Python script that serves files: SCRIPT --port PORT FILE..." };
+var rtspServer = new Option<string>("--rtsp-server") { DefaultValueFactory = _ => "../shared/tools/rtsp_server.py", Description = "Python script that serves files: SCRIPT --port PORT --auth USER:PASSWORD FILE..." };
 var output = new Option<string>("--out") { DefaultValueFactory = _ => ".", Description = "Folder for soak.csv and soak.svg." };
 var soak = new Command("soak", "The daemon with eight cameras for an hour while cameras, decoders, network and broker come and go; exit code 1 when anything grew.") { model, minutes, churn, rtspServer, output };
 soak.SetAction(async (parsed, _) =>

@@ -7,7 +7,7 @@ using System.Text;
 namespace Dvis.Streaming.Benchmarks.Soaking;
 
 /// <summary>
-/// The daemon as its own process, with eight cameras (four RTSP, four files; small pictures, three frames a second) while something happens
+/// The daemon as its own process, with eight cameras (four RTSP with a login, four files; small pictures, three frames a second) while something happens
 /// every half minute: a camera comes or goes by reload, another is changed, a decoder, the RTSP server or the broker is killed. What it
 /// holds and how late its results are must be at the end what it was at the beginning.
 /// </summary>
@@ -26,7 +26,7 @@ internal sealed class Soak : IAsyncDisposable
     private int _guests, _events;
 
     /// <param name="model">Model folder.</param>
-    /// <param name="server">Script that serves files as RTSP: SCRIPT --port PORT FILE...</param>
+    /// <param name="server">Script that serves files as RTSP: SCRIPT --port PORT --auth USER:PASSWORD FILE...</param>
     public Soak(string model, string server) => (_model, _server) = (Path.GetFullPath(model), Path.GetFullPath(server));
 
     private int Cameras => 7 + (_fourth ? 1 : 0) + (_guest ? 1 : 0);
@@ -110,7 +110,7 @@ internal sealed class Soak : IAsyncDisposable
     {
         (double, double)[] Curve(Func<SoakSample, double> value) => [.. _samples.Select(sample => (sample.Seconds / 60, value(sample)))];
         var plot = new SoakPlot();
-        plot.Add("Resident memory, MiB", ("resident", Curve(s => s.ResidentMiB)));
+        plot.Add("Memory, MiB", ("resident", Curve(s => s.ResidentMiB)), ("native pools", Curve(s => s.PoolMiB)), ("managed heap", Curve(s => s.HeapMiB)));
         plot.Add("Handles, threads, child processes", ("handles", Curve(s => s.Handles)), ("threads", Curve(s => s.Threads)), ("children", Curve(s => s.Children)));
         plot.Add("Cameras, messages that wait for the broker", ("cameras", Curve(s => s.Cameras)), ("outbox", Curve(s => s.Outbox)));
         plot.Add("Provisional result after the frame, ms, by the minute", ("p50", [.. _minutes.Select(m => (m.Minute, m.P50))]), ("p99", [.. _minutes.Select(m => (m.Minute, m.P99))]));
@@ -177,7 +177,7 @@ internal sealed class Soak : IAsyncDisposable
             cameras:
 
             """);
-        for (var i = 0; i < 4; i++) text.Append(CultureInfo.InvariantCulture, $"  net{i}: {{ url: \"rtsp://127.0.0.1:{_rtspPort}/cam{i + 1}\" }}\n");
+        for (var i = 0; i < 4; i++) text.Append(CultureInfo.InvariantCulture, $"  net{i}: {{ url: \"rtsp://soak:soak@127.0.0.1:{_rtspPort}/cam{i + 1}\" }}\n");
         for (var i = 4; i < (_fourth ? 8 : 7); i++)
             text.Append(CultureInfo.InvariantCulture, $"  file{i}: {{ file: {Clip(i)}, loop: true, realtime: true, track: {{ min_score: {(i == 5 && _slow ? 0.4 : 0.3)} }} }}\n");
         if (_guest) text.Append(CultureInfo.InvariantCulture, $"  guest{_guests}: {{ file: {Clip(7)}, loop: true, realtime: true }}\n");
@@ -202,7 +202,7 @@ internal sealed class Soak : IAsyncDisposable
         _broker = Start("mosquitto", "-c", config);
     }
 
-    private void StartRtsp() => _rtsp = Start("/usr/bin/python3", [_server, "--port", $"{_rtspPort}", .. Enumerable.Range(0, 4).Select(Clip)]);
+    private void StartRtsp() => _rtsp = Start("/usr/bin/python3", [_server, "--port", $"{_rtspPort}", "--auth", "soak:soak", .. Enumerable.Range(0, 4).Select(Clip)]);
 
     private string Clip(int i) => Path.Combine(_folder, $"{i}.mp4");
 
