@@ -33,7 +33,7 @@ public sealed class MqttClientTests : IAsyncDisposable
     public async Task Publish_MoreThanInFlight_WaitsForAcknowledgements()
     {
         await ConnectAsync();
-        for (var i = 0; i < 5; i++) _client.Publish(Final, Json($"{i}"));
+        for (var i = 0; i < 5; i++) _client.Delivery.Publish(Final, Json($"{i}"));
         Assert.Equal(3, _broker.Published.Count);
         _broker.Acknowledge(0);
         _broker.Acknowledge(1);
@@ -44,10 +44,10 @@ public sealed class MqttClientTests : IAsyncDisposable
     public async Task Publish_Qos0BeforeAcknowledged_IsProvedAndLaterIsNot()
     {
         await ConnectAsync();
-        _client.Publish(Tracks, Json("1"));
-        _client.Publish(Tracks, Json("2"));
-        _client.Publish(Final, Json("3"));
-        _client.Publish(Tracks, Json("4"));
+        _client.Delivery.Publish(Tracks, Json("1"));
+        _client.Delivery.Publish(Tracks, Json("2"));
+        _client.Delivery.Publish(Final, Json("3"));
+        _client.Delivery.Publish(Tracks, Json("4"));
         Assert.Equal(0, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
         _broker.Acknowledge(2);
         Assert.Equal(2, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
@@ -58,20 +58,20 @@ public sealed class MqttClientTests : IAsyncDisposable
     public async Task Publish_BrokerReadsNothing_Qos0IsShedNotPiledUp()
     {
         await ConnectAsync();
-        for (var i = 0; i < 1000; i++) _client.Publish(Tracks, Json("x"));
+        for (var i = 0; i < 1000; i++) _client.Delivery.Publish(Tracks, Json("x"));
         Assert.Equal(512, _broker.Published.Count);
         Assert.Equal(488, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=dropped"));
         _broker.Written();
-        _client.Publish(Tracks, Json("x"));
+        _client.Delivery.Publish(Tracks, Json("x"));
         Assert.Equal(513, _broker.Published.Count);
     }
 
     [Fact]
     public async Task MaxAge_WaitedLonger_IsDroppedAndCountedTheRestHasItsFullLifeAtTheBroker()
     {
-        _client.Publish(Final, Json("old"));
+        _client.Delivery.Publish(Final, Json("old"));
         _time.Advance(TimeSpan.FromHours(20));
-        _client.Publish(Final, Json("young"));
+        _client.Delivery.Publish(Final, Json("young"));
         _time.Advance(TimeSpan.FromHours(5));
         await ConnectAsync();
         var young = Assert.Single(_broker.Published);
@@ -84,7 +84,7 @@ public sealed class MqttClientTests : IAsyncDisposable
     public async Task Publish_Connected_IsNotHistorical()
     {
         await ConnectAsync();
-        _client.Publish(Final, Json("now"));
+        _client.Delivery.Publish(Final, Json("now"));
         Assert.Equal("{\"v\":\"now\"}", Encoding.UTF8.GetString(Assert.Single(_broker.Published).Payload.Span));
     }
 
@@ -92,7 +92,7 @@ public sealed class MqttClientTests : IAsyncDisposable
     public async Task Serve_NoAcknowledgement_ConnectsAgain()
     {
         await ConnectAsync();
-        _client.Publish(Final, Json("1"));
+        _client.Delivery.Publish(Final, Json("1"));
         await Eventually.TrueAsync(() =>
         {
             _time.Advance(TimeSpan.FromSeconds(8));
@@ -130,7 +130,7 @@ public sealed class MqttClientTests : IAsyncDisposable
     {
         await ConnectAsync();
         var old = _broker.Listener!;
-        _client.Publish(Final, Json("1"));
+        _client.Delivery.Publish(Final, Json("1"));
         old.Closed(new(MqttFault.ConnectionLost, "cut"));
         await Eventually.TrueAsync(() =>
         {
@@ -138,17 +138,17 @@ public sealed class MqttClientTests : IAsyncDisposable
             return _broker.Connections == 2 && _broker.Published.Count == 2;
         });
         old.Acknowledged(1, 0);
-        Assert.Equal(1, _client.Outstanding);
+        Assert.Equal(1, _client.Delivery.Outstanding);
         _broker.Acknowledge(1);
-        Assert.Equal(0, _client.Outstanding);
+        Assert.Equal(0, _client.Delivery.Outstanding);
     }
 
     [Fact]
     public async Task FlushAsync_Acknowledged_EndsAndNotBefore()
     {
         await ConnectAsync();
-        _client.Publish(Final, Json("1"));
-        var flush = _client.FlushAsync(default);
+        _client.Delivery.Publish(Final, Json("1"));
+        var flush = _client.Delivery.FlushAsync(default);
         Assert.False(flush.IsCompleted);
         _broker.Acknowledge(0);
         await flush;

@@ -14,7 +14,7 @@ internal sealed class CameraPublisher
     private SinkCamera _camera;
     private CameraTopics _topics;
     private readonly MqttOptions _options;
-    private readonly MqttClient _client;
+    private readonly MqttDelivery _delivery;
     private readonly Encoders _encoders;
     private readonly PipelineMetrics _metrics;
     private readonly TimeProvider _time;
@@ -25,9 +25,9 @@ internal sealed class CameraPublisher
     private TimeSpan _handOver;
 
     public CameraPublisher(
-        SinkCamera camera, CameraTopics topics, MqttOptions options, MqttClient client, Encoders encoders, PipelineMetrics metrics, TimeProvider time)
+        SinkCamera camera, CameraTopics topics, MqttOptions options, MqttDelivery delivery, Encoders encoders, PipelineMetrics metrics, TimeProvider time)
     {
-        (_camera, _topics, _options, _client, _encoders, _metrics, _time) = (camera, topics, options, client, encoders, metrics, time);
+        (_camera, _topics, _options, _delivery, _encoders, _metrics, _time) = (camera, topics, options, delivery, encoders, metrics, time);
         // Made once: a lambda for each message would be garbage for each frame.
         _emitResults = payload => HandOver(_topics.Results, payload);
         _emitFinal = payload => HandOver(_topics.Final, payload);
@@ -86,9 +86,9 @@ internal sealed class CameraPublisher
     public int Publish(CameraStatus status)
     {
         var online = status.State is CameraState.Online or CameraState.Degraded;
-        if (online != _online) _client.Publish(_topics.Availability, online ? Online : Offline);
+        if (online != _online) _delivery.Publish(_topics.Availability, online ? Online : Offline);
         _online = online;
-        _client.Publish(_topics.State, _encoders.State.Encode(status, _state, Moment.Now(_time)));
+        _delivery.Publish(_topics.State, _encoders.State.Encode(status, _state, Moment.Now(_time)));
         // Nothing is tracked on a camera that is away; what was counted last would stand for ever.
         if (status.State is CameraState.Offline or CameraState.Disabled) ClearCounts();
         return 0;
@@ -96,7 +96,7 @@ internal sealed class CameraPublisher
 
     public void GoOffline()
     {
-        if (_online != false) _client.Publish(_topics.Availability, Offline);
+        if (_online != false) _delivery.Publish(_topics.Availability, Offline);
         _online = false;
         ClearCounts();
     }
@@ -121,7 +121,7 @@ internal sealed class CameraPublisher
     }
 
     // An empty retained message deletes the one before it (MQTT 5, 3.3.1.3).
-    private void Clear(MqttTopic topic) => _client.Publish(topic, ReadOnlyMemory<byte>.Empty);
+    private void Clear(MqttTopic topic) => _delivery.Publish(topic, ReadOnlyMemory<byte>.Empty);
 
     private void CountTracks(ProvisionalResult result)
     {
@@ -144,22 +144,22 @@ internal sealed class CameraPublisher
     private void PublishCount(int classId, MqttTopic topic, int count)
     {
         _counted[classId] = count;
-        _client.Publish(topic, Encoding.UTF8.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
+        _delivery.Publish(topic, Encoding.UTF8.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
     }
 
     // What is durable may be marked as late when it leaves, which makes it longer.
     private int Budget(MqttTopic topic)
-        => Math.Min(_options.MaxMessageBytes, _client.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
+        => Math.Min(_options.MaxMessageBytes, _delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
 
     private int MaskBudget(MqttTopic topic)
-        => Math.Min(_options.MaxMaskBytes, _client.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
+        => Math.Min(_options.MaxMaskBytes, _delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
 
     private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload) => HandOver(topic, payload, null);
 
     private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload, KeyValuePair<string, string>[]? userProperties)
     {
         var start = _time.GetTimestamp();
-        _client.Publish(topic, payload, userProperties);
+        _delivery.Publish(topic, payload, userProperties);
         _handOver += _time.GetElapsedTime(start);
     }
 

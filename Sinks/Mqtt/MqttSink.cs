@@ -59,9 +59,9 @@ public sealed partial class MqttSink : IResultSink
 
     public Task StartAsync(CancellationToken cancel)
     {
-        _client.Publish(_topics.Availability, Online, Session);
+        _client.Delivery.Publish(_topics.Availability, Online, Session);
         PublishDocuments();
-        _client.LimitChanged = PublishDocuments;
+        _client.Delivery.LimitChanged = PublishDocuments;
         foreach (var camera in _cameras.Values) Announce(camera, _started);
         _announced = true;
         RetainedSweep.Start(_client, _topics);
@@ -96,7 +96,7 @@ public sealed partial class MqttSink : IResultSink
     public Task FlushAsync(CancellationToken cancel)
     {
         PublishStatus();
-        return _client.FlushAsync(cancel);
+        return _client.Delivery.FlushAsync(cancel);
     }
 
     /// <summary>Says <c>offline</c> for the cameras and the node when the broker is there, and goodbye.</summary>
@@ -106,16 +106,16 @@ public sealed partial class MqttSink : IResultSink
         if (_announced)
         {
             foreach (var camera in _cameras.Values) camera.GoOffline();
-            _client.Publish(_topics.Availability, Offline, Session);
+            _client.Delivery.Publish(_topics.Availability, Offline, Session);
             using var limit = new CancellationTokenSource(Farewell, _time);
             try
             {
-                await _client.FlushAsync(limit.Token);
+                await _client.Delivery.FlushAsync(limit.Token);
             }
             catch (OperationCanceledException) when (limit.IsCancellationRequested)
             {
-                if (_client.OnDisk) LogUnsentKept(_client.Outstanding);
-                else LogUnsent(_client.Outstanding);
+                if (_client.Delivery.OnDisk) LogUnsentKept(_client.Delivery.Outstanding);
+                else LogUnsent(_client.Delivery.Outstanding);
             }
         }
 
@@ -124,7 +124,7 @@ public sealed partial class MqttSink : IResultSink
     }
 
     private CameraPublisher Publisher(SinkCamera camera) =>
-        new(camera, new(_topics, camera, _context.Model, _options.Protocol == "5"), _options, _client, _encoders, _metrics, _time);
+        new(camera, new(_topics, camera, _context.Model, _options.Protocol == "5"), _options, _client.Delivery, _encoders, _metrics, _time);
 
     private static void Announce(CameraPublisher camera, DateTimeOffset since) =>
         camera.Announce(new(camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
@@ -157,15 +157,15 @@ public sealed partial class MqttSink : IResultSink
     private void PublishDocuments()
     {
         PublishStatus();
-        lock (_documents) _client.Publish(_topics.Labels, Documents.Labels(_context.Model, Budget(_topics.Labels)));
+        lock (_documents) _client.Delivery.Publish(_topics.Labels, Documents.Labels(_context.Model, Budget(_topics.Labels)));
     }
 
     private void PublishStatus()
     {
-        lock (_documents) _client.Publish(_topics.Status, Documents.Status(_context, _started, _options.MaxMessageBytes, _options.MaxMaskBytes, Budget(_topics.Status)));
+        lock (_documents) _client.Delivery.Publish(_topics.Status, Documents.Status(_context, _started, _options.MaxMessageBytes, _options.MaxMaskBytes, Budget(_topics.Status)));
     }
 
-    private int Budget(MqttTopic topic) => Math.Min(_options.MaxMessageBytes, _client.PayloadLimit(topic));
+    private int Budget(MqttTopic topic) => Math.Min(_options.MaxMessageBytes, _client.Delivery.PayloadLimit(topic));
 
     [LoggerMessage(3010, LogLevel.Warning, "{Count} record(s) of camera {Camera} did not fit into a message and were left out.")]
     private partial void LogTooLarge(long count, string camera);

@@ -11,7 +11,7 @@ internal static class RetainedSweep
         foreach (var state in (ReadOnlySpan<string>)["availability", "state", "count/+"])
             client.Subscribe($"{node.Prefix}/camera/+/{state}", message =>
             {
-                if (message is { Retained: true, Payload.Length: > 0 }) client.ClearUnannounced(message.Topic);
+                if (message is { Retained: true, Payload.Length: > 0 }) client.Delivery.ClearUnannounced(message.Topic);
             });
     }
 }

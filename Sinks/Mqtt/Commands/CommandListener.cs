@@ -122,7 +122,7 @@ internal sealed partial class CommandListener : IAsyncDisposable
         w.WriteString("result"u8, result);
         w.WriteString("detail"u8, detail);
         w.WriteEndObject();
-        _client.Publish(new MqttTopic(message.ResponseTopic!, Kinds.Command, Qos: 0, ExpirySeconds: 60, ContentType: MqttTopic.Json), payload.End(), null, message.CorrelationData);
+        _client.Delivery.Publish(new MqttTopic(message.ResponseTopic!, Kinds.Command, Qos: 0, ExpirySeconds: 60, ContentType: MqttTopic.Json), payload.End(), null, message.CorrelationData);
     }
 
     private void Count(string verb, string result) => _metrics.MqttCommand(MqttCommandOptions.Verbs.Contains(verb) ? verb : "other", result);
