@@ -54,10 +54,10 @@ internal sealed partial class FuzzRun(FuzzTarget target, int seed)
     {
         _current = input;
         var (allocated, began) = (GC.GetAllocatedBytesForCurrentThread(), ThreadTime());
-        var way = "read";
+        var way = "";
         try
         {
-            target.Read(input);
+            way = target.Read(input);
         }
         catch (Exception e) when (target.Declared.Any(d => d.IsInstanceOfType(e)))
         {

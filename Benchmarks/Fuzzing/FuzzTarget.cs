@@ -2,11 +2,22 @@ namespace Dvis.Streaming.Benchmarks.Fuzzing;
 
 /// <summary>One reader of what strangers send, and how far it may go.</summary>
 /// <param name="Name">Also the folder of its corpus and of what once broke it.</param>
-/// <param name="Read">Reads one input; throws what is declared, or whatever it must never throw. May check that what came out makes sense.</param>
+/// <param name="Read">Reads one input; throws what is declared, or whatever it must never throw. May check that what came out makes sense. Says in a word
+/// what it was: an input with another word than all before is worth changing further.</param>
 /// <param name="Declared">The only exceptions a caller has to expect.</param>
 /// <param name="Tokens">Words of the format that blind changes would not find.</param>
-internal sealed record FuzzTarget(string Name, Action<byte[]> Read, Type[] Declared, string[] Tokens)
+internal sealed record FuzzTarget(string Name, Func<byte[], string> Read, Type[] Declared, string[] Tokens)
 {
+    /// <summary>One whose results are all alike.</summary>
+    public FuzzTarget(string name, Action<byte[]> read, Type[] declared, string[] tokens)
+        : this(name, input =>
+        {
+            read(input);
+            return "read";
+        }, declared, tokens)
+    {
+    }
+
     /// <summary>Makes checksums right again, so that changes reach what lies behind them; null where there are none.</summary>
     public Func<byte[], byte[]>? Repair { get; init; }
 
