@@ -30,6 +30,8 @@ internal static class BrokerFaults
         new("broker-away-daemon-killed", "the broker is away; kill -9 of the service after fifty windows; both come back", "what had been said is on the disk: the next run sends it, marked historical", AwayAndKilledAsync) { Short = true },
         new("outbox-disk-full", "the outbox's disk is full while the broker is away", "messages wait in memory; nothing is missing", FullDiskAsync),
         new("broker-login-refused", "a wrong password in the file; then the file is put right", "not connected, and connected without a restart; nothing is missing", LoginAsync),
+        new("broker-certificate-not-trusted", "the broker's certificate has expired; then it has a good one", "not connected, and connected without a restart; nothing is missing", CertificateAsync),
+        new("broker-refuses-topics", "the broker's access list forbids a camera's finals and events; then it is mended", "they are held, the rest goes on; then sent in order; nothing is missing", AccessListAsync),
         new("broker-session-taken-over", "another client comes with our client id", "connected again after a pause; nothing is missing", TakenOverAsync),
         new("broker-small-packets", "the broker takes no packets above 2,000 bytes", "messages are split below that; nothing is missing", SmallPacketsAsync),
     ];
@@ -199,6 +201,40 @@ internal static class BrokerFaults
         File.WriteAllText(password, "right\n");
         await run.RecoveredAsync();
         run.ExpectLate(50 / Stride);
+    }
+
+    private static async Task CertificateAsync(FaultRun run)
+    {
+        await run.StartBrokerAsync();
+        TestCertificates.Write(run.Folder, [("old", "localhost", 2021), ("new", "localhost", 2045)]);
+        var old = new TlsFront(run.Broker.Port, run.Folder, "old");
+        run.Waits = false;
+        await run.StartAsync(Camera, $"mqtts://localhost:{old.Port}", null, $"mqtt.tls.ca={run.Folder}/ca.pem");
+        await FinalsAsync(run, 50);
+        Assert.Equal(0, old.Secured);
+        Assert.False(run.App.Services.GetRequiredService<RunStatistics>().MqttConnected);
+        await old.DisposeAsync();
+        run.Now();
+        run.Own(new TlsFront(run.Broker.Port, run.Folder, "new", old.Port));
+        await run.RecoveredAsync();
+        run.ExpectLate(50 / Stride);
+    }
+
+    private static async Task AccessListAsync(FaultRun run)
+    {
+        const string all = "topic readwrite #\n";
+        var list = run.Write("acl", all + "topic deny dvis/v1/t/camera/a/tracks/final\ntopic deny dvis/v1/t/camera/a/events\n");
+        await run.StartBrokerAsync([$"acl_file {list}"]);
+        await run.StartAsync(Camera);
+        await FinalsAsync(run, 100);
+        Assert.NotEmpty(run.Heard.On("ok/tracks/final"));
+        Assert.Empty(run.Heard.On("a/tracks/final"));
+        run.Write("acl", all);
+        await run.Broker.SignalAsync("HUP");
+        run.Now();
+        await run.RecoveredAsync();
+        await Eventually.TrueAsync(() => run.Heard.On("a/tracks/final").Count >= 100 / Stride, "the held finals");
+        run.Note("held, then sent");
     }
 
     private static async Task TakenOverAsync(FaultRun run)

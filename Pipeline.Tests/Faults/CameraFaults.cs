@@ -1,5 +1,6 @@
 using Dvis.Streaming.Pipeline.Tests.Sources;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
 
@@ -13,6 +14,8 @@ internal static class CameraFaults
         new("camera-dead-at-start", "nobody listens at the camera's address; then it appears", "the service starts without it; offline (refused); online when it is there", DeadAtStartAsync) { Short = true },
         new("camera-accepts-and-is-silent", "the connection is accepted and never answered; then the camera answers", "offline (timeout), and tried again", SilentAsync),
         new("camera-wrong-login", "the camera refuses the login", "offline (auth_failed), tried at growing pauses, the login in no message", WrongLoginAsync),
+        new("camera-forgets-its-nonce", "a camera with a login wants another answer every second time, and ends the connection with RST", "offline, then answered anew; new epoch", ForgetsNonceAsync),
+        new("camera-certificate-not-trusted", "a rtsps camera's certificate has expired; then it has a good one", "offline (tls), not a word said to it; online with the good one", CertificateAsync),
         new("camera-no-such-stream", "the path does not exist", "offline (not_found), tried at growing pauses", NoSuchStreamAsync),
         new("camera-stalls", "pictures stop, the connection stands", "offline (stalled), then a new connection and a new epoch", run =>
             FirstThenGoodAsync(run, viewer => viewer.SilenceAsync(), "stalled")) { Short = true },
@@ -79,6 +82,33 @@ internal static class CameraFaults
         Assert.DoesNotContain(run.Heard.Received, m => m.Text.Contains("hunter2", StringComparison.Ordinal));
     }
 
+    private static Task ForgetsNonceAsync(FaultRun run)
+    {
+        var answers = 0;
+        return FirstThenGoodAsync(run, viewer =>
+        {
+            viewer.Reset();
+            return Task.CompletedTask;
+        }, guard: request => request["Authorization"]?.Contains($"nonce=\"{answers / 2}\"", StringComparison.Ordinal) == true && answers++ >= 0
+            ? null
+            : $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"cam\", nonce=\"{answers / 2}\", qop=\"auth\"\r\n");
+    }
+
+    private static async Task CertificateAsync(FaultRun run)
+    {
+        var camera = run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync()));
+        TestCertificates.Write(run.Folder, [("old", "localhost", 2021), ("new", "localhost", 2045)]);
+        var old = new TlsFront(camera.Port, run.Folder, "old");
+        await run.StartAsync($"a: {{ url: 'rtsps://user:right@localhost:{old.Port}/cam', rtsp: {{ tls: {{ ca: '{run.Folder}/ca.pem' }} }} }}");
+        await run.StateAsync("offline", "tls");
+        Assert.Equal(0, old.Secured);
+        await old.DisposeAsync();
+        run.Now();
+        run.Own(new TlsFront(camera.Port, run.Folder, "new", old.Port));
+        await run.RecoveredAsync();
+        run.Note("offline (tls)");
+    }
+
     private static async Task NoSuchStreamAsync(FaultRun run)
     {
         var server = run.Own(await RtspServer.StartAsync());
@@ -88,7 +118,7 @@ internal static class CameraFaults
     }
 
     /// <summary>The first connection plays three seconds and goes wrong; every later one is good.</summary>
-    private static async Task FirstThenGoodAsync(FaultRun run, Func<ScriptedCamera.Viewer, Task> wrong, string? reason = null)
+    private static async Task FirstThenGoodAsync(FaultRun run, Func<ScriptedCamera.Viewer, Task> wrong, string? reason = null, Func<RtspMessage, string?>? guard = null)
     {
         var go = new TaskCompletionSource();
         var camera = run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), async viewer =>
@@ -97,7 +127,8 @@ internal static class CameraFaults
             await viewer.PlayUntilAsync(go.Task);
             await wrong(viewer);
         }));
-        await run.StartAsync($"a: {{ url: '{camera.Url}' }}");
+        if (guard is not null) camera.Guard = guard;
+        await run.StartAsync($"a: {{ url: '{camera.Url}'{(guard is null ? "" : ", username: user, password: right")} }}");
         await run.FramesAsync("a");
         run.Now();
         go.SetResult();

@@ -108,7 +108,7 @@ public sealed class MqttConnectionTests
     [InlineData("localhost", 2021, "its own", "tls_expired", "its own holds from 2020-01-01 to 2021-01-01")]
     public async Task ConnectAsync_TlsWithABadCertificate_IsRefusedByUsAndSaysWhy(string host, int expires, string trusted, string reason, string says)
     {
-        await using var broker = await TlsBrokerAsync(host, new DateTimeOffset(expires, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        await using var broker = await TlsBrokerAsync(host, expires);
         var url = $"mqtts://localhost:{broker.Broker.Port}";
         using var other = new TempFolder();
         TestCertificates.Write(other.Root, "localhost");
@@ -278,9 +278,9 @@ public sealed class MqttConnectionTests
         Assert.Equal(3, rig.Metrics.Sum("dvis.mqtt.messages", "outcome=sent"));
     }
 
-    private static Task<TlsBroker> TlsBrokerAsync(string host, params string[] settings) => TlsBrokerAsync(host, new DateTimeOffset(2045, 1, 1, 0, 0, 0, TimeSpan.Zero), settings);
+    private static Task<TlsBroker> TlsBrokerAsync(string host, params string[] settings) => TlsBrokerAsync(host, 2045, settings);
 
-    private static async Task<TlsBroker> TlsBrokerAsync(string host, DateTimeOffset expires, params string[] settings)
+    private static async Task<TlsBroker> TlsBrokerAsync(string host, int expires, params string[] settings)
     {
         var folder = "";
         var broker = await MosquittoBroker.StartAsync(
@@ -288,7 +288,7 @@ public sealed class MqttConnectionTests
             prepare: f =>
             {
                 folder = f;
-                TestCertificates.Write(f, host, expires, "server", "client");
+                TestCertificates.Write(f, [("server", host, expires), ("client", host, expires)]);
             },
             announceReady: false);
         return new(broker, folder);

@@ -164,6 +164,46 @@ public sealed class OutboxTests
     }
 
     [Fact]
+    public void Refuse_PauseIsOver_NothingOvertakesWhatWaitedLongest()
+    {
+        var outbox = Memory(100);
+        outbox.Connected();
+        Add(outbox, Final, "1", "2");
+        foreach (var entry in TakeAll(outbox)) outbox.Refuse(entry.Token);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Add(outbox, Final, "3");
+        Assert.Null(outbox.Take());
+        outbox.Tick();
+        var tried = outbox.Take()!;
+        Add(outbox, Final, "4");
+        Assert.Null(outbox.Take());
+
+        outbox.Complete(tried.Token, accepted: true);
+
+        Assert.Equal(["2", "3", "4"], Texts(TakeAll(outbox)));
+        Assert.Equal(0, outbox.Held);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Disconnected_WhileOneIsTriedAgain_KeepsTheOrder(bool handedOver)
+    {
+        var outbox = Memory(100);
+        outbox.Connected();
+        Add(outbox, Final, "1", "2", "3");
+        foreach (var entry in TakeAll(outbox)) outbox.Refuse(entry.Token);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        outbox.Tick();
+        if (handedOver) outbox.PutBack(outbox.Take()!);
+
+        outbox.Disconnected(lost: true);
+        outbox.Connected();
+
+        Assert.Equal(["1", "2", "3"], Texts(TakeAll(outbox)));
+    }
+
+    [Fact]
     public void Refuse_MoreThanFits_DropsOldestAndCounts()
     {
         var outbox = Memory(3);

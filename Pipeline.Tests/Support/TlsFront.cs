@@ -8,7 +8,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Support;
 /// <summary>Speaks TLS on a free loopback port for a server that does not.</summary>
 internal sealed class TlsFront : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener;
     private readonly CancellationTokenSource _stop = new();
     private readonly X509Certificate2 _certificate;
     private readonly int _target;
@@ -16,14 +16,17 @@ internal sealed class TlsFront : IAsyncDisposable
     private int _secured;
 
     /// <param name="name">Of <c>{name}.pem</c> and <c>{name}.key</c> in <paramref name="folder"/>.</param>
-    public TlsFront(int target, string folder, string name)
+    /// <param name="port">0: a free one.</param>
+    public TlsFront(int target, string folder, string name, int port = 0)
     {
+        _listener = new(IPAddress.Loopback, port);
         (_target, _certificate) = (target, X509Certificate2.CreateFromPemFile(Path.Combine(folder, name + ".pem"), Path.Combine(folder, name + ".key")));
         _listener.Start();
+        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _serving = ServeAsync();
     }
 
-    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+    public int Port { get; }
 
     /// <summary>Connections whose handshake the client completed and that said something.</summary>
     public int Secured => Volatile.Read(ref _secured);

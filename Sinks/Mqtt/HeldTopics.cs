@@ -2,7 +2,7 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 
 /// <summary>
 /// Topics that the broker refuses, by its access list or for a quota, and what waits for it to change its mind: after a pause that doubles
-/// they are tried again. Not thread-safe.
+/// the oldest message of a topic is tried again, and the others follow when it is taken, so that none overtakes another. Not thread-safe.
 /// </summary>
 internal sealed class HeldTopics(MqttBackoffOptions backoff, TimeProvider time)
 {
@@ -12,8 +12,8 @@ internal sealed class HeldTopics(MqttBackoffOptions backoff, TimeProvider time)
 
     public long Bytes { get; private set; }
 
-    /// <summary>True while the topic is not to be tried.</summary>
-    public bool Holds(string topic) => _topics.TryGetValue(topic, out var held) && !held.Due(time);
+    /// <summary>True while the message has to wait behind others of its topic.</summary>
+    public bool Holds(OutboxEntry entry) => _topics.TryGetValue(entry.Topic.Name, out var held) && held.Tried != entry.Token;
 
     /// <summary>The broker refused this one: the topic rests from now on, for longer than the last time.</summary>
     public void Refuse(OutboxEntry entry)
@@ -36,19 +36,29 @@ internal sealed class HeldTopics(MqttBackoffOptions backoff, TimeProvider time)
         Bytes += entry.Payload.Length;
     }
 
-    /// <summary>The broker takes the topic.</summary>
-    public void Accept(string topic)
-    {
-        if (_topics.Count > 0 && _topics.TryGetValue(topic, out var held) && held.Entries.Count == 0) _topics.Remove(topic);
-    }
+    /// <summary>The broker takes the topic: what waited, oldest first.</summary>
+    public IReadOnlyList<OutboxEntry> Accept(string topic) => _topics.Count > 0 && _topics.Remove(topic, out var held) ? Leave(held.Entries) : [];
 
-    /// <summary>What is to be tried again now, oldest first.</summary>
-    public List<OutboxEntry> TakeDue() => Take(held => held.Due(time));
+    /// <summary>The oldest of each topic whose pause is over: to be tried again.</summary>
+    public List<OutboxEntry> TakeDue()
+    {
+        var due = new List<OutboxEntry>();
+        if (Count == 0) return due;
+        foreach (var held in _topics.Values.Where(t => t.Entries.Count > 0 && t.Due(time)))
+        {
+            var entry = held.Entries.First!.Value;
+            Remove(entry);
+            held.Try(entry, time);
+            due.Add(entry);
+        }
+
+        return due;
+    }
 
     /// <summary>Everything, oldest first: another connection may be treated better.</summary>
     public List<OutboxEntry> TakeAll()
     {
-        var all = Take(_ => true);
+        var all = _topics.Values.SelectMany(held => Leave(held.Entries)).OrderBy(e => e.Token).ToList();
         _topics.Clear();
         return all;
     }
@@ -63,20 +73,12 @@ internal sealed class HeldTopics(MqttBackoffOptions backoff, TimeProvider time)
         Bytes -= entry.Payload.Length;
     }
 
-    private List<OutboxEntry> Take(Predicate<Topic> match)
+    // They are waiting here no longer.
+    private IReadOnlyList<OutboxEntry> Leave(LinkedList<OutboxEntry> entries)
     {
-        if (Count == 0) return [];
-        var taken = new List<OutboxEntry>();
-        foreach (var held in _topics.Values.Where(t => match(t)))
-        {
-            taken.AddRange(held.Entries);
-            held.Entries.Clear();
-        }
-
-        Count -= taken.Count;
-        foreach (var entry in taken) Bytes -= entry.Payload.Length;
-        taken.Sort((a, b) => a.Token.CompareTo(b.Token));
-        return taken;
+        Count -= entries.Count;
+        Bytes -= entries.Sum(e => (long)e.Payload.Length);
+        return [.. entries];
     }
 
     private sealed class Topic(Backoff pauses)
@@ -85,7 +87,16 @@ internal sealed class HeldTopics(MqttBackoffOptions backoff, TimeProvider time)
 
         public LinkedList<OutboxEntry> Entries { get; } = [];
 
+        /// <summary>Token of the message that was tried last.</summary>
+        public long Tried { get; private set; }
+
         public bool Due(TimeProvider time) => _rest is not { } rest || time.GetElapsedTime(rest.Since) >= rest.Pause;
+
+        public void Try(OutboxEntry entry, TimeProvider time)
+        {
+            Tried = entry.Token;
+            Rest(time);
+        }
 
         public void Rest(TimeProvider time) => _rest = (time.GetTimestamp(), pauses.Next());
     }

@@ -332,7 +332,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     private static IEnumerable<Measurement<double>> Oldest(Outbox outbox)
         => outbox.Oldest is { } oldest ? [new Measurement<double>(oldest.ToUnixTimeMilliseconds() / 1000.0)] : [];
 
-        private void SignalWhenDrained()
+    private void SignalWhenDrained()
     {
         if (_outbox.Count > 0) return;
         _drained?.TrySetResult();

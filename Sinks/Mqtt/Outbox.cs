@@ -87,10 +87,13 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
         foreach (var entry in _inFlight) _bytes -= entry.Payload.Length;
         var kept = lost ? _kept.TakeAll() : [];
         foreach (var entry in kept.Where(e => e.InMemoryOnly)) CountMemoryOnly(entry, 1);
-        var again = kept.Concat(_inFlight.Where(e => !e.Topic.Retain)).Concat(_held.TakeAll()).OrderBy(e => e.Token).ToList();
-        _inFlight.Clear();
-        for (var i = again.Count - 1; i >= 0; i--) Prepend(again[i]);
         RemoveWaiting(e => e.Topic.Retain);
+        // All of it in order again, also what was about to be tried once more, which may be older than what is held.
+        var again = kept.Concat(_inFlight.Where(e => !e.Topic.Retain)).Concat(_held.TakeAll()).Concat(_waiting).OrderBy(e => e.Token).ToList();
+        (_bytes, _waitingBytes) = (_bytes - _waitingBytes, 0);
+        _waiting.Clear();
+        _inFlight.Clear();
+        PrependAll(again);
         foreach (var entry in _waiting.Concat(_stranded)) entry.Late = true;
         _missed = store?.Last ?? 0;
     }
@@ -104,7 +107,7 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
             if (_waiting.First?.Value is not { } entry) return null;
             _waiting.RemoveFirst();
             _waitingBytes -= entry.Payload.Length;
-            if (!entry.Topic.Retain && _held.Holds(entry.Topic.Name))
+            if (!entry.Topic.Retain && _held.Holds(entry))
             {
                 _bytes -= entry.Payload.Length;
                 _held.Add(entry);
@@ -155,8 +158,8 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
         }
 
         if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
+        if (accepted) PrependAll(_held.Accept(entry.Topic.Name));
         // While the disk fails, memory is for what was never acknowledged.
-        if (accepted) _held.Accept(entry.Topic.Name);
         if (accepted && (store is null || !entry.InMemoryOnly)) _kept.Add(entry);
         else Release(entry);
         Forget();
@@ -167,8 +170,7 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
     public void Tick()
     {
         Forget();
-        var due = _held.TakeDue();
-        for (var i = due.Count - 1; i >= 0; i--) Prepend(due[i]);
+        PrependAll(_held.TakeDue());
         Trim();
         Save();
         store?.SaveCursor();
@@ -328,6 +330,11 @@ internal sealed class Outbox(MqttOutboxOptions options, TimeProvider time, Outbo
         list.AddLast(entry);
         _bytes += entry.Payload.Length;
         if (list == _waiting) _waitingBytes += entry.Payload.Length;
+    }
+
+    private void PrependAll(IReadOnlyList<OutboxEntry> entries)
+    {
+        for (var i = entries.Count - 1; i >= 0; i--) Prepend(entries[i]);
     }
 
     private void Prepend(OutboxEntry entry)
