@@ -19,11 +19,11 @@ internal sealed class RtspRelay : IAsyncDisposable
     private readonly Stream _remote;
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
-    private readonly SemaphoreSlim _toCamera = new(1); // guards writing to the camera and the four below
+    private readonly SemaphoreSlim _toCamera = new(1); // guards writing to the camera and the three below
     private readonly List<Request> _pending = [];
     private readonly RtspLogin? _login;
     private int _sequence;
-    private Task _serving = Task.CompletedTask;
+    private Task<SourceException?> _serving = Task.FromResult<SourceException?>(null);
 
     private RtspRelay(RtspAddress camera, TcpClient client, Stream remote)
     {
@@ -36,9 +36,6 @@ internal sealed class RtspRelay : IAsyncDisposable
     /// <summary>What the decoder opens, over TCP unless the camera is to send datagrams.</summary>
     public string Url { get; }
 
-    /// <summary>Why the relay ended the connection; null when it did not.</summary>
-    public SourceException? Fault { get; private set; }
-
     /// <summary>Connects to the camera and waits for the decoder.</summary>
     /// <exception cref="SourceException">There is no such camera, or not the one that was meant.</exception>
     public static async Task<RtspRelay> OpenAsync(RtspAddress camera, RtspTlsOptions tls, TimeSpan timeout, TimeProvider time, CancellationToken stop)
@@ -49,10 +46,16 @@ internal sealed class RtspRelay : IAsyncDisposable
         return relay;
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends the connection. Why it had ended before, if that was the relay's doing; null otherwise.</summary>
+    public async Task<SourceException?> EndAsync()
     {
         await _stop.CancelAsync();
-        await _serving;
+        return await _serving;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync();
         await _remote.DisposeAsync();
         _client.Dispose();
         _listener.Dispose();
@@ -60,7 +63,7 @@ internal sealed class RtspRelay : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task ServeAsync()
+    private async Task<SourceException?> ServeAsync()
     {
         try
         {
@@ -81,12 +84,14 @@ internal sealed class RtspRelay : IAsyncDisposable
         }
         catch (FormatException e)
         {
-            Fault = new SourceException(SourceFault.DecodeErrors, $"What came is not RTSP: {e.Message}.", e);
+            return new SourceException(SourceFault.DecodeErrors, $"What came is not RTSP: {e.Message}.", e);
         }
         catch (SourceException e)
         {
-            Fault = e;
+            return e;
         }
+
+        return null;
     }
 
     private async Task<Socket> AcceptAsync()

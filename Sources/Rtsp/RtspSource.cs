@@ -33,7 +33,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
 
         // However ffmpeg ended, a camera that sends no more has failed.
         var fault = await session.EndAsync();
-        if (relay?.Fault is { } refused) throw refused;
+        if (relay is not null && await relay.EndAsync() is { } refused) throw refused;
         if (session.Frames == 0 && fault is not null)
         {
             // When its time limit ends the wait for an answer, ffmpeg says "Invalid data", as if there had been one.
