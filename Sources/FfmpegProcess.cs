@@ -76,6 +76,9 @@ internal sealed class FfmpegProcess : IAsyncDisposable
             return;
         }
 
+        // A process does not close the pipes that somebody has read from; the garbage collector would, some day.
+        Output.Dispose();
+        _process.StandardError.Dispose();
         _process.Dispose();
     }
 

@@ -20,6 +20,18 @@ public sealed class FfmpegProcessTests
     }
 
     [Fact(Timeout = 120_000)]
+    public async Task DisposeAsync_LeavesNoPipeToTheGarbageCollector()
+    {
+        var process = await StartAsync("sleep", "1000");
+        var pipes = new[] { 1, 2 }.Select(fd => File.ResolveLinkTarget($"/proc/{process.Id}/fd/{fd}", false)!.Name).ToArray();
+        Assert.Equal(2, OwnFiles().Intersect(pipes).Count());
+
+        await process.DisposeAsync();
+
+        Assert.Empty(OwnFiles().Intersect(pipes));
+    }
+
+    [Fact(Timeout = 120_000)]
     public async Task DisposeAsync_ChildWithChildren_LeavesNone()
     {
         var process = await StartAsync("sh", "-c", "sleep 1000 & echo $!; wait");
@@ -67,6 +79,24 @@ public sealed class FfmpegProcessTests
     [InlineData("/no/such/program")]
     public async Task StartAsync_NoSuchProgram_IsAConfigurationFault(string program)
         => Assert.Equal(SourceFault.Config, (await Assert.ThrowsAsync<SourceException>(() => StartAsync(program))).Fault);
+
+    private static IEnumerable<string> OwnFiles()
+    {
+        foreach (var file in Directory.EnumerateFiles("/proc/self/fd"))
+        {
+            string? target = null;
+            try
+            {
+                target = File.ResolveLinkTarget(file, returnFinalTarget: false)?.Name;
+            }
+            catch (IOException)
+            {
+                // It was closed meanwhile.
+            }
+
+            if (target is not null) yield return target;
+        }
+    }
 
     private Task<FfmpegProcess> StartAsync(string program, params string[] arguments)
         => FfmpegProcess.StartAsync(program, arguments, _log, "test", TimeProvider.System);

@@ -29,7 +29,7 @@ public sealed class RtspRelayTests : IDisposable
         await using var rig = new SourceRig();
         List<string> lines = [];
 
-        await rig.ReadAsync(new SourceOptions { Url = server.Url("user:hunter2-secret@"), Transport = transport, MaxAge = null }, most: 10, _ => lines.AddRange(Decoders()));
+        await rig.ReadAsync(new SourceOptions { Url = server.Url("user:hunter2-secret@"), Transport = transport, MaxAge = null }, most: 10, _ => lines.AddRange(CommandLines.OfCameras()));
 
         Assert.Contains(lines, line => line.Contains("rtsp://127.0.0.1", StringComparison.Ordinal));
         Assert.DoesNotContain(lines, line => line.Contains("hunter2", StringComparison.Ordinal) || line.Contains($":{server.Port}/", StringComparison.Ordinal));
@@ -90,7 +90,7 @@ public sealed class RtspRelayTests : IDisposable
         await using var rig = new SourceRig();
         List<string> lines = [];
 
-        await rig.ReadAsync(new SourceOptions { Url = camera.Url + "?user=a&pw=hunter2", MaxAge = null }, most: 3, _ => lines.AddRange(Decoders()));
+        await rig.ReadAsync(new SourceOptions { Url = camera.Url + "?user=a&pw=hunter2", MaxAge = null }, most: 3, _ => lines.AddRange(CommandLines.OfCameras()));
 
         Assert.Contains(heard, line => line == $"DESCRIBE {camera.Url}?user=a&pw=hunter2 RTSP/1.0");
         Assert.NotEmpty(lines);
@@ -249,27 +249,6 @@ public sealed class RtspRelayTests : IDisposable
         static string Md5(string text) => Convert.ToHexStringLower(MD5.HashData(Encoding.UTF8.GetBytes(text)));
         var expected = Md5($"{Md5("üser:a \"cam\":p:@\"\\")}:{Of("nonce")}:{Of(" nc")}:{Of("cnonce")}:auth:{Md5($"{method}:{Of("uri")}")}");
         return Of("response") == expected && Of("username") == Encoding.Latin1.GetString(Encoding.UTF8.GetBytes("üser"));
-    }
-
-    private static IEnumerable<string> Decoders()
-    {
-        foreach (var task in Directory.EnumerateDirectories("/proc/self/task"))
-        {
-            foreach (var child in File.ReadAllText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            {
-                var line = "";
-                try
-                {
-                    line = File.ReadAllText($"/proc/{child}/cmdline");
-                }
-                catch (IOException)
-                {
-                    // It has ended meanwhile.
-                }
-
-                if (line.StartsWith("/usr/bin/setpriv", StringComparison.Ordinal) || line.Contains("ffmpeg", StringComparison.Ordinal)) yield return line;
-            }
-        }
     }
 
     private static async Task<SourceException> FaultAsync(SourceOptions options)

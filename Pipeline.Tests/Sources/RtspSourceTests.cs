@@ -140,7 +140,7 @@ public sealed class RtspSourceTests
         await Eventually.TrueAsync(() => rig.Last.State == CameraState.Offline, "offline");
 
         Assert.Equal(SourceFault.Stalled, rig.Last.Reason);
-        await Eventually.TrueAsync(() => !CommandLines().Any(c => c.Contains($":{server.Port}/", StringComparison.Ordinal)), "the decoder is gone");
+        await Eventually.TrueAsync(() => !CommandLines.All().Any(c => c.Contains($":{server.Port}/", StringComparison.Ordinal)), "the decoder is gone");
         await stop.CancelAsync();
         await reading;
     }
@@ -153,24 +153,6 @@ public sealed class RtspSourceTests
         var report = await SourceProbe.ProbeAsync(new SourceOptions { Url = server.Url("user:right@") }, TimeProvider.System, default);
 
         Assert.Equal((SourceFault.Ok, "h264", 640, 360), (report.Fault, report.Codec, report.Width, report.Height));
-    }
-
-    private static IEnumerable<string> CommandLines()
-    {
-        foreach (var folder in Directory.EnumerateDirectories("/proc").Where(f => char.IsAsciiDigit(Path.GetFileName(f)[0])))
-        {
-            string line;
-            try
-            {
-                line = File.ReadAllText(Path.Combine(folder, "cmdline"));
-            }
-            catch (IOException)
-            {
-                continue; // it ended meanwhile
-            }
-
-            yield return line;
-        }
     }
 
     private static string Url(TcpListener listener) => $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x";

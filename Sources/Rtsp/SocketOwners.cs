@@ -9,7 +9,7 @@ internal static class SocketOwners
 {
     private const string Table = "/proc/self/net/tcp";
 
-    /// <summary>Both belong to one user, as the kernel's table says; true where there is no such table.</summary>
+    /// <summary>Both belong to one user, as the kernel's table says; true where there is no table, or none with our own end in it.</summary>
     /// <param name="ours">IPv4.</param>
     /// <param name="theirs">IPv4.</param>
     public static bool Same(IPEndPoint ours, IPEndPoint theirs)
@@ -25,7 +25,7 @@ internal static class SocketOwners
             if (local == there && remote == here) other = user;
         }
 
-        return own is not null && own == other;
+        return own is null || own == other;
     }
 
     // The kernel prints the address as the number that its bytes are on this machine.
