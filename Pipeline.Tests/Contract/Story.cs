@@ -129,8 +129,16 @@ internal sealed class Story
         var tracks = final.Tracks.Select(t => t.Number).ToArray();
         Assert.Equal(tracks.Distinct().Order(), tracks);
         Assert.Empty(tracks.Intersect(final.Retracted));
-        if (_world.Rig.Publish.Labels.Length == 0)
-            Assert.All(tracks, n => Assert.Contains(_events, e => e.Epoch == final.Epoch && e.Kind == EventKind.TrackStarted && e.Track == n));
+        var labels = _world.Rig.Publish.Labels;
+        Assert.All(final.Tracks, t => Assert.True(labels.Length == 0 || labels.Contains(_world.Rig.Context.Label(t.ClassId))));
+        foreach (var number in tracks.Where(n => !_events.Any(e => e.Epoch == final.Epoch && e.Kind == EventKind.TrackStarted && e.Track == n)))
+        {
+            // Only the refiner found it to be of a class that is published: nothing provisional ever named it.
+            Assert.NotEmpty(labels);
+            Assert.DoesNotContain(_shown, p => p.Epoch == final.Epoch && p.Tracks.Any(t => t.Number == number));
+            _occurred.Add("Revealed");
+        }
+
         foreach (var track in final.Tracks)
         {
             Assert.Subset(final.Frames.Select(f => f.FrameId).ToHashSet(), track.Frames.Select(f => f.FrameId).ToHashSet());

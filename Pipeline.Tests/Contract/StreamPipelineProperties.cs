@@ -30,7 +30,7 @@ public sealed class StreamPipelineProperties
         string[] expected =
         [
             "cut", "stop", "crash", "queue_full", "stale", "rate_limit", "gap", "source_restarted", "resolution_change", "clock_jump",
-            "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error", "Retracted", "Merge",
+            "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error", "Retracted", "Merge", "Revealed",
         ];
         Assert.Empty(expected.Except(occurred));
     }
