@@ -58,11 +58,12 @@ internal sealed class MetricPage(int maxSeriesPerMetric)
     /// <summary>As UTF-8, without making the whole page a string: that would be a large object for the garbage collector at every scrape.</summary>
     public void Write(IBufferWriter<byte> output)
     {
+        var utf8 = Encoding.UTF8.GetEncoder(); // a character may be parted by the ends of two chunks
         foreach (var family in _families.Values.Where(f => f.Series.Count > 0))
         {
             _text.Append(family.Header);
             foreach (var series in family.Series.Values) series.Write(_text);
-            foreach (var chunk in _text.GetChunks()) Encoding.UTF8.GetBytes(chunk.Span, output);
+            foreach (var chunk in _text.GetChunks()) utf8.Convert(chunk.Span, output, flush: false, out _, out _);
             _text.Clear();
         }
     }

@@ -109,6 +109,18 @@ public sealed class PrometheusTests : IDisposable
         Assert.Contains("dvis_tracks_active{camera=\"a\"} 2\n", Scrape(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("a")]
+    [InlineData("ab")]
+    public void Scrape_CharactersOfTwoHalves_StayWhole(string camera)
+    {
+        // Longer than any piece the page is made of, at an even and an odd place.
+        camera += string.Concat(Enumerable.Repeat("\U0001F916", 20_000));
+        Metrics.TracksActive(camera, 1);
+
+        Assert.Contains($"camera=\"{camera}\"", Scrape(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Scrape_FromManyThreads_GivesWholePages()
     {
