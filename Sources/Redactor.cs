@@ -18,8 +18,12 @@ internal sealed partial class Redactor
             .SelectMany(s => new[] { s!, Uri.EscapeDataString(s!), Uri.UnescapeDataString(s!) })
             .Distinct().OrderByDescending(s => s.Length)];
 
+    /// <summary>An address of ours and the one it stands for, which is what people know; null: none.</summary>
+    public (string Ours, string Theirs)? Alias { get; init; }
+
     public string Clean(string text)
     {
+        if (Alias is var (ours, theirs)) text = text.Replace(ours, theirs, StringComparison.Ordinal);
         text = UserInfo().Replace(text, Mask + "@");
         text = Parameter().Replace(text, Mask);
         foreach (var secret in _secrets) text = text.Replace(secret, Mask, StringComparison.OrdinalIgnoreCase);

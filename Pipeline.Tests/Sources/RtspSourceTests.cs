@@ -43,6 +43,7 @@ public sealed class RtspSourceTests
         var fault = await FaultAsync(new SourceOptions { Url = server.Url(login, path) });
 
         Assert.Equal(expected, fault.Fault);
+        Assert.Contains(server.Url(path: path), fault.Message, StringComparison.Ordinal); // as it stands in the configuration, and the same each time
         Assert.DoesNotContain("hunter2", fault.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("right@", fault.ToString(), StringComparison.Ordinal);
     }

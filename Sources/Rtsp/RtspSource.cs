@@ -17,10 +17,10 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
 
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)]);
         var address = Address();
         var began = time.GetTimestamp();
         await using var relay = address.Secure || address.HasLogin || address.HasQuery ? await RtspRelay.OpenAsync(address, options.Tls, options.ConnectTimeout, time, stop) : null;
+        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)]) { Alias = relay is null ? null : (relay.Url, address.Url) };
         var arguments = FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Transport, options.ConnectTimeout);
         await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
         while (await session.ReadAsync(stop) is { } frame)
