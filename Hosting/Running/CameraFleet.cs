@@ -26,10 +26,7 @@ internal sealed partial class CameraFleet(IEngine engine, RunState state, TimePr
             lock (_gate)
             {
                 if (_ending) return;
-                var member = new Member(camera);
-                _members.Add(camera, member);
-                // Off the caller's thread: the first frames of one camera must not hold up the start of the next.
-                member.Run = Task.Run(() => RunAsync(member), CancellationToken.None);
+                _members.Add(camera, Begin(camera));
             }
         }
     }
@@ -42,7 +39,7 @@ internal sealed partial class CameraFleet(IEngine engine, RunState state, TimePr
         try
         {
             string[] leaving = [.. change.Removed, .. change.Changed], coming = [.. change.Changed, .. change.Added];
-            await Task.WhenAll(leaving.Select(EndAsync));
+            await Task.WhenAll(leaving.Select(RemoveAsync));
             await engine.AnnounceAsync(config);
             announced();
             foreach (var camera in coming) engine.AddCamera(camera, config.Options.Cameras[camera]);
@@ -100,49 +97,50 @@ internal sealed partial class CameraFleet(IEngine engine, RunState state, TimePr
     {
         if (!member.Disabled) return new(true, "It is enabled already.");
         if (!member.Ended) return new(false, "It has not stopped yet; try again.");
-        var again = new Member(member.Camera);
-        _members[member.Camera] = again;
-        again.Run = Task.Run(() => RunAsync(again), CancellationToken.None);
+        _members[member.Camera] = Begin(member.Camera);
         return new(true, "It starts.");
     }
 
     private async Task<CommandAnswer> DisableAsync(Member member)
     {
-        await member.Stop.CancelAsync();
-        try
-        {
-            await member.Run.WaitAsync(EndLimit, time);
-        }
-        catch (TimeoutException)
-        {
-            LogLeftBehind(member.Camera, EndLimit.TotalSeconds);
-            return new(false, "It does not stop; the log says more.");
-        }
-
+        if (!await EndAsync(member)) return new(false, "It does not stop; the log says more.");
         engine.CameraDisabled(member.Camera);
         state.Forgive(member.Camera);
         return new(true, "It is disabled.");
     }
 
-    private async Task EndAsync(string camera)
+    private async Task RemoveAsync(string camera)
     {
         Member? member;
         lock (_gate) _members.Remove(camera, out member);
-        if (member is not null)
-        {
-            await member.Stop.CancelAsync();
-            try
-            {
-                await member.Run.WaitAsync(EndLimit, time);
-            }
-            catch (TimeoutException)
-            {
-                LogLeftBehind(camera, EndLimit.TotalSeconds);
-            }
-        }
-
+        if (member is not null) await EndAsync(member);
         await engine.RemoveCameraAsync(camera);
         state.Forgive(camera);
+    }
+
+    /// <returns>False: it does not end, and is left behind.</returns>
+    private async Task<bool> EndAsync(Member member)
+    {
+        await member.Stop.CancelAsync();
+        try
+        {
+            await member.Run.WaitAsync(EndLimit, time);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            LogLeftBehind(member.Camera, EndLimit.TotalSeconds);
+            return false;
+        }
+    }
+
+    // Under _gate, where its run waits before it ends: it is a member by then.
+    private Member Begin(string camera)
+    {
+        var member = new Member(camera);
+        // Off the caller's thread: the first frames of one camera must not hold up the start of the next.
+        member.Run = Task.Run(() => RunAsync(member), CancellationToken.None);
+        return member;
     }
 
     private async Task RunAsync(Member member)
