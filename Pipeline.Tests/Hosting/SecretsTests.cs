@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Benchmarks.Soaking;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
@@ -131,9 +132,8 @@ public sealed class SecretsTests : IDisposable
         {
             try
             {
-                foreach (var task in Directory.EnumerateDirectories($"/proc/{process.Id}/task"))
-                    foreach (var child in (await File.ReadAllTextAsync($"{task}/children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))
-                        said.Enqueue((await File.ReadAllTextAsync($"/proc/{child}/cmdline")).Replace('\0', ' '));
+                foreach (var child in SoakSample.ChildrenOf(process.Id))
+                    said.Enqueue((await File.ReadAllTextAsync($"/proc/{child}/cmdline")).Replace('\0', ' '));
             }
             catch (IOException)
             {
