@@ -11,6 +11,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Support;
 internal sealed class PipelineRig : IAsyncDisposable
 {
     private readonly SegmenterBatcher _segmenter;
+    private readonly List<Task> _runs = [];
 
     public PipelineRig(DvisModels models, TimeProvider? time = null, bool measures = true)
     {
@@ -29,11 +30,15 @@ internal sealed class PipelineRig : IAsyncDisposable
     public Task RunAsync(IFrameSource source, IPublisher? publisher = null, CancellationToken stop = default)
     {
         var context = publisher is null ? Camera.Context : Camera.Context with { Publisher = publisher };
-        return new StreamPipeline(context, source, _segmenter, Queue, NullLogger<StreamPipeline>.Instance).RunAsync(stop);
+        var run = new StreamPipeline(context, source, _segmenter, Queue, NullLogger<StreamPipeline>.Instance).RunAsync(stop);
+        _runs.Add(run);
+        return run;
     }
 
     public async ValueTask DisposeAsync()
     {
+        // A test that failed on the way leaves its pipeline running: what it holds is no leak, and must not hide why the test failed.
+        if (!_runs.TrueForAll(run => run.IsCompleted)) return;
         await _segmenter.DisposeAsync();
         Camera.Dispose();
         Assert.Equal(0, Frames.Outstanding);
