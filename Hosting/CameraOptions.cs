@@ -11,6 +11,8 @@ internal sealed class CameraDefaults
 {
     public RtspOptions Rtsp { get; set; } = new();
 
+    public ClockOptions Clock { get; set; } = new();
+
     public DecodeOptions Decode { get; set; } = new();
 
     public RateOptions Rate { get; set; } = new();
@@ -67,6 +69,7 @@ internal sealed class CameraOptions
         StallTimeout = Settings.Rtsp.StallTimeout,
         Backoff = Settings.Rtsp.Backoff,
         Tls = Settings.Rtsp.Tls,
+        Clock = Settings.Clock,
         MaxFps = Settings.Rate.MaxFps,
         MaxAge = Settings.Queue.Policy == "wait" ? null : Settings.Queue.MaxAge,
         Ffmpeg = Settings.Decode.Ffmpeg,

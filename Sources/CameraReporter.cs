@@ -31,6 +31,7 @@ internal sealed partial class CameraReporter(
     {
         _lastFrame = frame.Info;
         metrics.FrameReceived(camera, frame.Pixels.Length, frame.Info.Received.ToUnixTimeMilliseconds() / 1000.0);
+        metrics.SourceClock(camera, frame.Info.Capture is { Synced: true, OffsetMs: var offset } ? offset / 1000 : null);
         CountErrors();
         if (first)
         {
@@ -50,6 +51,7 @@ internal sealed partial class CameraReporter(
     public void Offline(SourceFault reason, string? detail, int attempt, TimeSpan? retry)
     {
         CountErrors();
+        metrics.SourceClock(camera, null);
         _fps = 0;
         Change(CameraState.Offline, reason, detail, attempt, retry);
     }

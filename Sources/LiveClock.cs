@@ -25,6 +25,7 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
 
     private readonly ArrivalClock _arrivals = new(time);
     private FrameInfo? _last;     // the last that passed
+    private TimeSpan _late;       // how much longer than the fastest it took
     private long? _raw;           // timestamp of the last frame as it came
     private long _wrapped;        // what wraps have added so far
     private long _previous;       // timestamp of the last frame, extended, also when it was dropped
@@ -56,15 +57,15 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
         var passed = Pass(info, jump: step - since.TotalSeconds > SmallestJump);
         // Faster than it was taken: what the network or a frozen server held back comes in a burst.
         var burst = since.TotalSeconds < step / 2;
-        return burst && info.Received - passed.Info.Capture.Stamp > maxAge ? (passed.Info, "stale") : passed;
+        return burst && _late > maxAge ? (passed.Info, "stale") : passed;
     }
 
     private (FrameInfo Info, string? Drop) Pass(FrameInfo info, bool jump)
     {
         if (jump) _arrivals.Reset();
-        var late = _arrivals.Lateness(info);
+        _late = _arrivals.Lateness(info);
         // A source that knows when its pictures were made is believed.
-        if (info.Capture.Source == ClockSource.Arrival) info = info with { Capture = info.Capture with { Stamp = info.Received - late } };
+        if (info.Capture.Source == ClockSource.Arrival) info = info with { Capture = info.Capture with { Stamp = info.Received - _late } };
         (_last, _previous) = (info, info.Pts);
         return (info, null);
     }

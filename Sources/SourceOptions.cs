@@ -50,6 +50,8 @@ public sealed class SourceOptions : IValidatableObject
 
     public RtspTlsOptions Tls { get; set; } = new();
 
+    public ClockOptions Clock { get; set; } = new();
+
     /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
     [Required] public string Ffmpeg { get; set; } = "ffmpeg";
 
@@ -75,6 +77,26 @@ public sealed class RtspTlsOptions
 
     /// <summary>False accepts any certificate of any host: for tests only.</summary>
     public bool Verify { get; set; } = true;
+}
+
+/// <summary>Where a camera's capture times come from (section <c>clock</c>).</summary>
+public sealed class ClockOptions : IValidatableObject
+{
+    private const string Reports = "rtcp_sr", Arrival = "arrival";
+
+    /// <summary>The first that there is: <c>rtcp_sr</c>, the camera's sender reports (with <c>transport: tcp</c>), and <c>arrival</c>, which there always is.</summary>
+    public string[] Prefer { get; set; } = [Reports, Arrival];
+
+    /// <summary>Reports by which a picture would be older than this when it arrives are not believed.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")] public TimeSpan MaxSkew { get; set; } = TimeSpan.FromSeconds(2);
+
+    internal bool UsesReports => Prefer is [Reports, ..];
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (Prefer is not ([Reports, Arrival] or [Arrival]))
+            yield return new ValidationResult("must be [rtcp_sr, arrival] or [arrival]", [nameof(Prefer)]);
+    }
 }
 
 /// <summary>Pauses between sessions: they double from <see cref="Initial"/> to <see cref="Max"/>, each changed at random by up to <see cref="Jitter"/>.</summary>

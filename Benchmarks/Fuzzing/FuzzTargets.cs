@@ -162,13 +162,21 @@ internal sealed class FuzzTargets : IDisposable
         var way = new StringBuilder();
         var reader = new RtspReader(new MemoryStream(input));
         var login = new RtspLogin("user", "password");
+        var reports = new SenderReports(TimeSpan.FromSeconds(2), TimeProvider.System);
+        reports.Follow(0);
+        reports.Answered(TimeSpan.FromMilliseconds(1));
         var at = 0;
         while (reader.ReadAsync(default).AsTask().GetAwaiter().GetResult() is { IsEmpty: false } unit)
         {
             Expect(unit.Span.SequenceEqual(input.AsSpan(at, unit.Length)), "a unit is not what came");
             at += unit.Length;
             if (way.Length < 20) way.Append(reader.Unit.ToString()[0]);
-            if (reader.Unit != RtspUnit.Message) continue;
+            if (reader.Unit != RtspUnit.Message)
+            {
+                reports.Received(unit.Span);
+                continue;
+            }
+
             var message = RtspMessage.Parse(unit.Span);
             Expect(message.ToBytes().AsSpan().SequenceEqual(unit.Span), "a message is another after reading and writing");
             if (message.Status == 401 && login.Take(message.Values("WWW-Authenticate"), answered: false))

@@ -23,6 +23,8 @@ internal static class ClockFaults
         new("camera-reverses-timestamps", "every tenth picture changes places with the next", "the late one is dropped and counted; the epoch goes on", run =>
             OddAsync(run, i => (i % 10 == 8 ? i + 1 : i % 10 == 9 ? i - 1 : i) * Step, "out_of_order")),
         new("camera-clock-stands-still", "from one picture on all timestamps are the same", "a second of pictures is dropped, then the moment of arrival stands for the timestamp; the epoch goes on", StandsStillAsync),
+        new("camera-reports-jump-1h", "the camera's sender reports name times an hour later from one to the next", "nothing happens: capture times go on, the offset of its clock is told anew", ReportsJumpAsync) { Short = true },
+        new("camera-reports-make-no-sense", "the camera's sender reports name timestamps of another clock", "the moment of arrival stands for the capture time until reports make sense again", ReportsMakeNoSenseAsync),
         new("wall-clock-ahead-1h", "the host's clock is set ahead by an hour", "no latency, order or epoch changes; stamps follow the clock", run => WallClockAsync(run, TimeSpan.FromHours(1))) { Short = true },
         new("wall-clock-back-1h", "the host's clock is set back by an hour", "no latency, order or epoch changes; stamps follow the clock", run => WallClockAsync(run, TimeSpan.FromHours(-1))),
     ];
@@ -92,6 +94,64 @@ internal static class ClockFaults
         await run.RecoveredAsync(frames: 20);
         Assert.Equal((1, 1), (camera.Plays, run.Epochs("a")));
     }
+
+    private static async Task ReportsJumpAsync(FaultRun run)
+    {
+        var off = TimeSpan.Zero;
+        await ReportAsync(run, (moment, timestamp) => (moment + off, timestamp));
+        off = TimeSpan.FromHours(1);
+        await OffsetAsync(run, hours: -1);
+        await run.RecoveredAsync(frames: 20);
+
+        Assert.Equal(1, run.Epochs("a"));
+        Assert.All(run.Since("a/tracks").Zip(run.Since("a/tracks").Skip(1)), pair => Assert.InRange(Number(pair.Second, "sec") - Number(pair.First, "sec"), -3, 30));
+        run.Note("one epoch; no capture time further than seconds from the one before");
+    }
+
+    private static async Task ReportsMakeNoSenseAsync(FaultRun run)
+    {
+        var sense = true;
+        await ReportAsync(run, (moment, timestamp) => (moment, sense ? timestamp : timestamp + 777_000_000));
+        sense = false;
+        await NewestAsync(run, newest => newest.Contains("\"source\":\"arrival\"", StringComparison.Ordinal));
+        sense = true;
+        await OffsetAsync(run, hours: 0);
+        await run.RecoveredAsync(frames: 20);
+        Assert.Equal(1, run.Epochs("a"));
+        run.Note("one epoch; rtcp_sr, arrival, rtcp_sr");
+    }
+
+    /// <summary>A camera that reports once a second, as told; observed from the first capture time that comes from its reports.</summary>
+    private static async Task ReportAsync(FaultRun run, Func<DateTimeOffset, long, (DateTimeOffset, long)> report)
+    {
+        var camera = run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), async viewer =>
+        {
+            var began = TimeProvider.System.GetTimestamp();
+            for (var i = 0; ; i++)
+            {
+                var timestamp = 90_000 + (long)(TimeProvider.System.GetElapsedTime(began).TotalSeconds * 90_000);
+                if (i % 25 == 0)
+                {
+                    var (moment, at) = report(TimeProvider.System.GetUtcNow(), timestamp);
+                    await viewer.ReportAsync(moment, at);
+                }
+
+                await viewer.SendAsync(timestamp);
+                await Task.Delay(TimeSpan.FromMilliseconds(40), TimeProvider.System, viewer.Stop);
+            }
+        }));
+        await run.StartAsync($"a: {{ url: '{camera.Url}' }}");
+        await run.FramesAsync("a");
+        await OffsetAsync(run, hours: 0);
+        run.Now();
+    }
+
+    /// <summary>Until the newest capture time is from reports by which the camera's clock is off by so many hours.</summary>
+    private static Task OffsetAsync(FaultRun run, int hours) => NewestAsync(run, newest =>
+        newest.Contains("\"source\":\"rtcp_sr\"", StringComparison.Ordinal) && Math.Round(double.Parse(Regex.Match(newest, "\"offset_ms\":([-0-9.]+)").Groups[1].Value, CultureInfo.InvariantCulture) / 3_600_000) == hours);
+
+    private static Task NewestAsync(FaultRun run, Func<string, bool> condition)
+        => Eventually.TrueAsync(() => run.Heard.On("a/tracks") is [.., var newest] && condition(newest.Text), "capture times of the kind that is waited for");
 
     private static async Task WallClockAsync(FaultRun run, TimeSpan by)
     {

@@ -78,7 +78,8 @@ public sealed class PrometheusTests : IDisposable
                 "dvis_mqtt_publish_duration_seconds histogram", "dvis_mqtt_published_bytes_total counter",
                 "dvis_outbox_disk_errors_total counter", "dvis_outbox_disk_ok gauge", "dvis_outbox_dropped_total counter",
                 "dvis_queue_capacity gauge", "dvis_queue_length gauge", "dvis_refiner_windows_total counter",
-                "dvis_sink_dropped_total counter", "dvis_sink_failures_total counter", "dvis_source_decode_errors_total counter",
+                "dvis_sink_dropped_total counter", "dvis_sink_failures_total counter",
+                "dvis_source_clock_offset_seconds gauge", "dvis_source_clock_synchronized gauge", "dvis_source_decode_errors_total counter",
                 "dvis_source_frames_total counter", "dvis_source_last_frame_timestamp_seconds gauge", "dvis_source_received_bytes_total counter",
                 "dvis_source_reconnects_total counter", "dvis_stage_duration_seconds histogram", "dvis_stage_queue_duration_seconds histogram",
                 "dvis_tracker_resets_total counter", "dvis_tracks_active gauge", "dvis_tracks_ended_total counter",
@@ -233,6 +234,7 @@ public sealed class PrometheusTests : IDisposable
 
     private void UseEveryVerb()
     {
+        Metrics.SourceClock("a", 0.25);
         Metrics.Initialize("a");
         Metrics.InitializeMqtt();
         Metrics.FrameReceived("a", 10, 1);

@@ -2,6 +2,7 @@ using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources;
 
@@ -28,7 +29,7 @@ public sealed class CameraClockTests
         var frames = await ReadAsync(sent, raw: true);
 
         Assert.True(frames.Count > steps.Length, what);
-        Assert.Equal(sent[^frames.Count..].Select(t => t - Begin), frames.Select(f => f.Pts)); // ffmpeg counts from the first one it saw
+        Assert.Equal(sent[^frames.Count..].Select(t => t - SenderReports.Origin), frames.Select(f => f.Pts)); // each can be traced to the RTP timestamp that came
     }
 
     [Fact(Timeout = 120_000)]
@@ -40,6 +41,54 @@ public sealed class CameraClockTests
         Assert.True(frames.Count > 20);
         Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.Equal(Step, pair.Second.Pts - pair.First.Pts));
         Assert.All(frames, f => Assert.Equal(0, f.Session));
+    }
+
+    /// <summary>The camera says when: its pictures have its time, however they come, and its clock need not be right.</summary>
+    [Theory(Timeout = 120_000)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task CreateRaw_CameraWithReports_KnowsWhenPicturesWereTaken(bool asked)
+    {
+        const int Every = 10;
+        var began = TimeProvider.System.GetUtcNow();
+        await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), async viewer =>
+        {
+            // Timestamps of a real clock, but pictures that leave late, each in its own way.
+            for (var i = 0; ; i++)
+            {
+                var now = TimeProvider.System.GetUtcNow();
+                var timestamp = Begin + (long)((now - began).TotalSeconds * 90_000);
+                if (i % Every == 0) await viewer.ReportAsync(now.AddDays(-1), timestamp);
+                await Task.Delay(TimeSpan.FromMilliseconds(20 + (i % 3 * 10)), TimeProvider.System, viewer.Stop);
+                await viewer.SendAsync(timestamp);
+            }
+        });
+        await using var rig = new SourceRig();
+        var options = new SourceOptions { Url = camera.Url, ConnectTimeout = TimeSpan.FromSeconds(30), MaxAge = null };
+        if (!asked) options.Clock.Prefer = ["arrival"];
+
+        var frames = await rig.ReadAsync(options, most: LeadIn);
+
+        if (!asked)
+        {
+            Assert.All(frames, f => Assert.Equal((ClockSource.Arrival, null), (f.Capture.Source, f.Capture.ErrorMs)));
+            return;
+        }
+
+        // On a busy machine the first report may be slower than pictures behind it, which are then not believed.
+        var known = frames.Where(f => f.Capture.Source == ClockSource.RtcpSr).ToList();
+        Assert.NotEmpty(known);
+        foreach (var frame in known)
+        {
+            var taken = began.AddSeconds((frame.Pts + SenderReports.Origin - Begin) / 90_000.0);
+            Assert.InRange(frame.Capture.Stamp, taken.AddMilliseconds(-frame.Capture.ErrorMs!.Value - 100), frame.Received);
+            Assert.InRange(TimeSpan.FromMilliseconds(frame.Capture.OffsetMs).TotalHours, 23.9, 24.1);
+            Assert.True(frame.Capture.Synced);
+        }
+
+        // To the tick, as the camera wrote them; only the estimate of its offset may move between reports.
+        var moves = known.Zip(known.Skip(1)).Count(pair => Math.Abs((pair.Second.Capture.Stamp - pair.First.Capture.Stamp).TotalSeconds - ((pair.Second.Pts - pair.First.Pts) / 90_000.0)) > 1e-4);
+        Assert.InRange(moves, 0, (frames.Count / Every) + 1);
     }
 
     /// <summary>Reads what the camera sends, up to its last frame.</summary>

@@ -13,7 +13,7 @@ using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources;
 
-/// <summary>Cameras with a login or TLS, with the real decoder; frames come, and nobody hears the login who should not.</summary>
+/// <summary>Cameras behind the relay, with a login or TLS, with the real decoder; frames come, and nobody hears the login who should not.</summary>
 public sealed class RtspRelayTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -149,6 +149,18 @@ public sealed class RtspRelayTests : IDisposable
         Assert.Equal(SourceFault.Config, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{front.Port}/cam1", Tls = { Ca = Path.Combine(_folder.Root, "none.pem") } })).Fault);
     }
 
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_CameraWithoutLoginThatSendsElsewhere_IsFollowed()
+    {
+        await using var there = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
+        await using var here = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
+        here.Guard = _ => $"RTSP/1.0 302 Found\r\nLocation: {there.Url}\r\n";
+        await using var rig = new SourceRig();
+
+        Assert.Equal(5, (await rig.ReadAsync(new SourceOptions { Url = here.Url, MaxAge = null }, most: 5)).Count);
+        Assert.Equal((0, 1), (here.Plays, there.Plays));
+    }
+
     [Theory(Timeout = 120_000)]
     [InlineData("RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: rtsp://u:hunter3@127.0.0.1:9/x\r\n\r\n", SourceFault.Config)]
     [InlineData("HTTP/1.1 400 Bad Request\r\n\r\n", SourceFault.Eof, SourceFault.DecodeErrors)]
@@ -222,7 +234,7 @@ public sealed class RtspRelayTests : IDisposable
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv"), "Only root can be somebody else.");
         await using var server = await RtspServer.StartAsync("user:right");
-        await using var relay = await RtspRelay.OpenAsync(RtspAddress.Parse(server.Url("user:right@")), new(), TimeSpan.FromSeconds(10), TimeProvider.System, default);
+        await using var relay = await RtspRelay.OpenAsync(RtspAddress.Parse(server.Url("user:right@")), new(), null, TimeSpan.FromSeconds(10), TimeProvider.System, default);
         var port = new Uri(relay.Url).Port;
         var ask = $"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'OPTIONS {relay.Url} RTSP/1.0\\r\\nCSeq: 7\\r\\n\\r\\n' >&3; head -c 15 <&3";
 

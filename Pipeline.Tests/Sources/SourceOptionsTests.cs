@@ -39,7 +39,17 @@ public sealed class SourceOptionsTests
         Assert.Single(Faults(new SourceOptions { File = "a", Backoff = { Initial = TimeSpan.FromMinutes(5) } }));
     }
 
-    private static List<string> Faults(SourceOptions options)
+    [Theory]
+    [InlineData(true, "rtcp_sr", "arrival")]
+    [InlineData(true, "arrival")]
+    [InlineData(false, "rtcp_sr")] // there is not always one
+    [InlineData(false, "arrival", "rtcp_sr")]
+    [InlineData(false, "ntp", "arrival")]
+    [InlineData(false)]
+    public void Validate_ClocksInWhatOrder_AreThoseThatMakeSense(bool fine, params string[] prefer)
+        => Assert.Equal(fine, Faults(new ClockOptions { Prefer = prefer }).Count == 0);
+
+    private static List<string> Faults(object options)
     {
         var results = new List<ValidationResult>();
         Validator.TryValidateObject(options, new ValidationContext(options), results, validateAllProperties: true);

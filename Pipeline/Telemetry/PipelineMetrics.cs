@@ -15,8 +15,8 @@ public sealed class PipelineMetrics
     private readonly Counter<long> _sourceFrames, _sourceBytes, _reconnects, _decodeErrors, _processed, _dropped;
     private readonly Counter<long> _started, _ended, _revised, _resets, _windows, _mqttMessages, _mqttBytes, _mqttConnects, _mqttCommands, _mqttDisconnects, _outboxDropped, _outboxErrors, _sinkDropped, _sinkFailures;
     private readonly Histogram<double> _latency, _captureLatency, _stage, _stageQueue, _batch, _mqttPublish;
-    private readonly Gauge<long> _up, _state, _active, _mqttConnected, _outboxDisk, _queueLength, _queueCapacity;
-    private readonly Gauge<double> _lastFrame, _finalThrough;
+    private readonly Gauge<long> _up, _state, _active, _mqttConnected, _outboxDisk, _queueLength, _queueCapacity, _clockKnown;
+    private readonly Gauge<double> _lastFrame, _clockOffset, _finalThrough;
 
     public PipelineMetrics(IMeterFactory factory)
     {
@@ -52,6 +52,8 @@ public sealed class PipelineMetrics
         _state = m.CreateGauge<long>("dvis.camera.state", null, "1 for the state the camera is in.");
         _active = m.CreateGauge<long>("dvis.tracks.active", "{track}", "Active tracks now.");
         _lastFrame = m.CreateGauge<double>("dvis.source.last_frame.timestamp", "s", "UTC of the last decoded frame.");
+        _clockOffset = m.CreateGauge<double>("dvis.source.clock.offset", "s", "Our clock less the camera's, when last known.");
+        _clockKnown = m.CreateGauge<long>("dvis.source.clock.synchronized", null, "1 while the capture times of the camera are known with a bound of the error.");
         _finalThrough = m.CreateGauge<double>("dvis.final_through.timestamp", "s", "Receive time (UTC) of the last frame covered by a final result.");
         _mqttConnected = m.CreateGauge<long>("dvis.mqtt.connected", null, "1 while the broker has accepted us.");
         _outboxDisk = m.CreateGauge<long>("dvis.outbox.disk.ok", null, "1 while the disk under the outbox takes messages; absent without one.");
@@ -82,6 +84,7 @@ public sealed class PipelineMetrics
         foreach (var reason in (ReadOnlySpan<string>)["source_restarted", "resolution_change", "gap", "clock_jump", "command"]) _resets.Add(0, Tag("camera", camera), Tag("reason", reason));
         foreach (var result in (ReadOnlySpan<string>)["refined", "passthrough", "skipped"]) _windows.Add(0, Tag("camera", camera), Tag("result", result));
         TracksActive(camera, 0);
+        SourceClock(camera, null);
         CameraStateChanged(camera, "starting", CameraStates);
     }
 
@@ -104,6 +107,13 @@ public sealed class PipelineMetrics
         _sourceFrames.Add(1, new KeyValuePair<string, object?>("camera", camera));
         _sourceBytes.Add(bytes, new KeyValuePair<string, object?>("camera", camera));
         _lastFrame.Record(utcSeconds, new KeyValuePair<string, object?>("camera", camera));
+    }
+
+    /// <param name="offset">Our clock less the camera's in seconds; null while it is not known.</param>
+    public void SourceClock(string camera, double? offset)
+    {
+        _clockKnown.Record(offset is null ? 0 : 1, new KeyValuePair<string, object?>("camera", camera));
+        if (offset is { } seconds) _clockOffset.Record(seconds, new KeyValuePair<string, object?>("camera", camera));
     }
 
     /// <summary>A session was started again; <paramref name="reason"/> is the fault that ended the last one.</summary>

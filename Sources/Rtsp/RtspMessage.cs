@@ -79,9 +79,12 @@ internal sealed class RtspMessage
     public void Set(string name, string value)
     {
         var at = _lines.FindIndex(1, line => Is(line, name));
-        _lines.RemoveAll(line => Is(line, name));
+        Remove(name);
         _lines.Insert(at < 0 ? _lines.Count : at, $"{name}: {value}");
     }
+
+    /// <summary>Takes away all headers of this name.</summary>
+    public void Remove(string name) => _lines.RemoveAll(line => Is(line, name));
 
     public byte[] ToBytes() => [.. Encoding.Latin1.GetBytes(string.Join("\r\n", _lines)), .. "\r\n\r\n"u8, .. _body];
 

@@ -6,9 +6,10 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// Stands between the decoder and a camera that has a login or speaks TLS: the decoder opens an address on loopback, for one connection of
-/// our own user; the relay puts the camera's address and login into its requests and verifies the camera's certificate. So no password is
-/// in a command line, and ffmpeg, which verifies nothing over RTSP, needs no TLS. Pictures pass as they are; a slow reader slows the camera, as without a relay.
+/// Stands between the decoder and a camera: the decoder opens an address on loopback, for one connection of our own user; the relay puts the
+/// camera's address and login into its requests, verifies the camera's certificate, and shows what comes to <see cref="SenderReports"/>. So
+/// no password is in a command line, ffmpeg, which verifies nothing over RTSP, needs no TLS, and the camera's clock is known, of which ffmpeg
+/// says nothing. Pictures pass as they are; a slow reader slows the camera, as without a relay.
 /// </summary>
 internal sealed class RtspRelay : IAsyncDisposable
 {
@@ -19,15 +20,18 @@ internal sealed class RtspRelay : IAsyncDisposable
     private readonly Stream _remote;
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
-    private readonly SemaphoreSlim _toCamera = new(1); // guards writing to the camera and the three below
+    private readonly SemaphoreSlim _toCamera = new(1); // guards writing to the camera, what was asked of it, the login and the tracks
     private readonly List<Request> _pending = [];
     private readonly RtspLogin? _login;
+    private readonly SenderReports? _reports;
+    private readonly TimeProvider _time;
+    private readonly List<string> _tracks = []; // the decoder's addresses of them
     private int _sequence;
     private Task<SourceException?> _serving = Task.FromResult<SourceException?>(null);
 
-    private RtspRelay(RtspAddress camera, TcpClient client, Stream remote)
+    private RtspRelay(RtspAddress camera, TcpClient client, Stream remote, SenderReports? reports, TimeProvider time)
     {
-        (_camera, _client, _remote) = (camera, client, remote);
+        (_camera, _client, _remote, _reports, _time) = (camera, client, remote, reports, time);
         _login = camera.HasLogin ? new(camera.User, camera.Password) : null;
         _listener.Start();
         Url = string.Create(CultureInfo.InvariantCulture, $"rtsp://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/camera");
@@ -37,11 +41,13 @@ internal sealed class RtspRelay : IAsyncDisposable
     public string Url { get; }
 
     /// <summary>Connects to the camera and waits for the decoder.</summary>
+    /// <param name="reports">Is shown what comes; null for pictures that come as datagrams, which pass the relay by.</param>
     /// <exception cref="SourceException">There is no such camera, or not the one that was meant.</exception>
-    public static async Task<RtspRelay> OpenAsync(RtspAddress camera, RtspTlsOptions tls, TimeSpan timeout, TimeProvider time, CancellationToken stop)
+    public static async Task<RtspRelay> OpenAsync(
+        RtspAddress camera, RtspTlsOptions tls, SenderReports? reports, TimeSpan timeout, TimeProvider time, CancellationToken stop)
     {
         var (client, stream) = await CameraConnection.OpenAsync(camera, tls, timeout, time, stop);
-        var relay = new RtspRelay(camera, client, stream);
+        var relay = new RtspRelay(camera, client, stream, reports, time);
         relay._serving = relay.ServeAsync();
         return relay;
     }
@@ -119,6 +125,7 @@ internal sealed class RtspRelay : IAsyncDisposable
         var reader = new RtspReader(_remote);
         while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
         {
+            if (reader.Unit == RtspUnit.Data) _reports?.Received(unit.Span);
             if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: true } response) await decoder.WriteAsync(unit, stop);
             else if (await AnswerAsync(response, stop) is { } answer) await decoder.WriteAsync(answer.ToBytes(), stop);
         }
@@ -139,14 +146,14 @@ internal sealed class RtspRelay : IAsyncDisposable
 
     private async Task AskAsync(RtspMessage message, CancellationToken stop)
     {
-        if (message.FirstLine.Split(' ') is not [var method, var uri, var version]) throw new FormatException("a request is not of three words");
-        if (uri.StartsWith(Url, StringComparison.Ordinal)) uri = _camera.Url + uri[Url.Length..];
+        if (message.FirstLine.Split(' ') is not [var method, var asked, var version]) throw new FormatException("a request is not of three words");
+        var uri = asked.StartsWith(Url, StringComparison.Ordinal) ? _camera.Url + asked[Url.Length..] : asked;
         message.FirstLine = $"{method} {uri} {version}";
         await _toCamera.WaitAsync(stop);
         try
         {
             if (_pending.Count == MostPending) throw new FormatException("the camera answers no requests");
-            await AskAsync(new Request(message, method, uri, message["CSeq"] ?? ""), stop);
+            await AskAsync(new Request(message, method, asked, uri, message["CSeq"] ?? ""), stop);
         }
         finally
         {
@@ -159,7 +166,12 @@ internal sealed class RtspRelay : IAsyncDisposable
         var answer = _login?.Answer(request.Method, request.Uri);
         if (answer is not null) request.Message.Set("Authorization", answer);
         // The decoder's numbers have no room for what is asked a second time.
-        var sent = request with { Number = (++_sequence).ToString(CultureInfo.InvariantCulture), Answers = request.Answers + (answer is null ? 0 : 1) };
+        var sent = request with
+        {
+            Number = (++_sequence).ToString(CultureInfo.InvariantCulture),
+            Answers = request.Answers + (answer is null ? 0 : 1),
+            Sent = _time.GetTimestamp(),
+        };
         request.Message.Set("CSeq", sent.Number);
         _pending.Add(sent);
         await _remote.WriteAsync(request.Message.ToBytes(), stop);
@@ -168,7 +180,8 @@ internal sealed class RtspRelay : IAsyncDisposable
     /// <summary>What the decoder is told; null: nothing, because the request was sent again with a login.</summary>
     private async Task<RtspMessage?> AnswerAsync(RtspMessage response, CancellationToken stop)
     {
-        if (response.Status is >= 300 and < 400)
+        // Where there is nothing to keep, the decoder goes there by itself.
+        if (response.Status is >= 300 and < 400 && (_camera.HasLogin || _camera.HasQuery || _camera.Secure))
             throw new SourceException(SourceFault.Config, $"The camera sends its viewers elsewhere, and its login or certificate is for this address only; set url to {new Redactor().Clean(response["Location"] ?? "that address")}");
         await _toCamera.WaitAsync(stop);
         try
@@ -184,6 +197,7 @@ internal sealed class RtspRelay : IAsyncDisposable
             }
 
             if (response.Status < 300 && request.Answers > 0) _login?.Accepted();
+            if (response.Status < 300 && _reports is not null) Learn(_reports, request, response);
 
             response.Set("CSeq", request.DecodersNumber);
             // Otherwise the decoder expects datagrams from where it connected to.
@@ -197,13 +211,35 @@ internal sealed class RtspRelay : IAsyncDisposable
         }
     }
 
+    // Timestamps that the decoder gives can be traced to those that came if it subtracts what it is told to: it looks for that under the
+    // track's address, in words between commas and semicolons.
+    private void Learn(SenderReports reports, Request request, RtspMessage response)
+    {
+        reports.Answered(_time.GetElapsedTime(request.Sent));
+        if (request.Method == "SETUP")
+        {
+            _tracks.Add(request.Asked);
+            if (ChannelOf(response["Transport"] ?? "") is { } channel) reports.Follow(channel);
+        }
+        else if (request.Method == "PLAY" && _tracks is [var track] && track.IndexOfAny([',', ';']) < 0)
+        {
+            response.Set("RTP-Info", string.Create(CultureInfo.InvariantCulture, $"url={track};seq=0;rtptime={SenderReports.Origin}"));
+            response.Remove("Range");
+        }
+    }
+
+    private static int? ChannelOf(string transport)
+        => transport.Split(';').Select(part => part.Split('=', '-')).FirstOrDefault(part => part[0].Trim() == "interleaved") is [_, var channel, ..]
+            && byte.TryParse(channel, CultureInfo.InvariantCulture, out var number) ? number : null;
+
     private IPAddress Address()
     {
         var address = ((IPEndPoint)_client.Client.RemoteEndPoint!).Address;
         return address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
     }
 
+    /// <param name="Asked">The address as the decoder wrote it.</param>
     /// <param name="Number">The relay's own, under which the camera answers.</param>
     /// <param name="Answers">How often it was sent with a login.</param>
-    private sealed record Request(RtspMessage Message, string Method, string Uri, string DecodersNumber, string Number = "", int Answers = 0);
+    private sealed record Request(RtspMessage Message, string Method, string Asked, string Uri, string DecodersNumber, string Number = "", int Answers = 0, long Sent = 0);
 }

@@ -4,8 +4,8 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// A camera: one connection. Timestamps are the camera's RTP clock; when a picture was taken is only known as the moment
-/// it arrived here (ffmpeg does not pass on the camera's RTCP reports), without a bound of the error.
+/// A camera: one connection. Timestamps are the camera's RTP clock. When a picture was taken is known from the camera's sender reports, with
+/// a bound of the error; before the first of them, and from cameras that send none, only as the moment it arrived here.
 /// </summary>
 internal sealed class RtspSource(string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time) : IFrameSource
 {
@@ -19,13 +19,17 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
     {
         var address = Address();
         var began = time.GetTimestamp();
-        await using var relay = address.Secure || address.HasLogin || address.HasQuery ? await RtspRelay.OpenAsync(address, options.Tls, options.ConnectTimeout, time, stop) : null;
+        // Datagrams go to the decoder: their reports are not seen here.
+        var reports = options.Transport == "tcp" && options.Clock.UsesReports ? new SenderReports(options.Clock.MaxSkew, time) : null;
+        var direct = reports is null && !address.Secure && !address.HasLogin && !address.HasQuery;
+        await using var relay = direct ? null : await RtspRelay.OpenAsync(address, options.Tls, reports, options.ConnectTimeout, time, stop);
         var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)]) { Alias = relay is null ? null : (relay.Url, address.Url) };
         var arguments = FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Transport, options.ConnectTimeout);
         await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
         while (await session.ReadAsync(stop) is { } frame)
         {
             facts.Update(session.Log);
+            if (reports?.At(frame.Info) is { } capture) frame.Info = frame.Info with { Capture = capture };
             yield return frame;
         }
 
