@@ -55,7 +55,7 @@ public sealed class CommandTests : IAsyncDisposable
         await Eventually.TrueAsync(() => subscriber.On("a/events").Any(m => m.Text.Contains("\"command\"", StringComparison.Ordinal)), "the reset is told");
         await SayAsync("disable");
         await Eventually.TrueAsync(() => State() == "disabled", "the camera is disabled");
-        Assert.Equal("offline", subscriber.On("a/availability")[^1].Text);
+        await Eventually.TrueAsync(() => subscriber.On("a/availability")[^1].Text == "offline", "and not available");
         await SayAsync("enable");
         await Eventually.TrueAsync(() => State() == "online", "the camera is back");
         await _rig.StopAsync(); // before its broker
