@@ -34,11 +34,15 @@ internal sealed class FfmpegProcess : IAsyncDisposable
     /// <summary>Exit code, once it ended and all its messages are in the log; 128 + signal when it was killed.</summary>
     public Task<int> Exited => _exited.Task;
 
+    /// <summary>Where the program is.</summary>
+    /// <exception cref="SourceException">It is nowhere.</exception>
+    public static string Require(string program) => Find(program) ?? throw new SourceException(SourceFault.Config, $"The decoder '{program}' was not found.");
+
     /// <exception cref="SourceException">The program is missing or cannot be started.</exception>
     public static async Task<FfmpegProcess> StartAsync(string program, IEnumerable<string> arguments, FfmpegLog log, string name, TimeProvider time)
     {
         var start = new ProcessStartInfo { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        start.FileName = Find(program) ?? throw new SourceException(SourceFault.Config, $"The decoder '{program}' was not found.");
+        start.FileName = Require(program);
         if (File.Exists(Setpriv))
         {
             foreach (var word in new[] { "--pdeathsig", "KILL", "--", start.FileName }) start.ArgumentList.Add(word);

@@ -18,6 +18,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         var address = Address();
+        FfmpegProcess.Require(options.Ffmpeg); // before a camera is asked for pictures
         var began = time.GetTimestamp();
         // Datagrams go to the decoder: their reports are not seen here.
         var reports = options.Transport == "tcp" && options.Clock.UsesReports ? new SenderReports(options.Clock.MaxSkew, time) : null;
