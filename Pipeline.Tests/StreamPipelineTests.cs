@@ -167,8 +167,10 @@ public sealed class StreamPipelineTests
     public async Task RunAsync_RefinerTooSlowForALiveCamera_PassesWindowsOnAndDelaysNobody()
     {
         Func<int> published = () => 0;
+        var refining = false;
         var slow = new FakeModel("refiner", (inputs, outputs) =>
         {
+            Volatile.Write(ref refining, true);
             // Two more windows are tracked, shown and waiting while the first is refined.
             Assert.True(SpinWait.SpinUntil(() => published() >= 21, TimeSpan.FromSeconds(30)));
             _fake.Refiner.Run(inputs, outputs);
@@ -177,7 +179,7 @@ public sealed class StreamPipelineTests
         published = () => rig.Published.Provisionals.Length;
         rig.Queue.Capacity = 64;
 
-        await rig.RunAsync(Source(rig, 40, live: true, before: async (i, _) => await Eventually.TrueAsync(() => published() >= Math.Min(i, 21))));
+        await rig.RunAsync(Source(rig, 40, live: true, before: async (i, _) => await Eventually.TrueAsync(() => published() >= Math.Min(i, 21) && (i < 10 || Volatile.Read(ref refining)))));
 
         var finals = rig.Published.Finals;
         Assert.Equal(Ids(1, 40), finals.SelectMany(f => f.Frames).Select(f => f.FrameId));

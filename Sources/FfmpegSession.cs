@@ -7,6 +7,7 @@ namespace Dvis.Streaming.Sources;
 internal sealed class FfmpegSession : IAsyncDisposable
 {
     private static readonly TimeSpan s_logTimeout = TimeSpan.FromSeconds(10); // takes milliseconds, unless the machine is swamped
+    private static readonly TimeSpan s_codecTimeout = TimeSpan.FromSeconds(1);
     private static readonly FrameInfo s_unknown = new("", 0, 0, 0, default, 0, default, default, 0, 0);
 
     private readonly FfmpegProcess _process;
@@ -109,6 +110,9 @@ internal sealed class FfmpegSession : IAsyncDisposable
         var video = _nut.Video!;
         if (_size.Bytes == 0 && bytes == video.Width * video.Height * 3)
         {
+            // Who hears of the first picture asks what it is: the log has said so, and is read by a thread of its own.
+            for (var asked = _time.GetTimestamp(); Log.Codec is null && _time.GetElapsedTime(asked) < s_codecTimeout;)
+                await Task.Delay(TimeSpan.FromMilliseconds(1), _time, stop);
             _size = (video.Width, video.Height, bytes);
             return;
         }

@@ -49,7 +49,7 @@ internal static class CameraFaults
 
     private static async Task DeadAtStartAsync(FaultRun run)
     {
-        var port = RtspServer.FreePort();
+        var port = FreePorts.Next();
         await run.StartAsync($"a: {{ url: '{ScriptedCamera.UrlAt(port)}' }}");
         await run.StateAsync("offline", "refused");
         run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync(), port));
@@ -236,7 +236,7 @@ internal static class CameraFaults
     private static async Task MassOutageAsync(FaultRun run)
     {
         const int cameras = 16;
-        var port = RtspServer.FreePort();
+        var port = FreePorts.Next();
         var pictures = await EncodedPictures.H264Async();
         var first = new ScriptedCamera(pictures, v => v.PlayAsync(milliseconds: 100), port);
         var yaml = string.Join("\n", Enumerable.Range(0, cameras).Select(i => $"c{i}: {{ url: '{first.Url}', rtsp: {{ connect_timeout: 60s, stall_timeout: 20s }} }}"));

@@ -26,7 +26,7 @@ public sealed class CameraChurnTests : IAsyncDisposable
     {
         TinyDvis.RequireRuntime();
         var clip = await _clips.MakeAsync("clip.avi");
-        var away = MosquittoBroker.FreePort();
+        var away = FreePorts.Next();
         await _rig.StartAsync(Yaml(""));
         Level? early = null;
         for (var round = 0; round < Rounds; round++)

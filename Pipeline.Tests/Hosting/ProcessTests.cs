@@ -108,7 +108,7 @@ public sealed class ProcessTests : IDisposable
     public async Task Run_Timed_WithoutABroker_IsOne_AndSaysWhy()
     {
         TinyDvis.RequireRuntime();
-        var file = _folder.Write("c.yaml", Synthetic + $"mqtt: {{ servers: ['mqtt://127.0.0.1:{MosquittoBroker.FreePort().ToString(CultureInfo.InvariantCulture)}'] }}");
+        var file = _folder.Write("c.yaml", Synthetic + $"mqtt: {{ servers: ['mqtt://127.0.0.1:{FreePorts.Next().ToString(CultureInfo.InvariantCulture)}'] }}");
         var (code, output) = await Tool.DvisAsync("run", "--seconds", "120", "-c", file);
         Assert.Equal(1, code);
         Assert.Contains("dvis: the broker acknowledged no provisional result", output, StringComparison.Ordinal);

@@ -38,7 +38,7 @@ public sealed class SecretsTests : IDisposable
         await using var broker = await MosquittoBroker.StartAsync(login: ("user", Broker));
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         using var camera = new RefusingCamera();
-        var http = MosquittoBroker.FreePort();
+        var http = FreePorts.Next();
         var yaml = Yaml(format, broker.Url, camera.Port, http);
         _folder.Write("cam_pass", InFile + "\n");
         _folder.Write("mqtt_pass", Broker + "\n");

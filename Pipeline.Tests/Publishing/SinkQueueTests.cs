@@ -129,7 +129,10 @@ public sealed class SinkQueueTests
         }
     }
 
-    private SinkQueue Queue(int capacity, bool lossless = false) => new(capacity, lossless, m => _shed.Add(Number(m)));
+    private SinkQueue Queue(int capacity, bool lossless = false) => new(capacity, lossless, m =>
+    {
+        lock (_shed) _shed.Add(Number(m)); // writers that are let go shed at the same time
+    });
 
     private static async Task<List<long>> DrainAsync(SinkQueue queue)
     {

@@ -63,7 +63,7 @@ public sealed class MqttConnectionTests
     [Fact]
     public async Task ConnectAsync_NobodyListens_IsRefused()
     {
-        await using var rig = new MqttRig($"mqtt://127.0.0.1:{MosquittoBroker.FreePort()}");
+        await using var rig = new MqttRig($"mqtt://127.0.0.1:{FreePorts.Next()}");
         await rig.Sink.StartAsync(default);
         await rig.RefusedAsync("refused");
         await rig.Sink.PublishAsync(SomeResult.Provisional(Time), default);
@@ -84,7 +84,7 @@ public sealed class MqttConnectionTests
     public async Task ConnectAsync_FirstServerDown_TakesTheSecond()
     {
         await using var broker = await MosquittoBroker.StartAsync();
-        await using var rig = new MqttRig(broker.Url, o => o.Servers = [$"mqtt://127.0.0.1:{MosquittoBroker.FreePort()}", broker.Url]);
+        await using var rig = new MqttRig(broker.Url, o => o.Servers = [$"mqtt://127.0.0.1:{FreePorts.Next()}", broker.Url]);
         await rig.StartAsync();
     }
 
@@ -194,7 +194,7 @@ public sealed class MqttConnectionTests
     [Fact]
     public async Task Outbox_Full_DropsOldestAndCounts()
     {
-        await using var rig = new MqttRig($"mqtt://127.0.0.1:{MosquittoBroker.FreePort()}", o => o.Outbox.MemoryMessages = 10);
+        await using var rig = new MqttRig($"mqtt://127.0.0.1:{FreePorts.Next()}", o => o.Outbox.MemoryMessages = 10);
         await rig.Sink.StartAsync(default);
         for (var i = 0; i < 25; i++) await rig.Sink.PublishAsync(SomeResult.Event(Time, sequence: i + 1), default);
         Assert.Equal(15, rig.Metrics.Sum("dvis.mqtt.messages", "kind=event", "outcome=dropped"));

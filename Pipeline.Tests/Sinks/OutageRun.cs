@@ -30,7 +30,7 @@ internal sealed class OutageRun : IAsyncDisposable
     private readonly HttpClient _http = new();
     // It saves everything it holds after each packet and waits for the disk: a disk of memory survives a kill and does not hold up the run.
     private readonly string _saved = Directory.CreateDirectory(Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), Path.GetRandomFileName())).FullName;
-    private readonly int _port = MosquittoBroker.FreePort();
+    private readonly int _port = FreePorts.Next();
     private readonly HashSet<Message> _accepted = [];
     private Process? _daemon;
     private Task<string>? _errors;

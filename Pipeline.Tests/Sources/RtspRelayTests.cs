@@ -183,7 +183,7 @@ public sealed class RtspRelayTests : IDisposable
             }
         });
 
-        var fault = await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Username = "u", Password = "hunter2", ConnectTimeout = TimeSpan.FromSeconds(2) });
+        var fault = await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Username = "u", Password = "hunter2", ConnectTimeout = TimeSpan.FromSeconds(60) });
 
         Assert.Contains(fault.Fault, expected);
         Assert.DoesNotContain("hunter", fault.ToString(), StringComparison.Ordinal);
@@ -225,8 +225,8 @@ public sealed class RtspRelayTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_NobodyThereOrNoSuchName_IsTyped()
     {
-        Assert.Equal(SourceFault.Refused, (await FaultAsync(new SourceOptions { Url = $"rtsp://u:p@127.0.0.1:{RtspServer.FreePort()}/x" })).Fault);
-        Assert.Equal(SourceFault.NotFound, (await FaultAsync(new SourceOptions { Url = "rtsp://u:p@no-such-camera.invalid/x" })).Fault);
+        Assert.Equal(SourceFault.Refused, (await FaultAsync(new SourceOptions { Url = $"rtsp://u:p@127.0.0.1:{FreePorts.Next()}/x" })).Fault);
+        Assert.Equal(SourceFault.NotFound, (await FaultAsync(new SourceOptions { Url = "rtsp://u:p@no-such-camera.invalid/x", ConnectTimeout = TimeSpan.FromMinutes(1) })).Fault);
     }
 
     [Fact(Timeout = 120_000)]

@@ -20,7 +20,7 @@ internal sealed class RtspServer : IAsyncDisposable
     {
         var script = Shared.Path("tools/rtsp_server.py");
         var file = Shared.Path("data/torture/00_base_640x360_h264.mp4");
-        var free = port ?? FreePort();
+        var free = port ?? FreePorts.Next();
         var start = new ProcessStartInfo("/usr/bin/python3") { RedirectStandardOutput = true, RedirectStandardError = true };
         string[] arguments = ["-u", script, "--port", $"{free}", .. login is null ? [] : new[] { "--auth", login }, file];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
@@ -66,13 +66,6 @@ internal sealed class RtspServer : IAsyncDisposable
         using var kill = Process.Start("sh", ["-c", $"kill -{signal} {_process.Id}"]);
         await kill.WaitForExitAsync();
         Assert.Equal(0, kill.ExitCode);
-    }
-
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static async Task<bool> IsOpenAsync(int port)

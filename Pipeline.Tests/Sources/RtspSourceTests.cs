@@ -70,7 +70,7 @@ public sealed class RtspSourceTests
 
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_NobodyThere_IsRefused()
-        => Assert.Equal(SourceFault.Refused, (await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{RtspServer.FreePort()}/x" })).Fault);
+        => Assert.Equal(SourceFault.Refused, (await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{FreePorts.Next()}/x" })).Fault);
 
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_ServerThatSaysNothing_TimesOut()

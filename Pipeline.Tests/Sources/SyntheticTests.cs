@@ -165,7 +165,7 @@ public sealed class SyntheticTests
         });
         await Eventually.TrueAsync(() =>
         {
-            if (!reading.IsCompleted) time.Advance(TimeSpan.FromMilliseconds(1));
+            if (!reading.IsCompleted) time.Advance(TimeSpan.FromMilliseconds(10));
             return reading.IsCompleted;
         });
 

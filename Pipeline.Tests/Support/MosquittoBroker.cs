@@ -18,7 +18,7 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     private Process? _process;
 
     private MosquittoBroker(string folder, string[] settings, (string, string)? login, bool announceReady)
-        => (_folder, _settings, _login, _announceReady, Port) = (folder, settings, login, announceReady, FreePort());
+        => (_folder, _settings, _login, _announceReady, Port) = (folder, settings, login, announceReady, FreePorts.Next());
 
     public int Port { get; }
 
@@ -108,13 +108,6 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     /// <summary>Debian puts the broker into /usr/sbin, which is not everybody's path.</summary>
     public static string? Executable(string name)
         => (Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/usr/bin").Split(':').Select(p => Path.Combine(p, name)).FirstOrDefault(File.Exists);
-
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     private async Task<bool> AcceptsAsync()
     {

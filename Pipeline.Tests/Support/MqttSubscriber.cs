@@ -21,6 +21,7 @@ internal sealed class MqttSubscriber : IAsyncDisposable
     private readonly Task _reading;
 
     private int _subscribed;
+    private volatile bool _ended;
 
     private MqttSubscriber(Process process)
     {
@@ -78,6 +79,7 @@ internal sealed class MqttSubscriber : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _ended = true;
         if (!_process.HasExited) _process.Kill();
         await _reading;
         _process.Dispose();
@@ -95,6 +97,7 @@ internal sealed class MqttSubscriber : IAsyncDisposable
                 continue;
             }
 
+            if (_ended) continue; // the last line may be cut
             var expiry = fields[3].Length == 0 ? (int?)null : int.Parse(fields[3], CultureInfo.InvariantCulture);
             lock (_gate) _received.Add(new(fields[0], fields[1][0] - '0', fields[2] == "1", expiry, fields[4], fields[5], Convert.FromHexString(fields[6])));
         }
