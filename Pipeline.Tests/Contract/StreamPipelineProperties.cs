@@ -19,19 +19,19 @@ public sealed class StreamPipelineProperties
     [Fact]
     public async Task RunAsync_LongSchedules_KeepTheContract()
     {
-        var occurred = new HashSet<string>();
-        for (var seed = 0; seed < 40; seed++)
-        {
-            var random = new Random(seed);
-            occurred.UnionWith(await RunAsync(seed, [.. Enumerable.Range(0, 120).Select(_ => random.Next())]));
-        }
-
-        // A storm in which nothing happened would prove nothing.
+        // A storm in which nothing happened would prove nothing; what is rare may take a few more of them.
         string[] expected =
         [
             "cut", "stop", "crash", "queue_full", "stale", "rate_limit", "gap", "source_restarted", "resolution_change", "clock_jump",
             "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error", "Retracted", "Merge", "Revealed",
         ];
+        var occurred = new HashSet<string>();
+        for (var seed = 0; seed < 40 || (seed < 400 && expected.Except(occurred).Any()); seed++)
+        {
+            var random = new Random(seed);
+            occurred.UnionWith(await RunAsync(seed, [.. Enumerable.Range(0, 120).Select(_ => random.Next())]));
+        }
+
         Assert.Empty(expected.Except(occurred));
     }
 
