@@ -21,13 +21,11 @@ internal sealed partial class CameraFleet(IEngine engine, RunState state, TimePr
     /// <summary>Runs the engine's cameras of this name.</summary>
     public void Start(IEnumerable<string> cameras)
     {
-        foreach (var camera in cameras)
+        // All at once: one that is over already must not end the run before the next is there.
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                if (_ending) return;
-                _members.Add(camera, Begin(camera));
-            }
+            if (_ending) return;
+            foreach (var camera in cameras) _members.Add(camera, Begin(camera));
         }
     }
 

@@ -117,14 +117,14 @@ internal static class CameraFaults
         await Eventually.TrueAsync(() => run.Since("a/state").Any(m => m.Text.Contains("\"attempt\":2", StringComparison.Ordinal)), "a second attempt");
     }
 
-    /// <summary>The first connection plays three seconds and goes wrong; every later one is good.</summary>
+    /// <summary>The connection that plays goes wrong, once; every later one is good.</summary>
     private static async Task FirstThenGoodAsync(FaultRun run, Func<ScriptedCamera.Viewer, Task> wrong, string? reason = null, Func<RtspMessage, string?>? guard = null)
     {
-        var go = new TaskCompletionSource();
+        var (go, gone) = (new TaskCompletionSource(), 0);
         var camera = run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), async viewer =>
         {
-            if (viewer.Number > 0) await viewer.PlayAsync();
             await viewer.PlayUntilAsync(go.Task);
+            if (Interlocked.Exchange(ref gone, 1) != 0) await viewer.PlayAsync();
             await wrong(viewer);
         }));
         if (guard is not null) camera.Guard = guard;
@@ -194,13 +194,13 @@ internal static class CameraFaults
 
     private static async Task ChangesCodecAsync(FaultRun run)
     {
-        var go = new TaskCompletionSource();
+        var (go, gone) = (new TaskCompletionSource(), 0);
         var other = await EncodedPictures.Mpeg4Async();
         ScriptedCamera? camera = null;
         camera = run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), async viewer =>
         {
-            if (viewer.Number > 0) await viewer.PlayAsync();
             var time = await viewer.PlayUntilAsync(go.Task);
+            if (Interlocked.Exchange(ref gone, 1) != 0) await viewer.PlayAsync();
             camera!.Pictures = other;
             while (true)
             {

@@ -136,7 +136,9 @@ internal sealed class FaultRun : IAsyncDisposable
 
     public IEnumerable<KeyValuePair<string, long>> Dropped(string camera) => App.Services.GetRequiredService<RunStatistics>().Camera(camera).DroppedBy;
 
-    public int Epochs(string camera) => Since($"{camera}/tracks").Select(m => Text(m, "epoch")).Distinct().Count();
+    /// <summary>Epochs of the results since <see cref="Now"/> and of the last one before: what was on its way then may have been dropped.</summary>
+    public int Epochs(string camera) => Heard.Received.Take(_mark).Where(m => m.Topic.EndsWith($"{camera}/tracks", StringComparison.Ordinal)).TakeLast(1)
+        .Concat(Since($"{camera}/tracks")).Select(m => Text(m, "epoch")).Distinct().Count();
 
     /// <summary>Stops the service, and holds what was heard against what must be true after every fault.</summary>
     public async Task EndAsync()
@@ -150,7 +152,9 @@ internal sealed class FaultRun : IAsyncDisposable
         var drops = _app is null ? [] : Dropped("a").Where(d => d.Key is not "queue_full").ToList();
         if (_app is not null) await StopAppAsync();
         else if (Process is { Running: true }) await Process.EndAsync();
-        await Heard.WaitTextAsync("/availability", "offline");
+        // One broker, one queue: when this is here, everything before it is.
+        await MosquittoBroker.RunAsync("mosquitto_pub", [.. Broker.ClientArguments(), "-q", "1", "-t", "dvis/end", "-m", "end"]);
+        await Heard.WaitAsync("dvis/end");
         if (_late > 0)
         {
             var late = Heard.Received.Count(m => m.Text.StartsWith("{\"historical\":true,", StringComparison.Ordinal));
@@ -236,7 +240,8 @@ internal sealed class FaultRun : IAsyncDisposable
           {{cameras.ReplaceLineEndings("\n  ")}}
           {{Ok}}
         defaults:
-          rtsp: { connect_timeout: 3s, stall_timeout: 3s, backoff: { initial: 200ms, max: 500ms, jitter: 0 } }
+          # The decoder gives up a silent connection after connect_timeout; the stall must come first.
+          rtsp: { connect_timeout: 10s, stall_timeout: 3s, backoff: { initial: 200ms, max: 500ms, jitter: 0 } }
           queue: { max_age: 5s }
         model: { path: Models/default, refiner: { window: 8, stride: 4, lookahead: 2 } }
         mqtt: { servers: ['{{mqtt}}'], keep_alive: 5s, connect_timeout: 3s, backoff: { initial: 100ms, max: 500ms } }

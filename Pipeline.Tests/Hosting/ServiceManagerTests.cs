@@ -55,7 +55,7 @@ public sealed class ServiceManagerTests
         const string Yaml = ConfigFolder.Cameras + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
         var starting = rig.StartAsync(Yaml, services =>
         {
-            services.AddSingleton(new ServiceManager(socket.Name, TimeSpan.FromMilliseconds(40), TimeProvider.System));
+            services.AddSingleton(new ServiceManager(socket.Name, TimeSpan.FromMilliseconds(400), TimeProvider.System)); // slower than datagrams are read, or some would be lost
             services.AddSingleton<IEngine>(s => new FakeEngine(s.GetRequiredService<PipelineMetrics>(), FakeEngine.UntilStoppedAsync) { Loaded = loaded.Task });
         });
         await socket.WaitAsync("STATUS=loading the model");

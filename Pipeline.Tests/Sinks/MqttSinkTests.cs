@@ -172,6 +172,7 @@ public sealed class MqttSinkTests
         await rig.Sink.PublishAsync(SomeResult.Provisional(Time, 7, tracks), default);
         await rig.Sink.PublishAsync(SomeResult.Final(Time, 3, 40, SomeResult.FinalTrack(1, 3, 40), SomeResult.FinalTrack(2, 3, 40)), default);
         await rig.Sink.FlushAsync(default);
+        await subscriber.WaitAsync("/status", 2); // the flush's own: everything before it is here
         var parts = (await subscriber.WaitAsync($"{Camera}/tracks", 2)).Select(m => WireSchemas.Valid("tracks", m.Payload)).ToList();
         Assert.Equal(40, parts.Sum(p => p.GetProperty("tracks").GetArrayLength()));
         Assert.Equal(parts.Count, parts[0].GetProperty("parts").GetInt32());

@@ -66,6 +66,8 @@ internal sealed class OutageRun : IAsyncDisposable
         }
 
         await SeenAsync(subscriber, finals);
+        // All of it may be of runs before: the last one must have written finals down, too.
+        await WaitAsync(() => File.Exists(Lines) && File.ReadLines(Lines).Any(l => l.StartsWith("{\"type\":\"final\"", StringComparison.Ordinal)), "the last run says something");
         // A stop has 1.5 s for what is left; a backlog goes before it.
         await WaitAsync(async () => await WaitingAsync() < 20, "the backlog is gone");
         await StopDaemonAsync();

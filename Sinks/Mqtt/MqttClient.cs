@@ -23,6 +23,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
     private readonly MqttServer[] _servers;
     private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // complete before the start
     private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _run = Task.CompletedTask;
     private Session? _session;
 
@@ -36,6 +37,9 @@ internal sealed partial class MqttClient : IAsyncDisposable
 
     /// <summary>What goes out.</summary>
     public MqttDelivery Delivery { get; }
+
+    /// <summary>The first attempt to connect has had its outcome.</summary>
+    public Task Tried => _tried.Task;
 
     /// <summary>
     /// Before the start: what the broker sends of these topics goes to <paramref name="handler"/>, on the connection's thread, which must
@@ -93,6 +97,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
                 // Once for each new trouble, not once for each attempt.
                 if (reported != (server, outcome.Fault)) LogNotConnected(server, outcome.Fault, outcome.Detail);
                 reported = (server, outcome.Fault);
+                _tried.TrySetResult();
                 if (result.Connection is not null || attempt % _servers.Length == _servers.Length - 1) await Task.Delay(backoff.Next(), _time, stop);
             }
         }
@@ -110,6 +115,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         Volatile.Write(ref _session, session);
         Delivery.Attach(server, connection, result, session, _subscriptions.Select(s => s.Filter));
         _metrics.MqttConnection(true);
+        _tried.TrySetResult();
         try
         {
             while (!stop.IsCancellationRequested)

@@ -14,7 +14,7 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 /// </summary>
 public sealed partial class MqttSink : IResultSink
 {
-    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Welcome = TimeSpan.FromSeconds(1), Farewell = TimeSpan.FromSeconds(1);
     private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
 
     private readonly MqttOptions _options;
@@ -57,7 +57,7 @@ public sealed partial class MqttSink : IResultSink
     // Ties "online" and the will's "offline" to one run, so that a late will of an old one is recognised.
     private KeyValuePair<string, string>[] Session => [new("session", _context.Session)];
 
-    public Task StartAsync(CancellationToken cancel)
+    public async Task StartAsync(CancellationToken cancel)
     {
         _client.Delivery.Publish(_topics.Availability, Online, Session);
         PublishDocuments();
@@ -67,7 +67,8 @@ public sealed partial class MqttSink : IResultSink
         RetainedSweep.Start(_client, _topics);
         _commands?.Start();
         _client.Start();
-        return Task.CompletedTask;
+        // Provisional results are not kept: without this a short video could begin, or be over, while the connection is being made.
+        await Task.WhenAny(_client.Tried, Task.Delay(Welcome, _time, cancel));
     }
 
     public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
