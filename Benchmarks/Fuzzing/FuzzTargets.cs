@@ -162,7 +162,9 @@ internal sealed class FuzzTargets : IDisposable
         var way = new StringBuilder();
         var reader = new RtspReader(new MemoryStream(input));
         var login = new RtspLogin("user", "password");
-        var reports = new SenderReports(TimeSpan.FromSeconds(2), TimeProvider.System);
+        var reports = new SenderReports(TimeSpan.FromSeconds(2), new StoppedTime());
+        var now = DateTimeOffset.UnixEpoch.AddYears(56);
+        var picture = new FrameInfo("a", 0, 0, 900_000_000 - SenderReports.Origin, new(1, 90_000), 0, now, new(now, ClockSource.Arrival, 0, null, false), 1, 1);
         reports.Follow(0);
         reports.Answered(TimeSpan.FromMilliseconds(1));
         var at = 0;
@@ -174,6 +176,9 @@ internal sealed class FuzzTargets : IDisposable
             if (reader.Unit != RtspUnit.Message)
             {
                 reports.Received(unit.Span);
+                var capture = reports.At(picture);
+                Expect(capture is null or { ErrorMs: >= 0 and < double.PositiveInfinity, Synced: true }, "an error without a bound");
+                if (capture is not null && way.Length < 40) way.Append('+');
                 continue;
             }
 
@@ -291,5 +296,10 @@ internal sealed class FuzzTargets : IDisposable
         public void Dispose()
         {
         }
+    }
+
+    private sealed class StoppedTime : TimeProvider
+    {
+        public override long GetTimestamp() => 0;
     }
 }

@@ -189,7 +189,9 @@ internal sealed class Soak : IAsyncDisposable
     private void StartBroker()
     {
         var config = Path.Combine(_folder, "mosquitto.conf");
+        // Started as root, it would drop to a user that may not write its folder, and save nothing.
         File.WriteAllText(config, $"""
+            user root
             listener {_mqtt} 127.0.0.1
             allow_anonymous true
             persistence true

@@ -23,14 +23,14 @@ public sealed class SenderReportsTests
     public void At_CameraWhoseClockIsOff_IsTheMomentOfThePicture_AndTheOffsetIsTold(double off)
     {
         var camera = new Camera(this, off);
-        for (var i = 0; i < 20; i++) camera.Report(delay: 0.003);
+        for (var i = 0; i < 10; i++) camera.Report(delay: 0.003);
         var taken = _time.GetUtcNow();
         var frame = camera.Picture(delay: 0.150);
 
         var capture = camera.Reports.At(frame)!.Value;
 
         Assert.Equal((ClockSource.RtcpSr, true), (capture.Source, capture.Synced));
-        Assert.InRange(capture.ErrorMs!.Value, 5, 6); // half of the round trip of 8 ms, 1.25 for sending, and what the clocks may have drifted since
+        Assert.InRange(capture.ErrorMs!.Value, 5, 6); // half of the round trip of 8 ms, one for sending, and what the clocks may have drifted since
         Assert.InRange(Math.Abs((capture.Stamp - taken).TotalMilliseconds), 0, capture.ErrorMs.Value);
         Assert.InRange(Math.Abs(capture.OffsetMs + (off * 1000)), 0, capture.ErrorMs.Value);
     }
@@ -54,6 +54,48 @@ public sealed class SenderReportsTests
             var capture = camera.Reports.At(camera.Picture(delay: random.NextDouble() * 0.5))!.Value;
             Assert.True(Math.Abs((capture.Stamp - taken).TotalMilliseconds) <= capture.ErrorMs, $"{i}: {capture}, taken {taken:O}");
         }
+    }
+
+    /// <summary>A network that is full for minutes delays reports and pictures alike: that is no time between our clock and the camera's.</summary>
+    [Fact]
+    public void At_TheWayBecomesSlower_StillKnows()
+    {
+        var camera = new Camera(this);
+        for (var i = 0; i < 5; i++) Later(report: 0.003, picture: 0.1);
+        for (var i = 0; i < 50; i++) Later(report: 0.8, picture: 0.9);
+
+        void Later(double report, double picture)
+        {
+            _time.Advance(TimeSpan.FromSeconds(5));
+            camera.Report(report);
+            Check(camera, picture, most: 40);
+        }
+    }
+
+    /// <summary>Timestamps that count frames of 29.97 a second as 30; a camera's clock that is put right by some time every hour.</summary>
+    [Theory]
+    [InlineData(0.001, 0)]
+    [InlineData(-0.001, 0)]
+    [InlineData(0, 0.07)]
+    [InlineData(0, -0.07)]
+    public void At_RateOrClockIsAMereBitOff_ErrsByNoMoreThanItSays(double rate, double set)
+    {
+        var camera = new Camera(this) { Rate = rate };
+        for (var i = 0; i < 200; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(5));
+            if (i == 100) camera.Off += set;
+            camera.Report();
+            if (i > 0) Check(camera, delay: 0.1, most: set == 0 ? 20 : 110);
+        }
+    }
+
+    private void Check(Camera camera, double delay, double most)
+    {
+        var taken = _time.GetUtcNow();
+        var capture = camera.Reports.At(camera.Picture(delay))!.Value;
+        Assert.InRange(capture.ErrorMs!.Value, 4, most);
+        Assert.InRange(Math.Abs((capture.Stamp - taken).TotalMilliseconds), 0, capture.ErrorMs.Value);
     }
 
     [Fact]
@@ -215,12 +257,15 @@ public sealed class SenderReportsTests
         /// <summary>Of its clock, seconds a second.</summary>
         public double Drift { get; init; }
 
+        /// <summary>Of its timestamps against its clock, likewise.</summary>
+        public double Rate { get; init; }
+
         /// <summary>RTP timestamp at the start.</summary>
         public uint Begin { get; init; } = 3_000_000_000;
 
         private double Elapsed => (_time.GetUtcNow() - Some.Now).TotalSeconds * (1 + Drift);
 
-        private uint Timestamp => unchecked(Begin + (uint)(long)(Elapsed * 90_000));
+        private uint Timestamp => unchecked(Begin + (uint)(long)(Elapsed * (1 + Rate) * 90_000));
 
         public static byte[] ReportBytes(uint source, ulong moment, uint timestamp)
         {

@@ -8,7 +8,7 @@ namespace Dvis.Streaming.Sources.Rtsp;
 /// When a camera took its pictures, learned from what passes on its connection. Its sender reports (RFC 3550, section 6.4.1) say which moment
 /// of the camera's clock an RTP timestamp is. How far that clock is from ours is at most what the fastest of the last reports took, and at
 /// least that less the shortest round trip of a request: the middle is the estimate and half the round trip its error (Cristian, 1989), as far
-/// as the camera sends its reports when they say: one within ten milliseconds, the fastest of eight within one. Neither clock needs to be right. Thread-safe.
+/// as the camera sends its reports when they say: one within ten milliseconds, the fastest of ten within one. Neither clock needs to be right. Thread-safe.
 /// </summary>
 /// <param name="maxSkew">A picture that would be older than this when it arrives is not believed.</param>
 internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
@@ -16,7 +16,7 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
     /// <summary>What the decoder is told to subtract from RTP timestamps: with 0 it would choose for itself.</summary>
     public const uint Origin = 1;
 
-    private const int Kept = 8;           // reports: half a minute or so
+    private const int Kept = 64;          // reports, some minutes: for so long the way may be slower than it was
     private const int Remembered = 1024;  // timestamps: more pictures than are ever on their way through the decoder
     private const double LargestStep = 0.25; // seconds by which a report may contradict the last one; beyond, the camera's clock was set
     private const double Sending = 0.01;  // seconds between the moment that a single report names and its sending; the fastest of several takes that much less
@@ -74,16 +74,16 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
             if (_reports.Count == 0 || double.IsInfinity(_roundTrip) || !known.Contains(timestamp)) return null;
 
             var (last, fastest) = (_reports[^1], _reports[^1]);
-            var (received, spread) = (Monotonic(frame.ReceivedTicks), 0.0);
+            var (received, step) = (Monotonic(frame.ReceivedTicks), 0.0);
             foreach (var report in _reports)
             {
                 if (report.DelayAt(received) < fastest.DelayAt(received)) fastest = report;
-                spread = Math.Max(spread, Math.Abs(report.MomentOf(timestamp) - last.MomentOf(timestamp)));
+                step = Math.Max(step, report.Step);
             }
 
             var camera = last.MomentOf(timestamp);
             var offset = fastest.Delay - (_roundTrip / 2); // our monotonic clock less the camera's
-            var error = (Sending / _reports.Count) + (_roundTrip / 2) + fastest.DelayAt(received) - fastest.Delay + spread;
+            var error = (Sending / _reports.Count) + (_roundTrip / 2) + fastest.DelayAt(received) - fastest.Delay + step;
             var age = received - camera - offset;
             if (age < -error || age > maxSkew.TotalSeconds) return null;
             var stamp = frame.Received - TimeSpan.FromSeconds(Math.Max(age, 0));
@@ -121,10 +121,16 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
 
         // The first bit is set until 2036; after that the count has begun anew.
         var camera = (moment / SecondsOfEra) + (moment >> 63 == 0 ? SecondsOfEra : 0);
-        var report = new Report(BinaryPrimitives.ReadUInt32BigEndian(packet[16..]), camera, Monotonic(time.GetTimestamp()));
-        if (_reports.Count > 0 && Math.Abs(_reports[^1].MomentOf(report.Timestamp) - camera) > LargestStep) _reports.Clear();
+        var timestamp = BinaryPrimitives.ReadUInt32BigEndian(packet[16..]);
+        var step = _reports.Count == 0 ? 0 : Math.Abs(_reports[^1].MomentOf(timestamp) - camera);
+        if (step > LargestStep)
+        {
+            _reports.Clear();
+            step = 0;
+        }
+
         if (_reports.Count == Kept) _reports.RemoveAt(0);
-        _reports.Add(report);
+        _reports.Add(new(timestamp, camera, Monotonic(time.GetTimestamp()), step));
     }
 
     private void Begin(uint source)
@@ -138,8 +144,9 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
     /// <param name="Timestamp">RTP timestamp.</param>
     /// <param name="Camera">The same moment by the camera's clock: seconds since 1900, to half a microsecond.</param>
     /// <param name="Arrived">By our monotonic clock, seconds.</param>
+    /// <param name="Step">Seconds by which it contradicts the report before.</param>
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Report(uint Timestamp, double Camera, double Arrived)
+    private readonly record struct Report(uint Timestamp, double Camera, double Arrived, double Step)
     {
         private const double Ticks = 90_000; // a second
 
