@@ -168,14 +168,7 @@ internal sealed class ScriptedCamera : IAsyncDisposable
 
         /// <summary>A sender report: by the camera's clock, this timestamp is at this moment.</summary>
         public Task ReportAsync(DateTimeOffset moment, long timestamp)
-        {
-            var packet = new byte[32];
-            (packet[0], packet[1], packet[3], packet[4], packet[5], packet[7]) = ((byte)'$', 1, 28, 0x80, 200, 6);
-            BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(8), 0x12345678);
-            BinaryPrimitives.WriteUInt64BigEndian(packet.AsSpan(12), (ulong)((moment - new DateTimeOffset(1900, 1, 1, 0, 0, 0, TimeSpan.Zero)).TotalSeconds * (1L << 32)));
-            BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(20), unchecked((uint)timestamp));
-            return SendRawAsync(packet);
-        }
+            => SendRawAsync(RtcpPacket.Interleaved(1, RtcpPacket.SenderReport(0x12345678, RtcpPacket.SecondsOf(moment), unchecked((uint)timestamp))));
 
         public Task SendRawAsync(byte[] bytes) => _stream.WriteAsync(bytes, stop).AsTask();
 

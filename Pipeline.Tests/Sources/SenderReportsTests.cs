@@ -129,7 +129,7 @@ public sealed class SenderReportsTests
         var camera = new Camera(this);
         var frame = camera.Picture();
         camera.Report(source: 99);
-        camera.Send(1, Camera.ReportBytes(Source, 0, 1)); // "no wall clock" (RFC 3550, 6.4.1)
+        camera.Send(1, RtcpPacket.SenderReport(Source, 0, 1)); // "no wall clock" (RFC 3550, 6.4.1)
         Assert.Null(camera.Reports.At(frame));
 
         // Within a compound packet, behind others, as it comes from real cameras.
@@ -267,21 +267,8 @@ public sealed class SenderReportsTests
 
         private uint Timestamp => unchecked(Begin + (uint)(long)(Elapsed * (1 + Rate) * 90_000));
 
-        public static byte[] ReportBytes(uint source, ulong moment, uint timestamp)
-        {
-            var packet = new byte[28];
-            (packet[0], packet[1], packet[3]) = (0x80, 200, 6);
-            BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(4), source);
-            BinaryPrimitives.WriteUInt64BigEndian(packet.AsSpan(8), moment);
-            BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(16), timestamp);
-            return packet;
-        }
-
         public byte[] ReportNow(uint source = Source, int ahead = 0)
-        {
-            var seconds = (Some.Now - new DateTimeOffset(1900, 1, 1, 0, 0, 0, TimeSpan.Zero)).TotalSeconds + Off + Elapsed;
-            return ReportBytes(source, unchecked((ulong)((UInt128)(seconds * (1L << 32)) & ulong.MaxValue)), unchecked(Timestamp + (uint)ahead));
-        }
+            => RtcpPacket.SenderReport(source, RtcpPacket.SecondsOf(Some.Now) + Off + Elapsed, unchecked(Timestamp + (uint)ahead));
 
         public void Report(double delay = 0.003, uint source = Source, int ahead = 0)
         {
@@ -309,7 +296,6 @@ public sealed class SenderReportsTests
             };
         }
 
-        public void Send(byte channel, byte[] packet)
-            => Reports.Received([(byte)'$', channel, (byte)(packet.Length >> 8), (byte)packet.Length, .. packet]);
+        public void Send(byte channel, byte[] packet) => Reports.Received(RtcpPacket.Interleaved(channel, packet));
     }
 }
