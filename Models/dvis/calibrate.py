@@ -18,8 +18,9 @@ from .tracker import match
 
 GRAPHS = ("segmenter", "tracker", "frame_forward", "refiner")
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-# Of the segmenter, the queries' decoder stays float: it is a small part of the work, and rounding moves its masks over their threshold.
-KEEP = {"segmenter": r"^/(transformer_|mask_embed|class_embed)"}
+# Of the segmenter, the queries' decoder and the detector's answers stay float: they are a small part of the work, and rounding
+# moves masks over their threshold and boxes off their objects.
+KEEP = {"segmenter": r"^(/sem_seg_head)?/(transformer_|mask_embed|class_embed|content|where|position|out\.)"}
 SAMPLES = 5_000       # values kept of a tensor a run
 SEARCHED = 100_000    # values that decide a range
 

@@ -85,6 +85,16 @@ def _max_pool(a, x):
     return F.max_pool2d(x, a["kernel_shape"], a.get("strides", [1, 1]), pads[:2], a.get("dilations", [1, 1]), bool(a.get("ceil_mode", 0)))
 
 
+def _average_pool(a, x):
+    if any(a.get("pads", [])):
+        raise ValueError("AveragePool with padding cannot be evaluated here")
+    return F.avg_pool2d(x, a["kernel_shape"], a.get("strides", [1, 1]))
+
+
+def _top_k(a, x, count):
+    return tuple(x.topk(int(count), a.get("axis", -1), bool(a.get("largest", 1)), bool(a.get("sorted", 1))))
+
+
 def _resize(a, x, roi=None, scales=None, sizes=None):
     mode = a.get("mode", b"nearest").decode()
     how = a.get("coordinate_transformation_mode", b"half_pixel").decode()
@@ -189,7 +199,8 @@ OPERATORS: dict[str, Callable] = {
     "MatMul": lambda a, x, y: x @ y,
     "BatchNormalization": lambda a, x, w, b, mean, var: F.batch_norm(x, mean, var, w, b, False, 0.0, a.get("epsilon", 1e-5)),
     "GlobalAveragePool": lambda a, x: x.mean((2, 3), keepdim=True),
-    "Relu": lambda a, x: F.relu(x), "Sigmoid": lambda a, x: x.sigmoid(), "Tanh": lambda a, x: x.tanh(), "Erf": lambda a, x: x.erf(), "Exp": lambda a, x: x.exp(),
+    "AveragePool": _average_pool, "TopK": _top_k, "GatherElements": lambda a, x, index: x.gather(a.get("axis", 0), index),
+    "LeakyRelu": lambda a, x: F.leaky_relu(x, a.get("alpha", 0.01)), "Relu": lambda a, x: F.relu(x), "Sigmoid": lambda a, x: x.sigmoid(), "Tanh": lambda a, x: x.tanh(), "Erf": lambda a, x: x.erf(), "Exp": lambda a, x: x.exp(),
     "Log": lambda a, x: x.log(), "Sqrt": lambda a, x: x.sqrt(), "Sin": lambda a, x: x.sin(), "Cos": lambda a, x: x.cos(), "Neg": lambda a, x: -x, "Abs": lambda a, x: x.abs(),
     "Floor": lambda a, x: x.floor(), "Ceil": lambda a, x: x.ceil(), "Round": lambda a, x: x.round(), "Reciprocal": lambda a, x: 1 / x,
     "Add": lambda a, x, y: x + y, "Sub": lambda a, x, y: x - y, "Mul": lambda a, x, y: x * y, "Div": _divide, "Pow": lambda a, x, y: x.pow(y),
@@ -198,6 +209,7 @@ OPERATORS: dict[str, Callable] = {
     "Equal": lambda a, x, y: x == y, "Not": lambda a, x: ~x, "And": lambda a, x, y: x & y, "Or": lambda a, x, y: x | y, "Xor": lambda a, x, y: x ^ y,
     "Where": lambda a, c, x, y: torch.where(c, x, y), "Min": lambda a, x, y: torch.minimum(x, y), "Max": lambda a, x, y: torch.maximum(x, y),
     "Clip": lambda a, x, low=None, high=None: x.clamp(None if low is None else low.item(), None if high is None else high.item()),
+    "ArgMax": lambda a, x: x.argmax(a.get("axis", 0), bool(a.get("keepdims", 1))),
     "Softmax": lambda a, x: x.softmax(a.get("axis", -1)), "CumSum": lambda a, x, axis: x.cumsum(int(axis)),
     "ReduceMean": _reduce(lambda x, axes, keep: x.mean(axes, keepdim=keep)), "ReduceSum": _reduce(lambda x, axes, keep: x.sum(axes, keepdim=keep)),
     "ReduceMin": _reduce(lambda x, axes, keep: x.amin(axes, keepdim=keep)), "ReduceMax": _reduce(lambda x, axes, keep: x.amax(axes, keepdim=keep)),

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .config import SIZES, Config
 from .refiner import TemporalRefiner
+from .selection import SelectionHead
 from .segmenter import BACKBONES, SemSegHead
 from .tracker import ReferringTracker
 
@@ -23,15 +24,13 @@ class Dvis(nn.Module):
         super().__init__()
         self.config, self.mode = config, mode
         self.backbone = BACKBONES[config.backbone](config)
-        self.sem_seg_head = SemSegHead(config)
+        self.sem_seg_head = (SelectionHead if config.pixel_decoder == "detector" else SemSegHead)(config)
         self.tracker = ReferringTracker(config) if "tracker" in MODES[mode] else None
         self.refiner = TemporalRefiner(config) if "refiner" in MODES[mode] else None
 
     def segment(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised image [B,3,H,W] -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1]."""
-        levels, mask_features, _ = self.sem_seg_head.pixel_decoder(self.backbone(image))
-        embeds, logits = self.sem_seg_head.predictor.embed(levels, mask_features)
-        return embeds, mask_features, logits
+        return self.sem_seg_head(self.backbone(image))
 
     def normalise(self, frames: Tensor) -> Tensor:
         """Pictures uint8 [N,H,W,3] -> [N,3,H,W], mean 0 and deviation 1, channels last."""

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 HALF_LIMIT = 16384.0                                                # a quarter of what half precision holds: room for other pictures
 COMPUTED_IN_HALF = {"Conv", "MatMul", "Gemm"}
 FOLLOWS_ITS_INPUTS = {"Relu", "MaxPool", "Add", "Mul", "Reshape", "Transpose", "Concat", "Slice", "Squeeze", "Unsqueeze", "Flatten", "Split", "Identity"}
+CARRIERS = {"Add", "Concat", "MaxPool", "AveragePool", "LeakyRelu", "Resize"}   # ONNX Runtime computes them in eight bits
 FIRST_INPUT_ONLY = {"Reshape", "Slice", "Squeeze", "Unsqueeze", "Split"}  # the other inputs are integers
 
 
@@ -141,16 +142,25 @@ class Plan:
         self.carriers: set[int] = set()                               # nodes between that go along in eight bits, by id
         self.same: dict[str, str] = {}                                # tensor -> the one whose range it shares
         for name in list(self.points):
-            node = makers.get(name)
-            if node is not None and node.op_type == "Relu":
-                node = makers.get(node.input[0], node)
-            if node is None or graph.after_relu(node.output[0]) != name:
-                continue
-            if node.op_type == "Add" and all(i in self.points for i in node.input):
-                self.carriers.add(id(node))
-            elif node.op_type == "MaxPool" and node.input[0] in self.points:
-                self.carriers.add(id(node))
+            self._carry(name, makers)
+
+    def _carry(self, name: str, makers: dict[str, onnx.NodeProto]) -> bool:
+        """Whether a tensor can be had in eight bits: it is rounded already, or a carrier makes it from such tensors, which is
+        then rounded and planned, too."""
+        node = makers.get(name)
+        if node is not None and node.op_type == "Relu":
+            node = makers.get(node.input[0], node)
+        if node is None or node.op_type not in CARRIERS or self.graph.after_relu(node.output[0]) != name:
+            return name in self.points
+        given = node.input if node.op_type in ("Add", "Concat") else node.input[:1]
+        if id(node) not in self.carriers:
+            if name not in self.points and node.op_type in ("Add", "Resize") or not all([self._carry(i, makers) for i in given]):
+                return name in self.points
+            self.carriers.add(id(node))
+            self.points[name] = None
+            if node.op_type == "MaxPool":
                 self.same[name] = node.input[0]
+        return True
 
     def _wanted(self, node: onnx.NodeProto, keep: str) -> bool:
         if node.op_type not in COMPUTED_IN_HALF or len(node.input) < 2 or self.graph.weight(node.input[0]) is not None:

