@@ -45,7 +45,9 @@ def main() -> None:
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--workers", type=int, default=0, help="processes that render clips for tracker and refiner beside the training")
     train.add_argument("--from", dest="start", type=Path, default=None, help="exported model folder of the same size whose weights are trained further")
-    train.add_argument("--real", type=Path, default=None, help="folder of coco128-seg: adds people, vehicles, animals and photographs")
+    train.add_argument("--real", type=Path, nargs="+", action="extend", default=None, metavar="FOLDER",
+                       help="sets of annotated photographs, or folders of sets: cut-outs and backdrops in rendered scenes, and clips made of photographs")
+    train.add_argument("--real-share", type=_share, default=None, help="share of clips made of photographs for tracker and refiner (default: 0.6 with --real)")
 
     evaluate = commands.add_parser("eval", help="quality on unseen videos")
     evaluate.add_argument("--run", type=Path, default=Path("runs/small"))
@@ -116,6 +118,17 @@ def _up_to(highest: int):
             raise argparse.ArgumentTypeError(f"found {text}, expected a whole number from 1 to {highest}")
         return int(text)
     return parse
+
+
+def _share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"found {text}, expected a number from 0 to 1")
+    return value
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -229,10 +242,16 @@ def _evaluate(model, arguments) -> None:
 
 
 def _train(model, arguments) -> None:
-    extras = None
+    extras, photographs = None, None
     if arguments.real is not None:
+        from .config import COARSE_CLASSES, REAL_CLASSES, class_names
         from .cutouts import Cutouts
-        extras = Cutouts.load(arguments.real)
+        from .photographs import Photographs
+        try:
+            photographs = Photographs.load(arguments.real, "train")
+            extras = Cutouts.load(arguments.real, classes=REAL_CLASSES if class_names(model.config) == REAL_CLASSES else COARSE_CLASSES)
+        except (ValueError, OSError) as error:
+            raise SystemExit(f"dvis train: {error}") from None
     if arguments.stage == "segmenter":
         from .train_segmenter import train
     elif arguments.stage == "tracker":
@@ -241,7 +260,7 @@ def _train(model, arguments) -> None:
         from .train_refiner import train
     if arguments.start is not None:
         _restore(model, arguments.start, extras)
-    beside = {} if arguments.stage == "segmenter" else {"workers": arguments.workers}
+    beside = {} if arguments.stage == "segmenter" else {"workers": arguments.workers, "photographs": photographs, "real": arguments.real_share}
     train(model, arguments.run, arguments.minutes, arguments.seed, extras, further=arguments.start is not None, **beside)
 
 

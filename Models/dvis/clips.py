@@ -8,21 +8,24 @@ import torch
 from torch import Tensor, multiprocessing
 
 from .config import Config
-from .data import SPAN, RollingPool, draw_scene, make_targets, vary
+from .data import RollingPool, make_targets, vary
+from .footage import ClipSource
 from .model import Dvis
 from .tracker import align, follow
 
 POINTS = 512       # random cells of a frame on which masks are compared
-STRIDES = (0.6, 0.25, 0.15)   # shares of clips of every frame, every second, every third: faster motion, longer gaps
+CELLS = 2560       # cells of a frame that a clip keeps, at most: all of a frame of 256 x 160 pixels
 
 
 @dataclass
 class Clip:
     """One clip; queries stand in the order of their slots (matched from frame to frame)."""
     embeds: Tensor     # float [T,Q,C]
-    features: Tensor   # half [T,Cm,P]: mask features of all P cells
+    features: Tensor   # half [T,Cm,P]: mask features of P cells, all or random ones
     masks: Tensor      # uint8 [T,N,P]: share of a cell that the object covers, 0..255
     labels: Tensor     # int64 [N]
+    area: Tensor       # float [T,N]: cells that the object covers in the whole frame
+    ignore: Tensor     # uint8 [T,P]: share of a cell that is neither an object nor background, 0..255
     tracked: Tensor    # float [T,Q,2C+K+1+Cm]: the frozen tracker's embeddings, memory, logits and mask embeddings; [T,Q,0] where the tracker is trained
 
 
@@ -36,19 +39,25 @@ class Batch:
     eligible: Tensor   # bool [B,T,N]: visible enough to be given a slot
     labels: Tensor     # int64 [B,N]
     tracked: Tensor    # [B,T,Q,..] as in a clip
+    ignore: Tensor | None = None   # [B,T,P'] 0..1, None where nothing is ignored
+
+    @property
+    def known(self) -> Tensor | None:
+        """Weight of the points in mask losses [B,T,P']."""
+        return None if self.ignore is None else 1 - self.ignore
 
 
 class ClipPool(RollingPool):
-    """Clips of `length` frames. `mix` gives each tier's share; `tracked`: with what the tracker says; `workers` processes render on, however fast
+    """Clips of `length` frames. `source` draws their frames; `tracked`: with what the tracker says; `workers` processes render on, however fast
     the training goes."""
 
-    def __init__(self, model: Dvis, length: int, tracked: bool, size: int, start: int, seed: int, mix: dict[str, float], extras=None, workers: int = 0):
-        super().__init__(size, start, lambda progress: self.put(render(model, length, tracked, self.random, mix, extras)))
+    def __init__(self, model: Dvis, length: int, tracked: bool, size: int, start: int, seed: int, source: ClipSource, workers: int = 0):
+        super().__init__(size, start, lambda progress: self.put(render(model, length, tracked, self.random, source)))
         self.length, self.random, self.place = length, np.random.default_rng([seed, 78]), next(model.parameters()).device
         context = multiprocessing.get_context("spawn")
         self.made = context.Queue(2 * workers) if workers else None
         weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
-        self.workers = [context.Process(target=_work, args=(self.made, model.config, weights, length, tracked, [seed, 79 + number], mix, extras), daemon=True)
+        self.workers = [context.Process(target=_work, args=(self.made, model.config, weights, length, tracked, [seed, 79 + number], source), daemon=True)
                         for number in range(workers)]
         for worker in self.workers:
             worker.start()
@@ -73,38 +82,43 @@ class ClipPool(RollingPool):
         """Random parts of random clips at random points."""
         clips = [self.items[index] for index in self.random.integers(len(self.items), size=count)]
         starts = self.random.integers(0, self.length - frames + 1, size=count)
-        points = torch.from_numpy(self.random.choice(clips[0].features.shape[-1], POINTS, replace=False)).to(clips[0].embeds.device)
-        objects = max(len(clip.labels) for clip in clips)
         place = clips[0].embeds.device
+        cells = sorted({clip.features.shape[-1] for clip in clips})
+        points = {size: torch.from_numpy(self.random.choice(size, POINTS, replace=False)).to(place) for size in cells}
+        chosen = [points[clip.features.shape[-1]] for clip in clips]
+        objects = max(len(clip.labels) for clip in clips)
         masks = torch.zeros(count, frames, objects, POINTS, device=place)
         area = torch.zeros(count, frames, objects, device=place)
         labels = torch.zeros(count, objects, dtype=torch.long, device=place)
         for row, (clip, start) in enumerate(zip(clips, starts)):
-            part = clip.masks[start:start + frames]
-            masks[row, :, :len(clip.labels)] = part[..., points].float() / 255
-            area[row, :, :len(clip.labels)] = part.float().sum(-1) / 255
+            masks[row, :, :len(clip.labels)] = clip.masks[start:start + frames][..., chosen[row]].float() / 255
+            area[row, :, :len(clip.labels)] = clip.area[start:start + frames]
             labels[row, :len(clip.labels)] = clip.labels
+        ignore = torch.stack([clip.ignore[start:start + frames][..., some].float() / 255 for clip, start, some in zip(clips, starts, chosen)])
         return Batch(torch.stack([clip.embeds[start:start + frames] for clip, start in zip(clips, starts)]),
-                     torch.stack([clip.features[start:start + frames][..., points].float() for clip, start in zip(clips, starts)]),
+                     torch.stack([clip.features[start:start + frames][..., some].float() for clip, start, some in zip(clips, starts, chosen)]),
                      masks, area >= 1, area >= 4, labels,
-                     torch.stack([clip.tracked[start:start + frames] for clip, start in zip(clips, starts)]))
+                     torch.stack([clip.tracked[start:start + frames] for clip, start in zip(clips, starts)]),
+                     ignore if ignore.any() else None)
 
 
 @torch.no_grad()
-def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator, mix: dict[str, float], extras=None) -> Clip:
+def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator, source: ClipSource) -> Clip:
     """A fresh clip of `length` frames of a training scene, segmented, its queries matched and, if asked for, tracked."""
-    scene = draw_scene(random, mix, extras)
-    start, stride = int(random.integers(0, SPAN)), int(random.choice(len(STRIDES), p=STRIDES)) + 1
-    pairs = [scene.frame(start + stride * index) for index in range(length)]
+    footage = source.draw(random, length)
     place = next(model.parameters()).device
-    pictures = model.normalise(torch.from_numpy(np.stack([picture for picture, _ in pairs])).to(place))
+    pictures = model.normalise(torch.from_numpy(footage.images).to(place))
     pictures = vary(pictures, random, length).contiguous(memory_format=torch.channels_last)
     embeds, features, _ = (torch.cat(part) for part in zip(*(model.segment(part) for part in pictures.split(20))))
     order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
-    targets = make_targets(torch.from_numpy(np.stack([ids for _, ids in pairs])), [scene.labels] * length)
+    targets = make_targets(torch.from_numpy(footage.ids), [footage.labels] * length)
     embeds = embeds.gather(1, order[..., None].expand_as(embeds))
-    return Clip(embeds, features.flatten(2).half(), (targets.masks.flatten(2) * 255).round().to(torch.uint8), targets.labels[0],
-                _track(model, embeds) if tracked else embeds[..., :0])
+    features, masks, ignore = features.flatten(2), *((share.flatten(-2) * 255).round().to(torch.uint8) for share in (targets.masks, targets.ignore))
+    area = masks.float().sum(-1) / 255
+    if features.shape[-1] > CELLS:
+        some = torch.from_numpy(random.choice(features.shape[-1], CELLS, replace=False))
+        features, masks, ignore = features[..., some.to(place)], masks[..., some], ignore[..., some]
+    return Clip(embeds, features.half(), masks, targets.labels[0], area, ignore, _track(model, embeds) if tracked else embeds[..., :0])
 
 
 def _track(model: Dvis, matched: Tensor) -> Tensor:
@@ -114,7 +128,7 @@ def _track(model: Dvis, matched: Tensor) -> Tensor:
     return torch.cat((embeds, model.tracker.frame_forward(matched), logits, mask_embeds), -1)
 
 
-def _work(made, config: Config, weights: dict[str, np.ndarray], length: int, tracked: bool, seed: list[int], mix: dict[str, float], extras) -> None:
+def _work(made, config: Config, weights: dict[str, np.ndarray], length: int, tracked: bool, seed: list[int], source: ClipSource) -> None:
     """A worker: clips without end, as arrays (tensors in a queue would hold a file descriptor each)."""
     torch.set_num_threads(1)
     model = Dvis(config)
@@ -122,4 +136,4 @@ def _work(made, config: Config, weights: dict[str, np.ndarray], length: int, tra
     model.to(memory_format=torch.channels_last).eval()
     random = np.random.default_rng(seed)
     while True:
-        made.put(tuple(part.numpy() for part in vars(render(model, length, tracked, random, mix, extras)).values()))
+        made.put(tuple(part.numpy() for part in vars(render(model, length, tracked, random, source)).values()))

@@ -4,8 +4,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 SHAPE_CLASSES = ("circle", "square", "triangle", "star", "cross", "ring")
-REAL_CLASSES = ("person", "vehicle", "animal")
-CLASSES = SHAPE_CLASSES + REAL_CLASSES
+COARSE_CLASSES = ("person", "vehicle", "animal")
+REAL_CLASSES = ("person", "bicycle", "motorcycle", "car", "bus", "truck", "vehicle", "animal")   # "vehicle": any other
+SHAPES_MODEL_CLASSES = SHAPE_CLASSES + COARSE_CLASSES
+
+# Class names of COCO -> one of REAL_CLASSES; all other COCO classes are background.
+FINE_OF_COCO = {**{name: name for name in REAL_CLASSES[:6]}, **dict.fromkeys(("airplane", "train", "boat"), "vehicle"),
+                **dict.fromkeys(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"),
+                                "animal")}
+COARSE_OF_FINE = {name: name if name in COARSE_CLASSES else "vehicle" for name in REAL_CLASSES}
 
 COARSE = ("person", "vehicle", "animal")
 # Classes of the model for real cameras, each with those of COCO's 80 (by number) that it stands for.
@@ -51,7 +58,7 @@ _OFFICIAL = dict(classes=40, hidden=256, mask_channels=256, heads=8, feedforward
                  pixel_decoder="deformable", pixel_layers=6, pixel_feedforward=1024, largest_side=1333)
 
 SIZES = {
-    "small": Config("small", classes=len(CLASSES), queries=20, hidden=96, mask_channels=48, heads=4, feedforward=384,
+    "small": Config("small", classes=len(SHAPES_MODEL_CLASSES), queries=20, hidden=96, mask_channels=48, heads=4, feedforward=384,
                     decoder_layers=6, tracker_layers=3, refiner_layers=3,
                     backbone="compact", backbone_widths=(40, 80, 144, 208), backbone_blocks=(1, 2, 2, 2),
                     pixel_decoder="fpn", shorter_side=160, largest_side=256, remembers=True),
@@ -65,3 +72,12 @@ SIZES = {
     "swin-l": Config("swin-l", queries=200, backbone="swin", backbone_widths=(192, 384, 768, 1536), backbone_blocks=(2, 2, 18, 2),
                      backbone_heads=(6, 12, 24, 48), backbone_window=12, shorter_side=480, **_OFFICIAL),
 }
+
+
+def class_names(config: Config) -> tuple[str, ...]:
+    """Class names of a model trained here, in the order of its logits. Raises ValueError for a model of other classes."""
+    for names in (SHAPES_MODEL_CLASSES, REAL_CLASSES):
+        if len(names) == config.classes:
+            return names
+    raise ValueError(f"a model of {config.classes} classes has no class list here: expected {len(REAL_CLASSES)} "
+                     f"(real) or {len(SHAPES_MODEL_CLASSES)} (shapes)")

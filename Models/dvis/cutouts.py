@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .config import CLASSES
+from .config import COARSE_CLASSES, COARSE_OF_FINE, FINE_OF_COCO, SHAPE_CLASSES
 from .scenes import HEIGHT, MARGIN, WIDTH, Thing
 
 SCENES = 0.2       # share of scenes with anything real
@@ -18,10 +18,17 @@ SMALLEST = 40      # shorter side of a cut-out in its photograph
 HELD_OUT = 5       # every fifth photograph is kept for evaluation
 
 
-def group(coco: int) -> int | None:
-    """Class of one of the 80 COCO classes (0 person, 1-8 vehicles, 14-23 animals); None for all others."""
-    name = "person" if coco == 0 else "vehicle" if coco <= 8 else "animal" if 14 <= coco <= 23 else None
-    return None if name is None else CLASSES.index(name)
+NAMES = {**dict(enumerate(("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"))),
+         **dict(enumerate(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"), 14))}
+
+
+def group(coco: int, classes: tuple[str, ...] = COARSE_CLASSES) -> int | None:
+    """Label in scenes of one of the 80 COCO classes, numbered from 0: after the shapes come `classes`, coarse or fine
+    ones; None for an object of none of them."""
+    fine = FINE_OF_COCO.get(NAMES.get(coco, ""))
+    if fine is None:
+        return None
+    return len(SHAPE_CLASSES) + classes.index(fine if fine in classes else COARSE_OF_FINE[fine])
 
 
 @dataclass(frozen=True)
@@ -29,17 +36,16 @@ class Cutouts:
     sprites: dict[int, list[np.ndarray]]   # class -> RGBA float32 [h,w,4], alpha 0..1
     photographs: list[np.ndarray]          # uint8, the size of a backdrop
     share: float = SCENES                  # of scenes with anything real
+    classes: tuple[str, ...] = COARSE_CLASSES   # the labels from len(SHAPE_CLASSES) on
 
     @staticmethod
-    def load(folder: Path, held_out: bool = False) -> Cutouts:
-        """Reads one part of the photographs: those for training or those held out."""
+    def load(folders: Path | list[Path], held_out: bool = False, classes: tuple[str, ...] = COARSE_CLASSES) -> Cutouts:
+        """Reads one part of the photographs, those for training or those held out, of sets or folders of sets."""
         sprites: dict[int, list[np.ndarray]] = {}
         photographs = []
-        for index, path in enumerate(sorted((folder / "images").rglob("*.jpg"))):
-            if (index % HELD_OUT == HELD_OUT - 1) != held_out:
-                continue
+        for folder, path in _images([folders] if isinstance(folders, Path) else folders, held_out):
             picture = Image.open(path).convert("RGB")
-            objects = read_polygons(next((folder / "labels").rglob(path.stem + ".txt"), None), picture.size)
+            objects = read_polygons(next((folder / "labels").rglob(path.stem + ".txt"), None), picture.size, classes)
             for label, points in objects:
                 sprite = cut(picture, points) if label is not None else None
                 if sprite is not None:
@@ -47,8 +53,8 @@ class Cutouts:
             if all(label is None for label, _ in objects):
                 photographs.append(np.array(picture.resize((WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN), Image.BILINEAR)))
         if not sprites:
-            raise FileNotFoundError(f"no cut-outs in '{folder}': expected images/**/NAME.jpg and labels/**/NAME.txt")
-        return Cutouts(sprites, photographs)
+            raise FileNotFoundError(f"no cut-outs in '{folders}': expected images/**/NAME.jpg and labels/**/NAME.txt")
+        return Cutouts(sprites, photographs, classes=classes)
 
     def backdrop(self, random: np.random.Generator, drawn: np.ndarray) -> np.ndarray:
         """A photograph instead of the drawn backdrop, sometimes."""
@@ -68,7 +74,16 @@ class Cutouts:
                        angle=random.uniform(-0.2, 0.2), spin=0.0, radius=1.15 * drawn.radius)
 
 
-def read_polygons(path: Path | None, size: tuple[int, int]) -> list[tuple[int | None, list[tuple[float, float]]]]:
+def _images(folders: list[Path], held_out: bool) -> list[tuple[Path, Path]]:
+    """Sets and the images of one part of them."""
+    sets = [found for folder in folders
+            for found in ([folder] if (folder / "images").exists() else sorted(part.parent for part in folder.glob("*/images")))]
+    return [(found, path) for found in sets for index, path in enumerate(sorted((found / "images").rglob("*.jpg")))
+            if (index % HELD_OUT == HELD_OUT - 1) == held_out]
+
+
+def read_polygons(path: Path | None, size: tuple[int, int],
+                  classes: tuple[str, ...] = COARSE_CLASSES) -> list[tuple[int | None, list[tuple[float, float]]]]:
     """Lines `class x1 y1 x2 y2 ...` (relative) -> (our class, points in pixels)."""
     if path is None:
         return []
@@ -76,7 +91,7 @@ def read_polygons(path: Path | None, size: tuple[int, int]) -> list[tuple[int | 
     for line in path.read_text().splitlines():
         first, *numbers = line.split()
         values = [float(number) for number in numbers]
-        objects.append((group(int(first)), [(x * size[0], y * size[1]) for x, y in zip(values[0::2], values[1::2])]))
+        objects.append((group(int(first), classes), [(x * size[0], y * size[1]) for x, y in zip(values[0::2], values[1::2])]))
     return objects
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .photographs import IGNORE
 from .scenes import EVALUATION_SEEDS, HEIGHT, WIDTH, Scene, make_scene
 
 SPAN = 60  # training frames lie within the first frames of a scene
@@ -27,6 +28,7 @@ class Targets:
     labels: Tensor    # int64 [B,N]
     masks: Tensor     # float [B,N,h,w]: the share of each cell of 4x4 pixels that the object covers
     visible: Tensor   # bool [B,N]
+    ignore: Tensor    # float [B,h,w]: the share of each cell that is neither an object nor background
 
     @property
     def boxes(self) -> Tensor:
@@ -48,14 +50,15 @@ class Targets:
 
 
 def make_targets(ids: Tensor, labels: list[np.ndarray]) -> Targets:
-    """Instance maps uint8 [B,H,W] and each picture's classes -> targets at a quarter of the resolution."""
+    """Instance maps uint8 [B,H,W] (255: ignore) and each picture's classes -> targets at a quarter of the resolution."""
     count = max(1, max(len(label) for label in labels))
     padded = torch.zeros(len(labels), count, dtype=torch.long)
     for row, label in enumerate(labels):
         padded[row, :len(label)] = torch.from_numpy(label)
     one_hot = ids[:, None] == torch.arange(1, count + 1, device=ids.device, dtype=ids.dtype)[:, None, None]
     masks = F.avg_pool2d(one_hot.float(), 4)
-    return Targets(padded.to(ids.device), masks, masks.sum((2, 3)) >= 1)
+    ignore = F.avg_pool2d((ids == IGNORE).float()[:, None], 4)[:, 0]
+    return Targets(padded.to(ids.device), masks, masks.sum((2, 3)) >= 1, ignore)
 
 
 def draw_scene(random: np.random.Generator, mix: dict[str, float], extras=None) -> Scene:

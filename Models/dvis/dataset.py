@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .config import CLASSES
+from .config import SHAPES_MODEL_CLASSES
 from .painting import draw_thing
 from .sample import annotation
 from .scenes import HEIGHT, WIDTH, Scene, make_scene
@@ -19,7 +19,7 @@ GROUPS = ((0.25, "light"), (0.5, "medium"), (0.75, "heavy"))   # by the mean sco
 
 def write(folder: Path, tiers: list[str], videos: int, frames: int, first_seed: int, height: int = HEIGHT, width: int = WIDTH) -> dict[str, int]:
     """Writes `videos` videos, the tiers in turn, as PNG frames in images/VIDEO/ and instances.json; counts the objects of each occlusion group."""
-    truth = {"videos": [], "categories": [{"id": index, "name": name} for index, name in enumerate(CLASSES)], "annotations": []}
+    truth = {"videos": [], "categories": [{"id": index, "name": name} for index, name in enumerate(SHAPES_MODEL_CLASSES)], "annotations": []}
     for index in range(videos):
         tier = tiers[index % len(tiers)]
         scene = make_scene(tier, first_seed + index // len(tiers))

@@ -11,17 +11,23 @@ CLASS, MASK, DICE = 5.0, 5.0, 5.0   # as weights and in the matching; a high cla
 MASK_FOCUS = 4.0      # the mask cross-entropy is averaged over a quarter of the picture, since objects are small
 NO_OBJECT = 0.3       # weight of "no object" in the class loss
 TEMPERATURE = 0.1     # of the contrastive loss
+EXCUSED = -100        # class goal of a query that the class loss leaves out
 
 
-def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor) -> Tensor:
-    """logits [*,Q,K+1], masks [*,Q,P] logits, labels [*,N], target [*,N,P] -> cost [*,Q,N]."""
+def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """logits [*,Q,K+1], masks [*,Q,P] logits, labels [*,N], target [*,N,P], weight of the points [*,P] -> cost [*,Q,N]."""
     pixels = masks.shape[-1]
+    if weight is not None:
+        weight = weight.unsqueeze(-2)
+        pixels, target = weight.sum(-1, keepdim=True).clamp(min=1), target * weight
     probability = logits.softmax(-1)
     index = labels.unsqueeze(-2).expand(*probability.shape[:-1], labels.shape[-1])
     chance = probability.gather(-1, index)
     transposed = target.transpose(-1, -2)
-    cross_entropy = (F.softplus(masks).sum(-1, keepdim=True) - masks @ transposed) * (MASK_FOCUS / pixels)
-    inside = masks.sigmoid()
+    outside, inside = F.softplus(masks), masks.sigmoid()
+    if weight is not None:
+        outside, inside = outside * weight, inside * weight
+    cross_entropy = (outside.sum(-1, keepdim=True) - masks @ transposed) * (MASK_FOCUS / pixels)
     dice = 1 - (2 * (inside @ transposed) + 1) / (inside.sum(-1, keepdim=True) + target.sum(-1).unsqueeze(-2) + 1)
     return MASK * cross_entropy + DICE * dice - CLASS * chance
 
@@ -38,24 +44,39 @@ def assign(cost: Tensor, valid: Tensor) -> Tensor:
     return torch.from_numpy(result).to(cost.device)
 
 
-def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of all queries; those without an object are to say so. logits [R,Q,K+1], assignment and labels [R,N]."""
+def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tensor | None = None) -> Tensor:
+    """Cross-entropy of all queries; those without an object must give "no object", except where `excused`.
+
+    logits [R,Q,K+1], assignment and labels [R,N], excused bool [R,Q]."""
     no_object = logits.shape[-1] - 1
     goal = torch.full(logits.shape[:2], no_object, dtype=torch.long, device=logits.device)
     rows, objects = (assignment >= 0).nonzero(as_tuple=True)
     goal[rows, assignment[rows, objects]] = labels[rows, objects]
     weight = torch.ones(no_object + 1, device=logits.device)
     weight[-1] = NO_OBJECT
-    return F.cross_entropy(logits.flatten(0, 1), goal.flatten(), weight)
+    if excused is not None:
+        goal[excused & (goal == no_object)] = EXCUSED
+    return F.cross_entropy(logits.flatten(0, 1), goal.flatten(), weight, ignore_index=EXCUSED)
 
 
-def mask_losses(masks: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and dice of matched pairs, each [M,P]."""
+def mostly_in(masks: Tensor, ignore: Tensor) -> Tensor:
+    """Whether more than half of a predicted mask lies in what is ignored: mask logits [*,Q,P], ignore [*,P] -> bool [*,Q]."""
+    inside = masks.sigmoid()
+    return (inside * ignore.unsqueeze(-2)).sum(-1) > 0.5 * inside.sum(-1)
+
+
+def mask_losses(masks: Tensor, target: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and dice of matched pairs, each [M,P]; weight of the points [M,P]."""
     if not len(masks):
         zero = masks.sum() * 0
         return zero, zero
-    cross_entropy = F.binary_cross_entropy_with_logits(masks, target) * MASK_FOCUS
-    inside = masks.sigmoid()
+    if weight is None:
+        cross_entropy = F.binary_cross_entropy_with_logits(masks, target) * MASK_FOCUS
+        inside = masks.sigmoid()
+    else:
+        each = F.binary_cross_entropy_with_logits(masks, target, weight, reduction="sum")
+        cross_entropy = each / weight.sum().clamp(min=1) * MASK_FOCUS
+        inside, target = masks.sigmoid() * weight, target * weight
     dice = 1 - (2 * (inside * target).sum(-1) + 1) / (inside.sum(-1) + target.sum(-1) + 1)
     return cross_entropy, dice.mean()
 

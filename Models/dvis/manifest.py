@@ -4,7 +4,7 @@ from __future__ import annotations
 import colorsys
 from dataclasses import dataclass, field
 
-from .config import CLASSES
+from .config import SHAPES_MODEL_CLASSES
 from .model import Dvis
 
 
@@ -41,7 +41,7 @@ def colour(index: int) -> str:
 def own_model(model: Dvis, version: str, quality: dict, max_window: int) -> About:
     """What there is to say about a model trained here."""
     config = model.config
-    labels = tuple(ClassLabel(name, "thing", colour(index)) for index, name in enumerate(CLASSES))
+    labels = tuple(ClassLabel(name, "thing", colour(index)) for index, name in enumerate(SHAPES_MODEL_CLASSES))
     return About(f"dvis-{config.name}", version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
                  "trained from random weights with Models/dvis on procedurally rendered videos; see MODEL_CARD.md", quality)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .config import CLASSES
+from .config import SHAPES_MODEL_CLASSES
 from .scenes import Scene
 
 HEIGHT, WIDTH, RATE = 320, 512, 25
@@ -32,7 +32,7 @@ def write(scene: Scene, frames: int, video: Path, truth: Path) -> None:
         raise RuntimeError(f"ffmpeg could not write '{video}'")
     truth.write_text(json.dumps({
         "videos": [{"id": 1, "width": WIDTH, "height": HEIGHT, "length": frames, "file_name": video.name, "fps": RATE}],
-        "categories": [{"id": index, "name": name} for index, name in enumerate(CLASSES)],
+        "categories": [{"id": index, "name": name} for index, name in enumerate(SHAPES_MODEL_CLASSES)],
         "annotations": [annotation(number, 1, int(scene.labels[number - 1]), track) for number, track in enumerate(tracks, 1) if any(mask is not None for mask in track)],
     }, separators=(",", ":")))
 

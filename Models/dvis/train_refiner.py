@@ -8,7 +8,9 @@ from torch import Tensor
 
 from . import losses
 from .clips import Batch, ClipPool
+from .footage import clip_source
 from .model import Dvis
+from .photographs import Photographs
 from .train_tracker import HEADS, MIX, copy_heads, quiet
 from .training import Stage, device, load_before, run
 
@@ -56,20 +58,24 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
     goal = batch.masks.transpose(1, 2).flatten(2)                             # [B,N,T*P]
     with torch.no_grad():
         said = (logits[-1], masks[-1]) if own_match else (online, tubes(online_masks, batch))
-        assignment = losses.assign(losses.matching_cost(*said, batch.labels, goal), batch.eligible.any(1))
+        known = None if batch.ignore is None else batch.known.flatten(1)      # [B,T*P]
+        assignment = losses.assign(losses.matching_cost(*said, batch.labels, goal, known), batch.eligible.any(1))
+        excused = None if batch.ignore is None else losses.mostly_in(masks[-1], batch.ignore.flatten(1))
     layers = len(outputs)
     wide = lambda x: x[None].expand(layers, *x.shape).flatten(0, 1)
-    says = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels))
+    says = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels), None if excused is None else wide(excused))
     rows, objects = (assignment >= 0).nonzero(as_tuple=True)
     chosen = masks[:, rows, assignment[rows, objects]]
-    cross_entropy, dice = losses.mask_losses(chosen.flatten(0, 1), goal[rows, objects].repeat(layers, 1))
+    weight = None if known is None else known[rows].repeat(layers, 1)
+    cross_entropy, dice = losses.mask_losses(chosen.flatten(0, 1), goal[rows, objects].repeat(layers, 1), weight)
     right = logits[-1][rows, assignment[rows, objects]].argmax(-1) == batch.labels[rows, objects]
     total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice
     return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "right class": float(right.float().mean())}
 
 
-def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False, workers: int = 0) -> None:
-    """`further`: the refiner is trained already and goes on."""
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False, workers: int = 0,
+          photographs: Photographs | None = None, real: float | None = None) -> None:
+    """`further`: the refiner is trained already and goes on; `real`: share of clips made of `photographs`."""
     torch.manual_seed(seed)
     load_before(model, folder, "refiner", further)
     if not further:
@@ -77,7 +83,8 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
     model.refiner.requires_grad_(True)
     stage = Stage(folder / "refiner.pt", {"refiner": model.refiner}, minutes, RATE, HEADS)
-    pool = ClipPool(model, LENGTH, True, POOL, START, seed + stage.steps, MIX, extras, workers)
+    source = clip_source(model.config, MIX, extras, photographs, real)
+    pool = ClipPool(model, LENGTH, True, POOL, START, seed + stage.steps, source, workers)
 
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)

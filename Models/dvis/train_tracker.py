@@ -9,7 +9,9 @@ from torch import Tensor
 
 from . import losses
 from .clips import Batch, ClipPool
+from .footage import clip_source
 from .model import Dvis
+from .photographs import Photographs
 from .training import Stage, device, load_before, run
 
 CLIPS = 8                      # clips in a batch
@@ -52,7 +54,7 @@ def slots(logits: Tensor, masks: Tensor, batch: Batch) -> Tensor:
     logits [B,T,Q,K+1], masks [B,T,Q,P]."""
     frames = logits.shape[1]
     labels = batch.labels[:, None].expand(-1, frames, -1)
-    cost = losses.matching_cost(logits, masks, labels, batch.masks).cpu().numpy()     # [B,T,Q,N]
+    cost = losses.matching_cost(logits, masks, labels, batch.masks, batch.known).cpu().numpy()     # [B,T,Q,N]
     eligible = batch.eligible.cpu().numpy()
     result = np.full(batch.labels.shape, -1, np.int64)
     for row in range(len(result)):
@@ -81,15 +83,19 @@ def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     step = model.tracker.heads(forward(model, batch))
     layers, count, frames = step.logits.shape[:3]
     with torch.no_grad():
-        held = slots(step.logits[-1], step.mask_embeds[-1] @ batch.features, batch)
+        masks = step.mask_embeds[-1] @ batch.features                                         # [B,T,Q,P]
+        held = slots(step.logits[-1], masks, batch)
+        excused = None if batch.ignore is None else losses.mostly_in(masks, batch.ignore)     # [B,T,Q]
     shown = batch.visible & (held >= 0)[:, None]                                              # [B,T,N]
     assignment = torch.where(shown, held[:, None], torch.full_like(held, -1)[:, None])
     wide = lambda x: x[None].expand(layers, *x.shape).flatten(0, 2)
     labels = batch.labels[:, None].expand(-1, frames, -1)
-    says = losses.class_loss(step.logits.flatten(0, 2), wide(assignment), wide(labels))
+    says = losses.class_loss(step.logits.flatten(0, 2), wide(assignment), wide(labels),
+                             None if excused is None else wide(excused))
     index = held.clamp(min=0)[None, :, None, :, None].expand(layers, -1, frames, -1, step.mask_embeds.shape[-1])
     chosen = step.mask_embeds.gather(3, index) @ batch.features                               # [L,B,T,N,P]
-    cross_entropy, dice = losses.mask_losses(chosen[:, shown].flatten(0, 1), batch.masks[shown].repeat(layers, 1))
+    weight = None if batch.ignore is None else batch.known[shown.nonzero(as_tuple=True)[:2]].repeat(layers, 1)
+    cross_entropy, dice = losses.mask_losses(chosen[:, shown].flatten(0, 1), batch.masks[shown].repeat(layers, 1), weight)
     with torch.no_grad():
         rows = shown.nonzero(as_tuple=True)
         right = step.logits[-1][rows[0], rows[1], assignment[rows]].argmax(-1) == labels[rows]
@@ -97,8 +103,9 @@ def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "right class": float(right.float().mean())}
 
 
-def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False, workers: int = 0) -> None:
-    """`further`: the tracker is trained already and goes on; `workers` processes render clips meanwhile."""
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False, workers: int = 0,
+          photographs: Photographs | None = None, real: float | None = None) -> None:
+    """`further`: the tracker is trained already and goes on; `workers` processes render clips meanwhile; `real`: share of clips made of `photographs`."""
     torch.manual_seed(seed)
     load_before(model, folder, "tracker", further)
     if not further:
@@ -106,7 +113,8 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
     model.tracker.requires_grad_(True)
     stage = Stage(folder / "tracker.pt", {"tracker": model.tracker}, minutes, RATE, HEADS)
-    pool = ClipPool(model, LENGTH, False, POOL, START, seed + stage.steps, MIX, extras, workers)
+    source = clip_source(model.config, MIX, extras, photographs, real)
+    pool = ClipPool(model, LENGTH, False, POOL, START, seed + stage.steps, source, workers)
 
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)

@@ -9,7 +9,7 @@ import context  # noqa: F401
 import numpy as np
 import torch
 
-from dvis.config import CLASSES
+from dvis.config import SHAPES_MODEL_CLASSES
 from dvis.evaluation import run
 from dvis.export import GRAPHS, export, mask_margin, reference_inputs
 from dvis.model import build
@@ -54,8 +54,8 @@ class Export(unittest.TestCase):
         for files in self.manifest["files"].values():
             content = (self.path / files["fp32"]["path"]).read_bytes()
             self.assertEqual(hashlib.sha256(content).hexdigest(), files["fp32"]["sha256"])
-        self.assertEqual(list(CLASSES), [entry["name"] for entry in self.manifest["classes"]])
-        self.assertEqual(len(CLASSES), len({entry["color"] for entry in self.manifest["classes"]}))
+        self.assertEqual(list(SHAPES_MODEL_CLASSES), [entry["name"] for entry in self.manifest["classes"]])
+        self.assertEqual(len(SHAPES_MODEL_CLASSES), len({entry["color"] for entry in self.manifest["classes"]}))
 
     def test_reference_answers_are_the_models(self):
         raw = (self.path / "reference.bin").read_bytes()
