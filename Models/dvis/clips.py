@@ -15,6 +15,7 @@ from .tracker import align, follow
 
 POINTS = 512       # random cells of a frame on which masks are compared
 CELLS = 2560       # cells of a frame that a clip keeps, at most: all of a frame of 256 x 160 pixels
+OBJECTS = 0.6      # share of the kept cells among those that an object covers at some time, where there are enough
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Clip:
     labels: Tensor     # int64 [N]
     area: Tensor       # float [T,N]: cells that the object covers in the whole frame
     ignore: Tensor     # uint8 [T,P]: share of a cell that is neither an object nor background, 0..255
+    weight: Tensor     # float [P]: cells of the frame that each of the P stands for
     tracked: Tensor    # float [T,Q,2C+K+1+Cm]: the frozen tracker's embeddings, memory, logits and mask embeddings; [T,Q,0] where the tracker is trained
 
 
@@ -38,6 +40,7 @@ class Batch:
     visible: Tensor    # bool [B,T,N]
     eligible: Tensor   # bool [B,T,N]: visible enough to be given a slot
     labels: Tensor     # int64 [B,N]
+    weight: Tensor     # [B,P']: cells of the frame that each point stands for
     tracked: Tensor    # [B,T,Q,..] as in a clip
     ignore: Tensor | None = None   # [B,T,P'] 0..1, None where nothing is ignored
 
@@ -97,7 +100,7 @@ class ClipPool(RollingPool):
         ignore = torch.stack([clip.ignore[start:start + frames][..., some].float() / 255 for clip, start, some in zip(clips, starts, chosen)])
         return Batch(torch.stack([clip.embeds[start:start + frames] for clip, start in zip(clips, starts)]),
                      torch.stack([clip.features[start:start + frames][..., some].float() for clip, start, some in zip(clips, starts, chosen)]),
-                     masks, area >= 1, area >= 4, labels,
+                     masks, area >= 1, area >= 4, labels, torch.stack([clip.weight[some] for clip, some in zip(clips, chosen)]),
                      torch.stack([clip.tracked[start:start + frames] for clip, start in zip(clips, starts)]),
                      ignore if ignore.any() else None)
 
@@ -109,16 +112,28 @@ def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
     place = next(model.parameters()).device
     pictures = model.normalise(torch.from_numpy(footage.images).to(place))
     pictures = vary(pictures, random, length).contiguous(memory_format=torch.channels_last)
-    embeds, features, _ = (torch.cat(part) for part in zip(*(model.segment(part) for part in pictures.split(20))))
+    embeds, features, _ = (torch.cat(part) for part in zip(*(model.segment(part, narrow=True) for part in pictures.split(20))))
     order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
     targets = make_targets(torch.from_numpy(footage.ids), [footage.labels] * length)
     embeds = embeds.gather(1, order[..., None].expand_as(embeds))
     features, masks, ignore = features.flatten(2), *((share.flatten(-2) * 255).round().to(torch.uint8) for share in (targets.masks, targets.ignore))
     area = masks.float().sum(-1) / 255
+    weight = torch.ones(features.shape[-1])
     if features.shape[-1] > CELLS:
-        some = torch.from_numpy(random.choice(features.shape[-1], CELLS, replace=False))
+        some, weight = choose_cells(masks.amax((0, 1)).numpy() > 0, random)
         features, masks, ignore = features[..., some.to(place)], masks[..., some], ignore[..., some]
-    return Clip(embeds, features.half(), masks, targets.labels[0], area, ignore, _track(model, embeds) if tracked else embeds[..., :0])
+    return Clip(embeds, features.half(), masks, targets.labels[0], area, ignore, weight, _track(model, embeds) if tracked else embeds[..., :0])
+
+
+def choose_cells(covered: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """CELLS of the cells, more densely where an object is at some time (covered, bool [P]), and how many each stands for."""
+    parts = [np.flatnonzero(covered), np.flatnonzero(~covered)]
+    count = min(round(OBJECTS * CELLS), len(parts[0]))
+    counts = [count, min(CELLS - count, len(parts[1]))]
+    counts[0] = CELLS - counts[1]
+    chosen = [random.choice(part, number, replace=False) for part, number in zip(parts, counts)]
+    weights = [np.full(number, len(part) / max(1, number), np.float32) for part, number in zip(parts, counts)]
+    return torch.from_numpy(np.concatenate(chosen)), torch.from_numpy(np.concatenate(weights))
 
 
 def _track(model: Dvis, matched: Tensor) -> Tensor:

@@ -14,12 +14,6 @@ FINE_OF_COCO = {**{name: name for name in REAL_CLASSES[:6]}, **dict.fromkeys(("a
                                 "animal")}
 COARSE_OF_FINE = {name: name if name in COARSE_CLASSES else "vehicle" for name in REAL_CLASSES}
 
-COARSE = ("person", "vehicle", "animal")
-# Classes of the model for real cameras, each with those of COCO's 80 (by number) that it stands for.
-COCO_OF_CLASS = {"person": (0,), "bicycle": (1,), "motorcycle": (3,), "car": (2,), "bus": (5,), "truck": (7,),
-                 "vehicle": (4, 6, 8), "animal": tuple(range(14, 24))}
-STREET_CLASSES = tuple(COCO_OF_CLASS)
-
 
 @dataclass(frozen=True)
 class Config:
@@ -45,6 +39,7 @@ class Config:
     pixel_layers: int = 0                  # of deformable attention only
     pixel_feedforward: int = 0             # of deformable attention only
     place_channels: tuple[int, int] = (0, 0)   # constant mask channels: sine and cosine pairs along x and y
+    scores_quality: bool = False           # scores are trained as the expected IoU of the mask; not in DVIS
     remembers: bool = False                # a slot without an object keeps its reference; not in DVIS
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
@@ -62,11 +57,11 @@ SIZES = {
                     decoder_layers=6, tracker_layers=3, refiner_layers=3,
                     backbone="compact", backbone_widths=(40, 80, 144, 208), backbone_blocks=(1, 2, 2, 2),
                     pixel_decoder="fpn", shorter_side=160, largest_side=256, remembers=True),
-    "street": Config("street", classes=len(STREET_CLASSES), queries=40, hidden=128, mask_channels=72, heads=4,
+    "street": Config("street", classes=len(REAL_CLASSES), queries=40, hidden=128, mask_channels=72, heads=4,
                      feedforward=512, decoder_layers=3, tracker_layers=3, refiner_layers=3,
                      backbone="csp", backbone_widths=(64, 128, 256, 512), backbone_blocks=(1, 2, 2, 3),
                      pixel_decoder="detector", place_channels=(8, 4), shorter_side=288, largest_side=512,
-                     remembers=True),
+                     scores_quality=True, remembers=True),
     "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048), backbone_blocks=(3, 4, 6, 3),
                   shorter_side=360, **_OFFICIAL),
     "swin-l": Config("swin-l", queries=200, backbone="swin", backbone_widths=(192, 384, 768, 1536), backbone_blocks=(2, 2, 18, 2),

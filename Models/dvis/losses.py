@@ -44,19 +44,36 @@ def assign(cost: Tensor, valid: Tensor) -> Tensor:
     return torch.from_numpy(result).to(cost.device)
 
 
-def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tensor | None = None) -> Tensor:
-    """Cross-entropy of all queries; those without an object must give "no object", except where `excused`.
+def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tensor | None = None,
+               quality: Tensor | None = None) -> Tensor:
+    """Cross-entropy of all queries; those without an object must give "no object", except where `excused`. With `quality`
+    the class of an object is right by that share and "no object" by the rest, so that scores say how good masks are.
 
-    logits [R,Q,K+1], assignment and labels [R,N], excused bool [R,Q]."""
+    logits [R,Q,K+1], assignment and labels [R,N], excused bool [R,Q], quality [R,N] 0..1."""
     no_object = logits.shape[-1] - 1
     goal = torch.full(logits.shape[:2], no_object, dtype=torch.long, device=logits.device)
     rows, objects = (assignment >= 0).nonzero(as_tuple=True)
-    goal[rows, assignment[rows, objects]] = labels[rows, objects]
+    queries = assignment[rows, objects]
+    goal[rows, queries] = labels[rows, objects]
     weight = torch.ones(no_object + 1, device=logits.device)
     weight[-1] = NO_OBJECT
     if excused is not None:
         goal[excused & (goal == no_object)] = EXCUSED
-    return F.cross_entropy(logits.flatten(0, 1), goal.flatten(), weight, ignore_index=EXCUSED)
+    if quality is None:
+        return F.cross_entropy(logits.flatten(0, 1), goal.flatten(), weight, ignore_index=EXCUSED)
+    share = torch.ones(goal.shape, device=logits.device)
+    share[rows, queries] = quality[rows, objects]
+    logs = logits.log_softmax(-1)
+    each = -(share * logs.gather(-1, goal.clamp(min=0)[..., None])[..., 0] + (1 - share) * logs[..., -1])
+    counts = weight[goal.clamp(min=0)] * (goal != EXCUSED)
+    return (each * counts).sum() / counts.sum()
+
+
+def mask_quality(masks: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """IoU of mask logits with objects at weighted points: masks, target [*,P], weight [*,P] -> [*]."""
+    said, true = (masks > 0).float() * weight, (target > 0.5).float()
+    common = (said * true).sum(-1)
+    return common / (said.sum(-1) + (true * weight).sum(-1) - common).clamp(min=1e-3)
 
 
 def mostly_in(masks: Tensor, ignore: Tensor) -> Tensor:

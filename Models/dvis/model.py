@@ -28,8 +28,14 @@ class Dvis(nn.Module):
         self.tracker = ReferringTracker(config) if "tracker" in MODES[mode] else None
         self.refiner = TemporalRefiner(config) if "refiner" in MODES[mode] else None
 
-    def segment(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised image [B,3,H,W] -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1]."""
+    def segment(self, image: Tensor, narrow: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised image [B,3,H,W] -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1].
+
+        `narrow`: the backbone computes in bfloat16 (training data only)."""
+        if narrow:
+            with torch.autocast(image.device.type, torch.bfloat16):
+                maps = self.backbone(image)
+            return self.sem_seg_head([level.float() for level in maps])
         return self.sem_seg_head(self.backbone(image))
 
     def normalise(self, frames: Tensor) -> Tensor:

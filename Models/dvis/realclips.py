@@ -184,37 +184,48 @@ class RealScene:
         return image
 
     def _sensed(self, image: np.ndarray, t: float) -> np.ndarray:
-        look, random = self.look, np.random.default_rng([self.seed, int(round(t)), 5])
-        height, width = image.shape[:2]
-        frame = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
-        if look.blur:
-            frame = frame.filter(ImageFilter.GaussianBlur(look.blur * height / REFERENCE))
-        warmth = look.warmth.at(t)
-        gains = np.array(look.tint) * (1 + warmth, 1, 1 - warmth) * look.exposure.at(t)
-        levels = np.linspace(0, 1, 256) ** look.gamma
-        frame = frame.point([int(level) for gain in gains for level in np.clip(255 * gain * levels + 0.5, 0, 255)])
-        if look.saturation < 1:
-            frame = Image.blend(frame.convert("L").convert("RGB"), frame, look.saturation)
-        if look.noise:
-            dy, dx = random.integers(0, NOISE_TILES, 2)
-            tile = self._noise(height, width)[dy:dy + height, dx:dx + width]
-            frame = Image.fromarray(np.clip(np.asarray(frame).astype(np.int16) + tile, 0, 255).astype(np.uint8))
-        if look.quality is not None:
-            buffer = io.BytesIO()
-            frame.save(buffer, "JPEG", quality=look.quality)
-            frame = Image.open(buffer)
-        return np.asarray(frame)
+        random = np.random.default_rng([self.seed, int(round(t)), 5])
+        return sense(image, self.look, random, t, self._noise(*image.shape[:2]))
 
-    def _noise(self, height: int, width: int) -> np.ndarray:
-        """The noise of all frames, of which each takes a window: int16, mostly grey, made once per size."""
+    def _noise(self, height: int, width: int) -> np.ndarray | None:
+        """The noise of all frames, of which each takes a window: int16, made once per size."""
         tiles = self.__dict__.setdefault("_tiles", {})
         if (height, width) not in tiles:
-            random = np.random.default_rng([self.seed, 6])
             shape = height + NOISE_TILES, width + NOISE_TILES
-            grey = random.standard_normal((*shape, 1), np.float32)
-            colour = random.standard_normal((*shape, 3), np.float32)
-            tiles[height, width] = np.round(self.look.noise * (0.85 * grey + 0.5 * colour)).astype(np.int16)
+            tiles[height, width] = draw_noise(np.random.default_rng([self.seed, 6]), self.look.noise, *shape)
         return tiles[height, width]
+
+
+def draw_noise(random: np.random.Generator, deviation: float, height: int, width: int) -> np.ndarray | None:
+    """Noise of a sensor, mostly grey: int16 [H,W,3]."""
+    if not deviation:
+        return None
+    grey = random.standard_normal((height, width, 1), np.float32)
+    colour = random.standard_normal((height, width, 3), np.float32)
+    return np.round(deviation * (0.85 * grey + 0.5 * colour)).astype(np.int16)
+
+
+def sense(image: np.ndarray, look: Look, random: np.random.Generator, t: float, noise: np.ndarray | None) -> np.ndarray:
+    """What a camera makes of the light float32 [H,W,3] at time t: uint8 [H,W,3]; `noise` is a window larger or as large."""
+    height, width = image.shape[:2]
+    frame = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
+    if look.blur:
+        frame = frame.filter(ImageFilter.GaussianBlur(look.blur * height / REFERENCE))
+    warmth = look.warmth.at(t)
+    gains = np.array(look.tint) * (1 + warmth, 1, 1 - warmth) * look.exposure.at(t)
+    levels = np.linspace(0, 1, 256) ** look.gamma
+    frame = frame.point([int(level) for gain in gains for level in np.clip(255 * gain * levels + 0.5, 0, 255)])
+    if look.saturation < 1:
+        frame = Image.blend(frame.convert("L").convert("RGB"), frame, look.saturation)
+    if noise is not None:
+        dy, dx = (int(random.integers(0, room + 1)) for room in (noise.shape[0] - height, noise.shape[1] - width))
+        tile = noise[dy:dy + height, dx:dx + width]
+        frame = Image.fromarray(np.clip(np.asarray(frame).astype(np.int16) + tile, 0, 255).astype(np.uint8))
+    if look.quality is not None:
+        buffer = io.BytesIO()
+        frame.save(buffer, "JPEG", quality=look.quality)
+        frame = Image.open(buffer)
+    return np.asarray(frame)
 
 
 def make_clip(photographs: Photographs, seed: int, frames: int, height: int, width: int,
@@ -243,7 +254,7 @@ def make_real_scene(photographs: Photographs, seed: int, aspect: float) -> RealS
     # Objects that the view at rest does not hold are numbered all the same: the camera may come to them.
     labels = [instance.label for instance in backdrop.objects()] + [a.label for a in actors if a.label is not None]
     ids = Image.fromarray(backdrop.ids(IDS_SCALE))
-    return RealScene(seed, image, ids, camera, tuple(actors), _look(random), np.array(labels, np.int64))
+    return RealScene(seed, image, ids, camera, tuple(actors), draw_look(random), np.array(labels, np.int64))
 
 
 def _backdrop(random: np.random.Generator, photographs: Photographs, empty: bool) -> Photograph:
@@ -281,7 +292,8 @@ def _sum(first: Wave, second: Wave) -> Wave:
                 first.pace + second.pace, first.phase + second.phase)
 
 
-def _look(random: np.random.Generator) -> Look:
+def draw_look(random: np.random.Generator) -> Look:
+    """Day or night, a good or a poor camera."""
     night = random.random() < 0.12
     sometimes = lambda chance, low, high: random.uniform(low, high) if random.random() < chance else 0.0
     tint = random.uniform(0.92, 1.08, 3)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .config import STREET_CLASSES, Config
+from .config import REAL_CLASSES, Config
 from .detector import NECK, Detector, Proposals, enlarge
 from .layers import ConvNorm, CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer, sine_position
 from .segmenter import Segments, attention_mask, coarser
@@ -86,7 +86,10 @@ class SelectedDecoder(nn.Module):
         self.where = nn.Linear(c + c // 2, c)                       # where it is, as content
         self.position = nn.Linear(c + c // 2, c)                    # where it is, as position of queries
         self.content_norm = nn.LayerNorm(c)
+        self.recall = nn.Linear(config.classes + c + c // 2, c)     # both once more, past the layers
         with torch.no_grad():
+            self.recall.weight.zero_()
+            self.recall.bias.zero_()
             self.position.weight.zero_()
             self.position.weight[:, :c].copy_(torch.eye(c))
             self.position.bias.zero_()
@@ -94,22 +97,21 @@ class SelectedDecoder(nn.Module):
     def forward(self, levels: list[Tensor], mask_features: Tensor, proposals: Proposals, group: int = 0) -> list[Segments]:
         """The heads' answers before the first and after every layer. With `group`, queries attend to each other within
         groups of that many (training only)."""
-        queries = self.queries(proposals)
+        queries, recalled = self.queries(proposals), self._recall(proposals)
         blocked = None
         if group and proposals.boxes.shape[1] > group:
             number = torch.div(torch.arange(proposals.boxes.shape[1], device=mask_features.device), group, rounding_mode="floor")
             blocked = (number[:, None] != number[None]).float()[None]
-        answers = [self._heads(queries[0], mask_features)]
-        for layer, x in enumerate(self._layers(levels, mask_features, proposals.boxes, queries, blocked), 1):
-            answers.append(self._heads(x, mask_features))
+        answers = [self._heads(queries[0] + recalled, mask_features)]
+        for x in self._layers(levels, mask_features, proposals.boxes, queries, recalled, blocked):
+            answers.append(self._heads(x + recalled, mask_features))
         return answers
 
     def embed(self, levels: list[Tensor], mask_features: Tensor, proposals: Proposals) -> tuple[Tensor, Tensor]:
         """Only what leaves the segmenter: embeddings [B,Q,C] (normed) and logits [B,Q,K+1] of the last layer."""
-        x = None
-        for x in self._layers(levels, mask_features, proposals.boxes, self.queries(proposals), None):
-            pass
-        embeds = self.decoder_norm(x)
+        recalled = self._recall(proposals)
+        *_, x = self._layers(levels, mask_features, proposals.boxes, self.queries(proposals), recalled, None)
+        embeds = self.decoder_norm(x + recalled)
         return embeds, self.class_embed(embeds)
 
     def queries(self, proposals: Proposals) -> tuple[Tensor, Tensor]:
@@ -118,7 +120,13 @@ class SelectedDecoder(nn.Module):
         seen = torch.cat((proposals.features, proposals.scores.clamp(-SCORE_LIMIT, SCORE_LIMIT), proposals.boxes), -1)
         return self.content_norm(self.content(seen) + self.where(where)), self.position(where)
 
-    def _layers(self, levels, mask_features, boxes, queries, blocked):
+    def _recall(self, proposals: Proposals) -> Tensor:
+        """The detector's opinion and the box, added before the heads [B,Q,C]: what the layers change, they add to it."""
+        where = box_position(proposals.boxes, self.class_embed.in_features)
+        return self.recall(torch.cat((proposals.scores.clamp(-SCORE_LIMIT, SCORE_LIMIT), where), -1))
+
+    def _layers(self, levels, mask_features, boxes, queries, recalled, blocked):
+        """Raw queries after each layer."""
         x, position = queries
         values = [level.flatten(2).transpose(1, 2) + self.level_embed.weight[i] for i, level in enumerate(levels)]
         keys = [value + sine_position(level) for value, level in zip(values, levels)]
@@ -128,7 +136,7 @@ class SelectedDecoder(nn.Module):
             if index == 0:
                 hidden = outside(boxes, levels[level])
             else:
-                hidden = attention_mask(self._masks(self.decoder_norm(x), mask_features), coarser(index))
+                hidden = attention_mask(self._masks(self.decoder_norm(x + recalled), mask_features), coarser(index))
             x = cross(x, x + position, keys[level], values[level], hidden)
             q = x + position
             x = among.norm(x + among.self_attn(q, q, x, blocked))
@@ -169,7 +177,7 @@ class SelectionHead(nn.Module):
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Backbone maps -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1]."""
         neck = self.detector.neck(maps)
-        proposals = self.detector.propose(neck, self.queries, STREET_CLASSES)
+        proposals = self.detector.propose(neck, self.queries, REAL_CLASSES)
         levels, mask_features, _ = self.pixel_decoder(maps[0], neck)
         embeds, logits = self.predictor.embed(levels, mask_features, proposals)
         return embeds, mask_features, logits

@@ -12,13 +12,13 @@ from PIL import Image
 
 from .config import REAL_CLASSES
 from .photographs import IGNORE, Photograph, Photographs
-from .realclips import draw_look, sense
+from .realclips import draw_look, draw_noise, sense
 from .sprites import Similarity, Sprite, cut
 
 SIZES = ((224, 384), (224, 384), (256, 448), (288, 512), (288, 384))   # height and width, one per batch
 MOSAIC, PASTED = 0.3, 0.55          # shares of images with several photographs, with cut-outs in front
-WHOLE = 0.25                        # share of photographs shown whole, as the service shows a camera's frame
-ZOOM = (0.6, 2.2)                   # against the whole photograph
+WHOLE = 0.2                        # share of photographs shown whole, as the service shows a camera's frame
+ZOOM = (0.7, 2.6)                   # against the whole photograph
 TURNED, TURN = 0.3, 0.08            # share of photographs turned, deviation in radians
 PASTED_SIZE = 22                    # least longer side of a cut-out in pixels; at most 0.8 of the height
 ENLARGED = 1.6                      # of a cut-out, at most
@@ -75,7 +75,9 @@ class Stills:
         if random.random() < PASTED and self.sprites:
             self._paste(image, ids, labels)
         kept, numbers = self._renumber(ids, labels)
-        return Still(sense(image, draw_look(random), random), numbers, kept, complete)
+        look = draw_look(random)
+        noise = draw_noise(random, look.noise, height, width)
+        return Still(sense(image, look, random, 0, noise), numbers, kept, complete)
 
     def _cells(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
         """One cell, or two or four."""

@@ -63,7 +63,14 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
         excused = None if batch.ignore is None else losses.mostly_in(masks[-1], batch.ignore.flatten(1))
     layers = len(outputs)
     wide = lambda x: x[None].expand(layers, *x.shape).flatten(0, 1)
-    says = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels), None if excused is None else wide(excused))
+    quality = None
+    if model.config.scores_quality:
+        points = batch.weight[:, None].expand(-1, batch.masks.shape[1], -1).flatten(1)                  # [B,T*P]
+        points = points if known is None else points * known
+        own = masks[-1].detach().gather(1, assignment.clamp(min=0)[..., None].expand(-1, -1, goal.shape[-1]))
+        quality = losses.mask_quality(own, goal, points[:, None])
+    says = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels), None if excused is None else wide(excused),
+                             None if quality is None else wide(quality))
     rows, objects = (assignment >= 0).nonzero(as_tuple=True)
     chosen = masks[:, rows, assignment[rows, objects]]
     weight = None if known is None else known[rows].repeat(layers, 1)

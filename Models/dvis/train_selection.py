@@ -247,10 +247,9 @@ def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, s
     torch.manual_seed(seed)
     dense = Dense(model.config.classes)
     model.to(place, memory_format=torch.channels_last).eval().requires_grad_(False)
-    learned = {"pixel_decoder": head.pixel_decoder, "predictor": head.predictor, "dense": dense.to(place)}
-    for module in learned.values():
+    for module in (head.pixel_decoder, head.predictor, dense.to(place)):
         module.train().requires_grad_(True)
-    stage = Stage(folder / "segmenter.pt", learned, minutes, RATE)
+    stage = Stage(folder / "segmenter.pt", {"backbone": model.backbone, "sem_seg_head": head, "dense": dense}, minutes, RATE)
     feed = StillFeed(photographs, seed + stage.steps, workers)
     names, count = REAL_CLASSES, model.config.queries
 

@@ -90,10 +90,14 @@ def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     assignment = torch.where(shown, held[:, None], torch.full_like(held, -1)[:, None])
     wide = lambda x: x[None].expand(layers, *x.shape).flatten(0, 2)
     labels = batch.labels[:, None].expand(-1, frames, -1)
-    says = losses.class_loss(step.logits.flatten(0, 2), wide(assignment), wide(labels),
-                             None if excused is None else wide(excused))
     index = held.clamp(min=0)[None, :, None, :, None].expand(layers, -1, frames, -1, step.mask_embeds.shape[-1])
     chosen = step.mask_embeds.gather(3, index) @ batch.features                               # [L,B,T,N,P]
+    quality = None
+    if model.config.scores_quality:
+        points = batch.weight[:, None, None] if batch.ignore is None else (batch.weight[:, None] * batch.known)[:, :, None]
+        quality = losses.mask_quality(chosen[-1].detach(), batch.masks, points)
+    says = losses.class_loss(step.logits.flatten(0, 2), wide(assignment), wide(labels),
+                             None if excused is None else wide(excused), None if quality is None else wide(quality))
     weight = None if batch.ignore is None else batch.known[shown.nonzero(as_tuple=True)[:2]].repeat(layers, 1)
     cross_entropy, dice = losses.mask_losses(chosen[:, shown].flatten(0, 1), batch.masks[shown].repeat(layers, 1), weight)
     with torch.no_grad():
