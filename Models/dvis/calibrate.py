@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 from .interpreter import Interpreter
 from .quantise import Plan, best_range, half, int8
 from .tracker import match
+from .video import count_frames, decode, prepare
 
 GRAPHS = ("segmenter", "tracker", "frame_forward", "refiner")
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -117,23 +117,6 @@ def fixed_size(segmenter: onnx.ModelProto) -> tuple[int, int] | None:
     return (sides[2].dim_value, sides[3].dim_value) if sides[2].dim_value and sides[3].dim_value else None
 
 
-def prepare(picture: np.ndarray, rule: dict, fixed: tuple[int, int] | None = None) -> Tensor:
-    """A picture [H,W,3], RGB bytes, as the service feeds it to the segmenter: resized, normalised, padded [1,3,h,w]."""
-    height, width = picture.shape[:2]
-    scale = min(rule["shorter_side"] / min(height, width), rule["largest_side"] / max(height, width))
-    size = [int(side * scale + 0.5) for side in (height, width)]
-    if fixed:
-        size = [min(side, limit) for side, limit in zip(size, fixed)]
-    resized = np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.BILINEAR), np.float32)
-    if rule["channel_order"] == "bgr":
-        resized = resized[..., ::-1]
-    normal = (resized - np.float32(rule["mean"])) / np.float32(rule["std"])
-    padded = fixed or [-(-side // rule["divisor"]) * rule["divisor"] for side in size]
-    image = np.zeros((1, 3, *padded), np.float32)
-    image[0, :, :size[0], :size[1]] = normal.transpose(2, 0, 1)
-    return torch.from_numpy(image)
-
-
 def scenes(count: int) -> list[np.ndarray]:
     """Rendered pictures in turns of four tiers' videos, from the seeds that training draws from."""
     from .sample import HEIGHT, WIDTH
@@ -151,22 +134,7 @@ def read(paths: list[Path], count: int) -> list[np.ndarray]:
     wanted = [still[index] for index in np.linspace(0, len(still) - 1, min(len(still), max(1, share))).astype(int)] if still else []
     pictures = [np.asarray(Image.open(file).convert("RGB")) for file in wanted]
     for video in videos:
-        pictures += _decode(video, max(1, share))
+        pictures += decode(video, max(1, count_frames(video) // max(1, share)), max(1, share))
     if not pictures:
         raise ValueError(f"no picture and no video in {', '.join(map(str, paths))}")
     return pictures
-
-
-def _decode(video: Path, count: int) -> list[np.ndarray]:
-    probe = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v:0", "-count_packets", "-show_entries", "stream=width,height,nb_read_packets", "-of", "csv=p=0", str(video)],
-                           capture_output=True, text=True)
-    if probe.returncode != 0 or not probe.stdout.strip():
-        raise ValueError(f"'{video}' cannot be read as a video: {probe.stderr.strip() or 'no video stream'}")
-    width, height, packets = map(int, probe.stdout.strip().split(",")[:3])
-    step = max(1, packets // count)
-    raw = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", str(video), "-vf", f"select=not(mod(n\\,{step}))", "-vsync", "0", "-frames:v", str(count), "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"],
-                         capture_output=True)
-    if raw.returncode != 0:
-        raise ValueError(f"'{video}' cannot be decoded: {raw.stderr.decode().strip()}")
-    frames = np.frombuffer(raw.stdout, np.uint8)
-    return list(frames[:len(frames) // (width * height * 3) * (width * height * 3)].reshape(-1, height, width, 3))

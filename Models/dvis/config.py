@@ -38,7 +38,7 @@ class Config:
     backbone_window: int = 0               # cells a side, of windowed attention only
     pixel_layers: int = 0                  # of deformable attention only
     pixel_feedforward: int = 0             # of deformable attention only
-    place_channels: tuple[int, int] = (0, 0)   # constant mask channels: sine and cosine pairs along x and y
+    place_channels: tuple[int, int] = (0, 0)   # constant mask channels: cosines of x and of y
     scores_quality: bool = False           # scores are trained as the expected IoU of the mask; not in DVIS
     remembers: bool = False                # a slot without an object keeps its reference; not in DVIS
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
@@ -60,7 +60,7 @@ SIZES = {
     "street": Config("street", classes=len(REAL_CLASSES), queries=40, hidden=128, mask_channels=72, heads=4,
                      feedforward=512, decoder_layers=3, tracker_layers=3, refiner_layers=3,
                      backbone="csp", backbone_widths=(64, 128, 256, 512), backbone_blocks=(1, 2, 2, 3),
-                     pixel_decoder="detector", place_channels=(8, 4), shorter_side=288, largest_side=512,
+                     pixel_decoder="detector", place_channels=(16, 8), shorter_side=288, largest_side=512,
                      scores_quality=True, remembers=True),
     "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048), backbone_blocks=(3, 4, 6, 3),
                   shorter_side=360, **_OFFICIAL),

@@ -33,7 +33,8 @@ COCO_OF_CLASS = {"person": (0,), "bicycle": (1,), "motorcycle": (3,), "car": (2,
                  "vehicle": (4, 6, 8), "animal": tuple(range(14, 24))}
 BINS = 11                          # of each distance; the expectation over the bins is the distance in strides
 CANDIDATES = 200                   # cells that compete before suppression
-OVERLAP = 0.6                      # IoU of boxes of one group from which the weaker one is dropped
+OVERLAP = 0.6                      # IoU of boxes of one group from which the weaker one is suppressed
+SUPPRESSED = 10.0                  # what that takes off its logits, where it is needed to fill the count
 
 
 class ConvLeaky(nn.Module):
@@ -125,7 +126,7 @@ class Detector(nn.Module):
 
     def propose(self, levels: list[Tensor], count: int, classes: tuple[str, ...]) -> Proposals:
         """The `count` best boxes after suppression among boxes of one coarse class (as YOLACT's fast NMS: a box goes when any
-        more confident one of its group overlaps it)."""
+        more confident one of its group overlaps it). Suppressed boxes come last and say so in their scores."""
         features, answers = self.head(levels)
         scores = class_logits(answers[..., :COCO_CLASSES], classes)
         best, cells = scores.amax(-1).topk(CANDIDATES, 1)
@@ -139,11 +140,12 @@ class Detector(nn.Module):
         order = torch.arange(CANDIDATES, device=scores.device)
         stronger = (order[:, None] > order[None]).float()
         covered = (overlap(corners) * same * stronger).amax(-1) > OVERLAP
-        kept = (best - 100.0 * covered.float()).topk(count, 1)[1]
+        penalty = SUPPRESSED * covered.float()
+        kept = (best - 10 * penalty).topk(count, 1)[1]
         height, width = levels[0].shape[2] * STRIDES[0], levels[0].shape[3] * STRIDES[0]
         x0, y0, x1, y1 = pick(corners, kept).unbind(-1)
         boxes = torch.stack(((x0 + x1) / (2 * width), (y0 + y1) / (2 * height), (x1 - x0) / width, (y1 - y0) / height), -1)
-        return Proposals(boxes, pick(scores, kept), pick(pick(features, cells), kept))
+        return Proposals(boxes, pick(scores - penalty[..., None], kept), pick(pick(features, cells), kept))
 
 
 def enlarge(x: Tensor) -> Tensor:

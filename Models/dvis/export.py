@@ -8,15 +8,17 @@ import io
 import json
 import warnings
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import weights
+from .layers import ConvNorm
 from .manifest import About, manifest, own_model
 from .model import Dvis
-from .protobuf import declare_outputs
-from .segmenter import coarser, shrink
+from .protobuf import declare_outputs, store_half
 from .stepwise import Attention, Heads, Layer
 
 OPSET = 16
@@ -109,12 +111,32 @@ def graphs(model: Dvis) -> dict[str, tuple]:
 
 
 def export(model: Dvis, folder: Path, version: str, quality: dict | None = None, max_window: int = 20) -> None:
-    """The model folder of a model trained here."""
-    write_folder(model, folder, own_model(model, version, quality or {}, max_window))
+    """The model folder of a model trained here: also its weights, from which training can go on. Graphs hold float16 values,
+    which halves the files; they are computed in float32."""
+    write_folder(rounded(model), folder, own_model(model, version, quality or {}, max_window), store_half)
+    weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
 
 
-def write_folder(model: Dvis, folder: Path, about: About) -> None:
-    """Writes the graphs, manifest.json and reference.{json,bin}."""
+@torch.no_grad()
+def rounded(model: Dvis) -> Dvis:
+    """A copy that computes nearly the same: batch norms folded into their convolutions, then every value a float16."""
+    model = copy.deepcopy(model).cpu().float().eval()
+    for layer in model.modules():
+        if isinstance(layer, ConvNorm):
+            norm = layer.norm
+            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+            layer.weight.mul_(scale[:, None, None, None])
+            norm.bias.sub_(norm.running_mean * scale)
+            norm.weight.fill_(1)
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1 - norm.eps)
+    for value in model.parameters():
+        value.copy_(value.half())
+    return model
+
+
+def write_folder(model: Dvis, folder: Path, about: About, finish: Callable[[Path], None] = lambda path: None) -> None:
+    """Writes the graphs, manifest.json and reference.{json,bin}; `finish` may change each graph's file."""
     folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
     files, entries, raw = {}, [], io.BytesIO()
@@ -127,6 +149,7 @@ def write_folder(model: Dvis, folder: Path, about: About) -> None:
             answers = (answers,) if isinstance(answers, Tensor) else tuple(answers)
             if number == 1:
                 write_graph(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)), axes)
+                finish(path)
                 files[name] = {"fp32": {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
             for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
                 for tensor, value in zip(names, tensors):
@@ -161,8 +184,9 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
 
     layer, few = torch.tensor([model.config.refiner_layers - 1.0]), (3, model.config.hidden)
     step = (normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))
+    first, second = ((128, 160), (160, 128)) if model.config.pixel_decoder == "detector" else ((32, 64), (96, 32))   # a detector needs cells
     return {
-        "segmenter": [(pictures(2, 3, 32, 64),), (pictures(1, 3, 96, 32),)],
+        "segmenter": [(pictures(2, 3, *first),), (pictures(1, 3, *second),)],
         "tracker": [step],
         "matcher": [step],
         "frame_forward": [(normal(2, *queries),)],
@@ -178,6 +202,4 @@ def mask_margin(model: Dvis, image: Tensor) -> float:
 
     There a step lies: a logit on its other side opens or closes a cell, and the answer jumps. Two right runtimes agree closely only away from it."""
     with torch.no_grad():
-        levels, mask_features, _ = model.sem_seg_head.pixel_decoder(model.backbone(image))
-        answers = model.sem_seg_head.predictor(levels, mask_features)[:-1]
-        return min(shrink(answer.masks, coarser(layer)).abs().min().item() for layer, answer in enumerate(answers))
+        return min(masks.abs().min().item() for masks in model.sem_seg_head.thresholded(model.backbone(image)))

@@ -1,4 +1,5 @@
-"""Just enough protocol buffers to declare the dimensions of an ONNX graph's outputs, which PyTorch's exporter loses sight of."""
+"""Just enough protocol buffers for two changes of ONNX files: dimensions of outputs, which PyTorch's exporter loses sight of, and
+weights stored as float16."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,8 +7,10 @@ from typing import Iterator
 
 import numpy as np
 
-GRAPH, INITIALIZER, OUTPUT = 7, 5, 12   # ModelProto.graph, GraphProto.initializer, GraphProto.output
-FLOAT = 1                    # TensorProto.FLOAT
+GRAPH, NODE, INITIALIZER, OUTPUT = 7, 1, 5, 12   # ModelProto.graph, GraphProto.node, initializer and output
+DIMS, DATA_TYPE, NAME, RAW = 1, 2, 8, 9          # of TensorProto
+FLOAT, HALF = 1, 10                              # TensorProto.FLOAT, FLOAT16
+STORED_HALF = 256                                # values from which a tensor is worth a node more
 
 
 def declare_outputs(path: Path, outputs: dict[str, list[int | str]]) -> None:
@@ -70,14 +73,38 @@ def read_varint(data: bytes, place: int) -> tuple[int, int]:
             return value, place
 
 
-def initializers(path: Path) -> list[np.ndarray]:
-    """The constant float tensors of a model file's graph, in order."""
-    graph = next(value for number, _, value in fields(path.read_bytes()) if number == GRAPH)
-    found = []
-    for number, _, value in fields(graph):
-        if number == INITIALIZER:
-            parts = list(fields(value))
-            if next((part for number, _, part in parts if number == 2), 0) == FLOAT:
-                raw = next(part for number, _, part in parts if number == 9)
-                found.append(np.frombuffer(raw, "<f4").reshape([part for number, _, part in parts if number == 1]))
-    return found
+def store_half(path: Path) -> None:
+    """Rewrites a model file so that the constant float tensors that float16 holds exactly are stored so, each with a Cast to
+    float32 behind it, which runtimes compute once when they load the file. What the graph computes stays the same."""
+    model = b""
+    for number, kind, value in fields(path.read_bytes()):
+        if number == GRAPH:
+            casts, rest = b"", b""
+            for field in fields(value):
+                half = _half(field[2]) if field[0] == INITIALIZER else None
+                if half is not None:
+                    casts += encode(NODE, 2, half[1])
+                    field = (INITIALIZER, 2, half[0])
+                rest += encode(*field)
+            value = casts + rest
+        model += encode(number, kind, value)
+    path.write_bytes(model)
+
+
+def _half(tensor: bytes) -> tuple[bytes, bytes] | None:
+    """A TensorProto as float16 and the NodeProto that casts it back; None where that would lose or not save anything."""
+    parts = list(fields(tensor))
+    one = {number: value for number, _, value in parts}
+    if one.get(DATA_TYPE) != FLOAT or RAW not in one or len(one[RAW]) < 4 * STORED_HALF:
+        return None
+    values = np.frombuffer(one[RAW], "<f4")
+    with np.errstate(over="ignore"):
+        short = values.astype("<f2")
+    if not np.array_equal(short.astype("<f4"), values):
+        return None
+    name = one[NAME]
+    changed = {DATA_TYPE: HALF, NAME: name + b".half", RAW: short.tobytes()}
+    stored = b"".join(encode(number, kind, changed.get(number, value)) for number, kind, value in parts)
+    to = encode(1, 2, b"to") + encode(3, 0, FLOAT) + encode(20, 0, 2)        # AttributeProto: name, i, type INT
+    node = encode(1, 2, name + b".half") + encode(2, 2, name) + encode(3, 2, name + b".cast") + encode(4, 2, b"Cast")
+    return stored, node + encode(5, 2, to)

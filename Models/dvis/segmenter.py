@@ -191,3 +191,9 @@ class SemSegHead(nn.Module):
         levels, mask_features, _ = self.pixel_decoder(maps)
         embeds, logits = self.predictor.embed(levels, mask_features)
         return embeds, mask_features, logits
+
+    def thresholded(self, maps: list[Tensor]) -> list[Tensor]:
+        """The mask logits [B,Q,h,w] of which masked attention takes the sign, by layer."""
+        levels, mask_features, _ = self.pixel_decoder(maps)
+        answers = self.predictor(levels, mask_features)[:-1]
+        return [shrink(answer.masks, coarser(layer)) for layer, answer in enumerate(answers)]

@@ -1,7 +1,7 @@
 """A Mask2Former head whose queries are the boxes of a pretrained detector (query selection, as in Mask DINO 3.2).
 
-The embeddings know where they are: mask features carry constant sine and cosine channels of the place, so that a mask
-embedding can keep its mask inside its box without knowing anything else of the image.
+The embeddings know where they are: mask features carry constant cosine channels of the place, so that a mask embedding
+can keep its mask inside its box without knowing anything else of the image.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from .config import REAL_CLASSES, Config
 from .detector import NECK, Detector, Proposals, enlarge
 from .layers import ConvNorm, CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer, sine_position
-from .segmenter import Segments, attention_mask, coarser
+from .segmenter import Segments, attention_mask, coarser, shrink
 
 FINE = 64            # channels at strides 8 and 4 below the mask features
 SCORE_LIMIT = 8.0    # logits of the detector are limited to this size before they enter a query
@@ -31,28 +31,47 @@ class DetectorPixelDecoder(nn.Module):
         self.layer_2 = ConvNorm(NECK, FINE, 3)
         self.adapter_1 = ConvNorm(config.backbone_widths[0], FINE, 1)
         self.layer_1 = ConvNorm(FINE, FINE, 3)
-        self.mask_features = nn.Conv2d(FINE, config.mask_channels - 2 * sum(config.place_channels), 1)
+        self.layer_0 = ConvNorm(FINE, FINE, 3)      # a residual that begins as nothing
+        nn.init.zeros_(self.layer_0.norm.weight)
+        self.mask_features = nn.Conv2d(FINE, config.mask_channels - sum(config.place_channels), 1)
 
     def forward(self, fine: Tensor, neck: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
         """`fine` at stride 4, `neck` at strides 8, 16, 32 -> maps, mask features, the map below the mask features."""
         levels = [F.relu(project(x)) for project, x in zip(self.input_proj, reversed(neck))]
         x = F.relu(self.adapter_1(fine) + enlarge(F.relu(self.layer_2(neck[0]))))
         x = F.relu(self.layer_1(x))
+        x = F.relu(x + self.layer_0(x))
         features = self.mask_features(x)
         return levels, torch.cat((features, place(features, self.place_channels)), 1), x
 
 
-def place(features: Tensor, pairs: tuple[int, int]) -> Tensor:
-    """sin(pi f u), cos(pi f u) for f = 1 .. pairs[0], u = 0 .. 1 across the width, then the same along the height."""
+def place(features: Tensor, counts: tuple[int, int]) -> Tensor:
+    """cos(pi f u) for f = 1 .. counts[0], u = 0 .. 1 across the width, then the same along the height: a basis of functions of
+    the place."""
     ones = torch.ones_like(features[:, :1])
     parts = []
-    for axis, count in ((3, pairs[0]), (2, pairs[1])):
+    for axis, count in ((3, counts[0]), (2, counts[1])):
         steps = ones.cumsum(axis)
         total = steps[:, :, :, -1:] if axis == 3 else steps[:, :, -1:]
         angle = (steps - 0.5) / total * math.pi
-        angles = torch.cat([angle * (frequency + 1) for frequency in range(count)], 1)
-        parts += [angles.sin(), angles.cos()]
+        parts.append(torch.cat([(angle * frequency).cos() for frequency in range(1, count + 1)], 1))
     return torch.cat(parts, 1)
+
+
+def box_waves(boxes: Tensor, counts: tuple[int, int]) -> Tensor:
+    """Weights of the `place` channels that draw boxes [B,Q,4]: across and along them a bump of height 1, [B,Q,sum(counts)].
+
+    Cosine series of the box's indicator, smoothed by Fejer's factors, divided by its value at the centre."""
+    parts = []
+    for axis, count in enumerate(counts):
+        centre, half = boxes[..., axis, None], boxes[..., axis + 2, None].clamp(min=0.5 / count) / 2
+        frequency = torch.arange(1, count + 1, device=boxes.device, dtype=boxes.dtype)
+        # sin(pi f (c + h)) - sin(pi f (c - h)) = 2 cos(pi f c) sin(pi f h)
+        weight = 4 * (1 - frequency / (count + 1)) / (math.pi * frequency) * (math.pi * frequency * half).sin()
+        waves = weight * (math.pi * frequency * centre).cos()
+        peak = 2 * half + (waves * (math.pi * frequency * centre).cos()).sum(-1, keepdim=True)
+        parts.append(waves / peak.clamp(min=0.05))
+    return torch.cat(parts, -1)
 
 
 def box_position(boxes: Tensor, channels: int) -> Tensor:
@@ -86,7 +105,8 @@ class SelectedDecoder(nn.Module):
         self.where = nn.Linear(c + c // 2, c)                       # where it is, as content
         self.position = nn.Linear(c + c // 2, c)                    # where it is, as position of queries
         self.content_norm = nn.LayerNorm(c)
-        self.recall = nn.Linear(config.classes + c + c // 2, c)     # both once more, past the layers
+        self.place_channels = config.place_channels
+        self.recall = nn.Linear(config.classes + c + c // 2 + sum(config.place_channels), c)   # past the layers
         with torch.no_grad():
             self.recall.weight.zero_()
             self.recall.bias.zero_()
@@ -123,7 +143,8 @@ class SelectedDecoder(nn.Module):
     def _recall(self, proposals: Proposals) -> Tensor:
         """The detector's opinion and the box, added before the heads [B,Q,C]: what the layers change, they add to it."""
         where = box_position(proposals.boxes, self.class_embed.in_features)
-        return self.recall(torch.cat((proposals.scores.clamp(-SCORE_LIMIT, SCORE_LIMIT), where), -1))
+        drawn = box_waves(proposals.boxes, self.place_channels)
+        return self.recall(torch.cat((proposals.scores.clamp(-SCORE_LIMIT, SCORE_LIMIT), where, drawn), -1))
 
     def _layers(self, levels, mask_features, boxes, queries, recalled, blocked):
         """Raw queries after each layer."""
@@ -176,8 +197,16 @@ class SelectionHead(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Backbone maps -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1]."""
-        neck = self.detector.neck(maps)
-        proposals = self.detector.propose(neck, self.queries, REAL_CLASSES)
-        levels, mask_features, _ = self.pixel_decoder(maps[0], neck)
+        levels, mask_features, proposals = self._see(maps)
         embeds, logits = self.predictor.embed(levels, mask_features, proposals)
         return embeds, mask_features, logits
+
+    def thresholded(self, maps: list[Tensor]) -> list[Tensor]:
+        """The mask logits [B,Q,h,w] of which masked attention takes the sign, by layer (the first looks into boxes)."""
+        answers = self.predictor(*self._see(maps))[1:-1]
+        return [shrink(answer.masks, coarser(layer)) for layer, answer in enumerate(answers, 1)]
+
+    def _see(self, maps: list[Tensor]) -> tuple[list[Tensor], Tensor, Proposals]:
+        neck = self.detector.neck(maps)
+        levels, mask_features, _ = self.pixel_decoder(maps[0], neck)
+        return levels, mask_features, self.detector.propose(neck, self.queries, REAL_CLASSES)
