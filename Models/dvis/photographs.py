@@ -39,7 +39,8 @@ def load(photograph: Photograph, root: Path) -> Image.Image:
     return Image.open(path)
 
 
-def cut(image: Image.Image, outline: list[list[float]] | None, height: int, rim: float) -> np.ndarray:
+def cut(image: Image.Image, outline: list[list[float]] | None, height: int,
+        rim: float) -> np.ndarray:
     """An object at a height in pixels: float32 RGBA [h,w,4], colours multiplied by alpha 0..1.
 
     The outline holds points in the photograph's pixels; without one the photograph's own alpha
@@ -51,10 +52,11 @@ def cut(image: Image.Image, outline: list[list[float]] | None, height: int, rim:
         image.putalpha(_inside(outline, image.size))
     image = image.crop(image.getchannel("A").getbbox())
     width = max(1, round(image.width * height / image.height))
-    values = np.asarray(image.resize((width, height), Image.LANCZOS, reducing_gap=3.0), np.float32)
+    small = image.resize((width, height), Image.LANCZOS, reducing_gap=3.0)
+    values = np.asarray(small, np.float32)
     alpha = Image.fromarray(values[..., 3].astype(np.uint8))
     if rim > 0:
-        # Darker than the blurred outline by half: the rim lies inside the object.
+        # Half covered on the outline becomes 0: the rim lies inside, free of the old background.
         soft = np.asarray(_padded(alpha, 3).filter(ImageFilter.GaussianBlur(rim)), np.float32)
         soft = np.clip(2 * soft[3:-3, 3:-3] - 255, 0, 255)
     else:

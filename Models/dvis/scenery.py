@@ -1,4 +1,4 @@
-"""The still parts of a street: hills and a road behind the objects, a brick wall in front of them."""
+"""The still parts of a street: hills and a road behind the objects, a brick wall before them."""
 from __future__ import annotations
 
 import numpy as np
@@ -7,16 +7,18 @@ from PIL import Image, ImageFilter
 FINER = 4     # samples per pixel of the road, along either axis
 
 
-def backdrop(spec: dict, photographs: dict[str, Image.Image], size: tuple[int, int], scale: float):
+def backdrop(spec: dict, photographs: dict[str, Image.Image], size: tuple[int, int],
+             scale: float) -> np.ndarray:
     """Hills and road, float32 RGB [h,w,3]; `size` is height and width, `scale` pixels per unit."""
     hills = photographs[spec["hills"]].convert("RGB").resize(size[::-1], Image.LANCZOS)
-    image = np.asarray(hills.filter(ImageFilter.GaussianBlur(spec["blur"] * scale)), np.float32).copy()
+    hills = hills.filter(ImageFilter.GaussianBlur(spec["blur"] * scale))
+    image = np.asarray(hills, np.float32).copy()
     _pave(image, spec["road"], photographs[spec["road"]["texture"]].convert("L"), scale)
     return image
 
 
 def _pave(image: np.ndarray, road: dict, texture: Image.Image, scale: float) -> None:
-    """Draws a road from edge to edge, seen in perspective: its rows lie 1 / (row - horizon) away."""
+    """Draws a road from edge to edge in perspective: its rows lie 1 / (row - horizon) away."""
     top, bottom, horizon = (road[key] for key in ("top", "bottom", "horizon"))
     first, last = int(top * scale), min(image.shape[0], int(bottom * scale) + 1)
     rows = (np.arange((last - first) * FINER) + 0.5) / FINER / scale + first / scale
@@ -24,35 +26,39 @@ def _pave(image: np.ndarray, road: dict, texture: Image.Image, scale: float) -> 
     away = (bottom - horizon) / (rows - horizon)
     stones = np.asarray(texture, np.float32) / 255
     u = np.abs(columns[None, :] - columns.mean()) * away[:, None] * road["grain"]
-    v = away[:, None] * road["depth"] + 0 * u
-    size = stones.shape
-    light = stones[_mirrored(v, size[0]), _mirrored(u, size[1])]
-    colour = np.asarray(road["colour"], np.float32) * (1 + road["contrast"] * (light - 0.5))[..., None]
+    v = away[:, None] * road["depth"]
+    light = stones[_mirrored(v, stones.shape[0]), _mirrored(u, stones.shape[1])]
+    tone = 1 + road["contrast"] * (light - 0.5)
+    colour = np.asarray(road["colour"], np.float32) * tone[..., None]
     for line in road["lines"]:
         painted = np.abs(rows - line["row"]) < line["width"] / 2
         along = (columns[None, :] - columns.mean()) * away[:, None] % line.get("period", 1)
         colour[painted[:, None] & (along < line.get("dash", 1))] = line["colour"]
-    cover = np.broadcast_to(((rows >= top) & (rows < bottom))[:, None, None], colour.shape[:2] + (1,))
+    paved = (rows >= top) & (rows < bottom)
+    cover = np.broadcast_to(paved[:, None, None], colour.shape[:2] + (1,))
     colour, cover = _reduced(colour * cover), _reduced(cover.astype(np.float32))
     image[first:last] = image[first:last] * (1 - cover) + colour
 
 
 def wall(spec: dict, photographs: dict[str, Image.Image], size: tuple[int, int], scale: float,
          margin: tuple[float, float]) -> np.ndarray:
-    """Wall and pillar, float32 RGBA [h,w,4], colours multiplied by alpha; margin (down, right) in units."""
-    down, right = (int(round(value * scale)) for value in margin)
+    """Wall and pillar, float32 RGBA [h,w,4], colours multiplied by alpha.
+
+    The margin (down, right) lies between the image's corner and the origin of the boxes, in units.
+    """
+    down, right = (round(value * scale) for value in margin)
     bricks = _bricks(spec["bricks"], photographs[spec["bricks"]["texture"]].convert("L"), scale)
     concrete = np.asarray(photographs[spec["concrete"]["texture"]].convert("L"), np.float32) / 255
     image = np.zeros((*size, 4), np.float32)
     for part in spec["parts"]:
-        box = [int(round(value * scale)) for value in part["box"]]
+        box = [round(value * scale) for value in part["box"]]
         left, top = max(0, box[0] + right), box[1] + down
         stop, floor = min(size[1], box[2] + right), min(size[0], box[3] + down)
         rows, columns = np.arange(floor - top), np.arange(stop - left)
         if part["of"] == "bricks":
-            stones = bricks[_mirrored(rows, bricks.shape[0])[:, None], _mirrored(columns, bricks.shape[1])]
+            stones = _tiled(bricks, rows, columns)
         else:
-            fine = concrete[_mirrored(rows / scale * 2, 512)[:, None], _mirrored(columns / scale * 2, 512)]
+            fine = _tiled(concrete, rows / scale * 2, columns / scale * 2)
             stones = np.asarray(spec["concrete"]["colour"]) * (0.85 + 0.3 * fine)[..., None]
         stones = stones * np.linspace(*part["shade"], len(columns))[None, :, None]
         if "shadow" in part:
@@ -64,8 +70,8 @@ def wall(spec: dict, photographs: dict[str, Image.Image], size: tuple[int, int],
 
 
 def _bricks(spec: dict, texture: Image.Image, scale: float) -> np.ndarray:
-    """The bricks inside a quadrilateral of the photograph as upright courses, float32 RGB [h,w,3]."""
-    height, width = (max(1, int(round(value * scale))) for value in spec["size"])
+    """The bricks inside the photograph's quadrilateral in level courses, float32 RGB [h,w,3]."""
+    height, width = (max(1, round(value * scale)) for value in spec["size"])
     corners = [value for point in spec["quad"] for value in point]
     flat = texture.transform((width * FINER, height * FINER), Image.QUAD, corners, Image.BICUBIC)
     light = _reduced(np.asarray(flat, np.float32)[..., None] / 255)
@@ -76,6 +82,12 @@ def _bricks(spec: dict, texture: Image.Image, scale: float) -> np.ndarray:
     rows, columns = np.mgrid[:height, :width] / scale
     tone = 1 + 0.10 * np.sin(rows // spec["course"] * 2.4 + columns // (3.3 * spec["course"]) * 1.7)
     return dark * grain * tone[..., None] * (1 - share) + bright * share
+
+
+def _tiled(texture: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The texture at every pair of a row and a column, repeated back and forth."""
+    down, right = _mirrored(rows, texture.shape[0]), _mirrored(columns, texture.shape[1])
+    return texture[down[:, None], right]
 
 
 def _reduced(fine: np.ndarray) -> np.ndarray:
