@@ -172,7 +172,7 @@ def _write_scene(tier: str, seed: int, frames: int, video: Path) -> None:
 
 
 def _write_street(video: Path, root: Path) -> None:
-    from .photographs import PhotographError
+    from .outlined import PhotographError
     from .sample import write
     from .street import Street
     try:

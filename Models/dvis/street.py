@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
-from . import photographs, scenery
+from . import outlined, scenery
 from .painting import SOLID
-from .photographs import Photograph
+from .outlined import Photograph
 
 DATA = Path(__file__).with_name("street.json")
 MARGIN = (8.0, 32.0)     # of the still parts beyond the frame, down and right, for shake and pan
@@ -56,7 +56,7 @@ class Street:
         """
         data = read()
         origins = data["photographs"]
-        images = {name: photographs.load(origin, root) for name, origin in origins.items()}
+        images = {name: outlined.load(origin, root) for name, origin in origins.items()}
         return Street(data, images, height or data["height"])
 
     def frame(self, t: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +108,7 @@ class Thing:
     def __init__(self, spec: dict, image: Image.Image, scale: float) -> None:
         self._scale, self.parallax = scale, spec["parallax"]
         height = max(8, round(spec["height"] * scale))
-        self._sprite = photographs.cut(image, spec.get("outline"), height, spec["rim"] * scale)
+        self._sprite = outlined.cut(image, spec.get("outline"), height, spec["rim"] * scale)
         if spec.get("mirrored"):
             self._sprite = self._sprite[:, ::-1].copy()
         self._sprite[..., :3] *= np.asarray(spec.get("tint", (1, 1, 1)), np.float32)

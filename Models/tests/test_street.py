@@ -9,7 +9,7 @@ import context
 import numpy as np
 from PIL import Image
 
-from dvis.photographs import PhotographError, cut, load
+from dvis.outlined import PhotographError, cut, load
 from dvis.sample import RATE, run_lengths
 from dvis.street import Street, read
 
