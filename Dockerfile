@@ -38,7 +38,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=onnxruntime /lib/onnxruntime/ /app/
 COPY --from=build /app/ /app/
-COPY deploy/container-health LICENSE /app/
+COPY deploy/container-health LICENSE NOTICE /app/
 COPY Models/default /app/Models/default
 COPY samples /app/samples
 COPY config.yaml /etc/dvis/

@@ -24,8 +24,13 @@ def main() -> None:
     render.add_argument("--frames", type=int, default=250)
     render.add_argument("--out", type=Path, required=True, help="video file; the truth goes beside it as .json")
 
-    sample = commands.add_parser("sample", help="the shipped sample")
+    sample = commands.add_parser("sample", help="the shipped sample of drawn shapes")
     sample.add_argument("--out", type=Path, default=Path("../samples"))
+
+    street = commands.add_parser("street", help="the shipped sample composed of photographs")
+    street.add_argument("--out", type=Path, default=Path("../samples"))
+    street.add_argument("--root", type=Path, default=Path("/"),
+                        help="folder into which the photographs' Debian packages are unpacked")
 
     data = commands.add_parser("dataset", help="unseen videos as a data set in the form of YouTube-VIS, every object rated by its occlusion")
     data.add_argument("--tiers", default="light,everyday,heavy", help="in turn")
@@ -69,7 +74,7 @@ def main() -> None:
     _quantise_options(commands.add_parser("quantise", help="fp16 and int8 files beside the fp32 ones of a model folder"))
 
     arguments = parser.parse_args()
-    if arguments.command in ("render", "sample", "dataset", "davis"):
+    if arguments.command in ("render", "sample", "street", "dataset", "davis"):
         return _render(arguments)
 
     import torch
@@ -155,11 +160,10 @@ def _import(arguments) -> None:
 
 
 def _render(arguments) -> None:
-    from .sample import write
-    from .scenes import make_scene
     if arguments.command == "sample":
-        video = arguments.out / "everyday.mp4"
-        write(make_scene(SAMPLE_TIER, SAMPLE_SEED), SAMPLE_FRAMES, video, video.with_suffix(".json"))
+        _write_scene(SAMPLE_TIER, SAMPLE_SEED, SAMPLE_FRAMES, arguments.out / "everyday.mp4")
+    elif arguments.command == "street":
+        _write_street(arguments.out / "street.mp4", arguments.root)
     elif arguments.command == "davis":
         from .davis import write as write_davis
         print(*write_davis(arguments.data, arguments.out), sep="\n")
@@ -168,7 +172,28 @@ def _render(arguments) -> None:
         objects = write_dataset(arguments.out, arguments.tiers.split(","), arguments.videos, arguments.frames, arguments.first_seed)
         print("objects by occlusion:", ", ".join(f"{count} {name}" for name, count in objects.items()))
     else:
-        write(make_scene(arguments.tier, arguments.seed), arguments.frames, arguments.out, arguments.out.with_suffix(".json"))
+        _write_scene(arguments.tier, arguments.seed, arguments.frames, arguments.out)
+
+
+def _write_scene(tier: str, seed: int, frames: int, video: Path) -> None:
+    from .config import CLASSES
+    from .sample import HEIGHT, WIDTH, write
+    from .scenes import make_scene
+    scene = make_scene(tier, seed)
+    drawn = (scene.frame(t, HEIGHT, WIDTH) for t in range(frames))
+    write(drawn, scene.labels, CLASSES, video, video.with_suffix(".json"))
+
+
+def _write_street(video: Path, root: Path) -> None:
+    from .outlined import PhotographError
+    from .sample import write
+    from .street import Street
+    try:
+        street = Street.load(root=root)
+    except PhotographError as error:
+        raise SystemExit(f"dvis street: {error}") from None
+    composed = (street.frame(t) for t in range(street.frames))
+    write(composed, street.labels, street.classes, video, video.with_suffix(".json"))
 
 
 def _quantise_options(command: argparse.ArgumentParser) -> None:

@@ -1,40 +1,56 @@
-"""Writes a scene as an H.264 video with its ground truth in the style of YouTube-VIS."""
+"""Writes frames as an H.264 video with their ground truth in the style of YouTube-VIS."""
 from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .config import SHAPES_MODEL_CLASSES
-from .scenes import Scene
-
 HEIGHT, WIDTH, RATE = 320, 512, 25
 
 
-def write(scene: Scene, frames: int, video: Path, truth: Path) -> None:
-    """Encodes the first frames of a scene with ffmpeg and describes its objects in a JSON file beside it."""
+def write(frames: Iterable[tuple[np.ndarray, np.ndarray]], labels: Sequence[int],
+          classes: Sequence[str], video: Path, truth: Path) -> None:
+    """Encodes frames with ffmpeg and describes their objects in a JSON file beside the video.
+
+    A frame is an image, uint8 RGB [h,w,3], and ids, uint8 [h,w]: number of the object from 1, or 0.
+    Object n has the class `classes[labels[n - 1]]`. Raises RuntimeError where ffmpeg fails.
+    """
     video.parent.mkdir(parents=True, exist_ok=True)
-    encoder = subprocess.Popen(
-        ["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(RATE), "-i", "pipe:0",
-         "-c:v", "libx264", "-preset", "medium", "-crf", "21", "-pix_fmt", "yuv420p", "-g", "50", "-threads", "1", "-movflags", "+faststart", str(video)],
-        stdin=subprocess.PIPE)
-    tracks: list[list[np.ndarray | None]] = [[] for _ in scene.things]
-    for t in range(frames):
-        picture, ids = scene.frame(t, HEIGHT, WIDTH)
-        encoder.stdin.write(picture.tobytes())
+    encoder, length = None, 0
+    tracks: list[list[np.ndarray | None]] = [[] for _ in labels]
+    for length, (image, ids) in enumerate(frames, 1):
+        encoder = encoder or _encoder(video, *ids.shape)
+        encoder.stdin.write(image.tobytes())
         for number, track in enumerate(tracks, 1):
             mask = ids == number
             track.append(mask if mask.any() else None)
+    height, width = ids.shape
     encoder.stdin.close()
     if encoder.wait() != 0:
         raise RuntimeError(f"ffmpeg could not write '{video}'")
+    annotations = [annotation(number, 1, int(label), track)
+                   for number, (label, track) in enumerate(zip(labels, tracks), 1)
+                   if any(mask is not None for mask in track)]
     truth.write_text(json.dumps({
-        "videos": [{"id": 1, "width": WIDTH, "height": HEIGHT, "length": frames, "file_name": video.name, "fps": RATE}],
-        "categories": [{"id": index, "name": name} for index, name in enumerate(SHAPES_MODEL_CLASSES)],
-        "annotations": [annotation(number, 1, int(scene.labels[number - 1]), track) for number, track in enumerate(tracks, 1) if any(mask is not None for mask in track)],
+        "videos": [{"id": 1, "width": width, "height": height, "length": length,
+                    "file_name": video.name, "fps": RATE}],
+        "categories": [{"id": index, "name": name} for index, name in enumerate(classes)],
+        "annotations": annotations,
     }, separators=(",", ":")))
+
+
+def _encoder(video: Path, height: int, width: int) -> subprocess.Popen:
+    """One thread, so that the same frames give the same file."""
+    return subprocess.Popen(
+        ["ffmpeg", "-nostdin", "-v", "error", "-y",
+         "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(RATE),
+         "-i", "pipe:0",
+         "-c:v", "libx264", "-preset", "medium", "-crf", "21", "-pix_fmt", "yuv420p", "-g", "50",
+         "-threads", "1", "-movflags", "+faststart", str(video)],
+        stdin=subprocess.PIPE)
 
 
 def annotation(number: int, video: int, label: int, track: list[np.ndarray | None]) -> dict:
