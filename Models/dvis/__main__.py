@@ -176,12 +176,12 @@ def _render(arguments) -> None:
 
 
 def _write_scene(tier: str, seed: int, frames: int, video: Path) -> None:
-    from .config import CLASSES
+    from .config import SHAPES_MODEL_CLASSES
     from .sample import HEIGHT, WIDTH, write
     from .scenes import make_scene
     scene = make_scene(tier, seed)
     drawn = (scene.frame(t, HEIGHT, WIDTH) for t in range(frames))
-    write(drawn, scene.labels, CLASSES, video, video.with_suffix(".json"))
+    write(drawn, scene.labels, SHAPES_MODEL_CLASSES, video, video.with_suffix(".json"))
 
 
 def _write_street(video: Path, root: Path) -> None:
