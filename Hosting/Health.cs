@@ -40,7 +40,7 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
 
     private HealthReport ReadyNow()
     {
-        var cameras = statistics.Cameras.Where(c => config.Options.Cameras.ContainsKey(c.Name)).Select(c => new CameraHealth(c.Name, c.State)).ToArray();
+        var cameras = statistics.Cameras.Where(c => config.Options.Cameras.ContainsKey(c.Name)).Select(CameraNow).ToArray();
         if (state.Over) return new(false, "stopping", "the run is over", cameras);
         if (!state.Ready) return new(false, "starting", "the model is being loaded", cameras);
         // With finals and events safe on disk a broker that is away degrades; in memory they are at risk.
@@ -50,6 +50,12 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
                 : new(false, "not_connected", "no MQTT broker has accepted the connection", cameras);
         var away = cameras.Where(c => c.State is not ("online" or "starting")).Select(c => c.Name).ToArray();
         return away.Length == 0 ? new(true, "ok", null, cameras) : new(true, "degraded", $"not online: {string.Join(", ", away)}", cameras);
+    }
+
+    private CameraHealth CameraNow(CameraStatistics camera)
+    {
+        var warnings = state.Warnings(camera.Name);
+        return new(camera.Name, camera.State) { Warnings = warnings.IsEmpty ? null : [.. warnings.Select(w => w.Detail)] };
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -95,4 +101,8 @@ internal sealed record HealthReport(bool Healthy, string Status, string? Detail,
 }
 
 /// <param name="State">starting, online, degraded, offline, disabled.</param>
-internal sealed record CameraHealth(string Name, string State);
+internal sealed record CameraHealth(string Name, string State)
+{
+    /// <summary>Sentences about a camera that works but is not as it should be; null: none. They do not degrade.</summary>
+    public string[]? Warnings { get; init; }
+}

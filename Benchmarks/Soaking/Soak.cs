@@ -177,10 +177,10 @@ internal sealed class Soak : IAsyncDisposable
             cameras:
 
             """);
-        for (var i = 0; i < 4; i++) text.Append(CultureInfo.InvariantCulture, $"  net{i}: {{ url: \"rtsp://soak:soak@127.0.0.1:{_rtspPort}/cam{i + 1}\" }}\n");
+        for (var i = 0; i < 4; i++) text.Append(CultureInfo.InvariantCulture, $"  net{i}: {{ url: \"rtsp://soak:soak@127.0.0.1:{_rtspPort}/cam{i + 1}\", domain: rendered }}\n");
         for (var i = 4; i < (_fourth ? 8 : 7); i++)
-            text.Append(CultureInfo.InvariantCulture, $"  file{i}: {{ file: {Clip(i)}, loop: true, realtime: true, track: {{ min_score: {(i == 5 && _slow ? 0.4 : 0.3)} }} }}\n");
-        if (_guest) text.Append(CultureInfo.InvariantCulture, $"  guest{_guests}: {{ file: {Clip(7)}, loop: true, realtime: true }}\n");
+            text.Append(CultureInfo.InvariantCulture, $"  file{i}: {{ file: {Clip(i)}, domain: rendered, loop: true, realtime: true, track: {{ min_score: {(i == 5 && _slow ? 0.4 : 0.3)} }} }}\n");
+        if (_guest) text.Append(CultureInfo.InvariantCulture, $"  guest{_guests}: {{ file: {Clip(7)}, domain: rendered, loop: true, realtime: true }}\n");
         var fresh = Path.Combine(_folder, "config.new");
         File.WriteAllText(fresh, text.ToString());
         File.Move(fresh, Path.Combine(_folder, "config.yaml"), overwrite: true);

@@ -60,7 +60,10 @@ def main() -> None:
 
     export = commands.add_parser("export", help="the ONNX graphs, manifest and reference answers")
     export.add_argument("--run", type=Path, default=Path("runs/small"))
-    export.add_argument("--out", type=Path, default=Path("default"))
+    export.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
+    export.add_argument("--name", default=None, help="name in the manifest (default: dvis- and the size)")
+    export.add_argument("--domain", choices=("real", "rendered"), default="rendered",
+                        help="videos it was trained on: the service warns when a rendered model gets a real camera")
     export.add_argument("--version", default="1.0.0")
 
     _import_options(commands.add_parser("import", help="an official DVIS or MinVIS checkpoint becomes a model folder"))
@@ -90,7 +93,7 @@ def main() -> None:
         from .train_refiner import LENGTH
         _load(model, arguments.run)
         quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text()) for path in sorted(arguments.run.glob("quality-*.json"))}
-        run_export(model, arguments.out, arguments.version, quality, LENGTH)
+        run_export(model, arguments.out, arguments.version, quality, LENGTH, arguments.domain, arguments.name)
 
 
 def _import_options(command: argparse.ArgumentParser) -> None:
@@ -159,7 +162,7 @@ def _render(arguments) -> None:
 
 
 def _quantise_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", type=Path, default=Path("default"), help="model folder with its fp32 graphs; its manifest is updated")
+    command.add_argument("--model", type=Path, required=True, help="model folder with its fp32 graphs; its manifest is updated")
     command.add_argument("--precision", default="int8,fp16", help="some of int8,fp16")
     command.add_argument("--frames", type=Path, nargs="+", default=[], help="pictures, folders of pictures or videos to calibrate with (default: rendered scenes)")
     command.add_argument("--count", type=int, default=64, help="pictures to calibrate with, spread evenly over what is given")

@@ -108,9 +108,10 @@ def graphs(model: Dvis) -> dict[str, tuple]:
     return parts
 
 
-def export(model: Dvis, folder: Path, version: str, quality: dict | None = None, max_window: int = 20) -> None:
-    """The model folder of a model trained here."""
-    write_folder(model, folder, own_model(model, version, quality or {}, max_window))
+def export(model: Dvis, folder: Path, version: str, quality: dict | None = None, max_window: int = 20,
+           domain: str = "rendered", name: str | None = None) -> None:
+    """The model folder of a model trained here; `domain` says on which videos ("real", "rendered")."""
+    write_folder(model, folder, own_model(model, version, quality or {}, max_window, domain, name))
 
 
 def write_folder(model: Dvis, folder: Path, about: About) -> None:

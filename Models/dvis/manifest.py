@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from .config import CLASSES
 from .model import Dvis
 
+DOMAINS = ("real", "rendered")
+
 
 @dataclass(frozen=True)
 class ClassLabel:
@@ -30,6 +32,11 @@ class About:
     license: str
     weights_from: str
     quality: dict = field(default_factory=dict)
+    domain: str = "real"  # "rendered" for weights trained on drawn scenes: the service warns about real cameras
+
+    def __post_init__(self):
+        if self.domain not in DOMAINS:
+            raise ValueError(f"domain: found {self.domain!r}, expected one of {', '.join(DOMAINS)}")
 
 
 def colour(index: int) -> str:
@@ -38,19 +45,20 @@ def colour(index: int) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def own_model(model: Dvis, version: str, quality: dict, max_window: int) -> About:
-    """What there is to say about a model trained here."""
+def own_model(model: Dvis, version: str, quality: dict, max_window: int, domain: str,
+              name: str | None = None) -> About:
+    """Description of a model trained here; `name` is "dvis-" and the size where none is given."""
     config = model.config
     labels = tuple(ClassLabel(name, "thing", colour(index)) for index, name in enumerate(CLASSES))
-    return About(f"dvis-{config.name}", version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
-                 "trained from random weights with Models/dvis on procedurally rendered videos; see MODEL_CARD.md", quality)
+    return About(name or f"dvis-{config.name}", version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
+                 "trained from random weights with Models/dvis on procedurally rendered videos; see MODEL_CARD.md", quality, domain)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
     """The manifest as JSON data. A model without a refiner has neither its entry nor its files."""
     config = model.config
     return {
-        "name": about.name, "version": about.version, "task": about.task,
+        "name": about.name, "version": about.version, "task": about.task, "domain": about.domain,
         "classes": [{"id": index, "name": label.name, "kind": label.kind, "color": label.color} for index, label in enumerate(about.classes)],
         "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
         "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side, "divisor": 32,

@@ -12,6 +12,7 @@ import torch
 from dvis.config import CLASSES
 from dvis.evaluation import run
 from dvis.export import GRAPHS, export, mask_margin, reference_inputs
+from dvis.manifest import manifest, own_model
 from dvis.model import build
 
 CONTRACT = {
@@ -56,6 +57,14 @@ class Export(unittest.TestCase):
             self.assertEqual(hashlib.sha256(content).hexdigest(), files["fp32"]["sha256"])
         self.assertEqual(list(CLASSES), [entry["name"] for entry in self.manifest["classes"]])
         self.assertEqual(len(CLASSES), len({entry["color"] for entry in self.manifest["classes"]}))
+
+    def test_the_manifest_says_on_which_videos_the_model_was_trained(self):
+        self.assertEqual(("dvis-small", "rendered"), (self.manifest["name"], self.manifest["domain"]))
+        about = own_model(self.model, "1.0.0", {}, 20, "real", "dvis-street")
+        written = manifest(self.model, about, {})
+        self.assertEqual(("dvis-street", "real"), (written["name"], written["domain"]))
+        with self.assertRaisesRegex(ValueError, "domain: found 'painted', expected one of real, rendered"):
+            own_model(self.model, "1.0.0", {}, 20, "painted")
 
     def test_reference_answers_are_the_models(self):
         raw = (self.path / "reference.bin").read_bytes()
