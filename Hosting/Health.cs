@@ -40,7 +40,8 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
 
     private HealthReport ReadyNow()
     {
-        var cameras = statistics.Cameras.Where(c => config.Options.Cameras.ContainsKey(c.Name)).Select(CameraNow).ToArray();
+        var configured = statistics.Cameras.Where(c => config.Options.Cameras.ContainsKey(c.Name));
+        var cameras = configured.Select(CameraNow).ToArray();
         if (state.Over) return new(false, "stopping", "the run is over", cameras);
         if (!state.Ready) return new(false, "starting", "the model is being loaded", cameras);
         // With finals and events safe on disk a broker that is away degrades; in memory they are at risk.
@@ -55,7 +56,8 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
     private CameraHealth CameraNow(CameraStatistics camera)
     {
         var warnings = state.Warnings(camera.Name);
-        return new(camera.Name, camera.State) { Warnings = warnings.IsEmpty ? null : [.. warnings.Select(w => w.Detail)] };
+        if (warnings.IsEmpty) return new(camera.Name, camera.State);
+        return new(camera.Name, camera.State) { Warnings = [.. warnings.Select(w => w.Detail)] };
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -103,6 +105,6 @@ internal sealed record HealthReport(bool Healthy, string Status, string? Detail,
 /// <param name="State">starting, online, degraded, offline, disabled.</param>
 internal sealed record CameraHealth(string Name, string State)
 {
-    /// <summary>Sentences about a camera that works but is not as it should be; null: none. They do not degrade.</summary>
+    /// <summary>What a person should change about a camera that works, in sentences; null: nothing.</summary>
     public string[]? Warnings { get; init; }
 }

@@ -239,7 +239,8 @@ public sealed class StreamPipelineTests
     public async Task RunAsync_ShippedModel_RunsFromFrameToFinal(string model)
     {
         TinyDvis.RequireRuntime();
-        using var models = DvisModels.Load(new ModelOptions { Path = Repo.Path(model) }, new RuntimeOptions(), NullLogger.Instance);
+        var options = new ModelOptions { Path = Repo.Path(model) };
+        using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
         await using var rig = new PipelineRig(models);
         rig.Camera.Track.MinScore = 0.01; // whatever it makes of these pictures, it goes all the way
 

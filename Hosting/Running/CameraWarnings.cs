@@ -11,7 +11,10 @@ internal static class CameraWarnings
     public static ImmutableArray<CameraWarning> Of(ModelManifest model, CameraOptions camera)
     {
         if (model.Domain == ModelDomain.Real || camera.IsRendered) return [];
-        var detail = $"The model '{model.Name}' was trained on rendered shapes; it does not recognise objects of a real camera. Set model.path to Models/default.";
-        return [new(CameraWarningKind.ModelDomain, detail)];
+        return [new(CameraWarningKind.ModelDomain, ModelDomainDetail(model.Name))];
     }
+
+    private static string ModelDomainDetail(string model)
+        => $"The model '{model}' was trained on rendered shapes; it does not recognise objects of a real camera. "
+            + "Set model.path to Models/default.";
 }

@@ -11,12 +11,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
-/// <summary>A model of rendered scenes on real cameras works and finds nothing: log, state, health and banner say so.</summary>
+/// <summary>A model of rendered scenes on real cameras: log, state, health and banner warn, and everything works.</summary>
 public sealed class CameraWarningTests : IAsyncDisposable
 {
     private const int Warned = 4501;
     private const string Sentence =
-        "The model 'tiny' was trained on rendered shapes; it does not recognise objects of a real camera. Set model.path to Models/default.";
+        "The model 'tiny' was trained on rendered shapes; it does not recognise objects of a real camera. "
+        + "Set model.path to Models/default.";
 
     private readonly ReloadRig _rig = new();
     private readonly Clips _clips = new();
@@ -55,12 +56,18 @@ public sealed class CameraWarningTests : IAsyncDisposable
     public void Banner_RealCameras_ShareOneLine()
     {
         WriteModel();
-        var config = _rig.Folder.Load("cameras: { a: { file: a.mp4 }, b: { url: 'rtsp://h/x' }, s: { synthetic: {} } }");
+        const string Cameras = "cameras: { a: { file: a.mp4 }, b: { url: 'rtsp://h/x' }, s: { synthetic: {} } }";
+        var config = _rig.Folder.Load(Cameras);
 
-        Assert.Equal([$"  warning  a, b: {Sentence}"], RunBanner.Lines(config, "").Where(l => l.Contains("warning", StringComparison.Ordinal)));
+        var warnings = RunBanner.Lines(config, "").Where(l => l.Contains("warning", StringComparison.Ordinal));
+
+        Assert.Equal([$"  warning  a, b: {Sentence}"], warnings);
     }
 
-    /// <summary>A file in real time, a camera that is away and a synthetic one on a model of rendered scenes; then the configuration changes twice.</summary>
+    /// <summary>
+    /// A looped file and a synthetic camera on a model of rendered scenes. The first reload changes the file's camera and adds two,
+    /// of which one is away and tries to connect again and again; the second says that the file is rendered.
+    /// </summary>
     [Fact]
     public async Task Run_RenderedModel_WarnsOncePerRealCamera_InLogStateAndHealth()
     {
@@ -69,37 +76,37 @@ public sealed class CameraWarningTests : IAsyncDisposable
         var clip = await _clips.MakeAsync("clip.avi");
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        var (file, drawn) = ($"front: {{ file: '{clip}', loop: true, realtime: true }}", "drawn: { synthetic: { width: 32, height: 32 } }");
-        await StartAsync(Yaml(broker, file, drawn));
+        const string Drawn = "drawn: { synthetic: { width: 32, height: 32 } }";
+        await StartAsync(Yaml(broker, Looped("front", clip), Drawn));
         await subscriber.WaitAsync("front/tracks");
         await subscriber.WaitAsync("drawn/tracks");
 
         Assert.Equal([$"Camera front: {Sentence}"], Warnings());
         var health = await _rig.ReadyAsync();
-        Assert.Equal(("ok", true), (health.GetProperty("status").GetString(), health.GetProperty("healthy").GetBoolean()));
+        Assert.Equal("ok", health.GetProperty("status").GetString());
+        Assert.True(health.GetProperty("healthy").GetBoolean());
         Assert.Equal([Sentence], HealthWarnings(health, "front"));
         Assert.Empty(HealthWarnings(health, "drawn"));
 
-        // Two more cameras; one that was there is changed and warned about anew, one that was not named is not.
-        var away = $"away: {{ url: 'rtsp://127.0.0.1:{FreePorts.Next()}/x', rtsp: {{ backoff: {{ initial: 10ms, max: 10ms }} }} }}";
-        var second = $"second: {{ file: '{clip}', loop: true, realtime: true }}";
-        await _rig.ReloadAsync(Yaml(broker, second, file.Replace("true }", "true, rate: { max_fps: 5 } }", StringComparison.Ordinal), drawn, away), "applied");
-        await Eventually.TrueAsync(() => States(subscriber, "away").Any(s => s.GetProperty("attempt").GetInt32() >= 3), "attempts to connect");
+        const string Impatient = "rtsp: { backoff: { initial: 10ms, max: 10ms } }";
+        var away = $"away: {{ url: 'rtsp://127.0.0.1:{FreePorts.Next()}/x', {Impatient} }}";
+        var changed = Looped("front", clip, ", rate: { max_fps: 5 }");
+        await _rig.ReloadAsync(Yaml(broker, Looped("second", clip), changed, Drawn, away), "applied");
+        await Eventually.TrueAsync(() => States(subscriber, "away").Any(s => Attempt(s) >= 3), "attempts to connect");
         string[] warned = [.. Warnings().Skip(1).Order(StringComparer.Ordinal)];
         Assert.Equal([$"Camera away: {Sentence}", $"Camera front: {Sentence}", $"Camera second: {Sentence}"], warned);
 
-        // Told that the file is rendered, the camera is as it should be.
-        await _rig.ReloadAsync(Yaml(broker, file.Replace("true }", "true, domain: rendered }", StringComparison.Ordinal), drawn), "applied");
-        await Eventually.TrueAsync(() => States(subscriber, "front") is [.., var last] && last.GetProperty("state").GetString() == "online" && StateWarnings(last).Length == 0, "no warning");
+        await _rig.ReloadAsync(Yaml(broker, Looped("front", clip, ", domain: rendered"), Drawn), "applied");
+        await Eventually.TrueAsync(() => IsOnline(States(subscriber, "front")[^1], warnings: 0), "no warning");
         Assert.Equal(4, Warnings().Length);
         Assert.Empty(HealthWarnings(await _rig.ReadyAsync(), "front"));
         await _rig.StopAsync(); // before its broker
 
         // The first state of a camera is the sink's own, from before it began.
-        Assert.All(States(subscriber, "away").Skip(1), s => Assert.Equal([("model_domain", Sentence)], StateWarnings(s)));
-        Assert.All(States(subscriber, "second").Skip(1), s => Assert.Equal([("model_domain", Sentence)], StateWarnings(s)));
+        foreach (var camera in (string[])["away", "second"])
+            Assert.All(States(subscriber, camera).Skip(1), s => Assert.Equal([("model_domain", Sentence)], StateWarnings(s)));
         Assert.All(States(subscriber, "drawn"), s => Assert.Empty(StateWarnings(s)));
-        Assert.Contains(States(subscriber, "front"), s => s.GetProperty("state").GetString() == "online" && StateWarnings(s).Length == 1);
+        Assert.Contains(States(subscriber, "front"), s => IsOnline(s, warnings: 1));
     }
 
     public async ValueTask DisposeAsync()
@@ -117,21 +124,41 @@ public sealed class CameraWarningTests : IAsyncDisposable
         http: { bind: '127.0.0.1:0' }
         """;
 
-    private static JsonElement[] States(MqttSubscriber subscriber, string camera)
-        => [.. subscriber.On($"{camera}/state").Where(m => m.Payload.Length > 0).Select(m => WireSchemas.Valid("state", m.Payload))];
+    private static string Looped(string name, string clip, string more = "")
+        => $"{name}: {{ file: '{clip}', loop: true, realtime: true{more} }}";
 
-    private static (string, string)[] StateWarnings(JsonElement state)
-        => [.. state.GetProperty("warnings").EnumerateArray().Select(w => (w.GetProperty("reason").GetString()!, w.GetProperty("detail").GetString()!))];
+    private static int Attempt(JsonElement state) => state.GetProperty("attempt").GetInt32();
+
+    private static bool IsOnline(JsonElement state, int warnings)
+        => state.GetProperty("state").GetString() == "online" && StateWarnings(state).Length == warnings;
+
+    private static JsonElement[] States(MqttSubscriber subscriber, string camera) =>
+    [
+        .. subscriber.On($"{camera}/state").Where(m => m.Payload.Length > 0).Select(m => WireSchemas.Valid("state", m.Payload)),
+    ];
+
+    private static (string, string)[] StateWarnings(JsonElement state) =>
+    [
+        .. state.GetProperty("warnings").EnumerateArray()
+            .Select(w => (w.GetProperty("reason").GetString()!, w.GetProperty("detail").GetString()!)),
+    ];
 
     private static string[] HealthWarnings(JsonElement health, string camera)
     {
-        var entry = health.GetProperty("cameras").EnumerateArray().Single(c => c.GetProperty("name").GetString() == camera);
-        return entry.TryGetProperty("warnings", out var warnings) ? [.. warnings.EnumerateArray().Select(w => w.GetString()!)] : [];
+        var cameras = health.GetProperty("cameras").EnumerateArray();
+        var entry = cameras.Single(c => c.GetProperty("name").GetString() == camera);
+        if (!entry.TryGetProperty("warnings", out var warnings)) return [];
+        return [.. warnings.EnumerateArray().Select(w => w.GetString()!)];
     }
 
-    private void WriteModel() => TinyDvis.Write(Path.Combine(_rig.Folder.Root, "Models/default"), manifest => manifest["domain"] = "rendered");
+    private void WriteModel()
+    {
+        var folder = Path.Combine(_rig.Folder.Root, "Models/default");
+        TinyDvis.Write(folder, manifest => manifest["domain"] = "rendered");
+    }
 
-    private Task StartAsync(string yaml) => _rig.StartAsync(yaml, services => services.AddSingleton<ILoggerProvider>(new Provider(_log)));
+    private Task StartAsync(string yaml)
+        => _rig.StartAsync(yaml, services => services.AddSingleton<ILoggerProvider>(new Provider(_log)));
 
     private string[] Warnings()
     {

@@ -12,7 +12,8 @@ public sealed class ModelsCommandTests : IDisposable
 
     public static TheoryData<string> Shipped => new(ShippedModels.Folders);
 
-    public static MatrixTheoryData<string, string> ShippedGraphs => new(ShippedModels.Folders, ["segmenter", "tracker", "frame_forward", "refiner"]);
+    public static MatrixTheoryData<string, string> ShippedGraphs
+        => new(ShippedModels.Folders, ["segmenter", "tracker", "frame_forward", "refiner"]);
 
     [Fact]
     public async Task Inspect_TellsWhatTheModelIs_WithoutARuntime()
@@ -29,9 +30,11 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task Inspect_RenderedModel_SaysThatItIsNotForRealCameras()
     {
-        var (code, output) = await Tool.DvisAsync("models", "inspect", TinyDvis.Write(_temp.Root, manifest => manifest["domain"] = "rendered"));
+        TinyDvis.Write(_temp.Root, manifest => manifest["domain"] = "rendered");
+        var (code, output) = await Tool.DvisAsync("models", "inspect", _temp.Root);
         Assert.Equal(0, code);
-        Assert.Contains("  domain    rendered: trained on scenes that a program has drawn, not for real cameras\n", output, StringComparison.Ordinal);
+        const string Line = "  domain    rendered: trained on scenes that a program has drawn, not for real cameras\n";
+        Assert.Contains(Line, output, StringComparison.Ordinal);
     }
 
     [Theory, MemberData(nameof(Shipped))]

@@ -146,10 +146,11 @@ public sealed class DvisModelsTests : IDisposable
             Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message);
     }
 
-    [Fact]
-    public void Open_ShapesModel_IsRendered() => Assert.Equal(
-        ("dvis-shapes", ModelDomain.Rendered),
-        (ModelFolder.Open(Repo.Path(ShippedModels.Shapes)).Manifest is var m ? m.Name : "", m.Domain));
+    [Theory]
+    [InlineData("Models/default", ModelDomain.Real)]
+    [InlineData(ShippedModels.Shapes, ModelDomain.Rendered)]
+    public void Open_ShippedModel_HasItsDomain(string model, ModelDomain expected)
+        => Assert.Equal(expected, ModelFolder.Open(Repo.Path(model)).Manifest.Domain);
 
     [Fact]
     public void Open_PartOfARefiner_NamesTheRest()

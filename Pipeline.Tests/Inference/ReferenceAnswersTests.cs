@@ -9,7 +9,8 @@ public sealed class ReferenceAnswersTests : IDisposable
 {
     private readonly TempFolder _temp = new();
 
-    public static MatrixTheoryData<string, string> ShippedGraphs => new(ShippedModels.Folders, ["segmenter", "tracker", "frame_forward", "refiner"]);
+    public static MatrixTheoryData<string, string> ShippedGraphs
+        => new(ShippedModels.Folders, ["segmenter", "tracker", "frame_forward", "refiner"]);
 
     [Theory, MemberData(nameof(ShippedGraphs))]
     public void Compare_ShippedGraph_GivesPyTorchsAnswers(string model, string graph)

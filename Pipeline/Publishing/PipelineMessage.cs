@@ -127,7 +127,7 @@ public enum CameraWarningKind
     ModelDomain,
 }
 
-/// <summary>Something about a camera that works but is not as it should be. It holds until the configuration changes.</summary>
+/// <summary>What a person should change about a camera that works; holds until the configuration changes.</summary>
 /// <param name="Detail">A sentence for a person, without secrets.</param>
 public sealed record CameraWarning(CameraWarningKind Kind, string Detail);
 
