@@ -18,8 +18,8 @@ namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>The real thing: one model for all cameras, one pipeline a camera, one fan-out to all sinks.</summary>
 internal sealed partial class StreamingEngine(
-    LoadedConfig config, PipelineMetrics metrics, FramePool frames, Heartbeats beats, CommandDesk commands, RunState state, TimeProvider time,
-    ILoggerFactory loggers) : IEngine
+    LoadedConfig config, PipelineMetrics metrics, FramePool frames, Heartbeats beats, CommandDesk commands, RunState state,
+    TimeProvider time, ILoggerFactory loggers) : IEngine
 {
     // Messages that wait for one sink. A second of ten cameras at 25 frames; more would be stale.
     private const int SinkQueueCapacity = 256;

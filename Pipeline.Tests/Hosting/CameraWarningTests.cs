@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
-/// <summary>A model of rendered scenes on real cameras: log, state, health and banner warn, and everything works.</summary>
+/// <summary>A model of rendered scenes on real cameras: log, state, health and banner warn.</summary>
 public sealed class CameraWarningTests : IAsyncDisposable
 {
     private const int Warned = 4501;
@@ -65,8 +65,8 @@ public sealed class CameraWarningTests : IAsyncDisposable
     }
 
     /// <summary>
-    /// A looped file and a synthetic camera on a model of rendered scenes. The first reload changes the file's camera and adds two,
-    /// of which one is away and tries to connect again and again; the second says that the file is rendered.
+    /// A looped file and a synthetic camera on a model of rendered scenes. The first reload changes the file's camera
+    /// and adds two, of which one is away and tries to connect again and again; the second says the file is rendered.
     /// </summary>
     [Fact]
     public async Task Run_RenderedModel_WarnsOncePerRealCamera_InLogStateAndHealth()
@@ -103,8 +103,8 @@ public sealed class CameraWarningTests : IAsyncDisposable
         await _rig.StopAsync(); // before its broker
 
         // The first state of a camera is the sink's own, from before it began.
-        foreach (var camera in (string[])["away", "second"])
-            Assert.All(States(subscriber, camera).Skip(1), s => Assert.Equal([("model_domain", Sentence)], StateWarnings(s)));
+        foreach (var state in States(subscriber, "away").Skip(1).Concat(States(subscriber, "second").Skip(1)))
+            Assert.Equal([("model_domain", Sentence)], StateWarnings(state));
         Assert.All(States(subscriber, "drawn"), s => Assert.Empty(StateWarnings(s)));
         Assert.Contains(States(subscriber, "front"), s => IsOnline(s, warnings: 1));
     }
@@ -134,7 +134,8 @@ public sealed class CameraWarningTests : IAsyncDisposable
 
     private static JsonElement[] States(MqttSubscriber subscriber, string camera) =>
     [
-        .. subscriber.On($"{camera}/state").Where(m => m.Payload.Length > 0).Select(m => WireSchemas.Valid("state", m.Payload)),
+        .. subscriber.On($"{camera}/state").Where(m => m.Payload.Length > 0)
+            .Select(m => WireSchemas.Valid("state", m.Payload)),
     ];
 
     private static (string, string)[] StateWarnings(JsonElement state) =>

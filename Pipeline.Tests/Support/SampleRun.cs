@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>The rendered sample through the real pipeline with the model of rendered shapes, once for all tests.</summary>
+/// <summary>The rendered sample through the real pipeline with the model of shapes, once for all tests.</summary>
 public sealed class SampleRun : IAsyncLifetime
 {
     public const string Truth = "samples/everyday.json";

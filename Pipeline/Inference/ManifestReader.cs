@@ -84,7 +84,9 @@ internal sealed partial class ManifestReader
     }
 
     private static ModelDomain Domain(ManifestNode json)
-        => json.Has("domain") && json.OneOf("domain", "real", "rendered") == "rendered" ? ModelDomain.Rendered : ModelDomain.Real;
+        => json.Has("domain") && json.OneOf("domain", "real", "rendered") == "rendered"
+            ? ModelDomain.Rendered
+            : ModelDomain.Real;
 
     private ClassLabel[] Classes(ManifestNode json)
     {
