@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Dvis.Streaming in one image: the service, ffmpeg, libmosquitto, ONNX Runtime (CPU), the default model and the sample.
+# Dvis.Streaming in one image: the service, ffmpeg, libmosquitto, ONNX Runtime (CPU), the shipped models and the sample.
 #
 #   docker build -t dvis-streaming .
 #   docker run --rm -e DVIS__MQTT__SERVERS__0=mqtt://broker -v "$PWD/config.yaml:/etc/dvis/config.yaml:ro" dvis-streaming
@@ -40,6 +40,7 @@ COPY --from=onnxruntime /lib/onnxruntime/ /app/
 COPY --from=build /app/ /app/
 COPY deploy/container-health LICENSE NOTICE /app/
 COPY Models/default /app/Models/default
+COPY Models/shapes /app/Models/shapes
 COPY samples /app/samples
 COPY config.yaml /etc/dvis/
 # Relative paths in config.yaml count from its folder: what it names there by default is found there.

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 NativeHeap.Limit();
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-var model = new Option<string>("--model") { DefaultValueFactory = _ => "Models/default", Description = "Model folder." };
+var model = new Option<string>("--model") { DefaultValueFactory = _ => "Models/shapes", Description = "Model folder." };
 var file = new Option<string>("--file") { DefaultValueFactory = _ => "samples/everyday.mp4", Description = "Video, played in a loop." };
 var threads = new Option<int[]>("--threads") { DefaultValueFactory = _ => [1, 2], Description = "Model threads, one comparison each.", AllowMultipleArgumentsPerToken = true };
 var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 10, Description = "Length of each measurement." };

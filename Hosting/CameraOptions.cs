@@ -50,10 +50,16 @@ internal sealed class CameraOptions
     /// <inheritdoc cref="SourceOptions.Synthetic"/>
     public SyntheticOptions? Synthetic { get; set; }
 
+    /// <summary>What the frames show; a model is warned about where it was trained on something else.</summary>
+    public CameraDomain Domain { get; set; }
+
     [Inline] public CameraDefaults Settings { get; } = new();
 
     /// <summary>True when its stream ends by itself.</summary>
     public bool Ends => (File is not null && !Loop) || Synthetic is { Frames: > 0 };
+
+    /// <summary>True when its frames show scenes that a program has drawn.</summary>
+    public bool IsRendered => Domain == CameraDomain.Rendered || (Domain == CameraDomain.Auto && Synthetic is not null);
 
     public SourceOptions ToSource() => new()
     {
@@ -74,6 +80,19 @@ internal sealed class CameraOptions
         MaxAge = Settings.Queue.Policy == "wait" ? null : Settings.Queue.MaxAge,
         Ffmpeg = Settings.Decode.Ffmpeg,
     };
+}
+
+/// <summary>What the frames of a camera show.</summary>
+internal enum CameraDomain
+{
+    /// <summary>Rendered scenes when the source is <c>synthetic</c>, else the real world.</summary>
+    Auto,
+
+    /// <summary>The real world.</summary>
+    Real,
+
+    /// <summary>Scenes that a program has drawn, such as a rendered file.</summary>
+    Rendered,
 }
 
 /// <summary>How a camera is spoken to (section <c>rtsp</c>).</summary>

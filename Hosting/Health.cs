@@ -40,7 +40,8 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
 
     private HealthReport ReadyNow()
     {
-        var cameras = statistics.Cameras.Where(c => config.Options.Cameras.ContainsKey(c.Name)).Select(c => new CameraHealth(c.Name, c.State)).ToArray();
+        var configured = statistics.Cameras.Where(c => config.Options.Cameras.ContainsKey(c.Name));
+        var cameras = configured.Select(CameraNow).ToArray();
         if (state.Over) return new(false, "stopping", "the run is over", cameras);
         if (!state.Ready) return new(false, "starting", "the model is being loaded", cameras);
         // With finals and events safe on disk a broker that is away degrades; in memory they are at risk.
@@ -50,6 +51,13 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
                 : new(false, "not_connected", "no MQTT broker has accepted the connection", cameras);
         var away = cameras.Where(c => c.State is not ("online" or "starting")).Select(c => c.Name).ToArray();
         return away.Length == 0 ? new(true, "ok", null, cameras) : new(true, "degraded", $"not online: {string.Join(", ", away)}", cameras);
+    }
+
+    private CameraHealth CameraNow(CameraStatistics camera)
+    {
+        var warnings = state.Warnings(camera.Name);
+        if (warnings.IsEmpty) return new(camera.Name, camera.State);
+        return new(camera.Name, camera.State) { Warnings = [.. warnings.Select(w => w.Detail)] };
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -95,4 +103,8 @@ internal sealed record HealthReport(bool Healthy, string Status, string? Detail,
 }
 
 /// <param name="State">starting, online, degraded, offline, disabled.</param>
-internal sealed record CameraHealth(string Name, string State);
+internal sealed record CameraHealth(string Name, string State)
+{
+    /// <summary>What a person should change about a camera that works, in sentences; null: nothing.</summary>
+    public string[]? Warnings { get; init; }
+}

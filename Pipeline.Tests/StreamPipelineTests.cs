@@ -233,11 +233,14 @@ public sealed class StreamPipelineTests
         Assert.Equal(2, rig.Published.Provisionals[3].DroppedSinceLast);
     }
 
-    [Fact]
-    public async Task RunAsync_ShippedModel_RunsFromFrameToFinal()
+    public static TheoryData<string> Shipped => new(ShippedModels.Folders);
+
+    [Theory, MemberData(nameof(Shipped))]
+    public async Task RunAsync_ShippedModel_RunsFromFrameToFinal(string model)
     {
         TinyDvis.RequireRuntime();
-        using var models = DvisModels.Load(new ModelOptions { Path = Repo.Path("Models/default") }, new RuntimeOptions(), NullLogger.Instance);
+        var options = new ModelOptions { Path = Repo.Path(model) };
+        using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
         await using var rig = new PipelineRig(models);
         rig.Camera.Track.MinScore = 0.01; // whatever it makes of these pictures, it goes all the way
 

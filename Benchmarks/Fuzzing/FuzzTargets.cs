@@ -33,7 +33,7 @@ internal sealed class FuzzTargets : IDisposable
         All =
         [
             new("onnx", Onnx, [typeof(ModelException)], []),
-            new("manifest", Manifest, [typeof(ModelException)], ["\"segmenter\"", "{}", "[]", "null", "\\ud800", "\\u0000", "../", "/", "int8", "vps", "dvis", "matcher"]),
+            new("manifest", Manifest, [typeof(ModelException)], ["\"segmenter\"", "{}", "[]", "null", "\\ud800", "\\u0000", "../", "/", "int8", "vps", "dvis", "matcher", "\"domain\""]),
             new("reference", Reference, [typeof(ModelException)], ["{}", "[]", "null", "1e999", "-1", "\\ud800", "\"shape\"", "\"tolerance\""]),
             new("config", Config, [typeof(ConfigException)], ["&a", "*a", "<<: *a", "!!binary", "- ", ": ", "{", "}", "[", "]", "|", ">", "\t", "#", "%YAML 1.1", "---", "...", "? ", "${HOME}", "${file:secret}", "${file:/dev/zero}", "$$", "\"\\ud800\"", "\\x00", "cameras", "include", "null", "~", "1e400", "99999999999h"])
                 { Allowance = 64L << 20, AllowancePerByte = 65536 },

@@ -177,13 +177,18 @@ internal sealed class Soak : IAsyncDisposable
             cameras:
 
             """);
-        for (var i = 0; i < 4; i++) text.Append(CultureInfo.InvariantCulture, $"  net{i}: {{ url: \"rtsp://soak:soak@127.0.0.1:{_rtspPort}/cam{i + 1}\" }}\n");
+        for (var i = 0; i < 4; i++) Add($"net{i}", $"url: \"rtsp://soak:soak@127.0.0.1:{_rtspPort}/cam{i + 1}\"");
         for (var i = 4; i < (_fourth ? 8 : 7); i++)
-            text.Append(CultureInfo.InvariantCulture, $"  file{i}: {{ file: {Clip(i)}, loop: true, realtime: true, track: {{ min_score: {(i == 5 && _slow ? 0.4 : 0.3)} }} }}\n");
-        if (_guest) text.Append(CultureInfo.InvariantCulture, $"  guest{_guests}: {{ file: {Clip(7)}, loop: true, realtime: true }}\n");
+            Add($"file{i}", $"{Looped(i)}, track: {{ min_score: {(i == 5 && _slow ? 0.4 : 0.3)} }}");
+        if (_guest) Add($"guest{_guests}", $"{Looped(7)}");
         var fresh = Path.Combine(_folder, "config.new");
         File.WriteAllText(fresh, text.ToString());
         File.Move(fresh, Path.Combine(_folder, "config.yaml"), overwrite: true);
+
+        string Looped(int clip) => $"file: {Clip(clip)}, loop: true, realtime: true";
+
+        void Add(string name, FormattableString settings)
+            => text.Append(CultureInfo.InvariantCulture, $"  {name}: {{ domain: rendered, {FormattableString.Invariant(settings)} }}\n");
     }
 
     private void StartBroker()

@@ -50,6 +50,7 @@ internal static class ModelsCommand
         var m = folder.Manifest;
         var input = m.Input;
         yield return $"{m.Name} {m.Version}, task {m.Task}";
+        yield return $"  domain    {Domain(m.Domain)}";
         yield return Text($"  classes   {m.ClassCount}: {string.Join(", ", m.Classes.Select(c => c.Kind == "thing" ? c.Name : $"{c.Name} (stuff)"))}");
         yield return Text($"  sizes     {m.Queries} queries, hidden size {m.HiddenSize}, {m.MaskChannels} mask channels, a mask cell is {m.MaskStride}x{m.MaskStride} input pixels");
         yield return Text($"  matching  {(m.Matching == MatchingRule.Dvis ? "dvis" : "aligned")}");
@@ -127,6 +128,10 @@ internal static class ModelsCommand
         JsonValueKind.Undefined => [],
         _ => [$"{path}: {json}"],
     };
+
+    private static string Domain(ModelDomain domain) => domain == ModelDomain.Rendered
+        ? "rendered: trained on scenes that a program has drawn, not for real cameras"
+        : "real";
 
     private static string Shape(TensorSpec spec) => $"{spec.Name} [{string.Join(',', spec.Shape.Select(s => s < 0 ? "?" : s.ToString(CultureInfo.InvariantCulture)))}]";
 

@@ -12,9 +12,11 @@ internal static class RunBanner
     {
         var options = config.Options;
         yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
-        var task = ModelFolder.Open(options.Model.Path).Manifest.Task;
+        var model = ModelFolder.Open(options.Model.Path).Manifest;
+        var task = model.Task;
         yield return $"  model    {options.Model.Path} ({(task == "vis" ? "" : $"{task}, ")}{options.Model.Precision}, {Mode(options)})";
         foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera)}";
+        foreach (var warning in Warnings(options, model)) yield return $"  warning  {warning}";
         if (options.Mqtt.Servers.Length > 0)
         {
             yield return $"  mqtt     {string.Join(", ", options.Mqtt.Servers)}";
@@ -31,6 +33,11 @@ internal static class RunBanner
         var r = options.Model.Refiner;
         return options.Model.Mode == "online" ? "online" : $"{options.Model.Mode}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
     }
+
+    /// <summary>One line for all cameras that share a warning.</summary>
+    private static IEnumerable<string> Warnings(StreamingOptions options, ModelManifest model) => options.Cameras
+        .SelectMany(c => CameraWarnings.Of(model, c.Value).Select(w => (Camera: c.Key, w.Detail)))
+        .GroupBy(w => w.Detail, (detail, of) => $"{string.Join(", ", of.Select(w => w.Camera))}: {detail}");
 
     private static string Source(CameraOptions camera) =>
         camera.Url is { } url ? Redaction.Urls(url)

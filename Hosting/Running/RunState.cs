@@ -1,3 +1,7 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Dvis.Streaming.Pipeline.Publishing;
+
 namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>Where the run stands; read by the health checks and, at the end, for the exit code. Thread-safe.</summary>
@@ -5,6 +9,7 @@ internal sealed class RunState
 {
     private readonly Lock _lock = new();
     private readonly List<(string Reason, string? Camera)> _failures = [];
+    private readonly ConcurrentDictionary<string, ImmutableArray<CameraWarning>> _warnings = new();
     private volatile bool _ready, _over;
     private volatile ReloadReport? _reload;
 
@@ -36,6 +41,16 @@ internal sealed class RunState
         {
             lock (_lock) return [.. _failures.Select(f => f.Reason)];
         }
+    }
+
+    /// <summary>What a person should change about a camera that works; empty: nothing.</summary>
+    public ImmutableArray<CameraWarning> Warnings(string camera) => _warnings.GetValueOrDefault(camera, []);
+
+    /// <summary>Replaces the warnings about a camera; none when it is removed.</summary>
+    public void Warn(string camera, ImmutableArray<CameraWarning> warnings)
+    {
+        if (warnings.IsEmpty) _warnings.TryRemove(camera, out _);
+        else _warnings[camera] = warnings;
     }
 
     /// <param name="camera">Whose failure it is, or null.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Threading.Channels;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Frames;
@@ -40,6 +41,9 @@ internal sealed class StatusRelay : IPublisher
     /// <summary>Never waits.</summary>
     public void Post(CameraStatus status) => _statuses.Writer.TryWrite(status);
 
+    /// <summary>Warnings that every status of a camera carries from now on.</summary>
+    public void Warn(string camera, ImmutableArray<CameraWarning> warnings) => Of(camera).Warnings = warnings;
+
     /// <summary>What the camera last said of itself; null before its first word.</summary>
     public CameraStatus? Last(string camera) => Of(camera).Status;
 
@@ -78,7 +82,7 @@ internal sealed class StatusRelay : IPublisher
     {
         var life = Of(status.Camera);
         var kind = Kind(life.Status?.State, status.State);
-        life.Status = status with { Epoch = life.Epoch, FpsOut = life.Rate() };
+        life.Status = status with { Epoch = life.Epoch, FpsOut = life.Rate(), Warnings = life.Warnings };
         await _next.PublishAsync(life.Status);
         if (kind is { } happened)
             await _next.PublishAsync(new LifecycleEvent(
@@ -110,6 +114,9 @@ internal sealed class StatusRelay : IPublisher
         public long Events { get; set; }
 
         public string? Epoch => _epoch;
+
+        /// <summary>Set before the camera's first status.</summary>
+        public ImmutableArray<CameraWarning> Warnings { get; set; } = [];
 
         public CameraStatus? Status
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Telemetry;
@@ -16,13 +17,15 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>The real thing: one model for all cameras, one pipeline a camera, one fan-out to all sinks.</summary>
-internal sealed class StreamingEngine(
-    LoadedConfig config, PipelineMetrics metrics, FramePool frames, Heartbeats beats, CommandDesk commands, TimeProvider time, ILoggerFactory loggers) : IEngine
+internal sealed partial class StreamingEngine(
+    LoadedConfig config, PipelineMetrics metrics, FramePool frames, Heartbeats beats, CommandDesk commands, RunState state,
+    TimeProvider time, ILoggerFactory loggers) : IEngine
 {
     // Messages that wait for one sink. A second of ten cameras at 25 frames; more would be stale.
     private const int SinkQueueCapacity = 256;
 
     private readonly StreamingOptions _options = config.Options;
+    private readonly ILogger _logger = loggers.CreateLogger<StreamingEngine>();
     private readonly TensorPool _tensors = new();
     private readonly ConcurrentDictionary<string, Camera> _cameras = new();
     private DvisModels? _models;
@@ -46,6 +49,7 @@ internal sealed class StreamingEngine(
     {
         if (!_cameras.TryAdd(camera, CreateCamera(camera, options))) throw new InvalidOperationException($"Camera {camera} is there already.");
         metrics.Initialize(camera);
+        Warn(camera, CameraWarnings.Of(_models!.Manifest, options));
     }
 
     public async Task RemoveCameraAsync(string camera)
@@ -53,6 +57,7 @@ internal sealed class StreamingEngine(
         if (!_cameras.TryRemove(camera, out var gone)) return;
         gone.Silence();
         await _relay!.ForgetAsync(camera);
+        state.Warn(camera, []);
     }
 
     public async Task AnnounceAsync(LoadedConfig config) => await _fanOut!.PublishAsync(SinkFactory.Change(config));
@@ -124,6 +129,14 @@ internal sealed class StreamingEngine(
         }
     }
 
+    /// <summary>Warns in the log once; in state and health for as long as the camera is there.</summary>
+    private void Warn(string camera, ImmutableArray<CameraWarning> warnings)
+    {
+        _relay!.Warn(camera, warnings);
+        state.Warn(camera, warnings);
+        foreach (var warning in warnings) LogWarning(_logger, camera, warning.Detail);
+    }
+
     private Camera CreateCamera(string name, CameraOptions options)
     {
         var camera = new Camera(name, _relay!, time);
@@ -165,4 +178,7 @@ internal sealed class StreamingEngine(
             _silent = true;
         }
     }
+
+    [LoggerMessage(4501, LogLevel.Warning, "Camera {Camera}: {Detail}")]
+    private static partial void LogWarning(ILogger logger, string camera, string detail);
 }

@@ -67,7 +67,7 @@ def main() -> None:
 
     export = commands.add_parser("export", help="the ONNX graphs, manifest and reference answers")
     export.add_argument("--run", type=Path, default=Path("runs/small"))
-    export.add_argument("--out", type=Path, default=Path("default"))
+    export.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
     export.add_argument("--version", default="1.0.0")
 
     _import_options(commands.add_parser("import", help="an official DVIS or MinVIS checkpoint becomes a model folder"))
@@ -197,7 +197,7 @@ def _write_street(video: Path, root: Path) -> None:
 
 
 def _quantise_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", type=Path, default=Path("default"), help="model folder with its fp32 graphs; its manifest is updated")
+    command.add_argument("--model", type=Path, required=True, help="model folder with its fp32 graphs; its manifest is updated")
     command.add_argument("--precision", default="int8,fp16", help="some of int8,fp16")
     command.add_argument("--frames", type=Path, nargs="+", default=[], help="pictures, folders of pictures or videos to calibrate with (default: rendered scenes)")
     command.add_argument("--count", type=int, default=64, help="pictures to calibrate with, spread evenly over what is given")

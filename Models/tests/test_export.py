@@ -3,16 +3,19 @@ import hashlib
 import json
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 import context  # noqa: F401
 import numpy as np
 import torch
 
-from dvis.config import SHAPES_MODEL_CLASSES
+from dvis.config import REAL_CLASSES, SHAPES_MODEL_CLASSES, SIZES
 from dvis.evaluation import run
-from dvis.export import GRAPHS, export, mask_margin, reference_inputs
-from dvis.model import build
+from dvis import weights
+from dvis.export import GRAPHS, export, mask_margin, reference_inputs, rounded
+from dvis.manifest import manifest, own_model
+from dvis.model import Dvis, build
 
 CONTRACT = {
     "segmenter": ({"image": ["batch", 3, "height", "width"]},
@@ -34,6 +37,11 @@ class Export(unittest.TestCase):
     def setUpClass(cls):
         torch.manual_seed(0)
         cls.model = build().eval()
+        for module in cls.model.modules():   # as after training
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.2, 0.2)
+                module.running_var.uniform_(0.5, 2)
+        cls.rounded = rounded(cls.model)
         cls.folder = tempfile.TemporaryDirectory()
         cls.path = Path(cls.folder.name)
         export(cls.model, cls.path, "9.9.9")
@@ -57,6 +65,14 @@ class Export(unittest.TestCase):
         self.assertEqual(list(SHAPES_MODEL_CLASSES), [entry["name"] for entry in self.manifest["classes"]])
         self.assertEqual(len(SHAPES_MODEL_CLASSES), len({entry["color"] for entry in self.manifest["classes"]}))
 
+    def test_the_manifest_says_on_which_videos_the_model_was_trained(self):
+        self.assertEqual(("dvis-shapes", "rendered"), (self.manifest["name"], self.manifest["domain"]))
+        about = own_model(Dvis(SIZES["street"], "segmenter"), "1.0.0", {}, 20)
+        self.assertEqual(("dvis-street", "real"), (about.name, about.domain))
+        self.assertEqual(list(REAL_CLASSES), [label.name for label in about.classes])
+        with self.assertRaisesRegex(ValueError, "domain: found 'painted', expected one of real, rendered"):
+            replace(about, domain="painted")
+
     def test_reference_answers_are_the_models(self):
         raw = (self.path / "reference.bin").read_bytes()
         self.assertLess(len(raw), 500_000)
@@ -67,10 +83,36 @@ class Export(unittest.TestCase):
         with torch.no_grad():
             for case, size in ((1, (2, 3, 32, 64)), (2, (1, 3, 96, 32))):
                 self.assertEqual(size, values["segmenter", case, "image"].shape)
-                for name, value in zip(("frame_embeds", "mask_features", "frame_logits"), self.model.segment(values["segmenter", case, "image"])):
+                for name, value in zip(("frame_embeds", "mask_features", "frame_logits"), self.rounded.segment(values["segmenter", case, "image"])):
                     torch.testing.assert_close(values["segmenter", case, name], value, rtol=1e-3, atol=1e-3)
-            step = self.model.tracker(*(values["tracker", 1, name] for name in ("frame_embeds", "matched_embeds", "reference", "is_first")))
+            step = self.rounded.tracker(*(values["tracker", 1, name] for name in ("frame_embeds", "matched_embeds", "reference", "is_first")))
         torch.testing.assert_close(values["tracker", 1, "reference_out"], step.reference, rtol=1e-3, atol=1e-3)
+
+    def test_rounding_hardly_changes_what_the_model_computes(self):
+        image = torch.randn(1, 3, 64, 96)
+        with torch.no_grad():
+            for name, one, other in zip(("embeds", "features"), self.model.segment(image), self.rounded.segment(image)):
+                similar = torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), 0)
+                self.assertGreater(float(similar), 0.9999, name)
+
+    def test_graphs_hold_their_weights_as_float16_with_casts(self):
+        for name in GRAPHS:
+            graph = message(message((self.path / f"{name}.onnx").read_bytes())[7][0])
+            tensors = {t[8][0].decode(): t for t in map(message, graph[5])}
+            halves = {key for key, t in tensors.items() if t[2][0] == 10}
+            casts = {n[1][0].decode(): n[2][0].decode() for n in map(message, graph[1]) if n[4][0] == b"Cast" and n[1][0].decode() in halves}
+            self.assertEqual(halves, set(casts), name)
+            self.assertEqual(halves, {f"{output}.half" for output in casts.values()}, name)
+            whole = sum(len(t[9][0]) for t in tensors.values() if t[2][0] == 1)
+            self.assertLess(whole, 0.1 * sum(len(tensors[key][9][0]) for key in halves), name)
+
+    def test_the_weights_bring_the_model_back(self):
+        again = build().eval()
+        self.assertEqual({"size": "small", "version": "9.9.9"}, weights.load(again, self.path / weights.NAME))
+        image = torch.randn(1, 3, 32, 64)
+        with torch.no_grad():
+            similar = torch.nn.functional.cosine_similarity(self.model.segment(image)[1].flatten(), again.segment(image)[1].flatten(), 0)
+        self.assertGreater(float(similar), 0.9999)
 
     def test_the_reference_picture_stays_away_from_the_threshold(self):
         chosen = mask_margin(self.model, reference_inputs(self.model)["segmenter"][0][0])

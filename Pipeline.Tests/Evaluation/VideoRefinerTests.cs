@@ -65,15 +65,14 @@ public sealed class VideoRefinerTests
         Assert.Throws<OperationCanceledException>(() => Refine(steps, s_manifest, 3, RefinerBlocks.Default, stop: stop.Token));
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(37)]
-    public void Refine_TheShippedModel_SaysWhatItsRefinerSaysAtOnce(int frames)
+    public static MatrixTheoryData<string, int> Shipped => new(ShippedModels.Folders, [1, 2, 37]);
+
+    [Theory, MemberData(nameof(Shipped))]
+    public void Refine_AShippedModel_SaysWhatItsRefinerSaysAtOnce(string model, int frames)
     {
         TinyDvis.RequireRuntime();
-        var folder = ModelFolder.Open(Repo.Path("Models/default"));
-        if (!folder.Manifest.HasRefinerSteps) Assert.Skip("The shipped model has no refiner in steps.");
+        var folder = ModelFolder.Open(Repo.Path(model));
+        if (!folder.Manifest.HasRefinerSteps) Assert.Skip($"{model} has no refiner in steps.");
         using var models = DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "refiner", .. RefinerSteps.Graphs], 2, NullLogger.Instance);
         var m = models.Manifest;
         var (instance, memory) = Inputs(frames, m);

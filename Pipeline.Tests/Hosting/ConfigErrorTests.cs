@@ -34,6 +34,7 @@ public sealed class ConfigErrorTests : IDisposable
         { "defaults: { rate: { max_fps: fast } }", "config.yaml:2:30: defaults.rate.max_fps: found 'fast', expected a number" },
         { "defaults: { publish: { contours: yes } }", "config.yaml:2:34: defaults.publish.contours: found 'yes', expected true or false" },
         { "defaults: { publish: { mask_grid: 3 } }", "config.yaml:2:35: defaults.publish.mask_grid: found '3', expected one of 1, 2, 4, 8" },
+        { "defaults: { domain: real }", "config.yaml:2:13: defaults.domain: found an unknown key, expected one of rtsp, clock, decode, rate, queue, track, panoptic, publish" },
         { "mqtt: { max_message_bytes: 8kb }", "config.yaml:2:28: mqtt.max_message_bytes: found '8kb', expected a size such as 8192, 64KiB or 256MiB" },
         { "mqtt: { servers: [tcp://broker] }", "config.yaml:2:18: mqtt.servers: servers[0] must be mqtt://host[:port] or mqtts://host[:port], without user or path" },
         { "mqtt: { username: a, password: { x: s3cret } }", "config.yaml:2:32: mqtt.password: found a section, expected a single value" },

@@ -10,6 +10,11 @@ public sealed class ModelsCommandTests : IDisposable
 {
     private readonly TempFolder _temp = new();
 
+    public static TheoryData<string> Shipped => new(ShippedModels.Folders);
+
+    public static MatrixTheoryData<string, string> ShippedGraphs
+        => new(ShippedModels.Folders, ["segmenter", "tracker", "frame_forward", "refiner"]);
+
     [Fact]
     public async Task Inspect_TellsWhatTheModelIs_WithoutARuntime()
     {
@@ -17,9 +22,29 @@ public sealed class ModelsCommandTests : IDisposable
         Assert.Equal(0, code);
         foreach (var line in new[]
         {
-            "tiny 1, task vis\n", "  classes   2: circle, square\n", "  matching  aligned\n", "  refiner   windows of up to 20 frames\n", "  licence   MIT\n",
+            "tiny 1, task vis\n", "  domain    real\n", "  classes   2: circle, square\n", "  matching  aligned\n", "  refiner   windows of up to 20 frames\n", "  licence   MIT\n",
             "tracker fp32: tracker.onnx, 0.0 MB, 24 parameters, sha256 ", "  in   image [?,3,?,?]\n", "  out  logits [3,3]\n", "quality.ap: 0\n", "  answers   none",
         }) Assert.Contains(line, output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Inspect_RenderedModel_SaysThatItIsNotForRealCameras()
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["domain"] = "rendered");
+        var (code, output) = await Tool.DvisAsync("models", "inspect", _temp.Root);
+        Assert.Equal(0, code);
+        const string Line = "  domain    rendered: trained on scenes that a program has drawn, not for real cameras\n";
+        Assert.Contains(Line, output, StringComparison.Ordinal);
+    }
+
+    [Theory, MemberData(nameof(Shipped))]
+    public async Task Verify_ShippedModel_Passes(string model)
+    {
+        TinyDvis.RequireRuntime();
+        var (code, output) = await Tool.DvisAsync("models", "verify", Repo.Path(model));
+        Assert.True(code == 0, output);
+        Assert.Contains(": passed, ", output, StringComparison.Ordinal);
+        Assert.Contains("outputs against their reference answers\n", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -106,15 +131,11 @@ public sealed class ModelsCommandTests : IDisposable
         Assert.Equal((2, $"dvis: --precision: {_temp.Root} has no int8 file of any graph, only fp32\n"), await Tool.DvisAsync("models", "verify", _temp.Root, "--precision", "int8"));
     }
 
-    [Theory]
-    [InlineData("segmenter")]
-    [InlineData("tracker")]
-    [InlineData("frame_forward")]
-    [InlineData("refiner")]
-    public void OnnxFile_OfTheShippedGraphs_SaysWhatTheRuntimeSays(string graph)
+    [Theory, MemberData(nameof(ShippedGraphs))]
+    public void OnnxFile_OfTheShippedGraphs_SaysWhatTheRuntimeSays(string shipped, string graph)
     {
         TinyDvis.RequireRuntime();
-        var path = ModelFolder.Open(Repo.Path("Models/default")).File(graph, "fp32");
+        var path = ModelFolder.Open(Repo.Path(shipped)).File(graph, "fp32");
         using var model = OnnxModel.Load(path, TinyDvis.Runtime, NullLogger.Instance);
         var file = OnnxFile.Read(path);
         Assert.Equal(model.Inputs.Select(s => $"{s}"), file.Inputs.Select(s => $"{s}"));

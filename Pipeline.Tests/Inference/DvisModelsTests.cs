@@ -32,12 +32,12 @@ public sealed class DvisModelsTests : IDisposable
         Assert.Null(sut.Refiner);
     }
 
-    [Fact]
-    public void Load_ShippedModel_Works()
+    public static TheoryData<string> Shipped => new(ShippedModels.Folders);
+
+    [Theory, MemberData(nameof(Shipped))]
+    public void Load_ShippedModel_Works(string model)
     {
-        var folder = Repo.Path("Models/default");
-        if (!File.Exists(Path.Combine(folder, "manifest.json"))) Assert.Skip("No model is shipped in Models/default.");
-        using var sut = Load(folder);
+        using var sut = Load(Repo.Path(model));
         Assert.NotNull(sut.Refiner);
     }
 
@@ -118,6 +118,39 @@ public sealed class DvisModelsTests : IDisposable
         Assert.Null(sut.Manifest.RefinerMaxWindow);
         Assert.Equal(["segmenter", "tracker"], sut.Manifest.Files.Keys);
     }
+
+    [Theory]
+    [InlineData(null, ModelDomain.Real)]
+    [InlineData("real", ModelDomain.Real)]
+    [InlineData("rendered", ModelDomain.Rendered)]
+    public void Open_Domain_IsRealUnlessTheManifestSaysRendered(string? domain, ModelDomain expected)
+    {
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            if (domain is not null) manifest["domain"] = domain;
+        });
+        Assert.Equal(expected, ModelFolder.Open(_temp.Root).Manifest.Domain);
+    }
+
+    [Theory]
+    [InlineData("\"cartoon\"")]
+    [InlineData("\"Rendered\"")]
+    [InlineData("\"\"")]
+    [InlineData("null")]
+    [InlineData("[\"real\"]")]
+    public void Open_AnyOtherDomain_IsRefused_WithFileFoundAndExpected(string domain)
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["domain"] = JsonNode.Parse(domain));
+        Assert.Equal(
+            $"{_temp.Path("manifest.json")}: domain: {domain}, expected real or rendered.",
+            Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message);
+    }
+
+    [Theory]
+    [InlineData("Models/default", ModelDomain.Real)]
+    [InlineData(ShippedModels.Shapes, ModelDomain.Rendered)]
+    public void Open_ShippedModel_HasItsDomain(string model, ModelDomain expected)
+        => Assert.Equal(expected, ModelFolder.Open(Repo.Path(model)).Manifest.Domain);
 
     [Fact]
     public void Open_PartOfARefiner_NamesTheRest()

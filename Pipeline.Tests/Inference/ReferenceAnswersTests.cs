@@ -9,22 +9,21 @@ public sealed class ReferenceAnswersTests : IDisposable
 {
     private readonly TempFolder _temp = new();
 
-    [Theory]
-    [InlineData("segmenter")]
-    [InlineData("tracker")]
-    [InlineData("frame_forward")]
-    [InlineData("refiner")]
-    public void Compare_ShippedGraph_GivesPyTorchsAnswers(string graph)
+    public static MatrixTheoryData<string, string> ShippedGraphs
+        => new(ShippedModels.Folders, ["segmenter", "tracker", "frame_forward", "refiner"]);
+
+    [Theory, MemberData(nameof(ShippedGraphs))]
+    public void Compare_ShippedGraph_GivesPyTorchsAnswers(string model, string graph)
     {
         TinyDvis.RequireRuntime();
-        var folder = ModelFolder.Open(Repo.Path("Models/default"));
+        var folder = ModelFolder.Open(Repo.Path(model));
         var answers = ReferenceAnswers.Open(folder.Path);
-        if (answers is null) Assert.Skip("Models/default has no reference answers.");
-        using var model = OnnxModel.Load(folder.File(graph, "fp32"), TinyDvis.Runtime, NullLogger.Instance);
+        if (answers is null) Assert.Skip($"{model} has no reference answers.");
+        using var loaded = OnnxModel.Load(folder.File(graph, "fp32"), TinyDvis.Runtime, NullLogger.Instance);
 
-        var deviations = answers.Compare(graph, model, ReferenceAnswers.DefaultTolerance("fp32"));
+        var deviations = answers.Compare(graph, loaded, ReferenceAnswers.DefaultTolerance("fp32"));
 
-        Assert.Equal(model.Outputs.Select(o => o.Name), deviations.Select(d => d.Tensor).Distinct());
+        Assert.Equal(loaded.Outputs.Select(o => o.Name), deviations.Select(d => d.Tensor).Distinct());
         Assert.All(deviations, d => Assert.True(d.Passes, $"{d}"));
     }
 

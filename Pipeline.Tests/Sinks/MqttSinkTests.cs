@@ -107,6 +107,12 @@ public sealed class MqttSinkTests
         await PublishAllAsync(rig.Sink);
         foreach (var kind in Enum.GetValues<EventKind>()) await rig.Sink.PublishAsync(SomeResult.Event(Time, kind, (int)kind + 2, summary: true), default);
         await rig.Sink.PublishAsync(SomeResult.Status(Time, CameraState.Offline) with { LastFrame = null, Epoch = null, NextRetrySeconds = 8 }, default);
+        foreach (var kind in Enum.GetValues<CameraWarningKind>())
+        {
+            var warning = new CameraWarning(kind, new string('x', 300));
+            await rig.Sink.PublishAsync(SomeResult.Status(Time) with { Warnings = [warning] }, default);
+        }
+
         await rig.Sink.PublishAsync(SomeResult.Provisional(Time, 8), default);
         await rig.Sink.FlushAsync(default);
         await subscriber.WaitAsync("/status", 2);

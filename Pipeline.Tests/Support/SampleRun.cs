@@ -5,11 +5,11 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>The shipped sample through the real pipeline with the shipped model, once for all tests that look at it.</summary>
+/// <summary>The rendered sample through the real pipeline with the model of shapes, once for all tests.</summary>
 public sealed class SampleRun : IAsyncLifetime
 {
     public const string Truth = "samples/everyday.json";
-    private const string Video = "samples/everyday.mp4", Model = "Models/default";
+    private const string Video = "samples/everyday.mp4";
 
     /// <summary>Why there is no run; null when there is one.</summary>
     public string? Missing { get; private set; }
@@ -23,7 +23,8 @@ public sealed class SampleRun : IAsyncLifetime
         DvisModels models;
         try
         {
-            models = DvisModels.Load(new ModelOptions { Path = Repo.Path(Model) }, new RuntimeOptions { Threads = 2 }, NullLogger.Instance);
+            var model = new ModelOptions { Path = Repo.Path(ShippedModels.Shapes) };
+            models = DvisModels.Load(model, new RuntimeOptions { Threads = 2 }, NullLogger.Instance);
         }
         catch (ModelException e)
         {

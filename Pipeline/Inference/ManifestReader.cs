@@ -56,6 +56,7 @@ internal sealed partial class ManifestReader
             Name = json.Text("name"),
             Version = json.Text("version"),
             Task = json.OneOf("task", "vis", "vps", "vss"),
+            Domain = Domain(json),
             Classes = Classes(json),
             Queries = json.Integer("queries", 1, 4096),
             HiddenSize = json.Integer("hidden_size", 1, 4096),
@@ -81,6 +82,11 @@ internal sealed partial class ManifestReader
             Quality = json.Raw("quality"),
         };
     }
+
+    private static ModelDomain Domain(ManifestNode json)
+        => json.Has("domain") && json.OneOf("domain", "real", "rendered") == "rendered"
+            ? ModelDomain.Rendered
+            : ModelDomain.Real;
 
     private ClassLabel[] Classes(ManifestNode json)
     {

@@ -12,6 +12,9 @@ public sealed record ModelManifest
     /// <summary><c>vis</c>, <c>vps</c> or <c>vss</c>.</summary>
     public required string Task { get; init; }
 
+    /// <summary>Videos on which the weights were trained; real where the manifest does not say it.</summary>
+    public ModelDomain Domain { get; init; }
+
     /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits; the column after the last is "no object".</summary>
     public required IReadOnlyList<ClassLabel> Classes { get; init; }
 
@@ -64,6 +67,16 @@ public sealed record ModelManifest
 
     /// <summary>That file; null when the model has none of the graph, as a model without a refiner has none of it.</summary>
     public ModelFile? FileOf(string graph, string wanted) => Files.ContainsKey(graph) ? Files[graph].GetValueOrDefault(PrecisionOf(graph, wanted)) : null;
+}
+
+/// <summary>Videos on which a model was trained, and so those in which it recognises objects.</summary>
+public enum ModelDomain
+{
+    /// <summary>Recordings of cameras.</summary>
+    Real,
+
+    /// <summary>Scenes that a program has drawn.</summary>
+    Rendered,
 }
 
 /// <summary>How this frame's queries come into the order of the last ones.</summary>

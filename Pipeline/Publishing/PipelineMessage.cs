@@ -114,8 +114,22 @@ public sealed record CameraStatus(
     string Camera, CameraState State, DateTimeOffset Since, SourceFault Reason, string? Detail,
     int Attempt, double? NextRetrySeconds, double FpsIn, double FpsOut, FrameInfo? LastFrame, string? Codec, string? Epoch) : PipelineMessage(Camera)
 {
+    /// <summary>What a person should change although the camera works; empty: nothing.</summary>
+    public ImmutableArray<CameraWarning> Warnings { get; init; } = [];
+
     public override bool IsDurable => true;
 }
+
+/// <summary>Kinds of <see cref="CameraWarning"/>, one snake-case word on the wire.</summary>
+public enum CameraWarningKind
+{
+    /// <summary>The model was trained on rendered scenes and the camera is a real one.</summary>
+    ModelDomain,
+}
+
+/// <summary>What a person should change about a camera that works; holds until the configuration changes.</summary>
+/// <param name="Detail">A sentence for a person, without secrets.</param>
+public sealed record CameraWarning(CameraWarningKind Kind, string Detail);
 
 /// <summary>A camera as the sinks know it.</summary>
 /// <param name="Name"><c>[a-z0-9_-]{1,64}</c>.</param>

@@ -1,10 +1,11 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>The state of a camera as JSON (<c>dvis.state/1.0</c>). Reused; one thread.</summary>
+/// <summary>The state of a camera as JSON (<c>dvis.state/1.1</c>). Reused; one thread.</summary>
 internal sealed class StateEncoder(Envelope envelope) : IDisposable
 {
     // Text for a person; a decoder's whole complaint belongs into the log.
@@ -23,13 +24,14 @@ internal sealed class StateEncoder(Envelope envelope) : IDisposable
         w.WriteString("state"u8, WireName<CameraState>.Json(status.State));
         w.Stamp("since"u8, status.Since);
         w.WriteString("reason"u8, WireName<SourceFault>.Json(status.Reason));
-        w.Text("detail"u8, status.Detail is { Length: > MaxDetail } detail ? detail[..MaxDetail] : status.Detail);
+        w.Text("detail"u8, Detail(status.Detail));
         w.WriteNumber("attempt"u8, status.Attempt);
         if (status.NextRetrySeconds is { } retry) w.WriteNumber("next_retry_s"u8, JsonText.Thousandths(retry));
         else w.WriteNull("next_retry_s"u8);
         w.WriteNumber("fps_in"u8, JsonText.Thousandths(status.FpsIn));
         w.WriteNumber("fps_out"u8, JsonText.Thousandths(status.FpsOut));
         w.Text("codec"u8, status.Codec);
+        WriteWarnings(w, status.Warnings);
         if (status.LastFrame is { } frame) WriteFrame(w, frame);
         else WriteNoFrame(w);
         w.WriteEndObject();
@@ -37,6 +39,22 @@ internal sealed class StateEncoder(Envelope envelope) : IDisposable
     }
 
     public void Dispose() => _payload.Dispose();
+
+    private static string? Detail(string? text) => text is { Length: > MaxDetail } ? text[..MaxDetail] : text;
+
+    private static void WriteWarnings(Utf8JsonWriter w, ImmutableArray<CameraWarning> warnings)
+    {
+        w.WriteStartArray("warnings"u8);
+        foreach (var warning in warnings)
+        {
+            w.WriteStartObject();
+            w.WriteString("reason"u8, WireName<CameraWarningKind>.Json(warning.Kind));
+            w.Text("detail"u8, Detail(warning.Detail));
+            w.WriteEndObject();
+        }
+
+        w.WriteEndArray();
+    }
 
     private static void WriteFrame(Utf8JsonWriter w, FrameInfo frame)
     {

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Sources.Synthetic;
 
-/// <summary>The things of a scene; the order is that of the class ids of the default model.</summary>
+/// <summary>The things of a scene; the order is that of the class ids of the model in Models/shapes.</summary>
 public enum Shape { Circle, Square, Triangle, Star, Cross, Ring }
 
 /// <summary>Outlines in an object's own coordinates: x right, y down, radius 1.</summary>

@@ -1,0 +1,11 @@
+namespace Dvis.Streaming.Pipeline.Tests.Support;
+
+/// <summary>Model folders of the working tree, relative to its root.</summary>
+internal static class ShippedModels
+{
+    /// <summary>Trained on rendered scenes: finds the shapes of <c>samples/everyday.mp4</c>.</summary>
+    public const string Shapes = "Models/shapes";
+
+    /// <summary>All of them; the first is what runs when no other is configured.</summary>
+    public static string[] Folders => ["Models/default", Shapes];
+}
