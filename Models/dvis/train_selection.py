@@ -224,9 +224,11 @@ class StillFeed:
                         for number in range(workers)]
         for worker in self.workers:
             worker.start()
+        self.ahead = self.made.get(timeout=600)
 
     def next(self) -> list[Still]:
-        return self.made.get(timeout=600)
+        ready, self.ahead = self.ahead, self.made.get(timeout=600)
+        return ready
 
     def close(self) -> None:
         for worker in self.workers:

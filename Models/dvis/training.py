@@ -34,6 +34,10 @@ class Stage:
         self.average = {name: value.detach().clone() for name, value in self.modules.state_dict().items()}
         if path.exists():
             self.load()
+        self.resume()
+
+    def resume(self) -> None:
+        """The budget runs from here on; what prepares the training does not count."""
         self.began, self.saved = time.monotonic() - self.spent, time.monotonic()
 
     @property
@@ -92,6 +96,7 @@ class Stage:
 
 def run(stage: Stage, name: str, step: Callable[[], tuple[torch.Tensor, dict[str, float]]]) -> None:
     """Steps until the budget is spent. `step` answers the loss and figures to show, whose means are printed now and then."""
+    stage.resume()
     shown, sums = time.monotonic(), {}
     while stage.progress < 1:
         loss, figures = step()
