@@ -57,13 +57,16 @@ def main() -> None:
     evaluate = commands.add_parser("eval", help="quality on unseen videos")
     evaluate.add_argument("--run", type=Path, default=Path("runs/small"))
     evaluate.add_argument("--from", dest="start", type=Path, default=None, help="an exported model folder of the same size instead of a run")
-    evaluate.add_argument("--tier", choices=("light", "everyday", "heavy"), default="everyday")
+    evaluate.add_argument("--tier", choices=("light", "everyday", "heavy", "real"), default="everyday", help="real: clips made of held-out photographs")
     evaluate.add_argument("--videos", type=int, default=100)
     evaluate.add_argument("--frames", type=int, default=40)
     evaluate.add_argument("--first-seed", type=int, default=100_000)
-    evaluate.add_argument("--real", type=Path, default=None, help="folder of coco128-seg: every video with held-out cut-outs")
+    evaluate.add_argument("--real", type=Path, nargs="+", action="extend", default=None, metavar="FOLDER",
+                          help="sets of annotated photographs: every video with held-out cut-outs, or of held-out photographs (--tier real)")
     evaluate.add_argument("--columns", default=None, help="some of minvis,tracker,refiner")
     evaluate.add_argument("--out", type=Path, default=None, help="JSON file with the numbers (default: quality-TIER.json in the run)")
+
+    _coco_options(commands.add_parser("coco", help="detection on annotated photographs: AP, precision, duplicates"))
 
     export = commands.add_parser("export", help="the ONNX graphs, manifest and reference answers")
     export.add_argument("--run", type=Path, default=Path("runs/small"))
@@ -87,6 +90,8 @@ def main() -> None:
 
     if arguments.command == "import":
         return _import(arguments)
+    if arguments.command == "coco":
+        return _coco(arguments)
     model = build()
     if arguments.command == "train":
         _train(model, arguments)
@@ -255,15 +260,67 @@ def _evaluate(model, arguments) -> None:
     else:
         _load(model, arguments.run)
     model.to(device())
-    extras, name = None, arguments.tier
-    if arguments.real is not None:
+    extras, photographs, name = None, None, arguments.tier
+    if arguments.tier == "real":
+        photographs = _photographs(arguments.real, "val", "eval")
+    elif arguments.real is not None:
         from .cutouts import Cutouts
         extras, name = replace(Cutouts.load(arguments.real, held_out=True), share=1.0), f"{arguments.tier}-real"
     columns = tuple(arguments.columns.split(",")) if arguments.columns else COLUMNS
-    numbers = evaluate(model, arguments.tier, arguments.videos, arguments.frames, arguments.first_seed, extras, columns)
+    numbers = evaluate(model, arguments.tier, arguments.videos, arguments.frames, arguments.first_seed, extras, columns, photographs)
     print(table(numbers))
     if arguments.out or arguments.start is None:
         (arguments.out or arguments.run / f"quality-{name}.json").write_text(json.dumps(numbers, indent=2) + "\n")
+
+
+def _photographs(folders: list[Path] | None, part: str, command: str):
+    """One part of the sets in the folders; ends the command with a sentence where they cannot be read."""
+    from .photographs import Photographs
+    if not folders:
+        raise SystemExit(f"dvis {command}: the tier real needs --real FOLDER, sets of annotated photographs")
+    try:
+        return Photographs.load(folders, part)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"dvis {command}: {error}") from None
+
+
+def _coco_options(command: argparse.ArgumentParser) -> None:
+    source = command.add_mutually_exclusive_group()
+    source.add_argument("--run", type=Path, default=Path("runs/small"), help="the segmenter of a run")
+    source.add_argument("--model", type=Path, default=None, help="a model folder instead, its graphs read with python3-onnx")
+    source.add_argument("--results", type=Path, default=None, help="predictions from a file instead: COCO results, or COCO format with scores")
+    command.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp32", help="of the model folder's segmenter")
+    command.add_argument("--data", type=Path, nargs="+", required=True, help="sets of annotated photographs (instances.json in COCO format), or folders of sets")
+    command.add_argument("--part", choices=("train", "val"), default="val")
+    command.add_argument("--coco-split", default=None, help="only images of COCO's val2017 or train2017: networks pretrained on COCO have seen train2017")
+    command.add_argument("--smallest", type=float, default=0.0, help="objects of fewer pixels are neither right nor wrong")
+    command.add_argument("--score", type=_share, default=0.5, help="from which masks are published")
+    command.add_argument("--out", type=Path, default=None, help="JSON file with the numbers")
+
+
+def _coco(arguments) -> None:
+    from .detection import evaluate_photographs, on_images, table
+    from .predicting import of_folder, of_model, of_results
+    photographs = _photographs(arguments.data, arguments.part, "coco")
+    try:
+        if arguments.results is not None:
+            predict = of_results(arguments.results, photographs)
+        elif arguments.model is not None:
+            predict = on_images(of_folder(arguments.model, arguments.precision))
+        else:
+            from .model import build
+            from .training import device
+            model = build()
+            _load(model, arguments.run)
+            predict = on_images(of_model(model.to(device())))
+        numbers = evaluate_photographs(photographs, predict, arguments.score, arguments.smallest, arguments.coco_split)
+    except ImportError as error:
+        raise SystemExit(f"dvis coco: --model needs the package onnx ({error}); on Debian: apt-get install python3-onnx") from None
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"dvis coco: {error}") from None
+    print(table(numbers))
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(numbers, indent=2) + "\n")
 
 
 def _train(model, arguments) -> None:
@@ -271,12 +328,8 @@ def _train(model, arguments) -> None:
     if arguments.real is not None:
         from .config import COARSE_CLASSES, REAL_CLASSES, class_names
         from .cutouts import Cutouts
-        from .photographs import Photographs
-        try:
-            photographs = Photographs.load(arguments.real, "train")
-            extras = Cutouts.load(arguments.real, classes=REAL_CLASSES if class_names(model.config) == REAL_CLASSES else COARSE_CLASSES)
-        except (ValueError, OSError) as error:
-            raise SystemExit(f"dvis train: {error}") from None
+        photographs = _photographs(arguments.real, "train", "train")
+        extras = Cutouts.load(arguments.real, classes=REAL_CLASSES if class_names(model.config) == REAL_CLASSES else COARSE_CLASSES)
     if arguments.stage == "segmenter":
         from .train_segmenter import train
     elif arguments.stage == "tracker":

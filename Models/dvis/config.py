@@ -69,6 +69,11 @@ SIZES = {
 }
 
 
+def coarse_class(name: str) -> str | None:
+    """Coarse class of a class by COCO's name, a fine or a coarse one; None for any other."""
+    return COARSE_OF_FINE.get(FINE_OF_COCO.get(name, name))
+
+
 def class_names(config: Config) -> tuple[str, ...]:
     """Class names of a model trained here, in the order of its logits. Raises ValueError for a model of other classes."""
     for names in (SHAPES_MODEL_CLASSES, REAL_CLASSES):

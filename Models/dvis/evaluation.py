@@ -8,44 +8,78 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .config import COARSE_CLASSES, REAL_CLASSES, class_names, coarse_class
+from .footage import ASPECTS, frame_size
 from .metrics import Holding, Overlaps, Precision, ahead
 from .model import Dvis
+from .photographs import IGNORE, Photographs
+from .realclips import make_clip
 from .scenes import EVALUATION_SEEDS, make_scene
 from .tracker import align, track
 
 COLUMNS = ("minvis", "tracker", "refiner")
 WINDOW = 20          # frames in a clip of the refiner: never more than it was trained with
 IMAGE_STEP = 4       # every fourth frame counts for image AP
+REAL_TIER = "real"   # clips made of photographs; classes are merged to the coarse ones
+BEST, REAL_BEST = 10, 30   # answers of a video that count: photographs may show crowded scenes
 
 
 @torch.no_grad()
-def evaluate(model: Dvis, tier: str, videos: int, frames: int, first_seed: int = 100_000, extras=None, columns=COLUMNS) -> dict:
-    """All measures by column, over `videos` scenes from `first_seed` on."""
+def evaluate(model: Dvis, tier: str, videos: int, frames: int, first_seed: int = 100_000, extras=None, columns=COLUMNS,
+             photographs: Photographs | None = None) -> dict:
+    """All measures by column, over `videos` scenes from `first_seed` on. `photographs`: what the tier "real" is made of."""
     if first_seed + videos > EVALUATION_SEEDS:
         raise ValueError(f"seeds {first_seed}..{first_seed + videos - 1} reach into the training seeds, which start at {EVALUATION_SEEDS}")
     model.eval()
     place = next(model.parameters()).device
     image = Precision(best=20)
-    precision, holding = {name: Precision(best=10) for name in columns}, {name: Holding() for name in columns}
+    best = REAL_BEST if tier == REAL_TIER else BEST
+    precision, holding = {name: Precision(best) for name in columns}, {name: Holding() for name in columns}
     began = time.monotonic()
     for seed in range(first_seed, first_seed + videos):
-        scene = make_scene(tier, seed, extras)
-        pictures, ids = scene.clip(0, frames)
+        if tier == REAL_TIER:
+            pictures, ids, labels = _real_video(model, photographs, seed, frames)
+        else:
+            scene = make_scene(tier, seed, extras)
+            (pictures, ids), labels = scene.clip(0, frames), scene.labels
         answers = run(model, torch.from_numpy(pictures).to(place), columns)
-        truth = one_hot(ids, len(scene.things))
+        truth = one_hot(ids, len(labels))
         present = truth.sum((0, 2)) > 0
         for name, (scores, mean, masks) in answers.items():
-            video = overlaps(scores, masks, truth[:, present], scene.labels[present])
-            precision[name].add(mean, video.video_iou, video.labels)
+            if tier == REAL_TIER:
+                names = class_names(model.config)
+                scores, mean = merge_classes(scores, names), merge_classes(mean, names)
+            video = overlaps(scores, masks, truth[:, present], labels[present], torch.from_numpy(ids == IGNORE))
+            counted = video.video_counts
+            precision[name].add(mean[counted], video.video_iou[counted], video.labels)
             holding[name].add(video)
             if name == columns[0]:
                 for t in range(0, frames, IMAGE_STEP):
                     shown = video.true[t] > 0
-                    image.add(video.scores[t], video.iou[t][:, shown], video.labels[shown])
+                    counted = video.counts[t]
+                    image.add(video.scores[t][counted], video.iou[t][counted][:, shown], video.labels[shown])
     rounded = lambda values: {key: round(value, 4) for key, value in values.items()}
     return {"tier": tier, "videos": videos, "frames": frames, "first_seed": first_seed, "seconds": round(time.monotonic() - began, 1),
             "image": rounded(image.result()), **{name: rounded({**precision[name].result(), **holding[name].result()}) for name in columns},
             "ahead": {f"{later} of {former}": ahead(precision[later], precision[former]) for former, later in zip(columns, columns[1:])}}
+
+
+def _real_video(model: Dvis, photographs: Photographs, seed: int, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images, instance maps and coarse classes of a clip made of photographs; aspect ratios take turns."""
+    height, width = frame_size(ASPECTS[seed % len(ASPECTS)], model.config.shorter_side, model.config.largest_side)
+    images, ids, labels = make_clip(photographs, seed, frames, height, width)
+    coarse = np.array([COARSE_CLASSES.index(coarse_class(name)) for name in REAL_CLASSES], np.int64)
+    return images, ids, coarse[labels]
+
+
+def merge_classes(scores: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Class scores [..,K] of classes `names` -> those of COARSE_CLASSES [..,3]: the highest of their fine classes."""
+    merged = np.zeros((*scores.shape[:-1], len(COARSE_CLASSES)), scores.dtype)
+    for index, name in enumerate(names):
+        if coarse_class(name) is not None:
+            column = merged[..., COARSE_CLASSES.index(coarse_class(name))]
+            np.maximum(column, scores[..., index], out=column)
+    return merged
 
 
 def run(model: Dvis, pictures: Tensor, columns=COLUMNS) -> dict[str, tuple[np.ndarray, np.ndarray, Tensor]]:
@@ -89,14 +123,16 @@ def one_hot(ids: np.ndarray, count: int) -> Tensor:
     return (flat[:, None] == torch.arange(1, count + 1, dtype=torch.uint8)[:, None]).float()
 
 
-def overlaps(scores: np.ndarray, masks: Tensor, truth: Tensor, labels: np.ndarray) -> Overlaps:
-    """Compares mask logits [T,Q,h,w] with objects [T,N,H*W] at full resolution (masks are four times smaller)."""
-    common, said = [], []
-    for mask, true in zip(masks, truth):
+def overlaps(scores: np.ndarray, masks: Tensor, truth: Tensor, labels: np.ndarray, ignore: Tensor) -> Overlaps:
+    """Compares mask logits [T,Q,h,w] with objects [T,N,H*W] at full resolution (masks are four times smaller); pixels of `ignore`, bool [T,H,W],
+    are left out."""
+    common, said, ignored = [], [], []
+    for mask, true, unclear in zip(masks, truth, ignore.flatten(1).float()):
         full = (F.interpolate(mask[None], scale_factor=4.0, mode="bilinear", align_corners=False)[0].flatten(1) > 0).float().cpu()
         common.append(full @ true.T)
-        said.append(full.sum(1))
-    return Overlaps(scores, torch.stack(common).numpy(), torch.stack(said).numpy(), truth.sum(2).numpy(), labels)
+        ignored.append(full @ unclear)
+        said.append(full.sum(1) - ignored[-1])
+    return Overlaps(scores, torch.stack(common).numpy(), torch.stack(said).numpy(), truth.sum(2).numpy(), labels, torch.stack(ignored).numpy())
 
 
 def table(numbers: dict) -> str:

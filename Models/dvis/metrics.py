@@ -18,6 +18,17 @@ class Overlaps:
     said: np.ndarray      # float [T,Q]: pixels of the slot
     true: np.ndarray      # float [T,N]: pixels of the object (0 = not visible)
     labels: np.ndarray    # int [N]
+    ignored: np.ndarray   # float [T,Q]: further pixels of the slot, in what is neither object nor background
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Whether a slot's mask of a frame is not mostly in what is ignored, bool [T,Q]."""
+        return self.ignored <= self.said
+
+    @property
+    def video_counts(self) -> np.ndarray:
+        """The same of whole tubes, bool [Q]."""
+        return self.ignored.sum(0) <= self.said.sum(0)
 
     @property
     def iou(self) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Annotated photographs: data sets in COCO format (`instances.json` beside the images), one part of them at a time.
 
-A set whose annotations are all of one class is taken to have only that class annotated (`complete` is False): what
-else its images show is unknown, so they serve as backdrops only where there are no others.
+A set whose annotations are all of one class is taken to have only that class annotated: what else its images show is
+unknown, so they serve as backdrops only where there are no others.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .config import FINE_OF_COCO, REAL_CLASSES
+from .config import COARSE_CLASSES, FINE_OF_COCO, REAL_CLASSES, coarse_class
 from .masks import fill_polygon, read_polygons, read_run_lengths
 
 PARTS = ("train", "val")
@@ -72,7 +72,7 @@ class Photograph:
     width: int
     height: int
     coco_split: str | None         # "train2017" or "val2017", where known
-    complete: bool                 # whether every object of REAL_CLASSES is annotated
+    annotated: frozenset[str]      # those of COARSE_CLASSES whose objects are all annotated
     instances: tuple[Instance, ...]
 
     def image(self) -> Image.Image:
@@ -139,11 +139,13 @@ class Photographs:
     """One part of one or several sets."""
     part: str
     items: tuple[Photograph, ...] = field(repr=False)
+    categories: dict[int, str] = field(default_factory=dict, repr=False)   # COCO's class names by id
 
     @cached_property
     def backdrops(self) -> list[Photograph]:
         """Photographs with every object annotated; all of them where there is none."""
-        return [photograph for photograph in self.items if photograph.complete] or list(self.items)
+        complete = [photograph for photograph in self.items if photograph.annotated == set(COARSE_CLASSES)]
+        return complete or list(self.items)
 
     @cached_property
     def cutouts(self) -> dict[int | None, list[tuple[Photograph, Instance]]]:
@@ -162,10 +164,16 @@ class Photographs:
         if part not in PARTS:
             raise ValueError(f"'{part}' is not a part: expected {' or '.join(PARTS)}")
         sets = [found for folder in folders for found in _sets(Path(folder))]
-        items = tuple(photograph for found in sets for photograph in _read_set(found, part))
+        items: list[Photograph] = []
+        categories: dict[int, str] = {}
+        for found in sets:
+            photographs, names = _read_set(found, part)
+            items += photographs
+            if any(categories.setdefault(identity, name) != name for identity, name in names.items()):
+                raise ValueError(f"'{found}' has other category ids than the sets before it")
         if not items:
             raise ValueError(f"no photographs of part '{part}' in {', '.join(str(folder) for folder in folders)}")
-        return Photographs(part, items)
+        return Photographs(part, tuple(items), categories)
 
 
 def _area(points: np.ndarray) -> float:
@@ -183,7 +191,8 @@ def _sets(folder: Path) -> list[Path]:
     return inside
 
 
-def _read_set(folder: Path, part: str) -> list[Photograph]:
+def _read_set(folder: Path, part: str) -> tuple[list[Photograph], dict[int, str]]:
+    """Photographs of one part, and the names of the categories by id."""
     source = folder / "instances.json"
     try:
         file = json.loads(source.read_text(encoding="utf-8"))
@@ -204,7 +213,8 @@ def _read_set(folder: Path, part: str) -> list[Photograph]:
             raise ValueError(f"'{source}', annotation {entry.get('id')}: {error} is missing or unknown") from None
         except ValueError as error:
             raise ValueError(f"'{source}', annotation {entry.get('id')}: {error}") from None
-    complete = len({entry["category_id"] for entry in annotations}) > 1
+    classes = {names[entry["category_id"]] for entry in annotations}
+    annotated = frozenset(COARSE_CLASSES if len(classes) > 1 else filter(None, map(coarse_class, classes)))
     result = []
     for image in images.values():
         if image.get("part") not in PARTS:
@@ -214,8 +224,8 @@ def _read_set(folder: Path, part: str) -> list[Photograph]:
             raise FileNotFoundError(f"'{path}' is missing, '{source}' lists it")
         if image["part"] == part:
             result.append(Photograph(path, image["id"], image["file_name"], image["width"], image["height"],
-                                     image.get("coco_split"), complete, tuple(seen[image["id"]])))
-    return result
+                                     image.get("coco_split"), annotated, tuple(seen[image["id"]])))
+    return result, names
 
 
 def _instance(entry: dict, name: str, image: dict) -> Instance:

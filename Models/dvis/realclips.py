@@ -258,7 +258,7 @@ def make_real_scene(photographs: Photographs, seed: int, aspect: float) -> RealS
 
 
 def _backdrop(random: np.random.Generator, photographs: Photographs, empty: bool) -> Photograph:
-    """Any photograph with all its objects annotated; for an empty clip one without any."""
+    """A photograph with all its objects annotated, if there are such; for an empty clip one without any."""
     choice = photographs.backdrops
     if empty:
         choice = [photograph for photograph in choice

@@ -15,7 +15,7 @@ def video(holders, shown, queries=3, doubled=()):
         for q in ([slot] if slot >= 0 else []) + ([2] if t in doubled else []):
             common[t, q, 0] = said[t, q] = 100
             scores[t, q, 0] = 0.9 if q == slot else 0.8
-    return Overlaps(scores, common, said, np.where(shown, 100.0, 0.0)[:, None], np.array([0]))
+    return Overlaps(scores, common, said, np.where(shown, 100.0, 0.0)[:, None], np.array([0]), np.zeros_like(said))
 
 
 class AveragePrecision(unittest.TestCase):

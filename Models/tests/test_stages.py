@@ -8,11 +8,14 @@ from unittest import mock
 
 import context  # noqa: F401
 import torch
+from photograph_set import SetWriter
 
 from dvis import train_refiner, train_segmenter, train_tracker
 from dvis.clips import ClipPool
 from dvis.evaluation import evaluate, table
+from dvis.footage import ClipSource
 from dvis.model import build
+from dvis.photographs import Photographs
 from dvis.training import load_run
 
 
@@ -34,7 +37,7 @@ class Stages(unittest.TestCase):
             self.assertEqual(7 + 2 * 2, len(table(numbers).splitlines()) - 4)   # measures, and an interval for each of two gains
 
     def test_workers_render_clips_until_the_pool_is_closed(self):
-        pool = ClipPool(build(), 10, True, 3, 2, 0, {"light": 1.0}, workers=1)
+        pool = ClipPool(build(), 10, True, 3, 2, 0, ClipSource({"light": 1.0}), workers=1)
         try:
             pool.freshen(0, 0.0)
             batch = pool.batch(2, 7)
@@ -43,6 +46,31 @@ class Stages(unittest.TestCase):
         self.assertEqual((2, 7, 20, 96), tuple(batch.embeds.shape))
         self.assertEqual((2, 7, 20, 2 * 96 + 10 + 48), tuple(batch.tracked.shape))
         self.assertFalse(pool.workers[0].is_alive())
+
+    def test_clips_of_photographs_train_tracker_and_refiner_and_are_evaluated(self):
+        """Of other sizes than rendered clips, with a crowd that is ignored, in one batch with them."""
+        with tempfile.TemporaryDirectory() as folder:
+            photos = SetWriter(Path(folder) / "crowds")
+            for part in ("train", "val"):
+                photos.crowd(photos.photograph([("person", 40, 60, 100, 190), ("dog", 10, 10, 70, 40)], part), "person", 110, 20, 320, 230)
+            photographs = [Photographs.load([photos.write()], part) for part in ("train", "val")]
+            model = build()
+            train_tracker.start_from_segmenter(model)
+            train_refiner.start_from_tracker(model)
+            model.eval()
+            for tracked, loss in ((False, train_tracker.loss), (True, lambda *given: train_refiner.loss(*given, True))):
+                pool = ClipPool(model, 4, tracked, 6, 6, 0, ClipSource({"light": 1.0}, None, photographs[0], 0.6))
+                pool.freshen(1, 0.0)
+                self.assertGreater(len({len(clip.features[0, 0]) for clip in pool.items}), 1)
+                batch = pool.batch(5, 3)
+                self.assertTrue(0 < float(batch.ignore.mean()) < 1)
+                total, _ = loss(model, batch)
+                total.backward()
+                self.assertTrue(torch.isfinite(total))
+            numbers = evaluate(model, "real", 2, 5, photographs=photographs[1])
+            self.assertEqual(("real", 2), (numbers["tier"], numbers["videos"]))
+            again = evaluate(model, "real", 2, 5, photographs=photographs[1])
+            self.assertEqual(numbers["tracker"], again["tracker"])
 
     def test_evaluation_refuses_training_seeds(self):
         with self.assertRaisesRegex(ValueError, "training seeds"):

@@ -4,11 +4,13 @@ from pathlib import Path
 from unittest import mock
 
 import context  # noqa: F401
+import numpy as np
 import torch
 from torch import nn
 
 from dvis import losses, training
 from dvis.clips import Batch
+from dvis.data import make_targets
 from dvis.train_tracker import slots
 
 
@@ -47,6 +49,44 @@ class Matching(unittest.TestCase):
         masks[0, 1:, 0, 3] = 4
         batch = Batch(torch.zeros(1, 3, 3, 2), torch.zeros(1, 3, 2, 4), target, visible, visible, torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 3, 3, 0))
         self.assertEqual([[1, 0]], slots(torch.zeros(1, 3, 3, 2), masks, batch).tolist())
+
+
+class Ignoring(unittest.TestCase):
+    """Cells that are neither an object nor background: the last two of six."""
+
+    weight = torch.tensor([[1.0, 1, 1, 1, 0, 0]])
+
+    def test_targets_hold_the_ignored_share_of_each_cell(self):
+        ids = torch.zeros(1, 8, 8, dtype=torch.uint8)
+        ids[0, :4, :4], ids[0, 4:, 6:] = 1, 255
+        targets = make_targets(ids, [np.array([3])])
+        self.assertEqual([[[1, 0], [0, 0]]], targets.masks[0].tolist())
+        self.assertEqual([[[0, 0], [0, 0.5]]], targets.ignore.tolist())
+
+    def test_what_a_mask_does_in_ignored_cells_costs_nothing(self):
+        target = torch.tensor([[1.0, 1, 0, 0, 0, 0]])
+        masks, other = torch.tensor([[2.0, -1, 1, -3, 5, -5]]), torch.tensor([[2.0, -1, 1, -3, -9, 9]])
+        for one, two, kept in zip(losses.mask_losses(masks, target, self.weight), losses.mask_losses(other, target, self.weight),
+                                  losses.mask_losses(masks[:, :4], target[:, :4])):
+            torch.testing.assert_close(one, two)
+            torch.testing.assert_close(one, kept)
+        labels, logits = torch.tensor([1]), torch.zeros(1, 4)
+        costs = [losses.matching_cost(logits, some, labels, target, self.weight[0]) for some in (masks, other)]
+        torch.testing.assert_close(*costs)
+        torch.testing.assert_close(costs[0], losses.matching_cost(logits, masks[:, :4], labels, target[:, :4]))
+
+    def test_a_query_without_object_that_lies_mostly_in_ignored_cells_is_excused(self):
+        masks = torch.tensor([[[9.0, -9, -9, -9, -9, -9], [-9, -9, -9, 9, 9, 9], [-9, -9, 9, 9, 9, -9]]])
+        excused = losses.mostly_in(masks, 1 - self.weight)
+        self.assertEqual([[False, True, False]], excused.tolist())
+        logits = torch.tensor([[[5.0, 0, 0], [5, 0, 0], [0, 0, 5]]])
+        assignment, labels = torch.tensor([[0]]), torch.tensor([[0]])
+        with_, without = (losses.class_loss(logits, assignment, labels, some) for some in (excused, None))
+        kept = losses.class_loss(logits[:, [0, 2]], assignment, labels)
+        torch.testing.assert_close(with_, kept)
+        self.assertGreater(float(without), float(with_) + 0.5)
+        matched = losses.class_loss(logits, torch.tensor([[1]]), labels, excused)   # a query with an object is judged wherever it lies
+        torch.testing.assert_close(matched, losses.class_loss(logits, torch.tensor([[1]]), labels))
 
 
 class Resume(unittest.TestCase):
