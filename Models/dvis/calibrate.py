@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from .interpreter import Interpreter
-from .quantise import Plan, best_range, half, int8
+from .protobuf import store_half
+from .quantise import Plan, best_range, half, int8, load
 from .tracker import match
 from .video import count_frames, decode, prepare
 
@@ -62,7 +63,7 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
     `keep`: node names that stay float in int8 files, as a regular expression; None: what measurements say (KEEP).
     Figures of loss that the manifest had for these precisions go: they were another file's."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    models = {name: onnx.load(str(folder / files["fp32"]["path"])) for name, files in manifest["files"].items() if name in GRAPHS and "fp32" in files}
+    models = {name: load(folder / files["fp32"]["path"]) for name, files in manifest["files"].items() if name in GRAPHS and "fp32" in files}
     plans = {name: Plan(models[name], KEEP.get(name, "") if keep is None else keep) for name in int8_graphs if name in models} if "int8" in precisions else {}
     observers = {name: Observer(set(plans[name].points) if name in plans else set()) for name in models}
     show(manifest, models, pictures, observers)
@@ -77,6 +78,7 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
             model = int8(plans[name], observers[name].ranges()) if precision == "int8" else half(models[name], observers[name].peaks())
             path = folder / f"{name}.{precision}.onnx"
             onnx.save(model, str(path))
+            store_half(path)      # what stayed float32 and is exact in half
             manifest["files"][name][precision] = {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
             written.append(path)
         quality[precision] = {"calibration": {"frames": len(pictures), "from": source}}

@@ -47,7 +47,8 @@ class Matching(unittest.TestCase):
         masks[0, 0, 1, 0] = masks[0, 1, 2, 0] = 9      # object 0: slot 1 first, then slot 2 looks better
         masks[0, 1:, 1, 3] = 9                          # object 1 would be best in the held slot 1
         masks[0, 1:, 0, 3] = 4
-        batch = Batch(torch.zeros(1, 3, 3, 2), torch.zeros(1, 3, 2, 4), target, visible, visible, torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 3, 3, 0))
+        batch = Batch(torch.zeros(1, 3, 3, 2), torch.zeros(1, 3, 2, 4), target, visible, visible,
+                      torch.zeros(1, 2, dtype=torch.long), torch.ones(1, 4), torch.zeros(1, 3, 3, 0))
         self.assertEqual([[1, 0]], slots(torch.zeros(1, 3, 3, 2), masks, batch).tolist())
 
 
