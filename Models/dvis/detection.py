@@ -52,7 +52,8 @@ def evaluate_photographs(photographs: Photographs, predict: Callable[[Photograph
                 tally.add(name, np.array([sure for sure, _, _ in said]), overlaps(kind, photograph, said, truth), truth,
                           score, smallest)
     return {"images": len(items), "part": photographs.part, "coco_split": coco_split, "smallest": smallest,
-            "score": score, **{kind: tally.result() for kind, tally in tallies.items()}, "published": published.result()}
+            "score": score, **{kind: tally.result() for kind, tally in tallies.items()},
+            "published": published.result()}
 
 
 def overlaps(kind: str, photograph: Photograph, said: list[Prediction], truth: list[Instance]) -> np.ndarray:
@@ -125,8 +126,8 @@ class Tally:
     def result(self) -> dict:
         by_class = {}
         for name in COARSE_CLASSES:
-            curve = [average_precision([(sure, hit[level]) for sure, hit, counts in self.answers[name] if counts[level]],
-                                       self.objects[name]) for level in range(len(THRESHOLDS))]
+            counting = lambda level: [(sure, hit[level]) for sure, hit, counts in self.answers[name] if counts[level]]
+            curve = [average_precision(counting(level), self.objects[name]) for level in range(len(THRESHOLDS))]
             known = self.objects[name] > 0
             by_class[name] = {"objects": self.objects[name], "ap50": round(curve[0], 4) if known else None,
                               "ap": round(float(np.mean(curve)), 4) if known else None,
@@ -190,7 +191,8 @@ def table(numbers: dict) -> str:
     of = f", {numbers['coco_split']} only" if numbers["coco_split"] else ""
     lines = [f"{numbers['images']} images, part {numbers['part']}{of}; objects from {numbers['smallest']:g} pixels; "
              f"published from score {numbers['score']:g}", "",
-             "| | objects | mask AP50 | mask AP | box AP50 | box AP | precision of masks | of boxes |", "|---" * 8 + "|"]
+             "| | objects | mask AP50 | mask AP | box AP50 | box AP | precision of masks | of boxes |",
+             "|---" * 8 + "|"]
     for name in COARSE_CLASSES:
         mask, box = (numbers[kind]["classes"][name] for kind in KINDS)
         values = (mask["ap50"], mask["ap"], box["ap50"], box["ap"], mask["precision"], box["precision"])

@@ -75,6 +75,11 @@ class Photograph:
     annotated: frozenset[str]      # those of COARSE_CLASSES whose objects are all annotated
     instances: tuple[Instance, ...]
 
+    @property
+    def complete(self) -> bool:
+        """Whether every object of the classes is annotated."""
+        return self.annotated == set(COARSE_CLASSES)
+
     def image(self) -> Image.Image:
         """RGB. Raises ValueError where the file is not an image of the annotated size."""
         try:
@@ -144,8 +149,7 @@ class Photographs:
     @cached_property
     def backdrops(self) -> list[Photograph]:
         """Photographs with every object annotated; all of them where there is none."""
-        complete = [photograph for photograph in self.items if photograph.annotated == set(COARSE_CLASSES)]
-        return complete or list(self.items)
+        return [photograph for photograph in self.items if photograph.complete] or list(self.items)
 
     @cached_property
     def cutouts(self) -> dict[int | None, list[tuple[Photograph, Instance]]]:

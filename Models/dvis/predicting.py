@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from .config import class_names
 from .detection import Predict, Prediction
-from .masks import read_polygons, read_run_lengths, fill_polygon
+from .masks import fill_polygon, read_polygons, read_run_lengths
 from .model import Dvis
 from .photographs import Photograph, Photographs
 
@@ -102,7 +102,8 @@ def of_folder(folder: Path, precision: str = "fp32") -> Predict:
         return Interpreter(onnx.load(str(folder / files.get(precision, files["fp32"])["path"])))
 
     segmenter, heads = load("segmenter"), load("matcher")
-    rule = InputRule(**{key: manifest["input"][key] for key in ("shorter_side", "largest_side", "mean", "std", "divisor")})
+    keys = ("shorter_side", "largest_side", "mean", "std", "divisor")
+    rule = InputRule(**{key: manifest["input"][key] for key in keys})
 
     def segment(image: Tensor) -> tuple[Tensor, Tensor]:
         said = segmenter.run({"image": image if manifest["input"].get("channel_order") == "rgb" else image.flip(1)})
@@ -141,7 +142,8 @@ def of_results(path: Path, photographs: Photographs) -> Callable[[Photograph], l
     def predict(photograph: Photograph) -> list[Prediction]:
         entries = found.get(photograph.identity if keys is None else photograph.file_name, [])
         try:
-            return [(float(entry["score"]), entry["name"], _mask(entry["segmentation"], photograph)) for entry in entries]
+            return [(float(entry["score"]), entry["name"], _mask(entry["segmentation"], photograph))
+                    for entry in entries]
         except ValueError as error:
             raise ValueError(f"'{path}', image {photograph.file_name}: {error}") from None
     return predict

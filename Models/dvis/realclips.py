@@ -1,21 +1,17 @@
 """Clips with exact instance masks made of photographs: a virtual camera over a photograph, cut-outs that move in front.
 
-A clip is a pure function of photographs and seed, its motion a closed form of time. World coordinates are those of the
-camera's view at rest, in heights of it: x right from 0 to width / height, y down from 0 to 1. The photograph's own
-objects move with the backdrop; cut-outs stand on a common ground: the lower in the view, the nearer and the larger.
+A clip is a pure function of photographs and seed. The photograph's own objects move with the backdrop; cut-outs stand
+on a common ground: the lower in the view, the nearer and the larger.
 """
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
-
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from .config import COARSE_CLASSES, COARSE_OF_FINE, REAL_CLASSES
-from .photographs import IGNORE, Instance, Photograph, Photographs
-from .scenes import HEIGHT
-from .sprites import Similarity, Sprite, cut
+from .photographs import Instance, Photograph, Photographs
+from .realscenes import IDS_SCALE, REFERENCE, Actor, Camera, Look, Motion, RealScene, Wave
+from .sprites import Sprite, cut
 
 EMPTY = 0.1             # share of clips without any object of the classes
 ALIKE = 0.7             # share of the other clips with several cut-outs of one class
@@ -23,209 +19,7 @@ TWINS = 0.25            # share of the other clips with a look-alike
 MOST_CUTOUTS = 5
 STRIDES = (0.6, 0.25, 0.15)   # shares of clips of every frame, every second, every third: faster motion, longer gaps
 COARSE_SHARES = {"person": 0.5, "vehicle": 0.28, "animal": 0.22}   # of the cut-outs
-SMALLEST_AREA = 24      # visible pixels of a view 160 pixels high below which an object is ignored in that frame
-SHARP = 2.2             # enlargement of a cut-out or photograph, at most, in a view 256 pixels high
-REFERENCE = 256
-IDS_SCALE = 2           # instance maps of backdrops are drawn this many times finer
-NOISE_TILES = 64        # pixels by which the noise of a clip is shifted at random from frame to frame
-
-
-@dataclass(frozen=True)
-class Wave:
-    """mean + slope t + sum of amplitude sin(pace t + phase); `pace` in radians per frame."""
-    mean: float
-    slope: float = 0.0
-    amplitude: tuple[float, ...] = ()
-    pace: tuple[float, ...] = ()
-    phase: tuple[float, ...] = ()
-
-    @staticmethod
-    def draw(random: np.random.Generator, mean: float, amplitude: float, paces: tuple[float, float], terms: int = 2,
-             slope: float = 0.0) -> Wave:
-        """Waves of random paces (log-uniform) and phases that reach `amplitude` together, at most."""
-        parts = random.dirichlet(np.ones(terms)) * amplitude
-        pace = np.exp(random.uniform(*np.log(paces), terms))
-        return Wave(mean, slope, tuple(parts), tuple(pace), tuple(random.uniform(0, 2 * np.pi, terms)))
-
-    def at(self, t: float) -> float:
-        waves = zip(self.amplitude, self.pace, self.phase)
-        return self.mean + self.slope * t + sum(amount * np.sin(pace * t + phase) for amount, pace, phase in waves)
-
-
-@dataclass(frozen=True)
-class Motion:
-    """Where a cut-out's foot is (x, y), how large it is (root of its box's area in heights), how it leans (radians).
-
-    `low` and `high` are the ends between which x goes back and forth; size follows a wave of its logarithm, and the
-    foot follows the size: y = horizon + ground * size + bob."""
-    x: Wave
-    low: float
-    high: float
-    size: Wave
-    horizon: float
-    ground: float
-    bob: Wave
-    lean: Wave
-
-    def at(self, t: float) -> tuple[complex, float, float]:
-        """Foot, size, lean."""
-        span = self.high - self.low
-        x = self.low + span - abs((self.x.at(t) - self.low) % (2 * span) - span)
-        size = float(np.exp(self.size.at(t)))
-        return complex(x, self.horizon + self.ground * size + self.bob.at(t)), size, self.lean.at(t)
-
-
-@dataclass(frozen=True, eq=False)
-class Actor:
-    """A sprite on its path. `label`: index in REAL_CLASSES, None for what is not an object (occluders, other things)."""
-    sprite: Sprite
-    path: Motion
-    label: int | None
-
-    def place(self, t: float) -> tuple[Similarity, float]:
-        """Sprite pixels to world, and the order of painting: what stands lower is nearer."""
-        foot, size, lean = self.path.at(t)
-        box = self.sprite.size
-        factor = size / np.sqrt(box.real * box.imag) * np.exp(1j * lean)
-        return Similarity(factor, foot) @ Similarity(1, -complex(box.real / 2, box.imag)), foot.imag
-
-
-@dataclass(frozen=True)
-class Camera:
-    """View of a photograph: where the view at rest lies in it, and how the view moves (world units, logarithm of the
-    zoom, radians). The view never leaves the photograph."""
-    origin: complex         # photograph pixels of the world's origin
-    scale: float            # photograph pixels per world unit
-    bounds: complex         # size of the photograph in pixels
-    aspect: float           # width over height of the view
-    x: Wave
-    y: Wave
-    zoom: Wave
-    roll: Wave
-
-    def at(self, t: float, height: int) -> tuple[Similarity, Similarity]:
-        """World to image pixels, and photograph pixels to world."""
-        roll = self.roll.at(t)
-        turn = np.exp(1j * roll)
-        # Half sides of the upright box around the turned view, in world units at zoom 1.
-        half = complex(self.aspect * abs(turn.real) + abs(turn.imag), self.aspect * abs(turn.imag) + abs(turn.real)) / 2
-        low, high = (0 - self.origin) / self.scale, (self.bounds - self.origin) / self.scale
-        least = max(2 * half.real / (high - low).real, 2 * half.imag / (high - low).imag)
-        zoom = max(float(np.exp(self.zoom.at(t))), 1.0001 * least)
-        half /= zoom
-        centre = complex(np.clip(self.aspect / 2 + self.x.at(t), low.real + half.real, high.real - half.real),
-                         np.clip(0.5 + self.y.at(t), low.imag + half.imag, high.imag - half.imag))
-        factor = height * zoom * turn
-        view = Similarity(factor, complex(self.aspect / 2, 0.5) * height - factor * centre)
-        return view, Similarity(1 / self.scale, -self.origin / self.scale)
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the sensor sees: all drawn once for a clip."""
-    exposure: Wave              # factor
-    warmth: Wave                # red over blue, relative
-    tint: tuple[float, float, float]
-    gamma: float
-    saturation: float
-    noise: float                # deviation, 0..255
-    blur: float                 # deviation of the lens blur in pixels of a view 256 high
-    shutter: float              # open share of a frame's time; 0: no motion blur
-    quality: int | None         # of JPEG, where the frames went through it
-
-
-@dataclass(frozen=True, eq=False)
-class RealScene:
-    """All of a clip; frames are functions of time."""
-    seed: int
-    backdrop: Image.Image
-    ids: Image.Image                    # instance map of the backdrop, IDS_SCALE times finer
-    camera: Camera
-    actors: tuple[Actor, ...]
-    look: Look
-    labels: np.ndarray                  # int64 [N]: the backdrop's objects, then the actors that are objects
-
-    def numbers(self) -> list[int]:
-        """Number of each actor in the instance maps, 0 for those that are not objects."""
-        first = len(self.labels) - sum(actor.label is not None for actor in self.actors)
-        return [0 if actor.label is None else first + sum(other.label is not None for other in self.actors[:index + 1])
-                for index, actor in enumerate(self.actors)]
-
-    def frame(self, t: float, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image uint8 [H,W,3] and instance map uint8 [H,W] (0 background, n the n-th object, 255 ignore) at time t."""
-        ids = np.zeros((height, width), np.uint8)
-        image = self._exposed(t, height, width, ids)
-        area = np.bincount(ids.ravel(), minlength=256)
-        small = (area > 0) & (area < SMALLEST_AREA * (height / HEIGHT) ** 2)
-        small[[0, IGNORE]] = False
-        ids = np.where(small, IGNORE, np.arange(256)).astype(np.uint8)[ids]
-        return self._sensed(image, t), ids
-
-    def _exposed(self, t: float, height: int, width: int, ids: np.ndarray) -> np.ndarray:
-        """What falls onto the sensor, float32 [H,W,3]: with motion blur the mean of several moments around t."""
-        if not self.look.shutter:
-            return self._composed(t, height, width, ids)
-        moments = t + self.look.shutter * np.linspace(-0.5, 0.5, 5)
-        return sum(self._composed(moment, height, width, ids if moment == t else None) for moment in moments) / 5
-
-    def _composed(self, t: float, height: int, width: int, ids: np.ndarray | None) -> np.ndarray:
-        view, to_world = self.camera.at(t, height)
-        back = (view @ to_world).inverse()
-        warped = self.backdrop.transform((width, height), Image.Transform.AFFINE, back.affine(),
-                                         Image.Resampling.BILINEAR)
-        image = np.asarray(warped).astype(np.float32)
-        if ids is not None:
-            fine = Similarity(IDS_SCALE, 0) @ back
-            ids[:] = np.asarray(self.ids.transform((width, height), Image.Transform.AFFINE, fine.affine(),
-                                                   Image.Resampling.NEAREST))
-        placed = [(*actor.place(t), actor.sprite, number) for actor, number in zip(self.actors, self.numbers())]
-        for place, _, sprite, number in sorted(placed, key=lambda entry: entry[1]):
-            sprite.paint(image, ids, view @ place, number)
-        return image
-
-    def _sensed(self, image: np.ndarray, t: float) -> np.ndarray:
-        random = np.random.default_rng([self.seed, int(round(t)), 5])
-        return sense(image, self.look, random, t, self._noise(*image.shape[:2]))
-
-    def _noise(self, height: int, width: int) -> np.ndarray | None:
-        """The noise of all frames, of which each takes a window: int16, made once per size."""
-        tiles = self.__dict__.setdefault("_tiles", {})
-        if (height, width) not in tiles:
-            shape = height + NOISE_TILES, width + NOISE_TILES
-            tiles[height, width] = draw_noise(np.random.default_rng([self.seed, 6]), self.look.noise, *shape)
-        return tiles[height, width]
-
-
-def draw_noise(random: np.random.Generator, deviation: float, height: int, width: int) -> np.ndarray | None:
-    """Noise of a sensor, mostly grey: int16 [H,W,3]."""
-    if not deviation:
-        return None
-    grey = random.standard_normal((height, width, 1), np.float32)
-    colour = random.standard_normal((height, width, 3), np.float32)
-    return np.round(deviation * (0.85 * grey + 0.5 * colour)).astype(np.int16)
-
-
-def sense(image: np.ndarray, look: Look, random: np.random.Generator, t: float, noise: np.ndarray | None) -> np.ndarray:
-    """What a camera makes of the light float32 [H,W,3] at time t: uint8 [H,W,3]; `noise` is a window larger or as large."""
-    height, width = image.shape[:2]
-    frame = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
-    if look.blur:
-        frame = frame.filter(ImageFilter.GaussianBlur(look.blur * height / REFERENCE))
-    warmth = look.warmth.at(t)
-    gains = np.array(look.tint) * (1 + warmth, 1, 1 - warmth) * look.exposure.at(t)
-    levels = np.linspace(0, 1, 256) ** look.gamma
-    frame = frame.point([int(level) for gain in gains for level in np.clip(255 * gain * levels + 0.5, 0, 255)])
-    if look.saturation < 1:
-        frame = Image.blend(frame.convert("L").convert("RGB"), frame, look.saturation)
-    if noise is not None:
-        dy, dx = (int(random.integers(0, room + 1)) for room in (noise.shape[0] - height, noise.shape[1] - width))
-        tile = noise[dy:dy + height, dx:dx + width]
-        frame = Image.fromarray(np.clip(np.asarray(frame).astype(np.int16) + tile, 0, 255).astype(np.uint8))
-    if look.quality is not None:
-        buffer = io.BytesIO()
-        frame.save(buffer, "JPEG", quality=look.quality)
-        frame = Image.open(buffer)
-    return np.asarray(frame)
+SHARP = 2.2             # enlargement of a cut-out or photograph, at most, in a view REFERENCE pixels high
 
 
 def make_clip(photographs: Photographs, seed: int, frames: int, height: int, width: int,
@@ -373,14 +167,16 @@ class _Shelf:
         reach = size * np.sqrt(box.real / box.imag) / 2
         growth = random.uniform(0.1, 0.5) if random.random() < 0.5 else random.uniform(0.0, 0.08)
         size_wave = Wave.draw(random, float(np.log(size)) - growth / 2, growth, (0.015, 0.06), 1)
-        speed = np.exp(random.uniform(np.log(0.002), np.log(0.03))) * random.choice([-1, 1])
+        fastest = np.clip(0.1 * size, 0.005, 0.03)        # heights per frame: what is near moves faster in the view
+        speed = np.exp(random.uniform(np.log(0.002), np.log(fastest))) * random.choice([-1, 1])
         if random.random() < 0.6:                                                     # crosses
             beyond = 1.5 * reach + random.uniform(0.02, 0.4)
             low, high = -beyond, self.aspect + beyond
             x = Wave.draw(random, random.uniform(0.1, self.aspect - 0.1), 0.03, (0.03, 0.15), 2, speed)
         else:                                                                         # wanders
             low, high = -0.3 * reach, self.aspect + 0.3 * reach
-            x = Wave.draw(random, random.uniform(low, high), random.uniform(0.01, 0.35), (0.02, 0.1), 2, 0.2 * speed)
+            sway = random.uniform(0.01, min(0.35, size))
+            x = Wave.draw(random, random.uniform(low, high), sway, (0.02, 0.08), 2, 0.2 * speed)
         ground = self.slope * random.uniform(0.9, 1.1)
         bob = Wave.draw(random, random.uniform(-0.06, 0.06), random.uniform(0, 0.012), (0.15, 0.7), 1)
         lean = Wave.draw(random, random.uniform(-0.06, 0.06), random.uniform(0, 0.1), (0.04, 0.25), 2)

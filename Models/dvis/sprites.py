@@ -83,7 +83,8 @@ class Sprite:
             return
         level = int(np.clip(np.round(-np.log2(abs(place.factor))), 0, len(self.levels) - 1))
         source = self.levels[level]
-        back = Similarity(complex(source.size[0] / self.size.real), 0) @ place.inverse() @ Similarity(1, left + 1j * top)
+        shrunk = Similarity(complex(source.size[0] / self.size.real), 0)
+        back = shrunk @ place.inverse() @ Similarity(1, left + 1j * top)
         warped = source.transform((right - left, bottom - top), Image.Transform.AFFINE, back.affine(),
                                   Image.Resampling.BILINEAR)
         pixels = np.asarray(warped).astype(np.float32)

@@ -12,7 +12,8 @@ from PIL import Image
 
 from .config import REAL_CLASSES
 from .photographs import IGNORE, Photograph, Photographs
-from .realclips import draw_look, draw_noise, sense
+from .realclips import draw_look
+from .realscenes import draw_noise, sense
 from .sprites import Similarity, Sprite, cut
 
 SIZES = ((224, 384), (224, 384), (256, 448), (288, 512), (288, 384))   # height and width, one per batch

@@ -6,12 +6,12 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 from photograph_set import COLOURS, SetWriter, street
-from PIL import Image
 
 from dvis.config import REAL_CLASSES, SHAPES_MODEL_CLASSES
 from dvis.footage import ClipSource, class_table, frame_size, relabel
 from dvis.photographs import IGNORE, Photographs
-from dvis.realclips import Look, Wave, make_clip, make_real_scene
+from dvis.realclips import make_clip, make_real_scene
+from dvis.realscenes import Look, Wave
 from dvis.scenes import EVALUATION_SEEDS
 
 PLAIN = Look(Wave(1.0), Wave(0.0), (1.0, 1.0, 1.0), 1.0, 1.0, 0.0, 0.0, 0.0, None)   # a sensor that changes nothing

@@ -59,7 +59,7 @@ class Stages(unittest.TestCase):
             train_refiner.start_from_tracker(model)
             model.eval()
             for tracked, loss in ((False, train_tracker.loss), (True, lambda *given: train_refiner.loss(*given, True))):
-                pool = ClipPool(model, 4, tracked, 6, 6, 1, ClipSource({"light": 1.0}, None, photographs[0], 0.6))
+                pool = ClipPool(model, 4, tracked, 4, 4, 2, ClipSource({"light": 1.0}, None, photographs[0], 0.6))
                 pool.freshen(1, 0.0)
                 self.assertGreater(len({len(clip.features[0, 0]) for clip in pool.items}), 1)
                 batch = pool.batch(5, 3)
