@@ -9,6 +9,7 @@ import torch
 from photograph_set import SetWriter
 
 from dvis.config import REAL_CLASSES, SHAPES_MODEL_CLASSES
+from dvis import weights
 from dvis.detection import average_precision, evaluate_photographs, match, on_images, table
 from dvis.evaluation import merge_classes, overlaps
 from dvis.metrics import Precision
@@ -166,10 +167,9 @@ class Predicting(unittest.TestCase):
             import onnx  # noqa: F401
         except ImportError:
             self.skipTest("needs the package onnx")
-        from dvis.restore import restore
-        folder = context.MODELS / "default"
-        model = build()
-        restore(model, folder, [])
+        folder = context.MODELS / "shapes"
+        model = build().eval()
+        weights.load(model, folder / weights.NAME)
         image = np.random.default_rng(0).integers(0, 255, (120, 200, 3)).astype(np.uint8)
         image[30:90, 50:110] = (200, 40, 40)
         answers, others = of_model(model)(image), of_folder(folder)(image)
