@@ -82,17 +82,19 @@ public sealed class DavisFolderTests : IDisposable
         Write("a", "0", Gray("#."));
         Write("a", "1", Gray("#.", ".."));
 
-        Assert.Equal($"a: {_temp.Path("Annotations/a/1.png")} has 2x2 pixels, the annotations before have 2x1.", Failure("a"));
+        var file = _temp.Path("Annotations/a/1.png");
+        Assert.Equal($"a: {file} has 2x2 pixels, the annotations before have 2x1.", Failure("a"));
     }
 
     [Fact]
     public void Read_NoMask_IsNamed()
     {
+        var file = _temp.Path("Annotations/a/0.png");
         Write("a", "0", new PngImage(1, 1, 3, [1, 2, 3]));
-        Assert.Equal($"a: {_temp.Path("Annotations/a/0.png")}: found an image of 3 channels, expected one number per pixel.", Failure("a"));
+        Assert.Equal($"a: {file}: found an image of 3 channels, expected one number per pixel.", Failure("a"));
 
-        File.WriteAllText(_temp.Path("Annotations/a/0.png"), "no image");
-        Assert.Equal($"a: {_temp.Path("Annotations/a/0.png")}: the picture cannot be read: it is no PNG.", Failure("a"));
+        File.WriteAllText(file, "no image");
+        Assert.Equal($"a: {file}: the picture cannot be read: it is no PNG.", Failure("a"));
     }
 
     private DavisFolder Folder => new(_temp.Root);

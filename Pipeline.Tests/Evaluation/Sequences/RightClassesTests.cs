@@ -39,7 +39,8 @@ public sealed class RightClassesTests
     [Fact]
     public void Parse_BadLines_NamesEachWithItsLine()
     {
-        using var lines = new StringReader("cows animal\n\ncows vehicle\nboat\n  train  vehicle \ndog dog\nmbike person, vehicle\nhike person,\n");
+        using var lines = new StringReader(
+            "cows animal\n\ncows vehicle\nboat\n  train  vehicle \ndog dog\na b c\nhike person,\n");
 
         var classes = RightClasses.Parse("my.txt", lines, out var errors);
 
@@ -48,7 +49,7 @@ public sealed class RightClassesTests
                 "my.txt:3: found the sequence 'cows' a second time, expected one line per sequence",
                 "my.txt:4: found 'boat', expected a sequence and its classes, as in 'bmx-trees person,vehicle'",
                 "my.txt:6: found the class 'dog', expected person, vehicle or animal",
-                "my.txt:7: found 'mbike person, vehicle', expected a sequence and its classes, as in 'bmx-trees person,vehicle'",
+                "my.txt:7: found 'a b c', expected a sequence and its classes, as in 'bmx-trees person,vehicle'",
                 "my.txt:8: found the class '', expected person, vehicle or animal",
             ],
             errors);

@@ -37,7 +37,8 @@ public sealed class SequenceFiguresTests
     [Fact]
     public void Of_SeveralTracks_TakesTheBest()
     {
-        var figures = Figures([SomeVideo.Columns(0, 4)], [[Track(1, 0, 12), Track(2, 0, 3, classId: 9), Track(3, 0, 2)]]);
+        PublishedTrack[] tracks = [Track(1, 0, 12), Track(2, 0, 3, classId: 9), Track(3, 0, 2)];
+        var figures = Figures([SomeVideo.Columns(0, 4)], [tracks]);
 
         Assert.Equal((0.75, 0, 3.0), (figures.J, figures.ClassRight, figures.TracksPerFrame));
     }
@@ -45,7 +46,8 @@ public sealed class SequenceFiguresTests
     [Fact]
     public void Of_EmptyAnnotation_DoesNotCountButItsTracksDo()
     {
-        var figures = Figures([s_none, SomeVideo.Columns(2, 5), s_none], [[Track(7, 0, 5)], [Track(1, 2, 5)], [Track(8, 0, 5)]]);
+        PublishedTrack[][] tracks = [[Track(7, 0, 5)], [Track(1, 2, 5)], [Track(8, 0, 5)]];
+        var figures = Figures([s_none, SomeVideo.Columns(2, 5), s_none], tracks);
 
         Assert.Equal(new SequenceFigures(1, 1, 1, 1, 1, 0), figures);
     }
@@ -53,7 +55,9 @@ public sealed class SequenceFiguresTests
     [Fact]
     public void Of_EmptyAnnotationsOnly_HasNoFigures()
     {
-        Assert.Equal(new SequenceFigures(null, null, null, 0.5, 0, 0), Figures([s_none, s_none], [[Track(1, 0, 5)], []]));
+        var figures = Figures([s_none, s_none], [[Track(1, 0, 5)], []]);
+
+        Assert.Equal(new SequenceFigures(null, null, null, 0.5, 0, 0), figures);
     }
 
     [Fact]
@@ -70,7 +74,8 @@ public sealed class SequenceFiguresTests
     [Fact]
     public void Of_SameNumberInAnotherEpoch_IsAnotherTrack()
     {
-        var figures = Figures([SomeVideo.Columns(2, 5), SomeVideo.Columns(2, 5)], [[Track(1, 2, 5)], [Track(1, 2, 5, epoch: "F")]]);
+        PublishedTrack[][] tracks = [[Track(1, 2, 5)], [Track(1, 2, 5, epoch: "F")]];
+        var figures = Figures([SomeVideo.Columns(2, 5), SomeVideo.Columns(2, 5)], tracks);
 
         Assert.Equal((2, 1), (figures.Ids, figures.Switches));
     }
@@ -89,7 +94,8 @@ public sealed class SequenceFiguresTests
     [Fact]
     public void MeanOf_SkipsSequencesWithoutTheFigure()
     {
-        SequenceFigures[] sequences = [new(1, 0.9, 1, 2, 1, 0), new(0, 0.1, null, 0, 0, 0), new(null, null, null, 0, 0, 3)];
+        SequenceFigures[] sequences =
+            [new(1, 0.9, 1, 2, 1, 0), new(0, 0.1, null, 0, 0, 0), new(null, null, null, 0, 0, 3)];
 
         Assert.Equal(new MeanFigures(0.5, 0.5, 1, 1), MeanFigures.Of(sequences));
         Assert.Equal(new MeanFigures(null, null, null, null), MeanFigures.Of([]));

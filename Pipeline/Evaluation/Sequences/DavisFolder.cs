@@ -53,8 +53,15 @@ public sealed class DavisFolder(string folder)
     {
         var path = Path.Combine(folder, name);
         if (!Directory.Exists(path)) throw new EvaluationException($"{name}: the folder {path} does not exist.");
-        string[] files = [.. Directory.GetFiles(path, pattern).Order(StringComparer.Ordinal)];
-        return files.Length > 0 ? files : throw new EvaluationException($"{name}: {path} has no {pattern} in it.");
+        try
+        {
+            string[] files = [.. Directory.GetFiles(path, pattern).Order(StringComparer.Ordinal)];
+            return files.Length > 0 ? files : throw new EvaluationException($"{name}: {path} has no {pattern} in it.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new EvaluationException($"{name}: {path} cannot be read: {e.Message}", e);
+        }
     }
 
     private static RunLengthMask Mask(string name, string path)
