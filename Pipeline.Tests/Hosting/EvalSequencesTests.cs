@@ -31,10 +31,12 @@ public sealed class EvalSequencesTests : IDisposable
     {
         await WriteImagesAsync("same");
         await WriteImagesAsync("opposite");
-        var published = await PublishedAsync("same");
-        Assert.Contains(published, mask => mask is not null);
-        WriteMasks("same", t => published[t]);
-        WriteMasks("opposite", t => published[t] is { } mask ? Opposite(mask) : null);
+        // The first frame has no track yet, because one must be confirmed; then there is one.
+        var tracks = (await ResultsAsync(_model, "same")).Select(r => r.Tracks.SingleOrDefault()).ToArray();
+        Assert.Equal([true, false, false, false], tracks.Select(t => t is null));
+        var cars = tracks.Count(t => t?.ClassId == 0) / 3.0;
+        WriteMasks("same", t => tracks[t]?.Mask);
+        WriteMasks("opposite", t => tracks[t] is { } track ? Opposite(track.Mask!) : null);
         File.WriteAllText(_folder.Path("classes.txt"), "same vehicle\n");
 
         var (code, output) = await EvalAsync("--classes", _folder.Path("classes.txt"), "--json", JsonPath);
@@ -46,7 +48,8 @@ public sealed class EvalSequencesTests : IDisposable
         var (opposite, same) = (json["sequences"]![0]!, json["sequences"]![1]!);
         Assert.Equal(["final", "frames", "name", "provisional"], Keys(same));
         Assert.Equal(Length, (int)same["frames"]!);
-        Assert.Equal("1,1,1,1", Row(same["provisional"]!, "recall", "j", "ids", "tracks_per_frame"));
+        Assert.Equal("1,1,1,0,0.75", Row(same["provisional"]!, "recall", "j", "ids", "switches", "tracks_per_frame"));
+        Assert.Equal(cars, (double)same["provisional"]!["class_right"]!, 12);
         Assert.Equal("0,0,null,0,0", Row(opposite["provisional"]!, "recall", "j", "class_right", "ids", "switches"));
         foreach (var stage in (string[])["provisional", "final"])
         {
@@ -207,10 +210,6 @@ public sealed class EvalSequencesTests : IDisposable
             for (var x = 0; x < map.Width; x++) map[x, y] = !map[x, y];
         return map.Encode();
     }
-
-    /// <summary>The first track's mask in each frame; null where there is none.</summary>
-    private async Task<RunLengthMask?[]> PublishedAsync(string name)
-        => [.. (await ResultsAsync(_model, name)).Select(r => r.Tracks.FirstOrDefault()?.Mask)];
 
     private async Task<ProvisionalResult[]> ResultsAsync(string model, string name)
     {
