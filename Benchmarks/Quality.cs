@@ -1,8 +1,7 @@
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Pipeline.Evaluation.Sequences;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Masks;
-using Dvis.Streaming.Pipeline.Publishing;
 
 namespace Dvis.Streaming.Benchmarks;
 
@@ -17,14 +16,15 @@ internal static class Quality
         var (provisional, final) = (new Score(), new Score());
         foreach (var video in videos)
         {
-            var sink = new CollectingSink();
-            var run = new PipelineRun(models, refiner, video, new PublishOptions { MaskGrid = 1 }, _ => [sink]) { Track = track };
+            var published = new PublishedTracks();
+            var options = new PublishOptions { MaskGrid = 1 };
+            var run = new PipelineRun(models, refiner, video, options, _ => [published]) { Track = track };
             await run.StartAsync();
             await run.RunAsync();
             await run.DisposeAsync();
             using var truth = YtvisTruth.Open(Path.ChangeExtension(video, ".json"));
-            provisional.Add(truth, sink.Provisional(truth.Videos[0].Length), models.Manifest);
-            final.Add(truth, sink.Final(truth.Videos[0].Length), models.Manifest);
+            provisional.Add(truth, published.Provisional(truth.Videos[0].Length), models.Manifest);
+            final.Add(truth, published.Final(truth.Videos[0].Length), models.Manifest);
         }
 
         Console.WriteLine($"{videos.Count} videos | recall | mean IoU | right class | link accuracy | link, misses count | ids kept over gaps | ids an object | identity switches | false, share of what is said");
@@ -37,30 +37,30 @@ internal static class Quality
         private int _visible, _found, _rightClass, _pairs, _bothFound, _linked, _gaps, _kept, _objects, _ids, _switches, _said, _false;
         private double _iou;
 
-        public void Add(YtvisTruth truth, List<Said>[] frames, ModelManifest model)
+        public void Add(YtvisTruth truth, IReadOnlyList<PublishedTrack>[] frames, ModelManifest model)
         {
-            var matched = new HashSet<(int Frame, long Id)>();
+            var matched = new HashSet<(int Frame, TrackId Id)>();
             var names = truth.Categories.ToDictionary(c => c.Id, c => c.Name);
             foreach (var wanted in truth.Objects(truth.Videos[0]))
             {
-                long? last = null;
+                TrackId? last = null;
                 var (lastFrame, lastVisible, returning) = (-1, -1, false);
-                var ids = new HashSet<long>();
+                var ids = new HashSet<TrackId>();
                 for (var f = 0; f < frames.Length; f++)
                 {
                     if (wanted.Masks[f] is not { } mask || mask.Area < SmallestArea) continue;
                     _visible++;
                     returning |= last is not null && f - lastVisible > 5;
-                    var best = frames[f].Select(s => (Said: s, IoU: RunLengths.IoU(s.Mask, mask))).DefaultIfEmpty().MaxBy(s => s.IoU);
-                    _iou += best.IoU;
-                    var id = best.IoU >= 0.5 ? best.Said!.Id : (long?)null;
+                    var (best, iou) = PublishedTrack.Best(frames[f], mask);
+                    _iou += iou;
+                    var id = iou >= SequenceFigures.Match ? best!.Id : (TrackId?)null;
                     if (id is { } found)
                     {
                         _found++;
                         ids.Add(found);
                         if (last is not null && last != found) _switches++;
                         matched.Add((f, found));
-                        if (model.Classes[best.Said!.ClassId].Name == names[wanted.CategoryId]) _rightClass++;
+                        if (model.Classes[best!.ClassId].Name == names[wanted.CategoryId]) _rightClass++;
                         if (returning)
                         {
                             _gaps++;
@@ -99,47 +99,5 @@ internal static class Quality
             $"{Share(_found, _visible)} | {_iou / _visible:0.000} | {Share(_rightClass, _found)} | {Share(_linked, _bothFound)} | {Share(_linked, _pairs)} | {Share(_kept, _gaps)} ({_gaps}) | {(double)_ids / _objects:0.00} | {_switches} | {Share(_false, _said)}";
 
         private static string Share(int part, int whole) => whole == 0 ? "–" : $"{(double)part / whole:0.000}";
-    }
-
-    private sealed record Said(long Id, int ClassId, RunLengthMask Mask);
-
-    private sealed class CollectingSink : IResultSink
-    {
-        private readonly List<PipelineMessage> _messages = [];
-
-        public string Name => "quality";
-
-        public bool Lossless => true;
-
-        public List<Said>[] Provisional(int frames)
-        {
-            var said = Empty(frames);
-            foreach (var result in _messages.OfType<ProvisionalResult>())
-                said[result.Frame.FrameId].AddRange(result.Tracks.Where(t => t.Mask is not null).Select(t => new Said(t.Number, t.ClassId, t.Mask!)));
-            return said;
-        }
-
-        public List<Said>[] Final(int frames)
-        {
-            var said = Empty(frames);
-            foreach (var track in _messages.OfType<FinalResult>().SelectMany(r => r.Tracks))
-                foreach (var seen in track.Frames.Where(s => s is { Visible: true, Mask: not null }))
-                    said[seen.FrameId].Add(new Said(track.Number, track.ClassId, seen.Mask!));
-            return said;
-        }
-
-        public Task StartAsync(CancellationToken cancel) => Task.CompletedTask;
-
-        public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
-        {
-            _messages.Add(message);
-            return ValueTask.CompletedTask;
-        }
-
-        public Task FlushAsync(CancellationToken cancel) => Task.CompletedTask;
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-
-        private static List<Said>[] Empty(int frames) => [.. Enumerable.Range(0, frames).Select(_ => new List<Said>())];
     }
 }

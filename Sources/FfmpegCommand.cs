@@ -38,16 +38,21 @@ internal static class FfmpegCommand
         => [.. s_common, "-protocol_whitelist", "file", "-format_whitelist", FileFormats, "-i", "file:" + Path.GetFullPath(path), .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1"];
 
     /// <summary>
-    /// Pictures, as the list names them. The colours are converted with the chroma at full resolution, which is the nearest ffmpeg comes to
-    /// libjpeg: on photographs half of the values are equal and the others off by one, and few by more.
+    /// Images, as the list names them. Exact colours are converted with the chroma at full resolution, which is the
+    /// nearest ffmpeg comes to libjpeg: on photographs half of the values are equal, most others off by one.
     /// </summary>
     /// <param name="list">File in the form of the concat demuxer.</param>
-    public static IReadOnlyList<string> ForImages(string list)
-        =>
+    /// <param name="exactColours">False: colours are converted as those of files and cameras are.</param>
+    public static IReadOnlyList<string> ForImages(string list, bool exactColours)
+    {
+        const string exact = "bicubic+full_chroma_int+full_chroma_inp+accurate_rnd";
+        string[] conversion = exactColours ? ["-sws_flags", exact] : [];
+        return
         [
             .. s_common, "-protocol_whitelist", "file", "-format_whitelist", ListFormats, "-f", "concat", "-safe", "0", "-i", list,
-            "-sws_flags", "bicubic+full_chroma_int+full_chroma_inp+accurate_rnd", .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1",
+            .. conversion, .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1",
         ];
+    }
 
     /// <summary>
     /// A camera: least latency. Timestamps are the camera's own, as they come and without ffmpeg's guesses at wraps (<see cref="LiveClock"/>

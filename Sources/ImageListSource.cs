@@ -6,9 +6,11 @@ namespace Dvis.Streaming.Sources;
 
 /// <summary>
 /// Picture files as one video: every file once, in order, nothing is dropped, a slow reader is waited for. One decoder reads them all, so
-/// they must be of one format. Not paced: the frames of a data set have no clock.
+/// they must be of one format. Not paced: the frames of a data set have no clock, and count as 25 per second.
 /// </summary>
-internal sealed class ImageListSource(string name, IReadOnlyList<string> files, string ffmpeg, FramePool pool, TimeProvider time) : IFrameSource
+internal sealed class ImageListSource(
+    string name, IReadOnlyList<string> files, string ffmpeg, FramePool pool, TimeProvider time, bool exactColours)
+    : IFrameSource
 {
     public string Camera => name;
 
@@ -23,8 +25,15 @@ internal sealed class ImageListSource(string name, IReadOnlyList<string> files, 
         await File.WriteAllTextAsync(list, List(), stop);
         try
         {
-            await using var pass = await FfmpegSession.StartAsync(ffmpeg, FfmpegCommand.ForImages(list), new Redactor(), name, pool, time);
-            while (await pass.ReadAsync(stop) is { } frame) yield return frame;
+            var arguments = FfmpegCommand.ForImages(list, exactColours);
+            await using var pass = await FfmpegSession.StartAsync(ffmpeg, arguments, new Redactor(), name, pool, time);
+            while (await pass.ReadAsync(stop) is { } frame)
+            {
+                // The tracker's time is the position in the list, however fast the files are read.
+                frame.Info = frame.Info with { Capture = frame.Info.Capture with { Source = ClockSource.FilePts } };
+                yield return frame;
+            }
+
             stop.ThrowIfCancellationRequested();
             if (await pass.EndAsync() is { } fault) throw new SourceException(fault.Fault, $"{name}: {fault.Message}", fault);
             if (pass.Frames != files.Count) throw new SourceException(SourceFault.DecodeErrors, $"{name}: {pass.Frames} of its {files.Count} pictures could be decoded.");

@@ -30,8 +30,11 @@ public static class SourceFactory
     /// <param name="name">For messages.</param>
     /// <param name="files">All of one format.</param>
     /// <param name="ffmpeg">The decoder: a path, or a name in PATH.</param>
-    public static IFrameSource FromImages(string name, IReadOnlyList<string> files, string ffmpeg, FramePool pool, TimeProvider time)
-        => new ImageListSource(name, files, ffmpeg, pool, time);
+    /// <param name="exactColours">True: as libjpeg decodes; false: coarser, as files and cameras are decoded.</param>
+    public static IFrameSource FromImages(
+        string name, IReadOnlyList<string> files, string ffmpeg, FramePool pool, TimeProvider time,
+        bool exactColours = true)
+        => new ImageListSource(name, files, ffmpeg, pool, time, exactColours);
 
     internal static IFrameSource CreateRaw(string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time) => options switch
     {

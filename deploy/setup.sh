@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by ./run and ./test: finds what they need, installs what is missing and only that, and says so.
+# Sourced by ./dvis, ./run and ./test: finds what they need, installs what is missing and only that, and says so.
 # Downloaded things live in .dvis/ (ignored by git); Debian packages go where Debian puts them.
 
 me=${0##*/}

@@ -35,7 +35,7 @@ internal static class DvisCommand
         }
         catch (UsageException e)
         {
-            await Console.Error.WriteLineAsync($"dvis: {e.Message}");
+            foreach (var problem in e.Problems) await Console.Error.WriteLineAsync($"dvis: {problem}");
             return ExitCode.Usage;
         }
         catch (Exception e) when (e is StartupException or ModelException or EvaluationException)

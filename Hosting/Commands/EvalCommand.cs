@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dvis.Streaming.Hosting.Evaluating;
@@ -14,22 +15,52 @@ internal static class EvalCommand
     public static Command Create()
     {
         var results = new Option<string?>("--results") { Description = "Scores these: a YouTube-VIS results file; a folder with pred.json and pan_pred (VIPSeg); or a folder VIDEO/FRAME.png of semantic maps (VSPW)." };
-        var truth = new Option<string>("--truth", "--data") { Description = "The data set: a YouTube-VIS or OVIS file; a folder with panoptic_gt*.json, or that file; or a folder VIDEO/mask/FRAME.png.", Required = true };
-        var classes = new Option<int>("--classes") { Description = "Classes of semantic maps, with --results.", DefaultValueFactory = _ => 124 };
+        var truth = new Option<string?>("--truth", "--data")
+        {
+            Description = "The data set: a YouTube-VIS or OVIS file; a folder with panoptic_gt*.json, or that file; "
+                + "or a folder VIDEO/mask/FRAME.png.",
+        };
+        var classes = new Option<string?>("--classes")
+        {
+            Description = "With --results: how many classes semantic maps have, default 124. "
+                + "With --davis: a file of right classes, a line NAME CLASS[,CLASS] per sequence.",
+        };
         var first = new Option<int>("--first-label") { Description = "What the truth's semantic maps call the first class; smaller labels and 255 are void.", DefaultValueFactory = _ => 1 };
         var json = new Option<string?>("--json") { Description = "Writes the numbers into this file, too." };
         var model = new ModelArguments();
-        classes.Validators.Add(result => Between(result, "--classes", 1, 255));
         first.Validators.Add(result => Between(result, "--first-label", 0, 254));
-        var command = model.AddTo(new Command("eval", "Scores results, or a model that is run over the data set: AP and AR, VPQ and STQ, or mIoU and VC.") { results, truth, classes, first, json });
+        var sequences = new SequenceArguments(model, classes);
+        const string does = "Scores results, a model run over a data set, or what the service publishes of sequences.";
+        var command = model.AddTo(sequences.AddTo(new Command("eval", does) { results, truth, classes, first, json }));
         command.Validators.Add(result =>
         {
-            if (result.GetValue(results) is null == result.GetValue(model.Model) is null) result.AddError("eval needs either --results or --model");
+            if (sequences.Check(result, [results, truth, first])) return;
+            if (result.GetValue(truth) is null) result.AddError("Option '--truth' is required, or '--davis'.");
+            if (result.GetValue(results) is null == result.GetValue(model.Model) is null)
+                result.AddError("eval needs either --results or --model, or --davis");
+            if (result.GetResult(classes) is { } given) Between(given, "--classes", 1, 255);
         });
-        command.SetAction((parsed, cancel) => parsed.GetValue(results) is { } scored
-            ? ScoreAsync(scored, parsed.GetValue(truth)!, parsed.GetValue(classes), parsed.GetValue(first), parsed.GetValue(json), cancel)
-            : RunAsync(model.Read(parsed, parsed.GetValue(truth)!, parsed.GetValue(first)), parsed.GetValue(json), cancel));
+        command.SetAction((parsed, cancel) =>
+        {
+            var numbers = parsed.GetValue(json);
+            if (parsed.GetValue(sequences.Folder) is not null) return RunAsync(sequences.Read(parsed), numbers, cancel);
+            var (data, firstLabel) = (parsed.GetValue(truth)!, parsed.GetValue(first));
+            if (parsed.GetValue(results) is not { } scored)
+                return RunAsync(model.Read(parsed, data, firstLabel), numbers, cancel);
+            var count = int.Parse(parsed.GetValue(classes) ?? "124", CultureInfo.InvariantCulture);
+            return ScoreAsync(scored, data, count, firstLabel, numbers, cancel);
+        });
         return command;
+    }
+
+    private static async Task<int> RunAsync(SequenceRequest request, string? json, CancellationToken cancel)
+    {
+        var terminal = !Console.IsErrorRedirected;
+        var outcome = await SequenceEvaluation.RunAsync(request, Console.Error, terminal, TimeProvider.System, cancel);
+        foreach (var line in SequenceText.Table(request, outcome)) await Console.Out.WriteLineAsync(line);
+        if (json is not null) await WriteAsync(json, SequenceText.Json(outcome), cancel);
+        foreach (var failure in outcome.Failures) await Console.Error.WriteLineAsync($"dvis: {failure}");
+        return outcome.Failures.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
     }
 
     private static async Task<int> RunAsync(EvaluationRequest request, string? json, CancellationToken cancel)

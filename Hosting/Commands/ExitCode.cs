@@ -16,4 +16,8 @@ internal static class ExitCode
 internal sealed class StartupException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>The command line asks for something that is not there.</summary>
-internal sealed class UsageException(string message) : Exception(message);
+/// <param name="problems">One sentence each.</param>
+internal sealed class UsageException(params IReadOnlyList<string> problems) : Exception(string.Join('\n', problems))
+{
+    public IReadOnlyList<string> Problems { get; } = problems;
+}

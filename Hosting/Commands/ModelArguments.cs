@@ -43,8 +43,14 @@ internal sealed class ModelArguments
         });
     }
 
-    /// <summary>Model folder; null: no model is run.</summary>
-    public Option<string?> Model { get; } = new("--model") { Description = "Runs this model folder over the data set and scores it." };
+    /// <summary>Model folder; null: no model is run, or with <c>--davis</c> the default one.</summary>
+    public Option<string?> Model { get; } = new("--model")
+    {
+        Description = "Runs this model folder over the data set and scores it; with --davis default: Models/default.",
+    };
+
+    /// <summary>What is of no use where the service's pipeline runs.</summary>
+    public IReadOnlyList<Option> OfDataSets => [_images, _topK, _out, _videos];
 
     public Command AddTo(Command command)
     {
@@ -55,19 +61,38 @@ internal sealed class ModelArguments
     public EvaluationRequest Read(ParseResult parsed, string truth, int firstLabel)
     {
         var beside = Directory.Exists(truth) ? truth : Path.GetDirectoryName(Path.GetFullPath(truth))!;
-        var runtime = new RuntimeOptions
-        {
-            Provider = parsed.GetValue(_provider)!,
-            OnMissingProvider = "stop",
-            Threads = parsed.GetValue(_threads),
-            Device = parsed.GetValue(_device),
-            Library = parsed.GetValue(_library),
-            Batch = new BatchOptions { Max = 1 },
-        };
         return new EvaluationRequest(
-            parsed.GetValue(Model)!, parsed.GetValue(_precision)!, runtime, truth, parsed.GetValue(_images) ?? Path.Combine(beside, "images"),
-            [.. parsed.GetValue(_modes)!.Select(mode => Parse(mode, out _)!).Distinct()], parsed.GetValue(_topK), parsed.GetValue(_out), parsed.GetValue(_videos), firstLabel, parsed.GetValue(_ffmpeg)!);
+            parsed.GetValue(Model)!, Precision(parsed), Runtime(parsed), truth,
+            parsed.GetValue(_images) ?? Path.Combine(beside, "images"), Modes(parsed), parsed.GetValue(_topK),
+            parsed.GetValue(_out), parsed.GetValue(_videos), firstLabel, Ffmpeg(parsed));
     }
+
+    public string Precision(ParseResult parsed) => parsed.GetValue(_precision)!;
+
+    public string Ffmpeg(ParseResult parsed) => parsed.GetValue(_ffmpeg)!;
+
+    public RuntimeOptions Runtime(ParseResult parsed) => new()
+    {
+        Provider = parsed.GetValue(_provider)!,
+        OnMissingProvider = "stop",
+        Threads = parsed.GetValue(_threads),
+        Device = parsed.GetValue(_device),
+        Library = parsed.GetValue(_library),
+        Batch = new BatchOptions { Max = 1 },
+    };
+
+    /// <summary>The one mode in which the service is to run; without <c>--mode</c> that of the configuration.</summary>
+    /// <exception cref="UsageException">Several modes, or one that the service does not have.</exception>
+    public EvaluationMode ServiceMode(ParseResult parsed)
+    {
+        if (parsed.GetResult(_modes) is not { Implicit: false }) return Parse("semi-online", out _)!;
+        return Modes(parsed) is [{ Kind: ModeKind.Online or ModeKind.SemiOnline } mode]
+            ? mode
+            : throw new UsageException("--mode: --davis runs the service's pipeline in one mode: online, semi-online");
+    }
+
+    private EvaluationMode[] Modes(ParseResult parsed)
+        => [.. parsed.GetValue(_modes)!.Select(mode => Parse(mode, out _)!).Distinct()];
 
     private static EvaluationMode? Parse(string text, out string problem)
     {

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using System.Runtime.InteropServices;
 using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Evaluation;
@@ -37,9 +36,8 @@ internal static class ModelEvaluation
     /// <exception cref="ModelException">The model cannot run.</exception>
     public static async Task RunAsync(EvaluationRequest request, TextWriter progress, bool terminal, TimeProvider time, Func<EvaluationOutcome, Task> finish, CancellationToken cancel)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var interruption = new Interruption(cancel);
+        var stop = interruption.Token;
         var folder = ModelFolder.Open(request.Model);
         using var data = EvaluationData.Open(folder.Manifest, request.Truth, request.Images, request.FirstLabel);
         if (!data.CanScore && request.Out is null) throw new UsageException($"{request.Truth} has no annotations to score against: --out writes the files for the evaluation server");
@@ -53,7 +51,7 @@ internal static class ModelEvaluation
             var stopped = false;
             try
             {
-                await EvaluateAsync(request, models, videos, scorers, told, time, stop.Token);
+                await EvaluateAsync(request, models, videos, scorers, told, time, stop);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -73,12 +71,6 @@ internal static class ModelEvaluation
         finally
         {
             foreach (var scorer in scorers) scorer.Dispose();
-        }
-
-        void Stop(PosixSignalContext context)
-        {
-            context.Cancel = true;
-            stop.Cancel();
         }
     }
 
