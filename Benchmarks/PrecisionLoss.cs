@@ -29,14 +29,14 @@ internal sealed class PrecisionLoss(TimeProvider time)
 
     /// <param name="step">Of a video every so-manieth frame is taken.</param>
     /// <param name="frames">Frames taken of each video.</param>
-    public static async Task RunAsync(string path, string[] precisions, RuntimeOptions runtime, string[] videos, int step, int frames, double minScore, bool write)
+    public static async Task RunAsync(string path, string[] precisions, RuntimeOptions runtime, string[] videos, int step, int frames, bool write)
     {
         foreach (var precision in precisions)
         {
             var loss = new PrecisionLoss(TimeProvider.System);
             using var reference = Load(path, "fp32", runtime);
             using var other = Load(path, precision, runtime);
-            foreach (var video in videos) await loss.MeasureAsync(reference, other, video, step, frames, minScore);
+            foreach (var video in videos) await loss.MeasureAsync(reference, other, video, step, frames);
             if (loss._objects == 0) throw new ModelException($"{path}: fp32 is sure of no object in these videos, so there is nothing to compare.");
             var figures = loss.Figures(videos);
             Console.WriteLine($"{precision}: {figures.ToJsonString()}");
@@ -47,7 +47,7 @@ internal sealed class PrecisionLoss(TimeProvider time)
     private static DvisModels Load(string path, string precision, RuntimeOptions runtime)
         => DvisModels.Load(new ModelOptions { Path = path, Precision = precision, Mode = "online" }, runtime, NullLogger.Instance);
 
-    private async Task MeasureAsync(DvisModels reference, DvisModels other, string video, int step, int frames, double minScore)
+    private async Task MeasureAsync(DvisModels reference, DvisModels other, string video, int step, int frames)
     {
         await using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
         var metrics = new PipelineMetrics(services.GetRequiredService<IMeterFactory>());
@@ -64,7 +64,7 @@ internal sealed class PrecisionLoss(TimeProvider time)
                 if (number++ % step != 0) continue;
                 using var expected = await a.RunAsync(frame);
                 using var found = await b.RunAsync(frame);
-                Compare(reference.Manifest, expected, found, minScore);
+                Compare(reference.Manifest, expected, found);
                 if (++taken == frames) break;
             }
         }
@@ -72,9 +72,9 @@ internal sealed class PrecisionLoss(TimeProvider time)
         _frames += taken;
     }
 
-    private void Compare(ModelManifest m, Answer expected, Answer found, double minScore)
+    private void Compare(ModelManifest m, Answer expected, Answer found)
     {
-        var sure = Enumerable.Range(0, m.Queries).Where(q => expected.Best(q, m.ClassCount).Score >= minScore).ToArray();
+        var sure = Enumerable.Range(0, m.Queries).Where(q => expected.Best(q, m.ClassCount).Score >= m.MinScore).ToArray();
         var (a, b) = (expected.Masks(m, sure), found.Masks(m, sure));
         var cells = sure.Length == 0 ? 0 : a.Length / sure.Length;
         for (var k = 0; k < sure.Length; k++)
@@ -83,7 +83,7 @@ internal sealed class PrecisionLoss(TimeProvider time)
             _cosine += TensorPrimitives.CosineSimilarity<float>(expected.Frame.FrameEmbeds.Span.Slice(row, m.HiddenSize), found.Frame.FrameEmbeds.Span.Slice(row, m.HiddenSize));
             var (label, score) = found.Best(sure[k], m.ClassCount);
             if (label == expected.Best(sure[k], m.ClassCount).Label) _sameClass++;
-            if (score >= minScore) _kept++;
+            if (score >= m.MinScore) _kept++;
             _expected.Assign(a.AsSpan(k * cells, cells));
             _found.Assign(b.AsSpan(k * cells, cells));
             _iou += _expected.Count + _found.Count == 0 ? 1 : _expected.IoU(_found);

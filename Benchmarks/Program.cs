@@ -75,7 +75,7 @@ var write = new Option<bool>("--write") { Description = "Enter the figures in th
 var loss = new Command("precision", "What a precision loses against fp32, over the objects that fp32 is sure of.") { model, others, step, compared, write, clipVideos };
 loss.SetAction((parsed, _) => PrecisionLoss.RunAsync(
     parsed.GetRequiredValue(model), parsed.GetRequiredValue(others), new RuntimeOptions(), parsed.GetRequiredValue(clipVideos), parsed.GetRequiredValue(step),
-    parsed.GetRequiredValue(compared), new TrackOptions().MinScore, parsed.GetValue(write)));
+    parsed.GetRequiredValue(compared), parsed.GetValue(write)));
 var videoCount = new Option<int>("--videos") { DefaultValueFactory = _ => 10, Description = "Videos." };
 var clipLength = new Option<int>("--frames") { DefaultValueFactory = _ => 300, Description = "Frames of each." };
 var evaluation = new Command("evaluation", "Writes, reads and scores results as large as those of OVIS.") { videoCount, clipLength };

@@ -83,8 +83,8 @@ public sealed class QueueOptions
 /// <summary>Lives of tracks (section <c>defaults.track</c>, overridable per camera).</summary>
 public sealed class TrackOptions
 {
-    /// <summary>A query counts as an object from this class score on.</summary>
-    [Range(0.0, 1.0)] public double MinScore { get; set; } = 0.3;
+    /// <summary>A query counts as an object from this class score on; null: the model's own threshold.</summary>
+    [Range(0.0, 1.0)] public double? MinScore { get; set; }
 
     /// <summary>Frames in a row before a tentative track becomes active.</summary>
     [Range(1, 100)] public int ConfirmFrames { get; set; } = 2;

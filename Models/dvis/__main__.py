@@ -75,6 +75,7 @@ def main() -> None:
     _model_options(export)
     export.add_argument("--from", dest="start", type=Path, default=None, help="weights of a model folder; stages that the run has take their place")
     export.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
+    export.add_argument("--min-score", type=_share, default=None, help="class score from which the service takes a query for an object")
     export.add_argument("--version", default="1.0.0")
 
     overlays = commands.add_parser("overlays", help="sheets of frames of videos with the tracks of a model on them")
@@ -118,7 +119,7 @@ def main() -> None:
         from .train_refiner import LENGTH
         _load(model, arguments)
         quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text()) for path in sorted(arguments.run.glob("quality-*.json"))}
-        run_export(model, arguments.out, arguments.version, quality, LENGTH)
+        run_export(model, arguments.out, arguments.version, quality, LENGTH, arguments.min_score)
 
 
 def _import_options(command: argparse.ArgumentParser) -> None:

@@ -110,10 +110,11 @@ def graphs(model: Dvis) -> dict[str, tuple]:
     return parts
 
 
-def export(model: Dvis, folder: Path, version: str, quality: dict | None = None, max_window: int = 20) -> None:
+def export(model: Dvis, folder: Path, version: str, quality: dict | None = None, max_window: int = 20,
+           min_score: float | None = None) -> None:
     """The model folder of a model trained here: also its weights, from which training can go on. Graphs hold float16 values,
     which halves the files; they are computed in float32."""
-    write_folder(rounded(model), folder, own_model(model, version, quality or {}, max_window), store_half)
+    write_folder(rounded(model), folder, own_model(model, version, quality or {}, max_window, min_score), store_half)
     weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
 
 

@@ -36,6 +36,7 @@ class About:
     license: str
     weights_from: str
     quality: dict = field(default_factory=dict)
+    min_score: float | None = None   # class score from which the service takes a query for an object; None: its default
     domain: str = "real"  # "rendered" for weights trained on drawn scenes: the service warns about real cameras
 
     def __post_init__(self):
@@ -49,13 +50,13 @@ def colour(index: int) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def own_model(model: Dvis, version: str, quality: dict, max_window: int) -> About:
+def own_model(model: Dvis, version: str, quality: dict, max_window: int, min_score: float | None = None) -> About:
     """Description of a model trained here."""
     config = model.config
     name, domain, origin = OWN[config.name]
     labels = tuple(ClassLabel(label, "thing", colour(index)) for index, label in enumerate(class_names(config)))
     return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
-                 f"{origin}; see MODEL_CARD.md", quality, domain)
+                 f"{origin}; see MODEL_CARD.md", quality, min_score, domain)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
@@ -67,6 +68,7 @@ def manifest(model: Dvis, about: About, files: dict) -> dict:
         "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
         "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side, "divisor": 32,
                   "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
+        **({} if about.min_score is None else {"min_score": about.min_score}),
         **({} if model.refiner is None else {"refiner": {"max_window": about.max_window, "layers": config.refiner_layers, "heads": config.heads}}),
         "files": files, "license": about.license, "weights_from": about.weights_from, "quality": about.quality,
     }

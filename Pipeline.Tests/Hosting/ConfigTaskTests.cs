@@ -45,7 +45,7 @@ public sealed class ConfigTaskTests : IDisposable
     [Theory]
     [InlineData("vis", "defaults: { panoptic: { object_score: 0.8, overlap: 0.8 }, publish: { map: auto, contours: true }, track: { min_score: 0.5 } }")]
     [InlineData("vps", "defaults: { panoptic: { object_score: 0.7 }, publish: { map: png, masks: on, contours: true }, track: { min_score: 0.5 } }")]
-    [InlineData("vss", "defaults: { publish: { map: png, masks: on }, track: { min_score: 0.3, reset_after_gap: 5s } }")]
+    [InlineData("vss", "defaults: { publish: { map: png, masks: on }, track: { min_score: null, reset_after_gap: 5s } }")]
     public void Load_OptionsThatFitOrAreAtTheirDefault_AreAccepted(string task, string yaml)
     {
         TinyScenes.Write(Path.Combine(_folder.Root, "Models/default"), task);

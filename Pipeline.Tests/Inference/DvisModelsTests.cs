@@ -120,6 +120,31 @@ public sealed class DvisModelsTests : IDisposable
     }
 
     [Theory]
+    [InlineData(null, 0.3)]
+    [InlineData("0.45", 0.45)]
+    [InlineData("1", 1.0)]
+    public void Open_MinScore_IsTheManifestsOrTheDefault(string? text, double expected)
+    {
+        TinyDvis.Write(_temp.Root, manifest => { if (text is not null) manifest["min_score"] = JsonNode.Parse(text); });
+
+        Assert.Equal(expected, ModelFolder.Open(_temp.Root).Manifest.MinScore);
+    }
+
+    [Theory]
+    [InlineData("1.5")]
+    [InlineData("-0.1")]
+    [InlineData("\"high\"")]
+    public void Open_MinScoreThatIsNoShare_IsRefused(string text)
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["min_score"] = JsonNode.Parse(text));
+
+        var refused = Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root));
+
+        Assert.Contains("min_score", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("a number from 0 to 1", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(null, ModelDomain.Real)]
     [InlineData("real", ModelDomain.Real)]
     [InlineData("rendered", ModelDomain.Rendered)]

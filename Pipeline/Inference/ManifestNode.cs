@@ -26,6 +26,11 @@ internal readonly struct ManifestNode(JsonElement json, string path, List<string
             ? number
             : Wrong(key, $"an integer from {min} to {max}", min);
 
+    public double Number(string key, double min, double max)
+        => Find(key) is { ValueKind: JsonValueKind.Number } value && value.TryGetDouble(out var number) && number >= min && number <= max
+            ? number
+            : Wrong(key, string.Create(CultureInfo.InvariantCulture, $"a number from {min} to {max}"), min);
+
     public float[] ThreeNumbers(string key, float min)
     {
         if (Find(key) is { ValueKind: JsonValueKind.Array } value && value.GetArrayLength() == 3

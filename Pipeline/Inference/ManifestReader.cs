@@ -57,6 +57,7 @@ internal sealed partial class ManifestReader
             Version = json.Text("version"),
             Task = json.OneOf("task", "vis", "vps", "vss"),
             Domain = Domain(json),
+            MinScore = json.Has("min_score") ? json.Number("min_score", 0, 1) : ModelManifest.DefaultMinScore,
             Classes = Classes(json),
             Queries = json.Integer("queries", 1, 4096),
             HiddenSize = json.Integer("hidden_size", 1, 4096),

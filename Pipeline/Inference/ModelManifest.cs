@@ -5,6 +5,9 @@ namespace Dvis.Streaming.Pipeline.Inference;
 /// <summary>A model folder's <c>manifest.json</c>, checked: what the model is and which files it consists of.</summary>
 public sealed record ModelManifest
 {
+    /// <summary>Of a model whose manifest names no threshold: that of the official DVIS demo.</summary>
+    public const double DefaultMinScore = 0.3;
+
     public required string Name { get; init; }
 
     public required string Version { get; init; }
@@ -14,6 +17,9 @@ public sealed record ModelManifest
 
     /// <summary>Videos on which the weights were trained; real where the manifest does not say it.</summary>
     public ModelDomain Domain { get; init; }
+
+    /// <summary>Class score from which a query is an object, as measured for this model.</summary>
+    public double MinScore { get; init; } = DefaultMinScore;
 
     /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits; the column after the last is "no object".</summary>
     public required IReadOnlyList<ClassLabel> Classes { get; init; }

@@ -85,7 +85,7 @@ public sealed class FinalTracks
         _wanted.Clear();
         for (var slot = 0; slot < _queries; slot++)
         {
-            if (frame.Slots[slot].Identity?.Resolve().Confirmed == true && BestClass(slot).Score >= _camera.Track.MinScore) _wanted.Add(slot);
+            if (frame.Slots[slot].Identity?.Resolve().Confirmed == true && BestClass(slot).Score >= _camera.MinScore) _wanted.Add(slot);
         }
 
         _masks.Load(maskEmbeds, frame.MaskFeatures, CollectionsMarshal.AsSpan(_wanted), frame.Geometry);

@@ -14,7 +14,7 @@ internal sealed class InstanceTask(CameraContext camera) : FrameTask(camera)
         Candidates.Clear();
         SoftMax(step.Logits.Span);
         for (var slot = 0; slot < Queries; slot++)
-            if (TensorPrimitives.Max<float>(Row(slot)[..Classes]) >= Camera.Track.MinScore) Wanted.Add(slot);
+            if (TensorPrimitives.Max<float>(Row(slot)[..Classes]) >= Camera.MinScore) Wanted.Add(slot);
 
         LoadMasks(step, maskFeatures, geometry);
         for (var row = 0; row < Wanted.Count; row++)

@@ -46,7 +46,7 @@ internal sealed class PanopticTask : FrameTask
             var best = TensorPrimitives.IndexOfMax<float>(scores[..Classes]);
             var score = scores[best];
             _claimed[slot] = score >= scores[Classes] && score > Camera.Panoptic.ObjectScore ? (best, score) : (-1, 0);
-            if (_claimed[slot].ClassId >= 0 || (_isThing[best] && _seen[slot] && score >= Camera.Track.MinScore)) Wanted.Add(slot);
+            if (_claimed[slot].ClassId >= 0 || (_isThing[best] && _seen[slot] && score >= Camera.MinScore)) Wanted.Add(slot);
         }
 
         LoadMasks(step, maskFeatures, geometry);
