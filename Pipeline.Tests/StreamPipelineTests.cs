@@ -236,7 +236,6 @@ public sealed class StreamPipelineTests
     [Fact]
     public async Task RunAsync_ShippedModel_RunsFromFrameToFinal()
     {
-        TinyDvis.RequireRuntime();
         using var models = DvisModels.Load(new ModelOptions { Path = Repo.Path("Models/default") }, new RuntimeOptions(), NullLogger.Instance);
         await using var rig = new PipelineRig(models);
         rig.Camera.Track.MinScore = 0.01; // whatever it makes of these pictures, it goes all the way

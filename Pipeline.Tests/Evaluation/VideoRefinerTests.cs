@@ -71,7 +71,6 @@ public sealed class VideoRefinerTests
     [InlineData(37)]
     public void Refine_TheShippedModel_SaysWhatItsRefinerSaysAtOnce(int frames)
     {
-        TinyDvis.RequireRuntime();
         var folder = ModelFolder.Open(Repo.Path("Models/default"));
         if (!folder.Manifest.HasRefinerSteps) Assert.Skip("The shipped model has no refiner in steps.");
         using var models = DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "refiner", .. RefinerSteps.Graphs], 2, NullLogger.Instance);

@@ -1,7 +1,6 @@
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
@@ -38,7 +37,6 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task Verify_ModelWithoutAnswers_SaysSo_AndIsZero()
     {
-        TinyDvis.RequireRuntime();
         var (code, output) = await Tool.DvisAsync("models", "verify", TinyDvis.Write(_temp.Root));
         Assert.Equal(0, code);
         Assert.Contains("tracker (fp32): file and shapes fit the manifest; no reference answers\n", output, StringComparison.Ordinal);
@@ -51,7 +49,6 @@ public sealed class ModelsCommandTests : IDisposable
     [InlineData(0.5f, 0, "memory           off by 5.0e-01 at a scale of 1, allowed 6.0e-01: ok\n", "--tolerance", "0.6")]
     public async Task Verify_ReferenceAnswers_Decide(float off, int expected, string says, params string[] more)
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root);
         var answer = new float[12];
         answer[5] = off;
@@ -69,7 +66,6 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task Verify_EveryBadGraph_IsSaid_AndIsOne()
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root, manifest => manifest["hidden_size"] = 5);
         await File.AppendAllTextAsync(_temp.Path("refiner.onnx"), "x");
         var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
@@ -82,7 +78,6 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task ModelWithoutRefiner_AndWithAMatcher_IsInspectedAndVerified()
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root, manifest =>
         {
             var files = manifest["files"]!.AsObject();
@@ -113,9 +108,8 @@ public sealed class ModelsCommandTests : IDisposable
     [InlineData("refiner")]
     public void OnnxFile_OfTheShippedGraphs_SaysWhatTheRuntimeSays(string graph)
     {
-        TinyDvis.RequireRuntime();
         var path = ModelFolder.Open(Repo.Path("Models/default")).File(graph, "fp32");
-        using var model = OnnxModel.Load(path, TinyDvis.Runtime, NullLogger.Instance);
+        using var model = OnnxModel.Load(path, "cpu", TinyDvis.Runtime);
         var file = OnnxFile.Read(path);
         Assert.Equal(model.Inputs.Select(s => $"{s}"), file.Inputs.Select(s => $"{s}"));
         Assert.Equal(model.Outputs.Select(s => $"{s}"), file.Outputs.Select(s => $"{s}"));

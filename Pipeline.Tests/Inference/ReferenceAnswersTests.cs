@@ -1,6 +1,5 @@
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Inference;
 
@@ -16,11 +15,10 @@ public sealed class ReferenceAnswersTests : IDisposable
     [InlineData("refiner")]
     public void Compare_ShippedGraph_GivesPyTorchsAnswers(string graph)
     {
-        TinyDvis.RequireRuntime();
         var folder = ModelFolder.Open(Repo.Path("Models/default"));
         var answers = ReferenceAnswers.Open(folder.Path);
         if (answers is null) Assert.Skip("Models/default has no reference answers.");
-        using var model = OnnxModel.Load(folder.File(graph, "fp32"), TinyDvis.Runtime, NullLogger.Instance);
+        using var model = OnnxModel.Load(folder.File(graph, "fp32"), "cpu", TinyDvis.Runtime);
 
         var deviations = answers.Compare(graph, model, ReferenceAnswers.DefaultTolerance("fp32"));
 

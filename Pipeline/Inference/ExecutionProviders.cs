@@ -1,0 +1,95 @@
+using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Inference.Onnx;
+using Microsoft.Extensions.Logging;
+using Microsoft.ML.OnnxRuntime;
+
+namespace Dvis.Streaming.Pipeline.Inference;
+
+/// <summary>Execution provider on which graphs run on this machine.</summary>
+/// <param name="Name"><c>cpu</c>, <c>cuda</c> or <c>tensorrt</c>.</param>
+/// <param name="Skipped">Why the providers preferred to it cannot be used, one clause each; null: it is the first.</param>
+public sealed record ProviderChoice(string Name, string? Skipped);
+
+/// <summary>Finds the execution provider that <c>runtime.provider</c> and <c>runtime.require</c> ask for.</summary>
+public static partial class ExecutionProviders
+{
+    // A graph of one Neg on float32 [1], opset 13. The library reports a missing device only when a session is created.
+    private static readonly byte[] s_probe =
+        Convert.FromBase64String("CAgSADo2CgsKAXgSAXkiA05lZxIFcHJvYmVaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgQKABAN");
+
+    /// <summary>Version of ONNX Runtime, for example <c>1.31.0</c>.</summary>
+    /// <exception cref="ModelException">The native library cannot be loaded.</exception>
+    public static string RuntimeVersion => OrtRuntime.Version;
+
+    /// <summary>The first provider in the order of <c>runtime.provider</c> that works on this machine.</summary>
+    /// <exception cref="ModelException">None works, or none up to <c>runtime.require</c>; says why.</exception>
+    public static ProviderChoice Choose(RuntimeOptions options)
+    {
+        var problems = new List<string>();
+        foreach (var name in options.Provider)
+        {
+            if (Problem(name, options.Device) is not { } problem) return new ProviderChoice(name, problems.Count == 0 ? null : Text());
+            problems.Add($"{name} cannot be used here ({problem})");
+            if (name == options.Require) throw new ModelException($"runtime.require is {name}, but {Text()}.");
+        }
+
+        throw new ModelException($"No execution provider of runtime.provider works: {Text()}.");
+
+        string Text() => string.Join(", ", problems);
+    }
+
+    /// <summary>As <see cref="Choose(RuntimeOptions)"/>; logs one warning when it is not the first of the list.</summary>
+    /// <exception cref="ModelException">As there.</exception>
+    public static string Choose(RuntimeOptions options, ILogger logger)
+    {
+        var choice = Choose(options);
+        if (choice.Skipped is { } skipped) LogSkipped(logger, choice.Name, skipped);
+        return choice.Name;
+    }
+
+    /// <summary>What to do about an error of ONNX Runtime at loading a provider, as a clause.</summary>
+    internal static string Explain(string message)
+    {
+        if (NotBuiltIn().IsMatch(message)) return "ONNX Runtime has no such provider for this processor";
+        if (MissingLibrary().Match(message) is not { Success: true } match) return message.TrimEnd('.', ' ');
+        var library = match.Groups["name"].Value;
+        if (library.StartsWith("libonnxruntime_providers_", StringComparison.Ordinal))
+            return "this build has no GPU libraries: build with -p:Gpu=true";
+        var remedy = library switch
+        {
+            _ when library.StartsWith("libcudnn", StringComparison.Ordinal) => "install cuDNN 9",
+            _ when library.StartsWith("libnv", StringComparison.Ordinal) && !library.StartsWith("libnvrtc", StringComparison.Ordinal)
+                => "install TensorRT 10",
+            _ when library.StartsWith("libcuda.so", StringComparison.Ordinal) => "install the NVIDIA driver",
+            _ when library.StartsWith("libcu", StringComparison.Ordinal) || library.StartsWith("libnvrtc", StringComparison.Ordinal)
+                => "install CUDA 13",
+            _ => "install it",
+        };
+        return $"missing {library}: {remedy}";
+    }
+
+    private static string? Problem(string provider, int device)
+    {
+        if (provider == "cpu") return null;
+        try
+        {
+            using var settings = OrtSettings.Create(provider, new RuntimeOptions { Device = device });
+            using var session = new InferenceSession(s_probe, settings);
+            return null;
+        }
+        catch (OnnxRuntimeException e)
+        {
+            return Explain(OrtRuntime.Sentence(e));
+        }
+    }
+
+    // The dynamic loader's words: "libcublasLt.so.13: cannot open shared object file: No such file or directory".
+    [GeneratedRegex(@"(?<name>lib[^/\s:]+\.so[.\d]*): cannot open shared object file")]
+    private static partial Regex MissingLibrary();
+
+    [GeneratedRegex("not enabled in this build|not supported in this build", RegexOptions.IgnoreCase)]
+    private static partial Regex NotBuiltIn();
+
+    [LoggerMessage(2104, LogLevel.Warning, "Inference runs on {Provider}: {Skipped}.")]
+    private static partial void LogSkipped(ILogger logger, string provider, string skipped);
+}
