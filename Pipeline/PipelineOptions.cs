@@ -40,14 +40,14 @@ public sealed class RefinerOptions
 public sealed class RuntimeOptions
 {
     /// <summary>
-    /// Execution providers in order of preference: <c>tensorrt, cuda, cpu</c>. The first that works is used; a warning says why it is not
-    /// the first of the list.
+    /// Execution providers in order of preference: <c>tensorrt, cuda, cpu</c>. The first that works is used; a warning
+    /// gives the reason when it is not the first of the list.
     /// </summary>
     [MinLength(1)] public string[] Provider { get; set; } = ["cpu"];
 
     /// <summary>
-    /// The last acceptable provider of <see cref="Provider"/>: when neither it nor one before it works, the service does not start. Null:
-    /// any of the list.
+    /// The last acceptable provider of <see cref="Provider"/>: when neither it nor one before it works, the service
+    /// does not start. Null: any of the list.
     /// </summary>
     public string? Require { get; set; }
 

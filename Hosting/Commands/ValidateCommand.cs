@@ -5,8 +5,8 @@ using Dvis.Streaming.Pipeline.Inference;
 namespace Dvis.Streaming.Hosting.Commands;
 
 /// <summary>
-/// <c>dvis validate</c>: lists everything that is wrong with a configuration, or reports that it is valid and which execution provider
-/// would run the model on this machine.
+/// <c>dvis validate</c>: lists everything that is wrong with a configuration, or reports that it is valid and which
+/// execution provider would run the model on this machine.
 /// </summary>
 internal static class ValidateCommand
 {
@@ -27,7 +27,8 @@ internal static class ValidateCommand
                 await Console.Out.WriteLineAsync($"{loaded.File}: valid, {loaded.Options.Cameras.Count} camera(s)");
                 var choice = ExecutionProviders.Choose(loaded.Options.Runtime);
                 var skipped = choice.Skipped is { } why ? $": {why}" : "";
-                await Console.Out.WriteLineAsync($"inference runs on {choice.Name}, ONNX Runtime {ExecutionProviders.RuntimeVersion}{skipped}");
+                var version = ExecutionProviders.RuntimeVersion;
+                await Console.Out.WriteLineAsync($"inference runs on {choice.Name}, ONNX Runtime {version}{skipped}");
             }
 
             return !parsed.GetValue(probe) || await ProbeAsync(loaded.Options, cancel) ? ExitCode.Ok : ExitCode.Failed;

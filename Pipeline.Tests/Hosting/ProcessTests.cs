@@ -40,6 +40,29 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task Validate_NamesTheProviderThatWouldRunHere()
+    {
+        var (code, output) = await Tool.DvisAsync("validate", "-c", _folder.Write("c.yaml", Synthetic));
+        Assert.Equal(0, code);
+        Assert.Matches(@"valid, 1 camera\(s\)\ninference runs on cpu, ONNX Runtime \d+\.\d+\.\d+\n\z", output);
+    }
+
+    [Theory]
+    [InlineData(0, "inference runs on cpu, ONNX Runtime ", "runtime.provider=[cuda, cpu]")]
+    [InlineData(1, "dvis: No execution provider of runtime.provider works: ", "runtime.provider=[cuda]")]
+    [InlineData(1, "dvis: runtime.require is cuda, but ", "runtime.provider=[cuda, cpu]", "runtime.require=cuda")]
+    public async Task Validate_ProviderThatIsMissing_GivesTheReason_AndNothingElse(int code, string says, params string[] set)
+    {
+        var file = _folder.Write("c.yaml", Synthetic);
+        var result = await Tool.DvisAsync(["validate", "-c", file, .. set.SelectMany(s => new[] { "--set", s })]);
+        Assert.Equal(code, result.Code);
+        var line = result.Output.Split('\n')[1];
+        Assert.StartsWith(says, line, StringComparison.Ordinal);
+        Assert.Contains("cuda cannot be used here (this build has no GPU libraries: build with -p:Gpu=true)", line, StringComparison.Ordinal);
+        Assert.Equal(2, result.Output.Count(c => c == '\n')); // the library itself prints nothing
+    }
+
+    [Fact]
     public async Task Run_DamagedModel_IsOneSentence_AndOne()
     {
         await File.AppendAllTextAsync(Path.Combine(_folder.Root, "Models/default/tracker.onnx"), "x");

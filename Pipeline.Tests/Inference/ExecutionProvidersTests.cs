@@ -5,11 +5,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Inference;
 
-/// <summary>Which execution provider is chosen. The tests are built without the GPU libraries, so that only <c>cpu</c> works.</summary>
+/// <summary>Choice of the execution provider. Tests are built without the GPU libraries, so only <c>cpu</c> works.</summary>
 public sealed class ExecutionProvidersTests
 {
-    private const string NoCuda = "cuda cannot be used here (this build has no GPU libraries: build with -p:Gpu=true)";
-    private const string NoTensorRt = "tensorrt cannot be used here (this build has no GPU libraries: build with -p:Gpu=true)";
+    private const string NoGpu = "cannot be used here (this build has no GPU libraries: build with -p:Gpu=true)";
+    private const string NoCuda = $"cuda {NoGpu}", NoTensorRt = $"tensorrt {NoGpu}";
 
     [Fact]
     public void Choose_FirstWorks_SkipsNone() => Assert.Equal(new ProviderChoice("cpu", null), Choose(["cpu", "cuda"]));
@@ -30,7 +30,8 @@ public sealed class ExecutionProvidersTests
     }
 
     [Fact]
-    public void Choose_OneBeforeTheRequiredWorks_TakesIt() => Assert.Equal("cpu", Choose(["cpu", "cuda"], require: "cuda").Name);
+    public void Choose_OneBeforeTheRequiredWorks_TakesIt()
+        => Assert.Equal("cpu", Choose(["cpu", "cuda"], require: "cuda").Name);
 
     [Fact]
     public void Choose_NoneOfTheListWorks_Stops()
@@ -78,7 +79,7 @@ public sealed class ExecutionProvidersTests
 
     [Fact]
     public void Explain_AnyOtherError_IsToldAsItIs()
-        => Assert.Equal("no CUDA-capable device is detected", ExecutionProviders.Explain("no CUDA-capable device is detected."));
+        => Assert.Equal("no CUDA device is detected", ExecutionProviders.Explain("no CUDA device is detected."));
 
     [Theory]
     [InlineData("[ErrorCode:Fail] a\n  b", "a b")]
@@ -91,7 +92,7 @@ public sealed class ExecutionProvidersTests
 
     private static void SkipWithGpuLibraries()
     {
-        var found = Directory.EnumerateFiles(AppContext.BaseDirectory, "libonnxruntime_providers_cuda.so", SearchOption.AllDirectories);
-        Assert.SkipWhen(found.Any(), "This build has the GPU libraries.");
+        var found = Directory.GetFiles(AppContext.BaseDirectory, "libonnxruntime_providers_*", SearchOption.AllDirectories);
+        Assert.SkipWhen(found.Any(file => file.Contains("cuda", StringComparison.Ordinal)), "This build has them.");
     }
 }

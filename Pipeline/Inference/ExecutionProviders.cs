@@ -7,15 +7,15 @@ namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>Execution provider on which graphs run on this machine.</summary>
 /// <param name="Name"><c>cpu</c>, <c>cuda</c> or <c>tensorrt</c>.</param>
-/// <param name="Skipped">Why the providers preferred to it cannot be used, one clause each; null: it is the first.</param>
+/// <param name="Skipped">Why those preferred to it cannot be used, one clause each; null: it is the first.</param>
 public sealed record ProviderChoice(string Name, string? Skipped);
 
 /// <summary>Finds the execution provider that <c>runtime.provider</c> and <c>runtime.require</c> ask for.</summary>
 public static partial class ExecutionProviders
 {
     // A graph of one Neg on float32 [1], opset 13. The library reports a missing device only when a session is created.
-    private static readonly byte[] s_probe =
-        Convert.FromBase64String("CAgSADo2CgsKAXgSAXkiA05lZxIFcHJvYmVaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgQKABAN");
+    private static readonly byte[] s_probe = Convert.FromBase64String(
+        "CAgSADo2CgsKAXgSAXkiA05lZxIFcHJvYmVaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgQKABAN");
 
     /// <summary>Version of ONNX Runtime, for example <c>1.31.0</c>.</summary>
     /// <exception cref="ModelException">The native library cannot be loaded.</exception>
@@ -28,7 +28,8 @@ public static partial class ExecutionProviders
         var problems = new List<string>();
         foreach (var name in options.Provider)
         {
-            if (Problem(name, options.Device) is not { } problem) return new ProviderChoice(name, problems.Count == 0 ? null : Text());
+            if (Problem(name, options.Device) is not { } problem)
+                return new ProviderChoice(name, problems.Count == 0 ? null : Text());
             problems.Add($"{name} cannot be used here ({problem})");
             if (name == options.Require) throw new ModelException($"runtime.require is {name}, but {Text()}.");
         }
@@ -38,7 +39,7 @@ public static partial class ExecutionProviders
         string Text() => string.Join(", ", problems);
     }
 
-    /// <summary>As <see cref="Choose(RuntimeOptions)"/>; logs one warning when it is not the first of the list.</summary>
+    /// <summary>As the other <c>Choose</c>; logs one warning when it is not the first of the list.</summary>
     /// <exception cref="ModelException">As there.</exception>
     public static string Choose(RuntimeOptions options, ILogger logger)
     {
@@ -53,19 +54,18 @@ public static partial class ExecutionProviders
         if (NotBuiltIn().IsMatch(message)) return "ONNX Runtime has no such provider for this processor";
         if (MissingLibrary().Match(message) is not { Success: true } match) return message.TrimEnd('.', ' ');
         var library = match.Groups["name"].Value;
-        if (library.StartsWith("libonnxruntime_providers_", StringComparison.Ordinal))
-            return "this build has no GPU libraries: build with -p:Gpu=true";
+        if (Is("libonnxruntime_providers_")) return "this build has no GPU libraries: build with -p:Gpu=true";
         var remedy = library switch
         {
-            _ when library.StartsWith("libcudnn", StringComparison.Ordinal) => "install cuDNN 9",
-            _ when library.StartsWith("libnv", StringComparison.Ordinal) && !library.StartsWith("libnvrtc", StringComparison.Ordinal)
-                => "install TensorRT 10",
-            _ when library.StartsWith("libcuda.so", StringComparison.Ordinal) => "install the NVIDIA driver",
-            _ when library.StartsWith("libcu", StringComparison.Ordinal) || library.StartsWith("libnvrtc", StringComparison.Ordinal)
-                => "install CUDA 13",
+            _ when Is("libcudnn") => "install cuDNN 9",
+            _ when Is("libcuda.so") => "install the NVIDIA driver",
+            _ when Is("libcu") || Is("libnvrtc") || Is("libnvJitLink") => "install CUDA 13",
+            _ when Is("libnvinfer") || Is("libnvonnxparser") => "install TensorRT 10",
             _ => "install it",
         };
         return $"missing {library}: {remedy}";
+
+        bool Is(string prefix) => library.StartsWith(prefix, StringComparison.Ordinal);
     }
 
     private static string? Problem(string provider, int device)

@@ -4,8 +4,8 @@ using Microsoft.ML.OnnxRuntime;
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
-/// A graph on ONNX Runtime. It reads the caller's input memory and writes the caller's output memory; on the CPU, a run on tensors that
-/// were used before allocates no managed memory. Disposing while runs are in progress lets them finish.
+/// A graph on ONNX Runtime. It reads the caller's input memory and writes the caller's output memory; on the CPU, a run
+/// on tensors that were used before allocates no managed memory. Disposing while runs are in progress lets them finish.
 /// </summary>
 public sealed class OnnxModel : IModel
 {
@@ -40,11 +40,14 @@ public sealed class OnnxModel : IModel
     /// <param name="path">ONNX file.</param>
     /// <param name="provider">Execution provider, one that <see cref="ExecutionProviders"/> has chosen.</param>
     /// <param name="arena">False: slower, and no more memory than a run needs.</param>
-    /// <exception cref="ModelException">No such file, not an ONNX graph of float32 tensors, or the provider cannot run it.</exception>
+    /// <exception cref="ModelException">
+    /// No such file, not an ONNX graph of float32 tensors, or the provider cannot run it.
+    /// </exception>
     public static OnnxModel Load(string path, string provider, RuntimeOptions options, bool arena = true)
-        => File.Exists(path)
-            ? Load(path, settings => new InferenceSession(path, settings), provider, options, arena)
-            : throw new ModelException($"{path}: there is no such file.");
+    {
+        if (!File.Exists(path)) throw new ModelException($"{path}: there is no such file.");
+        return Load(path, settings => new InferenceSession(path, settings), provider, options, arena);
+    }
 
     /// <param name="name">For messages.</param>
     /// <param name="graph">Bytes of an ONNX file; copied.</param>
@@ -94,8 +97,9 @@ public sealed class OnnxModel : IModel
 
     private void CheckShapes(string side, TensorSpec[] specs, ReadOnlySpan<Tensor> tensors)
     {
-        if (tensors.Length != specs.Length)
-            throw new ModelException($"{Name}: {tensors.Length} {side} tensors were given, the graph has {specs.Length}.");
+        var (given, expected) = (tensors.Length, specs.Length);
+        if (given != expected)
+            throw new ModelException($"{Name}: {given} {side} tensors were given, the graph has {expected}.");
         for (var i = 0; i < specs.Length; i++)
         {
             if (TensorShape.Fits(specs[i].Shape, tensors[i].Shape)) continue;

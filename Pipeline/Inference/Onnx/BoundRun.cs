@@ -4,8 +4,8 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 namespace Dvis.Streaming.Pipeline.Inference.Onnx;
 
 /// <summary>
-/// Native headers over the memory of one set of tensors, kept from run to run. It does not own that memory, and reads or writes it only
-/// in <see cref="Run"/>, for which the caller has just bound the tensors. Not thread-safe.
+/// Native headers over the memory of one set of tensors, kept from run to run. It does not own that memory, and reads
+/// or writes it only in <see cref="Run"/>, for which the caller has just bound the tensors. Not thread-safe.
 /// </summary>
 internal sealed class BoundRun : IDisposable
 {
@@ -14,7 +14,8 @@ internal sealed class BoundRun : IDisposable
     private readonly OrtValue[] _inputs, _outputs;
     private readonly Place[] _inputPlaces, _outputPlaces;
 
-    // Null on a GPU: a binding copies inputs to the device when they are bound, not when it runs, and would miss later values.
+    // Null on a GPU: a binding copies inputs to the device when they are bound, not when it runs, and would miss later
+    // values (onnxruntime.ai, C# API, OrtIoBinding).
     private readonly OrtIoBinding? _binding;
 
     public BoundRun(InferenceSession session, bool onCpu)
@@ -36,9 +37,16 @@ internal sealed class BoundRun : IDisposable
     public void Bind(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
         for (var i = 0; i < inputs.Length; i++)
-            if (Renew(inputs[i], ref _inputs[i], ref _inputPlaces[i])) _binding?.BindInput(_inputNames[i], _inputs[i]);
+        {
+            if (Renew(inputs[i], ref _inputs[i], ref _inputPlaces[i]))
+                _binding?.BindInput(_inputNames[i], _inputs[i]);
+        }
+
         for (var i = 0; i < outputs.Length; i++)
-            if (Renew(outputs[i], ref _outputs[i], ref _outputPlaces[i])) _binding?.BindOutput(_outputNames[i], _outputs[i]);
+        {
+            if (Renew(outputs[i], ref _outputs[i], ref _outputPlaces[i]))
+                _binding?.BindOutput(_outputNames[i], _outputs[i]);
+        }
     }
 
     /// <exception cref="OnnxRuntimeException">The run failed.</exception>
@@ -73,10 +81,11 @@ internal sealed class BoundRun : IDisposable
         return true;
     }
 
-    /// <summary>Memory and shape of a tensor when its header was made; a tensor replaces its shape and does not change it.</summary>
+    /// <summary>
+    /// Memory and shape of a tensor when its header was made; a tensor replaces its shape and does not change it.
+    /// </summary>
     private readonly record struct Place(nint Data, long[] Shape)
     {
-        public bool IsOf(Tensor tensor)
-            => tensor.Data == Data && (ReferenceEquals(Shape, tensor.Shape) || Shape.AsSpan().SequenceEqual(tensor.Shape));
+        public bool IsOf(Tensor tensor) => tensor.Data == Data && Shape.AsSpan().SequenceEqual(tensor.Shape);
     }
 }

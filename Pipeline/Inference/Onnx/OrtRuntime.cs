@@ -31,16 +31,22 @@ internal static partial class OrtRuntime
         try
         {
             // What the library would log is in its exceptions as well; only "fatal" keeps coloured text off stderr.
-            var options = new EnvironmentCreationOptions { logId = "dvis", logLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-            return (OrtEnv.IsCreated ? OrtEnv.Instance() : OrtEnv.CreateInstanceWithOptions(ref options)).GetVersionString();
+            var options = new EnvironmentCreationOptions
+            {
+                logId = "dvis",
+                logLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+            };
+            var environment = OrtEnv.IsCreated ? OrtEnv.Instance() : OrtEnv.CreateInstanceWithOptions(ref options);
+            return environment.GetVersionString();
         }
         catch (TypeInitializationException e)
         {
-            throw new ModelException($"ONNX Runtime cannot be loaded: {(e.InnerException ?? e).Message.Split('\n')[0]}", e);
+            var reason = (e.InnerException ?? e).Message.Split('\n')[0];
+            throw new ModelException($"ONNX Runtime cannot be loaded: {reason}", e);
         }
     }
 
     // "[ErrorCode:Fail] ", then possibly "/src/file.cc:12 function [ONNXRuntimeError] : 1 : FAIL : ".
-    [GeneratedRegex(@"^\[ErrorCode:\w+\] |^.*\[ONNXRuntimeError\] : \d+ : \w+ : ")]
+    [GeneratedRegex(@"^(\[ErrorCode:\w+\] )?(.*\[ONNXRuntimeError\] : \d+ : \w+ : )?")]
     private static partial Regex Prefix();
 }

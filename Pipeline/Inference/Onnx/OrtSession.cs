@@ -3,12 +3,12 @@ using Microsoft.ML.OnnxRuntime;
 namespace Dvis.Streaming.Pipeline.Inference.Onnx;
 
 /// <summary>
-/// Session of one graph, used by several threads at once. A dispose while runs are in progress takes effect when the last of them has
-/// ended; the library itself would free the session under them.
+/// Session of one graph, used by several threads at once. A dispose while runs are in progress takes effect when the
+/// last of them has ended; the library itself would free the session under them.
 /// </summary>
 internal sealed class OrtSession(InferenceSession session, bool onCpu) : IDisposable
 {
-    // Callers take their tensors from pools, so the same sets of tensors recur. A kept run costs about 1 KB of native memory.
+    // Callers take their tensors from pools, so the same sets of tensors recur.
     private const int MaxKept = 16;
 
     private readonly RunOptions _options = new();
@@ -19,7 +19,9 @@ internal sealed class OrtSession(InferenceSession session, bool onCpu) : IDispos
     private int _running;
     private bool _disposed;
 
-    /// <summary>Runs the graph once on these tensors; without managed allocation when a kept run has them bound already.</summary>
+    /// <summary>
+    /// Runs the graph once on these tensors; without managed allocation when a kept run has them bound already.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The session, or a tensor, was disposed.</exception>
     /// <exception cref="OnnxRuntimeException">The run failed.</exception>
     public void Run(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
@@ -51,7 +53,9 @@ internal sealed class OrtSession(InferenceSession session, bool onCpu) : IDispos
         }
     }
 
-    /// <summary>The kept run with these tensors; else a new one, or from <see cref="MaxKept"/> on the least recently used.</summary>
+    /// <summary>
+    /// The kept run with these tensors; else a new one, or, when <see cref="MaxKept"/> are kept, the least recently used.
+    /// </summary>
     private BoundRun Take(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
         lock (_gate)

@@ -8,7 +8,8 @@ internal static class OrtSettings
 {
     /// <param name="provider"><c>cpu</c>, <c>cuda</c> or <c>tensorrt</c>.</param>
     /// <param name="arena">
-    /// False: the memory of a run is taken from the system and returned after it, instead of from an arena that doubles and is kept.
+    /// False: the memory of a run is taken from the system and returned after it, instead of from an arena that
+    /// doubles and is kept.
     /// </param>
     /// <exception cref="ModelException">ONNX Runtime cannot be loaded.</exception>
     /// <exception cref="OnnxRuntimeException">The provider's libraries cannot be loaded.</exception>
