@@ -5,7 +5,7 @@ namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
 /// A graph on ONNX Runtime. It reads the caller's input memory and writes the caller's output memory; on the CPU, a run
-/// on tensors that were used before allocates no managed memory. Disposing while runs are in progress lets them finish.
+/// on the tensors of a recent run allocates no managed memory. Disposing while runs are in progress lets them finish.
 /// </summary>
 public sealed class OnnxModel : IModel
 {
