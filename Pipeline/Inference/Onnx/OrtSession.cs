@@ -8,7 +8,7 @@ namespace Dvis.Streaming.Pipeline.Inference.Onnx;
 /// </summary>
 internal sealed class OrtSession(InferenceSession session, bool onCpu) : IDisposable
 {
-    // Sets of tensors that recur among the last 16 run without garbage: those of frame_forward and most of the refiner's.
+    // Sets of tensors that recur among the last 16 run without garbage: those of frame_forward, most of the refiner's.
     // Segmenter and tracker meet another set with every frame, because windows keep some of their tensors.
     private const int MaxKept = 16;
 
@@ -21,8 +21,8 @@ internal sealed class OrtSession(InferenceSession session, bool onCpu) : IDispos
     private bool _disposed;
 
     /// <summary>
-    /// Runs the graph once on these tensors; without managed allocation when a kept run has them bound already, else with
-    /// about 80 B per tensor that differs.
+    /// Runs the graph once on these tensors; without managed allocation when a kept run has them bound already, else
+    /// with about 80 B per tensor that differs.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The session, or a tensor, was disposed.</exception>
     /// <exception cref="OnnxRuntimeException">The run failed.</exception>
@@ -56,7 +56,8 @@ internal sealed class OrtSession(InferenceSession session, bool onCpu) : IDispos
     }
 
     /// <summary>
-    /// The kept run with these tensors; else a new one, or, when <see cref="MaxKept"/> are kept, the least recently used.
+    /// The kept run with these tensors; else a new one, or, when <see cref="MaxKept"/> are kept, the one used longest
+    /// ago.
     /// </summary>
     private BoundRun Take(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
