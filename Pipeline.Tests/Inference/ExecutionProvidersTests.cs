@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Inference;
 
-/// <summary>Choice of the execution provider. Tests are built without the GPU libraries, so only <c>cpu</c> works.</summary>
+/// <summary>Choice of the execution provider. Tests are built without GPU libraries: only <c>cpu</c> works.</summary>
 public sealed class ExecutionProvidersTests
 {
     private const string NoGpu = "cannot be used here (this build has no GPU libraries: build with -p:Gpu=true)";
@@ -20,6 +20,9 @@ public sealed class ExecutionProvidersTests
         SkipWithGpuLibraries();
         Assert.Equal(new ProviderChoice("cpu", $"{NoTensorRt}, {NoCuda}"), Choose(["tensorrt", "cuda", "cpu"]));
     }
+
+    [Fact]
+    public void Problem_ProviderThatWorks_RunsTheProbe() => Assert.Null(ExecutionProviders.Problem("cpu", 0));
 
     [Fact]
     public void Choose_RequiredIsMissing_Stops()
@@ -72,6 +75,12 @@ public sealed class ExecutionProvidersTests
     }
 
     [Fact]
+    public void Explain_CuDnnThatIsLoadedLate_SaysWhatToInstall()
+        => Assert.Equal(
+            "cuDNN was not found: install cuDNN 9",
+            ExecutionProviders.Explain("cuDNN is not available. Install cuDNN, update the search path, or"));
+
+    [Fact]
     public void Explain_BuildForAnotherProcessor_SaysSo()
         => Assert.Equal(
             "ONNX Runtime has no such provider for this processor",
@@ -92,7 +101,8 @@ public sealed class ExecutionProvidersTests
 
     private static void SkipWithGpuLibraries()
     {
-        var found = Directory.GetFiles(AppContext.BaseDirectory, "libonnxruntime_providers_*", SearchOption.AllDirectories);
-        Assert.SkipWhen(found.Any(file => file.Contains("cuda", StringComparison.Ordinal)), "This build has them.");
+        const string library = "libonnxruntime_providers_cuda.so";
+        var found = Directory.GetFiles(AppContext.BaseDirectory, library, SearchOption.AllDirectories);
+        Assert.SkipWhen(found.Length > 0, "This build has the GPU libraries.");
     }
 }

@@ -13,9 +13,11 @@ public sealed record ProviderChoice(string Name, string? Skipped);
 /// <summary>Finds the execution provider that <c>runtime.provider</c> and <c>runtime.require</c> ask for.</summary>
 public static partial class ExecutionProviders
 {
-    // A graph of one Neg on float32 [1], opset 13. The library reports a missing device only when a session is created.
+    // A graph of one Conv, x [1,1,1,1] → y [1,1,1,1], opset 13. The library reports a missing device only when a
+    // session is created, and a missing cuDNN only when it runs.
     private static readonly byte[] s_probe = Convert.FromBase64String(
-        "CAgSADo2CgsKAXgSAXkiA05lZxIFcHJvYmVaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgQKABAN");
+        "CAgSADpnCg8KAXgKAXcSAXkiBENvbnYSBXByb2JlKhMIAQgBCAEIARABIgQAAIA/QgF3WhsKAXgSFg" +
+        "oUCAESEAoCCAEKAggBCgIIAQoCCAFiGwoBeRIWChQIARIQCgIIAQoCCAEKAggBCgIIAUIECgAQDQ==");
 
     /// <summary>Version of ONNX Runtime, for example <c>1.31.0</c>.</summary>
     /// <exception cref="ModelException">The native library cannot be loaded.</exception>
@@ -28,7 +30,7 @@ public static partial class ExecutionProviders
         var problems = new List<string>();
         foreach (var name in options.Provider)
         {
-            if (Problem(name, options.Device) is not { } problem)
+            if (name == "cpu" || Problem(name, options.Device) is not { } problem)
                 return new ProviderChoice(name, problems.Count == 0 ? null : Text());
             problems.Add($"{name} cannot be used here ({problem})");
             if (name == options.Require) throw new ModelException($"runtime.require is {name}, but {Text()}.");
@@ -52,6 +54,7 @@ public static partial class ExecutionProviders
     internal static string Explain(string message)
     {
         if (NotBuiltIn().IsMatch(message)) return "ONNX Runtime has no such provider for this processor";
+        if (NoCuDnn().IsMatch(message)) return "cuDNN was not found: install cuDNN 9";
         if (MissingLibrary().Match(message) is not { Success: true } match) return message.TrimEnd('.', ' ');
         var library = match.Groups["name"].Value;
         if (Is("libonnxruntime_providers_")) return "this build has no GPU libraries: build with -p:Gpu=true";
@@ -68,24 +71,28 @@ public static partial class ExecutionProviders
         bool Is(string prefix) => library.StartsWith(prefix, StringComparison.Ordinal);
     }
 
-    private static string? Problem(string provider, int device)
+    /// <summary>Why a small graph cannot run on a provider, as a clause; null when it runs.</summary>
+    internal static string? Problem(string provider, int device)
     {
-        if (provider == "cpu") return null;
         try
         {
-            using var settings = OrtSettings.Create(provider, new RuntimeOptions { Device = device });
-            using var session = new InferenceSession(s_probe, settings);
+            using var model = OnnxModel.Load("probe", s_probe, provider, new RuntimeOptions { Device = device });
+            using Tensor input = new(1, 1, 1, 1), output = new(1, 1, 1, 1);
+            model.Run([input], [output]);
             return null;
         }
-        catch (OnnxRuntimeException e)
+        catch (ModelException e) when (e.InnerException is OnnxRuntimeException error)
         {
-            return Explain(OrtRuntime.Sentence(e));
+            return Explain(OrtRuntime.Sentence(error));
         }
     }
 
     // The dynamic loader's words: "libcublasLt.so.13: cannot open shared object file: No such file or directory".
     [GeneratedRegex(@"(?<name>lib[^/\s:]+\.so[.\d]*): cannot open shared object file")]
     private static partial Regex MissingLibrary();
+
+    [GeneratedRegex("cuDNN (is not available|library was not found)", RegexOptions.IgnoreCase)]
+    private static partial Regex NoCuDnn();
 
     [GeneratedRegex("not enabled in this build|not supported in this build", RegexOptions.IgnoreCase)]
     private static partial Regex NotBuiltIn();
