@@ -238,7 +238,6 @@ public sealed class StreamPipelineTests
     [Theory, MemberData(nameof(Shipped))]
     public async Task RunAsync_ShippedModel_RunsFromFrameToFinal(string model)
     {
-        TinyDvis.RequireRuntime();
         var options = new ModelOptions { Path = Repo.Path(model) };
         using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
         await using var rig = new PipelineRig(models);

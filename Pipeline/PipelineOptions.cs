@@ -39,14 +39,17 @@ public sealed class RefinerOptions
 /// <summary>Inference runtime (section <c>runtime</c>).</summary>
 public sealed class RuntimeOptions
 {
-    /// <summary>Execution providers in order of preference: <c>tensorrt, cuda, cpu</c>.</summary>
+    /// <summary>
+    /// Execution providers in order of preference: <c>tensorrt, cuda, cpu</c>. The first that works is used; a warning
+    /// gives the reason when it is not the first of the list.
+    /// </summary>
     [MinLength(1)] public string[] Provider { get; set; } = ["cpu"];
 
-    /// <summary>When a preferred provider cannot be had: <c>stop</c> with an error, or <c>fallback</c> to the next with a warning.</summary>
-    [AllowedValues("stop", "fallback")] public string OnMissingProvider { get; set; } = "stop";
-
-    /// <summary>ONNX Runtime library; empty: <c>DVIS_ONNXRUNTIME</c>, beside the program, then the system's.</summary>
-    [FilePath] public string? Library { get; set; }
+    /// <summary>
+    /// The last acceptable provider of <see cref="Provider"/>: when neither it nor one before it works, the service
+    /// does not start. Null: any of the list.
+    /// </summary>
+    public string? Require { get; set; }
 
     /// <summary>GPU number.</summary>
     [Range(0, 63)] public int Device { get; set; }

@@ -2,8 +2,8 @@
 # deploy/check-dockerfile.sh [--keep]: builds the Dockerfile and runs the image where neither a container engine nor an image
 # registry can be had; as root, with the Debian packages buildah, debootstrap, mosquitto and mosquitto-clients.
 #
-# Simulated are the base images, each under its real name: Debian bookworm by debootstrap, with the .NET SDK or runtime, or
-# Node.js, of this machine copied in, and this machine's certificate authorities. (The real .NET images are Ubuntu noble, with
+# Simulated are the base images, each under its real name: Debian bookworm by debootstrap, with the .NET SDK or runtime
+# of this machine copied in, and this machine's certificate authorities. The target gpu is not built. (The real .NET images are Ubuntu noble, with
 # the same names for the packages installed here.) Real are every step of the Dockerfile, the packages, the user, the
 # entry point and the health check. Needs about 6 GB in TMPDIR while it runs; nothing stays (--keep: all of it).
 set -euo pipefail
@@ -42,13 +42,6 @@ base_image() {
   "$@" "$container" "$mount"
   b commit -q --rm "$container" "$name" >/dev/null
 }
-node_image() {
-  cp -a "$(readlink -f "$(command -v node)")" "$2/usr/bin/node"
-  mkdir -p "$2/usr/lib/node_modules"
-  cp -a "$(dirname "$(readlink -f "$(command -v npm)")")/.." "$2/usr/lib/node_modules/npm"
-  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$2/usr/bin/npm"
-  b config --env "NODE_EXTRA_CA_CERTS=$authorities" "$1"
-}
 sdk_image() {
   cp -a "$dotnet" "$2/usr/share/dotnet"
   ln -s ../share/dotnet/dotnet "$2/usr/bin/dotnet"
@@ -62,13 +55,12 @@ aspnet_image() {
   chroot "$2" useradd --uid 1654 --user-group --create-home app
   b config --env APP_UID=1654 --env ASPNETCORE_HTTP_PORTS=8080 --env DOTNET_RUNNING_IN_CONTAINER=true "$1"
 }
-base_image docker.io/library/node:22-bookworm-slim node_image
 base_image mcr.microsoft.com/dotnet/sdk:10.0-noble sdk_image
 base_image mcr.microsoft.com/dotnet/aspnet:10.0-noble aspnet_image
 rm -rf "$work/base"
 
 say 'building the Dockerfile'
-b build --isolation chroot --pull-never --format docker -t dvis-streaming "$root"
+b build --isolation chroot --pull-never --format docker --target service -t dvis-streaming "$root"
 
 say 'the image'
 b inspect --type image --format '{{.Docker.Config.User}} {{.Docker.Config.Entrypoint}} {{.Docker.Config.Cmd}} {{.Docker.Config.StopSignal}} {{.Docker.Config.Healthcheck}}' dvis-streaming

@@ -22,10 +22,9 @@ internal sealed class ModelArguments
     private readonly Option<string?> _out = new("--out") { Description = "Folder for results as the evaluation servers take them." };
     private readonly Option<int> _videos = new("--videos") { Description = "Only so many videos, the first.", DefaultValueFactory = _ => int.MaxValue };
     private readonly Option<string> _precision = new("--precision") { Description = "fp32, fp16 or int8.", DefaultValueFactory = _ => "fp32" };
-    private readonly Option<string[]> _provider = new("--provider") { Description = "tensorrt, cuda, cpu: the first that can be had.", DefaultValueFactory = _ => ["cpu"], AllowMultipleArgumentsPerToken = true };
+    private readonly Option<string[]> _provider = new("--provider") { Description = "tensorrt, cuda, cpu: the first that works.", DefaultValueFactory = _ => ["cpu"], AllowMultipleArgumentsPerToken = true };
     private readonly Option<int> _threads = new("--threads") { Description = "Of one graph run; 0: all cores.", DefaultValueFactory = _ => 0 };
     private readonly Option<int> _device = new("--device") { Description = "Number of the GPU." };
-    private readonly Option<string?> _library = new("--library") { Description = "ONNX Runtime; default: DVIS_ONNXRUNTIME, beside the program, the system's." };
     private readonly Option<string> _ffmpeg = new("--ffmpeg") { Description = "Decoder: a path, or a name in PATH.", DefaultValueFactory = _ => "ffmpeg" };
 
     public ModelArguments()
@@ -54,7 +53,7 @@ internal sealed class ModelArguments
 
     public Command AddTo(Command command)
     {
-        foreach (var option in (Option[])[Model, _images, _modes, _topK, _out, _videos, _precision, _provider, _threads, _device, _library, _ffmpeg]) command.Options.Add(option);
+        foreach (var option in (Option[])[Model, _images, _modes, _topK, _out, _videos, _precision, _provider, _threads, _device, _ffmpeg]) command.Options.Add(option);
         return command;
     }
 
@@ -74,10 +73,8 @@ internal sealed class ModelArguments
     public RuntimeOptions Runtime(ParseResult parsed) => new()
     {
         Provider = parsed.GetValue(_provider)!,
-        OnMissingProvider = "stop",
         Threads = parsed.GetValue(_threads),
         Device = parsed.GetValue(_device),
-        Library = parsed.GetValue(_library),
         Batch = new BatchOptions { Max = 1 },
     };
 

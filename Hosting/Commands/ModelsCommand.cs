@@ -4,7 +4,6 @@ using System.Text.Json;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Inference.Onnx;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
@@ -32,14 +31,13 @@ internal static class ModelsCommand
         var folder = Folder();
         var precision = new Option<string>("--precision") { Description = "Which of the model's files: fp32, fp16 or int8.", DefaultValueFactory = _ => "fp32" };
         var tolerance = new Option<double?>("--tolerance") { Description = "Largest deviation from the reference answers, as a share of a tensor's scale." };
-        var library = new Option<string?>("--runtime") { Description = "ONNX Runtime library, if not the one that is found by itself." };
         precision.AcceptOnlyFromAmong(s_precisions);
         tolerance.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--tolerance needs a number above 0");
         });
-        var command = new Command("verify", "Checks files, shapes and answers of a model on this machine.") { folder, precision, tolerance, library };
-        command.SetAction(parsed => VerifyFolder(ModelFolder.Open(parsed.GetValue(folder)!), parsed.GetValue(precision)!, parsed.GetValue(tolerance), new RuntimeOptions { Library = parsed.GetValue(library) }));
+        var command = new Command("verify", "Checks files, shapes and answers of a model on this machine.") { folder, precision, tolerance };
+        command.SetAction(parsed => VerifyFolder(ModelFolder.Open(parsed.GetValue(folder)!), parsed.GetValue(precision)!, parsed.GetValue(tolerance), new RuntimeOptions()));
         return command;
     }
 
@@ -100,7 +98,7 @@ internal static class ModelsCommand
         if (!folder.Manifest.Precisions.Contains(precision))
             throw new UsageException($"--precision: {folder.Path} has no {precision} file of any graph, only {string.Join(", ", folder.Manifest.Precisions)}");
         var (checks, passed) = (new List<GraphCheck>(), true);
-        foreach (var check in ModelVerification.Run(folder, precision, tolerance, runtime, NullLogger.Instance))
+        foreach (var check in ModelVerification.Run(folder, precision, tolerance, runtime))
         {
             checks.Add(check);
             passed &= check.Passes;

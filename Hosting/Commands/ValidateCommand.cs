@@ -1,9 +1,13 @@
 using System.CommandLine;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary><c>dvis validate</c>: says everything that is wrong with a configuration, or that it is fine.</summary>
+/// <summary>
+/// <c>dvis validate</c>: lists everything that is wrong with a configuration, or reports that it is valid and which
+/// execution provider would run the model on this machine.
+/// </summary>
 internal static class ValidateCommand
 {
     public static Command Create()
@@ -18,7 +22,15 @@ internal static class ValidateCommand
         {
             var loaded = config.Load(parsed);
             if (parsed.GetValue(effective)) await Console.Out.WriteAsync(EffectiveConfig.Write(loaded));
-            else await Console.Out.WriteLineAsync($"{loaded.File}: valid, {loaded.Options.Cameras.Count} camera(s)");
+            else
+            {
+                await Console.Out.WriteLineAsync($"{loaded.File}: valid, {loaded.Options.Cameras.Count} camera(s)");
+                var choice = ExecutionProviders.Choose(loaded.Options.Runtime);
+                var skipped = choice.Skipped is { } why ? $": {why}" : "";
+                var version = ExecutionProviders.RuntimeVersion;
+                await Console.Out.WriteLineAsync($"inference runs on {choice.Name}, ONNX Runtime {version}{skipped}");
+            }
+
             return !parsed.GetValue(probe) || await ProbeAsync(loaded.Options, cancel) ? ExitCode.Ok : ExitCode.Failed;
         });
         return command;

@@ -96,8 +96,11 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         for (var i = 0; i < provider.Length; i++)
             if (!Providers.Contains(provider[i]))
                 Add($"runtime.provider[{i}]", $"found '{provider[i]}', expected one of {string.Join(", ", Providers)}{KeyPath.DidYouMean(provider[i], Providers)}");
-        if (options.Runtime.Library is { Length: > 0 } library && !File.Exists(library))
-            Add("runtime.library", $"the file '{library}' does not exist");
+        if (options.Runtime.Require is { } require && !provider.Contains(require))
+        {
+            var hint = KeyPath.DidYouMean(require, provider);
+            Add("runtime.require", $"found '{require}', expected one of runtime.provider: {string.Join(", ", provider)}{hint}");
+        }
     }
 
     private void Camera(string name, CameraOptions camera)

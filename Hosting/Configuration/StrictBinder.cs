@@ -16,6 +16,8 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
     private static readonly Dictionary<string, string> Gone = new()
     {
         ["http.allow_remote"] = "found a key of former versions; expected http.token_file, which names a file with the token that others must send",
+        ["runtime.on_missing_provider"] = "found a key of former versions; expected runtime.provider with every acceptable provider in order of preference, and runtime.require to stop rather than use a later one",
+        ["runtime.library"] = "found a key of former versions; expected no key: ONNX Runtime comes with the program, for GPUs when it is built with -p:Gpu=true",
     };
 
     /// <summary>Where each key that was mentioned stands, for checks over several keys.</summary>

@@ -42,6 +42,8 @@ internal static class ModelEvaluation
         using var data = EvaluationData.Open(folder.Manifest, request.Truth, request.Images, request.FirstLabel);
         if (!data.CanScore && request.Out is null) throw new UsageException($"{request.Truth} has no annotations to score against: --out writes the files for the evaluation server");
         var videos = data.Videos.Take(request.Videos).ToArray();
+        var choice = ExecutionProviders.Choose(request.Runtime);
+        if (choice.Skipped is { } skipped) await progress.WriteLineAsync($"dvis: inference runs on {choice.Name}: {skipped}");
         var scorers = new List<ModeScorer>();
         try
         {

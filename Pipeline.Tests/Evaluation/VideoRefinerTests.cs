@@ -70,7 +70,6 @@ public sealed class VideoRefinerTests
     [Theory, MemberData(nameof(Shipped))]
     public void Refine_AShippedModel_SaysWhatItsRefinerSaysAtOnce(string model, int frames)
     {
-        TinyDvis.RequireRuntime();
         var folder = ModelFolder.Open(Repo.Path(model));
         if (!folder.Manifest.HasRefinerSteps) Assert.Skip($"{model} has no refiner in steps.");
         using var models = DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "refiner", .. RefinerSteps.Graphs], 2, NullLogger.Instance);

@@ -24,7 +24,6 @@ public sealed class FaultSuiteTests(FaultTable table) : IClassFixture<FaultTable
     [Theory(Timeout = 300_000), MemberData(nameof(Names))]
     public async Task Fault(string name)
     {
-        TinyDvis.RequireRuntime();
         var row = Rows.Single(r => r.Name == name);
         await using var run = new FaultRun();
         try

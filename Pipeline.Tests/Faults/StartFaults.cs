@@ -22,7 +22,8 @@ internal static class StartFaults
             File.WriteAllBytes(file, File.ReadAllBytes(file)[..^40]);
             return RefusedAsync(run, "segmenter.onnx: the file is damaged");
         }),
-        new("runtime-missing", "ONNX Runtime is not where the configuration says", "exit code 2, the key and the file", run => RefusedAsync(run, "/no/such/libonnxruntime.so", "runtime.library=/no/such/libonnxruntime.so")),
+        new("runtime-missing", "a GPU is required, the build has no GPU libraries", "exit code 1, one sentence: why, and what to do", run =>
+            RefusedAsync(run, "runtime.require is cuda, but cuda cannot be used here", "runtime.provider=[cuda, cpu]", "runtime.require=cuda")),
         new("configuration-wrong", "an unknown key", "exit code 2, file, line and column", run => RefusedAsync(run, "unknown key", "mqtt.srevers=[]")),
         new("file-missing", "a camera's file does not exist", "exit code 2, file, line and column", run => RefusedAsync(run, "/no/such.mp4' does not exist", "cameras.ok.synthetic=null", "cameras.ok.file=/no/such.mp4")),
         new("http-port-taken", "another program listens on our port", "exit code 1, one sentence that says what to do", async run =>

@@ -24,7 +24,6 @@ public sealed class CameraChurnTests : IAsyncDisposable
     [Fact]
     public async Task Reload_TwoHundredCamerasComeAndGo_NothingIsLeftOfThem()
     {
-        TinyDvis.RequireRuntime();
         var clip = await _clips.MakeAsync("clip.avi");
         var away = FreePorts.Next();
         await _rig.StartAsync(Yaml(""));
@@ -63,7 +62,6 @@ public sealed class CameraChurnTests : IAsyncDisposable
     [Fact]
     public async Task Reload_CameraRemoved_HasItsFinalsAndEvents_AndTheOtherGoesOn()
     {
-        TinyDvis.RequireRuntime();
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         var rest = $"defaults: {{ queue: {{ policy: wait }} }}\nmqtt: {{ servers: ['{broker.Url}'] }}\nlogging: {{ level: error }}\nhttp: {{ bind: '127.0.0.1:0' }}\n";

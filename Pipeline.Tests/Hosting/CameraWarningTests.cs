@@ -71,7 +71,6 @@ public sealed class CameraWarningTests : IAsyncDisposable
     [Fact]
     public async Task Run_RenderedModel_WarnsOncePerRealCamera_InLogStateAndHealth()
     {
-        TinyDvis.RequireRuntime();
         WriteModel();
         var clip = await _clips.MakeAsync("clip.avi");
         await using var broker = await MosquittoBroker.StartAsync();

@@ -40,7 +40,6 @@ public sealed class CommandTests : IAsyncDisposable
     [Fact]
     public async Task Run_Commands_StopStartAndResetARealCamera()
     {
-        TinyDvis.RequireRuntime();
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         await _rig.StartAsync($$"""

@@ -215,7 +215,6 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     [Fact]
     public async Task Hangup_ReadsTheConfigurationAgain_AndTheProgramRunsOn()
     {
-        TinyDvis.RequireRuntime();
         const string Yaml = "cameras: { a: { synthetic: { width: 64, height: 64 } } }\nmqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
         using var process = Tool.StartDvis("run", "-c", _rig.Folder.Write("c.yaml", Yaml));
         var errors = process.StandardError;

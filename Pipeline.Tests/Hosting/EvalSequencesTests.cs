@@ -19,7 +19,6 @@ public sealed class EvalSequencesTests : IDisposable
 
     public EvalSequencesTests()
     {
-        TinyDvis.RequireRuntime();
         _model = TinyDvis.Write(_folder.Path("model"), manifest => manifest["classes"]![0]!["name"] = "car");
         _data = _folder.Path("davis");
     }

@@ -15,7 +15,6 @@ public sealed class EvalTests : IDisposable
 
     public EvalTests()
     {
-        TinyDvis.RequireRuntime();
         _model = TinyDvis.Write(_folder.Path("model"));
     }
 

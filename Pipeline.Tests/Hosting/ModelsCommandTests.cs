@@ -1,7 +1,6 @@
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
@@ -40,7 +39,6 @@ public sealed class ModelsCommandTests : IDisposable
     [Theory, MemberData(nameof(Shipped))]
     public async Task Verify_ShippedModel_Passes(string model)
     {
-        TinyDvis.RequireRuntime();
         var (code, output) = await Tool.DvisAsync("models", "verify", Repo.Path(model));
         Assert.True(code == 0, output);
         Assert.Contains(": passed, ", output, StringComparison.Ordinal);
@@ -63,7 +61,6 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task Verify_ModelWithoutAnswers_SaysSo_AndIsZero()
     {
-        TinyDvis.RequireRuntime();
         var (code, output) = await Tool.DvisAsync("models", "verify", TinyDvis.Write(_temp.Root));
         Assert.Equal(0, code);
         Assert.Contains("tracker (fp32): file and shapes fit the manifest; no reference answers\n", output, StringComparison.Ordinal);
@@ -76,7 +73,6 @@ public sealed class ModelsCommandTests : IDisposable
     [InlineData(0.5f, 0, "memory           off by 5.0e-01 at a scale of 1, allowed 6.0e-01: ok\n", "--tolerance", "0.6")]
     public async Task Verify_ReferenceAnswers_Decide(float off, int expected, string says, params string[] more)
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root);
         var answer = new float[12];
         answer[5] = off;
@@ -94,7 +90,6 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task Verify_EveryBadGraph_IsSaid_AndIsOne()
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root, manifest => manifest["hidden_size"] = 5);
         await File.AppendAllTextAsync(_temp.Path("refiner.onnx"), "x");
         var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
@@ -107,7 +102,6 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task ModelWithoutRefiner_AndWithAMatcher_IsInspectedAndVerified()
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root, manifest =>
         {
             var files = manifest["files"]!.AsObject();
@@ -134,9 +128,8 @@ public sealed class ModelsCommandTests : IDisposable
     [Theory, MemberData(nameof(ShippedGraphs))]
     public void OnnxFile_OfTheShippedGraphs_SaysWhatTheRuntimeSays(string shipped, string graph)
     {
-        TinyDvis.RequireRuntime();
         var path = ModelFolder.Open(Repo.Path(shipped)).File(graph, "fp32");
-        using var model = OnnxModel.Load(path, TinyDvis.Runtime, NullLogger.Instance);
+        using var model = OnnxModel.Load(path, "cpu", TinyDvis.Runtime);
         var file = OnnxFile.Read(path);
         Assert.Equal(model.Inputs.Select(s => $"{s}"), file.Inputs.Select(s => $"{s}"));
         Assert.Equal(model.Outputs.Select(s => $"{s}"), file.Outputs.Select(s => $"{s}"));

@@ -40,9 +40,31 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task Validate_NamesTheProviderThatWouldRunHere()
+    {
+        var (code, output) = await Tool.DvisAsync("validate", "-c", _folder.Write("c.yaml", Synthetic));
+        Assert.Equal(0, code);
+        Assert.Matches(@"valid, 1 camera\(s\)\ninference runs on cpu, ONNX Runtime \d+\.\d+\.\d+\n\z", output);
+    }
+
+    [Theory]
+    [InlineData(0, "inference runs on cpu, ONNX Runtime ", "runtime.provider=[cuda, cpu]")]
+    [InlineData(1, "dvis: No execution provider of runtime.provider works: ", "runtime.provider=[cuda]")]
+    [InlineData(1, "dvis: runtime.require is cuda, but ", "runtime.provider=[cuda, cpu]", "runtime.require=cuda")]
+    public async Task Validate_ProviderThatIsMissing_GivesTheReason_AndNothingElse(int code, string says, params string[] set)
+    {
+        var file = _folder.Write("c.yaml", Synthetic);
+        var result = await Tool.DvisAsync(["validate", "-c", file, .. set.SelectMany(s => new[] { "--set", s })]);
+        Assert.Equal(code, result.Code);
+        var line = result.Output.Split('\n')[1];
+        Assert.StartsWith(says, line, StringComparison.Ordinal);
+        Assert.Contains("cuda cannot be used here (this build has no GPU libraries: build with -p:Gpu=true)", line, StringComparison.Ordinal);
+        Assert.Equal(2, result.Output.Count(c => c == '\n')); // the library itself prints nothing
+    }
+
+    [Fact]
     public async Task Run_DamagedModel_IsOneSentence_AndOne()
     {
-        TinyDvis.RequireRuntime();
         await File.AppendAllTextAsync(Path.Combine(_folder.Root, "Models/default/tracker.onnx"), "x");
         var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }"));
         Assert.Equal(1, code);
@@ -66,7 +88,6 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task Run_StreamThatEnds_DeliversEverything_EndsByItself_AndIsZero()
     {
-        TinyDvis.RequireRuntime();
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         var (code, output) = await Tool.DvisAsync("run", "--seconds", "120", "-c", _folder.Write("c.yaml", Synthetic + $"mqtt: {{ servers: ['{broker.Url}'] }}"));
@@ -82,7 +103,6 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task Run_JsonLinesToStandardOutput_PrintsNothingElseThere()
     {
-        TinyDvis.RequireRuntime();
         var file = _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }\nsinks: { json_lines: { path: '-', lossless: true } }");
         using var process = Tool.StartDvis("run", "-c", file);
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
@@ -96,7 +116,6 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task Run_SinkThatCannotStart_IsOneSentence_AndOne()
     {
-        TinyDvis.RequireRuntime();
         var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }\nsinks: { json_lines: { path: /proc/nowhere/x } }"));
         Assert.Equal(1, code);
         Assert.Contains("dvis: a sink cannot start: ", output, StringComparison.Ordinal);
@@ -107,7 +126,6 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task Run_Timed_WithoutABroker_IsOne_AndSaysWhy()
     {
-        TinyDvis.RequireRuntime();
         var file = _folder.Write("c.yaml", Synthetic + $"mqtt: {{ servers: ['mqtt://127.0.0.1:{FreePorts.Next().ToString(CultureInfo.InvariantCulture)}'] }}");
         var (code, output) = await Tool.DvisAsync("run", "--seconds", "120", "-c", file);
         Assert.Equal(1, code);
@@ -117,7 +135,6 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task Run_Terminated_SaysGoodbye_AndIsZero()
     {
-        TinyDvis.RequireRuntime();
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         var file = _folder.Write("c.yaml", Synthetic.Replace("frames: 60, realtime: false", "fps: 10", StringComparison.Ordinal) + $"mqtt: {{ servers: ['{broker.Url}'] }}");

@@ -68,7 +68,6 @@ public sealed class SceneRunTests : IDisposable
 
     private async Task RunAsync(string task, string map, int port, Func<Task> enough)
     {
-        TinyDvis.RequireRuntime();
         TinyScenes.Write(Path.Combine(_folder.Root, "scenes"), task);
         var config = _folder.Load($$"""
             cameras: { a: { synthetic: { width: 128, height: 96, strip: false } } }

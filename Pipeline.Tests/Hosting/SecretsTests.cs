@@ -33,7 +33,6 @@ public sealed class SecretsTests : IDisposable
     [InlineData("json")]
     public async Task Run_SecretsEverywhere_TellsThemNowhere(string format)
     {
-        TinyDvis.RequireRuntime();
         Assert.SkipUnless(MosquittoBroker.Executable("ffmpeg") is not null, "ffmpeg is not installed.");
         await using var broker = await MosquittoBroker.StartAsync(login: ("user", Broker));
         await using var subscriber = await MqttSubscriber.StartAsync(broker);

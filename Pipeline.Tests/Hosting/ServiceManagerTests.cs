@@ -78,7 +78,6 @@ public sealed class ServiceManagerTests
     [Fact]
     public async Task Dvis_StartedAsByTheUnit_IsReady_Alive_AndStops()
     {
-        TinyDvis.RequireRuntime();
         Assert.SkipUnless(MosquittoBroker.Executable("ffmpeg") is not null, "ffmpeg is not installed.");
         using var socket = new NotifySocket($"@dvis-test-{Ulid.New(TimeProvider.System)}");
         using var folder = new ConfigFolder();

@@ -202,7 +202,6 @@ public sealed class DvisModelsTests : IDisposable
     [Fact]
     public void Load_AStepOfTheRefinerThatIsAnotherGraph_NamesTheTensor()
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root, manifest =>
         {
             foreach (var graph in RefinerSteps.Graphs) manifest["files"]![graph] = manifest["files"]!["refiner"]!.DeepClone();
@@ -258,7 +257,6 @@ public sealed class DvisModelsTests : IDisposable
 
     private static DvisModels Load(string folder, string mode = "semi-online")
     {
-        TinyDvis.RequireRuntime();
         return DvisModels.Load(new ModelOptions { Path = folder, Mode = mode }, TinyDvis.Runtime, NullLogger.Instance);
     }
 

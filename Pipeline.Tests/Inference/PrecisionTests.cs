@@ -52,7 +52,6 @@ public sealed class PrecisionTests : IDisposable
     [Fact]
     public void Load_PrecisionOfSomeGraphs_TakesFp32ForTheOthersAndSaysSo()
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root, manifest => Add(manifest, "tracker", "int8"));
         var log = new CollectingLogger();
 
@@ -66,7 +65,6 @@ public sealed class PrecisionTests : IDisposable
     [Fact]
     public void Load_PrecisionOfAllGraphs_SaysNothing()
     {
-        TinyDvis.RequireRuntime();
         TinyDvis.Write(_temp.Root, manifest => Array.ForEach(["segmenter", "tracker", "frame_forward", "refiner"], graph => Add(manifest, graph, "fp16")));
         var log = new CollectingLogger();
         using var sut = DvisModels.Load(new ModelOptions { Path = _temp.Root, Precision = "fp16" }, TinyDvis.Runtime, log);
@@ -110,7 +108,6 @@ public sealed class PrecisionTests : IDisposable
 
     private string Refusal(string precision)
     {
-        TinyDvis.RequireRuntime();
         return Assert.Throws<ModelException>(() => DvisModels.Load(new ModelOptions { Path = _temp.Root, Precision = precision }, TinyDvis.Runtime, NullLogger.Instance)).Message;
     }
 }

@@ -45,7 +45,6 @@ internal sealed class OutageRun : IAsyncDisposable
     /// <param name="finals">Different final messages that must be seen at least; the kills are spread over them.</param>
     public async Task RunAsync(int finals, params Kill[] kills)
     {
-        TinyDvis.RequireRuntime();
         await using var broker = await MosquittoBroker.StartAsync(["persistence true", $"persistence_location {_saved}/", "autosave_on_changes true", "autosave_interval 1", "max_queued_messages 0"]);
         await using var subscriber = await MqttSubscriber.StartAsync(broker, "dvis/v1/+/camera/+/tracks/final", session: "archive");
         _folder.Write("config.yaml", $$"""

@@ -17,7 +17,6 @@ internal static class OfficialModel
 
     public static async Task<string> FolderAsync()
     {
-        TinyDvis.RequireRuntime();
         var fill = Shared.Path($"{Cases}/fill.py");
         await s_gate.WaitAsync();
         try

@@ -57,6 +57,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
             throw new ModelException($"{folder.Path}: the model has no {precision} file of any graph, only {string.Join(", ", manifest.Precisions)}; correct model.precision.");
         if (graphs.FirstOrDefault(g => !manifest.Files.ContainsKey(g)) is { } missing)
             throw new ModelException($"{folder.Path}: the model has no graph {missing}, which this mode needs.");
+        var provider = ExecutionProviders.Choose(runtime, logger);
         var loaded = new List<OnnxModel>();
         try
         {
@@ -70,7 +71,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
                 : null;
             string[] others = [.. graphs.Where(g => manifest.PrecisionOf(g, precision) != precision)];
             if (others.Length > 0) LogFallback(logger, manifest.Name, precision, string.Join(", ", others));
-            LogLoaded(logger, manifest.Name, manifest.Version, precision, segmenter.Provider, segmenter.RuntimeVersion, segmenter.RuntimePath);
+            LogLoaded(logger, manifest.Name, manifest.Version, precision, provider, ExecutionProviders.RuntimeVersion);
             return new DvisModels(manifest, segmenter, tracker ?? matcher!, frameForward, refiner) { Matcher = matcher, Steps = steps };
         }
         catch
@@ -82,7 +83,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
         OnnxModel? LoadGraph(string name, int batch)
         {
             if (!graphs.Contains(name)) return null;
-            var graph = DvisModels.LoadGraph(folder, name, manifest.PrecisionOf(name, precision), batch, runtime, logger, arena: !frugal);
+            var graph = DvisModels.LoadGraph(folder, name, manifest.PrecisionOf(name, precision), batch, provider, runtime, arena: !frugal);
             loaded.Add(graph);
             return graph;
         }
@@ -90,9 +91,9 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
 
     /// <summary>One graph, proved to fit the manifest; the caller disposes it.</summary>
     /// <exception cref="ModelException">The file is missing or another one, or the graph does not fit.</exception>
-    internal static OnnxModel LoadGraph(ModelFolder folder, string name, string precision, int batch, RuntimeOptions runtime, ILogger logger, bool arena = true)
+    internal static OnnxModel LoadGraph(ModelFolder folder, string name, string precision, int batch, string provider, RuntimeOptions runtime, bool arena = true)
     {
-        var (manifest, graph) = (folder.Manifest, OnnxModel.Load(folder.File(name, precision), runtime, logger, arena));
+        var (manifest, graph) = (folder.Manifest, OnnxModel.Load(folder.File(name, precision), provider, runtime, arena));
         try
         {
             var contract = ModelContract.For(name, manifest);
@@ -118,8 +119,8 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
         Steps?.Dispose();
     }
 
-    [LoggerMessage(2102, LogLevel.Information, "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion} from {RuntimePath}.")]
-    private static partial void LogLoaded(ILogger logger, string name, string version, string precision, string provider, string runtimeVersion, string runtimePath);
+    [LoggerMessage(2102, LogLevel.Information, "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion}.")]
+    private static partial void LogLoaded(ILogger logger, string name, string version, string precision, string provider, string runtimeVersion);
 
     [LoggerMessage(2103, LogLevel.Information, "Model {Name} has no {Precision} file of {Graphs}: fp32 there.")]
     private static partial void LogFallback(ILogger logger, string name, string precision, string graphs);

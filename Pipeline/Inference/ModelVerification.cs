@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>What became of one graph of a model.</summary>
@@ -19,19 +17,20 @@ public static class ModelVerification
 
     /// <summary>The graphs that the model has, each checked as it is taken.</summary>
     /// <param name="tolerance">Allowed deviation as a share of a tensor's scale; null for the default of the precision.</param>
-    /// <exception cref="ModelException">The reference answers are damaged.</exception>
-    public static IEnumerable<GraphCheck> Run(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime, ILogger logger)
+    /// <exception cref="ModelException">The reference answers are damaged, or no execution provider works.</exception>
+    public static IEnumerable<GraphCheck> Run(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)
     {
+        var provider = ExecutionProviders.Choose(runtime).Name;
         var answers = ReferenceAnswers.Open(folder.Path);
         foreach (var graph in folder.Manifest.Files.Keys)
-            if (folder.Manifest.FileOf(graph, precision) is { } file) yield return Check(folder, graph, folder.Manifest.PrecisionOf(graph, precision), file, answers, tolerance, runtime, logger);
+            if (folder.Manifest.FileOf(graph, precision) is { } file) yield return Check(folder, graph, folder.Manifest.PrecisionOf(graph, precision), file, answers, tolerance, provider, runtime);
     }
 
-    private static GraphCheck Check(ModelFolder folder, string graph, string precision, ModelFile file, ReferenceAnswers? answers, double? tolerance, RuntimeOptions runtime, ILogger logger)
+    private static GraphCheck Check(ModelFolder folder, string graph, string precision, ModelFile file, ReferenceAnswers? answers, double? tolerance, string provider, RuntimeOptions runtime)
     {
         try
         {
-            using var model = DvisModels.LoadGraph(folder, graph, precision, Batch, runtime, logger);
+            using var model = DvisModels.LoadGraph(folder, graph, precision, Batch, provider, runtime);
             return new GraphCheck(graph, precision, file.Path, null,
                 answers?.Has(graph) == true ? answers.Compare(graph, model, tolerance ?? ReferenceAnswers.DefaultTolerance(precision)) : null);
         }
