@@ -50,7 +50,6 @@ need_runtime() {
   has ffmpeg || missing+=(ffmpeg)
   has mosquitto || missing+=(mosquitto)
   has mosquitto_sub || missing+=(mosquitto-clients)
-  has_library libmosquitto.so.1 || missing+=(libmosquitto1)
   install_debian "${missing[@]}"
   if [[ ! -s ${DVIS_ONNXRUNTIME:-$root/.dvis/lib/libonnxruntime.so.1} ]]; then
     has npm || fail "npm is missing: ONNX Runtime is fetched with it (Debian package npm, or https://nodejs.org); or set DVIS_ONNXRUNTIME to a libonnxruntime.so of your own, 1.17 or newer."
