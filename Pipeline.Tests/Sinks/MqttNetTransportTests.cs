@@ -12,11 +12,13 @@ using MQTTnet.Packets;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks;
 
-/// <summary>The transport alone, against brokers that misbehave; <see cref="MqttConnectionTests"/> has it under the sink.</summary>
+/// <summary>The transport alone, against brokers that misbehave.</summary>
 public sealed class MqttNetTransportTests
 {
     private static readonly MqttTopic s_tracks = new("a/tracks", "tracks", 0), s_final = new("a/final", "final", 1);
-    private static readonly byte[] s_smallPackets = [0x20, 0x08, 0x00, 0x00, 0x05, 0x27, 0x00, 0x00, 0x00, 0x64]; // at most 100 bytes
+
+    // CONNACK with a Maximum Packet Size of 100.
+    private static readonly byte[] s_smallPackets = [0x20, 0x08, 0x00, 0x00, 0x05, 0x27, 0x00, 0x00, 0x00, 0x64];
 
     [Fact]
     public async Task ConnectAsync_ResetDuringTheHandshake_IsTls()
@@ -43,10 +45,14 @@ public sealed class MqttNetTransportTests
     {
         var folder = "";
         await using var broker = await MosquittoBroker.StartAsync(
-            ["cafile {folder}/ca.pem", "certfile {folder}/server.pem", "keyfile {folder}/server.key", "require_certificate true"],
+            [
+                "cafile {folder}/ca.pem", "certfile {folder}/server.pem", "keyfile {folder}/server.key",
+                "require_certificate true",
+            ],
             prepare: f => TestCertificates.Write(folder = f, "localhost", "server"),
             announceReady: false);
-        var result = await ConnectAsync($"mqtts://localhost:{broker.Port}", new(), o => o.Tls.Ca = Path.Combine(folder, "ca.pem"));
+        var url = $"mqtts://localhost:{broker.Port}";
+        var result = await ConnectAsync(url, new(), o => o.Tls.Ca = Path.Combine(folder, "ca.pem"));
         Assert.Equal((null, MqttFault.Tls), (result.Connection, result.Outcome.Fault));
     }
 
@@ -56,7 +62,8 @@ public sealed class MqttNetTransportTests
         await using var broker = await MosquittoBroker.StartAsync(announceReady: false);
         using var folder = new TempFolder();
         await File.WriteAllTextAsync(folder.Path("ca.pem"), "nothing");
-        var result = await ConnectAsync($"mqtts://localhost:{broker.Port}", new(), o => o.Tls.Ca = folder.Path("ca.pem"));
+        var url = $"mqtts://localhost:{broker.Port}";
+        var result = await ConnectAsync(url, new(), o => o.Tls.Ca = folder.Path("ca.pem"));
         Assert.Equal((null, MqttFault.Config), (result.Connection, result.Outcome.Fault));
         Assert.Contains(folder.Path("ca.pem"), result.Outcome.Detail, StringComparison.Ordinal);
     }
@@ -104,7 +111,8 @@ public sealed class MqttNetTransportTests
         var connection = (await ConnectAsync($"mqtt://127.0.0.1:{Port(server)}", listener)).Connection!;
         using var _ = await accepting;
         // More than the buffers of both sockets hold.
-        for (var i = 0; i < 512; i++) Assert.Equal(MqttHandOver.Accepted, connection.Publish(new(s_tracks, new byte[65536], 0), 0));
+        var message = new MqttMessage(s_tracks, new byte[65536], 0);
+        for (var i = 0; i < 512; i++) Assert.Equal(MqttHandOver.Accepted, connection.Publish(message, 0));
         Assert.False(listener.Closed.IsCompleted);
         await connection.DisposeAsync();
         Assert.Equal(MqttFault.ConnectionLost, (await listener.Closed).Fault);
@@ -170,7 +178,8 @@ public sealed class MqttNetTransportTests
         for (var i = 0; i < sent.Count; i++)
         {
             var publish = Assert.IsType<MqttPublishPacket>(await reader.ReadAsync(default));
-            Assert.Equal(($"t/{i}", Convert.ToHexString(sent[i])), (publish.Topic, Convert.ToHexString(publish.Payload.ToArray())));
+            Assert.Equal($"t/{i}", publish.Topic);
+            Assert.Equal(sent[i], publish.Payload.ToArray());
             Assert.IsType<MqttPingRespPacket>(await reader.ReadAsync(default));
         }
 
@@ -239,7 +248,8 @@ public sealed class MqttNetTransportTests
 
     private sealed class ListenerProbe : IMqttListener
     {
-        private readonly TaskCompletionSource<MqttOutcome> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<MqttOutcome> _closed =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
         private int _written;
 
         public ConcurrentQueue<(long Token, int Reason)> Acknowledged { get; } = [];

@@ -9,15 +9,16 @@ using Dvis.Streaming.Pipeline;
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
 /// <summary>
-/// A TCP connection to a broker, inside verified TLS for <c>mqtts</c>. MQTTnet could make both, but does not report which
-/// step failed, and its chain building downloads what a certificate names.
+/// A TCP connection to a broker, inside verified TLS for <c>mqtts</c>. MQTTnet could make both, but does not report
+/// which step failed, and its chain building downloads what a certificate names.
 /// </summary>
 internal sealed class BrokerSocket : IDisposable
 {
     private readonly Socket _socket;
     private readonly X509Certificate2? _own;
 
-    private BrokerSocket(Socket socket, Stream stream, X509Certificate2? own) => (_socket, Stream, _own) = (socket, stream, own);
+    private BrokerSocket(Socket socket, Stream stream, X509Certificate2? own)
+        => (_socket, Stream, _own) = (socket, stream, own);
 
     /// <summary>Bytes in both directions; one reader and one writer at a time.</summary>
     public Stream Stream { get; }
@@ -108,7 +109,8 @@ internal sealed class BrokerSocket : IDisposable
                 RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
                 {
                     if (errors == SslPolicyErrors.None || !tls.Verify) return true;
-                    judged = OfCertificate(ServerCertificate.Judge(host, certificate as X509Certificate2, chain, errors));
+                    var leaf = certificate as X509Certificate2;
+                    judged = OfCertificate(ServerCertificate.Judge(host, leaf, chain, errors));
                     return false;
                 },
             }, cancel);
@@ -118,11 +120,11 @@ internal sealed class BrokerSocket : IDisposable
         {
             await secure.DisposeAsync();
             own?.Dispose();
-            return (null, judged ?? new(MqttFault.Tls, e.InnerException?.Message ?? e.Message));
+            return (null, judged ?? new(MqttFault.Tls, e.GetBaseException().Message));
         }
     }
 
-    /// <summary>The certificate that brokers may ask for, with those above it in the same file; null without one.</summary>
+    /// <summary>Certificate for brokers that ask for one, with those above it in the same file; or null.</summary>
     private static (X509Certificate2?, SslStreamCertificateContext?) OwnCertificate(MqttTlsOptions tls)
     {
         if (tls.Cert is null) return default;

@@ -10,7 +10,7 @@ using MQTTnet.Protocol;
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
 /// <summary>
-/// One connection that the broker accepted: a loop that writes what was handed over, one that reads, and one that pings.
+/// One connection that the broker accepted: a loop that writes what was handed over, one that reads, one that pings.
 /// The reader decides when it has ended and why; the others only close the socket.
 /// </summary>
 internal sealed class MqttNetConnection : IMqttConnection
@@ -37,7 +37,8 @@ internal sealed class MqttNetConnection : IMqttConnection
     private ushort _lastId;
     private MqttOutcome? _why; // set when we end it; then nothing more is taken
 
-    private MqttNetConnection(MqttNetTarget target, MqttConnAckPacket accepted, PacketReader reader, PacketEncoder encoder)
+    private MqttNetConnection(
+        MqttNetTarget target, MqttConnAckPacket accepted, PacketReader reader, PacketEncoder encoder)
     {
         (_socket, _listener, _time, _version) = (target.Socket, target.Listener, target.Time, target.Version);
         (_reader, _encoder) = (reader, encoder);
@@ -55,7 +56,8 @@ internal sealed class MqttNetConnection : IMqttConnection
     public static async Task<MqttConnectResult> ConnectAsync(
         MqttNetTarget target, MqttConnectPacket connect, CancellationToken cancel)
     {
-        var (reader, encoder) = (new PacketReader(target.Socket.Stream, target.Version), new PacketEncoder(target.Version));
+        var reader = new PacketReader(target.Socket.Stream, target.Version);
+        var encoder = new PacketEncoder(target.Version);
         IMqttConnection? connection = null;
         try
         {
@@ -64,7 +66,8 @@ internal sealed class MqttNetConnection : IMqttConnection
             await target.Socket.Stream.WriteAsync(packet.Bytes.AsMemory(0, packet.Length), cancel);
             var answer = await reader.ReadAsync(cancel);
             if (answer is null) return new(null, new(MqttFault.ConnectionLost, "closed by the broker"));
-            if (answer is not MqttConnAckPacket accepted) return new(null, new(MqttFault.ProtocolError, $"no CONNACK, but {answer}"));
+            if (answer is not MqttConnAckPacket accepted)
+                return new(null, new(MqttFault.ProtocolError, $"no CONNACK, but {answer}"));
             var code = target.Version == MqttProtocolVersion.V500 ? (int)accepted.ReasonCode : (int)accepted.ReturnCode;
             if (code != 0) return new(null, Faults.OfConnack(code));
             connection = new MqttNetConnection(target, accepted, reader, encoder);
@@ -77,9 +80,9 @@ internal sealed class MqttNetConnection : IMqttConnection
         }
         catch (Exception e) when (e is IOException or SocketException)
         {
-            // With TLS 1.3 a broker refuses our certificate only now, by an alert; a connection that broke has a socket's error.
-            var refused = target.Server.Tls && e is { InnerException: not SocketException };
-            return new(null, new(refused ? MqttFault.Tls : MqttFault.ConnectionLost, e.InnerException?.Message ?? e.Message));
+            // With TLS 1.3 the broker's part of the handshake ends after ours: it refuses our certificate only now.
+            var fault = target.Tls ? MqttFault.Tls : MqttFault.ConnectionLost;
+            return new(null, new(fault, e.GetBaseException().Message));
         }
         finally
         {
@@ -168,9 +171,8 @@ internal sealed class MqttNetConnection : IMqttConnection
     }
 
     // Absent properties are 0, which the specification forbids as a value.
-    private static int MaximumPacketSize(MqttConnAckPacket accepted) => accepted.MaximumPacketSize is 0 or > int.MaxValue
-        ? int.MaxValue
-        : (int)accepted.MaximumPacketSize;
+    private static int MaximumPacketSize(MqttConnAckPacket accepted)
+        => accepted.MaximumPacketSize is 0 or > int.MaxValue ? int.MaxValue : (int)accepted.MaximumPacketSize;
 
     private async Task RunAsync()
     {
@@ -219,9 +221,9 @@ internal sealed class MqttNetConnection : IMqttConnection
         {
             return new(MqttFault.ProtocolError, e.Message);
         }
-        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        catch (Exception e) // whatever broke, this connection is of no more use
         {
-            return new(MqttFault.ConnectionLost, e.InnerException?.Message ?? e.Message);
+            return new(MqttFault.ConnectionLost, e.GetBaseException().Message);
         }
     }
 
@@ -239,14 +241,17 @@ internal sealed class MqttNetConnection : IMqttConnection
 
             _socket.EndSending();
         }
-        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        catch (Exception) // likewise
         {
-            // Why is the reader's to say: the broker may have told before it closed.
+            // The reader finds out why: the broker may have sent a DISCONNECT before it closed.
             _socket.End();
         }
     }
 
-    /// <summary>A ping when one direction has been silent for the keep-alive; the end when nothing comes for twice as long.</summary>
+    /// <summary>
+    /// Pings when one direction has been silent for the keep-alive, and ends the connection when nothing has come for
+    /// twice as long.
+    /// </summary>
     private async Task PingAsync(PeriodicTimer timer)
     {
         // It ticks four times per keep-alive: a ping must not be later than that.
@@ -303,5 +308,5 @@ internal sealed class MqttNetConnection : IMqttConnection
 /// <param name="Socket">Open; not yet used.</param>
 /// <param name="InFlight">Most messages of QoS 1 that are handed over at once.</param>
 internal sealed record MqttNetTarget(
-    BrokerSocket Socket, MqttServer Server, MqttProtocolVersion Version, TimeSpan KeepAlive, int InFlight,
+    BrokerSocket Socket, bool Tls, MqttProtocolVersion Version, TimeSpan KeepAlive, int InFlight,
     IMqttListener Listener, TimeProvider Time);

@@ -5,9 +5,12 @@ using MQTTnet.Protocol;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>MQTT by MQTTnet's packets and formatters. Each attempt has a connection of its own; nothing is kept between them.</summary>
+/// <summary>MQTT by MQTTnet's packets. Each attempt has a connection of its own; none leaves anything.</summary>
 internal sealed class MqttNetTransport(MqttOptions options, string clientId, TimeProvider time) : IMqttTransport
 {
+    // Commands and retained messages that the broker may send before we have answered the first.
+    private const int MaxUnanswered = 20;
+
     private readonly MqttProtocolVersion _version =
         options.Protocol == "5" ? MqttProtocolVersion.V500 : MqttProtocolVersion.V311;
 
@@ -22,7 +25,7 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
             var (socket, outcome) = await BrokerSocket.OpenAsync(server, options.Tls, limit.Token);
             if (socket is null) return new(null, outcome);
             var target = new MqttNetTarget(
-                socket, server, _version, options.KeepAlive, options.Outbox.InFlight, listener, time);
+                socket, server.Tls, _version, options.KeepAlive, options.Outbox.InFlight, listener, time);
             return await MqttNetConnection.ConnectAsync(target, Connect(secrets, will), limit.Token);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
@@ -31,7 +34,7 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
         }
     }
 
-    /// <summary>CONNECT of a session that ends with its connection. Properties of MQTT 5 are left out of MQTT 3.1.1 by the formatter.</summary>
+    /// <summary>CONNECT of a session that ends with its connection; properties of MQTT 5 stay out of 3.1.1.</summary>
     private MqttConnectPacket Connect(Secrets secrets, MqttWill will) => new()
     {
         ClientId = clientId,
@@ -40,6 +43,7 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
         Password = secrets.Password is { } password ? Encoding.UTF8.GetBytes(password) : null,
         KeepAlivePeriod = (ushort)options.KeepAlive.TotalSeconds,
         MaximumPacketSize = PacketReader.MaxPacket,
+        ReceiveMaximum = MaxUnanswered,
         RequestProblemInformation = true, // the default, which needs no property
         WillFlag = true,
         WillTopic = will.Topic.Name,

@@ -14,7 +14,7 @@ internal sealed class PacketEncoder(MqttProtocolVersion version)
 {
     private MqttPacketFormatterAdapter _formatter = Formatter(version);
 
-    /// <summary>The packet's bytes, copied; null: MQTT has no form for it, for example a text of more than 65,535 bytes.</summary>
+    /// <summary>The packet's bytes, copied. Null: MQTT has no form for it, such as a text above 65,535 bytes.</summary>
     public EncodedPacket? Encode(MqttPacket packet)
     {
         try

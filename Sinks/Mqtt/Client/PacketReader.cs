@@ -4,18 +4,18 @@ using MQTTnet.Packets;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>Reads the broker's packets; MQTTnet decodes them. Memory is bounded whatever length a packet claims.</summary>
+/// <summary>Reads packets, which MQTTnet decodes. Memory is bounded whatever length a packet claims.</summary>
 internal sealed class PacketReader(Stream stream, MqttProtocolVersion version)
 {
-    /// <summary>Bytes of the largest packet that is taken, without its fixed header; named to brokers of MQTT 5.</summary>
+    /// <summary>Bytes of the largest packet, without its fixed header; brokers of MQTT 5 are told.</summary>
     public const int MaxPacket = 2 * MqttReceived.MaxPayload;
 
     private readonly MqttPacketFormatterAdapter _formatter = new(version, new(1024, 4096));
     private byte[] _buffer = new byte[4096];
     private int _start, _end; // the bytes received and not yet read
 
-    /// <summary>The next packet, or null at the end of the stream. What it refers to is overwritten by the next call.</summary>
-    /// <exception cref="MqttProtocolViolationException">The bytes are not a packet, or not one of this size.</exception>
+    /// <summary>The next packet, or null at the end of the stream. The next call may overwrite its data.</summary>
+    /// <exception cref="MqttProtocolViolationException">The bytes are not a packet, or too many.</exception>
     /// <exception cref="IOException">The connection broke.</exception>
     public async ValueTask<MqttPacket?> ReadAsync(CancellationToken cancel)
     {
