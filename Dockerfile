@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Dvis.Streaming in one image: the service, ffmpeg, libmosquitto, ONNX Runtime (CPU), the shipped models and the sample.
+# Dvis.Streaming in one image: the service, ffmpeg, ONNX Runtime (CPU), the shipped models and the sample.
 #
 #   docker build -t dvis-streaming .
 #   docker run --rm -e DVIS__MQTT__SERVERS__0=mqtt://broker -v "$PWD/config.yaml:/etc/dvis/config.yaml:ro" dvis-streaming
@@ -36,7 +36,7 @@ LABEL org.opencontainers.image.title="Dvis.Streaming" \
       org.opencontainers.image.description="Segments, tracks and refines live video, and publishes tracks with masks over MQTT" \
       org.opencontainers.image.licenses="MIT"
 RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ffmpeg libmosquitto1 \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ffmpeg \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /image/ /
 # HTTP stays on the container's own loopback, where the health check asks. To reach it from outside: DVIS__HTTP__BIND=0.0.0.0:8080 and

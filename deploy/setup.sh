@@ -50,7 +50,6 @@ need_runtime() {
   has ffmpeg || missing+=(ffmpeg)
   has mosquitto || missing+=(mosquitto)
   has mosquitto_sub || missing+=(mosquitto-clients)
-  has_library libmosquitto.so.1 || missing+=(libmosquitto1)
   install_debian "${missing[@]}"
 }
 

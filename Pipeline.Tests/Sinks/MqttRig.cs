@@ -1,8 +1,8 @@
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sinks;
 using Dvis.Streaming.Sinks.Mqtt;
+using Dvis.Streaming.Sinks.Mqtt.Client;
 using Dvis.Streaming.Sinks.Mqtt.Commands;
-using Dvis.Streaming.Sinks.Mqtt.Mosquitto;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks;
 
@@ -13,7 +13,7 @@ internal sealed class MqttRig : IAsyncDisposable
     {
         Options = new() { Servers = [server], Backoff = { Initial = TimeSpan.FromMilliseconds(20), Max = TimeSpan.FromMilliseconds(100) } };
         change?.Invoke(Options);
-        Transport = new(new MosquittoTransport(Options, ClientId.For(Options.ClientId, "gate-3"), TimeProvider.System));
+        Transport = new(new MqttNetTransport(Options, ClientId.For(Options.ClientId, "gate-3"), TimeProvider.System));
         Sink = new(Options, context ?? SomeResult.Context(), Transport, Metrics.Metrics, TimeProvider.System, Log, commands);
     }
 

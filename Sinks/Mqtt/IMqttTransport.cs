@@ -38,10 +38,10 @@ public enum MqttHandOver
     /// <summary>Larger than the broker's Maximum Packet Size.</summary>
     TooLarge,
 
-    /// <summary>The connection is gone; <see cref="IMqttListener.Closed"/> says or will say why.</summary>
+    /// <summary>The connection is gone, which <see cref="IMqttListener.Closed"/> reports, or its queue is full.</summary>
     Closed,
 
-    /// <summary>The library refuses this message.</summary>
+    /// <summary>MQTT has no form for this message.</summary>
     Invalid,
 }
 

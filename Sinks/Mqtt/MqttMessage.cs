@@ -13,7 +13,7 @@ public readonly record struct MqttMessage(
     public static int Overhead(MqttTopic topic, IReadOnlyList<KeyValuePair<string, string>>? userProperties)
     {
         // Fixed header 5, topic length 2, packet id 2, property length 4, expiry 5.
-        var bytes = 18 + topic.Utf8.Length;
+        var bytes = 18 + topic.NameBytes;
         if (topic.ContentType is { } type) bytes += 3 + type.Length;
         if (userProperties is null) return bytes;
         foreach (var property in userProperties) bytes += Length(property);

@@ -1,8 +1,8 @@
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt.Client;
 using Dvis.Streaming.Sinks.Mqtt.Commands;
-using Dvis.Streaming.Sinks.Mqtt.Mosquitto;
 using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
 
@@ -31,9 +31,9 @@ public sealed partial class MqttSink : IResultSink
     private readonly CommandListener? _commands;
     private bool _announced;
 
-    /// <exception cref="InvalidOperationException">libmosquitto is not installed.</exception>
+    /// <exception cref="InvalidOperationException">The outbox's folder cannot be used.</exception>
     public MqttSink(MqttOptions options, SinkContext context, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger, ICameraCommands? commands = null)
-        : this(options, context, new MosquittoTransport(options, ClientId.For(options.ClientId, context.Node), time), metrics, time, logger, commands)
+        : this(options, context, new MqttNetTransport(options, ClientId.For(options.ClientId, context.Node), time), metrics, time, logger, commands)
     {
     }
 

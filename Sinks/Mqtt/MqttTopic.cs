@@ -12,8 +12,8 @@ public sealed record MqttTopic(string Name, string Kind, int Qos, bool Retain = 
 {
     public const string Json = "application/json";
 
-    /// <summary>UTF-8 with a terminating zero, as C likes it.</summary>
-    internal byte[] Utf8 { get; } = Encoding.UTF8.GetBytes(Name + '\0');
+    /// <summary>Bytes of the name in UTF-8.</summary>
+    internal int NameBytes { get; } = Encoding.UTF8.GetByteCount(Name);
 
     public bool IsJson => ContentType is Json or CloudEventsJson;
 

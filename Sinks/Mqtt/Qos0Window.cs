@@ -8,7 +8,7 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 /// </summary>
 internal sealed class Qos0Window(PipelineMetrics metrics)
 {
-    // Handed over and not yet on the socket. A stalled broker would otherwise let the library's queue grow without end.
+    // Handed over and not yet on the socket. A stalled broker would otherwise let the connection's queue grow without end.
     private const int MaxUnwritten = 512;
     private const long MaxUnwrittenBytes = 4 << 20;
 
