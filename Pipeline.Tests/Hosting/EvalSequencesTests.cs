@@ -26,16 +26,17 @@ public sealed class EvalSequencesTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task Eval_WhatTheServicePublishedIsTheTruth_IsPerfect_AndItsOppositeFindsNothing()
+    public async Task Eval_WhatTheServicePublishedIsTheTruth_IsPerfect_AndAQuarterOfItIsNoMatch()
     {
         await WriteImagesAsync("same");
-        await WriteImagesAsync("opposite");
-        // The first frame has no track yet, because one must be confirmed; then there is one.
+        await WriteImagesAsync("quarter");
+        // The first frame has no track yet, because one must be confirmed; then there is one, over the whole frame.
         var tracks = (await ResultsAsync(_model, "same")).Select(r => r.Tracks.SingleOrDefault()).ToArray();
-        Assert.Equal([true, false, false, false], tracks.Select(t => t is null));
+        Assert.Equal([0, Width * Height, Width * Height, Width * Height], tracks.Select(t => t?.AreaPx ?? 0));
         var cars = tracks.Count(t => t?.ClassId == 0) / 3.0;
         WriteMasks("same", t => tracks[t]?.Mask);
-        WriteMasks("opposite", t => tracks[t] is { } track ? Opposite(track.Mask!) : null);
+        const int part = Width * Height / 4;
+        WriteMasks("quarter", _ => RunLengths.FromCounts(Width, Height, [0, part, 3 * part]));
         File.WriteAllText(_folder.Path("classes.txt"), "same vehicle\n");
 
         var (code, output) = await EvalAsync("--classes", _folder.Path("classes.txt"), "--json", JsonPath);
@@ -43,22 +44,23 @@ public sealed class EvalSequencesTests : IDisposable
         Assert.True(code == 0, output);
         var json = Json();
         Assert.Equal(["mean", "sequences"], Keys(json));
-        Assert.Equal(["opposite", "same"], json["sequences"]!.AsArray().Select(s => (string)s!["name"]!));
-        var (opposite, same) = (json["sequences"]![0]!, json["sequences"]![1]!);
+        Assert.Equal(["quarter", "same"], json["sequences"]!.AsArray().Select(s => (string)s!["name"]!));
+        var (quarter, same) = (json["sequences"]![0]!, json["sequences"]![1]!);
         Assert.Equal(["final", "frames", "name", "provisional"], Keys(same));
         Assert.Equal(Length, (int)same["frames"]!);
         Assert.Equal("1,1,1,0,0.75", Row(same["provisional"]!, "recall", "j", "ids", "switches", "tracks_per_frame"));
         Assert.Equal(cars, (double)same["provisional"]!["class_right"]!, 12);
-        Assert.Equal("0,0,null,0,0", Row(opposite["provisional"]!, "recall", "j", "class_right", "ids", "switches"));
+        var found = quarter["provisional"]!;
+        Assert.Equal("0,0.1875,null,0,0", Row(found, "recall", "j", "class_right", "ids", "switches"));
         foreach (var stage in (string[])["provisional", "final"])
         {
-            var (one, other, mean) = (same[stage]!, opposite[stage]!, json["mean"]![stage]!);
+            var (one, other, mean) = (same[stage]!, quarter[stage]!, json["mean"]![stage]!);
             Assert.Equal(["class_right", "ids", "j", "recall", "switches", "tracks_per_frame"], Keys(one));
             Assert.Equal(["class_right", "j", "recall", "switches"], Keys(mean));
             Assert.Equal(((double)one["j"]! + (double)other["j"]!) / 2, (double)mean["j"]!, 12);
         }
 
-        Assert.Contains("\nopposite       4  provisional   0.000   0.000            -", output);
+        Assert.Contains("\nquarter        4  provisional   0.000   0.188            -", output);
         Assert.Contains("2 sequences, 8 frames", output);
     }
 
@@ -200,14 +202,6 @@ public sealed class EvalSequencesTests : IDisposable
             for (var i = 0; i < pixels.Length; i++) pixels[i] = map[i % map.Width, i / map.Width] ? (byte)255 : (byte)0;
             PngWriter.Write($"{folder}/{t}.png", new PngImage(map.Width, map.Height, 1, pixels));
         }
-    }
-
-    private static RunLengthMask Opposite(RunLengthMask mask)
-    {
-        var map = Bitmap.Decode(mask);
-        for (var y = 0; y < map.Height; y++)
-            for (var x = 0; x < map.Width; x++) map[x, y] = !map[x, y];
-        return map.Encode();
     }
 
     private async Task<ProvisionalResult[]> ResultsAsync(string model, string name)
