@@ -61,7 +61,7 @@ SIZES = {
                      feedforward=512, decoder_layers=3, tracker_layers=3, refiner_layers=3,
                      backbone="csp", backbone_widths=(64, 128, 256, 512), backbone_blocks=(1, 2, 2, 3),
                      pixel_decoder="detector", place_channels=(16, 8), shorter_side=288, largest_side=512,
-                     scores_quality=True, remembers=True),
+                     scores_quality=True),
     "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048), backbone_blocks=(3, 4, 6, 3),
                   shorter_side=360, **_OFFICIAL),
     "swin-l": Config("swin-l", queries=200, backbone="swin", backbone_widths=(192, 384, 768, 1536), backbone_blocks=(2, 2, 18, 2),

@@ -44,7 +44,7 @@ def evaluate(model: Dvis, tier: str, videos: int, frames: int, first_seed: int =
             (pictures, ids), labels = scene.clip(0, frames), scene.labels
         answers = run(model, torch.from_numpy(pictures).to(place), columns)
         truth = one_hot(ids, len(labels))
-        present = truth.sum((0, 2)) > 0
+        present = (truth.sum((0, 2)) > 0).numpy()   # a tensor of one element would be taken for an index
         for name, (scores, mean, masks) in answers.items():
             if tier == REAL_TIER:
                 names = class_names(model.config)

@@ -16,7 +16,7 @@ from .training import Stage, device, load_before, run
 
 CLIPS = 6                 # clips in a batch
 RATE = 1.5e-4             # more moves the masks, which are right from the start
-POOL, START, FRESH = 400, 40, 0.3   # clips in the pool, before the first step, new ones a step without workers
+POOL, START, FRESH = 400, 24, 0.3   # clips in the pool, before the first step, new ones a step without workers
 LENGTH = 40               # frames of a clip
 WHOLE = 0.3               # share of steps with whole clips; the others have any length
 OWN_MATCH_FROM = 0.5      # from this share of the budget on the refiner's own answer is matched, before the tracker's

@@ -15,8 +15,8 @@ from .photographs import Photographs
 from .training import Stage, device, load_before, run
 
 CLIPS = 8                      # clips in a batch
-RATE, HEADS = 5e-4, ("class_embed", "mask_embed", "decoder_norm")   # copied heads learn more slowly
-POOL, START, FRESH = 400, 40, 0.3   # clips in the pool, before the first step, new ones a step without workers
+RATE, GENTLE, HEADS = 5e-4, 1.5e-4, ("class_embed", "mask_embed", "decoder_norm")   # copied heads learn more slowly; GENTLE where scores are qualities
+POOL, START, FRESH = 400, 24, 0.3   # clips in the pool, before the first step, new ones a step without workers
 LENGTH, SHORTEST = 40, 5       # frames of a clip, and of the first ones
 MIX = {"light": 0.05, "everyday": 0.4, "heavy": 0.55}
 
@@ -116,7 +116,7 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
         start_from_segmenter(model)
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
     model.tracker.requires_grad_(True)
-    stage = Stage(folder / "tracker.pt", {"tracker": model.tracker}, minutes, RATE, HEADS)
+    stage = Stage(folder / "tracker.pt", {"tracker": model.tracker}, minutes, GENTLE if model.config.scores_quality else RATE, HEADS)
     source = clip_source(model.config, MIX, extras, photographs, real)
     pool = ClipPool(model, LENGTH, False, POOL, START, seed + stage.steps, source, workers)
 
