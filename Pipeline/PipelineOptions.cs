@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Pipeline;
 
@@ -9,7 +10,7 @@ public sealed class ModelOptions
     [Required, FilePath] public string Path { get; set; } = "Models/default";
 
     /// <summary>Which of the manifest's files to take.</summary>
-    [AllowedValues("fp32", "fp16", "int8")] public string Precision { get; set; } = "fp32";
+    [AllowedValues("auto", "fp32", "fp16", "int8")] public string Precision { get; set; } = ModelManifest.AutoPrecision;
 
     /// <summary><c>online</c>: tracker only; every final is a passthrough. <c>semi-online</c>: the refiner revises.</summary>
     [AllowedValues("online", "semi-online")] public string Mode { get; set; } = "semi-online";

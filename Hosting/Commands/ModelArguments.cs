@@ -21,7 +21,7 @@ internal sealed class ModelArguments
     private readonly Option<int> _topK = new("--top-k") { Description = "Instances a video: 20 for OVIS, 10 for YouTube-VIS.", DefaultValueFactory = _ => 20 };
     private readonly Option<string?> _out = new("--out") { Description = "Folder for results as the evaluation servers take them." };
     private readonly Option<int> _videos = new("--videos") { Description = "Only so many videos, the first.", DefaultValueFactory = _ => int.MaxValue };
-    private readonly Option<string> _precision = new("--precision") { Description = "fp32, fp16 or int8.", DefaultValueFactory = _ => "fp32" };
+    private readonly Option<string> _precision = new("--precision") { Description = "fp32, fp16, int8, or auto: the model's own.", DefaultValueFactory = _ => "auto" };
     private readonly Option<string[]> _provider = new("--provider") { Description = "tensorrt, cuda, cpu: the first that works.", DefaultValueFactory = _ => ["cpu"], AllowMultipleArgumentsPerToken = true };
     private readonly Option<int> _threads = new("--threads") { Description = "Of one graph run; 0: all cores.", DefaultValueFactory = _ => 0 };
     private readonly Option<int> _device = new("--device") { Description = "Number of the GPU." };
@@ -33,7 +33,7 @@ internal sealed class ModelArguments
         _videos.Validators.Add(result => EvalCommand.Between(result, "--videos", 1, int.MaxValue));
         _threads.Validators.Add(result => EvalCommand.Between(result, "--threads", 0, 256));
         _device.Validators.Add(result => EvalCommand.Between(result, "--device", 0, 63));
-        _precision.AcceptOnlyFromAmong("fp32", "fp16", "int8");
+        _precision.AcceptOnlyFromAmong("auto", "fp32", "fp16", "int8");
         _provider.AcceptOnlyFromAmong("tensorrt", "cuda", "cpu");
         _modes.Validators.Add(result =>
         {

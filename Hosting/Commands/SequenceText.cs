@@ -14,7 +14,7 @@ internal static class SequenceText
     /// <summary>Two lines per sequence, and the means over sequences; <c>-</c> where there is no figure.</summary>
     public static IEnumerable<string> Table(SequenceRequest request, SequenceOutcome outcome)
     {
-        yield return Text($"{outcome.Model} ({request.Precision}, {request.Mode})");
+        yield return Text($"{outcome.Model} ({outcome.Precision}, {request.Mode})");
         if (outcome.Sequences.Count == 0) yield break;
         var width = Math.Max("sequence".Length, outcome.Sequences.Max(s => s.Name.Length));
         yield return "sequence".PadRight(width) + Columns;

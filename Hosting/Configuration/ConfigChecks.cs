@@ -46,7 +46,7 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     private void Model(ModelManifest manifest)
     {
         var model = options.Model;
-        if (!manifest.Precisions.Contains(model.Precision))
+        if (!manifest.Precisions.Contains(manifest.Resolve(model.Precision)))
             Add("model.precision", $"found '{model.Precision}', expected what this model has: {string.Join(", ", manifest.Precisions)}");
         if (model.Mode != "online" && manifest.RefinerMaxWindow is null)
             Add("model.mode", $"found '{model.Mode}', expected online: this model has no refiner");

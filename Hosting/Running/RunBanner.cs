@@ -14,7 +14,7 @@ internal static class RunBanner
         yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
         var model = ModelFolder.Open(options.Model.Path).Manifest;
         var task = model.Task;
-        yield return $"  model    {options.Model.Path} ({(task == "vis" ? "" : $"{task}, ")}{options.Model.Precision}, {Mode(options)})";
+        yield return $"  model    {options.Model.Path} ({(task == "vis" ? "" : $"{task}, ")}{model.Resolve(options.Model.Precision)}, {Mode(options)})";
         foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera)}";
         foreach (var warning in Warnings(options, model)) yield return $"  warning  {warning}";
         if (options.Mqtt.Servers.Length > 0)

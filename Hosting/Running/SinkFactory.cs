@@ -28,7 +28,7 @@ internal static class SinkFactory
     private static SinkContext Context(LoadedConfig config, ModelManifest manifest, TimeProvider time)
     {
         var options = config.Options;
-        var files = manifest.Files.Keys.Select(graph => manifest.FileOf(graph, options.Model.Precision)).OfType<ModelFile>().Select(f => new SinkModelFile(f.Path, f.Sha256));
+        var files = manifest.Files.Keys.Select(graph => manifest.FileOf(graph, manifest.Resolve(options.Model.Precision))).OfType<ModelFile>().Select(f => new SinkModelFile(f.Path, f.Sha256));
         var model = new SinkModel(manifest.Name, manifest.Version, manifest.Task, $"{manifest.Name}/{manifest.Version}", manifest.Classes, [.. files]);
         return new SinkContext(
             options.Node.Id, Ulid.New(time), BuildInfo.Version, EffectiveConfig.Hash(config), FinalDeadlineMs(options.Model.Refiner), model,

@@ -24,7 +24,7 @@ internal static class EngineMetrics
     private static IEnumerable<Measurement<int>> Models(StreamingOptions options, DvisModels models) =>
         from graph in (IEnumerable<(string Role, IModel? Model)>)[("segmenter", models.Segmenter), ("tracker", models.Tracker), ("frame_forward", models.FrameForward), ("refiner", models.Refiner)]
         where graph.Model is not null
-        let precision = models.Manifest.PrecisionOf(graph.Role, options.Model.Precision)
+        let precision = models.Manifest.PrecisionOf(graph.Role, models.Manifest.Resolve(options.Model.Precision))
         select new Measurement<int>(
             1, Tag("role", graph.Role), Tag("model", $"{models.Manifest.Name}-{models.Manifest.Version}"), Tag("task", models.Manifest.Task), Tag("sha", models.Manifest.FileOf(graph.Role, precision)!.Sha256[..12]),
             Tag("provider", (graph.Model as OnnxModel)?.Provider ?? "none"), Tag("precision", precision));

@@ -26,7 +26,6 @@ internal sealed class SampleDaemon : IAsyncDisposable
     /// <summary>Starts it, and returns when the sample is over and camera <c>b</c> has failed once.</summary>
     public static async Task<SampleDaemon> StartAsync(string task, string protocol)
     {
-        TinyDvis.RequireRuntime();
         Assert.SkipUnless(MosquittoBroker.Executable("ffmpeg") is not null, "ffmpeg is not installed.");
         var broker = await MosquittoBroker.StartAsync();
         var daemon = new SampleDaemon(task, protocol, broker, await MqttSubscriber.StartAsync(broker));

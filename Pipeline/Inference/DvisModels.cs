@@ -53,6 +53,7 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     public static DvisModels Load(ModelFolder folder, string precision, RuntimeOptions runtime, IReadOnlyCollection<string> graphs, int window, ILogger logger, bool frugal = false)
     {
         var manifest = folder.Manifest;
+        precision = manifest.Resolve(precision);
         if (!manifest.Precisions.Contains(precision))
             throw new ModelException($"{folder.Path}: the model has no {precision} file of any graph, only {string.Join(", ", manifest.Precisions)}; correct model.precision.");
         if (graphs.FirstOrDefault(g => !manifest.Files.ContainsKey(g)) is { } missing)

@@ -57,6 +57,7 @@ internal sealed partial class ManifestReader
             Version = json.Text("version"),
             Task = json.OneOf("task", "vis", "vps", "vss"),
             Domain = Domain(json),
+            Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
             MinScore = json.Has("min_score") ? json.Number("min_score", 0, 1) : ModelManifest.DefaultMinScore,
             Classes = Classes(json),
             Queries = json.Integer("queries", 1, 4096),

@@ -8,6 +8,9 @@ public sealed record ModelManifest
     /// <summary>Of a model whose manifest names no threshold: that of the official DVIS demo.</summary>
     public const double DefaultMinScore = 0.3;
 
+    /// <summary>Stands for <see cref="Precision"/> wherever a precision is chosen.</summary>
+    public const string AutoPrecision = "auto";
+
     public required string Name { get; init; }
 
     public required string Version { get; init; }
@@ -17,6 +20,9 @@ public sealed record ModelManifest
 
     /// <summary>Videos on which the weights were trained; real where the manifest does not say it.</summary>
     public ModelDomain Domain { get; init; }
+
+    /// <summary>Precision in which the model runs where none is chosen: what its measured loss allows on a CPU.</summary>
+    public string Precision { get; init; } = "fp32";
 
     /// <summary>Class score from which a query is an object, as measured for this model.</summary>
     public double MinScore { get; init; } = DefaultMinScore;
@@ -67,6 +73,9 @@ public sealed record ModelManifest
 
     /// <summary>Precisions that at least one graph has.</summary>
     public IEnumerable<string> Precisions => Files.Values.SelectMany(f => f.Keys).Distinct();
+
+    /// <summary>The precision that a choice stands for.</summary>
+    public string Resolve(string precision) => precision == AutoPrecision ? Precision : precision;
 
     /// <summary>The precision in which a graph runs when this one is wanted: fp32 where the model has no such file of the graph.</summary>
     public string PrecisionOf(string graph, string wanted) => Files[graph].ContainsKey(wanted) ? wanted : "fp32";
