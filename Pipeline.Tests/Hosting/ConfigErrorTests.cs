@@ -18,7 +18,7 @@ public sealed class ConfigErrorTests : IDisposable
         { "model: { refiner: { window: many } }", "config.yaml:2:29: model.refiner.window: found 'many', expected a whole number" },
         { "model: { refiner: { window: 0 } }", "config.yaml:2:29: model.refiner.window: found '0', expected 1 to 512" },
         { "model: { refiner: { window: 8 } }", "config.yaml:2:19: model.refiner: found stride 5 + lookahead 5 = 10, expected at most the window of 8 frames" },
-        { "model: { precision: fp61 }", "config.yaml:2:21: model.precision: found 'fp61', expected one of fp32, fp16, int8; did you mean 'fp16'?" },
+        { "model: { precision: fp61 }", "config.yaml:2:21: model.precision: found 'fp61', expected one of auto, fp32, fp16, int8; did you mean 'fp16'?" },
         { "model: { path: nowhere }", "config.yaml:2:16: model.path: found 'nowhere', expected a folder with a manifest.json" },
         { "model: { precision: int8 }", "config.yaml:2:21: model.precision: found 'int8', expected what this model has: fp32" },
         { "model: { refiner: { window: 21 } }", "config.yaml:2:29: model.refiner.window: found '21', expected at most 20: this model's refiner takes no more" },

@@ -16,13 +16,13 @@ public sealed class ConfigYamlTests : IDisposable
     [Fact]
     public void Shipped_Binds_AndEqualsTheDefaults()
     {
-        _folder.Write("samples/everyday.mp4", "");
+        _folder.Write("samples/street.mp4", "");
         var shipped = _folder.Load(Shipped);
         Assert.Equal("sample", Assert.Single(shipped.Options.Cameras).Key);
 
         var defaults = new StreamingOptions();
         defaults.Model.Path = Path.Combine(_folder.Root, defaults.Model.Path);
-        var camera = new CameraOptions { File = Path.Combine(_folder.Root, "samples/everyday.mp4"), Realtime = true, Loop = true };
+        var camera = new CameraOptions { File = Path.Combine(_folder.Root, "samples/street.mp4"), Realtime = true, Loop = true };
         camera.Settings.Publish.Masks = "on";
         defaults.Cameras["sample"] = camera;
         Assert.Equal(EffectiveConfig.Write(new LoadedConfig(defaults, "", [])), EffectiveConfig.Write(shipped));
@@ -45,7 +45,7 @@ public sealed class ConfigYamlTests : IDisposable
     [Fact]
     public void Shipped_CommentedCameras_WorkWhenUncommented()
     {
-        _folder.Write("samples/everyday.mp4", "");
+        _folder.Write("samples/street.mp4", "");
         _folder.Write("front_password", "p");
         var lines = Shipped.Split('\n').Select(l => Regex.IsMatch(l, @"^# (front:|test:|  +[a-z_]+:)") ? "  " + l[2..] : l);
         var cameras = _folder.Load(string.Join('\n', lines)).Options.Cameras;
