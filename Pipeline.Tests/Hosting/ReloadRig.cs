@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Dvis.Streaming.Hosting;
 using Dvis.Streaming.Hosting.Running;
-using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -25,7 +24,18 @@ internal sealed class ReloadRig : IAsyncDisposable
 
     public RunState State => Services.GetRequiredService<RunState>();
 
-    public string Metrics => Services.GetRequiredService<PrometheusExporter>().Text();
+    /// <summary>The page as a scraper gets it.</summary>
+    public string Metrics
+    {
+        get
+        {
+            using var http = new HttpClient();
+            using var request = new HttpRequestMessage(HttpMethod.Get, Address + "/metrics");
+            using var response = http.Send(request);
+            using var page = new StreamReader(response.EnsureSuccessStatusCode().Content.ReadAsStream());
+            return page.ReadToEnd();
+        }
+    }
 
     public async Task StartAsync(string yaml, Action<IServiceCollection>? adjust = null)
     {
