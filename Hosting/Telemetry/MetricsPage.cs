@@ -20,6 +20,7 @@ internal sealed class MetricsPage(IServiceProvider services, MeterProvider provi
     // of them at once.
     private const int MaxSeries = 100, MinSeriesOfCamera = 32;
 
+    private readonly ExporterCache _cache = new(provider);
     private readonly RequestDelegate _scrape = new ApplicationBuilder(services)
         .UseOpenTelemetryPrometheusScrapingEndpoint(
             provider, static _ => true, path: null, configureBranchedPipeline: null, optionsName: null)
@@ -60,6 +61,7 @@ internal sealed class MetricsPage(IServiceProvider services, MeterProvider provi
         // The first may share a collection that began before.
         for (var i = 0; i < 2; i++)
             await _scrape(new DefaultHttpContext { RequestServices = services, Response = { Body = Stream.Null } });
+        _cache.Forget();
     }
 
     private static MetricStreamConfiguration View(Instrument instrument, PipelineMetrics ours)
