@@ -17,7 +17,9 @@ internal static class BenchSinks
     public static IEnumerable<IResultSink> Create(string? server, ModelManifest model, PipelineMetrics metrics)
     {
         if (server is null) return [];
-        return [new MqttSink(new MqttOptions { Servers = [server] }, Context(model), metrics, TimeProvider.System, NullLogger<MqttSink>.Instance)];
+        var options = new MqttOptions { Servers = [server] };
+        var logger = NullLogger<MqttSink>.Instance;
+        return [new MqttSink(options, Context(model), metrics, new MqttStatus(), TimeProvider.System, logger)];
     }
 
     public static SinkContext Context(ModelManifest model) => new(

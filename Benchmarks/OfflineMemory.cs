@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
 using Dvis.Streaming.Pipeline.Evaluation.Running;
@@ -8,7 +7,6 @@ using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Synthetic;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;
@@ -21,7 +19,6 @@ internal sealed class OfflineMemory : IDisposable
 {
     private const int TopK = 20;
     private static readonly EvaluationMode[] s_offline = [new(ModeKind.Offline)];
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly FirstFrameOnly _segmenter;
     private readonly TimedModel _attention, _layer;
     private readonly DvisModels _models;
@@ -43,12 +40,14 @@ internal sealed class OfflineMemory : IDisposable
 
     public async Task RunAsync(int frames)
     {
-        var metrics = new PipelineMetrics(_services.GetRequiredService<IMeterFactory>());
+        var metrics = new PipelineMetrics(TimeProvider.System);
         using var pool = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20);
         await using var segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, new BatchOptions(), tensors, metrics, TimeProvider.System);
         var scene = new SyntheticOptions { Width = Width, Height = Height, Frames = frames, Realtime = false };
-        var source = SourceFactory.Create(PipelineRun.Camera, new SourceOptions { Synthetic = scene }, pool, metrics, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
+        var source = SourceFactory.Create(
+            metrics.Camera(PipelineRun.Camera), new SourceOptions { Synthetic = scene }, pool, TimeProvider.System,
+            NullLoggerFactory.Instance, _ => { });
         _segmenter.Restart();
         ResidentMemory.ForgetPeak();
         var (seen, segmented, started, attention, layer) = (0, 0.0, Clock(), _attention.Seconds, _layer.Seconds);
@@ -64,7 +63,6 @@ internal sealed class OfflineMemory : IDisposable
     public void Dispose()
     {
         _models.Dispose();
-        _services.Dispose();
     }
 
     // One thread works at a time, and other work on the machine does not count.

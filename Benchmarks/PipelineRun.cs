@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
@@ -7,7 +6,6 @@ using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;
@@ -21,7 +19,6 @@ internal sealed record PipelineRate(double FramesPerSecond, double ModelMs, doub
 internal sealed class PipelineRun : IAsyncDisposable
 {
     public const string Camera = "bench";
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly FramePool _frames = new();
     private readonly TensorPool _tensors = new();
     private readonly PipelineMetrics _metrics;
@@ -39,7 +36,7 @@ internal sealed class PipelineRun : IAsyncDisposable
     {
         _publish = publish;
         (_file, _refiner) = (file, refiner);
-        _metrics = new PipelineMetrics(_services.GetRequiredService<IMeterFactory>());
+        _metrics = new PipelineMetrics(TimeProvider.System);
         _stages = new StageTimes(_metrics.Meter);
         var (segmenter, tracker) = (new TimedModel(models.Segmenter), new TimedModel(models.Tracker));
         var (forward, refine) = (Timed(models.FrameForward), Timed(models.Refiner));
@@ -95,12 +92,16 @@ internal sealed class PipelineRun : IAsyncDisposable
     public Task RunAsync() => RunAsync(Open(loop: false, null), CancellationToken.None);
 
     private CountingSource Open(bool loop, Action<long>? counted) => new(
-        SourceFactory.Create(Camera, new SourceOptions { File = _file, Loop = loop }, _frames, _metrics, TimeProvider.System, NullLoggerFactory.Instance, _ => { }),
+        SourceFactory.Create(
+            _metrics.Camera(Camera), new SourceOptions { File = _file, Loop = loop }, _frames, TimeProvider.System,
+            NullLoggerFactory.Instance, _ => { }),
         counted);
 
     private Task RunAsync(CountingSource source, CancellationToken stop)
     {
-        var context = new CameraContext(Camera, _models, _tensors, _fanOut, _metrics, TimeProvider.System, Track, _publish, _refiner);
+        var context = new CameraContext(
+            Camera, _models, _tensors, _fanOut, _metrics.Camera(Camera), TimeProvider.System, Track, _publish,
+            _refiner);
         return new StreamPipeline(context, source, _segmenter, new QueueOptions(), NullLogger<StreamPipeline>.Instance).RunAsync(stop);
     }
 
@@ -112,7 +113,6 @@ internal sealed class PipelineRun : IAsyncDisposable
         _stages.Dispose();
         _frames.Dispose();
         _tensors.Dispose();
-        await _services.DisposeAsync();
     }
 
     private static TimedModel? Timed(IModel? model) => model is null ? null : new TimedModel(model);

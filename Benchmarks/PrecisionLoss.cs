@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Numerics.Tensors;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -11,7 +10,6 @@ using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tracking;
 using Dvis.Streaming.Sources;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;
@@ -49,12 +47,13 @@ internal sealed class PrecisionLoss(TimeProvider time)
 
     private async Task MeasureAsync(DvisModels reference, DvisModels other, string video, int step, int frames)
     {
-        await using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        var metrics = new PipelineMetrics(services.GetRequiredService<IMeterFactory>());
+        var metrics = new PipelineMetrics(TimeProvider.System);
         using var pool = new FramePool();
         await using var a = new Chain(reference, metrics, time);
         await using var b = new Chain(other, metrics, time);
-        var source = SourceFactory.Create(PipelineRun.Camera, new SourceOptions { File = video }, pool, metrics, time, NullLoggerFactory.Instance, _ => { });
+        var source = SourceFactory.Create(
+            metrics.Camera(PipelineRun.Camera), new SourceOptions { File = video }, pool, time,
+            NullLoggerFactory.Instance, _ => { });
         using var stop = new CancellationTokenSource();
         var (number, taken) = (0, 0);
         await foreach (var frame in source.ReadAsync(stop.Token))

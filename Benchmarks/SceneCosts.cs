@@ -8,7 +8,6 @@ using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks;
 using Dvis.Streaming.Sinks.Payloads;
-using Microsoft.Extensions.DependencyInjection;
 using Tensor = Dvis.Streaming.Pipeline.Inference.Tensor;
 
 namespace Dvis.Streaming.Benchmarks;
@@ -24,7 +23,6 @@ internal sealed class SceneCosts : IDisposable
 
     private static readonly InputGeometry s_input = InputGeometry.For(1280, 720, new InputRule(480, 1333, 32, [0, 0, 0], [1, 1, 1], "rgb"), Stride);
 
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly Random _random = new(1);
     private readonly Tensor _features = new(1, Channels, s_input.MaskHeight, s_input.MaskWidth);
     private readonly float[] _embeds = new float[Queries * Channels];
@@ -55,7 +53,6 @@ internal sealed class SceneCosts : IDisposable
     public void Dispose()
     {
         _features.Dispose();
-        _services.Dispose();
     }
 
     private void Panoptic(int grid, int rounds)
@@ -183,7 +180,7 @@ internal sealed class SceneCosts : IDisposable
         double Distance(int q, int x, int y) => Math.Sqrt((sites[q].X - x) * (sites[q].X - x) + (sites[q].Y - y) * (sites[q].Y - y)) + 2 * Math.Sin(x * 0.3 + q);
     }
 
-    private CameraContext Camera(string task, int grid)
+    private static CameraContext Camera(string task, int grid)
     {
         var manifest = new ModelManifest
         {
@@ -203,7 +200,8 @@ internal sealed class SceneCosts : IDisposable
             WeightsFrom = "none",
         };
         return new CameraContext(
-            "bench", new DvisModels(manifest, null!, null!), null!, null!, new PipelineMetrics(_services.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>()), TimeProvider.System,
+            "bench", new DvisModels(manifest, null!, null!), null!, null!,
+            new PipelineMetrics(TimeProvider.System).Camera("bench"), TimeProvider.System,
             new TrackOptions(), new PublishOptions { MaskGrid = grid }, new RefinerOptions());
     }
 

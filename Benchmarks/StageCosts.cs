@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
@@ -12,7 +11,6 @@ using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tracking;
 using Dvis.Streaming.Sinks.Mqtt;
 using Dvis.Streaming.Sinks.Payloads;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Dvis.Streaming.Benchmarks;
 
@@ -23,7 +21,6 @@ namespace Dvis.Streaming.Benchmarks;
 /// </summary>
 internal sealed class StageCosts : IAsyncDisposable
 {
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly TensorPool _pool = new();
     private readonly DvisModels _models;
     private readonly Func<TimeSpan> _clock;
@@ -39,7 +36,9 @@ internal sealed class StageCosts : IAsyncDisposable
         _clock = threads == 1 ? () => Environment.CpuUsage.TotalTime : () => Stopwatch.GetElapsedTime(0);
         (_graph, _tracker, _forward, _refiner) = (new(models.Segmenter, _clock), new(models.Tracker, _clock), new(models.FrameForward!, _clock), new(models.Refiner!, _clock));
         _models = new DvisModels(models.Manifest, _graph, _tracker, _forward, _refiner);
-        _batcher = new SegmenterBatcher(_graph, models.Manifest, new BatchOptions(), _pool, new PipelineMetrics(_services.GetRequiredService<IMeterFactory>()), TimeProvider.System);
+        _batcher = new SegmenterBatcher(
+            _graph, models.Manifest, new BatchOptions(), _pool, new PipelineMetrics(TimeProvider.System),
+            TimeProvider.System);
         _segmenter = _batcher.Open();
         _encoders = new Encoders(BenchSinks.Context(models.Manifest), TimeProvider.System);
     }
@@ -119,7 +118,6 @@ internal sealed class StageCosts : IAsyncDisposable
         await _batcher.DisposeAsync();
         _encoders.Dispose();
         _pool.Dispose();
-        await _services.DisposeAsync();
     }
 
     public static double Median(IReadOnlyCollection<double> values) => values.Order().ElementAt(values.Count / 2);

@@ -1,11 +1,9 @@
-using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Synthetic;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;
@@ -57,10 +55,10 @@ internal static class Stages
 
     private static async Task<Frame[]> RenderAsync(FramePool pool, (int Width, int Height) size, int count)
     {
-        await using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
         var scene = new SyntheticOptions { Width = size.Width, Height = size.Height, Frames = count, Realtime = false };
         var source = SourceFactory.Create(
-            PipelineRun.Camera, new SourceOptions { Synthetic = scene }, pool, new PipelineMetrics(services.GetRequiredService<IMeterFactory>()), TimeProvider.System, NullLoggerFactory.Instance, _ => { });
+            new PipelineMetrics(TimeProvider.System).Camera(PipelineRun.Camera),
+            new SourceOptions { Synthetic = scene }, pool, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
         var frames = new List<Frame>();
         await foreach (var frame in source.ReadAsync(CancellationToken.None)) frames.Add(frame);
         return [.. frames];

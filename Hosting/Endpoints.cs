@@ -12,19 +12,14 @@ internal static class Endpoints
 {
     private static readonly HealthJson Json = new(new JsonSerializerOptions(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
 
-    public static void Map(WebApplication app, CurrentConfig config, Health health, PrometheusExporter exporter)
+    public static void Map(WebApplication app, CurrentConfig config, Health health, MetricsPage metrics)
     {
         var options = config.Options;
         app.MapGet("/", Task (HttpContext context) => WriteAsync(context, "text/plain; charset=utf-8", Index(options)));
         app.MapGet(HttpGuard.Live, Task (HttpContext context) => WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Live() : Bare(health.Live())));
         app.MapGet(HttpGuard.Ready, Task (HttpContext context) => WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Ready() : Bare(health.Ready())));
         if (options.Telemetry.Prometheus)
-            app.MapGet("/metrics", async Task (HttpContext context) =>
-            {
-                context.Response.ContentType = MetricPage.ContentType;
-                exporter.Scrape(context.Response.BodyWriter);
-                await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
-            });
+            app.MapGet("/metrics", metrics.WriteAsync);
     }
 
     private static string Index(StreamingOptions options) =>

@@ -1,6 +1,7 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Running;
 using Dvis.Streaming.Pipeline.Flow;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting;
@@ -45,15 +46,15 @@ internal sealed class Health(CurrentConfig config, RunState state, RunStatistics
         if (state.Over) return new(false, "stopping", "the run is over", cameras);
         if (!state.Ready) return new(false, "starting", "the model is being loaded", cameras);
         // With finals and events safe on disk a broker that is away degrades; in memory they are at risk.
-        if (config.Options.Mqtt.Servers.Length > 0 && !statistics.MqttConnected)
-            return statistics.OutboxOnDisk
+        if (config.Options.Mqtt.Servers.Length > 0 && !statistics.Mqtt.Connected)
+            return statistics.Mqtt.OutboxOnDisk
                 ? new(true, "degraded", "no MQTT broker has accepted the connection; finals and events wait on disk", cameras)
                 : new(false, "not_connected", "no MQTT broker has accepted the connection", cameras);
         var away = cameras.Where(c => c.State is not ("online" or "starting")).Select(c => c.Name).ToArray();
         return away.Length == 0 ? new(true, "ok", null, cameras) : new(true, "degraded", $"not online: {string.Join(", ", away)}", cameras);
     }
 
-    private CameraHealth CameraNow(CameraStatistics camera)
+    private CameraHealth CameraNow(CameraTally camera)
     {
         var warnings = state.Warnings(camera.Name);
         if (warnings.IsEmpty) return new(camera.Name, camera.State);

@@ -41,6 +41,8 @@ internal static partial class HttpGuard
         limits.MaxRequestHeaderCount = 32;
         limits.MaxRequestHeadersTotalSize = 8192;
         limits.MaxRequestBufferSize = 16384;
+        // A whole page of metrics: a client that reads slowly must not hold the page that the next collection needs.
+        limits.MaxResponseBufferSize = 4 << 20;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
         limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
     }

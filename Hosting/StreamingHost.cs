@@ -5,6 +5,7 @@ using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -35,11 +36,13 @@ internal static class StreamingHost
             HttpGuard.Limit(kestrel);
         });
 
-        builder.Services.AddMetrics();
         builder.Services.AddSingleton(config).AddSingleton(options).AddSingleton<CurrentConfig>().AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(s => new PipelineMetrics(s.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>()) { LabelsMax = options.Telemetry.LabelsMax });
+        builder.Services.AddSingleton(s =>
+            new PipelineMetrics(s.GetRequiredService<TimeProvider>()) { LabelsMax = options.Telemetry.LabelsMax });
+        builder.Services.AddSingleton<MqttStatus>();
+        MetricsPage.Add(builder.Services);
         builder.Services.AddSingleton<FramePool>().AddSingleton<Heartbeats>().AddSingleton<RunState>().AddSingleton<RunStatistics>();
-        builder.Services.AddSingleton<PrometheusExporter>().AddSingleton<MetricsPipeline>().AddSingleton<ProcessMetrics>();
+        builder.Services.AddSingleton<ProcessMetrics>();
         builder.Services.AddSingleton<IEngine, StreamingEngine>().AddSingleton<CameraFleet>().AddSingleton<CommandDesk>();
         builder.Services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
         builder.Services.AddHostedService<PipelineService>();
@@ -58,7 +61,8 @@ internal static class StreamingHost
         Measure(app.Services);
         var current = app.Services.GetRequiredService<CurrentConfig>();
         HttpGuard.Use(app, current, app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(HttpGuard)));
-        Endpoints.Map(app, current, app.Services.GetRequiredService<Health>(), app.Services.GetRequiredService<PrometheusExporter>());
+        var health = app.Services.GetRequiredService<Health>();
+        Endpoints.Map(app, current, health, app.Services.GetRequiredService<MetricsPage>());
         return app;
     }
 
@@ -83,8 +87,7 @@ internal static class StreamingHost
     /// <summary>Listens before anything is measured.</summary>
     private static void Measure(IServiceProvider services)
     {
-        services.GetRequiredService<RunStatistics>();
-        services.GetRequiredService<MetricsPipeline>();
+        services.GetRequiredService<MetricsPage>();
         services.GetRequiredService<ProcessMetrics>();
         EngineMetrics.RegisterBuild(services.GetRequiredService<PipelineMetrics>());
     }

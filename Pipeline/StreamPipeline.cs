@@ -29,7 +29,7 @@ public sealed class StreamPipeline(
 
         var captured = new Link<Frame>(
             queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
-            _ => camera.Metrics.FrameDropped(camera.Camera, "captured", "queue_full"));
+            _ => camera.Metrics.FrameDropped("captured", "queue_full"));
         var segmented = new Link<SegmentedFrame>(1, BoundedChannelFullMode.Wait);
         // A refiner that is about to run while the next window waits already is behind. Room for two windows: one that takes up to
         // twice its time is behind every other window, and the tracker never waits for it.
@@ -53,7 +53,7 @@ public sealed class StreamPipeline(
             await foreach (var frame in source.ReadAsync(stop))
             {
                 await captured.WriteAsync(frame);
-                camera.Metrics.QueueLength(camera.Camera, "captured", captured.Count, captured.Capacity);
+                camera.Metrics.QueueLength("captured", captured.Count, captured.Capacity);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)

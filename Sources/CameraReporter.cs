@@ -7,14 +7,14 @@ namespace Dvis.Streaming.Sources;
 
 /// <summary>Tells the world how a camera is: status messages on every change and every few seconds, metrics, and the log.</summary>
 internal sealed partial class CameraReporter(
-    string camera, SourceFacts facts, PipelineMetrics metrics, TimeProvider time, ILogger logger, Action<CameraStatus> onStatus)
+    CameraMetrics camera, SourceMetrics metrics, SourceFacts facts, TimeProvider time, ILogger logger,
+    Action<CameraStatus> onStatus)
 {
-    private static readonly string[] s_states = [.. Enum.GetValues<CameraState>().Select(Word)];
-
     // The first rate soon, then now and then.
     private static readonly TimeSpan s_firstRefresh = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_refresh = TimeSpan.FromSeconds(10);
 
+    private readonly string _name = camera.Camera;
     private CameraState? _state;
     private SourceFault _reason;
     private string? _detail;
@@ -30,8 +30,7 @@ internal sealed partial class CameraReporter(
     public void Received(Frame frame, bool first)
     {
         _lastFrame = frame.Info;
-        metrics.FrameReceived(camera, frame.Pixels.Length, frame.Info.Received.ToUnixTimeMilliseconds() / 1000.0);
-        metrics.SourceClock(camera, frame.Info.Capture is { Synced: true, OffsetMs: var offset } ? offset / 1000 : null);
+        metrics.Received(frame);
         CountErrors();
         if (first)
         {
@@ -51,13 +50,13 @@ internal sealed partial class CameraReporter(
     public void Offline(SourceFault reason, string? detail, int attempt, TimeSpan? retry)
     {
         CountErrors();
-        metrics.SourceClock(camera, null);
+        metrics.Clock(null);
         _fps = 0;
         Change(CameraState.Offline, reason, detail, attempt, retry);
     }
 
     /// <summary>The camera's timestamps are given up for this session.</summary>
-    public void ClockUseless() => LogClockUseless(camera);
+    public void ClockUseless() => LogClockUseless(_name);
 
     private void Refresh()
     {
@@ -74,7 +73,7 @@ internal sealed partial class CameraReporter(
     private void CountErrors()
     {
         var total = facts.DecodeErrors;
-        if (total > _errors) metrics.DecodeErrors(camera, total - _errors);
+        if (total > _errors) metrics.DecodeErrors(total - _errors);
         _errors = total;
     }
 
@@ -84,24 +83,25 @@ internal sealed partial class CameraReporter(
         if (state != _state)
         {
             _since = time.GetUtcNow();
-            metrics.CameraStateChanged(camera, Word(state), s_states);
+            camera.StateChanged(Word(state));
         }
 
         (_state, _reason, _detail) = (state, reason, detail);
         onStatus(new CameraStatus(
-            camera, state, _since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0, _lastFrame, facts.Codec, Epoch: null));
+            _name, state, _since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0,
+            _lastFrame, facts.Codec, Epoch: null));
     }
 
     private void Log(CameraState state, SourceFault reason, string? detail, int attempt, TimeSpan? retry)
     {
         switch (state)
         {
-            case CameraState.Starting: LogStarting(camera); break;
-            case CameraState.Online: LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, facts.Codec ?? "?"); break;
-            case CameraState.Degraded: LogDegraded(camera, reason.Word(), detail); break;
-            case CameraState.Offline when retry is { } pause: LogLost(camera, reason.Word(), detail, attempt, pause.TotalSeconds); break;
-            case CameraState.Offline when reason is SourceFault.Eof or SourceFault.Ok: LogOver(camera, reason.Word()); break;
-            default: LogFailed(camera, reason.Word(), detail); break;
+            case CameraState.Starting: LogStarting(_name); break;
+            case CameraState.Online: LogOnline(_name, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, facts.Codec ?? "?"); break;
+            case CameraState.Degraded: LogDegraded(_name, reason.Word(), detail); break;
+            case CameraState.Offline when retry is { } pause: LogLost(_name, reason.Word(), detail, attempt, pause.TotalSeconds); break;
+            case CameraState.Offline when reason is SourceFault.Eof or SourceFault.Ok: LogOver(_name, reason.Word()); break;
+            default: LogFailed(_name, reason.Word(), detail); break;
         }
     }
 

@@ -15,15 +15,15 @@ public static class SourceFactory
     /// <param name="onStatus">Called on the reader's thread, on every change and every few seconds; must not block.
     /// Its <see cref="CameraStatus.FpsOut"/> and <see cref="CameraStatus.Epoch"/> are for the receiver to fill in.</param>
     public static IFrameSource Create(
-        string cameraName, SourceOptions options, FramePool pool, PipelineMetrics metrics, TimeProvider time,
-        ILoggerFactory loggerFactory, Action<CameraStatus> onStatus)
+        CameraMetrics camera, SourceOptions options, FramePool pool, TimeProvider time, ILoggerFactory loggerFactory,
+        Action<CameraStatus> onStatus)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var facts = new SourceFacts();
+        var (facts, metrics) = (new SourceFacts(), new SourceMetrics(camera));
         var logger = loggerFactory.CreateLogger("Dvis.Streaming.Sources");
         return new SupervisedSource(
-            CreateRaw(cameraName, options, facts, pool, time), options, new Backoff(options.Backoff, Random.Shared),
-            new CameraReporter(cameraName, facts, metrics, time, logger, onStatus), metrics, time);
+            CreateRaw(camera.Camera, options, facts, pool, time), options, new Backoff(options.Backoff, Random.Shared),
+            new CameraReporter(camera, metrics, facts, time, logger, onStatus), camera, metrics, time);
     }
 
     /// <summary>Picture files as one video: all of them, once, in order, unpaced.</summary>

@@ -10,7 +10,8 @@ namespace Dvis.Streaming.Sources;
 /// it loops and got somewhere.
 /// </summary>
 internal sealed class SupervisedSource(
-    IFrameSource source, SourceOptions options, Backoff backoff, CameraReporter reporter, PipelineMetrics metrics, TimeProvider time) : IFrameSource
+    IFrameSource source, SourceOptions options, Backoff backoff, CameraReporter reporter, CameraMetrics camera,
+    SourceMetrics metrics, TimeProvider time) : IFrameSource
 {
     // A connection that lasted this long was a good one: the next failure starts with the shortest pause again.
     private static readonly TimeSpan s_healthy = TimeSpan.FromSeconds(10);
@@ -56,7 +57,7 @@ internal sealed class SupervisedSource(
             reporter.Offline(fault.Fault, fault.Message, attempt, pause);
             await session.DisposeAsync(); // nothing of it may linger while we wait
             if (!await PauseAsync(pause, stop)) break;
-            metrics.SourceReconnected(Camera, fault.Fault.Word());
+            metrics.Reconnected(fault.Fault.Word());
         }
 
         reporter.Offline(SourceFault.Ok, null, 0, null);
@@ -75,7 +76,7 @@ internal sealed class SupervisedSource(
         var seconds = IsLive ? time.GetElapsedTime(0, frame.Info.ReceivedTicks).TotalSeconds : frame.Info.Timebase.ToSeconds(frame.Info.Pts);
         if (drop is null && !_rate.Allows(seconds)) drop = "rate_limit";
         if (drop is null) return true;
-        metrics.FrameDropped(Camera, "source", drop);
+        camera.FrameDropped("source", drop);
         frame.Dispose();
         return false;
     }

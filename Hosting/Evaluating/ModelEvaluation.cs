@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Evaluation;
@@ -8,7 +7,6 @@ using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Hosting.Evaluating;
@@ -79,10 +77,9 @@ internal static class ModelEvaluation
     private static async Task EvaluateAsync(
         EvaluationRequest request, DvisModels models, VideoPictures[] videos, List<ModeScorer> scorers, EvaluationProgress told, TimeProvider time, CancellationToken stop)
     {
-        await using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
         using var frames = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20); // a long video must not leave its embeddings here
-        var metrics = new PipelineMetrics(services.GetRequiredService<IMeterFactory>());
+        using var metrics = new PipelineMetrics(time);
         await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, request.Runtime.Batch, tensors, metrics, time);
         var evaluator = new VideoEvaluator(models, segmenter, tensors, request.Modes, request.TopK);
         foreach (var (index, video) in videos.Index())

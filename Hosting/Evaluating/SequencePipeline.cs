@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Evaluation;
@@ -9,7 +8,6 @@ using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Hosting.Evaluating;
@@ -23,7 +21,6 @@ internal sealed class SequencePipeline : IAsyncDisposable
     private const int SinkQueueCapacity = 64;
     private static readonly TimeSpan s_drainLimit = TimeSpan.FromMinutes(1);
 
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly CameraDefaults _settings = new() { Publish = new PublishOptions { Masks = "on", MaskGrid = 1 } };
     private readonly FramePool _frames = new();
     private readonly TensorPool _tensors = new();
@@ -40,7 +37,7 @@ internal sealed class SequencePipeline : IAsyncDisposable
         DvisModels models, RefinerOptions refiner, RuntimeOptions runtime, string ffmpeg, TimeProvider time)
     {
         (_models, _refiner, _ffmpeg, _time) = (models, refiner, ffmpeg, time);
-        _metrics = new PipelineMetrics(_services.GetRequiredService<IMeterFactory>());
+        _metrics = new PipelineMetrics(time);
         _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, runtime.Batch, _tensors, _metrics, time);
     }
 
@@ -58,7 +55,7 @@ internal sealed class SequencePipeline : IAsyncDisposable
         await using var fanOut = new FanOut([published], SinkQueueCapacity, _metrics, _time, log);
         await fanOut.StartAsync(stop);
         var context = new CameraContext(
-            sequence.Name, _models, _tensors, fanOut, _metrics, _time, _settings.Track, _settings.Publish, _refiner)
+            sequence.Name, _models, _tensors, fanOut, _metrics.Camera(sequence.Name), _time, _settings.Track, _settings.Publish, _refiner)
         { Panoptic = _settings.Panoptic };
         var images = SourceFactory.FromImages(
             sequence.Name, sequence.Images, _ffmpeg, _frames, _time, exactColours: false);
@@ -78,7 +75,7 @@ internal sealed class SequencePipeline : IAsyncDisposable
         await _segmenter.DisposeAsync();
         _frames.Dispose();
         _tensors.Dispose();
-        await _services.DisposeAsync();
+        _metrics.Dispose();
     }
 
     /// <summary>Compares the size of each frame with that of its annotation on the way.</summary>

@@ -1,6 +1,7 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Systemd;
 using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -12,8 +13,9 @@ namespace Dvis.Streaming.Hosting.Running;
 /// log, in the metrics and in the health report.
 /// </summary>
 internal sealed partial class ConfigReloader(
-    CurrentConfig current, CameraFleet fleet, RunState state, RunStatistics statistics, PrometheusExporter exporter, ReloadMetrics metrics,
-    ServiceManager manager, TimeProvider time, ILogger<ConfigReloader> logger) : BackgroundService
+    CurrentConfig current, CameraFleet fleet, RunState state, PipelineMetrics cameras, MetricsPage page,
+    ReloadMetrics metrics, ServiceManager manager, TimeProvider time, ILogger<ConfigReloader> logger)
+    : BackgroundService
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
@@ -94,9 +96,9 @@ internal sealed partial class ConfigReloader(
         await fleet.ChangeAsync(change, next, () =>
         {
             current.Replace(next);
-            statistics.Keep(next.Options.Cameras.Keys);
-            exporter.Keep(next.Options.Cameras.Keys);
+            cameras.Keep(next.Options.Cameras.Keys);
         });
+        await page.DropEndedAsync();
         LogApplied(change);
         return new("applied", time.GetUtcNow(), change.ToString());
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Running;
@@ -44,7 +45,7 @@ internal sealed class RunConsole(RunStatistics statistics, TimeProvider time, Te
             $"{Clock} {cameras.Count} cameras, in {rates.Values.Sum(r => r.In):0.0} out {rates.Values.Sum(r => r.Out):0.0} fps, active {cameras.Sum(c => c.Active)}, provisional {cameras.Sum(c => c.Provisional)}, final {cameras.Sum(c => c.Final)}{(off.Count == 0 ? "" : "; " + string.Join(", ", off))}"));
     }
 
-    private (double In, double Out) Rates(CameraStatistics camera, double seconds)
+    private (double In, double Out) Rates(CameraTally camera, double seconds)
     {
         var now = (In: camera.FramesIn, Out: camera.Provisional);
         var before = _last.GetValueOrDefault(camera.Name);
@@ -54,7 +55,7 @@ internal sealed class RunConsole(RunStatistics statistics, TimeProvider time, Te
 
     private string Clock => time.GetLocalNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
 
-    private string Line(CameraStatistics camera, (double In, double Out) rates)
+    private string Line(CameraTally camera, (double In, double Out) rates)
     {
         var dropped = camera.DroppedBy.Sum(d => d.Value);
         return Text(

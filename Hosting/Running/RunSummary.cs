@@ -1,3 +1,6 @@
+using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt;
+
 namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>What a timed run came to, and whether it really delivered.</summary>
@@ -16,8 +19,9 @@ internal static class RunSummary
         }
 
         if (!mqtt) yield break;
-        yield return "mqtt: acknowledged by the broker " + string.Join(", ", Kinds.Select(k => $"{k} {statistics.Mqtt(k, "acked")} of {statistics.Mqtt(k, "sent")}"));
-        var lost = string.Join(", ", ((string[])["dropped", "failed", "expired"]).Where(o => statistics.Mqtt(o) > 0).Select(o => $"{o} {statistics.Mqtt(o)}"));
+        var acknowledged = Kinds.Select(kind => Acknowledged(statistics.Mqtt, kind));
+        yield return $"mqtt: acknowledged by the broker {string.Join(", ", acknowledged)}";
+        var lost = string.Join(", ", Lost(statistics.Mqtt).Select(l => $"{l.Outcome} {l.Count}"));
         if (lost.Length > 0) yield return $"mqtt: not delivered: {lost}";
     }
 
@@ -27,13 +31,20 @@ internal static class RunSummary
         if (!statistics.Cameras.Any(c => c.Provisional > 0)) return "no frame got a provisional result";
         if (!statistics.Cameras.Any(c => c.Final > 0)) return "no frame got a final result";
         if (!mqtt) return null;
-        if (statistics.Mqtt("tracks", "acked") == 0) return "the broker acknowledged no provisional result";
-        if (statistics.Mqtt("final", "acked") == 0) return "the broker acknowledged no final result";
+        if (statistics.Mqtt.Messages("tracks", "acked") == 0) return "the broker acknowledged no provisional result";
+        if (statistics.Mqtt.Messages("final", "acked") == 0) return "the broker acknowledged no final result";
         foreach (var kind in Kinds)
-            if (statistics.Mqtt(kind, "acked") < statistics.Mqtt(kind, "sent"))
-                return $"the broker acknowledged {statistics.Mqtt(kind, "acked")} of {statistics.Mqtt(kind, "sent")} messages of the kind {kind}";
-        return ((string[])["dropped", "failed", "expired"]).Where(o => statistics.Mqtt(o) > 0).Select(o => $"{statistics.Mqtt(o)} MQTT messages {o}").FirstOrDefault();
+            if (statistics.Mqtt.Messages(kind, "acked") < statistics.Mqtt.Messages(kind, "sent"))
+                return $"the broker acknowledged {statistics.Mqtt.Messages(kind, "acked")} of "
+                    + $"{statistics.Mqtt.Messages(kind, "sent")} messages of the kind {kind}";
+        return Lost(statistics.Mqtt).Select(l => $"{l.Count} MQTT messages {l.Outcome}").FirstOrDefault();
     }
+
+    private static string Acknowledged(MqttStatus mqtt, string kind) =>
+        $"{kind} {mqtt.Messages(kind, "acked")} of {mqtt.Messages(kind, "sent")}";
+
+    private static IEnumerable<(string Outcome, long Count)> Lost(MqttStatus mqtt) =>
+        ((string[])["dropped", "failed", "expired"]).Select(o => (o, mqtt.Messages(o))).Where(l => l.Item2 > 0);
 
     private static string Latency(LatencyHistogram h) => h.Count == 0
         ? "none"

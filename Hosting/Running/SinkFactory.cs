@@ -15,12 +15,18 @@ namespace Dvis.Streaming.Hosting.Running;
 /// <summary>Makes the sinks that the configuration asks for.</summary>
 internal static class SinkFactory
 {
-    public static IReadOnlyList<IResultSink> Create(LoadedConfig config, ModelManifest manifest, PipelineMetrics metrics, ICameraCommands commands, TimeProvider time, ILoggerFactory loggers)
+    public static IReadOnlyList<IResultSink> Create(
+        LoadedConfig config, ModelManifest manifest, PipelineMetrics metrics, MqttStatus mqtt, ICameraCommands commands,
+        TimeProvider time, ILoggerFactory loggers)
     {
         var options = config.Options;
         var context = Context(config, manifest, time);
         var sinks = new List<IResultSink>();
-        if (options.Mqtt.Servers.Length > 0) sinks.Add(new MqttSink(options.Mqtt, context, metrics, time, loggers.CreateLogger<MqttSink>(), commands));
+        if (options.Mqtt.Servers.Length > 0)
+        {
+            var logger = loggers.CreateLogger<MqttSink>();
+            sinks.Add(new MqttSink(options.Mqtt, context, metrics, mqtt, time, logger, commands));
+        }
         if (options.Sinks.JsonLines.Path is { Length: > 0 }) sinks.Add(new JsonLinesSink(options.Sinks.JsonLines, context, time));
         return sinks;
     }

@@ -11,6 +11,7 @@ using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tracking;
+using Dvis.Streaming.Sinks.Mqtt;
 using Dvis.Streaming.Sources;
 using Microsoft.Extensions.Logging;
 
@@ -18,8 +19,8 @@ namespace Dvis.Streaming.Hosting.Running;
 
 /// <summary>The real thing: one model for all cameras, one pipeline a camera, one fan-out to all sinks.</summary>
 internal sealed partial class StreamingEngine(
-    LoadedConfig config, PipelineMetrics metrics, FramePool frames, Heartbeats beats, CommandDesk commands, RunState state,
-    TimeProvider time, ILoggerFactory loggers) : IEngine
+    LoadedConfig config, PipelineMetrics metrics, MqttStatus mqtt, FramePool frames, Heartbeats beats, CommandDesk commands,
+    RunState state, TimeProvider time, ILoggerFactory loggers) : IEngine
 {
     // Messages that wait for one sink. A second of ten cameras at 25 frames; more would be stale.
     private const int SinkQueueCapacity = 256;
@@ -48,7 +49,7 @@ internal sealed partial class StreamingEngine(
     public void AddCamera(string camera, CameraOptions options)
     {
         if (!_cameras.TryAdd(camera, CreateCamera(camera, options))) throw new InvalidOperationException($"Camera {camera} is there already.");
-        metrics.Initialize(camera);
+        metrics.Camera(camera).Initialize();
         Warn(camera, CameraWarnings.Of(_models!.Manifest, options));
     }
 
@@ -79,7 +80,7 @@ internal sealed partial class StreamingEngine(
 
     public void CameraBroke(string camera, int attempt, TimeSpan? retry)
     {
-        metrics.CameraStateChanged(camera, "offline", PipelineMetrics.CameraStates);
+        metrics.Find(camera)?.StateChanged("offline");
         _relay!.Post(new CameraStatus(
             camera, CameraState.Offline, time.GetUtcNow(), SourceFault.Unknown, "the pipeline of this camera broke; the log says why",
             attempt, retry?.TotalSeconds, 0, 0, null, null, null));
@@ -87,7 +88,7 @@ internal sealed partial class StreamingEngine(
 
     public void CameraDisabled(string camera)
     {
-        metrics.CameraStateChanged(camera, "disabled", PipelineMetrics.CameraStates);
+        metrics.Find(camera)?.StateChanged("disabled");
         _relay!.Post(new CameraStatus(camera, CameraState.Disabled, time.GetUtcNow(), SourceFault.Ok, "disabled by a command", 0, null, 0, 0, null, null, null));
     }
 
@@ -119,7 +120,8 @@ internal sealed partial class StreamingEngine(
     {
         try
         {
-            var fanOut = new FanOut(SinkFactory.Create(config, manifest, metrics, commands, time, loggers), SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
+            var sinks = SinkFactory.Create(config, manifest, metrics, mqtt, commands, time, loggers);
+            var fanOut = new FanOut(sinks, SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
             await fanOut.StartAsync(cancel);
             return fanOut;
         }
@@ -139,11 +141,12 @@ internal sealed partial class StreamingEngine(
 
     private Camera CreateCamera(string name, CameraOptions options)
     {
-        var camera = new Camera(name, _relay!, time);
+        var (camera, measured) = (new Camera(name, _relay!, time), metrics.Camera(name));
         var context = new CameraContext(
-            name, _models!, _tensors, camera, metrics, time, options.Settings.Track, options.Settings.Publish, _options.Model.Refiner)
+            name, _models!, _tensors, camera, measured, time, options.Settings.Track, options.Settings.Publish,
+            _options.Model.Refiner)
         { Panoptic = options.Settings.Panoptic, Beats = beats, Reset = camera.Reset };
-        var source = SourceFactory.Create(name, options.ToSource(), frames, metrics, time, loggers, camera.OnStatus);
+        var source = SourceFactory.Create(measured, options.ToSource(), frames, time, loggers, camera.OnStatus);
         camera.Pipeline = () => new StreamPipeline(context, source, _segmenter!, options.Settings.Queue, loggers.CreateLogger<StreamPipeline>());
         return camera;
     }

@@ -15,7 +15,6 @@ internal static class EngineMetrics
         meter.CreateObservableGauge("dvis.native_buffers.in_use", () => Pools(frames.Outstanding, tensors.Outstanding), "{buffer}", "Native buffers given out and not returned.");
         meter.CreateObservableCounter("dvis.native_buffers.allocated", () => Pools(frames.Allocations, tensors.Allocations), "{buffer}", "Native buffers ever allocated; flat in steady state.");
         meter.CreateObservableGauge("dvis.native_buffers.held", () => Pools(frames.AllocatedBytes, tensors.AllocatedBytes), "By", "Native memory of the pools, in use or free.");
-        if (options.Mqtt.Servers.Length > 0) metrics.InitializeMqtt();
     }
 
     public static void RegisterBuild(PipelineMetrics metrics) =>

@@ -81,8 +81,11 @@ internal sealed class WildWorld : IDisposable
         {
             await fanOut.StartAsync(CancellationToken.None);
             var options = new SourceOptions { Loop = true, StallTimeout = TimeSpan.FromSeconds(40), MaxFps = _maxFps };
-            var reporter = new CameraReporter("cam", new SourceFacts(), _rig.Measured.Metrics, Time, NullLogger.Instance, OnStatus);
-            var source = new SupervisedSource(_raw, options, new Backoff(options.Backoff, new Random(1)), reporter, _rig.Measured.Metrics, Time);
+            var camera = _rig.Measured.Metrics.Camera("cam");
+            var metrics = new SourceMetrics(camera);
+            var reporter = new CameraReporter(camera, metrics, new SourceFacts(), Time, NullLogger.Instance, OnStatus);
+            var source = new SupervisedSource(
+                _raw, options, new Backoff(options.Backoff, new Random(1)), reporter, camera, metrics, Time);
             while (!_raw.Exhausted) await RunOnceAsync(new Witness(source, this), segmenter, fanOut);
             Assert.True(await fanOut.StopAsync(TimeSpan.FromHours(1)));
         }

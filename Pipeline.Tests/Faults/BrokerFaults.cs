@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Sinks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
@@ -196,7 +197,7 @@ internal static class BrokerFaults
         await run.StartAsync(Camera, null, null, "mqtt.username=gate", $"mqtt.password_file={password}");
         var statistics = run.App.Services.GetRequiredService<RunStatistics>();
         await FinalsAsync(run, 50);
-        Assert.False(statistics.MqttConnected);
+        Assert.False(statistics.Mqtt.Connected);
         run.Now();
         File.WriteAllText(password, "right\n");
         await run.RecoveredAsync();
@@ -212,7 +213,7 @@ internal static class BrokerFaults
         await run.StartAsync(Camera, $"mqtts://localhost:{old.Port}", null, $"mqtt.tls.ca={run.Folder}/ca.pem");
         await FinalsAsync(run, 50);
         Assert.Equal(0, old.Secured);
-        Assert.False(run.App.Services.GetRequiredService<RunStatistics>().MqttConnected);
+        Assert.False(run.App.Services.GetRequiredService<RunStatistics>().Mqtt.Connected);
         await old.DisposeAsync();
         run.Now();
         run.Own(new TlsFront(run.Broker.Port, run.Folder, "new", old.Port));
@@ -272,7 +273,7 @@ internal static class BrokerFaults
     /// <summary>Waits until so many more frames are final, whoever hears of it.</summary>
     private static Task FinalsAsync(FaultRun run, int frames)
     {
-        var camera = run.App.Services.GetRequiredService<RunStatistics>().Camera("a");
+        var camera = run.App.Services.GetRequiredService<PipelineMetrics>().Camera("a").Tally;
         var before = camera.Final;
         return Eventually.TrueAsync(() => camera.Final >= before + frames, $"{frames} more frames final");
     }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Dvis.Streaming.Hosting;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Hosting;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.AspNetCore.Builder;
@@ -134,7 +135,8 @@ internal sealed class FaultRun : IAsyncDisposable
         Recovery = Stopwatch.GetElapsedTime(_since).TotalSeconds;
     }
 
-    public IEnumerable<KeyValuePair<string, long>> Dropped(string camera) => App.Services.GetRequiredService<RunStatistics>().Camera(camera).DroppedBy;
+    public IEnumerable<KeyValuePair<string, long>> Dropped(string camera) =>
+        App.Services.GetRequiredService<PipelineMetrics>().Camera(camera).Tally.DroppedBy;
 
     /// <summary>Epochs of the results since <see cref="Now"/> and of the last one before: what was on its way then may have been dropped.</summary>
     public int Epochs(string camera) => Heard.Received.Take(_mark).Where(m => m.Topic.EndsWith($"{camera}/tracks", StringComparison.Ordinal)).TakeLast(1)
@@ -174,7 +176,7 @@ internal sealed class FaultRun : IAsyncDisposable
     private string Counts()
     {
         if (_app is null) return "";
-        var camera = _app.Services.GetRequiredService<RunStatistics>().Camera("a");
+        var camera = _app.Services.GetRequiredService<PipelineMetrics>().Camera("a").Tally;
         return string.Create(CultureInfo.InvariantCulture, $"{camera.FramesIn} in, {camera.Provisional} provisional, {camera.Final} final; dropped: {string.Join(", ", camera.DroppedBy)}\n");
     }
 

@@ -4,7 +4,9 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Golden;
 
-/// <summary>A checked-in text that a run must reproduce line by line. With the environment variable it is written anew.</summary>
+/// <summary>
+/// A checked-in text that a run must reproduce line by line. With the environment variable it is written anew.
+/// </summary>
 internal static class GoldenFile
 {
     private const string WriteVariable = "DVIS_GOLDEN_WRITE";
@@ -21,13 +23,16 @@ internal static class GoldenFile
         var changes = Changes(expected, lines);
         if (changes.Count == 0) return;
         var report = new StringBuilder().AppendLine(
-            CultureInfo.InvariantCulture, $"Pipeline.Tests/Golden/{name} differs in {changes.Count} line(s); - expected, + now:");
+            CultureInfo.InvariantCulture,
+            $"Pipeline.Tests/Golden/{name} differs in {changes.Count} line(s); - expected, + now:");
         foreach (var change in changes.Take(ShownLines)) report.AppendLine(change);
         if (changes.Count > ShownLines) report.AppendLine("…");
-        Assert.Fail(report + $"If the change is meant, write the file anew: {WriteVariable}=yes ./test -class '*Golden*'");
+        Assert.Fail($"{report}If it is meant, write the file anew: {WriteVariable}=yes ./test -class '*Golden*'");
     }
 
-    /// <summary>Lines that only one side has, by the longest common subsequence, with line numbers of their side.</summary>
+    /// <summary>
+    /// Lines that only one side has, by the longest common subsequence, with line numbers of their side.
+    /// </summary>
     internal static List<string> Changes(IReadOnlyList<string> expected, IReadOnlyList<string> actual)
     {
         // common[i, j]: length of the longest common subsequence of expected[i..] and actual[j..]

@@ -5,8 +5,8 @@ using Dvis.Streaming.Hosting.Telemetry;
 namespace Dvis.Streaming.Pipeline.Tests.Golden;
 
 /// <summary>
-/// Merged shape of many JSON documents: for each path the types and words that occurred, and whether the key may be missing. Ids, times,
-/// hashes, ports and all numbers are replaced by what they are.
+/// Merged shape of many JSON documents: for each path the types and words that occurred, and whether the key may be
+/// missing. Ids, times, hashes, ports and all numbers are replaced by what they are.
 /// </summary>
 internal sealed partial class JsonShape
 {
@@ -16,7 +16,9 @@ internal sealed partial class JsonShape
     private readonly SortedDictionary<string, Values> _paths = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _objects = [];
 
-    /// <summary>One line per path, sorted: <c>tracks[].label: "car", "person"</c>; a key that may be missing ends in <c>?</c>.</summary>
+    /// <summary>
+    /// One line per path, sorted: <c>tracks[].label: "car", "person"</c>; a key that may be missing ends in <c>?</c>.
+    /// </summary>
     public IEnumerable<string> Lines =>
         _paths.Select(p => $"{p.Key}{(p.Value.Count < _objects[p.Value.Parent] ? "?" : "")}: {p.Value.Text}");
 

@@ -2,7 +2,10 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Golden;
 
-/// <summary>The MQTT contract of the shipped sample: program, broker and an independent subscriber; every kind of message and topic.</summary>
+/// <summary>
+/// The MQTT contract of the shipped sample: program, broker and an independent subscriber; every kind of message and
+/// topic.
+/// </summary>
 [Collection(nameof(Alone))]
 public sealed class MessageGoldenTests
 {

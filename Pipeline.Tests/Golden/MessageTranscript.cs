@@ -7,13 +7,14 @@ using Google.Protobuf;
 namespace Dvis.Streaming.Pipeline.Tests.Golden;
 
 /// <summary>
-/// What a subscriber received, as lines that are the same on every machine: per topic its QoS, retain, expiry, content type, user properties
-/// and the shape of its payloads; then, per camera, the order of its events and finals. How many provisional messages came is left out:
-/// QoS 0 may lose some.
+/// What a subscriber received, as lines that are the same on every machine: per topic its QoS, retain, expiry, content
+/// type, user properties and the shape of its payloads; then, per camera, the order of its events and finals. How many
+/// provisional messages came is left out: QoS 0 may lose some.
 /// </summary>
 internal static class MessageTranscript
 {
-    private static readonly JsonFormatter s_protobuf = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
+    private static readonly JsonFormatter s_protobuf =
+        new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
 
     public static IReadOnlyList<string> Of(IReadOnlyList<ReceivedMessage> messages)
     {
@@ -76,9 +77,11 @@ internal static class MessageTranscript
     }
 
     private static IEnumerable<string> Order(
-        IReadOnlyList<ReceivedMessage> messages, string topicEnd, Func<IEnumerable<ReceivedMessage>, IEnumerable<string>> lines)
+        IReadOnlyList<ReceivedMessage> messages, string topicEnd,
+        Func<IEnumerable<ReceivedMessage>, IEnumerable<string>> lines)
     {
-        var topics = messages.Where(m => m.Topic.EndsWith("/" + topicEnd, StringComparison.Ordinal) && m.Text.StartsWith('{'))
+        var topics = messages
+            .Where(m => m.Topic.EndsWith("/" + topicEnd, StringComparison.Ordinal) && m.Text.StartsWith('{'))
             .GroupBy(m => m.Topic).OrderBy(g => g.Key, StringComparer.Ordinal);
         foreach (var topic in topics)
         {
@@ -88,7 +91,10 @@ internal static class MessageTranscript
         }
     }
 
-    /// <summary>The camera's own events, then those of each track: different threads publish them, so their order holds within each.</summary>
+    /// <summary>
+    /// The camera's own events, then those of each track: different threads publish them, so their order holds within
+    /// each.
+    /// </summary>
     private static IEnumerable<string> Events(IEnumerable<ReceivedMessage> messages) =>
         messages.Select(Event).GroupBy(e => e.Subject).OrderBy(g => g.Key, StringComparer.Ordinal)
             .Select(g => $"{g.Key}: {string.Join(", ", g.Select(e => e.Text))}");
@@ -113,6 +119,7 @@ internal static class MessageTranscript
         var json = JsonDocument.Parse(message.Text).RootElement;
         var window = json.GetProperty("window");
         var frames = window.GetProperty("last_frame").GetInt64() - window.GetProperty("first_frame").GetInt64() + 1;
-        return string.Create(CultureInfo.InvariantCulture, $"{json.GetProperty("result").GetString()}, {frames} frames");
+        var result = json.GetProperty("result").GetString();
+        return string.Create(CultureInfo.InvariantCulture, $"{result}, {frames} frames");
     }
 }

@@ -1,15 +1,17 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Golden;
 
 /// <summary>
-/// A metrics page as lines without values, sorted by name: per family its type and help, the buckets of a histogram, and the labels of its
-/// series. Of the metrics of the runtime, which come and go with what has happened in the process, the names of the labels alone.
+/// A metrics page as lines without values, sorted by name: per family its type and help, the buckets of a histogram,
+/// and the labels of its series. Of the metrics of the runtime, which come and go with what has happened in the
+/// process, the names of the labels alone.
 /// </summary>
 internal static partial class MetricsCatalog
 {
-    /// <exception cref="Xunit.Sdk.XunitException">A family has two headers, a sample no family, or two samples the same labels.</exception>
+    /// <exception cref="Xunit.Sdk.XunitException">
+    /// A family has two headers, a sample no family, or two samples the same labels.
+    /// </exception>
     public static IReadOnlyList<string> Of(string page)
     {
         var families = new SortedDictionary<string, Family>(StringComparer.Ordinal);
@@ -34,7 +36,8 @@ internal static partial class MetricsCatalog
                 var series = line[..line.LastIndexOf(' ')];
                 Assert.True(samples.Add(series), $"twice: {series}");
                 Assert.NotNull(current);
-                Assert.True(Belongs(families.Single(f => f.Value == current).Key, current, series), $"not of its family: {series}");
+                var name = families.Single(f => f.Value == current).Key;
+                Assert.True(Belongs(name, current, series), $"not of its family: {series}");
                 current.Add(series);
             }
         }
@@ -63,12 +66,14 @@ internal static partial class MetricsCatalog
 
         public void Add(string series)
         {
-            var labels = Label().Matches(series).Select(m => (Key: m.Groups[1].Value, Value: m.Groups[2].Value)).ToList();
+            var labels = Label().Matches(series)
+                .Select(m => (Key: m.Groups[1].Value, Value: m.Groups[2].Value))
+                .OrderBy(l => l.Key, StringComparer.Ordinal).ToList();
             foreach (var (_, bound) in labels.Where(l => l.Key == "le"))
                 if (!_buckets.Contains(bound)) _buckets.Add(bound);
             labels.RemoveAll(l => l.Key == "le");
             _keys.UnionWith(labels.Select(l => l.Key));
-            _series.Add(string.Join(' ', labels.OrderBy(l => l.Key, StringComparer.Ordinal).Select(l => $"{l.Key}=\"{Value(l.Key, l.Value)}\"")));
+            _series.Add(string.Join(' ', labels.Select(l => $"{l.Key}=\"{Value(l.Key, l.Value)}\"")));
         }
 
         public IEnumerable<string> Lines(string name, string? help)
@@ -84,9 +89,8 @@ internal static partial class MetricsCatalog
             foreach (var series in _series.Where(s => s.Length > 0)) yield return $"    {series}";
         }
 
-        // Bounds stand in their order; what differs from build to build is named only.
-        private static string Value(string key, string value) => key is "version" or "commit" or "sha"
-            ? string.Create(CultureInfo.InvariantCulture, $"<{key}>")
-            : value;
+        // What differs from build to build is named only.
+        private static string Value(string key, string value) =>
+            key is "version" or "commit" or "sha" ? $"<{key}>" : value;
     }
 }

@@ -4,8 +4,9 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 namespace Dvis.Streaming.Pipeline.Tests.Golden;
 
 /// <summary>
-/// The whole program with a real broker. Cameras are added once the connection stands, so that nothing is lost or merged before it: <c>a</c> reads
-/// the shipped sample with a tiny model, whose scores are constants and the same on every machine; <c>b</c> is an RTSP camera that is away.
+/// The whole program with a real broker. Cameras are added once the connection stands, so that nothing is lost or
+/// merged before it: <c>a</c> reads the shipped sample with a tiny model, whose scores are constants and the same on
+/// every machine; <c>b</c> is an RTSP camera that is away.
 /// </summary>
 internal sealed class SampleDaemon : IAsyncDisposable
 {
@@ -60,7 +61,9 @@ internal sealed class SampleDaemon : IAsyncDisposable
         await Subscriber.SettledAsync();
     }
 
-    /// <summary>Kills the broker and removes camera <c>b</c>: there are messages that wait, and a camera whose series are gone.</summary>
+    /// <summary>
+    /// Kills the broker and removes camera <c>b</c>: there are messages that wait, and a camera whose series are gone.
+    /// </summary>
     public async Task LoseBrokerAsync()
     {
         await _broker.KillAsync();
@@ -89,7 +92,8 @@ internal sealed class SampleDaemon : IAsyncDisposable
     }
 
     private bool IsOffline(string camera) =>
-        Subscriber.On($"camera/{camera}/state").Any(m => m.Text.Contains("\"state\":\"offline\"", StringComparison.Ordinal));
+        Subscriber.On($"camera/{camera}/state")
+            .Any(m => m.Text.Contains("\"state\":\"offline\"", StringComparison.Ordinal));
 
     // The keeper never delivers a frame; without it the run would end with the sample.
     private string Yaml(string cameras) => $$"""

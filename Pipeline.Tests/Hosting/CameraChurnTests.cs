@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Sources;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
@@ -38,14 +38,14 @@ public sealed class CameraChurnTests : IAsyncDisposable
                   g{{round}}: { file: a.mp4 }
                   r{{round}}: { url: 'rtsp://127.0.0.1:{{away}}/x', rtsp: { backoff: { initial: 10ms, max: 10ms } } }
                 """), "applied");
-            var statistics = _rig.Services.GetRequiredService<RunStatistics>();
+            var metrics = _rig.Services.GetRequiredService<PipelineMetrics>();
             await Eventually.TrueAsync(() => Final($"s{round}") > 0 && Final($"f{round}") == 20 && State($"g{round}") == "offline" && State($"r{round}") == "offline", $"round {round}");
             await _rig.ReloadAsync(Yaml(""), "applied");
             await Eventually.TrueAsync(() => _rig.Metrics.Contains("dvis_native_buffers_in_use{pool=\"frames\"} 0\n", StringComparison.Ordinal) && _rig.Metrics.Contains("dvis_native_buffers_in_use{pool=\"tensors\"} 0\n", StringComparison.Ordinal), "buffers come back");
             if (round == Rounds / 5) early = await Level.TakeAsync();
 
-            long Final(string camera) => statistics.Camera(camera).Final;
-            string State(string camera) => statistics.Camera(camera).State;
+            long Final(string camera) => metrics.Camera(camera).Tally.Final;
+            string State(string camera) => metrics.Camera(camera).Tally.State;
         }
 
         var late = await Level.TakeAsync();

@@ -32,18 +32,19 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     {
         await StartAsync(Cameras("a", "b"));
         var metrics = _rig.Services.GetRequiredService<PipelineMetrics>();
-        metrics.Initialize("a");
-        metrics.Initialize("b");
-        metrics.FrameReceived("a", 1, 1);
+        var (a, b) = (metrics.Camera("a"), metrics.Camera("b"));
+        a.Initialize();
+        b.Initialize();
+        a.FramesProcessed("final");
         Assert.Contains("camera=\"b\"", _rig.Metrics, StringComparison.Ordinal);
 
         await _rig.ReloadAsync(Cameras("a"), "applied");
         await HappenedAsync("+a", "+b", "-b");
         Assert.Equal(["b"], _engine!.Removed);
-        metrics.FrameReceived("b", 1, 1); // a straggler
+        b.FramesProcessed("final"); // a straggler
         var page = _rig.Metrics;
         Assert.DoesNotContain("camera=\"b\"", page, StringComparison.Ordinal);
-        Assert.Contains("dvis_source_frames_total{camera=\"a\"} 1\n", page, StringComparison.Ordinal);
+        Assert.Contains("dvis_frames_processed_total{camera=\"a\",stage=\"final\"} 1", page.Split('\n'));
         Assert.Equal(["a"], _rig.Services.GetRequiredService<RunStatistics>().Cameras.Select(c => c.Name));
         Assert.Equal(["a"], (await _rig.ReadyAsync()).GetProperty("cameras").EnumerateArray().Select(c => c.GetProperty("name").GetString()));
     }
@@ -65,7 +66,7 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     public async Task Reload_Invalid_KeepsTheOldConfiguration_AndSaysSoEverywhere()
     {
         await StartAsync(Cameras("a"));
-        await MeasuredAsync("dvis_config_last_reload_successful 1\n");
+        await MeasuredAsync("dvis_config_last_reload_successful{} 1\n");
 
         await _rig.ReloadAsync("camras: {}\nlogging: { level: loud }\n", "invalid");
         await HappenedAsync("+a");
@@ -76,7 +77,7 @@ public sealed class ConfigReloadTests : IAsyncDisposable
             Assert.Contains(error, (await _rig.ReadyAsync()).GetProperty("config").GetProperty("detail").GetString(), StringComparison.Ordinal);
         }
 
-        await MeasuredAsync("dvis_config_last_reload_successful 0\n");
+        await MeasuredAsync("dvis_config_last_reload_successful{} 0\n");
         await MeasuredAsync("dvis_config_reloads_total{outcome=\"invalid\"} 1\n");
         for (var i = 0; i < 5; i++) _rig.Look();
         Assert.Single(_rig.Log);
@@ -84,7 +85,7 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         // Mended, with a new camera.
         await _rig.ReloadAsync(Cameras("a", "b"), "applied");
         await HappenedAsync("+a", "+b");
-        await MeasuredAsync("dvis_config_last_reload_successful 1\n");
+        await MeasuredAsync("dvis_config_last_reload_successful{} 1\n");
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using Dvis.Streaming.Hosting;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Running;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sources;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
@@ -22,7 +23,8 @@ internal sealed class FakeEngine(PipelineMetrics metrics, Func<string, Cancellat
 
     public async Task StartAsync(CancellationToken cancel)
     {
-        metrics.Initialize("a");
+        _ = new SourceMetrics(metrics.Camera("a"));
+        metrics.Camera("a").Initialize();
         await Loaded;
         if (StartFailure is { } e) throw e;
     }

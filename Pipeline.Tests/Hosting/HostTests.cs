@@ -4,6 +4,7 @@ using Dvis.Streaming.Hosting.Running;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sinks.Mqtt;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -21,7 +22,7 @@ public sealed class HostTests : IAsyncDisposable
 
     private RunState State => _app!.Services.GetRequiredService<RunState>();
 
-    private PipelineMetrics Metrics => _app!.Services.GetRequiredService<PipelineMetrics>();
+    private MqttStatus Mqtt => _app!.Services.GetRequiredService<MqttStatus>();
 
     [Fact]
     public async Task Run_PortZero_ServesMetricsHealthAndIndex_AndStops()
@@ -30,7 +31,7 @@ public sealed class HostTests : IAsyncDisposable
         var (code, metrics) = await GetAsync("/metrics");
         Assert.Equal(HttpStatusCode.OK, code);
         Assert.Contains("dvis_source_frames_total{camera=\"a\"} 0\n", metrics, StringComparison.Ordinal);
-        Assert.Contains("process_cpu_seconds_total ", metrics, StringComparison.Ordinal);
+        Assert.Contains("process_cpu_seconds_total{} ", metrics, StringComparison.Ordinal);
         Assert.Contains("dotnet_gc_collections_total{", metrics, StringComparison.Ordinal);
         Assert.Contains("dvis_build_info{", metrics, StringComparison.Ordinal);
         Assert.Contains("/health/ready", (await GetAsync("/")).Body, StringComparison.Ordinal);
@@ -57,16 +58,16 @@ public sealed class HostTests : IAsyncDisposable
         var (code, body) = await GetAsync("/health/ready");
         Assert.Equal((HttpStatusCode.ServiceUnavailable, true), (code, body.Contains("\"not_connected\"", StringComparison.Ordinal)));
 
-        Metrics.OutboxDisk(true);
+        Mqtt.OutboxOnDisk = true;
         (code, body) = await GetAsync("/health/ready");
         Assert.Equal((HttpStatusCode.OK, true), (code, body.Contains("finals and events wait on disk", StringComparison.Ordinal)));
-        Metrics.OutboxDisk(false);
+        Mqtt.OutboxOnDisk = false;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, (await GetAsync("/health/ready")).Code);
 
-        Metrics.MqttConnection(true);
+        Mqtt.Connected = true;
         Assert.Equal(HttpStatusCode.OK, (await GetAsync("/health/ready")).Code);
 
-        Metrics.CameraStateChanged("a", "offline", PipelineMetrics.CameraStates);
+        _app!.Services.GetRequiredService<PipelineMetrics>().Camera("a").StateChanged("offline");
         (code, body) = await GetAsync("/health/ready");
         Assert.Equal(HttpStatusCode.OK, code);
         Assert.Equal("""{"healthy":true,"status":"degraded","detail":"not online: a","cameras":[{"name":"a","state":"offline"}]}""", body);

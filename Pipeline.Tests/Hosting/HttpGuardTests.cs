@@ -4,6 +4,7 @@ using System.Text;
 using Dvis.Streaming.Hosting.Running;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
+using OpenTelemetry.Exporter;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
@@ -102,8 +103,11 @@ public sealed class HttpGuardTests : IAsyncDisposable
     [Fact]
     public async Task Scrape_ThatFails_IsFiveHundred_WithTheHeaders_AndTellsNothing()
     {
-        await StartAsync(Open);
-        _rig.Services.GetRequiredService<Dvis.Streaming.Hosting.Telemetry.PrometheusExporter>().Collect = _ => throw new InvalidOperationException("secret inside");
+        // The smallest limit there is, and a page that is larger.
+        await StartAsync(Open, services =>
+            services.Configure<PrometheusAspNetCoreOptions>(o => o.MaxScrapeResponseSizeBytes = 85_000));
+        var metrics = _rig.Services.GetRequiredService<PipelineMetrics>();
+        for (var i = 0; i < 100; i++) metrics.Camera($"camera-{i}").Initialize();
         using var response = await GetAsync("/metrics", null);
         Assert.Equal((HttpStatusCode.InternalServerError, ""), (response.StatusCode, await response.Content.ReadAsStringAsync()));
         AssertHeaders(response);
@@ -141,10 +145,15 @@ public sealed class HttpGuardTests : IAsyncDisposable
         Assert.False(response.Headers.Contains("Server"));
     }
 
-    private async Task StartAsync(string yaml)
+    private async Task StartAsync(string yaml, Action<IServiceCollection>? adjust = null)
     {
         _rig.Folder.Write("token", Token + "\n");
-        await _rig.StartAsync(yaml, services => services.AddSingleton<IEngine>(s => new FakeEngine(s.GetRequiredService<PipelineMetrics>(), FakeEngine.UntilStoppedAsync)));
+        await _rig.StartAsync(yaml, services =>
+        {
+            services.AddSingleton<IEngine>(
+                s => new FakeEngine(s.GetRequiredService<PipelineMetrics>(), FakeEngine.UntilStoppedAsync));
+            adjust?.Invoke(services);
+        });
     }
 
     private Uri Address(string path) => new(_rig.Address + path);

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Dvis.Streaming.Hosting;
 using Dvis.Streaming.Hosting.Running;
-using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,6 +10,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 /// <summary>The whole host on a configuration that changes; it looks at its files when the test lets time pass.</summary>
 internal sealed class ReloadRig : IAsyncDisposable
 {
+    private readonly HttpClient _http = new(); // one: connections that linger would look like leaked handles
     private readonly ManualTime _looks = new();
     private readonly LogProbe<ConfigReloader> _log = new();
     private WebApplication? _app;
@@ -25,7 +25,17 @@ internal sealed class ReloadRig : IAsyncDisposable
 
     public RunState State => Services.GetRequiredService<RunState>();
 
-    public string Metrics => Services.GetRequiredService<PrometheusExporter>().Text();
+    /// <summary>The page as a scraper gets it.</summary>
+    public string Metrics
+    {
+        get
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, Address + "/metrics");
+            using var response = _http.Send(request);
+            using var page = new StreamReader(response.EnsureSuccessStatusCode().Content.ReadAsStream());
+            return page.ReadToEnd();
+        }
+    }
 
     public async Task StartAsync(string yaml, Action<IServiceCollection>? adjust = null)
     {
@@ -62,8 +72,7 @@ internal sealed class ReloadRig : IAsyncDisposable
 
     public async Task<JsonElement> ReadyAsync()
     {
-        using var http = new HttpClient();
-        using var response = await http.GetAsync(new Uri(Address + "/health/ready"));
+        using var response = await _http.GetAsync(new Uri(Address + "/health/ready"));
         return JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement;
     }
 
@@ -80,6 +89,7 @@ internal sealed class ReloadRig : IAsyncDisposable
             await _app.DisposeAsync();
         }
 
+        _http.Dispose();
         Folder.Dispose();
     }
 }

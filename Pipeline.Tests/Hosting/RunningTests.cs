@@ -4,18 +4,25 @@ using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sinks.Mqtt;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting;
 
 public sealed class RunningTests : IDisposable
 {
-    private readonly TestMetrics _own = new(record: false);
+    private readonly TestMetrics _own;
     private readonly ManualTime _time = new();
+    private readonly MqttMetrics _mqtt;
     private readonly RunStatistics _statistics;
 
-    public RunningTests() => _statistics = new RunStatistics(_own.Metrics, _time);
+    public RunningTests()
+    {
+        _own = new(record: false, _time);
+        var status = new MqttStatus();
+        (_mqtt, _statistics) = (new(_own.Metrics.Meter, status), new(_own.Metrics, status));
+    }
 
-    private PipelineMetrics Metrics => _own.Metrics;
+    private CameraMetrics Camera => _own.Metrics.Camera("a");
 
     [Theory]
     [InlineData(0.5, 0.500)]
@@ -41,12 +48,12 @@ public sealed class RunningTests : IDisposable
     }
 
     [Fact]
-    public void Summary_TellsWhatTheMetricsTold()
+    public void Summary_ReportsWhatWasCounted()
     {
         Deliver();
-        Metrics.FrameDropped("a", "captured", "queue_full", 3);
-        Metrics.TrackStarted("a", "circle");
-        Metrics.TrackerReset("a", "gap");
+        Camera.FrameDropped("captured", "queue_full", 3);
+        Camera.TrackStarted("circle");
+        Camera.TrackerReset("gap");
         Assert.Equal(
             [
                 "a: 10 frames in, 7 processed, 5 final, 3 without a result (dropped: 3 queue_full)",
@@ -61,11 +68,11 @@ public sealed class RunningTests : IDisposable
     [Fact]
     public void Shortfall_NothingProcessed_SaysSo()
     {
-        Metrics.FrameReceived("a", 1, 1);
+        Camera.Tally.Received();
         Assert.Equal("no frame got a provisional result", RunSummary.Shortfall(_statistics, mqtt: false));
-        Metrics.FramesProcessed("a", "provisional");
+        Camera.FramesProcessed("provisional");
         Assert.Equal("no frame got a final result", RunSummary.Shortfall(_statistics, mqtt: false));
-        Metrics.FramesProcessed("a", "final");
+        Camera.FramesProcessed("final");
         Assert.Null(RunSummary.Shortfall(_statistics, mqtt: false));
         Assert.Equal("the broker acknowledged no provisional result", RunSummary.Shortfall(_statistics, mqtt: true));
     }
@@ -77,7 +84,7 @@ public sealed class RunningTests : IDisposable
     public void Shortfall_OneMessageNotDelivered_SaysWhich(string kind, string outcome, string expected)
     {
         Deliver();
-        Metrics.MqttMessage(kind, outcome);
+        _mqtt.Message(kind, outcome);
         Assert.Equal(expected, RunSummary.Shortfall(_statistics, mqtt: true));
     }
 
@@ -89,12 +96,12 @@ public sealed class RunningTests : IDisposable
         await health.StartAsync(CancellationToken.None);
         await Eventually.TrueAsync(() =>
         {
-            Metrics.FrameReceived("a", 1, 1);
+            Camera.Tally.Received();
             _time.Advance(TimeSpan.FromSeconds(1));
             return health.Live().Detail == "frames come in but no results go out: a";
         });
 
-        Metrics.FramesProcessed("a", "provisional");
+        Camera.FramesProcessed("provisional");
         await Eventually.TrueAsync(() =>
         {
             _time.Advance(TimeSpan.FromSeconds(1));
@@ -126,11 +133,7 @@ public sealed class RunningTests : IDisposable
         Assert.Single(events.Select(e => e.Epoch).Distinct());
     }
 
-    public void Dispose()
-    {
-        _statistics.Dispose();
-        _own.Dispose();
-    }
+    public void Dispose() => _own.Dispose();
 
     private static FrameInfo Frame => new("a", 0, 0, 0, new Timebase(1, 25), 0, default, default, 4, 4);
 
@@ -138,14 +141,14 @@ public sealed class RunningTests : IDisposable
 
     private void Deliver()
     {
-        for (var i = 0; i < 10; i++) Metrics.FrameReceived("a", 1, 1);
-        Metrics.FramesProcessed("a", "provisional", 7);
-        Metrics.FramesProcessed("a", "final", 5);
-        Metrics.FrameLatency("a", "provisional", 0.1);
+        for (var i = 0; i < 10; i++) Camera.Tally.Received();
+        Camera.FramesProcessed("provisional", 7);
+        Camera.FramesProcessed("final", 5);
+        Camera.FrameLatency("provisional", 0.1);
         foreach (var outcome in new[] { "sent", "acked" })
         {
-            Metrics.MqttMessage("tracks", outcome, 7);
-            Metrics.MqttMessage("final", outcome);
+            _mqtt.Message("tracks", outcome, 7);
+            _mqtt.Message("final", outcome);
         }
     }
 

@@ -127,10 +127,10 @@ public sealed class ServiceManagerTests
     {
         using var socket = new NotifySocket($"@dvis-test-{Ulid.New(TimeProvider.System)}");
         using var folder = new ConfigFolder();
-        using var own = new TestMetrics(record: false);
         var (time, wedge, wedged) = (new ManualTime(), new ManualResetEventSlim(true), new TaskCompletionSource());
+        using var own = new TestMetrics(record: false, time);
         var (beats, state) = (new Heartbeats(time), new RunState { Ready = true });
-        using var statistics = new RunStatistics(own.Metrics, time);
+        var statistics = new RunStatistics(own.Metrics, new());
         using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), state, statistics, beats, time);
         using var manager = new ServiceManager(socket.Name, TimeSpan.FromSeconds(30), time);
         using var loop = new ServiceManagerLoop(manager, health, state, statistics, time);

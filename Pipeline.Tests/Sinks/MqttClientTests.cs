@@ -20,7 +20,8 @@ public sealed class MqttClientTests : IAsyncDisposable
     public MqttClientTests()
     {
         _broker = new(_time);
-        _client = new(new() { Outbox = { InFlight = 3 } }, _broker, new(State, [], []), _metrics.Metrics, _time, _log);
+        var metrics = new MqttMetrics(_metrics.Metrics.Meter, new());
+        _client = new(new() { Outbox = { InFlight = 3 } }, _broker, new(State, [], []), metrics, _time, _log);
     }
 
     public async ValueTask DisposeAsync()

@@ -14,7 +14,9 @@ internal sealed class MqttRig : IAsyncDisposable
         Options = new() { Servers = [server], Backoff = { Initial = TimeSpan.FromMilliseconds(20), Max = TimeSpan.FromMilliseconds(100) } };
         change?.Invoke(Options);
         Transport = new(new MqttNetTransport(Options, ClientId.For(Options.ClientId, "gate-3"), TimeProvider.System));
-        Sink = new(Options, context ?? SomeResult.Context(), Transport, Metrics.Metrics, TimeProvider.System, Log, commands);
+        context ??= SomeResult.Context();
+        foreach (var camera in context.Cameras) Metrics.Metrics.Camera(camera.Name);
+        Sink = new(Options, context, Transport, Metrics.Metrics, new MqttStatus(), TimeProvider.System, Log, commands);
     }
 
     public MqttOptions Options { get; }

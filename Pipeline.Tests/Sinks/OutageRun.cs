@@ -195,7 +195,7 @@ internal sealed class OutageRun : IAsyncDisposable
     private async Task<int> WaitingAsync()
     {
         var text = await _http.GetStringAsync($"http://127.0.0.1:{_port}/metrics");
-        return int.Parse(text.Split('\n').First(l => l.StartsWith("dvis_outbox_messages ", StringComparison.Ordinal)).Split(' ')[1], CultureInfo.InvariantCulture);
+        return int.Parse(text.Split('\n').First(l => l.StartsWith("dvis_outbox_messages{", StringComparison.Ordinal)).Split(' ')[1], CultureInfo.InvariantCulture);
     }
 
     private Task SeenAsync(MqttSubscriber subscriber, int finals)

@@ -25,13 +25,16 @@ internal sealed class SourceRig(TimeProvider? time = null) : IAsyncDisposable
     public CameraStatus Last { get { lock (_statuses) return _statuses[^1]; } }
 
     public IFrameSource Create(SourceOptions options)
-        => SourceFactory.Create("cam", options, Pool, Probe.Metrics, Time, NullLoggerFactory.Instance, Take);
+        => SourceFactory.Create(Probe.Metrics.Camera("cam"), options, Pool, Time, NullLoggerFactory.Instance, Take);
 
     /// <summary>The same supervision around a source made by the test.</summary>
     public IFrameSource Supervise(IFrameSource source, SourceOptions options, SourceFacts? facts = null)
     {
-        var reporter = new CameraReporter("cam", facts ?? new SourceFacts(), Probe.Metrics, Time, Logs, Take);
-        return new SupervisedSource(source, options, new Backoff(options.Backoff, new Random(1)), reporter, Probe.Metrics, Time);
+        var camera = Probe.Metrics.Camera("cam");
+        var metrics = new SourceMetrics(camera);
+        var reporter = new CameraReporter(camera, metrics, facts ?? new SourceFacts(), Time, Logs, Take);
+        return new SupervisedSource(
+            source, options, new Backoff(options.Backoff, new Random(1)), reporter, camera, metrics, Time);
     }
 
     public Task<List<FrameInfo>> ReadAsync(SourceOptions options, int most = int.MaxValue, Action<Frame>? look = null)

@@ -33,7 +33,11 @@ internal sealed class CameraRig : IDisposable
 
     public Heartbeats? Beats { get; set; }
 
-    public CameraContext Context => new("cam", Models, Tensors, Published, Measured.Metrics, Time, Track, Publish, Refiner) { Beats = Beats };
+    public CameraContext Context =>
+        new("cam", Models, Tensors, Published, Measured.Metrics.Camera("cam"), Time, Track, Publish, Refiner)
+        {
+            Beats = Beats,
+        };
 
     public void Dispose()
     {

@@ -25,25 +25,24 @@ internal sealed class LogProbe<T> : ILogger<T>
     }
 }
 
-/// <summary>A meter of one test's own, and the sums of its instruments.</summary>
-internal sealed class MetricProbe : IMeterFactory
+/// <summary>Meters of one test's own, and the sums of its instruments.</summary>
+internal sealed class MetricProbe : IDisposable
 {
     private readonly Lock _gate = new();
-    private readonly List<Meter> _meters = [];
     private readonly Dictionary<string, double> _sums = [];
     private readonly Dictionary<string, int> _records = [];
     private readonly MeterListener _listener = new();
 
     public MetricProbe()
     {
+        Metrics = new(TimeProvider.System);
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Scope == this) listener.EnableMeasurementEvents(instrument);
+            if (instrument.Meter.Scope == Metrics) listener.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Note(instrument, value, tags));
         _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Note(instrument, value, tags));
         _listener.Start();
-        Metrics = new(this);
     }
 
     public PipelineMetrics Metrics { get; }
@@ -54,17 +53,10 @@ internal sealed class MetricProbe : IMeterFactory
     /// <summary>Number of measurements.</summary>
     public int Records(string instrument, params string[] tags) => (int)Over(_records.ToDictionary(p => p.Key, p => (double)p.Value), instrument, tags);
 
-    public Meter Create(MeterOptions options)
-    {
-        var meter = new Meter(options.Name, options.Version, options.Tags, this);
-        _meters.Add(meter);
-        return meter;
-    }
-
     public void Dispose()
     {
         _listener.Dispose();
-        foreach (var meter in _meters) meter.Dispose();
+        Metrics.Dispose();
     }
 
     private double Over(Dictionary<string, double> values, string instrument, string[] tags)

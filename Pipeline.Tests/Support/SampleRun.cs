@@ -37,7 +37,8 @@ public sealed class SampleRun : IAsyncLifetime
             await using var rig = new PipelineRig(models, TimeProvider.System);
             rig.Camera.Publish.MaskGrid = 1;
             var source = SourceFactory.Create(
-                "cam", new SourceOptions { File = Repo.Path(Video) }, rig.Frames, rig.Camera.Measured.Metrics, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
+                rig.Camera.Measured.Metrics.Camera("cam"), new SourceOptions { File = Repo.Path(Video) }, rig.Frames,
+                TimeProvider.System, NullLoggerFactory.Instance, _ => { });
             await rig.RunAsync(source);
             (Provisionals, Finals) = (rig.Published.Provisionals, rig.Published.Finals);
         }

@@ -3,21 +3,21 @@ using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>A meter of one test's own and what was recorded on it.</summary>
-internal sealed class TestMetrics : IMeterFactory
+/// <summary>Meters of one test's own and what was recorded on them.</summary>
+internal sealed class TestMetrics : IDisposable
 {
     private readonly MeterListener _listener = new();
     private readonly Lock _gate = new();
     private readonly List<Measured> _values = [];
-    private Meter? _meter;
 
     /// <param name="record">False: nothing listens, as in a run without an exporter.</param>
-    public TestMetrics(bool record = true)
+    /// <param name="time">Of the tallies; null: the system's.</param>
+    public TestMetrics(bool record = true, TimeProvider? time = null)
     {
-        Metrics = new PipelineMetrics(this);
+        Metrics = new PipelineMetrics(time ?? TimeProvider.System);
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter == _meter) listener.EnableMeasurementEvents(instrument);
+            if (instrument.Meter.Scope == Metrics) listener.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
         _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
@@ -32,12 +32,10 @@ internal sealed class TestMetrics : IMeterFactory
         lock (_gate) return [.. _values.Where(v => v.Instrument == instrument && (tag is null || v.Tags.Contains(tag))).Select(v => v.Value)];
     }
 
-    public Meter Create(MeterOptions options) => _meter = new Meter(options.Name, options.Version, options.Tags, this);
-
     public void Dispose()
     {
         _listener.Dispose();
-        _meter?.Dispose();
+        Metrics.Dispose();
     }
 
     private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)

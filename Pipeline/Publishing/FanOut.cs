@@ -13,16 +13,17 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(2);
 
     private readonly Lane[] _lanes;
-    private readonly PipelineMetrics _metrics;
+    private readonly DeliveryMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<FanOut> _logger;
     private readonly CancellationTokenSource _abort;
 
     public FanOut(IEnumerable<IResultSink> sinks, int capacity, PipelineMetrics metrics, TimeProvider time, ILogger<FanOut> logger)
     {
-        (_metrics, _time, _logger) = (metrics, time, logger);
+        (_metrics, _time, _logger) = (new DeliveryMetrics(metrics.Meter), time, logger);
         _abort = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        _lanes = [.. sinks.Select(sink => new Lane(sink, new SinkQueue(capacity, sink.Lossless, _ => metrics.SinkDropped(sink.Name, "queue_full")), time))];
+        _lanes = [.. sinks.Select(sink => new Lane(
+            sink, new SinkQueue(capacity, sink.Lossless, _ => _metrics.Dropped(sink.Name, "queue_full")), time))];
     }
 
     /// <summary>Starts the sinks; a sink that cannot start now keeps trying on its own.</summary>
@@ -102,7 +103,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
         {
             if (_abort.IsCancellationRequested)
             {
-                _metrics.SinkDropped(lane.Sink.Name, "shutdown");
+                _metrics.Dropped(lane.Sink.Name, "shutdown");
                 continue;
             }
 
@@ -112,7 +113,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
             }
             catch (Exception e) // whatever it is, it is this sink's and this message's
             {
-                _metrics.SinkFailed(lane.Sink.Name);
+                _metrics.Failed(lane.Sink.Name);
                 if (lane.Failures.Pass()) LogPublishFailed(lane.Sink.Name, e);
             }
         }

@@ -188,12 +188,12 @@ public sealed partial class RefineStage : IDisposable
     private void Measure(FinalResult result)
     {
         var name = result.Kind switch { FinalKind.Refined => "refined", FinalKind.Passthrough => "passthrough", _ => "skipped" };
-        _camera.Metrics.WindowFinal(_camera.Camera, name, result.Frames[^1].Received.ToUnixTimeMilliseconds() / 1000.0);
-        _camera.Metrics.FramesProcessed(_camera.Camera, "final", result.Frames.Length);
-        if (result.Retracted.Length > 0) _camera.Metrics.TrackRevised(_camera.Camera, "retract", result.Retracted.Length);
-        if (result.Identity.Length > 0) _camera.Metrics.TrackRevised(_camera.Camera, "merge", result.Identity.Length);
+        _camera.Metrics.WindowFinal(name, result.Frames[^1].Received.ToUnixTimeMilliseconds() / 1000.0);
+        _camera.Metrics.FramesProcessed("final", result.Frames.Length);
+        if (result.Retracted.Length > 0) _camera.Metrics.TrackRevised("retract", result.Retracted.Length);
+        if (result.Identity.Length > 0) _camera.Metrics.TrackRevised("merge", result.Identity.Length);
         var classes = result.Tracks.Count(t => t.ProvisionalClassId is not null);
-        if (classes > 0) _camera.Metrics.TrackRevised(_camera.Camera, "class", classes);
+        if (classes > 0) _camera.Metrics.TrackRevised("class", classes);
     }
 
     /// <summary>One <c>retracted</c> event when a track falls, not one a window.</summary>

@@ -14,7 +14,7 @@ public sealed class SegmentStage(CameraContext camera, CameraSegmenter segmenter
             {
                 if (maxAge is { } limit && camera.Time.GetElapsedTime(frame.Info.ReceivedTicks) > limit)
                 {
-                    camera.Metrics.FrameDropped(camera.Camera, "segment", "stale");
+                    camera.Metrics.FrameDropped("segment", "stale");
                     continue;
                 }
 

@@ -98,8 +98,8 @@ public sealed class TrackStage : IDisposable
             Segment: _camera.Time.GetElapsedTime(times.Begun, times.Done).TotalMilliseconds,
             Track: elapsed.TotalMilliseconds);
         _camera.Metrics.StageDuration("track", elapsed.TotalSeconds);
-        _camera.Metrics.FramesProcessed(_camera.Camera, "provisional");
-        _camera.Metrics.TracksActive(_camera.Camera, shown.Length);
+        _camera.Metrics.FramesProcessed("provisional");
+        _camera.Metrics.TracksActive(shown.Length);
         var tracked = new TrackedFrame(info, _epoch, geometry)
         {
             Tracked = done,
@@ -120,7 +120,7 @@ public sealed class TrackStage : IDisposable
 
     private void BeginEpoch(string reason)
     {
-        if (_lives is not null) _camera.Metrics.TrackerReset(_camera.Camera, reason);
+        if (_lives is not null) _camera.Metrics.TrackerReset(reason);
         _lives?.EndAll(reason == "gap" ? FinalReason.Gap : FinalReason.Reset, reason);
         _tracker.Reset();
         _task.Reset();
@@ -137,8 +137,8 @@ public sealed class TrackStage : IDisposable
     {
         var (life, kind) = (change.Life, change.Kind);
         var label = _camera.Label(life.ClassId);
-        if (kind == EventKind.TrackStarted) _camera.Metrics.TrackStarted(_camera.Camera, label);
-        if (kind == EventKind.TrackEnded) _camera.Metrics.TrackEnded(_camera.Camera, label);
+        if (kind == EventKind.TrackStarted) _camera.Metrics.TrackStarted(label);
+        if (kind == EventKind.TrackEnded) _camera.Metrics.TrackEnded(label);
         if (!life.Identity.Announced)
         {
             // A track starts for the world when its class first passes the filter, and is told to its end from then on.

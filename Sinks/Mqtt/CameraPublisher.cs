@@ -16,7 +16,8 @@ internal sealed class CameraPublisher
     private readonly MqttOptions _options;
     private readonly MqttDelivery _delivery;
     private readonly Encoders _encoders;
-    private readonly PipelineMetrics _metrics;
+    private readonly MqttMetrics _metrics;
+    private readonly PipelineMetrics _frames;
     private readonly TimeProvider _time;
     private readonly Sequence _tracks = new(), _final = new(), _events = new(), _state = new();
     private readonly Dictionary<int, int> _counted = [], _counting = [];
@@ -25,9 +26,11 @@ internal sealed class CameraPublisher
     private TimeSpan _handOver;
 
     public CameraPublisher(
-        SinkCamera camera, CameraTopics topics, MqttOptions options, MqttDelivery delivery, Encoders encoders, PipelineMetrics metrics, TimeProvider time)
+        SinkCamera camera, CameraTopics topics, MqttOptions options, MqttDelivery delivery, Encoders encoders,
+        MqttMetrics metrics, PipelineMetrics frames, TimeProvider time)
     {
-        (_camera, _topics, _options, _delivery, _encoders, _metrics, _time) = (camera, topics, options, delivery, encoders, metrics, time);
+        (_camera, _topics, _options, _delivery, _encoders) = (camera, topics, options, delivery, encoders);
+        (_metrics, _frames, _time) = (metrics, frames, time);
         // Made once: a lambda for each message would be garbage for each frame.
         _emitResults = payload => HandOver(_topics.Results, payload);
         _emitFinal = payload => HandOver(_topics.Final, payload);
@@ -171,19 +174,22 @@ internal sealed class CameraPublisher
 
     private void End(Moment began)
     {
-        _metrics.StageDuration("encode", (_time.GetElapsedTime(began.Ticks) - _handOver).TotalSeconds);
-        _metrics.StageDuration("publish", _handOver.TotalSeconds);
+        _frames.StageDuration("encode", (_time.GetElapsedTime(began.Ticks) - _handOver).TotalSeconds);
+        _frames.StageDuration("publish", _handOver.TotalSeconds);
     }
 
     private void Latency(Pipeline.Frames.FrameInfo frame, string stage, Moment published)
     {
-        _metrics.FrameLatency(Name, stage, _encoders.Envelope.Total(frame, published).TotalSeconds);
-        if (stage == "provisional" && _encoders.Envelope.CaptureToPublish(frame, published) is { } since) _metrics.CaptureLatency(Name, since.TotalSeconds);
+        // Null once the camera has been removed: what is still on its way does not bring its series back.
+        if (_frames.Find(Name) is not { } camera) return;
+        camera.FrameLatency(stage, _encoders.Envelope.Total(frame, published).TotalSeconds);
+        if (stage == "provisional" && _encoders.Envelope.CaptureToPublish(frame, published) is { } since)
+            camera.CaptureLatency(since.TotalSeconds);
     }
 
     private int Lost(MqttTopic topic, int count)
     {
-        if (count > 0) _metrics.MqttMessage(topic.Kind, "failed", count);
+        if (count > 0) _metrics.Message(topic.Kind, "failed", count);
         return count;
     }
 }

@@ -1,4 +1,3 @@
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Store;
 using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
@@ -17,7 +16,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
     private readonly MqttOptions _options;
     private readonly IMqttTransport _transport;
     private readonly MqttWill _will;
-    private readonly PipelineMetrics _metrics;
+    private readonly MqttMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly MqttServer[] _servers;
@@ -27,8 +26,10 @@ internal sealed partial class MqttClient : IAsyncDisposable
     private Task _run = Task.CompletedTask;
     private Session? _session;
 
-    /// <inheritdoc cref="MqttDelivery(MqttOptions, PipelineMetrics, TimeProvider, ILogger, IStoreFolder)"/>
-    public MqttClient(MqttOptions options, IMqttTransport transport, MqttWill will, PipelineMetrics metrics, TimeProvider time, ILogger logger, IStoreFolder? folder = null)
+    /// <inheritdoc cref="MqttDelivery(MqttOptions, MqttMetrics, TimeProvider, ILogger, IStoreFolder)"/>
+    public MqttClient(
+        MqttOptions options, IMqttTransport transport, MqttWill will, MqttMetrics metrics, TimeProvider time,
+        ILogger logger, IStoreFolder? folder = null)
     {
         (_options, _transport, _will, _metrics, _time, _logger) = (options, transport, will, metrics, time, logger);
         _servers = [.. options.Servers.Select(s => MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
@@ -49,7 +50,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
 
     public void Start()
     {
-        _metrics.MqttConnection(false);
+        _metrics.Connected(false);
         Delivery.Start();
         _run = Task.Run(() => RunAsync(_stop.Token));
     }
@@ -75,15 +76,15 @@ internal sealed partial class MqttClient : IAsyncDisposable
                 var session = new Session(this);
                 var result = await _transport.ConnectAsync(server, _will, session, stop);
                 var outcome = result.Outcome;
-                _metrics.MqttConnect(WireName<MqttFault>.Of(outcome.Fault));
+                _metrics.ConnectAttempted(WireName<MqttFault>.Of(outcome.Fault));
                 if (result.Connection is { } connection)
                 {
                     LogConnected(server);
                     var since = _time.GetTimestamp();
                     outcome = await ServeAsync(server, connection, result, session, stop);
                     stop.ThrowIfCancellationRequested();
-                    _metrics.MqttDisconnect(WireName<MqttFault>.Of(outcome.Fault));
-                    if (outcome.Fault == MqttFault.SessionTakenOver) _metrics.MqttConnect("session_taken_over");
+                    _metrics.Disconnected(WireName<MqttFault>.Of(outcome.Fault));
+                    if (outcome.Fault == MqttFault.SessionTakenOver) _metrics.ConnectAttempted("session_taken_over");
                     if (_time.GetElapsedTime(since) > Enough(outcome.Fault))
                     {
                         backoff.Reset();
@@ -114,7 +115,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         var outcome = new MqttOutcome(MqttFault.Ok, "");
         Volatile.Write(ref _session, session);
         Delivery.Attach(server, connection, result, session, _subscriptions.Select(s => s.Filter));
-        _metrics.MqttConnection(true);
+        _metrics.Connected(true);
         _tried.TrySetResult();
         try
         {
@@ -132,7 +133,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         }
         finally
         {
-            _metrics.MqttConnection(false);
+            _metrics.Connected(false);
             Volatile.Write(ref _session, null);
             Delivery.Detach(outcome.Fault);
             await connection.DisposeAsync();

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Store;
 using Microsoft.Extensions.Logging;
 
@@ -14,7 +13,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
     private readonly MqttOptions _options;
-    private readonly PipelineMetrics _metrics;
+    private readonly MqttMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
@@ -33,7 +32,8 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
 
     /// <param name="folder">Of the outbox; null: as the options say.</param>
     /// <exception cref="InvalidOperationException">The outbox's folder cannot be used.</exception>
-    public MqttDelivery(MqttOptions options, PipelineMetrics metrics, TimeProvider time, ILogger logger, IStoreFolder? folder)
+    public MqttDelivery(
+        MqttOptions options, MqttMetrics metrics, TimeProvider time, ILogger logger, IStoreFolder? folder)
     {
         (_options, _metrics, _time, _logger) = (options, metrics, time, logger);
         (_report, _qos0) = (new(metrics, time, logger), new(metrics));
@@ -200,7 +200,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
             }
 
             if (_outbox.Complete(token, accepted) is not { } entry) return;
-            _metrics.MqttAcknowledged(1, _time.GetElapsedTime(entry.Sent).TotalSeconds);
+            _metrics.Acknowledged(1, _time.GetElapsedTime(entry.Sent).TotalSeconds);
             if (!accepted) _report.Refused(entry.Topic, entry.Payload.Length, Refusal(reason));
             else if (!entry.Acknowledged) Accepted(entry);
             _qos0.Prove(entry.Proves);
@@ -212,7 +212,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     private void Accepted(OutboxEntry entry)
     {
         entry.Acknowledged = true;
-        _metrics.MqttMessage(entry.Topic.Kind, "acked");
+        _metrics.Message(entry.Topic.Kind, "acked");
         _report.Accepted(entry.Topic);
     }
 
@@ -229,20 +229,20 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     {
         if (_connection is null || !_qos0.HasRoom(payload.Length))
         {
-            _metrics.MqttMessage(topic.Kind, "dropped");
+            _metrics.Message(topic.Kind, "dropped");
             return;
         }
 
         var handOver = _connection.Publish(new(topic, payload, topic.ExpirySeconds, userProperties, correlation), 0);
         if (handOver != MqttHandOver.Accepted)
         {
-            _metrics.MqttMessage(topic.Kind, handOver == MqttHandOver.Closed ? "dropped" : "failed");
+            _metrics.Message(topic.Kind, handOver == MqttHandOver.Closed ? "dropped" : "failed");
             return;
         }
 
         _qos0.HandedOver(topic, payload.Length);
-        _metrics.MqttMessage(topic.Kind, "sent");
-        _metrics.MqttPublished(topic.Kind, payload.Length);
+        _metrics.Message(topic.Kind, "sent");
+        _metrics.Published(topic.Kind, payload.Length);
     }
 
     private void Pump()
@@ -256,8 +256,8 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
             switch (connection.Publish(new(entry.Topic, payload, entry.Topic.ExpirySeconds, properties), entry.Token))
             {
                 case MqttHandOver.Accepted:
-                    _metrics.MqttMessage(entry.Topic.Kind, again ? "resent" : "sent");
-                    _metrics.MqttPublished(entry.Topic.Kind, payload.Length);
+                    _metrics.Message(entry.Topic.Kind, again ? "resent" : "sent");
+                    _metrics.Published(entry.Topic.Kind, payload.Length);
                     break;
                 case MqttHandOver.Closed:
                     if (!again) entry.Sent = 0;

@@ -19,7 +19,8 @@ public sealed partial class MqttSink : IResultSink
 
     private readonly MqttOptions _options;
     private SinkContext _context; // the cameras of it: of the fan-out's loop, as all publishing
-    private readonly PipelineMetrics _metrics;
+    private readonly PipelineMetrics _frames;
+    private readonly MqttMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<MqttSink> _logger;
     private readonly MqttClient _client;
@@ -32,22 +33,29 @@ public sealed partial class MqttSink : IResultSink
     private bool _announced;
 
     /// <exception cref="InvalidOperationException">The outbox's folder cannot be used.</exception>
-    public MqttSink(MqttOptions options, SinkContext context, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger, ICameraCommands? commands = null)
-        : this(options, context, new MqttNetTransport(options, ClientId.For(options.ClientId, context.Node), time), metrics, time, logger, commands)
+    public MqttSink(
+        MqttOptions options, SinkContext context, PipelineMetrics metrics, MqttStatus status, TimeProvider time,
+        ILogger<MqttSink> logger, ICameraCommands? commands = null)
+        : this(
+            options, context, new MqttNetTransport(options, ClientId.For(options.ClientId, context.Node), time),
+            metrics, status, time, logger, commands)
     {
     }
 
-    public MqttSink(MqttOptions options, SinkContext context, IMqttTransport transport, PipelineMetrics metrics, TimeProvider time, ILogger<MqttSink> logger,
-        ICameraCommands? commands = null)
+    public MqttSink(
+        MqttOptions options, SinkContext context, IMqttTransport transport, PipelineMetrics metrics, MqttStatus status,
+        TimeProvider time, ILogger<MqttSink> logger, ICameraCommands? commands = null)
     {
-        (_options, _context, _metrics, _time, _logger) = (options, context, metrics, time, logger);
+        (_options, _context, _frames, _time, _logger) = (options, context, metrics, time, logger);
+        _metrics = new(metrics.Meter, status);
         _started = time.GetUtcNow();
         _topics = new(options.Root, context.Node);
         var will = new MqttWill(_topics.Availability, Offline, Session);
-        _client = new(options, transport, will, metrics, time, logger);
+        _client = new(options, transport, will, _metrics, time, logger);
         _encoders = new(context, time);
         foreach (var camera in context.Cameras) _cameras.Add(camera.Name, Publisher(camera));
-        if (options.Commands.Enabled && commands is not null) _commands = new(options.Commands, _topics, context.Session, commands, _client, metrics, time, logger);
+        if (options.Commands.Enabled && commands is not null)
+            _commands = new(options.Commands, _topics, context.Session, commands, _client, _metrics, time, logger);
     }
 
     public string Name => "mqtt";
@@ -125,7 +133,8 @@ public sealed partial class MqttSink : IResultSink
     }
 
     private CameraPublisher Publisher(SinkCamera camera) =>
-        new(camera, new(_topics, camera, _context.Model, _options.Protocol == "5"), _options, _client.Delivery, _encoders, _metrics, _time);
+        new(camera, new(_topics, camera, _context.Model, _options.Protocol == "5"), _options, _client.Delivery,
+            _encoders, _metrics, _frames, _time);
 
     private static void Announce(CameraPublisher camera, DateTimeOffset since) =>
         camera.Announce(new(camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));

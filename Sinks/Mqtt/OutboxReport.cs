@@ -1,4 +1,3 @@
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Store;
 using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
@@ -6,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Sinks.Mqtt;
 
 /// <summary>Tells people and metrics what the outbox gave up and how its disk does; in the log once, not once a message. Not thread-safe.</summary>
-internal sealed partial class OutboxReport(PipelineMetrics metrics, TimeProvider time, ILogger logger)
+internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider time, ILogger logger)
 {
     // Topics are ours, and few; a replay of a larger configuration may bring more.
     private const int MaxTopics = 10_000;
@@ -18,7 +17,7 @@ internal sealed partial class OutboxReport(PipelineMetrics metrics, TimeProvider
     public void Dropped(OutboxEntry entry, string reason)
     {
         metrics.OutboxDropped(reason);
-        metrics.MqttMessage(entry.Topic.Kind, reason == "max_age" ? "expired" : "dropped");
+        metrics.Message(entry.Topic.Kind, reason == "max_age" ? "expired" : "dropped");
         if (_drops.Add(1) is > 0 and var count) LogDropped(count, reason);
     }
 
@@ -26,14 +25,14 @@ internal sealed partial class OutboxReport(PipelineMetrics metrics, TimeProvider
     public void Refused(MqttTopic topic, int bytes, string reason)
     {
         metrics.OutboxDropped(reason);
-        metrics.MqttMessage(topic.Kind, "failed");
+        metrics.Message(topic.Kind, "failed");
         if (IsNews(topic, reason)) LogRefused(topic.Name, bytes, reason);
     }
 
     /// <summary>The broker does not take it now, and it will be asked again.</summary>
     public void Held(OutboxEntry entry, string reason)
     {
-        if (!entry.Refused) metrics.MqttMessage(entry.Topic.Kind, "failed");
+        if (!entry.Refused) metrics.Message(entry.Topic.Kind, "failed");
         entry.Refused = true;
         if (IsNews(entry.Topic, reason)) LogHeld(entry.Topic.Name, reason);
     }

@@ -1,4 +1,3 @@
-using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Sinks.Mqtt;
 
@@ -6,7 +5,7 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 /// QoS 0 messages of the present connection: how many may stand before the socket, and which the broker is known to have read. TCP keeps
 /// the order: a broker that acknowledges a QoS 1 message has read all that was handed over before it. Not thread-safe.
 /// </summary>
-internal sealed class Qos0Window(PipelineMetrics metrics)
+internal sealed class Qos0Window(MqttMetrics metrics)
 {
     // Handed over and not yet on the socket. A stalled broker would otherwise let the connection's queue grow without end.
     private const int MaxUnwritten = 512;
@@ -36,8 +35,8 @@ internal sealed class Qos0Window(PipelineMetrics metrics)
 
     public void Prove((long Tracks, long Masks) read)
     {
-        if (read.Tracks > _proved.Tracks) metrics.MqttMessage(Kinds.Tracks, "acked", read.Tracks - _proved.Tracks);
-        if (read.Masks > _proved.Masks) metrics.MqttMessage(Kinds.Masks, "acked", read.Masks - _proved.Masks);
+        if (read.Tracks > _proved.Tracks) metrics.Message(Kinds.Tracks, "acked", read.Tracks - _proved.Tracks);
+        if (read.Masks > _proved.Masks) metrics.Message(Kinds.Masks, "acked", read.Masks - _proved.Masks);
         _proved = (Math.Max(_proved.Tracks, read.Tracks), Math.Max(_proved.Masks, read.Masks));
     }
 

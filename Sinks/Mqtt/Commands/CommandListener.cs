@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
 
@@ -19,7 +18,7 @@ internal sealed partial class CommandListener : IAsyncDisposable
     private readonly string _session;
     private readonly ICameraCommands _commands;
     private readonly MqttClient _client;
-    private readonly PipelineMetrics _metrics;
+    private readonly MqttMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Channel<MqttReceived> _waiting = Channel.CreateBounded<MqttReceived>(MostWaiting);
@@ -30,7 +29,8 @@ internal sealed partial class CommandListener : IAsyncDisposable
     private long _filled;
 
     public CommandListener(
-        MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttClient client, PipelineMetrics metrics, TimeProvider time, ILogger logger)
+        MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttClient client,
+        MqttMetrics metrics, TimeProvider time, ILogger logger)
     {
         (_options, _node, _session, _commands, _client, _metrics, _time, _logger) = (options, node, session, commands, client, metrics, time, logger);
         _filled = time.GetTimestamp();
@@ -125,7 +125,8 @@ internal sealed partial class CommandListener : IAsyncDisposable
         _client.Delivery.Publish(new MqttTopic(message.ResponseTopic!, Kinds.Command, Qos: 0, ExpirySeconds: 60, ContentType: MqttTopic.Json), payload.End(), null, message.CorrelationData);
     }
 
-    private void Count(string verb, string result) => _metrics.MqttCommand(MqttCommandOptions.Verbs.Contains(verb) ? verb : "other", result);
+    private void Count(string verb, string result) =>
+        _metrics.Command(MqttCommandOptions.Verbs.Contains(verb) ? verb : "other", result);
 
     [LoggerMessage(3030, LogLevel.Information, "Command {Verb} for camera {Camera}: {Result}: {Detail}")]
     private partial void LogCommand(string verb, string camera, string result, string detail);

@@ -1,10 +1,10 @@
-namespace Dvis.Streaming.Hosting.Running;
+namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>
 /// Counts durations in buckets that grow with them: from one microsecond to 18 hours, a percentile is right to within 1/64
 /// (1.6 %) of itself, rounded up. Fixed memory, thread-safe.
 /// </summary>
-internal sealed class LatencyHistogram
+public sealed class LatencyHistogram
 {
     private const int StepsPerOctave = 64;
     private const int Octaves = 36;

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 
-namespace Dvis.Streaming.Hosting.Running;
+namespace Dvis.Streaming.Pipeline.Telemetry;
 
-/// <summary>Counts of one camera since the start. Thread-safe.</summary>
-internal sealed class CameraStatistics(string name)
+/// <summary>State and counts of one camera since it was added. Thread-safe.</summary>
+public sealed class CameraTally(string name, TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, long> _dropped = new();
     private long _in, _provisional, _final, _tracks, _resets, _active, _lastIn, _lastOut;
@@ -11,7 +11,7 @@ internal sealed class CameraStatistics(string name)
 
     public string Name => name;
 
-    /// <summary>As <c>dvis_camera_state</c> says it.</summary>
+    /// <summary>One of <see cref="CameraMetrics.States"/>.</summary>
     public string State
     {
         get => _state;
@@ -48,21 +48,22 @@ internal sealed class CameraStatistics(string name)
 
     public LatencyHistogram Latency(string stage) => stage == "final" ? FinalLatency : ProvisionalLatency;
 
-    public void Received(long frames, long now)
+    /// <summary>A frame came from the source.</summary>
+    public void Received()
     {
-        if (frames == 0) return;
-        Interlocked.Add(ref _in, frames);
-        Interlocked.Exchange(ref _lastIn, now);
+        Interlocked.Increment(ref _in);
+        Interlocked.Exchange(ref _lastIn, time.GetTimestamp());
     }
 
-    public void Processed(string stage, long frames, long now)
+    public void Processed(string stage, long frames)
     {
         if (frames == 0) return;
         Interlocked.Add(ref stage == "final" ? ref _final : ref _provisional, frames);
-        Interlocked.Exchange(ref _lastOut, now);
+        Interlocked.Exchange(ref _lastOut, time.GetTimestamp());
     }
 
-    public void Dropped(string reason, long frames) => _dropped.AddOrUpdate(reason, frames, (_, old) => old + frames);
+    public void Dropped(string reason, long frames) =>
+        _dropped.AddOrUpdate(reason, static (_, n) => n, static (_, old, n) => old + n, frames);
 
     public void AddTracks(long tracks) => Interlocked.Add(ref _tracks, tracks);
 
