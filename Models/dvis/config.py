@@ -60,7 +60,7 @@ SIZES = {
     "street": Config("street", classes=len(REAL_CLASSES), queries=40, hidden=128, mask_channels=72, heads=4,
                      feedforward=512, decoder_layers=3, tracker_layers=3, refiner_layers=3,
                      backbone="csp", backbone_widths=(64, 128, 256, 512), backbone_blocks=(1, 2, 2, 3),
-                     pixel_decoder="detector", place_channels=(16, 8), shorter_side=288, largest_side=512,
+                     pixel_decoder="detector", place_channels=(16, 8), shorter_side=256, largest_side=448,
                      scores_quality=True),
     "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048), backbone_blocks=(3, 4, 6, 3),
                   shorter_side=360, **_OFFICIAL),
