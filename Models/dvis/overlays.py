@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
-from torch.nn import functional as F
 
 from .config import class_names
 from .manifest import colour
 from .model import Dvis
+from .predicting import InputRule, to_frame
 from .tracker import match
-from .video import decode, prepare
+from .video import decode
 
 WIDTH = 512             # pixels of a tile
 COLUMNS = 3
@@ -36,12 +36,10 @@ def sheet(model: Dvis, video: Path, every: int, shown: int, score: float) -> Ima
 def follow(model: Dvis, frames: list[np.ndarray]):
     """For each frame uint8 [H,W,3] class probabilities [Q,K] and masks bool [Q,H,W] of the slots, as the service has them."""
     config = model.config
-    rule = {"shorter_side": config.shorter_side, "largest_side": config.largest_side, "divisor": 32,
-            "mean": config.mean, "std": config.std, "channel_order": "rgb"}
+    rule = InputRule(config.shorter_side, config.largest_side, config.mean, config.std)
     matched = reference = None
     for frame in frames:
-        image, size = prepare(frame, rule), fitted(frame.shape[:2], config)
-        embeds, features, _ = model.segment(image)
+        embeds, features, _ = model.segment(rule.fit(frame))
         if matched is None:
             slots, first = embeds, torch.ones(1)
             reference = torch.zeros_like(embeds)
@@ -50,15 +48,7 @@ def follow(model: Dvis, frames: list[np.ndarray]):
         step = model.tracker(embeds, slots, reference, first)
         matched, reference = slots, step.reference
         masks = (step.mask_embeds @ features.flatten(2)).unflatten(2, features.shape[2:])
-        masks = F.interpolate(masks, size=image.shape[2:], mode="bilinear", align_corners=False)[..., :size[0], :size[1]]
-        masks = F.interpolate(masks, size=frame.shape[:2], mode="bilinear", align_corners=False)[0] > 0
-        yield step.logits[0].softmax(-1)[:, :-1].numpy(), masks.numpy()
-
-
-def fitted(size: tuple[int, int], config) -> tuple[int, int]:
-    """Height and width of a frame after scaling, before padding."""
-    scale = min(config.shorter_side / min(size), config.largest_side / max(size))
-    return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
+        yield step.logits[0].softmax(-1)[:, :-1].numpy(), to_frame(masks[0], rule.resized(*frame.shape[:2]), frame.shape[:2]).numpy()
 
 
 def draw(frame: np.ndarray, scores: np.ndarray, masks: np.ndarray, names: tuple[str, ...], least: float) -> Image.Image:

@@ -86,7 +86,19 @@ class FpnPixelDecoder(nn.Module):
         return levels, self.mask_features(fine), fine
 
 
-class MaskedDecoder(nn.Module):
+class QueryHeads(nn.Module):
+    """What the heads of a decoder (`decoder_norm`, `class_embed`, `mask_embed`) make of queries."""
+
+    def _masks(self, embeds: Tensor, mask_features: Tensor) -> Tensor:
+        product = self.mask_embed(embeds) @ mask_features.flatten(2)
+        return product.reshape(product.shape[0], product.shape[1], mask_features.shape[2], mask_features.shape[3])
+
+    def _heads(self, x: Tensor, mask_features: Tensor) -> Segments:
+        embeds = self.decoder_norm(x)
+        return Segments(embeds, self.class_embed(embeds), self._masks(embeds, mask_features))
+
+
+class MaskedDecoder(QueryHeads):
     """Q queries look at the maps, each only where its own mask of the layer before lies (masked attention)."""
 
     def __init__(self, config: Config):
@@ -149,14 +161,6 @@ class MaskedDecoder(nn.Module):
             alone = self.transformer_self_attention_layers[layer](x.unflatten(1, groups).flatten(0, 1), position.unflatten(0, groups).repeat(len(x), 1, 1))
             x = alone.unflatten(0, (len(x), -1)).flatten(1, 2)
         return self.transformer_ffn_layers[layer](x)
-
-    def _masks(self, embeds: Tensor, mask_features: Tensor) -> Tensor:
-        product = self.mask_embed(embeds) @ mask_features.flatten(2)
-        return product.reshape(product.shape[0], product.shape[1], mask_features.shape[2], mask_features.shape[3])
-
-    def _heads(self, x: Tensor, mask_features: Tensor) -> Segments:
-        embeds = self.decoder_norm(x)
-        return Segments(embeds, self.class_embed(embeds), self._masks(embeds, mask_features))
 
 
 def attention_mask(masks: Tensor, factor: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from .config import REAL_CLASSES, Config
 from .detector import NECK, Detector, Proposals, enlarge
 from .layers import ConvNorm, CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer, sine_position
-from .segmenter import Segments, attention_mask, coarser, shrink
+from .segmenter import QueryHeads, Segments, attention_mask, coarser, shrink
 
 FINE = 64            # channels at strides 8 and 4 below the mask features
 SCORE_LIMIT = 8.0    # logits of the detector are limited to this size before they enter a query
@@ -88,7 +88,7 @@ def box_position(boxes: Tensor, channels: int) -> Tensor:
     return torch.cat((encode(y, half), encode(x, half), encode(width, half // 2), encode(height, half // 2)), -1)
 
 
-class SelectedDecoder(nn.Module):
+class SelectedDecoder(QueryHeads):
     """Queries that begin as boxes; masked attention, first within the box, then within the own mask."""
 
     def __init__(self, config: Config):
@@ -163,14 +163,6 @@ class SelectedDecoder(nn.Module):
             x = among.norm(x + among.self_attn(q, q, x, blocked))
             x = feed(x)
             yield x
-
-    def _masks(self, embeds: Tensor, mask_features: Tensor) -> Tensor:
-        product = self.mask_embed(embeds) @ mask_features.flatten(2)
-        return product.reshape(product.shape[0], product.shape[1], mask_features.shape[2], mask_features.shape[3])
-
-    def _heads(self, x: Tensor, mask_features: Tensor) -> Segments:
-        embeds = self.decoder_norm(x)
-        return Segments(embeds, self.class_embed(embeds), self._masks(embeds, mask_features))
 
 
 def outside(boxes: Tensor, level: Tensor) -> Tensor:
