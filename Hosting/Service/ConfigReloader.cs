@@ -2,21 +2,19 @@ using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Telemetry;
-using Dvis.Streaming.Pipeline.Telemetry;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Service;
 
 /// <summary>
-/// Takes over a changed configuration while the cameras run: when a file of it has changed and then stayed the same for one look, and on
-/// SIGHUP. All of it or nothing: what is wrong, or can only change by a restart, leaves the old configuration in force and is told in the
-/// log, in the metrics and in the health report.
+/// Takes over a changed configuration while the cameras run: when a file of it has changed and then stayed the same for
+/// one look, and on SIGHUP. All of it or nothing: what is wrong, or can only change by a restart, leaves the old
+/// configuration in force and is reported in the log, in the metrics and in the health report.
 /// </summary>
 internal sealed partial class ConfigReloader(
-    CurrentConfig current, CameraFleet fleet, RunState state, PipelineMetrics cameras, MetricsPage page,
-    ReloadMetrics metrics, ServiceManager manager, TimeProvider time, ILogger<ConfigReloader> logger)
-    : BackgroundService
+    CurrentConfig current, CameraFleet fleet, RunState state, MetricsPage page, ServiceManager manager,
+    TimeProvider time, ILogger<ConfigReloader> logger) : BackgroundService
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
@@ -31,15 +29,8 @@ internal sealed partial class ConfigReloader(
     {
         using var hangUp = new HangUp(Ask);
         using var timer = new PeriodicTimer(Look, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
-                if (state.Ready && Due()) await ReloadAsync();
-        }
-        catch (OperationCanceledException)
-        {
-            // The end of the run.
-        }
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            if (state.Ready && Due()) await ReloadAsync();
     }
 
     private bool Due()
@@ -74,8 +65,7 @@ internal sealed partial class ConfigReloader(
         }
 
         manager.Ready();
-        metrics.Reloaded(report);
-        state.Reload = report with { Detail = Redaction.Apply(report.Detail, current.Secrets) };
+        state.Reloaded(report with { Detail = Redaction.Apply(report.Detail, current.Secrets) });
     }
 
     private async Task<ReloadReport> ApplyAsync(LoadedConfig next)
@@ -83,7 +73,8 @@ internal sealed partial class ConfigReloader(
         var change = ConfigChange.Between(current.Options, next.Options);
         if (change.Fixed.Count > 0)
         {
-            var refusal = $"{string.Join(", ", change.Fixed)} cannot change while the program runs, so nothing was changed; restart it";
+            var refusal = $"{string.Join(", ", change.Fixed)} cannot change while the program runs, "
+                + "so nothing was changed; restart it";
             LogRefused(refusal);
             return new("refused", time.GetUtcNow(), refusal);
         }
@@ -94,11 +85,7 @@ internal sealed partial class ConfigReloader(
             return new("unchanged", time.GetUtcNow(), "the same configuration");
         }
 
-        await fleet.ChangeAsync(change, next, () =>
-        {
-            current.Replace(next);
-            cameras.Keep(next.Options.Cameras.Keys);
-        });
+        await fleet.ChangeAsync(change, next, () => current.Replace(next));
         await page.DropEndedAsync();
         LogApplied(change);
         return new("applied", time.GetUtcNow(), change.ToString());

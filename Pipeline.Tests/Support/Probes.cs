@@ -61,6 +61,7 @@ internal sealed class MetricProbe : IDisposable
 
     private double Over(Dictionary<string, double> values, string instrument, string[] tags)
     {
+        _listener.RecordObservableInstruments();
         lock (_gate)
         {
             return values.Where(p => p.Key.Split('|') is var key && key[0] == instrument && tags.All(key.Contains)).Sum(p => p.Value);
@@ -74,7 +75,7 @@ internal sealed class MetricProbe : IDisposable
         lock (_gate)
         {
             _records[key] = _records.GetValueOrDefault(key) + 1;
-            _sums[key] = instrument is Gauge<long> or Gauge<double> ? value : _sums.GetValueOrDefault(key) + value;
+            _sums[key] = instrument.IsObservable || instrument is Gauge<long> or Gauge<double> ? value : _sums.GetValueOrDefault(key) + value;
         }
     }
 }

@@ -26,9 +26,14 @@ internal sealed class TestMetrics : IDisposable
 
     public PipelineMetrics Metrics { get; }
 
-    /// <summary>Values of one instrument in order, narrowed to those that carry <paramref name="tag"/> as <c>key=value</c>.</summary>
+    /// <summary>
+    /// Values of one instrument in order, narrowed to those that carry <paramref name="tag"/> as <c>key=value</c>; of an
+    /// observed one the value of each series now.
+    /// </summary>
     public IReadOnlyList<double> Of(string instrument, string? tag = null)
     {
+        lock (_gate) _values.RemoveAll(v => v.Observed);
+        _listener.RecordObservableInstruments();
         lock (_gate) return [.. _values.Where(v => v.Instrument == instrument && (tag is null || v.Tags.Contains(tag))).Select(v => v.Value)];
     }
 
@@ -42,8 +47,8 @@ internal sealed class TestMetrics : IDisposable
     {
         var texts = new string[tags.Length];
         for (var i = 0; i < tags.Length; i++) texts[i] = $"{tags[i].Key}={tags[i].Value}";
-        lock (_gate) _values.Add(new Measured(instrument.Name, value, texts));
+        lock (_gate) _values.Add(new Measured(instrument.Name, value, texts, instrument.IsObservable));
     }
 
-    private sealed record Measured(string Instrument, double Value, string[] Tags);
+    private sealed record Measured(string Instrument, double Value, string[] Tags, bool Observed);
 }
