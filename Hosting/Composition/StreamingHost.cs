@@ -88,8 +88,7 @@ internal static class StreamingHost
         var options = config.Options;
         services.AddSingleton(config).AddSingleton(options).AddSingleton<CurrentConfig>();
         services.AddSingleton(TimeProvider.System);
-        services.AddSingleton(s =>
-            new PipelineMetrics(s.GetRequiredService<TimeProvider>()) { LabelsMax = options.Telemetry.LabelsMax });
+        services.AddSingleton(_ => new PipelineMetrics { LabelsMax = options.Telemetry.LabelsMax });
         MetricsPage.Add(services);
         services.AddSingleton<HostMetrics>().AddSingleton<MqttStatus>().AddSingleton<RunState>();
         services.AddSingleton<FramePool>().AddSingleton<TensorPool>().AddSingleton<Heartbeats>();

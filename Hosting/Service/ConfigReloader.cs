@@ -2,7 +2,6 @@ using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Telemetry;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Service;
@@ -14,10 +13,9 @@ namespace Dvis.Streaming.Hosting.Service;
 /// </summary>
 internal sealed partial class ConfigReloader(
     CurrentConfig current, CameraFleet fleet, RunState state, MetricsPage page, ServiceManager manager,
-    TimeProvider time, ILogger<ConfigReloader> logger) : BackgroundService
+    TimeProvider time, ILogger<ConfigReloader> logger)
+    : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
-    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
-
     private readonly ConfigLoader _loader = current.Value.Loader;
     private int _asked;
     private string? _tried, _seen; // what the files looked like: at the last attempt, at the last look
@@ -28,10 +26,10 @@ internal sealed partial class ConfigReloader(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var hangUp = new HangUp(Ask);
-        using var timer = new PeriodicTimer(Look, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            if (state.Ready && Due()) await ReloadAsync();
+        await base.ExecuteAsync(stoppingToken);
     }
+
+    protected override Task TickAsync() => state.Ready && Due() ? ReloadAsync() : Task.CompletedTask;
 
     private bool Due()
     {
@@ -55,12 +53,12 @@ internal sealed partial class ConfigReloader(
         }
         catch (ConfigException e)
         {
-            report = new("invalid", time.GetUtcNow(), e.Message);
+            report = new("invalid", Time.GetUtcNow(), e.Message);
             LogInvalid(e.Errors.Count, e.Message);
         }
         catch (Exception e) // a boundary: whatever it is, the cameras that run must run on
         {
-            report = new("failed", time.GetUtcNow(), e.Message);
+            report = new("failed", Time.GetUtcNow(), e.Message);
             LogFailed(e);
         }
 
@@ -76,19 +74,19 @@ internal sealed partial class ConfigReloader(
             var refusal = $"{string.Join(", ", change.Fixed)} cannot change while the program runs, "
                 + "so nothing was changed; restart it";
             LogRefused(refusal);
-            return new("refused", time.GetUtcNow(), refusal);
+            return new("refused", Time.GetUtcNow(), refusal);
         }
 
         if (change.IsEmpty)
         {
             LogUnchanged();
-            return new("unchanged", time.GetUtcNow(), "the same configuration");
+            return new("unchanged", Time.GetUtcNow(), "the same configuration");
         }
 
         await fleet.ChangeAsync(change, next, () => current.Replace(next));
         await page.DropEndedAsync();
         LogApplied(change);
-        return new("applied", time.GetUtcNow(), change.ToString());
+        return new("applied", Time.GetUtcNow(), change.ToString());
     }
 
     [LoggerMessage(4301, LogLevel.Information, "The configuration was taken over: {Change}.")]

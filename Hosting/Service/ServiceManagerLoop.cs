@@ -1,5 +1,4 @@
 using Dvis.Streaming.Hosting.State;
-using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Service;
 
@@ -8,22 +7,17 @@ namespace Dvis.Streaming.Hosting.Service;
 /// changes, and a sign of life only while <see cref="Health.Live"/> holds: no stage is stuck, and our own loops run.
 /// </summary>
 internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, RunState state, TimeProvider time)
-    : BackgroundService
+    : PeriodicService(Interval(manager), time)
 {
-    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(1);
 
     private bool _ready;
     private string? _status;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        if (!manager.Listens) return;
-        // Three signs of life may get lost before it matters.
-        using var timer = new PeriodicTimer(manager.Watchdog is { } limit && limit / 4 < Tick ? limit / 4 : Tick, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken)) Tell();
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        manager.Listens ? base.ExecuteAsync(stoppingToken) : Task.CompletedTask;
 
-    private void Tell()
+    protected override Task TickAsync()
     {
         if (state.Ready && !_ready)
         {
@@ -35,7 +29,12 @@ internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, 
         var status = live.Healthy ? Status() : live.Detail!;
         if (status != _status) manager.Status(_status = status);
         if (manager.Watchdog is not null && live.Healthy) manager.Alive();
+        return Task.CompletedTask;
     }
+
+    // Three signs of life may get lost before it matters.
+    private static TimeSpan Interval(ServiceManager manager) =>
+        manager.Watchdog is { } limit && limit / 4 < s_longest ? limit / 4 : s_longest;
 
     private string Status()
     {

@@ -1,6 +1,5 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Flow;
-using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.State;
 
@@ -9,15 +8,13 @@ namespace Dvis.Streaming.Hosting.State;
 /// neither: it degrades, and the detail names it.
 /// </summary>
 internal sealed class Health(CurrentConfig config, RunState state, Heartbeats beats, TimeProvider time)
-    : BackgroundService
+    : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
     /// <summary>A loop that has not moved for so long is dead.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>TensorRT builds its engine within the first run, which takes minutes.</summary>
     public static readonly TimeSpan BuildingPatience = TimeSpan.FromMinutes(15);
-
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, Progress> _progress = [];   // of the loop only
     private long _beat = time.GetTimestamp();
@@ -26,7 +23,7 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
     public HealthReport Live()
     {
         // A loop of ours that does not get to run means that the thread pool is starved: nothing else runs then either.
-        var silent = time.GetElapsedTime(Interlocked.Read(ref _beat));
+        var silent = Time.GetElapsedTime(Interlocked.Read(ref _beat));
         if (silent > Patience) return new(false, "stuck", $"no heartbeat for {silent.TotalSeconds:0} s", []);
         var busy = beats.Stuck(StagePatience);
         if (busy.Count > 0)
@@ -68,16 +65,10 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
         Warnings = camera.Warnings.IsEmpty ? null : [.. camera.Warnings.Select(w => w.Detail)],
     };
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Beat, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken)) Check();
-    }
-
     /// <summary>A camera is stuck when frames have kept coming for a while and no result has.</summary>
-    private void Check()
+    protected override Task TickAsync()
     {
-        var now = time.GetTimestamp();
+        var now = Time.GetTimestamp();
         Interlocked.Exchange(ref _beat, now);
         var stuck = new List<string>();
         var cameras = state.Cameras;
@@ -88,12 +79,13 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
             // Time runs only while frames come in: a camera that is away is not stuck.
             if (progress is null || results != progress.Results || frames == progress.Frames)
                 progress = new(frames, results, now);
-            else if (time.GetElapsedTime(progress.Since, now) > StagePatience) stuck.Add(camera.Name);
+            else if (Time.GetElapsedTime(progress.Since, now) > StagePatience) stuck.Add(camera.Name);
             _progress[camera.Name] = progress;
         }
 
         foreach (var gone in _progress.Keys.Except(cameras.Select(c => c.Name)).ToList()) _progress.Remove(gone);
         _stuck = [.. stuck];
+        return Task.CompletedTask;
     }
 
     private sealed record Progress(long Frames, long Results, long Since);

@@ -2,30 +2,23 @@ using System.Globalization;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
 /// <summary>One line a second and camera about what happens, for the person who started it.</summary>
-internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter output) : BackgroundService
+internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter output)
+    : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
     // With more cameras than this the lines would outrun the reader: then one line for all.
     private const int ShownCameras = 6;
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, (long In, long Out)> _last = [];
     private long _lastAt = time.GetTimestamp();
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task TickAsync()
     {
-        using var timer = new PeriodicTimer(Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken)) await TellAsync();
-    }
-
-    private async Task TellAsync()
-    {
-        var seconds = time.GetElapsedTime(_lastAt).TotalSeconds;
-        _lastAt = time.GetTimestamp();
+        var seconds = Time.GetElapsedTime(_lastAt).TotalSeconds;
+        _lastAt = Time.GetTimestamp();
         var cameras = state.Cameras;
         foreach (var gone in _last.Keys.Except(cameras.Select(c => c.Name)).ToList()) _last.Remove(gone);
         var rates = cameras.ToDictionary(c => c.Name, c => Rates(c.Counts, seconds));
@@ -50,7 +43,7 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
         return seconds <= 0 ? (0, 0) : ((now.In - before.In) / seconds, (now.Out - before.Out) / seconds);
     }
 
-    private string Clock => time.GetLocalNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+    private string Clock => Time.GetLocalNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
 
     private string Line(CameraBoard camera, (double In, double Out) rates)
     {

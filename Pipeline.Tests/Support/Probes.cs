@@ -35,7 +35,7 @@ internal sealed class MetricProbe : IDisposable
 
     public MetricProbe()
     {
-        Metrics = new(TimeProvider.System);
+        Metrics = new();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Meter.Scope == Metrics) listener.EnableMeasurementEvents(instrument);

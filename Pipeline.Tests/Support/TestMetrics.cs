@@ -11,10 +11,9 @@ internal sealed class TestMetrics : IDisposable
     private readonly List<Measured> _values = [];
 
     /// <param name="record">False: nothing listens, as in a run without an exporter.</param>
-    /// <param name="time">Of the tallies; null: the system's.</param>
-    public TestMetrics(bool record = true, TimeProvider? time = null)
+    public TestMetrics(bool record = true)
     {
-        Metrics = new PipelineMetrics(time ?? TimeProvider.System);
+        Metrics = new PipelineMetrics();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Meter.Scope == Metrics) listener.EnableMeasurementEvents(instrument);

@@ -15,9 +15,9 @@ public sealed class CameraMetrics : IDisposable
     private readonly Gauge<long> _queueLength, _queueCapacity;
     private readonly Gauge<double> _finalThrough;
 
-    internal CameraMetrics(PipelineMetrics all, string camera, TimeProvider time)
+    internal CameraMetrics(PipelineMetrics all, string camera)
     {
-        (_all, _camera, Tally) = (all, new("camera", camera), new(camera, time));
+        (_all, _camera, Tally) = (all, new("camera", camera), new(camera));
         // OpenTelemetry's SDK tells meters of one name apart by their tags; without them the end of one would end all.
         var m = Meter = new Meter(new MeterOptions(PipelineMetrics.MeterName) { Scope = all, Tags = [_camera] });
         _latency = m.CreateHistogram(

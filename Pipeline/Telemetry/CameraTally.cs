@@ -3,11 +3,11 @@ using System.Collections.Concurrent;
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>Counts of one camera since it was added. Thread-safe.</summary>
-public sealed class CameraTally(string name, TimeProvider time)
+public sealed class CameraTally(string name)
 {
     private readonly ConcurrentDictionary<(string Stage, string Reason), long> _dropped = new();
     private readonly ConcurrentDictionary<string, long> _tracks = new(), _resets = new();
-    private long _in, _provisional, _final, _active, _lastIn, _lastOut;
+    private long _in, _provisional, _final, _active;
 
     public string Name => name;
 
@@ -35,9 +35,6 @@ public sealed class CameraTally(string name, TimeProvider time)
         set => Interlocked.Exchange(ref _active, value);
     }
 
-    /// <summary>Monotonic time of the last frame and the last result; 0: none yet.</summary>
-    public (long In, long Out) Last => (Interlocked.Read(ref _lastIn), Interlocked.Read(ref _lastOut));
-
     public LatencyHistogram ProvisionalLatency { get; } = new();
 
     public LatencyHistogram FinalLatency { get; } = new();
@@ -53,18 +50,10 @@ public sealed class CameraTally(string name, TimeProvider time)
     public LatencyHistogram Latency(string stage) => stage == "final" ? FinalLatency : ProvisionalLatency;
 
     /// <summary>A frame came from the source.</summary>
-    public void Received()
-    {
-        Interlocked.Increment(ref _in);
-        Interlocked.Exchange(ref _lastIn, time.GetTimestamp());
-    }
+    public void Received() => Interlocked.Increment(ref _in);
 
-    public void Processed(string stage, long frames)
-    {
-        if (frames == 0) return;
+    public void Processed(string stage, long frames) =>
         Interlocked.Add(ref stage == "final" ? ref _final : ref _provisional, frames);
-        Interlocked.Exchange(ref _lastOut, time.GetTimestamp());
-    }
 
     public void Drop(string stage, string reason, long frames) => Add(_dropped, (stage, reason), frames);
 

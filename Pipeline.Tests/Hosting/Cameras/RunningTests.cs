@@ -20,7 +20,7 @@ public sealed class RunningTests : IDisposable
 
     public RunningTests()
     {
-        _own = new(record: false, _time);
+        _own = new(record: false);
         var status = new MqttStatus();
         _mqtt = new(_own.Metrics.Meter, status);
         _state = new(status, _time) { Cameras = [new CameraBoard(Camera)] };

@@ -142,7 +142,7 @@ public sealed class HostTests : IAsyncDisposable
     {
         if (_app is not null)
         {
-            await _app.StopAsync();
+            if (!State.Over) await _app.StopAsync();
             await _app.DisposeAsync();
         }
 

@@ -132,7 +132,6 @@ public sealed class ServiceManagerTests
         using var socket = new NotifySocket($"@dvis-test-{Ulid.New(TimeProvider.System)}");
         using var folder = new ConfigFolder();
         var (time, wedge, wedged) = (new ManualTime(), new ManualResetEventSlim(true), new TaskCompletionSource());
-        using var own = new TestMetrics(record: false, time);
         var (beats, state) = (new Heartbeats(time), new RunState(new(), time) { Ready = true });
         using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), state, beats, time);
         using var manager = new ServiceManager(socket.Name, TimeSpan.FromSeconds(30), time);
