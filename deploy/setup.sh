@@ -90,10 +90,8 @@ fetch_promtool() (
 # build PROJECT CONFIGURATION: warnings are errors in every project.
 build() {
   [[ -f $root/artifacts/obj/Dvis.Streaming.Hosting/project.assets.json ]] || say 'the first build restores 250 MB of packages'
-  local project
-  project=$(echo "$root/$1"/*.csproj)
-  step "restoring the packages of $1" in_root dotnet restore "$project" -v quiet || fail "the packages of $1 cannot be restored."
-  step "building $1" in_root dotnet build "$project" -c "$2" --no-restore -v quiet -clp:NoSummary -nologo || fail "$1 does not build."
+  step "restoring the packages of $1" in_root dotnet restore "$1" -v quiet || fail "the packages of $1 cannot be restored."
+  step "building $1" in_root dotnet build "$1" -c "$2" --no-restore -v quiet -clp:NoSummary -nologo || fail "$1 does not build."
 }
 in_root() (cd "$root" && "$@")
 
