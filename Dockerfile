@@ -27,8 +27,6 @@ COPY Models/default /image/app/Models/default
 COPY Models/shapes /image/app/Models/shapes
 COPY samples /image/app/samples
 COPY config.yaml /image/etc/dvis/
-# Relative paths in config.yaml count from its folder: what it names there by default is found there.
-RUN ln -s /app/Models /app/samples /image/etc/dvis/
 
 # ---- the image
 FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble AS service

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Evaluating;
 using Dvis.Streaming.Pipeline.Evaluation.Sequences;
 
@@ -46,7 +47,8 @@ internal sealed class SequenceArguments(ModelArguments model, Option<string?> cl
         foreach (var needed in (string[])[folder, data.Images, data.Annotations])
             if (!Directory.Exists(needed)) throw new UsageException($"--davis: the folder '{needed}' does not exist");
         return new SequenceRequest(
-            parsed.GetValue(model.Model) ?? DefaultModel.Find(), model.Precision(parsed), model.ServiceMode(parsed),
+            parsed.GetValue(model.Model) ?? ShippedFiles.Find("Models/default", Environment.CurrentDirectory),
+            model.Precision(parsed), model.ServiceMode(parsed),
             model.Runtime(parsed), data, Names(parsed, data), Classes(parsed), model.Ffmpeg(parsed));
     }
 
