@@ -99,7 +99,7 @@ in_root() (cd "$root" && "$@")
 program=$root/artifacts/bin/Dvis.Streaming.Hosting/release/dvis.dll
 build_program() {
   local built=${program%/*}/.built   # as old as the start of the last build
-  local sources=("$root"/{Hosting,Pipeline,Sinks,Sources,*.props,global.json})
+  local sources=("$root"/{Evaluation,Hosting,Pipeline,Sinks,Sources,*.props,global.json})
   # A folder is newer when a file was added or removed.
   if [[ -f $program && -f $built && -z $(find "${sources[@]}" -newer "$built" -print -quit) ]]; then return; fi
   need_runtime

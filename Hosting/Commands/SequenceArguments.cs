@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Dvis.Streaming.Evaluation;
+using Dvis.Streaming.Evaluation.Sequences;
 using Dvis.Streaming.Hosting.Configuration;
-using Dvis.Streaming.Hosting.Evaluating;
-using Dvis.Streaming.Pipeline.Evaluation.Sequences;
 
 namespace Dvis.Streaming.Hosting.Commands;
 

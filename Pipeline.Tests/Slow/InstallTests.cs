@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline.Tests.Hosting;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Slow;
