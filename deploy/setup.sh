@@ -17,8 +17,8 @@ fail() { printf '%s: %s\n' "$me" "$*" >&2; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 has_library() { ldconfig -p 2>/dev/null | grep -q "$1" || compgen -G "/usr/lib/*/$1" >/dev/null || [[ -e /usr/local/lib/$1 ]]; }
 
-# step WHAT COMMAND...: runs COMMAND with a dot per second, then the seconds it took. Its output goes to .dvis/step.log; when it
-# fails, the last lines are shown.
+# step WHAT COMMAND...: runs COMMAND with a dot per second, then prints the seconds it took. Its output goes to
+# .dvis/step.log; when it fails, the last lines are printed.
 step() {
   local started=$SECONDS log=$root/.dvis/step.log code=0 dots
   printf '%s: %s ' "$me" "$1"
@@ -58,11 +58,15 @@ apt_install() {
   as_root "${install[@]}" || { as_root apt-get update -q && as_root "${install[@]}"; }
 }
 
+need_sdk() {
+  (cd "$root" && dotnet --version) >/dev/null 2>&1 ||
+    fail 'the .NET SDK 10 is missing: https://dotnet.microsoft.com/download/dotnet/10.0'
+}
+
 # need_runtime: all that the service needs to run.
 need_runtime() {
   local missing=()
-  (cd "$root" && dotnet --version) >/dev/null 2>&1 ||
-    fail 'the .NET SDK 10 is missing: https://dotnet.microsoft.com/download/dotnet/10.0 (all else that is missing is fetched by this script)'
+  need_sdk
   has ffmpeg || missing+=(ffmpeg)
   has mosquitto || missing+=(mosquitto)
   has mosquitto_sub || missing+=(mosquitto-clients)
@@ -89,9 +93,11 @@ fetch_promtool() (
 
 # build PROJECT CONFIGURATION: warnings are errors in every project.
 build() {
-  [[ -f $root/artifacts/obj/Dvis.Streaming.Hosting/project.assets.json ]] || say 'the first build restores 250 MB of packages'
-  step "restoring the packages of $1" in_root dotnet restore "$1" -v quiet || fail "the packages of $1 cannot be restored."
-  step "building $1" in_root dotnet build "$1" -c "$2" --no-restore -v quiet -clp:NoSummary -nologo || fail "$1 does not build."
+  [[ -d $root/artifacts/obj ]] || say 'the first build downloads 250 MB of packages'
+  step "restoring the packages of $1" in_root dotnet restore "$1" -v quiet ||
+    fail "the packages of $1 cannot be restored."
+  step "building $1" in_root dotnet build "$1" -c "$2" --no-restore -v quiet -clp:NoSummary -nologo ||
+    fail "$1 does not build."
 }
 in_root() (cd "$root" && "$@")
 

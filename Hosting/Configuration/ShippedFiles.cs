@@ -4,7 +4,8 @@ namespace Dvis.Streaming.Hosting.Configuration;
 internal static class ShippedFiles
 {
     /// <summary>
-    /// Full path of a file or folder: in <paramref name="folder"/>, or else beside the program, or in the tree that it was built from.
+    /// Full path of a file or folder: in <paramref name="folder"/>, or else beside the program, or in the tree that
+    /// it was built from.
     /// </summary>
     /// <returns>The path in <paramref name="folder"/> when it exists in none of them.</returns>
     public static string Find(string path, string folder) =>

@@ -17,8 +17,8 @@ public sealed class InstallTests : IDisposable
     {
         var first = await InstallAsync("--destdir", Root);
         Assert.Contains("the shipped sample", first);
-        Assert.Equal(await File.ReadAllTextAsync(Repo.Path("deploy/systemd/dvis.service")), await ReadAsync("etc/systemd/system/dvis.service"));
-        Assert.Equal(await File.ReadAllTextAsync(Repo.Path("config.yaml")), await ReadAsync("etc/dvis/config.yaml"));
+        await AssertCopiedAsync("deploy/systemd/dvis.service", "etc/systemd/system/dvis.service");
+        await AssertCopiedAsync("config.yaml", "etc/dvis/config.yaml");
         await RunsAsTheUnitDoesAsync();
 
         await File.AppendAllTextAsync(Path.Combine(Root, "etc/dvis/config.yaml"), "# mine\n");
@@ -30,24 +30,28 @@ public sealed class InstallTests : IDisposable
         Assert.True(File.Exists(Path.Combine(Root, "opt/dvis/dvis")));
 
         await InstallAsync("--destdir", Root, "--remove");
-        Assert.Equal(["etc/dvis/config.yaml"], Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Root, f)));
+        var left = Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories);
+        Assert.Equal(["etc/dvis/config.yaml"], left.Select(file => Path.GetRelativePath(Root, file)));
     }
 
-    /// <summary>The installed program, without any .NET in its environment, reads the configuration and runs the models beside it.</summary>
+    /// <summary>The installed program reads its configuration and runs its model, without any other .NET.</summary>
     private async Task RunsAsTheUnitDoesAsync()
     {
         var unit = await ReadAsync("etc/systemd/system/dvis.service");
-        var command = unit.Split('\n').Single(l => l.StartsWith("ExecStartPre=", StringComparison.Ordinal))["ExecStartPre=".Length..].Split(' ');
+        var line = unit.Split('\n').Single(l => l.StartsWith("ExecStartPre=", StringComparison.Ordinal));
+        var command = line["ExecStartPre=".Length..].Split(' ');
         Assert.Equal("/opt/dvis/dvis", command[0]);
         foreach (var arguments in (string[][])[command[1..], ["models", "verify", "/opt/dvis/Models/default"]])
         {
-            var (code, output) = await Tool.RunAsync(
-                "env",
-                ["-i", "PATH=/usr/bin:/bin", "DOTNET_ROOT=/nowhere", .. arguments.Prepend(command[0])
-                    .Select(a => a.StartsWith("/opt", StringComparison.Ordinal) || a.StartsWith("/etc", StringComparison.Ordinal) ? Root + a : a)]);
+            var words = arguments.Prepend(command[0]).Select(word => word.StartsWith('/') ? Root + word : word);
+            string[] clean = ["-i", "PATH=/usr/bin:/bin", "DOTNET_ROOT=/nowhere"];
+            var (code, output) = await Tool.RunAsync("env", [.. clean, .. words]);
             Assert.True(code == 0, output);
         }
     }
+
+    private async Task AssertCopiedAsync(string source, string installed) =>
+        Assert.Equal(await File.ReadAllTextAsync(Repo.Path(source)), await ReadAsync(installed));
 
     private Task<string> ReadAsync(string file) => File.ReadAllTextAsync(Path.Combine(Root, file));
 

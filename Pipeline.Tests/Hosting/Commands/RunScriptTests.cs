@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 
@@ -12,7 +13,7 @@ public sealed partial class RunScriptTests : IDisposable
           --version*) echo 10 ;;
           restore*) ;;
           build*) sleep 3; mkdir -p $output; : >$output/dvis.dll ;;
-          *' validate') printf 'http:\n  bind: 127.0.0.1:0\nmqtt:\n  servers: ["mqtt://127.0.0.1:%s"]\n' $DVIS_MQTT_PORT ;;
+          *' validate') printf 'x:\n  bind: 127.0.0.1:0\n  servers: ["mqtt://127.0.0.1:%s"]\n' $DVIS_MQTT_PORT ;;
           *' run') mosquitto_pub -p $DVIS_MQTT_PORT -t a -m b && echo 'the service ran'; exit 7 ;;
         esac
         """;
@@ -31,7 +32,7 @@ public sealed partial class RunScriptTests : IDisposable
     [Fact]
     public async Task Run_FirstTime_PrintsEachStepWithItsSeconds()
     {
-        Assert.SkipUnless(Support.MosquittoBroker.Executable("mosquitto") is not null, "mosquitto is not installed.");
+        Assert.SkipUnless(MosquittoBroker.Executable("mosquitto") is not null, "mosquitto is not installed.");
         _tree.Program("dotnet", Dotnet);
 
         var (code, output) = await _tree.RunAsync();
@@ -39,8 +40,9 @@ public sealed partial class RunScriptTests : IDisposable
         Assert.Equal(7, code);
         Assert.Equal(
             [
-                "the first build restores 250 MB of packages", "restoring the packages of Hosting", "building Hosting",
-                "checking the configuration", "starting Mosquitto on PORT, which ends with this run", "loading the model",
+                "the first build downloads 250 MB of packages", "restoring the packages of Hosting", "building Hosting",
+                "checking the configuration", "starting Mosquitto on PORT, which ends with this run",
+                "loading the model",
             ],
             Step().Matches(output).Select(m => Address().Replace(m.Groups[1].Value, "PORT")));
         Assert.Matches(@"building Hosting \.+ \d+ s\n", output);

@@ -2,7 +2,10 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 
-/// <summary>A tree with one script of the root, run from another folder; <see cref="Program"/> adds commands that it finds first.</summary>
+/// <summary>
+/// A tree with one script of the root, run from another folder; <see cref="Program"/> adds commands that precede
+/// those of the system.
+/// </summary>
 internal sealed class ScriptTree : IDisposable
 {
     private readonly TempFolder _temp = new();
@@ -12,8 +15,10 @@ internal sealed class ScriptTree : IDisposable
     {
         _script = script;
         foreach (var folder in (string[])["bin", "elsewhere"]) Directory.CreateDirectory(_temp.Path(folder));
-        foreach (var folder in (string[])["deploy", "Evaluation", "Hosting", "Pipeline", "Sinks", "Sources"]) Directory.CreateDirectory(File(folder));
-        foreach (var file in (string[])[script, "deploy/setup.sh"]) System.IO.File.Copy(Repo.Path(file), File(file));
+        foreach (var folder in (string[])["deploy", "Evaluation", "Hosting", "Pipeline", "Sinks", "Sources"])
+            Directory.CreateDirectory(File(folder));
+        foreach (var file in (string[])[script, "deploy/setup.sh"])
+            System.IO.File.Copy(Repo.Path(file), File(file));
         foreach (var file in (string[])["global.json", "Some.props", "Hosting/Program.cs", "Hosting/Other.cs"])
             System.IO.File.WriteAllText(File(file), "");
         Program("ffmpeg", "#!/bin/bash\n");
@@ -23,8 +28,11 @@ internal sealed class ScriptTree : IDisposable
 
     public string File(string relative) => _temp.Path("tree/" + relative);
 
-    public Task<(int Code, string Output)> RunAsync(params string[] arguments) => Tool.RunAsync("env",
-        ["-C", Elsewhere, $"PATH={_temp.Path("bin")}:{Environment.GetEnvironmentVariable("PATH")}", "../tree/" + _script, .. arguments]);
+    public Task<(int Code, string Output)> RunAsync(params string[] arguments)
+    {
+        var path = $"PATH={_temp.Path("bin")}:{Environment.GetEnvironmentVariable("PATH")}";
+        return Tool.RunAsync("env", ["-C", Elsewhere, path, "../tree/" + _script, .. arguments]);
+    }
 
     /// <summary>Writes a command that the script finds first.</summary>
     public void Program(string name, string text)
@@ -32,7 +40,7 @@ internal sealed class ScriptTree : IDisposable
         var path = _temp.Path("bin/" + name);
         System.IO.File.WriteAllText(path, text);
         if (!OperatingSystem.IsWindows())
-            System.IO.File.SetUnixFileMode(path, System.IO.File.GetUnixFileMode(path) | UnixFileMode.UserExecute);
+            System.IO.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
     }
 
     public void Dispose() => _temp.Dispose();
