@@ -67,7 +67,7 @@ public sealed partial class DocsTests
         foreach (Match option in Option().Matches(File.ReadAllText(Repo.Path(file))))
         {
             var keys = option.Groups[1].Value.Split('.');
-            if (!Exists(typeof(StreamingOptions), keys[..1]) && !Exists(typeof(CameraDefaults), keys[..1])) continue;
+            if (!Exists(typeof(StreamingOptions), [keys[0]]) && !Exists(typeof(CameraDefaults), [keys[0]])) continue;
             Assert.True(
                 Exists(typeof(StreamingOptions), keys) || Exists(typeof(CameraDefaults), keys),
                 $"{file}: there is no option {option.Groups[1].Value}");
