@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from .config import PACKAGE
+from .networks.config import PACKAGE
 
 # Before torch is loaded: waiting threads must not spin, and the autograd thread's matrix products must not fight over a second pool.
 for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("OPENBLAS_NUM_THREADS", "1")):
@@ -101,7 +101,7 @@ def main() -> None:
     if arguments.command == "quantise":
         return _quantise(arguments)
 
-    from .model import build
+    from .networks.model import build
 
     if arguments.command == "import":
         return _import(arguments)
@@ -116,8 +116,8 @@ def main() -> None:
     elif arguments.command == "overlays":
         _overlays(model, arguments)
     else:
-        from .export import export as run_export
-        from .train_refiner import LENGTH
+        from .export.graphs import export as run_export
+        from .training.refiner import LENGTH
         _load(model, arguments)
         quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text()) for path in sorted(arguments.run.glob("quality-*.json"))}
         run_export(model, arguments.out, arguments.version, quality, LENGTH, arguments.min_score)
@@ -169,8 +169,8 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _import(arguments) -> None:
-    from .checkpoint import CheckpointError
-    from .importing import Request, run
+    from .checkpoints.checkpoint import CheckpointError
+    from .export.importing import Request, run
     if arguments.input and (arguments.shorter_side or arguments.largest_side):
         raise SystemExit("dvis import: give --input, or --shorter-side and --largest-side, not both.")
     shorter, largest = arguments.input or (arguments.shorter_side, arguments.largest_side)
@@ -188,10 +188,10 @@ def _render(arguments) -> None:
     elif arguments.command == "street":
         _write_street(arguments.out / "street.mp4", arguments.root)
     elif arguments.command == "davis":
-        from .davis import write as write_davis
+        from .data.davis import write as write_davis
         print(*write_davis(arguments.data, arguments.out), sep="\n")
     elif arguments.command == "dataset":
-        from .dataset import write as write_dataset
+        from .data.dataset import write as write_dataset
         objects = write_dataset(arguments.out, arguments.tiers.split(","), arguments.videos, arguments.frames, arguments.first_seed)
         print("objects by occlusion:", ", ".join(f"{count} {name}" for name, count in objects.items()))
     else:
@@ -199,18 +199,18 @@ def _render(arguments) -> None:
 
 
 def _write_scene(tier: str, seed: int, frames: int, video: Path) -> None:
-    from .config import SHAPES_MODEL_CLASSES
-    from .sample import HEIGHT, WIDTH, write
-    from .scenes import make_scene
+    from .data.drawn.scenes import make_scene
+    from .data.sample import HEIGHT, WIDTH, write
+    from .networks.config import SHAPES_MODEL_CLASSES
     scene = make_scene(tier, seed)
     drawn = (scene.frame(t, HEIGHT, WIDTH) for t in range(frames))
     write(drawn, scene.labels, SHAPES_MODEL_CLASSES, video, video.with_suffix(".json"))
 
 
 def _write_street(video: Path, root: Path) -> None:
-    from .outlined import PhotographError
-    from .sample import write
-    from .street import Street
+    from .data.sample import write
+    from .data.street.outlined import PhotographError
+    from .data.street.street import Street
     try:
         street = Street.load(root=root)
     except PhotographError as error:
@@ -230,7 +230,7 @@ def _quantise_options(command: argparse.ArgumentParser) -> None:
 
 def _quantise(arguments) -> None:
     try:
-        from .calibrate import GRAPHS, quantise, read, scenes
+        from .export.calibrate import GRAPHS, quantise, read, scenes
     except ImportError as error:
         raise SystemExit(f"quantise needs a package more than the other commands: {error}; on Debian: apt-get install python3-onnx") from None
     precisions, graphs = arguments.precision.split(","), arguments.int8_graphs.split(",")
@@ -254,9 +254,9 @@ def _model_options(command: argparse.ArgumentParser) -> None:
 def _load(model, arguments) -> None:
     """Weights of a model folder (--from), then all stages the run has reached; a stage that is in neither passes on what the one
     before it says."""
-    from .train_refiner import start_from_tracker
-    from .train_tracker import start_from_segmenter
-    from .training import load_run
+    from .training.refiner import start_from_tracker
+    from .training.stage import load_run
+    from .training.tracker import start_from_segmenter
     given = arguments.start is not None
     if given:
         _load_weights(model, arguments.start, arguments.command)
@@ -270,7 +270,7 @@ def _load(model, arguments) -> None:
 
 
 def _load_weights(model, folder: Path, command: str) -> None:
-    from . import weights
+    from .checkpoints import weights
     try:
         weights.load(model, folder / weights.NAME)
     except weights.WeightsError as error:
@@ -278,7 +278,7 @@ def _load_weights(model, folder: Path, command: str) -> None:
 
 
 def _overlays(model, arguments) -> None:
-    from .overlays import sheet
+    from .evaluation.overlays import sheet
     _load(model, arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for video in arguments.videos:
@@ -293,15 +293,15 @@ def _overlays(model, arguments) -> None:
 def _evaluate(model, arguments) -> None:
     from dataclasses import replace
 
-    from .evaluation import COLUMNS, evaluate, table
-    from .training import device
+    from .evaluation.videos import COLUMNS, evaluate, table
+    from .training.stage import device
     _load(model, arguments)
     model.to(device())
     extras, photographs, name = None, None, arguments.tier
     if arguments.tier == "real":
         photographs = _photographs(arguments.real, "val", "eval")
     elif arguments.real is not None:
-        from .cutouts import Cutouts
+        from .data.drawn.cutouts import Cutouts
         extras, name = replace(Cutouts.load(arguments.real, held_out=True), share=1.0), f"{arguments.tier}-real"
     columns = tuple(arguments.columns.split(",")) if arguments.columns else COLUMNS
     numbers = evaluate(model, arguments.tier, arguments.videos, arguments.frames, arguments.first_seed, extras, columns, photographs)
@@ -312,7 +312,7 @@ def _evaluate(model, arguments) -> None:
 
 def _photographs(folders: list[Path] | None, part: str, command: str):
     """One part of the sets in the folders; ends the command with a sentence where they cannot be read."""
-    from .photographs import Photographs
+    from .data.photos.photographs import Photographs
     if not folders:
         raise SystemExit(f"dvis {command}: the tier real needs --real FOLDER, sets of annotated photographs")
     try:
@@ -337,8 +337,8 @@ def _coco_options(command: argparse.ArgumentParser) -> None:
 
 
 def _coco(arguments) -> None:
-    from .detection import evaluate_photographs, on_images, table
-    from .predicting import of_folder, of_model, of_results
+    from .evaluation.detection import evaluate_photographs, on_images, table
+    from .evaluation.predicting import of_folder, of_model, of_results
     photographs = _photographs(arguments.data, arguments.part, "coco")
     try:
         if arguments.results is not None:
@@ -346,8 +346,8 @@ def _coco(arguments) -> None:
         elif arguments.model is not None:
             predict = on_images(of_folder(arguments.model, arguments.precision))
         else:
-            from .model import build
-            from .training import device
+            from .networks.model import build
+            from .training.stage import device
             model = build(arguments.size).eval()
             arguments.run = arguments.run or Path("runs") / arguments.size
             _load(model, arguments)
@@ -363,14 +363,17 @@ def _coco(arguments) -> None:
 
 
 def _train(model, arguments) -> None:
-    from . import train_refiner, train_segmenter, train_selection, train_tracker
+    from .training import refiner as train_refiner
+    from .training import segmenter as train_segmenter
+    from .training import selection as train_selection
+    from .training import tracker as train_tracker
     stages = STAGES if arguments.stage == "all" else (arguments.stage,)
     if len(arguments.minutes) != len(stages):
         raise SystemExit(f"dvis train: found {len(arguments.minutes)} of --minutes, expected one for each of {', '.join(stages)}")
     extras, photographs = None, None
     if arguments.real is not None:
-        from .config import COARSE_CLASSES, REAL_CLASSES, class_names
-        from .cutouts import Cutouts
+        from .data.drawn.cutouts import Cutouts
+        from .networks.config import COARSE_CLASSES, REAL_CLASSES, class_names
         photographs = _photographs(arguments.real, "train", "train")
         extras = Cutouts.load(arguments.real, classes=REAL_CLASSES if class_names(model.config) == REAL_CLASSES else COARSE_CLASSES)
     further = arguments.start is not None
@@ -390,7 +393,7 @@ def _train(model, arguments) -> None:
 
 def _start_street(model, arguments, photographs) -> None:
     """The published detector, unless weights were given."""
-    from .detector import PackageError, initialise
+    from .networks.detector import PackageError, initialise
     if photographs is None:
         raise SystemExit("dvis train: the size street learns from photographs; give sets with --real FOLDER")
     if arguments.start is not None:

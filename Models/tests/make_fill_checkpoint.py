@@ -10,9 +10,8 @@ from pathlib import Path
 
 import context
 import torch
-
-from dvis.importing import LOSS_WEIGHT
-from dvis.model import build
+from dvis.export.importing import LOSS_WEIGHT
+from dvis.networks.model import build
 
 CASES = context.MODELS.parent.parent / "shared/data/cases/dvis"
 

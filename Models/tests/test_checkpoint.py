@@ -11,8 +11,7 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 import torch
-
-from dvis.checkpoint import CheckpointError, read_checkpoint
+from dvis.checkpoints.checkpoint import CheckpointError, read_checkpoint
 
 
 class Call:

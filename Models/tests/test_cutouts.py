@@ -2,10 +2,9 @@ import unittest
 
 import context
 import numpy as np
+from dvis.data.drawn.cutouts import Cutouts, cut, group
+from dvis.data.drawn.scenes import make_scene
 from PIL import Image
-
-from dvis.cutouts import Cutouts, cut, group
-from dvis.scenes import make_scene
 
 REAL = context.MODELS.parent.parent / "shared/data/train/coco128-seg"
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import context  # noqa: F401
 import numpy as np
+from dvis.data.dataset import group, occlusion, whole_areas, write
+from dvis.data.drawn.scenes import make_scene
 from PIL import Image
-
-from dvis.dataset import group, occlusion, whole_areas, write
-from dvis.scenes import make_scene
 
 
 class DataSet(unittest.TestCase):

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import context  # noqa: F401
 import numpy as np
+from dvis.data.davis import write
 from PIL import Image
-
-from dvis.davis import write
 
 
 @unittest.skipUnless(shutil.which("ffmpeg"), "ffmpeg is not installed")

@@ -6,17 +6,18 @@ from pathlib import Path
 import context
 import numpy as np
 import torch
+from dvis.checkpoints import weights
+from dvis.data.photos.photographs import Photographs
+from dvis.data.sample import run_lengths
+from dvis.evaluation.detection import (average_precision, evaluate_photographs, match, on_images,
+                                       table)
+from dvis.evaluation.metrics import Precision
+from dvis.evaluation.predicting import (InputRule, of_folder, of_model, of_results, predictor,
+                                        to_frame)
+from dvis.evaluation.videos import merge_classes, overlaps
+from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES
+from dvis.networks.model import build
 from photograph_set import SetWriter
-
-from dvis.config import REAL_CLASSES, SHAPES_MODEL_CLASSES
-from dvis import weights
-from dvis.detection import average_precision, evaluate_photographs, match, on_images, table
-from dvis.evaluation import merge_classes, overlaps
-from dvis.metrics import Precision
-from dvis.model import build
-from dvis.photographs import Photographs
-from dvis.predicting import InputRule, of_folder, of_model, of_results, predictor, to_frame
-from dvis.sample import run_lengths
 
 
 def boxed(left, top, right, bottom, shape=(240, 320)):

@@ -9,13 +9,12 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 import torch
-
-from dvis.config import REAL_CLASSES, SHAPES_MODEL_CLASSES, SIZES
-from dvis.evaluation import run
-from dvis import weights
-from dvis.export import GRAPHS, export, mask_margin, reference_inputs, rounded
-from dvis.manifest import manifest, own_model
-from dvis.model import Dvis, build
+from dvis.checkpoints import weights
+from dvis.evaluation.videos import run
+from dvis.export.graphs import GRAPHS, export, mask_margin, reference_inputs, rounded
+from dvis.export.manifest import manifest, own_model
+from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES, SIZES
+from dvis.networks.model import Dvis, build
 
 CONTRACT = {
     "segmenter": ({"image": ["batch", 3, "height", "width"]},

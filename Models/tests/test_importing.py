@@ -11,13 +11,12 @@ from unittest import mock
 
 import context  # noqa: F401
 import torch
+from dvis.checkpoints.checkpoint import CheckpointError
+from dvis.export.importing import LOSS_WEIGHT, Request, load_strictly, mode_of, read_classes, run
+from dvis.networks import config
+from dvis.networks.model import Dvis
 from test_export import message, tensor
 from tiny import TINY_R50, TINY_SWIN
-
-from dvis import config
-from dvis.checkpoint import CheckpointError
-from dvis.importing import LOSS_WEIGHT, Request, load_strictly, mode_of, read_classes, run
-from dvis.model import Dvis
 
 ARCHITECTURES = {"r50": TINY_R50, "swin-l": TINY_SWIN}
 
@@ -198,7 +197,7 @@ class Folder(unittest.TestCase):
             self.assertFalse((path / "out").exists())
 
     def test_the_wrong_mode_writes_nothing(self):
-        with mock.patch("dvis.importing.write_folder") as write, self.assertRaises(CheckpointError):
+        with mock.patch("dvis.export.importing.write_folder") as write, self.assertRaises(CheckpointError):
             self.imported("r50", "online", mode="offline")
         write.assert_not_called()
 

@@ -2,8 +2,7 @@ import unittest
 
 import context  # noqa: F401
 import numpy as np
-
-from dvis.metrics import Holding, Overlaps, Precision, ahead
+from dvis.evaluation.metrics import Holding, Overlaps, Precision, ahead
 
 
 def video(holders, shown, queries=3, doubled=()):

@@ -8,12 +8,11 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 import torch
+from dvis.checkpoints.checkpoint import read_checkpoint
+from dvis.export.importing import load_strictly, mode_of
+from dvis.networks.model import build
+from dvis.networks.tracker import align, track
 from make_fill_checkpoint import CASES, filled
-
-from dvis.checkpoint import read_checkpoint
-from dvis.importing import load_strictly, mode_of
-from dvis.model import build
-from dvis.tracker import align, track
 
 EXACT = 2e-3      # absolute, of embeddings and logits given the same input
 # The decoder's masked attention has a threshold: rounding may open or close a cell, and the queries that look there move by up to about this much.

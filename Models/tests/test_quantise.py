@@ -9,19 +9,17 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 import torch
-
-from dvis.export import GRAPHS, export, write_folder
-from dvis.manifest import own_model
-from dvis.model import Dvis, build
+from dvis.export.graphs import GRAPHS, export, write_folder
+from dvis.export.manifest import own_model
+from dvis.networks.model import Dvis, build
 from tiny import TINY_R50, TINY_SWIN
 
 try:
     import onnx
+    from dvis.export import calibrate
+    from dvis.export.interpreter import Interpreter
+    from dvis.export.quantise import Plan, activation_scale, best_range, half, int8, weight_values
     from onnx import TensorProto, helper, numpy_helper, shape_inference
-
-    from dvis import calibrate
-    from dvis.interpreter import Interpreter
-    from dvis.quantise import Plan, activation_scale, best_range, half, int8, weight_values
 except ImportError:
     onnx = None
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import context  # noqa: F401
 import numpy as np
+from dvis.data.drawn.scenes import EVALUATION_SEEDS
+from dvis.data.footage import ClipSource, class_table, frame_size, relabel
+from dvis.data.photos.photographs import IGNORE, Photographs
+from dvis.data.photos.realclips import make_clip, make_real_scene
+from dvis.data.photos.realscenes import Look, Wave
+from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES
 from photograph_set import COLOURS, SetWriter, street
-
-from dvis.config import REAL_CLASSES, SHAPES_MODEL_CLASSES
-from dvis.footage import ClipSource, class_table, frame_size, relabel
-from dvis.photographs import IGNORE, Photographs
-from dvis.realclips import make_clip, make_real_scene
-from dvis.realscenes import Look, Wave
-from dvis.scenes import EVALUATION_SEEDS
 
 PLAIN = Look(Wave(1.0), Wave(0.0), (1.0, 1.0, 1.0), 1.0, 1.0, 0.0, 0.0, 0.0, None)   # a sensor that changes nothing
 SEED = 3_000_000
@@ -127,7 +126,7 @@ class Sources(unittest.TestCase):
             np.testing.assert_array_equal(drawn[seed].images, make_clip(self.photographs, clip_seed, 2, height, width)[0])
 
     def test_without_photographs_nothing_changes(self):
-        from dvis.data import SPAN, draw_scene
+        from dvis.data.pools import SPAN, draw_scene
         footage = ClipSource({"heavy": 1.0}).draw(np.random.default_rng(4), 3)
         random = np.random.default_rng(4)
         scene = draw_scene(random, {"heavy": 1.0})

@@ -3,12 +3,11 @@ from dataclasses import replace
 
 import context  # noqa: F401
 import numpy as np
-
-from dvis.data import VideoPool
-from dvis.sample import annotation, run_lengths
-from dvis.scenes import EVALUATION_SEEDS, HEIGHT, TIERS, Occluder, make_scene
-from dvis.shapes import SHAPES, distance
-from dvis.strip import CELLS, draw_strip, read_strip, strip_cell
+from dvis.data.drawn.scenes import EVALUATION_SEEDS, HEIGHT, TIERS, Occluder, make_scene
+from dvis.data.drawn.shapes import SHAPES, distance
+from dvis.data.drawn.strip import CELLS, draw_strip, read_strip, strip_cell
+from dvis.data.pools import VideoPool
+from dvis.data.sample import annotation, run_lengths
 
 
 class Scenes(unittest.TestCase):

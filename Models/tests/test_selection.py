@@ -6,13 +6,12 @@ from pathlib import Path
 
 import context  # noqa: F401
 import torch
-
-from dvis.config import REAL_CLASSES, SIZES
-from dvis.detector import (BINS, COCO_CLASSES, CANDIDATES, CspBackbone, Detector, PackageError, class_logits, decode, grid,
-                           initialise, overlap)
-from dvis.layers import sine_position
-from dvis.model import Dvis
-from dvis.selection import box_position, box_waves, outside, place
+from dvis.networks.config import REAL_CLASSES, SIZES
+from dvis.networks.detector import (BINS, CANDIDATES, COCO_CLASSES, CspBackbone, Detector,
+                                    PackageError, class_logits, decode, grid, initialise, overlap)
+from dvis.networks.layers import sine_position
+from dvis.networks.model import Dvis
+from dvis.networks.selection import box_position, box_waves, outside, place
 
 STREET = SIZES["street"]
 

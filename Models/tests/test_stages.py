@@ -8,15 +8,16 @@ from unittest import mock
 
 import context  # noqa: F401
 import torch
+from dvis.data.footage import ClipSource
+from dvis.data.photos.photographs import Photographs
+from dvis.evaluation.videos import evaluate, table
+from dvis.networks.model import build
+from dvis.training import refiner as train_refiner
+from dvis.training import segmenter as train_segmenter
+from dvis.training import tracker as train_tracker
+from dvis.training.clips import ClipPool
+from dvis.training.stage import load_run
 from photograph_set import SetWriter
-
-from dvis import train_refiner, train_segmenter, train_tracker
-from dvis.clips import ClipPool
-from dvis.evaluation import evaluate, table
-from dvis.footage import ClipSource
-from dvis.model import build
-from dvis.photographs import Photographs
-from dvis.training import load_run
 
 
 class Stages(unittest.TestCase):

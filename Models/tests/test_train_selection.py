@@ -7,16 +7,15 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 import torch
-
-from dvis.config import REAL_CLASSES, SIZES
-from dvis.data import make_targets
-from dvis.detector import BINS, COCO_CLASSES, Proposals
-from dvis.model import Dvis
-from dvis.photographs import Photographs
-from dvis.segmenter import Segments
-from dvis.stills import Stills
-from dvis.train_selection import goals, loss, noised, train, true_boxes
-from dvis.training import load_run
+from dvis.data.photos.photographs import Photographs
+from dvis.data.photos.stills import Stills
+from dvis.data.pools import make_targets
+from dvis.networks.config import REAL_CLASSES, SIZES
+from dvis.networks.detector import BINS, COCO_CLASSES, Proposals
+from dvis.networks.model import Dvis
+from dvis.networks.segmenter import Segments
+from dvis.training.selection import goals, loss, noised, train, true_boxes
+from dvis.training.stage import load_run
 from photograph_set import street
 
 PERSON, CAR = REAL_CLASSES.index("person"), REAL_CLASSES.index("car")

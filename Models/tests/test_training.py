@@ -6,12 +6,12 @@ from unittest import mock
 import context  # noqa: F401
 import numpy as np
 import torch
+from dvis.data.pools import make_targets
+from dvis.training import losses
+from dvis.training import stage as training
+from dvis.training.clips import Batch
+from dvis.training.tracker import slots
 from torch import nn
-
-from dvis import losses, training
-from dvis.clips import Batch
-from dvis.data import make_targets
-from dvis.train_tracker import slots
 
 
 class Matching(unittest.TestCase):

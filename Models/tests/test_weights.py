@@ -7,11 +7,10 @@ from pathlib import Path
 
 import context  # noqa: F401
 import torch
+from dvis.checkpoints import weights
+from dvis.networks.config import SIZES
+from dvis.networks.model import Dvis
 from torch import nn
-
-from dvis import weights
-from dvis.config import SIZES
-from dvis.model import Dvis
 
 TINY = replace(SIZES["small"], queries=5, hidden=32, mask_channels=8, feedforward=48, backbone_widths=(8, 16, 16, 16),
                backbone_blocks=(1, 1, 1, 1))

@@ -51,7 +51,8 @@ internal static class OfficialModel
     private static string Key(string fill)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var file in Directory.GetFiles(Repo.Path("Models/dvis"), "*.py").Order(StringComparer.Ordinal).Append(fill)) hash.AppendData(File.ReadAllBytes(file));
+        var sources = Directory.GetFiles(Repo.Path("Models/dvis"), "*.py", SearchOption.AllDirectories);
+        foreach (var file in sources.Order(StringComparer.Ordinal).Append(fill)) hash.AppendData(File.ReadAllBytes(file));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
 }

