@@ -10,7 +10,8 @@ from pathlib import Path
 
 import context
 import torch
-from dvis.export.importing import LOSS_WEIGHT
+
+from dvis.checkpoints.official import LOSS_WEIGHT
 from dvis.networks.model import build
 
 CASES = context.MODELS.parent.parent / "shared/data/cases/dvis"

@@ -4,14 +4,15 @@ import unittest
 
 import context  # noqa: F401
 import torch
+from tiny import TINY_R50, TINY_SWIN
+from torch import nn
+from torch.nn import functional as F
+
 from dvis.networks.deformable import POINTS, DeformableAttention, cells
 from dvis.networks.model import Dvis, build
 from dvis.networks.resnet import FrozenNorm
 from dvis.networks.swin import (APART, SwinBlock, SwinStage, from_windows, relative_index,
                                 shift_mask, to_windows)
-from tiny import TINY_R50, TINY_SWIN
-from torch import nn
-from torch.nn import functional as F
 
 
 def random_weights(module: nn.Module) -> nn.Module:

@@ -11,6 +11,7 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 import torch
+
 from dvis.checkpoints.checkpoint import CheckpointError, read_checkpoint
 
 

@@ -2,9 +2,10 @@ import unittest
 
 import context
 import numpy as np
+from PIL import Image
+
 from dvis.data.drawn.cutouts import Cutouts, cut, group
 from dvis.data.drawn.scenes import make_scene
-from PIL import Image
 
 REAL = context.MODELS.parent.parent / "shared/data/train/coco128-seg"
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import context  # noqa: F401
 import numpy as np
+from PIL import Image
+
 from dvis.data.dataset import group, occlusion, whole_areas, write
 from dvis.data.drawn.scenes import make_scene
-from PIL import Image
 
 
 class DataSet(unittest.TestCase):

@@ -6,18 +6,19 @@ from pathlib import Path
 import context
 import numpy as np
 import torch
+from photograph_set import SetWriter
+
 from dvis.checkpoints import weights
 from dvis.data.photos.photographs import Photographs
 from dvis.data.sample import run_lengths
 from dvis.evaluation.detection import (average_precision, evaluate_photographs, match, on_images,
                                        table)
 from dvis.evaluation.metrics import Precision
-from dvis.evaluation.predicting import (InputRule, of_folder, of_model, of_results, predictor,
-                                        to_frame)
+from dvis.evaluation.predicting import of_folder, of_model, of_results, predictor, to_frame
 from dvis.evaluation.videos import merge_classes, overlaps
 from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES
+from dvis.networks.input import InputRule
 from dvis.networks.model import build
-from photograph_set import SetWriter
 
 
 def boxed(left, top, right, bottom, shape=(240, 320)):
@@ -138,13 +139,6 @@ class Photos(unittest.TestCase):
 class Predicting(unittest.TestCase):
     RULE = InputRule(64, 128, (100.0, 100.0, 100.0), (50.0, 50.0, 50.0))
 
-    def test_frames_are_fitted_as_the_service_does_it(self):
-        """Shorter side to 64, then the longer one to 128 at most; padded to multiples of 32 with zeros."""
-        self.assertEqual([(64, 85), (85, 64), (43, 128)], [self.RULE.resized(*size) for size in ((240, 320), (320, 240), (100, 300))])
-        fitted = self.RULE.fit(np.full((240, 320, 3), 150, np.uint8))
-        self.assertEqual((1, 3, 64, 96), tuple(fitted.shape))
-        self.assertTrue((fitted[..., :85] == 1).all() and (fitted[..., 85:] == 0).all())
-
     def test_masks_come_back_where_they_were_in_the_frame(self):
         logits = torch.full((1, 16, 24), -5.0)
         logits[0, 4:12, 4:12] = 5.0
@@ -164,10 +158,6 @@ class Predicting(unittest.TestCase):
         self.assertAlmostEqual(np.e / (2 * np.e + 1), answers[1][0], places=5)
 
     def test_a_model_and_its_folder_predict_the_same(self):
-        try:
-            import onnx  # noqa: F401
-        except ImportError:
-            self.skipTest("needs the package onnx")
         folder = context.MODELS / "shapes"
         model = build().eval()
         weights.load(model, folder / weights.NAME)

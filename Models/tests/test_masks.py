@@ -3,6 +3,7 @@ import unittest
 
 import context
 import numpy as np
+
 from dvis.data.photos.masks import fill_polygon, read_polygons, read_run_lengths
 
 CASES = context.MODELS.parent.parent / "shared/data/cases/rle/rle_cases.json"

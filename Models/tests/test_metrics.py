@@ -2,6 +2,7 @@ import unittest
 
 import context  # noqa: F401
 import numpy as np
+
 from dvis.evaluation.metrics import Holding, Overlaps, Precision, ahead
 
 

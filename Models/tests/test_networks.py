@@ -6,13 +6,14 @@ from dataclasses import replace
 import context  # noqa: F401
 import numpy as np
 import torch
+from torch import nn
+
 from dvis.networks.config import SIZES
 from dvis.networks.layers import sine_position
 from dvis.networks.model import Dvis
 from dvis.networks.refiner import replicate
 from dvis.networks.segmenter import attention_mask
 from dvis.networks.tracker import align, match, track
-from torch import nn
 
 TINY = replace(SIZES["small"], queries=5, hidden=32, mask_channels=8, feedforward=48, backbone_widths=(8, 16, 16, 16), backbone_blocks=(1, 1, 1, 1),
                remembers=False)

@@ -8,11 +8,12 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 import torch
+from make_fill_checkpoint import CASES, filled
+
 from dvis.checkpoints.checkpoint import read_checkpoint
-from dvis.export.importing import load_strictly, mode_of
+from dvis.checkpoints.official import load_strictly, mode_of
 from dvis.networks.model import build
 from dvis.networks.tracker import align, track
-from make_fill_checkpoint import CASES, filled
 
 EXACT = 2e-3      # absolute, of embeddings and logits given the same input
 # The decoder's masked attention has a threshold: rounding may open or close a cell, and the queries that look there move by up to about this much.

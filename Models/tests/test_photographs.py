@@ -5,11 +5,12 @@ from pathlib import Path
 
 import context
 import numpy as np
+from photograph_set import SetWriter, rectangle, street
+from PIL import Image
+
 from dvis.data.photos.photographs import IGNORE, Photographs
 from dvis.data.photos.sprites import Similarity, cut
 from dvis.networks.config import FINE_OF_COCO, REAL_CLASSES, coarse_class
-from photograph_set import SetWriter, rectangle, street
-from PIL import Image
 
 REAL = context.MODELS.parent.parent / "shared/data/train"
 PERSON, CAR, ANIMAL = (REAL_CLASSES.index(name) for name in ("person", "car", "animal"))

@@ -1,4 +1,4 @@
-"""Graphs in fewer bits: rounding, what is rounded, what the files say. Without python3-onnx these tests are skipped."""
+"""Graphs in fewer bits: rounding, what is rounded, what the files hold."""
 import hashlib
 import json
 import tempfile
@@ -8,25 +8,21 @@ from pathlib import Path
 
 import context  # noqa: F401
 import numpy as np
+import onnx
 import torch
-from dvis.export.graphs import GRAPHS, export, write_folder
-from dvis.export.manifest import own_model
-from dvis.networks.model import Dvis, build
+from onnx import TensorProto, helper, numpy_helper, shape_inference
 from tiny import TINY_R50, TINY_SWIN
 
-try:
-    import onnx
-    from dvis.export import calibrate
-    from dvis.export.interpreter import Interpreter
-    from dvis.export.quantise import Plan, activation_scale, best_range, half, int8, weight_values
-    from onnx import TensorProto, helper, numpy_helper, shape_inference
-except ImportError:
-    onnx = None
-
-needs_onnx = unittest.skipIf(onnx is None, "python3-onnx is not installed")
+from dvis.export import calibrate
+from dvis.export.graphs import GRAPHS, export, write_folder
+from dvis.export.interpreter import Interpreter
+from dvis.export.manifest import own_model
+from dvis.export.quantise import Plan, activation_scale, best_range, half, int8, weight_values
+from dvis.networks.input import InputRule
+from dvis.networks.model import Dvis, build
 
 
-def network(seed: int = 0) -> "onnx.ModelProto":
+def network(seed: int = 0) -> onnx.ModelProto:
     """A residual block with pooling, then a norm, a bias and a projection: image [1,3,8,8] -> answer [1,16,5], features [1,6,4,4]."""
     random = np.random.default_rng(seed)
 
@@ -65,7 +61,6 @@ def observed(model, plan, runs: int = 20):
     return observer
 
 
-@needs_onnx
 class Rounding(unittest.TestCase):
     def test_activations_are_off_by_half_a_step_and_zero_is_exact(self):
         values = np.float32(np.random.default_rng(1).uniform(-1.3, 4.1, 1000))
@@ -101,7 +96,6 @@ class Rounding(unittest.TestCase):
         self.assertLess(best_range(outlier, -1.0, 3.0)[1], 2)
 
 
-@needs_onnx
 class EightBits(unittest.TestCase):
     def setUp(self):
         self.model = network()
@@ -149,7 +143,6 @@ class EightBits(unittest.TestCase):
             calibrate.Observer({"c0"}).ranges()
 
 
-@needs_onnx
 class Half(unittest.TestCase):
     def test_products_are_half_and_the_norm_is_not(self):
         model = network()
@@ -177,7 +170,6 @@ class Half(unittest.TestCase):
         shape_inference.infer_shapes(result, check_type=True, strict_mode=True)
 
 
-@needs_onnx
 class Folder(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -241,13 +233,12 @@ class Folder(unittest.TestCase):
         self.assertLess(size["segmenter.fp16.onnx"], 1.05 * size["segmenter.onnx"])
 
     def test_eight_bits_say_nearly_the_same(self):
-        image = calibrate.prepare(self.pictures[0], self.manifest["input"])
+        image = InputRule.read(self.manifest["input"]).fit(self.pictures[0])
         whole, other = (Interpreter(onnx.load(str(self.path / f"segmenter{kind}.onnx"))).run({"image": image}) for kind in ("", ".int8"))
         cosine = torch.nn.functional.cosine_similarity(whole["mask_features"].flatten(1), other["mask_features"].flatten(1))
         self.assertGreater(float(cosine), 0.98)
 
 
-@needs_onnx
 class OfficialArchitectures(unittest.TestCase):
     def test_both_are_understood_and_rounded(self):
         for config in (TINY_R50, TINY_SWIN):
@@ -259,7 +250,7 @@ class OfficialArchitectures(unittest.TestCase):
                 picture = np.random.default_rng(4).integers(0, 256, (70, 96, 3), np.uint8)
                 manifest = json.loads((path / "manifest.json").read_text())
                 calibrate.quantise(path, ["int8", "fp16"], [picture], "noise", ["segmenter"])
-                image = calibrate.prepare(picture, manifest["input"])
+                image = InputRule.read(manifest["input"]).fit(picture)
                 with torch.no_grad():
                     features = model.segment(image)[1]
                 for file, bound in (("segmenter.onnx", 1e-4), ("segmenter.fp16.onnx", 0.02), ("segmenter.int8.onnx", 0.2)):
@@ -267,21 +258,7 @@ class OfficialArchitectures(unittest.TestCase):
                     self.assertLess(float((found - features).abs().mean() / features.abs().mean()), bound, file)
 
 
-@needs_onnx
 class Pictures(unittest.TestCase):
-    RULE = {"shorter_side": 32, "largest_side": 48, "divisor": 32, "mean": [10, 20, 30], "std": [2, 2, 2], "channel_order": "rgb"}
-
-    def test_a_picture_is_resized_normalised_and_padded(self):
-        picture = np.zeros((64, 128, 3), np.uint8) + np.uint8([10, 24, 26])
-        image = calibrate.prepare(picture, self.RULE)
-        self.assertEqual((1, 3, 32, 64), tuple(image.shape))                # 24 x 48, padded to multiples of 32
-        self.assertEqual([0.0, 2.0, -2.0], image[0, :, 23, 47].tolist())
-        self.assertEqual(0.0, float(image[0, :, 24:].abs().max()) + float(image[0, :, :, 48:].abs().max()))
-
-    def test_blue_first_is_the_other_order(self):
-        picture = np.zeros((32, 32, 3), np.uint8) + np.uint8([200, 20, 10])
-        self.assertEqual(0.0, float(calibrate.prepare(picture, {**self.RULE, "channel_order": "bgr"})[0, 0].max()))
-
     def test_what_is_no_picture_is_refused_by_name(self):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "notes.txt"

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import context  # noqa: F401
 import numpy as np
+from photograph_set import COLOURS, SetWriter, street
+
 from dvis.data.drawn.scenes import EVALUATION_SEEDS
 from dvis.data.footage import ClipSource, class_table, frame_size, relabel
 from dvis.data.photos.photographs import IGNORE, Photographs
 from dvis.data.photos.realclips import make_clip, make_real_scene
 from dvis.data.photos.realscenes import Look, Wave
 from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES
-from photograph_set import COLOURS, SetWriter, street
 
 PLAIN = Look(Wave(1.0), Wave(0.0), (1.0, 1.0, 1.0), 1.0, 1.0, 0.0, 0.0, 0.0, None)   # a sensor that changes nothing
 SEED = 3_000_000

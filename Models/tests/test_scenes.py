@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import context  # noqa: F401
 import numpy as np
+
 from dvis.data.drawn.scenes import EVALUATION_SEEDS, HEIGHT, TIERS, Occluder, make_scene
 from dvis.data.drawn.shapes import SHAPES, distance
 from dvis.data.drawn.strip import CELLS, draw_strip, read_strip, strip_cell

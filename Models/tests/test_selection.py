@@ -6,9 +6,11 @@ from pathlib import Path
 
 import context  # noqa: F401
 import torch
+
+from dvis.checkpoints.nanodet import PackageError, initialise
 from dvis.networks.config import REAL_CLASSES, SIZES
 from dvis.networks.detector import (BINS, CANDIDATES, COCO_CLASSES, CspBackbone, Detector,
-                                    PackageError, class_logits, decode, grid, initialise, overlap)
+                                    class_logits, decode, grid, overlap)
 from dvis.networks.layers import sine_position
 from dvis.networks.model import Dvis
 from dvis.networks.selection import box_position, box_waves, outside, place
@@ -37,7 +39,8 @@ class DetectorTests(unittest.TestCase):
     def test_overlap_is_iou(self):
         boxes = torch.tensor([[[0.0, 0, 4, 4], [2, 0, 6, 4], [10, 10, 12, 12]]])
         expected = torch.tensor([[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]])
-        torch.testing.assert_close(overlap(boxes)[0], expected)
+        torch.testing.assert_close(overlap(boxes, boxes)[0], expected)
+        torch.testing.assert_close(overlap(boxes[:, :1], boxes.clone())[0], expected[:1])
 
     def test_weaker_boxes_of_one_group_are_suppressed_and_others_stay(self):
         detector, levels = Detector().eval(), [torch.zeros(1, 128, 16, 16), torch.zeros(1, 128, 8, 8), torch.zeros(1, 128, 4, 4)]

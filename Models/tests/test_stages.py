@@ -8,6 +8,8 @@ from unittest import mock
 
 import context  # noqa: F401
 import torch
+from photograph_set import SetWriter
+
 from dvis.data.footage import ClipSource
 from dvis.data.photos.photographs import Photographs
 from dvis.evaluation.videos import evaluate, table
@@ -17,7 +19,6 @@ from dvis.training import segmenter as train_segmenter
 from dvis.training import tracker as train_tracker
 from dvis.training.clips import ClipPool
 from dvis.training.stage import load_run
-from photograph_set import SetWriter
 
 
 class Stages(unittest.TestCase):
@@ -46,7 +47,7 @@ class Stages(unittest.TestCase):
             pool.close()
         self.assertEqual((2, 7, 20, 96), tuple(batch.embeds.shape))
         self.assertEqual((2, 7, 20, 2 * 96 + 10 + 48), tuple(batch.tracked.shape))
-        self.assertFalse(pool.workers[0].is_alive())
+        self.assertFalse(pool.workers.processes[0].is_alive())
 
     def test_clips_of_photographs_train_tracker_and_refiner_and_are_evaluated(self):
         """Of other sizes than rendered clips, with a crowd that is ignored, in one batch with them."""

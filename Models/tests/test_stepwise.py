@@ -3,8 +3,9 @@ import unittest
 
 import context  # noqa: F401
 import torch
-from dvis.networks.stepwise import MARGIN, Attention, Heads, Layer
 from test_networks import tiny
+
+from dvis.networks.stepwise import MARGIN, Attention, Heads, Layer
 
 
 def blocks(count: int, size: int) -> list[slice]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import context
 import numpy as np
+from PIL import Image
+
 from dvis.data.sample import RATE, run_lengths
 from dvis.data.street.outlined import PhotographError, cut, load
 from dvis.data.street.street import Street, read
-from PIL import Image
 
 ROOT = context.MODELS.parent
 SAMPLES = ROOT / "samples"

@@ -7,16 +7,17 @@ from pathlib import Path
 import context  # noqa: F401
 import numpy as np
 import torch
+from photograph_set import street
+
 from dvis.data.photos.photographs import Photographs
 from dvis.data.photos.stills import Stills
-from dvis.data.pools import make_targets
 from dvis.networks.config import REAL_CLASSES, SIZES
 from dvis.networks.detector import BINS, COCO_CLASSES, Proposals
 from dvis.networks.model import Dvis
 from dvis.networks.segmenter import Segments
 from dvis.training.selection import goals, loss, noised, train, true_boxes
 from dvis.training.stage import load_run
-from photograph_set import street
+from dvis.training.targets import make_targets
 
 PERSON, CAR = REAL_CLASSES.index("person"), REAL_CLASSES.index("car")
 K = len(REAL_CLASSES)

@@ -6,12 +6,13 @@ from unittest import mock
 import context  # noqa: F401
 import numpy as np
 import torch
-from dvis.data.pools import make_targets
+from torch import nn
+
 from dvis.training import losses
 from dvis.training import stage as training
 from dvis.training.clips import Batch
+from dvis.training.targets import make_targets
 from dvis.training.tracker import slots
-from torch import nn
 
 
 class Matching(unittest.TestCase):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import context  # noqa: F401
 import torch
+from torch import nn
+
 from dvis.checkpoints import weights
 from dvis.networks.config import SIZES
 from dvis.networks.model import Dvis
-from torch import nn
 
 TINY = replace(SIZES["small"], queries=5, hidden=32, mask_channels=8, feedforward=48, backbone_widths=(8, 16, 16, 16),
                backbone_blocks=(1, 1, 1, 1))

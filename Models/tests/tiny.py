@@ -2,6 +2,7 @@
 from dataclasses import replace
 
 import context  # noqa: F401
+
 from dvis.networks.config import SIZES
 
 _SMALL = dict(classes=3, queries=5, hidden=32, mask_channels=32, heads=4, feedforward=48, decoder_layers=3, tracker_layers=1, refiner_layers=1,

@@ -1,30 +1,10 @@
-"""Frames of videos, and how the service feeds a frame to the segmenter."""
+"""Frames of video files, decoded by ffmpeg."""
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-
-
-def prepare(picture: np.ndarray, rule: dict, fixed: tuple[int, int] | None = None) -> Tensor:
-    """A picture [H,W,3], RGB bytes, as the service feeds it to the segmenter: resized, normalised, padded [1,3,h,w]."""
-    height, width = picture.shape[:2]
-    scale = min(rule["shorter_side"] / min(height, width), rule["largest_side"] / max(height, width))
-    size = [int(side * scale + 0.5) for side in (height, width)]
-    if fixed:
-        size = [min(side, limit) for side, limit in zip(size, fixed)]
-    resized = np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.BILINEAR), np.float32)
-    if rule["channel_order"] == "bgr":
-        resized = resized[..., ::-1]
-    normal = (resized - np.float32(rule["mean"])) / np.float32(rule["std"])
-    padded = fixed or [-(-side // rule["divisor"]) * rule["divisor"] for side in size]
-    image = np.zeros((1, 3, *padded), np.float32)
-    image[0, :, :size[0], :size[1]] = normal.transpose(2, 0, 1)
-    return torch.from_numpy(image)
 
 
 def count_frames(video: Path) -> int:

@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw
 from ..data.video import decode
 from ..export.manifest import colour
 from ..networks.config import class_names
+from ..networks.input import InputRule
 from ..networks.model import Dvis
 from ..networks.tracker import match
-from .predicting import InputRule, to_frame
+from .predicting import to_frame
 
 WIDTH = 512             # pixels of a tile
 COLUMNS = 3
@@ -35,8 +36,7 @@ def sheet(model: Dvis, video: Path, every: int, shown: int, score: float) -> Ima
 @torch.no_grad()
 def follow(model: Dvis, frames: list[np.ndarray]):
     """For each frame uint8 [H,W,3] class probabilities [Q,K] and masks bool [Q,H,W] of the slots, as the service has them."""
-    config = model.config
-    rule = InputRule(config.shorter_side, config.largest_side, config.mean, config.std)
+    rule = InputRule.of(model.config)
     matched = reference = None
     for frame in frames:
         embeds, features, _ = model.segment(rule.fit(frame))

@@ -6,46 +6,23 @@ of a query is its highest class probability of the frame, "no object" in the sof
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.photos.masks import fill_polygon, read_polygons, read_run_lengths
 from ..data.photos.photographs import Photograph, Photographs
 from ..networks.config import class_names
+from ..networks.input import InputRule
 from ..networks.model import Dvis
 from .detection import Predict, Prediction
 
 LOWEST = 0.02      # score below which a query is no prediction
 STRIDE = 4         # pixels of the input per cell of a mask
-
-
-@dataclass(frozen=True)
-class InputRule:
-    """How a frame becomes the model's input."""
-    shorter_side: int
-    largest_side: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    divisor: int = 32
-
-    def resized(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the frame within the input."""
-        scale = min(self.shorter_side / min(height, width), self.largest_side / max(height, width))
-        return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-
-    def fit(self, image: np.ndarray) -> Tensor:
-        """Frame uint8 [H,W,3] -> normalised input [1,3,h,w], padded with zeros."""
-        height, width = self.resized(*image.shape[:2])
-        small = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), np.float32)
-        tensor = torch.from_numpy((small - np.float32(self.mean)) / np.float32(self.std)).permute(2, 0, 1)[None]
-        return F.pad(tensor, (0, -width % self.divisor, 0, -height % self.divisor))
 
 
 # Normalised input [1,3,h,w] -> logits [1,Q,K+1] and mask logits [1,Q,h/4,w/4].
@@ -82,8 +59,7 @@ def of_model(model: Dvis) -> Predict:
         embeds, features, logits = model.segment(image.to(place).contiguous(memory_format=torch.channels_last))
         return logits, torch.einsum("bqc,bchw->bqhw", model.sem_seg_head.predictor.mask_embed(embeds), features)
 
-    rule = InputRule(config.shorter_side, config.largest_side, config.mean, config.std)
-    return predictor(segment, rule, class_names(config))
+    return predictor(segment, InputRule.of(config), class_names(config))
 
 
 def of_folder(folder: Path, precision: str = "fp32") -> Predict:
@@ -102,17 +78,16 @@ def of_folder(folder: Path, precision: str = "fp32") -> Predict:
         return Interpreter(onnx.load(str(folder / files.get(precision, files["fp32"])["path"])))
 
     segmenter, heads = load("segmenter"), load("matcher")
-    keys = ("shorter_side", "largest_side", "mean", "std", "divisor")
-    rule = InputRule(**{key: manifest["input"][key] for key in keys})
 
     def segment(image: Tensor) -> tuple[Tensor, Tensor]:
-        said = segmenter.run({"image": image if manifest["input"].get("channel_order") == "rgb" else image.flip(1)})
+        said = segmenter.run({"image": image})
         embeds = said["frame_embeds"]
         first = torch.ones(1, dtype=embeds.dtype)
         answer = heads.run({"frame_embeds": embeds, "matched_embeds": embeds, "reference": embeds, "is_first": first})
         return said["frame_logits"], torch.einsum("bqc,bchw->bqhw", answer["mask_embeds"], said["mask_features"])
 
-    return predictor(segment, rule, tuple(entry["name"] for entry in manifest["classes"]))
+    names = tuple(entry["name"] for entry in manifest["classes"])
+    return predictor(segment, InputRule.read(manifest["input"]), names)
 
 
 def of_results(path: Path, photographs: Photographs) -> Callable[[Photograph], list[Prediction]]:

@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..data.video import count_frames, decode, prepare
+from ..data.video import count_frames, decode
+from ..networks.input import InputRule
 from ..networks.tracker import match
 from .interpreter import Interpreter
-from .protobuf import store_half
-from .quantise import Plan, best_range, half, int8, load
+from .quantise import Plan, best_range, half, int8
+from .storage import load, store_half
 
 GRAPHS = ("segmenter", "tracker", "frame_forward", "refiner")
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -77,8 +78,8 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
                 continue
             model = int8(plans[name], observers[name].ranges()) if precision == "int8" else half(models[name], observers[name].peaks())
             path = folder / f"{name}.{precision}.onnx"
+            store_half(model)      # constants that stayed float32
             onnx.save(model, str(path))
-            store_half(path)      # what stayed float32 and is exact in half
             manifest["files"][name][precision] = {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
             written.append(path)
         quality[precision] = {"calibration": {"frames": len(pictures), "from": source}}
@@ -90,9 +91,9 @@ def show(manifest: dict, models: dict[str, onnx.ModelProto], pictures: list[np.n
     """Runs the pictures [H,W,3] as one video through all graphs, as the service would."""
     graphs = {name: Interpreter(model) for name, model in models.items()}
     frames, matched, reference, instances = [], None, None, []
+    rule = InputRule.read(manifest["input"], fixed_size(models["segmenter"]))
     for picture in pictures:
-        image = prepare(picture, manifest["input"], fixed_size(models["segmenter"]))
-        frame = graphs["segmenter"].run({"image": image}, observers["segmenter"])["frame_embeds"]
+        frame = graphs["segmenter"].run({"image": rule.fit(picture)}, observers["segmenter"])["frame_embeds"]
         frames.append(frame)
         if "tracker" not in graphs:
             continue

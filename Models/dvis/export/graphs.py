@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ from ..networks.layers import ConvNorm
 from ..networks.model import Dvis
 from ..networks.stepwise import Attention, Heads, Layer
 from .manifest import About, manifest, own_model
-from .protobuf import declare_outputs, store_half
+from .storage import declare_outputs, store_half
 
 OPSET = 16
 TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}   # PyTorch 2 has a second exporter, and later versions prefer it
@@ -136,7 +137,7 @@ def rounded(model: Dvis) -> Dvis:
     return model
 
 
-def write_folder(model: Dvis, folder: Path, about: About, finish: Callable[[Path], None] = lambda path: None) -> None:
+def write_folder(model: Dvis, folder: Path, about: About, finish: Callable[[onnx.ModelProto], None] = lambda graph: None) -> None:
     """Writes the graphs, manifest.json and reference.{json,bin}; `finish` may change each graph's file."""
     folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
@@ -149,8 +150,9 @@ def write_folder(model: Dvis, folder: Path, about: About, finish: Callable[[Path
                 answers = module(*values)
             answers = (answers,) if isinstance(answers, Tensor) else tuple(answers)
             if number == 1:
-                write_graph(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)), axes)
-                finish(path)
+                graph = traced(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)), axes)
+                finish(graph)
+                onnx.save(graph, str(path))
                 files[name] = {"fp32": {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
             for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
                 for tensor, value in zip(names, tensors):
@@ -162,14 +164,16 @@ def write_folder(model: Dvis, folder: Path, about: About, finish: Callable[[Path
     (folder / "manifest.json").write_text(json.dumps(manifest(model, about, files), indent=2) + "\n")
 
 
-def write_graph(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: dict[str, Tensor], axes: dict) -> None:
-    """One ONNX file, its axes dynamic as `axes` (tensor or "*" -> axis -> name) says."""
+def traced(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: dict[str, Tensor], axes: dict) -> onnx.ModelProto:
+    """ONNX model of a module, also in the file `path`; `axes`: tensor or "*" -> axis -> name of a dynamic axis."""
     dynamic = {name: axes.get(name, axes["*"]) for name in (*inputs, *outputs)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(module, tuple(inputs.values()), str(path), opset_version=OPSET, input_names=list(inputs), output_names=list(outputs),
                           dynamic_axes=dynamic, do_constant_folding=True, **TRACING)
-    declare_outputs(path, {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)] for name, value in outputs.items()})
+    model = onnx.load(str(path))
+    declare_outputs(model, {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)] for name, value in outputs.items()})
+    return model
 
 
 def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:

@@ -5,7 +5,6 @@ Needs the `onnx` package (Debian: python3-onnx).
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Iterable
 
 import numpy as np
@@ -17,19 +16,6 @@ COMPUTED_IN_HALF = {"Conv", "MatMul", "Gemm"}
 FOLLOWS_ITS_INPUTS = {"Relu", "MaxPool", "Add", "Mul", "Reshape", "Transpose", "Concat", "Slice", "Squeeze", "Unsqueeze", "Flatten", "Split", "Identity"}
 CARRIERS = {"Add", "Concat", "MaxPool", "AveragePool", "LeakyRelu", "Resize"}   # ONNX Runtime computes them in eight bits
 FIRST_INPUT_ONLY = {"Reshape", "Slice", "Squeeze", "Unsqueeze", "Split"}  # the other inputs are integers
-
-
-def load(path: Path) -> onnx.ModelProto:
-    """A model file; weights stored as float16 behind a Cast become float32 constants."""
-    model = onnx.load(str(path))
-    stored = {tensor.name: tensor for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT16}
-    casts = [node for node in model.graph.node if node.op_type == "Cast" and node.input[0] in stored
-             and node.attribute[0].i == TensorProto.FLOAT]
-    for node in casts:
-        tensor = stored[node.input[0]]
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), node.output[0]))
-        model.graph.node.remove(node)
-    return model
 
 
 class Graph:

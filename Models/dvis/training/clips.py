@@ -2,16 +2,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, multiprocessing
+from torch import Tensor
 
 from ..data.footage import ClipSource
-from ..data.pools import RollingPool, make_targets, vary
+from ..data.pools import RollingPool
 from ..networks.config import Config
 from ..networks.model import Dvis
 from ..networks.tracker import align, follow
+from .targets import make_targets, vary
+from .workers import Workers
 
 POINTS = 512       # random cells of a frame on which masks are compared
 CELLS = 2560       # cells of a frame that a clip keeps, at most: all of a frame of 256 x 160 pixels
@@ -57,29 +60,24 @@ class ClipPool(RollingPool):
     def __init__(self, model: Dvis, length: int, tracked: bool, size: int, start: int, seed: int, source: ClipSource, workers: int = 0):
         super().__init__(size, start, lambda progress: self.put(render(model, length, tracked, self.random, source)))
         self.length, self.random, self.place = length, np.random.default_rng([seed, 78]), next(model.parameters()).device
-        context = multiprocessing.get_context("spawn")
-        self.made = context.Queue(2 * workers) if workers else None
         weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
-        self.workers = [context.Process(target=_work, args=(self.made, model.config, weights, length, tracked, [seed, 79 + number], source), daemon=True)
-                        for number in range(workers)]
-        for worker in self.workers:
-            worker.start()
+        arguments = [(model.config, weights, length, tracked, [seed, 79 + number], source) for number in range(workers)]
+        self.workers = Workers(_clips, arguments, ahead=2) if workers else None
 
     def freshen(self, share: float, progress: float) -> None:
         """As a pool does; with workers, takes what they have made and waits only for the first clips."""
-        if not self.workers:
+        if self.workers is None:
             return super().freshen(share, progress)
-        while len(self.items) < self.start or not self.made.empty():
-            self.add(self.put(Clip(*map(torch.from_numpy, self.made.get(timeout=600)))))
+        while len(self.items) < self.start or not self.workers.empty():
+            self.add(self.put(Clip(*map(torch.from_numpy, self.workers.next()))))
 
     def put(self, clip: Clip) -> Clip:
         """The clip where the training is."""
         return Clip(*(part.to(self.place) for part in vars(clip).values()))
 
     def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.join()
+        if self.workers is not None:
+            self.workers.close()
 
     def batch(self, count: int, frames: int) -> Batch:
         """Random parts of random clips at random points."""
@@ -143,12 +141,11 @@ def _track(model: Dvis, matched: Tensor) -> Tensor:
     return torch.cat((embeds, model.tracker.frame_forward(matched), logits, mask_embeds), -1)
 
 
-def _work(made, config: Config, weights: dict[str, np.ndarray], length: int, tracked: bool, seed: list[int], source: ClipSource) -> None:
-    """A worker: clips without end, as arrays (tensors in a queue would hold a file descriptor each)."""
-    torch.set_num_threads(1)
+def _clips(config: Config, weights: dict[str, np.ndarray], length: int, tracked: bool, seed: list[int], source: ClipSource) -> Iterator[tuple]:
+    """Clips without end, as arrays: tensors in a queue would hold a file descriptor each."""
     model = Dvis(config)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     model.to(memory_format=torch.channels_last).eval()
     random = np.random.default_rng(seed)
     while True:
-        made.put(tuple(part.numpy() for part in vars(render(model, length, tracked, random, source)).values()))
+        yield tuple(part.numpy() for part in vars(render(model, length, tracked, random, source)).values())

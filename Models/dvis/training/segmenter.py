@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.pools import Targets, VideoPool, make_targets, vary
+from ..data.pools import VideoPool
 from ..networks.model import Dvis
 from ..networks.segmenter import FpnPixelDecoder, Segments
 from . import losses
 from .stage import Stage, device, run
+from .targets import Targets, make_targets, vary
 
 PAIRS = 8              # pairs of frames in a batch
 GROUPS = 1             # groups of queries beside the real one, each matched on its own (training only)

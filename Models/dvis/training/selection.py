@@ -7,23 +7,24 @@ of a matched query is the IoU of its mask, so that the score says how good the m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Iterator, NamedTuple
 
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from torch import Tensor, multiprocessing, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.photos.photographs import Photographs
 from ..data.photos.stills import Still, Stills
-from ..data.pools import Targets, make_targets
-from ..networks.config import REAL_CLASSES, Config
-from ..networks.detector import COCO_CLASSES, STRIDES, Proposals, class_logits
+from ..networks.config import REAL_CLASSES
+from ..networks.detector import COCO_CLASSES, STRIDES, Proposals, class_logits, overlap
 from ..networks.model import Dvis
 from ..networks.segmenter import Segments
 from ..networks.selection import FINE
 from .stage import Stage, device, run
+from .targets import Targets, make_targets
+from .workers import Workers
 
 IMAGES = 8              # in a batch
 RATE = 6e-4
@@ -80,15 +81,6 @@ def true_boxes(targets: Targets) -> tuple[Tensor, Tensor]:
 
 def corners(boxes: Tensor) -> Tensor:
     return torch.cat((boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2), -1)
-
-
-def box_overlap(first: Tensor, second: Tensor) -> Tensor:
-    """IoU of corners [B,Q,4] and [B,N,4] -> [B,Q,N]."""
-    a, b = first[:, :, None], second[:, None]
-    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
-    shared = sides[..., 0] * sides[..., 1]
-    area = lambda x: ((x[..., 2] - x[..., 0]) * (x[..., 3] - x[..., 1])).clamp(min=0)
-    return shared / (area(first)[:, :, None] + area(second)[:, None] - shared).clamp(min=1e-9)
 
 
 def inside(boxes: Tensor, height: int, width: int) -> Tensor:
@@ -161,7 +153,7 @@ def goals(answer: Segments, proposals: Proposals, owner: Tensor, targets: Target
     hard, solid = (masks > 0).float() * known[:, None], (truth > 0.5).float()
     common = hard @ solid.transpose(1, 2)
     iou = common / (hard.sum(-1, keepdim=True) + solid.sum(-1)[:, None] - common).clamp(min=1)
-    near = box_overlap(corners(proposals.boxes), boxes) * present[:, None]
+    near = overlap(corners(proposals.boxes), boxes) * present[:, None]
     cost = (-3 * chance + 4 * dice - 4 * near - 2 * iou)[:, :own].cpu().numpy()
     matched = torch.full(masks.shape[:2], -1, device=masks.device)
     for row in range(len(cost)):
@@ -215,32 +207,22 @@ def loss(answers: list[Segments], found: Goals, complete: Tensor) -> tuple[Tenso
 
 
 class StillFeed:
-    """Batches of training images made by processes of their own."""
+    """Batches of training images, made by processes of their own; one is always fetched ahead."""
 
     def __init__(self, photographs: Photographs, seed: int, workers: int):
-        context = multiprocessing.get_context("spawn")
-        self.made = context.Queue(3 * workers)
-        self.workers = [context.Process(target=_draw, args=(self.made, photographs, seed + number), daemon=True)
-                        for number in range(workers)]
-        for worker in self.workers:
-            worker.start()
-        self.ahead = self.made.get(timeout=600)
+        arguments = [(photographs, seed + number) for number in range(workers)]
+        self.workers = Workers(_batches, arguments, ahead=3)
+        self.ahead = self.workers.next()
 
     def next(self) -> list[Still]:
-        ready, self.ahead = self.ahead, self.made.get(timeout=600)
+        ready, self.ahead = self.ahead, self.workers.next()
         return ready
 
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.join()
 
-
-def _draw(made, photographs: Photographs, seed: int) -> None:
-    torch.set_num_threads(1)
+def _batches(photographs: Photographs, seed: int) -> Iterator[list[Still]]:
     stills = Stills(photographs, seed)
     while True:
-        made.put(stills.batch(IMAGES))
+        yield stills.batch(IMAGES)
 
 
 def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, seed: int = 0, workers: int = 1) -> None:
@@ -276,4 +258,4 @@ def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, s
         return query + DENSE * side, {"dense": float(side), **parts}
 
     run(stage, "segmenter", step)
-    feed.close()
+    feed.workers.close()
