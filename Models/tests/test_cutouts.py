@@ -12,10 +12,12 @@ REAL = context.MODELS.parent.parent / "shared/data/train/coco128-seg"
 
 class Cutting(unittest.TestCase):
     def test_classes_fall_into_three_groups(self):
-        self.assertEqual([6, 7, 7, None, 8, 8, None], [group(coco) for coco in (0, 1, 8, 9, 14, 23, 24)])
+        self.assertEqual([6, 7, 7, None, 8, 8, None],
+                         [group(coco) for coco in (0, 1, 8, 9, 14, 23, 24)])
 
     def test_a_square_is_cut_with_a_transparent_rim(self):
-        sprite = cut(Image.new("RGB", (200, 200), (10, 20, 30)), [(50, 50), (100, 50), (100, 100), (50, 100)])
+        sprite = cut(Image.new("RGB", (200, 200), (10, 20, 30)),
+                     [(50, 50), (100, 50), (100, 100), (50, 100)])
         self.assertEqual((55, 55, 4), sprite.shape)
         self.assertEqual([10, 20, 30, 1], sprite[27, 27].tolist())
         self.assertEqual(0, sprite[0, :, 3].max())
@@ -30,7 +32,8 @@ class Cutting(unittest.TestCase):
         train, held = Cutouts.load(REAL), Cutouts.load(REAL, held_out=True)
         self.assertEqual({6, 7, 8}, set(train.sprites) & {6, 7, 8})
         known = {sprite.tobytes() for sprites in train.sprites.values() for sprite in sprites}
-        self.assertFalse(any(sprite.tobytes() in known for sprites in held.sprites.values() for sprite in sprites))
+        self.assertFalse(any(sprite.tobytes() in known for sprites in held.sprites.values()
+                             for sprite in sprites))
         labels = np.concatenate([make_scene("everyday", seed, train).labels for seed in range(60)])
         self.assertTrue(0 < (labels >= 6).mean() < 0.5)
 

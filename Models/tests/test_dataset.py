@@ -16,12 +16,15 @@ class DataSet(unittest.TestCase):
         with tempfile.TemporaryDirectory() as place:
             write(Path(place), ["everyday", "heavy"], 2, 3, first_seed=5)
             truth = json.loads((Path(place) / "instances.json").read_text())
-            self.assertEqual(["everyday-5", "heavy-5"], [video["name"] for video in truth["videos"]])
+            self.assertEqual(["everyday-5", "heavy-5"],
+                             [video["name"] for video in truth["videos"]])
             scene = make_scene("heavy", 5)
             picture, ids = scene.frame(2)
             np.testing.assert_array_equal(picture, np.asarray(Image.open(Path(place) / "images" / truth["videos"][1]["file_names"][2])))
-            areas = sorted(int((ids == number).sum()) for number in range(1, len(scene.things) + 1) if (ids == number).any())
-            self.assertEqual(areas, sorted(entry["areas"][2] for entry in truth["annotations"] if entry["video_id"] == 2 and entry["areas"][2]))
+            areas = sorted(int((ids == number).sum())
+                           for number in range(1, len(scene.things) + 1) if (ids == number).any())
+            self.assertEqual(areas, sorted(entry["areas"][2] for entry in truth["annotations"]
+                                           if entry["video_id"] == 2 and entry["areas"][2]))
 
     def test_nothing_shows_more_of_a_thing_than_there_is(self):
         scene = make_scene("heavy", 7)

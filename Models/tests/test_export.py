@@ -65,15 +65,19 @@ class Export(unittest.TestCase):
         for files in self.manifest["files"].values():
             content = (self.path / files["fp32"]["path"]).read_bytes()
             self.assertEqual(hashlib.sha256(content).hexdigest(), files["fp32"]["sha256"])
-        self.assertEqual(list(SHAPES_MODEL_CLASSES), [entry["name"] for entry in self.manifest["classes"]])
-        self.assertEqual(len(SHAPES_MODEL_CLASSES), len({entry["color"] for entry in self.manifest["classes"]}))
+        self.assertEqual(list(SHAPES_MODEL_CLASSES),
+                         [entry["name"] for entry in self.manifest["classes"]])
+        self.assertEqual(len(SHAPES_MODEL_CLASSES),
+                         len({entry["color"] for entry in self.manifest["classes"]}))
 
     def test_the_manifest_says_on_which_videos_the_model_was_trained(self):
-        self.assertEqual(("dvis-shapes", "rendered"), (self.manifest["name"], self.manifest["domain"]))
+        self.assertEqual(("dvis-shapes", "rendered"),
+                         (self.manifest["name"], self.manifest["domain"]))
         about = own_model(Dvis(SIZES["street"], "segmenter"), "1.0.0", {}, 20)
         self.assertEqual(("dvis-street", "real"), (about.name, about.domain))
         self.assertEqual(list(REAL_CLASSES), [label.name for label in about.classes])
-        with self.assertRaisesRegex(ValueError, "domain: found 'painted', expected one of real, rendered"):
+        with self.assertRaisesRegex(ValueError,
+                                    "domain: found 'painted', expected one of real, rendered"):
             replace(about, domain="painted")
 
     def test_reference_answers_are_the_models(self):
@@ -82,52 +86,64 @@ class Export(unittest.TestCase):
         values = {}
         for entry in json.loads((self.path / "reference.json").read_text())["tensors"]:
             count = int(np.prod(entry["shape"]))
-            values[entry["graph"], entry["case"], entry["name"]] = torch.from_numpy(np.frombuffer(raw, "<f4", count, entry["offset"]).reshape(entry["shape"]).copy())
+            values[entry["graph"], entry["case"], entry["name"]] = torch.from_numpy(
+                np.frombuffer(raw, "<f4", count, entry["offset"]).reshape(entry["shape"]).copy())
         with torch.no_grad():
             for case, size in ((1, (2, 3, 32, 64)), (2, (1, 3, 96, 32))):
                 self.assertEqual(size, values["segmenter", case, "image"].shape)
-                for name, value in zip(("frame_embeds", "mask_features", "frame_logits"), self.rounded.segment(values["segmenter", case, "image"])):
-                    torch.testing.assert_close(values["segmenter", case, name], value, rtol=1e-3, atol=1e-3)
+                for name, value in zip(("frame_embeds", "mask_features", "frame_logits"),
+                                       self.rounded.segment(values["segmenter", case, "image"])):
+                    torch.testing.assert_close(values["segmenter", case, name], value, rtol=1e-3,
+                                               atol=1e-3)
             step = self.rounded.tracker(*(values["tracker", 1, name] for name in ("frame_embeds", "matched_embeds", "reference", "is_first")))
-        torch.testing.assert_close(values["tracker", 1, "reference_out"], step.reference, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(values["tracker", 1, "reference_out"], step.reference, rtol=1e-3,
+                                   atol=1e-3)
 
     def test_rounding_hardly_changes_what_the_model_computes(self):
         image = torch.randn(1, 3, 64, 96)
         with torch.no_grad():
-            for name, one, other in zip(("embeds", "features"), self.model.segment(image), self.rounded.segment(image)):
+            for name, one, other in zip(("embeds", "features"), self.model.segment(image),
+                                        self.rounded.segment(image)):
                 similar = torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), 0)
                 self.assertGreater(float(similar), 0.9999, name)
 
     def test_graphs_hold_their_weights_as_float16_with_casts(self):
         for name in GRAPHS:
             graph = onnx.load(str(self.path / f"{name}.onnx")).graph
-            sizes = {kind: sum(len(tensor.raw_data) for tensor in graph.initializer if tensor.data_type == kind)
+            sizes = {kind: sum(len(tensor.raw_data)
+                               for tensor in graph.initializer if tensor.data_type == kind)
                      for kind in (TensorProto.FLOAT, TensorProto.FLOAT16)}
-            halves = {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT16}
-            casts = {node.input[0]: node.output[0] for node in graph.node if node.op_type == "Cast" and node.input[0] in halves}
+            halves = {tensor.name
+                      for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT16}
+            casts = {node.input[0]: node.output[0]
+                     for node in graph.node if node.op_type == "Cast" and node.input[0] in halves}
             self.assertEqual(halves, set(casts), name)
             self.assertEqual(halves, {f"{output}.half" for output in casts.values()}, name)
             self.assertLess(sizes[TensorProto.FLOAT], 0.1 * sizes[TensorProto.FLOAT16], name)
 
     def test_the_weights_bring_the_model_back(self):
         again = build().eval()
-        self.assertEqual({"size": "small", "version": "9.9.9"}, weights.load(again, self.path / weights.NAME))
+        self.assertEqual({"size": "small", "version": "9.9.9"},
+                         weights.load(again, self.path / weights.NAME))
         image = torch.randn(1, 3, 32, 64)
         with torch.no_grad():
-            similar = torch.nn.functional.cosine_similarity(self.model.segment(image)[1].flatten(), again.segment(image)[1].flatten(), 0)
+            similar = torch.nn.functional.cosine_similarity(self.model.segment(image)[1].flatten(),
+                                                            again.segment(image)[1].flatten(), 0)
         self.assertGreater(float(similar), 0.9999)
 
     def test_the_reference_picture_stays_away_from_the_threshold(self):
         chosen = mask_margin(self.model, reference_inputs(self.model)["segmenter"][0][0])
         torch.manual_seed(1)
-        self.assertGreater(chosen, np.median([mask_margin(self.model, torch.randn(2, 3, 32, 64)) for _ in range(9)]))
+        self.assertGreater(chosen, np.median([mask_margin(self.model, torch.randn(2, 3, 32, 64))
+                                              for _ in range(9)]))
         self.assertEqual(0.0, mask_margin(build().eval().apply(flatten), torch.randn(1, 3, 32, 64)))
 
     @torch.no_grad()
     def test_a_video_goes_through_all_three_columns(self):
         pictures = torch.zeros(3, 64, 96, 3, dtype=torch.uint8)
         for scores, video_scores, masks in run(self.model, pictures).values():
-            self.assertEqual(((3, 20, 9), (20, 9), (3, 20, 16, 24)), (scores.shape, video_scores.shape, tuple(masks.shape)))
+            self.assertEqual(((3, 20, 9), (20, 9), (3, 20, 16, 24)),
+                             (scores.shape, video_scores.shape, tuple(masks.shape)))
 
 
 def flatten(module: torch.nn.Module) -> None:
@@ -138,8 +154,8 @@ def flatten(module: torch.nn.Module) -> None:
 
 def dimensions(values) -> dict[str, list]:
     """Declared inputs or outputs of a graph: name -> dimensions, the dynamic ones by name."""
-    return {value.name: [side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim]
-            for value in values}
+    return {value.name: [side.dim_param or side.dim_value
+                         for side in value.type.tensor_type.shape.dim] for value in values}
 
 
 if __name__ == "__main__":

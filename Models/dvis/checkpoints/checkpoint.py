@@ -1,7 +1,9 @@
 """Reads PyTorch and numpy checkpoints without running anything that is in them.
 
-A pickle is a program: it may name any function of any module and have it called. Here it can name only what stands in `_GLOBALS`, none of
-which is the real thing: a tensor or array is noted down as data, and built when the pickle has been read."""
+A pickle is a program: it may name any function of any module and have it called. Here it can name
+only what stands in `_GLOBALS`, none of which is the real thing: a tensor or array is noted down as
+data, and built when the pickle has been read.
+"""
 from __future__ import annotations
 
 import pickle
@@ -24,30 +26,36 @@ class CheckpointError(ValueError):
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Names and tensors of a file {"model": {name: tensor}, ...} or {name: tensor}: torch.save's zip or older format, or a plain pickle with numpy arrays.
+    """Names and tensors of a file {"model": {name: tensor}, ...} or {name: tensor}: torch.save's
+    zip or older format, or a plain pickle with numpy arrays.
 
-    Raises CheckpointError for a file that is damaged, names a function that is not needed for tensors, or holds something else."""
+    Raises CheckpointError for a file that is damaged, names a function that is not needed for
+    tensors, or holds something else."""
     try:
         return _read_zip(path) if zipfile.is_zipfile(path) else _tensors(_read_stream(path))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     except OSError as error:
-        raise CheckpointError(f"{path}: the checkpoint cannot be read: {error.strerror or error}.") from error
+        raise CheckpointError(f"{path}: the checkpoint cannot be read: "
+                              f"{error.strerror or error}.") from error
     except Exception as error:  # a damaged pickle can raise anything
-        raise CheckpointError(f"{path}: the checkpoint is damaged or no checkpoint: {type(error).__name__}: {error}.") from error
+        raise CheckpointError(f"{path}: the checkpoint is damaged or no checkpoint: "
+                              f"{type(error).__name__}: {error}.") from error
 
 
 def _tensors(content: object) -> dict[str, Tensor]:
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         content = content["model"]
     if not isinstance(content, dict):
-        raise CheckpointError(f"the file holds {_kind(content)}, expected names and tensors, or such under \"model\".")
+        raise CheckpointError(f"the file holds {_kind(content)}, expected names and tensors, or "
+                              f"such under \"model\".")
     tensors = {}
     for name, value in content.items():
         if not isinstance(name, str):
             raise CheckpointError(f"the file has the name {name!r}, expected text.")
         if not isinstance(value, (_Tensor, _Array)):
-            raise CheckpointError(f"{name} is {_kind(value)}, expected a tensor; a state dict holds nothing else.")
+            raise CheckpointError(f"{name} is {_kind(value)}, expected a tensor; a state dict "
+                                  "holds nothing else.")
         try:
             tensors[name] = value.build()
         except CheckpointError as error:
@@ -60,7 +68,9 @@ def _kind(value: object) -> str:
 
 
 class _Storage:
-    """A run of numbers that tensors are cut from; `data` comes when it is asked for or, in the older format, at the end of the file."""
+    """A run of numbers that tensors are cut from.
+
+    `data` comes when it is asked for or, in the older format, at the end of the file."""
 
     def __init__(self, dtype: torch.dtype, count: int, read: Callable[[], bytes] | None = None):
         self.dtype, self.count, self.read, self.data = dtype, count, read, None
@@ -68,8 +78,10 @@ class _Storage:
     def fill(self, raw: bytes) -> None:
         size = torch.empty(0, dtype=self.dtype).element_size()
         if len(raw) != self.count * size:
-            raise CheckpointError(f"the file holds {len(raw)} bytes for {self.count} numbers of {size} bytes.")
-        self.data = torch.frombuffer(bytearray(raw), dtype=self.dtype) if raw else torch.empty(0, dtype=self.dtype)
+            raise CheckpointError(f"the file holds {len(raw)} bytes for {self.count} numbers of "
+                                  f"{size} bytes.")
+        self.data = torch.frombuffer(bytearray(raw),
+                                     dtype=self.dtype) if raw else torch.empty(0, dtype=self.dtype)
 
     def numbers(self) -> Tensor:
         if self.data is None:
@@ -83,15 +95,18 @@ class _Tensor:
     """What torch._utils._rebuild_tensor_v2 was to be called with."""
 
     def __init__(self, storage: _Storage, offset: int, size: tuple, stride: tuple):
-        whole = isinstance(storage, _Storage) and isinstance(size, tuple) and isinstance(stride, tuple) and len(size) == len(stride)
+        whole = isinstance(storage, _Storage) and isinstance(size, tuple) and isinstance(
+            stride, tuple) and len(size) == len(stride)
         if not whole or not all(isinstance(n, int) and n >= 0 for n in (offset, *size, *stride)):
             raise CheckpointError("a tensor's description is damaged.")
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
 
     def build(self) -> Tensor:
-        last = self.offset + sum((size - 1) * stride for size, stride in zip(self.size, self.stride))
+        last = self.offset + sum((size - 1) * stride
+                                 for size, stride in zip(self.size, self.stride))
         if 0 not in self.size and last >= self.storage.count:
-            raise CheckpointError(f"a tensor of shape {shape_text(self.size)} reaches beyond its {self.storage.count} numbers.")
+            raise CheckpointError(f"a tensor of shape {shape_text(self.size)} reaches beyond its "
+                                  f"{self.storage.count} numbers.")
         return self.storage.numbers().as_strided(self.size, self.stride, self.offset).clone()
 
 
@@ -127,7 +142,8 @@ class _Array:
         _, shape, dtype, by_columns, raw = self.state
         values = np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, dtype.build())
         values = values.reshape(shape, order="F" if by_columns else "C")
-        return torch.from_numpy(np.ascontiguousarray(values, values.dtype.newbyteorder("=")).reshape(shape).copy())
+        return torch.from_numpy(
+            np.ascontiguousarray(values, values.dtype.newbyteorder("=")).reshape(shape).copy())
 
 
 def _from_buffer(raw: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
@@ -137,7 +153,9 @@ def _from_buffer(raw: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
 
 
 class _Stand:
-    """Stands in for a function or type of the pickle; holds no state that the pickle could change."""
+    """Stands in for a function or type of the pickle.
+
+    Holds no state that the pickle could change."""
 
     __slots__ = ("_make",)
 
@@ -156,17 +174,20 @@ def _no_call(*_) -> None:
 
 
 def _scalar(dtype: _Dtype, raw: bytes | str):
-    return np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, dtype.build(), 1)[0].item()
+    return np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, dtype.build(),
+                         1)[0].item()
 
 
-_STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16, "DoubleStorage": torch.float64,
-             "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16, "CharStorage": torch.int8,
-             "ByteStorage": torch.uint8, "BoolStorage": torch.bool}
+_STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16,
+             "BFloat16Storage": torch.bfloat16, "DoubleStorage": torch.float64,
+             "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16,
+             "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool}
 _STORAGE_TYPES = {name: _Stand(_no_call) for name in _STORAGES}
 _DTYPE_OF = {id(stand): _STORAGES[name] for name, stand in _STORAGE_TYPES.items()}
 
 # numpy's functions under their names of version 1 and 2
-_NUMPY = {"multiarray._reconstruct": _Stand(lambda *_: _Array()), "multiarray.scalar": _Stand(_scalar), "numeric._frombuffer": _Stand(_from_buffer)}
+_NUMPY = {"multiarray._reconstruct": _Stand(lambda *_: _Array()),
+          "multiarray.scalar": _Stand(_scalar), "numeric._frombuffer": _Stand(_from_buffer)}
 _GLOBALS = {
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "Counter"): _Stand(dict),   # in the state of learning rate schedules
@@ -182,7 +203,8 @@ _GLOBALS = {
 
 
 class _Reader(pickle.Unpickler):
-    def __init__(self, stream: BinaryIO, storage: Callable[[torch.dtype, str, int], _Storage] | None = None):
+    def __init__(self, stream: BinaryIO,
+                 storage: Callable[[torch.dtype, str, int], _Storage] | None = None):
         super().__init__(stream, encoding="latin1")
         self._storage = storage
 
@@ -190,25 +212,33 @@ class _Reader(pickle.Unpickler):
         try:
             return _GLOBALS[module, name]
         except KeyError:
-            raise CheckpointError(f"the file wants to use {module}.{name}, which no tensor needs, so it is refused: a checkpoint could run any program that way.") from None
+            raise CheckpointError(f"the file wants to use {module}.{name}, which no tensor needs, "
+                                  "so it is refused: a checkpoint could run any program that "
+                                  "way.") from None
 
     def persistent_load(self, pid):
-        if self._storage is None or not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage" or any(view is not None for view in pid[5:]):
+        if self._storage is None or not isinstance(pid, tuple) or len(pid) < 5 or pid[
+            0] != "storage" or any(view is not None for view in pid[5:]):
             raise CheckpointError(f"the file refers to {str(pid)[:80]}, which is not supported.")
         kind, key, count = pid[1], pid[2], pid[4]
-        if id(kind) not in _DTYPE_OF or not isinstance(key, str) or not isinstance(count, int) or count < 0:
+        if id(kind) not in _DTYPE_OF or not isinstance(key, str) or not isinstance(
+            count, int) or count < 0:
             raise CheckpointError("the description of a tensor's numbers is damaged.")
         return self._storage(_DTYPE_OF[id(kind)], key, count)
 
 
 def _read_zip(path: Path) -> dict[str, Tensor]:
-    """torch.save's format since 1.6: a zip with one pickle and one file for each storage; only those of the model are read."""
+    """torch.save's format since 1.6: a zip with one pickle and one file for each storage.
+
+    Only those of the model are read."""
     with zipfile.ZipFile(path) as archive:
-        pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
+        pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")
+                   and name.count("/") == 1]
         if len(pickles) != 1:
             raise CheckpointError("the file is a zip, but none of torch.save: it has no data.pkl.")
         root = pickles[0][:-len("data.pkl")]
-        if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
+        if f"{root}byteorder" in archive.namelist() and archive.read(
+            f"{root}byteorder") != b"little":
             raise CheckpointError("the numbers are big-endian, which is not supported.")
         storages: dict[str, _Storage] = {}
 

@@ -25,19 +25,26 @@ class PackageError(Exception):
 
 
 def initialise(backbone: CspBackbone, detector: Detector, source: Path) -> None:
-    """Sets the published weights from the npm tarball, or from a folder with nanodet.json and nanodet.bin."""
+    """Sets the published weights from the npm tarball, or from a folder with nanodet.json and
+    nanodet.bin."""
     weights = read_package(source)
     units = [unit.conv for unit in backbone.modules() if isinstance(unit, ConvLeaky)]
-    layers = [*units, *detector.lateral, *(conv for tower, out in zip(detector.tower, detector.out) for conv in (tower.conv, out))]
-    # Biases are numbered in pairs with their kernels; those of the head's levels have numbers of their own.
-    heads = {len(units) + 3 + index: number for index, number in enumerate((60, 62, 66, 68, 70, 72))}
+    layers = [*units, *detector.lateral, *(conv for tower, out in zip(detector.tower, detector.out)
+                                           for conv in (tower.conv, out))]
+    # Biases are numbered in pairs with their kernels; those of the head's levels have numbers of
+    # their own.
+    heads = {len(units) + 3 + index: number
+             for index, number in enumerate((60, 62, 66, 68, 70, 72))}
     with torch.no_grad():
         for index, layer in enumerate(layers):
-            kernel = weights["PartitionedCall/split" + (f"_{index}" if index else "")].transpose(3, 2, 0, 1)
+            kernel = weights["PartitionedCall/split" + (f"_{index}" if index
+                                                        else "")].transpose(3, 2, 0, 1)
             if kernel.shape != layer.weight.shape:
-                raise PackageError(f"{source}: kernel {index} has shape {kernel.shape}, expected {tuple(layer.weight.shape)}.")
+                raise PackageError(f"{source}: kernel {index} has shape {kernel.shape}, expected "
+                                   f"{tuple(layer.weight.shape)}.")
             layer.weight.copy_(torch.from_numpy(kernel.copy()))
-            layer.bias.copy_(torch.from_numpy(weights[f"unknown_{heads.get(index, 2 * index)}"].copy()))
+            layer.bias.copy_(
+                torch.from_numpy(weights[f"unknown_{heads.get(index, 2 * index)}"].copy()))
         units[0].weight.copy_(units[0].weight.flip(1).clone())     # published for BGR
 
 
@@ -53,15 +60,18 @@ def read_package(source: Path) -> dict[str, np.ndarray]:
     elif source.is_file():
         check(source, source.read_bytes(), ARCHIVE_SHA256, hint)
         with tarfile.open(source) as archive:
-            manifest, data = (archive.extractfile(f"package/models/nanodet.{end}").read() for end in ("json", "bin"))
+            manifest, data = (archive.extractfile(f"package/models/nanodet.{end}").read()
+                              for end in ("json", "bin"))
     else:
         raise PackageError(f"{source}: no such file or folder; {hint}.")
     check(source, data, WEIGHTS_SHA256, hint)
     weights, place = {}, 0
-    for weight in (entry for group in json.loads(manifest)["weightsManifest"] for entry in group["weights"]):
+    for weight in (entry for group in json.loads(manifest)["weightsManifest"]
+                   for entry in group["weights"]):
         kind = np.dtype(weight.get("quantization", weight)["dtype"]).newbyteorder("<")
         count = int(np.prod(weight["shape"], dtype=np.int64))
-        weights[weight["name"]] = np.frombuffer(data, kind, count, place).astype(np.float32).reshape(weight["shape"])
+        weights[weight["name"]] = np.frombuffer(data, kind, count,
+                                                place).astype(np.float32).reshape(weight["shape"])
         place += count * kind.itemsize
     return weights
 

@@ -26,25 +26,37 @@ def mode_of(tensors: dict[str, Tensor]) -> str:
 
 
 def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
-    """Sets every tensor of the model from the checkpoint; `tensors` is used up. Raises CheckpointError naming tensors and shapes."""
-    tensors = {name.replace("static_query", "query_feat"): tensor for name, tensor in tensors.items()}   # its name in early Mask2Former checkpoints
+    """Sets every tensor of the model from the checkpoint; `tensors` is used up.
+
+    Raises CheckpointError naming tensors and shapes."""
+    # Its name in early Mask2Former checkpoints.
+    tensors = {name.replace("static_query", "query_feat"): tensor
+               for name, tensor in tensors.items()}
     expected = {**model.state_dict(), LOSS_WEIGHT: torch.empty(model.config.classes + 1)}
-    missing = [f"{name} {shape_text(tensor.shape)}" for name, tensor in expected.items() if name not in tensors]
-    left = [f"{name} {shape_text(tensor.shape)}" for name, tensor in tensors.items() if name not in expected]
+    missing = [f"{name} {shape_text(tensor.shape)}"
+               for name, tensor in expected.items() if name not in tensors]
+    left = [f"{name} {shape_text(tensor.shape)}"
+            for name, tensor in tensors.items() if name not in expected]
     common = [(name, tensors[name], wanted) for name, wanted in expected.items() if name in tensors]
-    shapes = [f"{name} is {shape_text(found.shape)}, expected {shape_text(wanted.shape)}" for name, found, wanted in common if found.shape != wanted.shape]
-    mistakes = [text for text in (_several("missing", missing), _several("left over", left), _several("of another shape", shapes)) if text]
+    shapes = [f"{name} is {shape_text(found.shape)}, expected {shape_text(wanted.shape)}"
+              for name, found, wanted in common if found.shape != wanted.shape]
+    mistakes = [text for text in (_several("missing", missing), _several("left over", left),
+                                  _several("of another shape", shapes)) if text]
     if mistakes:
         config = model.config
         wanted = f"{config.name}, {model.mode}, with {config.classes} classes"
-        raise CheckpointError(f"{path}: the checkpoint does not fit {wanted}: {'; '.join(mistakes)}. {_reason(model, tensors)}".rstrip())
+        raise CheckpointError(f"{path}: the checkpoint does not fit {wanted}: "
+                              f"{'; '.join(mistakes)}. {_reason(model, tensors)}".rstrip())
     for name, found, wanted in common:
         if found.dtype.is_floating_point != wanted.dtype.is_floating_point:
-            raise CheckpointError(f"{path}: {name} holds {str(found.dtype).removeprefix('torch.')}, expected {str(wanted.dtype).removeprefix('torch.')}.")
+            raise CheckpointError(f"{path}: {name} holds "
+                                  f"{str(found.dtype).removeprefix('torch.')}, expected "
+                                  f"{str(wanted.dtype).removeprefix('torch.')}.")
         if not torch.isfinite(found).all():
             raise CheckpointError(f"{path}: {name} holds numbers that are not finite.")
         if not wanted.dtype.is_floating_point and not torch.equal(found.to(wanted.dtype), wanted):
-            raise CheckpointError(f"{path}: {name} is not the table that a window of {model.config.backbone_window} gives.")
+            raise CheckpointError(f"{path}: {name} is not the table that a window of "
+                                  f"{model.config.backbone_window} gives.")
     del tensors[LOSS_WEIGHT]
     model.load_state_dict(tensors)
 
@@ -65,7 +77,8 @@ def _reason(model: Dvis, tensors: dict[str, Tensor]) -> str:
     if backbone is not None and backbone != config.name:
         return f"Its backbone is that of {backbone}: give --arch {backbone}."
     if found != model.mode:
-        has = {"offline": "a tracker and a refiner", "online": "a tracker and no refiner", "segmenter": "neither tracker nor refiner"}[found]
+        has = {"offline": "a tracker and a refiner", "online": "a tracker and no refiner",
+               "segmenter": "neither tracker nor refiner"}[found]
         return f"It has {has}: give --mode {found}, or the {model.mode} checkpoint."
     if LOSS_WEIGHT in tensors and len(tensors[LOSS_WEIGHT]) != config.classes + 1:
         return f"It knows {len(tensors[LOSS_WEIGHT]) - 1} classes: give their names."

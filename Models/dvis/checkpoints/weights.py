@@ -1,7 +1,9 @@
-"""`weights.safetensors` of a model folder: all parameters and statistics, so that every stage of training can go on from it.
+"""`weights.safetensors` of a model folder: all parameters and statistics, so that every stage of
+training can go on from it.
 
-The format is that of the safetensors library (8 bytes length, JSON header, raw values), written here because Debian has
-no package of it. Values are float16: a tenth of a percent, far below what a training step changes.
+The format is that of the safetensors library (8 bytes length, JSON header, raw values), written
+here because Debian has no package of it. Values are float16: a tenth of a percent, far below what a
+training step changes.
 """
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class WeightsError(Exception):
 
 
 def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
-    """Writes the state of `model`, floating-point values as float16; `about` becomes the file's metadata."""
+    """Writes the state of `model`, floating-point values as float16.
+
+    `about` becomes the file's metadata."""
     header: dict[str, dict] = {"__metadata__": about}
     parts, place = [], 0
     for name, value in model.state_dict().items():
@@ -36,7 +40,8 @@ def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
         if kind is None:
             raise WeightsError(f"{name} has the type {array.dtype}, which the file cannot hold")
         data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [place, place + len(data)]}
+        header[name] = {"dtype": kind, "shape": list(array.shape),
+                        "data_offsets": [place, place + len(data)]}
         parts.append(data)
         place += len(data)
     text = json.dumps(header).encode()
@@ -59,7 +64,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             raise ValueError("its header does not fit into it")
         header = json.loads(data[8:8 + length])
         about = header.pop("__metadata__", {})
-        return {name: _tensor(name, entry, memoryview(data)[8 + length:]) for name, entry in header.items()}, about
+        return {name: _tensor(name, entry, memoryview(data)[8 + length:])
+                for name, entry in header.items()}, about
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: not a safetensors file: {error}.") from None
 
@@ -67,7 +73,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _tensor(name: str, entry: dict, values: memoryview) -> Tensor:
     dtype, shape = np.dtype(KINDS[entry["dtype"]]).newbyteorder("<"), entry["shape"]
     first, last = entry["data_offsets"]
-    if not 0 <= first <= last <= len(values) or last - first != dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
+    if not 0 <= first <= last <= len(values) or last - first != dtype.itemsize * int(
+        np.prod(shape, dtype=np.int64)):
         raise ValueError(f"'{name}' lies outside of it")
     array = np.frombuffer(values[first:last], dtype).reshape(shape)
     return torch.from_numpy(array.astype(np.float32 if dtype.kind == "f" else np.int64))
@@ -84,7 +91,9 @@ def load(model: nn.Module, path: Path) -> dict[str, str]:
             name = wrong[0]
             reason = f"'{name}' has shape {list(found[name].shape)}, this model has {list(wanted[name].shape)}"
         else:
-            reason = f"'{strange[0]}' is only in " + ("the file" if strange[0] in found else "this model")
-        raise WeightsError(f"{path}: weights of another model ({about.get('size', 'unknown size')}): {reason}.")
+            reason = f"'{strange[0]}' is only in " + ("the file" if strange[0] in found
+                                                      else "this model")
+        raise WeightsError(f"{path}: weights of another model "
+                           f"({about.get('size', 'unknown size')}): {reason}.")
     model.load_state_dict(found)
     return about

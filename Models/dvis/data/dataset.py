@@ -1,4 +1,5 @@
-"""Writes procedural videos as a data set in the form of YouTube-VIS, every object rated by how much of it is hidden, as OVIS rates its objects."""
+"""Writes procedural videos as a data set in the form of YouTube-VIS, every object rated by how much
+of it is hidden, as OVIS rates its objects."""
 from __future__ import annotations
 
 import json
@@ -12,14 +13,22 @@ from .drawn.painting import draw_thing
 from .drawn.scenes import HEIGHT, WIDTH, Scene, make_scene
 from .sample import annotation
 
-FREE, SEVERE = 0.05, 0.5                 # hidden share up to which an object counts as free, from which as severely occluded
+# hidden share up to which an object counts as free, from which as severely occluded
+FREE = 0.05
+SEVERE = 0.5
 SCORES = (0.0, 0.25, 0.75)               # of a frame: free, slight, severe (OVIS, section 3.3)
-GROUPS = ((0.25, "light"), (0.5, "medium"), (0.75, "heavy"))   # by the mean score of an object's more occluded half of frames
+# By the mean score of an object's more occluded half of frames.
+GROUPS = ((0.25, "light"), (0.5, "medium"), (0.75, "heavy"))
 
 
-def write(folder: Path, tiers: list[str], videos: int, frames: int, first_seed: int, height: int = HEIGHT, width: int = WIDTH) -> dict[str, int]:
-    """Writes `videos` videos, the tiers in turn, as PNG frames in images/VIDEO/ and instances.json; counts the objects of each occlusion group."""
-    truth = {"videos": [], "categories": [{"id": index, "name": name} for index, name in enumerate(SHAPES_MODEL_CLASSES)], "annotations": []}
+def write(folder: Path, tiers: list[str], videos: int, frames: int, first_seed: int,
+          height: int = HEIGHT, width: int = WIDTH) -> dict[str, int]:
+    """Writes `videos` videos, the tiers in turn, as PNG frames in images/VIDEO/ and instances.json.
+
+    Counts the objects of each occlusion group."""
+    truth = {"videos": [], "categories": [{"id": index, "name": name}
+                                          for index, name in enumerate(SHAPES_MODEL_CLASSES)],
+             "annotations": []}
     for index in range(videos):
         tier = tiers[index % len(tiers)]
         scene = make_scene(tier, first_seed + index // len(tiers))
@@ -36,14 +45,18 @@ def write(folder: Path, tiers: list[str], videos: int, frames: int, first_seed: 
                 tracks[number - 1].append(mask if mask.any() else None)
                 if mask.any():
                     hidden[number - 1].append(max(0.0, 1 - mask.sum() / whole[number - 1]))
-        truth["videos"].append({"id": index + 1, "name": name, "width": width, "height": height, "length": frames, "file_names": names, "tier": tier})
+        truth["videos"].append({"id": index + 1, "name": name, "width": width, "height": height,
+                                "length": frames, "file_names": names, "tier": tier})
         for number, track in enumerate(tracks, 1):
             if hidden[number - 1]:
                 score = occlusion(np.array(hidden[number - 1]))
-                truth["annotations"].append({**annotation(len(truth["annotations"]) + 1, index + 1, int(scene.labels[number - 1]), track),
-                                             "occlusion_score": round(score, 4), "occlusion": group(score)})
+                truth["annotations"].append({**annotation(len(truth["annotations"]) + 1, index + 1,
+                                                          int(scene.labels[number - 1]), track),
+                                             "occlusion_score": round(score, 4),
+                                             "occlusion": group(score)})
     (folder / "instances.json").write_text(json.dumps(truth, separators=(",", ":")))
-    return {name: sum(entry["occlusion"] == name for entry in truth["annotations"]) for _, name in GROUPS}
+    return {name: sum(entry["occlusion"] == name for entry in truth["annotations"])
+            for _, name in GROUPS}
 
 
 def whole_areas(scene: Scene, t: int, height: int, width: int) -> list[int]:
@@ -58,8 +71,10 @@ def whole_areas(scene: Scene, t: int, height: int, width: int) -> list[int]:
 
 
 def occlusion(hidden: np.ndarray) -> float:
-    """An object's occlusion score from its hidden share in every frame it is seen in: the mean over the more occluded half of them."""
-    scores = np.sort(np.where(hidden <= FREE, SCORES[0], np.where(hidden < SEVERE, SCORES[1], SCORES[2])))
+    """An object's occlusion score from its hidden share in every frame it is seen in: the mean over
+    the more occluded half of them."""
+    scores = np.sort(np.where(hidden <= FREE, SCORES[0],
+                              np.where(hidden < SEVERE, SCORES[1], SCORES[2])))
     return float(scores[len(scores) // 2:].mean())
 
 

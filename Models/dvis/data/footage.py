@@ -1,4 +1,5 @@
-"""Where the frames of tracker and refiner training come from: rendered scenes and clips made of photographs."""
+"""Where the frames of tracker and refiner training come from: rendered scenes and clips made of
+photographs."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -15,7 +16,9 @@ from .pools import SPAN, draw_scene
 
 REAL = 0.6                    # share of clips made of photographs, where there are any
 ASPECTS = (16 / 9, 4 / 3)     # of clips made of photographs
-SMALLER, SMALL_CLIPS = (224, 384), 0.6   # shorter and largest side, and share, of clips below a larger input size: cheaper
+# shorter and largest side, and share, of clips below a larger input size: cheaper
+SMALLER = (224, 384)
+SMALL_CLIPS = 0.6
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class Footage:
 
 @dataclass(frozen=True)
 class ClipSource:
-    """A mix of clips for a model whose classes are `classes`; objects of other classes are background."""
+    """A mix of clips for a model whose classes are `classes`.
+
+    Objects of other classes are background."""
     mix: dict[str, float]                       # share of each tier among rendered clips
     extras: Cutouts | None = None               # for rendered clips
     photographs: Photographs | None = None
@@ -48,7 +53,8 @@ class ClipSource:
             images, ids, labels = make_clip(self.photographs, seed, length, height, width)
             return relabel(images, ids, labels, REAL_CLASSES, self.classes)
         scene = draw_scene(random, self.mix, self.extras)
-        start, stride = int(random.integers(0, SPAN)), int(random.choice(len(STRIDES), p=STRIDES)) + 1
+        start = int(random.integers(0, SPAN))
+        stride = int(random.choice(len(STRIDES), p=STRIDES)) + 1
         height, width = frame_size(WIDTH / HEIGHT, *sides)
         pairs = [scene.frame(start + stride * index, height, width) for index in range(length)]
         images, ids = np.stack([image for image, _ in pairs]), np.stack([ids for _, ids in pairs])
@@ -58,14 +64,16 @@ class ClipSource:
         return relabel(images, ids, scene.labels, names, self.classes)
 
 
-def clip_source(config: Config, mix: dict[str, float], extras: Cutouts | None, photographs: Photographs | None,
-                real: float | None) -> ClipSource:
+def clip_source(config: Config, mix: dict[str, float], extras: Cutouts | None,
+                photographs: Photographs | None, real: float | None) -> ClipSource:
     """The source for a model; `real` defaults to REAL where photographs are given."""
     share = 0.0 if photographs is None else REAL if real is None else real
     names = class_names(config)
     if extras is not None and names[0] not in SHAPE_CLASSES:
-        extras = replace(extras, share=1.0)      # a scene of nothing but shapes has no object of the model's classes
-    return ClipSource(mix, extras, photographs, share, names, config.shorter_side, config.largest_side)
+        # A scene of nothing but shapes has no object of the model's classes.
+        extras = replace(extras, share=1.0)
+    return ClipSource(mix, extras, photographs, share, names, config.shorter_side,
+                      config.largest_side)
 
 
 def frame_size(aspect: float, shorter_side: int, largest_side: int) -> tuple[int, int]:
@@ -75,7 +83,8 @@ def frame_size(aspect: float, shorter_side: int, largest_side: int) -> tuple[int
 
 
 def class_table(names: tuple[str, ...], classes: tuple[str, ...]) -> np.ndarray:
-    """For each of `names` its index in `classes`, that of its coarse class where it is not among them, or -1."""
+    """For each of `names` its index in `classes`, that of its coarse class where it is not among
+    them, or -1."""
     own = [name if name in classes else COARSE_OF_FINE.get(name) for name in names]
     return np.array([classes.index(name) if name in classes else -1 for name in own], np.int64)
 

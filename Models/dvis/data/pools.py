@@ -30,14 +30,19 @@ class RollingPool:
     """Items that are made anew one by one while they are used."""
 
     def __init__(self, size: int, start: int, make: Callable[[float], object]):
-        """`make(progress)` makes an item; `start` of them before the first use, `size` of them at most."""
+        """`make(progress)` makes an item.
+
+        `start` of them before the first use, `size` of them at most."""
         self.size, self.start, self.make = size, start, make
         self.items: list = []
         self.next, self.due = 0, 0.0
 
     def freshen(self, share: float, progress: float) -> None:
-        """Adds `share` items on average, three times as many while the pool grows; the oldest give way when it is full."""
-        self.due += share if len(self.items) >= self.size else 3 * share if self.items else self.start
+        """Adds `share` items on average, three times as many while the pool grows.
+
+        The oldest give way when it is full."""
+        self.due += share if len(
+            self.items) >= self.size else 3 * share if self.items else self.start
         while self.due >= 1:
             self.due -= 1
             self.add(self.make(progress))
@@ -51,9 +56,12 @@ class RollingPool:
 
 
 class VideoPool(RollingPool):
-    """Videos of S frames spread over their scenes. `mix(progress)` gives each tier's share of new ones."""
+    """Videos of S frames spread over their scenes.
 
-    def __init__(self, size: int, start: int, frames: int, seed: int, mix: Callable[[float], dict[str, float]], extras=None):
+    `mix(progress)` gives each tier's share of new ones."""
+
+    def __init__(self, size: int, start: int, frames: int, seed: int,
+                 mix: Callable[[float], dict[str, float]], extras=None):
         super().__init__(size, start, self.render)
         self.frames, self.mix, self.extras = frames, mix, extras
         self.random = np.random.default_rng([seed, 77])
@@ -66,7 +74,8 @@ class VideoPool(RollingPool):
         return Video(np.stack([p for p, _ in pairs]), np.stack([i for _, i in pairs]), scene.labels)
 
     def pairs(self, count: int, apart: bool = False) -> tuple[Tensor, Tensor, list[np.ndarray]]:
-        """`count` pairs of frames of one video each, neighbours in the batch: uint8 [2n,H,W,3], uint8 [2n,H,W], classes; `apart`: of any videos."""
+        """`count` pairs of frames of one video each, neighbours in the batch: uint8 [2n,H,W,3],
+        uint8 [2n,H,W], classes; `apart`: of any videos."""
         pictures, ids, labels = [], [], []
         for index in self.random.integers(len(self.items), size=2 * count if apart else count):
             video = self.items[index]

@@ -54,13 +54,16 @@ def _encoder(video: Path, height: int, width: int) -> subprocess.Popen:
 
 
 def annotation(number: int, video: int, label: int, track: list[np.ndarray | None]) -> dict:
-    """One object's entry: for every frame a mask, a box and an area, or null where it is not visible."""
+    """One object's entry: for every frame a mask, a box and an area, or null where it is not
+    visible."""
     return {
         "id": number, "video_id": video, "category_id": label, "iscrowd": 0,
-        "segmentations": [None if mask is None else {"size": list(mask.shape), "counts": run_lengths(mask)} for mask in track],
+        "segmentations": [None if mask is None
+                          else {"size": list(mask.shape), "counts": run_lengths(mask)}
+                          for mask in track],
         "bboxes": [None if mask is None else box(mask) for mask in track],
         "areas": [None if mask is None else int(mask.sum()) for mask in track],
-    }
+        }
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
@@ -74,4 +77,5 @@ def run_lengths(mask: np.ndarray) -> list[int]:
 def box(mask: np.ndarray) -> list[int]:
     """[x, y, width, height] of a mask that is not empty."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return [int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)]
+    return [int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1),
+            int(rows[-1] - rows[0] + 1)]

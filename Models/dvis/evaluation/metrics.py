@@ -18,7 +18,8 @@ class Overlaps:
     said: np.ndarray      # float [T,Q]: pixels of the slot
     true: np.ndarray      # float [T,N]: pixels of the object (0 = not visible)
     labels: np.ndarray    # int [N]
-    ignored: np.ndarray   # float [T,Q]: further pixels of the slot, in what is neither object nor background
+    # float [T,Q]: further pixels of the slot, in what is neither object nor background
+    ignored: np.ndarray
 
     @property
     def counts(self) -> np.ndarray:
@@ -48,11 +49,15 @@ class Precision:
     def __init__(self, best: int):
         self.best = best
         self.videos = 0
-        self.answers: dict[int, list[tuple[float, int, np.ndarray]]] = {}   # class -> (score, video, hit per threshold)
-        self.objects: dict[int, list[int]] = {}                             # class -> the video of each object
+        # Class -> (score, video, hit per threshold).
+        self.answers: dict[int, list[tuple[float, int, np.ndarray]]] = {}
+        # Class -> the video of each object.
+        self.objects: dict[int, list[int]] = {}
 
     def add(self, scores: np.ndarray, iou: np.ndarray, labels: np.ndarray) -> None:
-        """One picture or video: class scores [Q,K], IoU [Q,N], classes of the N objects. The best (query, class) pairs count."""
+        """One picture or video: class scores [Q,K], IoU [Q,N], classes of the N objects.
+
+        The best (query, class) pairs count."""
         for label in labels:
             self.objects.setdefault(int(label), []).append(self.videos)
         order = np.argsort(-scores, axis=None, kind="stable")[:self.best]
@@ -65,11 +70,14 @@ class Precision:
                 free = np.where(used[index], -1.0, iou[query, same])
                 if free.size and free.max() >= threshold:
                     used[index, free.argmax()] = hits[index] = True
-            self.answers.setdefault(int(label), []).append((float(scores[query, label]), self.videos, hits))
+            self.answers.setdefault(int(label),
+                                    []).append((float(scores[query, label]), self.videos, hits))
         self.videos += 1
 
     def result(self, weights: np.ndarray | None = None) -> dict[str, float]:
-        """AP over all thresholds and AP50, in percent; classes without objects do not count. `weights`: how often each video counts."""
+        """AP over all thresholds and AP50, in percent; classes without objects do not count.
+
+        `weights`: how often each video counts."""
         weights = np.ones(self.videos) if weights is None else weights
         curves = [self._curve(self.answers.get(label, []), weights[videos].sum(), weights)
                   for label, videos in self.objects.items() if weights[videos].any()]
@@ -79,7 +87,8 @@ class Precision:
         return {"ap": 100 * float(mean.mean()), "ap50": 100 * float(mean[0])}
 
     @staticmethod
-    def _curve(answers: list[tuple[float, int, np.ndarray]], objects: float, weights: np.ndarray) -> np.ndarray:
+    def _curve(answers: list[tuple[float, int, np.ndarray]], objects: float,
+               weights: np.ndarray) -> np.ndarray:
         if not answers:
             return np.zeros(len(THRESHOLDS))
         answers = sorted(answers, key=lambda answer: -answer[0])
@@ -96,15 +105,18 @@ class Precision:
 
 
 def ahead(later: Precision, former: Precision, samples: int = 1000) -> dict[str, list[float]]:
-    """95 % interval of how far `later` is ahead of `former` on the same videos: paired bootstrap over the videos, in points of AP and AP50."""
+    """95 % interval of how far `later` is ahead of `former` on the same videos: paired bootstrap
+    over the videos, in points of AP and AP50."""
     random = np.random.default_rng(0)
     gains: dict[str, list[float]] = {"ap": [], "ap50": []}
     for _ in range(samples):
-        weights = np.bincount(random.integers(later.videos, size=later.videos), minlength=later.videos).astype(float)
+        weights = np.bincount(random.integers(later.videos, size=later.videos),
+                              minlength=later.videos).astype(float)
         with_, without = later.result(weights), former.result(weights)
         for name, values in gains.items():
             values.append(with_[name] - without[name])
-    return {name: [round(float(bound), 2) for bound in np.percentile(values, (2.5, 97.5))] for name, values in gains.items()}
+    return {name: [round(float(bound), 2) for bound in np.percentile(values, (2.5, 97.5))]
+            for name, values in gains.items()}
 
 
 @dataclass
@@ -124,7 +136,8 @@ class Holding:
         finds = (video.iou >= OVERLAP) & (confidence >= CONFIDENT)[..., None]           # [T,Q,N]
         shown = video.true > 0
         count = np.where(shown, finds.sum(1), 0)
-        holder = np.where(count > 0, np.where(finds, confidence[..., None], -1).argmax(1), -1)   # [T,N], the most confident
+        # [T,N], the most confident
+        holder = np.where(count > 0, np.where(finds, confidence[..., None], -1).argmax(1), -1)
         both = shown[1:] & shown[:-1]
         seen = both & (holder[1:] >= 0) & (holder[:-1] >= 0)
         self.visible_twice += int(both.sum())
@@ -146,6 +159,8 @@ class Holding:
 
     def result(self) -> dict[str, float]:
         share = lambda part, whole: part / whole if whole else 0.0
-        return {"link": share(self.linked, self.seen_twice), "link_strict": share(self.linked, self.visible_twice),
+        return {"link": share(self.linked, self.seen_twice),
+                "link_strict": share(self.linked, self.visible_twice),
                 "reidentified": share(self.returned, self.gaps), "gaps": self.gaps,
-                "duplicates": share(self.doubled, self.visible), "missed": share(self.missed, self.visible)}
+                "duplicates": share(self.doubled, self.visible),
+                "missed": share(self.missed, self.visible)}

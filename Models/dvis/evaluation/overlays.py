@@ -1,4 +1,5 @@
-"""Looks at real videos with a model: a sheet of frames with the masks, classes, scores and slots of its tracks on them."""
+"""Looks at real videos with a model: a sheet of frames with the masks, classes, scores and slots of
+its tracks on them."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -20,11 +21,14 @@ COLUMNS = 3
 
 
 def sheet(model: Dvis, video: Path, every: int, shown: int, score: float) -> Image.Image:
-    """Runs every `every`-th frame of a video through segmenter and tracker and draws `shown` of them, spread evenly."""
+    """Runs every `every`-th frame of a video through segmenter and tracker and draws `shown` of
+    them, spread evenly."""
     frames = decode(video, every)
-    chosen = set(np.linspace(0, len(frames) - 1, min(shown, len(frames))).round().astype(int).tolist())
+    chosen = set(np.linspace(0, len(frames) - 1,
+                             min(shown, len(frames))).round().astype(int).tolist())
     tiles = [draw(frame, *seen, class_names(model.config), score)
-             for number, (frame, seen) in enumerate(zip(frames, follow(model, frames))) if number in chosen]
+             for number, (frame, seen) in enumerate(zip(frames, follow(model, frames)))
+             if number in chosen]
     height = max(tile.height for tile in tiles)
     rows = -(-len(tiles) // COLUMNS)
     whole = Image.new("RGB", (COLUMNS * WIDTH, rows * height))
@@ -35,7 +39,8 @@ def sheet(model: Dvis, video: Path, every: int, shown: int, score: float) -> Ima
 
 @torch.no_grad()
 def follow(model: Dvis, frames: list[np.ndarray]):
-    """For each frame uint8 [H,W,3] class probabilities [Q,K] and masks bool [Q,H,W] of the slots, as the service has them."""
+    """For each frame uint8 [H,W,3] class probabilities [Q,K] and masks bool [Q,H,W] of the slots,
+    as the service has them."""
     rule = InputRule.of(model.config)
     matched = reference = None
     for frame in frames:
@@ -44,14 +49,17 @@ def follow(model: Dvis, frames: list[np.ndarray]):
             slots, first = embeds, torch.ones(1)
             reference = torch.zeros_like(embeds)
         else:
-            slots, first = embeds[:, torch.from_numpy(match(matched[0].numpy(), embeds[0].numpy()))], torch.zeros(1)
+            slots = embeds[:, torch.from_numpy(match(matched[0].numpy(), embeds[0].numpy()))]
+            first = torch.zeros(1)
         step = model.tracker(embeds, slots, reference, first)
         matched, reference = slots, step.reference
         masks = (step.mask_embeds @ features.flatten(2)).unflatten(2, features.shape[2:])
-        yield step.logits[0].softmax(-1)[:, :-1].numpy(), to_frame(masks[0], rule.resized(*frame.shape[:2]), frame.shape[:2]).numpy()
+        yield step.logits[0].softmax(-1)[:, :-1].numpy(), to_frame(
+            masks[0], rule.resized(*frame.shape[:2]), frame.shape[:2]).numpy()
 
 
-def draw(frame: np.ndarray, scores: np.ndarray, masks: np.ndarray, names: tuple[str, ...], least: float) -> Image.Image:
+def draw(frame: np.ndarray, scores: np.ndarray, masks: np.ndarray, names: tuple[str, ...],
+         least: float) -> Image.Image:
     """Slots with a score of at least `least`: fill, outline, and slot, class and score in words."""
     drawn, words = frame.astype(np.float32), []
     for slot in np.argsort(-masks.sum((1, 2))):
@@ -59,7 +67,8 @@ def draw(frame: np.ndarray, scores: np.ndarray, masks: np.ndarray, names: tuple[
         mask = masks[slot]
         if scores[slot, best] < least or not mask.any():
             continue
-        paint = np.array([int(colour(int(slot))[place:place + 2], 16) for place in (1, 3, 5)], np.float32)
+        paint = np.array([int(colour(int(slot))[place:place + 2], 16) for place in (1, 3, 5)],
+                         np.float32)
         inner = mask.copy()
         inner[1:-1, 1:-1] &= mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
         drawn[mask] = 0.6 * drawn[mask] + 0.4 * paint

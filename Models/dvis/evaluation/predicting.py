@@ -1,7 +1,9 @@
-"""Predictions of single frames: of a model being trained, of a model folder's ONNX graphs, or from a results file.
+"""Predictions of single frames: of a model being trained, of a model folder's ONNX graphs, or from
+a results file.
 
-Frames are fitted to the input as the service does it: the shorter side resized, padded at right and bottom. The score
-of a query is its highest class probability of the frame, "no object" in the softmax but not among the classes.
+Frames are fitted to the input as the service does it: the shorter side resized, padded at right and
+bottom. The score of a query is its highest class probability of the frame, "no object" in the
+softmax but not among the classes.
 """
 from __future__ import annotations
 
@@ -36,8 +38,10 @@ def predictor(segment: Segment, rule: InputRule, names: tuple[str, ...]) -> Pred
         logits, masks = segment(rule.fit(image))
         scores, labels = logits[0].float().softmax(-1)[:, :-1].max(-1)
         kept = (scores >= LOWEST).nonzero()[:, 0]
-        full = to_frame(masks[0, kept].float(), rule.resized(*image.shape[:2]), image.shape[:2]).cpu().numpy()
-        return [(float(scores[query]), names[int(labels[query])], mask) for query, mask in zip(kept, full)]
+        full = to_frame(masks[0, kept].float(), rule.resized(*image.shape[:2]),
+                        image.shape[:2]).cpu().numpy()
+        return [(float(scores[query]), names[int(labels[query])], mask)
+                for query, mask in zip(kept, full)]
     return predict
 
 
@@ -45,7 +49,8 @@ def to_frame(masks: Tensor, resized: tuple[int, int], frame: tuple[int, int]) ->
     """Mask logits [N,h,w] of the padded input -> bool [N,H,W] of the frame."""
     if not len(masks):
         return torch.zeros(0, *frame, dtype=torch.bool)
-    inside = F.interpolate(masks[None], scale_factor=float(STRIDE), mode="bilinear", align_corners=False)
+    inside = F.interpolate(masks[None], scale_factor=float(STRIDE), mode="bilinear",
+                           align_corners=False)
     inside = inside[..., :resized[0], :resized[1]]
     return F.interpolate(inside, size=frame, mode="bilinear", align_corners=False)[0] > 0
 
@@ -56,14 +61,17 @@ def of_model(model: Dvis) -> Predict:
     config, place = model.config, next(model.parameters()).device
 
     def segment(image: Tensor) -> tuple[Tensor, Tensor]:
-        embeds, features, logits = model.segment(image.to(place).contiguous(memory_format=torch.channels_last))
-        return logits, torch.einsum("bqc,bchw->bqhw", model.sem_seg_head.predictor.mask_embed(embeds), features)
+        embeds, features, logits = model.segment(
+            image.to(place).contiguous(memory_format=torch.channels_last))
+        return logits, torch.einsum("bqc,bchw->bqhw",
+                                    model.sem_seg_head.predictor.mask_embed(embeds), features)
 
     return predictor(segment, InputRule.of(config), class_names(config))
 
 
 def of_folder(folder: Path, precision: str = "fp32") -> Predict:
-    """Predictions of a model folder's segmenter graph, its masks by the heads in the matcher graph. Needs `onnx`.
+    """Predictions of a model folder's segmenter graph, its masks by the heads in the matcher graph.
+    Needs `onnx`.
 
     Raises ValueError or FileNotFoundError with a sentence for a folder without these graphs."""
     import onnx
@@ -83,16 +91,19 @@ def of_folder(folder: Path, precision: str = "fp32") -> Predict:
         said = segmenter.run({"image": image})
         embeds = said["frame_embeds"]
         first = torch.ones(1, dtype=embeds.dtype)
-        answer = heads.run({"frame_embeds": embeds, "matched_embeds": embeds, "reference": embeds, "is_first": first})
-        return said["frame_logits"], torch.einsum("bqc,bchw->bqhw", answer["mask_embeds"], said["mask_features"])
+        answer = heads.run({"frame_embeds": embeds, "matched_embeds": embeds, "reference": embeds,
+                            "is_first": first})
+        return said["frame_logits"], torch.einsum("bqc,bchw->bqhw", answer["mask_embeds"],
+                                                  said["mask_features"])
 
     names = tuple(entry["name"] for entry in manifest["classes"])
     return predictor(segment, InputRule.read(manifest["input"]), names)
 
 
 def of_results(path: Path, photographs: Photographs) -> Callable[[Photograph], list[Prediction]]:
-    """Predictions from a file: COCO's list of results with its image and category ids, or COCO format with `score` in
-    the annotations, whose images are recognised by `file_name` and whose categories it names itself.
+    """Predictions from a file: COCO's list of results with its image and category ids, or COCO
+    format with `score` in the annotations, whose images are recognised by `file_name` and whose
+    categories it names itself.
 
     Raises ValueError with a sentence where the file fits neither."""
     try:
@@ -109,7 +120,8 @@ def of_results(path: Path, photographs: Photographs) -> Callable[[Photograph], l
             found.setdefault(key, []).append({**entry, "name": names[entry["category_id"]]})
             float(entry["score"]), entry["segmentation"]
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"'{path}' is not a file of COCO results: {type(error).__name__} {error}") from None
+        raise ValueError(f"'{path}' is not a file of COCO results: {type(error).__name__} "
+                         f"{error}") from None
     identities = [photograph.identity for photograph in photographs.items]
     if keys is None and len(set(identities)) < len(identities):
         raise ValueError(f"'{path}' goes by image ids, and two photographs have the same one")
@@ -128,4 +140,5 @@ def _mask(segmentation: object, photograph: Photograph) -> np.ndarray:
     height, width = photograph.height, photograph.width
     if isinstance(segmentation, dict):
         return read_run_lengths(segmentation, height, width)
-    return np.any([fill_polygon(points, height, width) for points in read_polygons(segmentation)], 0)
+    return np.any([fill_polygon(points, height, width) for points in read_polygons(segmentation)],
+                  0)

@@ -1,4 +1,7 @@
-"""Shows pictures to the graphs of a model folder and writes their int8 and fp16 files. Needs the `onnx` package (Debian: python3-onnx)."""
+"""Shows pictures to the graphs of a model folder and writes their int8 and fp16 files.
+
+Needs the `onnx` package (Debian: python3-onnx).
+"""
 from __future__ import annotations
 
 import hashlib
@@ -20,15 +23,16 @@ from .storage import load, store_half
 
 GRAPHS = ("segmenter", "tracker", "frame_forward", "refiner")
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-# Of the segmenter, the queries' decoder and the detector's answers stay float: they are a small part of the work, and rounding
-# moves masks over their threshold and boxes off their objects.
+# Of the segmenter, the queries' decoder and the detector's answers stay float: they are a small
+# part of the work, and rounding moves masks over their threshold and boxes off their objects.
 KEEP = {"segmenter": r"^(/sem_seg_head)?/(transformer_|mask_embed|class_embed|content|where|position|out\.)"}
 SAMPLES = 5_000       # values kept of a tensor a run
 SEARCHED = 100_000    # values that decide a range
 
 
 class Observer:
-    """What the tensors of one graph look like: the extremes of all, and a sample of the values of some."""
+    """What the tensors of one graph look like: the extremes of all, and a sample of the values of
+    some."""
 
     def __init__(self, sampled: set[str]):
         self.extremes: dict[str, tuple[float, float]] = {}
@@ -41,7 +45,8 @@ class Observer:
         self.extremes[name] = (min(low, float(value.min())), max(high, float(value.max())))
         if name in self.samples:
             flat = value.reshape(-1)
-            # An odd step shares no factor with most side lengths, so that all columns and channels are seen.
+            # An odd step shares no factor with most side lengths, so that all columns and channels
+            # are seen.
             step = max(1, flat.numel() // SAMPLES) | 1
             self.samples[name].append(flat[::step].numpy().copy())
 
@@ -54,19 +59,26 @@ class Observer:
             if not parts:
                 raise ValueError(f"calibration never reached the tensor '{name}'")
             values = np.concatenate(parts)
-            result[name] = best_range(values[:: max(1, len(values) // SEARCHED)], *self.extremes[name])
+            result[name] = best_range(values[:: max(1, len(values) // SEARCHED)],
+                                      *self.extremes[name])
         return result
 
 
-def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], source: str, int8_graphs: list[str], keep: str | None = None) -> list[Path]:
-    """Writes GRAPH.fp16.onnx for every graph and GRAPH.int8.onnx for those asked for, and enters them in the manifest.
+def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], source: str,
+             int8_graphs: list[str], keep: str | None = None) -> list[Path]:
+    """Writes GRAPH.fp16.onnx for every graph and GRAPH.int8.onnx for those asked for, and enters
+    them in the manifest.
 
-    `keep`: node names that stay float in int8 files, as a regular expression; None: what measurements say (KEEP).
-    Figures of loss that the manifest had for these precisions go: they were another file's."""
+    `keep`: node names that stay float in int8 files, as a regular expression; None: what
+    measurements say (KEEP). Figures of loss that the manifest had for these precisions go: they
+    were another file's."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    models = {name: load(folder / files["fp32"]["path"]) for name, files in manifest["files"].items() if name in GRAPHS and "fp32" in files}
-    plans = {name: Plan(models[name], KEEP.get(name, "") if keep is None else keep) for name in int8_graphs if name in models} if "int8" in precisions else {}
-    observers = {name: Observer(set(plans[name].points) if name in plans else set()) for name in models}
+    models = {name: load(folder / files["fp32"]["path"])
+              for name, files in manifest["files"].items() if name in GRAPHS and "fp32" in files}
+    plans = {name: Plan(models[name], KEEP.get(name, "") if keep is None else keep)
+             for name in int8_graphs if name in models} if "int8" in precisions else {}
+    observers = {name: Observer(set(plans[name].points) if name in plans else set())
+                 for name in models}
     show(manifest, models, pictures, observers)
     written = []
     quality = manifest.setdefault("quality", {}).setdefault("precision", {})
@@ -76,34 +88,41 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
             manifest["files"].get(name, {}).pop(precision, None)
             if name not in graphs:
                 continue
-            model = int8(plans[name], observers[name].ranges()) if precision == "int8" else half(models[name], observers[name].peaks())
+            model = int8(plans[name], observers[name].ranges()) if precision == "int8" else half(
+                models[name], observers[name].peaks())
             path = folder / f"{name}.{precision}.onnx"
             store_half(model)      # constants that stayed float32
             onnx.save(model, str(path))
-            manifest["files"][name][precision] = {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            manifest["files"][name][precision] = {
+                "path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
             written.append(path)
         quality[precision] = {"calibration": {"frames": len(pictures), "from": source}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return written
 
 
-def show(manifest: dict, models: dict[str, onnx.ModelProto], pictures: list[np.ndarray], observers: dict[str, Observer]) -> None:
+def show(manifest: dict, models: dict[str, onnx.ModelProto], pictures: list[np.ndarray],
+         observers: dict[str, Observer]) -> None:
     """Runs the pictures [H,W,3] as one video through all graphs, as the service would."""
     graphs = {name: Interpreter(model) for name, model in models.items()}
     frames, matched, reference, instances = [], None, None, []
     rule = InputRule.read(manifest["input"], fixed_size(models["segmenter"]))
     for picture in pictures:
-        frame = graphs["segmenter"].run({"image": rule.fit(picture)}, observers["segmenter"])["frame_embeds"]
+        frame = graphs["segmenter"].run({"image": rule.fit(picture)},
+                                        observers["segmenter"])["frame_embeds"]
         frames.append(frame)
         if "tracker" not in graphs:
             continue
         first = matched is None
         if not first:
             order = match(matched[0].numpy(), frame[0].numpy())
-            frame_in_slots = frame[:, torch.from_numpy(np.argsort(order) if manifest["matching"] == "dvis" else order)]
+            frame_in_slots = frame[:, torch.from_numpy(np.argsort(order) if manifest["matching"]
+                                                       == "dvis" else order)]
         matched = frame if first else frame_in_slots
-        step = graphs["tracker"].run({"frame_embeds": frame, "matched_embeds": matched, "reference": torch.zeros_like(frame) if first else reference,
-                                      "is_first": torch.tensor([float(first)])}, observers["tracker"])
+        step = graphs["tracker"].run({"frame_embeds": frame, "matched_embeds": matched,
+                                      "reference": torch.zeros_like(frame) if first else reference,
+                                      "is_first": torch.tensor([float(first)])},
+                                     observers["tracker"])
         reference = step["reference_out"]
         instances.append(step["instance_embeds"])
     if "refiner" not in graphs:
@@ -111,30 +130,37 @@ def show(manifest: dict, models: dict[str, onnx.ModelProto], pictures: list[np.n
     window = min(20, manifest["refiner"]["max_window"])
     for start in range(0, len(frames), window):
         memory = graphs["frame_forward"].run({"frame_embeds": torch.cat(frames[start:start + window])}, observers["frame_forward"])["memory"]
-        graphs["refiner"].run({"instance_embeds": torch.cat(instances[start:start + window]), "memory": memory}, observers["refiner"])
+        graphs["refiner"].run({"instance_embeds": torch.cat(instances[start:start + window]),
+                               "memory": memory}, observers["refiner"])
 
 
 def fixed_size(segmenter: onnx.ModelProto) -> tuple[int, int] | None:
     """Height and width when the graph takes pictures of one size only."""
     sides = segmenter.graph.input[0].type.tensor_type.shape.dim
-    return (sides[2].dim_value, sides[3].dim_value) if sides[2].dim_value and sides[3].dim_value else None
+    return (sides[2].dim_value,
+            sides[3].dim_value) if sides[2].dim_value and sides[3].dim_value else None
 
 
 def scenes(count: int) -> list[np.ndarray]:
     """Rendered pictures in turns of four tiers' videos, from the seeds that training draws from."""
     from ..data.drawn.scenes import make_scene
     from ..data.sample import HEIGHT, WIDTH
-    clips = [make_scene(tier, 1_500_000 + index) for index, tier in enumerate(("light", "everyday", "heavy", "everyday"))]
+    clips = [make_scene(tier, 1_500_000 + index)
+             for index, tier in enumerate(("light", "everyday", "heavy", "everyday"))]
     return [clips[index % 4].frame(index // 4 * 12, HEIGHT, WIDTH)[0] for index in range(count)]
 
 
 def read(paths: list[Path], count: int) -> list[np.ndarray]:
     """`count` pictures in all, spread evenly over picture files, folders of them, and videos."""
-    files = [file for path in paths for file in (sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES) if path.is_dir() else [path])]
+    files = [file for path in paths
+             for file in (sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES)
+                          if path.is_dir() else [path])]
     still = [file for file in files if file.suffix.lower() in PICTURES]
     videos = [file for file in files if file.suffix.lower() not in PICTURES]
     share = count // max(1, len(videos) + bool(still))
-    wanted = [still[index] for index in np.linspace(0, len(still) - 1, min(len(still), max(1, share))).astype(int)] if still else []
+    wanted = [still[index]
+              for index in np.linspace(0, len(still) - 1,
+                                       min(len(still), max(1, share))).astype(int)] if still else []
     pictures = [np.asarray(Image.open(file).convert("RGB")) for file in wanted]
     for video in videos:
         pictures += decode(video, max(1, count_frames(video) // max(1, share)), max(1, share))

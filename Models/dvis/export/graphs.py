@@ -1,4 +1,5 @@
-"""Exports the ONNX graphs of the service's contract, their manifest, and reference answers for tests."""
+"""Exports the ONNX graphs of the service's contract, their manifest, and reference answers for
+tests."""
 from __future__ import annotations
 
 import copy
@@ -23,8 +24,11 @@ from .manifest import About, manifest, own_model
 from .storage import declare_outputs, store_half
 
 OPSET = 16
-TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}   # PyTorch 2 has a second exporter, and later versions prefer it
-PICTURES = 8   # of which the one farthest from the thresholds of masked attention becomes the segmenter's reference
+# PyTorch 2 has a second exporter, and later versions prefer it.
+TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+# Of which the one farthest from the thresholds of masked attention becomes the segmenter's
+# reference.
+PICTURES = 8
 
 
 class _Segment(nn.Module):
@@ -41,18 +45,21 @@ class _Track(nn.Module):
         super().__init__()
         self.tracker = model.tracker
 
-    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor, is_first: Tensor):
+    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor,
+                is_first: Tensor):
         return tuple(self.tracker(frame_embeds, matched_embeds, reference, is_first))
 
 
 class _Match(nn.Module):
-    """MinVIS with the tensors of a tracker: what was matched to a slot is the slot's, and the segmenter's heads speak. The tracker of a model that has none."""
+    """MinVIS with the tensors of a tracker: what was matched to a slot is the slot's, and the
+    segmenter's heads speak. The tracker of a model that has none."""
 
     def __init__(self, model: Dvis):
         super().__init__()
         self.predictor = model.sem_seg_head.predictor
 
-    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor, is_first: Tensor):
+    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor,
+                is_first: Tensor):
         first = is_first.view(-1, 1, 1)
         x = first * frame_embeds + (1 - first) * matched_embeds
         return x, x + 0 * reference, self.predictor.class_embed(x), self.predictor.mask_embed(x)
@@ -92,11 +99,15 @@ GRAPHS = {
     "matcher": (_Match, ("frame_embeds", "matched_embeds", "reference", "is_first"),
                 ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
     "frame_forward": (_Memory, ("frame_embeds",), ("memory",), {"*": {0: "frames"}}),
-    "refiner": (_Refine, ("instance_embeds", "memory"), ("logits", "mask_embeds"), {"logits": {}, "*": {0: "frames"}}),
-    "refiner_attention": (_of_refiner(Attention), ("layer", "embeds", "block"), ("mixed", "weight"), {"layer": {}, "block": {0: "block", 1: "queries"}, "*": _CLIP}),
-    "refiner_layer": (_of_refiner(Layer), ("layer", "embeds", "mixed", "memory"), ("refined",), {"layer": {}, "*": _CLIP}),
-    "refiner_heads": (_of_refiner(Heads), ("embeds",), ("logits", "weight", "mask_embeds"), {"logits": {0: "queries"}, "weight": {0: "queries"}, "*": _CLIP}),
-}
+    "refiner": (_Refine, ("instance_embeds", "memory"), ("logits", "mask_embeds"),
+                {"logits": {}, "*": {0: "frames"}}),
+    "refiner_attention": (_of_refiner(Attention), ("layer", "embeds", "block"), ("mixed", "weight"),
+                          {"layer": {}, "block": {0: "block", 1: "queries"}, "*": _CLIP}),
+    "refiner_layer": (_of_refiner(Layer), ("layer", "embeds", "mixed", "memory"), ("refined",),
+                      {"layer": {}, "*": _CLIP}),
+    "refiner_heads": (_of_refiner(Heads), ("embeds",), ("logits", "weight", "mask_embeds"),
+                      {"logits": {0: "queries"}, "weight": {0: "queries"}, "*": _CLIP}),
+    }
 REFINEMENT = ("frame_forward", "refiner", "refiner_attention", "refiner_layer", "refiner_heads")
 
 
@@ -111,17 +122,20 @@ def graphs(model: Dvis) -> dict[str, tuple]:
     return parts
 
 
-def export(model: Dvis, folder: Path, version: str, quality: dict | None = None, max_window: int = 20,
-           min_score: float | None = None) -> None:
-    """The model folder of a model trained here: also its weights, from which training can go on. Graphs hold float16 values,
-    which halves the files; they are computed in float32."""
-    write_folder(rounded(model), folder, own_model(model, version, quality or {}, max_window, min_score), store_half)
+def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
+           max_window: int = 20, min_score: float | None = None) -> None:
+    """The model folder of a model trained here: also its weights, from which training can go on.
+
+    Graphs hold float16 values, which halves the files; they are computed in float32."""
+    write_folder(rounded(model), folder,
+                 own_model(model, version, quality or {}, max_window, min_score), store_half)
     weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
 
 
 @torch.no_grad()
 def rounded(model: Dvis) -> Dvis:
-    """A copy that computes nearly the same: batch norms folded into their convolutions, then every value a float16."""
+    """A copy that computes nearly the same: batch norms folded into their convolutions, then every
+    value a float16."""
     model = copy.deepcopy(model).cpu().float().eval()
     for layer in model.modules():
         if isinstance(layer, ConvNorm):
@@ -137,47 +151,64 @@ def rounded(model: Dvis) -> Dvis:
     return model
 
 
-def write_folder(model: Dvis, folder: Path, about: About, finish: Callable[[onnx.ModelProto], None] = lambda graph: None) -> None:
-    """Writes the graphs, manifest.json and reference.{json,bin}; `finish` may change each graph's file."""
+def write_folder(model: Dvis, folder: Path, about: About,
+                 finish: Callable[[onnx.ModelProto], None] = lambda graph: None) -> None:
+    """Writes the graphs, manifest.json and reference.{json,bin}.
+
+    `finish` may change each graph's file."""
     folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
     files, entries, raw = {}, [], io.BytesIO()
     references = reference_inputs(model)
     for name, (kind, inputs, outputs, axes) in graphs(model).items():
-        module, path = kind(model).eval(), folder / f"{name}.onnx"   # the exporter puts back the mode it finds
+        # the exporter puts back the mode it finds
+        module = kind(model).eval()
+        path = folder / f"{name}.onnx"
         for number, values in enumerate(references[name], 1):
             with torch.no_grad():
                 answers = module(*values)
             answers = (answers,) if isinstance(answers, Tensor) else tuple(answers)
             if number == 1:
-                graph = traced(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)), axes)
+                graph = traced(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)),
+                               axes)
                 finish(graph)
                 onnx.save(graph, str(path))
-                files[name] = {"fp32": {"path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
+                files[name] = {"fp32": {"path": path.name,
+                                        "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
             for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
                 for tensor, value in zip(names, tensors):
-                    entries.append({"graph": name, "case": number, "role": role, "name": tensor, "shape": list(value.shape), "offset": raw.tell()})
+                    entries.append({"graph": name, "case": number, "role": role, "name": tensor,
+                                    "shape": list(value.shape), "offset": raw.tell()})
                     raw.write(np.ascontiguousarray(value.numpy(), "<f4").tobytes())
     (folder / "reference.bin").write_bytes(raw.getvalue())
     (folder / "reference.json").write_text(json.dumps(
-        {"about": "Inputs and PyTorch's answers of the graphs: little-endian float32, offsets in bytes into reference.bin.", "tensors": entries}, indent=1) + "\n")
-    (folder / "manifest.json").write_text(json.dumps(manifest(model, about, files), indent=2) + "\n")
+        {"about": "Inputs and PyTorch's answers of the graphs: little-endian float32, offsets in "
+         "bytes into reference.bin.", "tensors": entries}, indent=1) + "\n")
+    (folder / "manifest.json").write_text(json.dumps(manifest(model, about, files), indent=2)
+                                          + "\n")
 
 
-def traced(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: dict[str, Tensor], axes: dict) -> onnx.ModelProto:
-    """ONNX model of a module, also in the file `path`; `axes`: tensor or "*" -> axis -> name of a dynamic axis."""
+def traced(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: dict[str, Tensor],
+           axes: dict) -> onnx.ModelProto:
+    """ONNX model of a module, also in the file `path`.
+
+    `axes`: tensor or "*" -> axis -> name of a dynamic axis."""
     dynamic = {name: axes.get(name, axes["*"]) for name in (*inputs, *outputs)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(module, tuple(inputs.values()), str(path), opset_version=OPSET, input_names=list(inputs), output_names=list(outputs),
+        torch.onnx.export(module, tuple(inputs.values()), str(path), opset_version=OPSET,
+                          input_names=list(inputs), output_names=list(outputs),
                           dynamic_axes=dynamic, do_constant_folding=True, **TRACING)
     model = onnx.load(str(path))
-    declare_outputs(model, {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)] for name, value in outputs.items()})
+    declare_outputs(model,
+                    {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)]
+                     for name, value in outputs.items()})
     return model
 
 
 def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
-    """Small seeded inputs of every graph, of one or more cases: pictures of two sizes, a clip of three frames, one new and one running stream."""
+    """Small seeded inputs of every graph, of one or more cases: pictures of two sizes, a clip of
+    three frames, one new and one running stream."""
     random = np.random.default_rng(20)
     queries = (model.config.queries, model.config.hidden)
 
@@ -185,11 +216,14 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
         return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
 
     def pictures(*shape: int) -> Tensor:
-        return max((normal(*shape) for _ in range(PICTURES)), key=lambda picture: mask_margin(model, picture))
+        return max((normal(*shape) for _ in range(PICTURES)),
+                   key=lambda picture: mask_margin(model, picture))
 
     layer, few = torch.tensor([model.config.refiner_layers - 1.0]), (3, model.config.hidden)
     step = (normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))
-    first, second = ((128, 160), (160, 128)) if model.config.pixel_decoder == "detector" else ((32, 64), (96, 32))   # a detector needs cells
+    # A detector needs cells.
+    first, second = ((128, 160), (160, 128)) if model.config.pixel_decoder == "detector" else (
+        (32, 64), (96, 32))
     return {
         "segmenter": [(pictures(2, 3, *first),), (pictures(1, 3, *second),)],
         "tracker": [step],
@@ -205,6 +239,8 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
 def mask_margin(model: Dvis, image: Tensor) -> float:
     """How near a mask logit comes to the threshold of masked attention, over all layers.
 
-    There a step lies: a logit on its other side opens or closes a cell, and the answer jumps. Two right runtimes agree closely only away from it."""
+    There a step lies: a logit on its other side opens or closes a cell, and the answer jumps. Two
+    right runtimes agree closely only away from it."""
     with torch.no_grad():
-        return min(masks.abs().min().item() for masks in model.sem_seg_head.thresholded(model.backbone(image)))
+        return min(masks.abs().min().item()
+                   for masks in model.sem_seg_head.thresholded(model.backbone(image)))

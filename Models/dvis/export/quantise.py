@@ -1,4 +1,5 @@
-"""Graphs in fewer bits: half precision, and eight-bit integers as QuantizeLinear / DequantizeLinear pairs. Inputs and outputs stay float32.
+"""Graphs in fewer bits: half precision, and eight-bit integers as QuantizeLinear / DequantizeLinear
+pairs. Inputs and outputs stay float32.
 
 Needs the `onnx` package (Debian: python3-onnx).
 """
@@ -11,11 +12,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-HALF_LIMIT = 16384.0                                                # a quarter of what half precision holds: room for other pictures
+# A quarter of what half precision holds: room for other pictures.
+HALF_LIMIT = 16384.0
 COMPUTED_IN_HALF = {"Conv", "MatMul", "Gemm"}
-FOLLOWS_ITS_INPUTS = {"Relu", "MaxPool", "Add", "Mul", "Reshape", "Transpose", "Concat", "Slice", "Squeeze", "Unsqueeze", "Flatten", "Split", "Identity"}
-CARRIERS = {"Add", "Concat", "MaxPool", "AveragePool", "LeakyRelu", "Resize"}   # ONNX Runtime computes them in eight bits
-FIRST_INPUT_ONLY = {"Reshape", "Slice", "Squeeze", "Unsqueeze", "Split"}  # the other inputs are integers
+FOLLOWS_ITS_INPUTS = {"Relu", "MaxPool", "Add", "Mul", "Reshape", "Transpose", "Concat", "Slice",
+                      "Squeeze", "Unsqueeze", "Flatten", "Split", "Identity"}
+# ONNX Runtime computes them in eight bits.
+CARRIERS = {"Add", "Concat", "MaxPool", "AveragePool", "LeakyRelu", "Resize"}
+# The other inputs are integers.
+FIRST_INPUT_ONLY = {"Reshape", "Slice", "Squeeze", "Unsqueeze", "Split"}
 
 
 class Graph:
@@ -28,7 +33,8 @@ class Graph:
             if node.op_type == "Identity" and node.input[0] in constants:
                 constants[node.output[0]] = constants[node.input[0]]
             elif node.op_type == "Constant":
-                constants[node.output[0]] = numpy_helper.from_array(numpy_helper.to_array(node.attribute[0].t), node.output[0])
+                constants[node.output[0]] = numpy_helper.from_array(
+                    numpy_helper.to_array(node.attribute[0].t), node.output[0])
         self.constants = constants
         self.inputs = {value.name for value in self.graph.input}
         self.outputs = {value.name for value in self.graph.output}
@@ -40,18 +46,22 @@ class Graph:
     def weight(self, name: str) -> np.ndarray | None:
         """A float32 constant, or None."""
         tensor = self.constants.get(name)
-        return numpy_helper.to_array(tensor) if tensor is not None and tensor.data_type == TensorProto.FLOAT else None
+        return numpy_helper.to_array(
+            tensor) if tensor is not None and tensor.data_type == TensorProto.FLOAT else None
 
     def after_relu(self, name: str) -> str:
         """The output of the Relu that alone reads this tensor, otherwise the tensor itself."""
         readers = self.consumers.get(name, [])
-        return readers[0].output[0] if name not in self.outputs and len(readers) == 1 and readers[0].op_type == "Relu" else name
+        return readers[0].output[0] if name not in self.outputs and len(readers) == 1 and readers[
+            0].op_type == "Relu" else name
 
-    def rewritten(self, nodes: Iterable[onnx.NodeProto], added: Iterable[onnx.TensorProto]) -> onnx.ModelProto:
+    def rewritten(self, nodes: Iterable[onnx.NodeProto],
+                  added: Iterable[onnx.TensorProto]) -> onnx.ModelProto:
         """A model of these nodes, with the constants they use and no others."""
         nodes = list(nodes)
         used = {name for node in nodes for name in node.input} | self.outputs
-        nodes = [node for node in nodes if node.op_type not in ("Identity", "Constant") or any(name in used for name in node.output)]
+        nodes = [node for node in nodes if node.op_type not in ("Identity", "Constant")
+                 or any(name in used for name in node.output)]
         used = {name for node in nodes for name in node.input} | self.outputs
         result = onnx.ModelProto()
         result.CopyFrom(self.model)
@@ -68,9 +78,12 @@ class Graph:
 
 
 def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
-    """Products and what only carries them on in float16; norms, softmax, positions and sampling stay float32.
+    """Products and what only carries them on in float16.
 
-    `peaks`: largest magnitude seen of every tensor; a product that comes near the end of float16's range stays float32 too."""
+    Norms, softmax, positions and sampling stay float32.
+
+    `peaks`: largest magnitude seen of every tensor; a product that comes near the end of float16's
+    range stays float32 too."""
     graph = Graph(model)
     narrow: dict[str, str] = {}      # tensor -> its float16 form
     wide_from: set[str] = set()      # tensors made in float16
@@ -80,13 +93,15 @@ def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
     def narrowed(name: str) -> str:
         value = graph.weight(name)
         if value is not None:
-            name = graph.constants[name].name                         # shared weights are written once
+            # Shared weights are written once.
+            name = graph.constants[name].name
         if name not in narrow:
             narrow[name] = f"{name}.fp16"
             if value is not None:
                 added.append(numpy_helper.from_array(value.astype(np.float16), narrow[name]))
             else:
-                nodes.append(helper.make_node("Cast", [name], [narrow[name]], name=f"{name}.to_fp16", to=TensorProto.FLOAT16))
+                nodes.append(helper.make_node("Cast", [name], [narrow[name]],
+                                              name=f"{name}.to_fp16", to=TensorProto.FLOAT16))
         return narrow[name]
 
     def fits(node: onnx.NodeProto) -> bool:
@@ -100,7 +115,8 @@ def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
             return False
         data = node.input[:1] if node.op_type in FIRST_INPUT_ONLY else node.input
         made = [name for name in data if name in wide_from]
-        return bool(made) and all(name in wide_from or graph.weight(name) is not None for name in data) and fits(node)
+        return bool(made) and all(name in wide_from or graph.weight(name) is not None
+                                  for name in data) and fits(node)
 
     for node in graph.graph.node:
         if not is_half(node):
@@ -109,7 +125,8 @@ def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
         data = len(node.input) if node.op_type not in FIRST_INPUT_ONLY else 1
         new = onnx.NodeProto()
         new.CopyFrom(node)
-        inputs = [narrowed(name) if index < data and name else name for index, name in enumerate(node.input)]
+        inputs = [narrowed(name) if index < data and name else name
+                  for index, name in enumerate(node.input)]
         del new.input[:], new.output[:]
         new.input.extend(inputs)
         new.output.extend(f"{name}.fp16" for name in node.output)
@@ -118,9 +135,11 @@ def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
             narrow[name] = f"{name}.fp16"
             wide_from.add(name)
             # Whoever wants it in float32 reads this; without a reader it falls away below.
-            nodes.append(helper.make_node("Cast", [narrow[name]], [name], name=f"{name}.to_fp32", to=TensorProto.FLOAT))
+            nodes.append(helper.make_node("Cast", [narrow[name]], [name], name=f"{name}.to_fp32",
+                                          to=TensorProto.FLOAT))
     used = {name for node in nodes for name in node.input} | graph.outputs
-    return graph.rewritten((node for node in nodes if node.op_type != "Cast" or node.output[0] in used), added)
+    return graph.rewritten((node for node in nodes if node.op_type != "Cast"
+                            or node.output[0] in used), added)
 
 
 # ---- eight bits
@@ -130,31 +149,40 @@ class Plan:
     """What is computed in eight bits, and which tensors are rounded for it."""
 
     def __init__(self, model: onnx.ModelProto, keep: str = ""):
-        """Products with constant weights. Float stay those whose node name matches the regular expression `keep`, and the convolutions at the
-        two ends: that of the picture, whose few channels leave rounding no room, and those that make an output of the graph."""
+        """Products with constant weights.
+
+        Float stay those whose node name matches the regular expression `keep`, and the convolutions
+        at the two ends: that of the picture, whose few channels leave rounding no room, and those
+        that make an output of the graph."""
         self.graph = graph = Graph(model)
         self.products = [node for node in graph.graph.node if self._wanted(node, keep)]
         self.points = dict.fromkeys(node.input[0] for node in self.products)
-        # ONNX Runtime has an eight-bit convolution only where its output is rounded, too; a Relu between them costs nothing.
-        self.hidden = {graph.after_relu(node.output[0]) for node in self.products if node.op_type == "Conv"}
+        # ONNX Runtime has an eight-bit convolution only where its output is rounded, too; a Relu
+        # between them costs nothing.
+        self.hidden = {graph.after_relu(node.output[0])
+                       for node in self.products if node.op_type == "Conv"}
         self.points.update(dict.fromkeys(sorted(self.hidden)))
         makers = {name: node for node in graph.graph.node for name in node.output}
-        self.carriers: set[int] = set()                               # nodes between that go along in eight bits, by id
-        self.same: dict[str, str] = {}                                # tensor -> the one whose range it shares
+        # Nodes between that go along in eight bits, by id.
+        self.carriers: set[int] = set()
+        # Tensor -> the one whose range it shares.
+        self.same: dict[str, str] = {}
         for name in list(self.points):
             self._carry(name, makers)
 
     def _carry(self, name: str, makers: dict[str, onnx.NodeProto]) -> bool:
-        """Whether a tensor can be had in eight bits: it is rounded already, or a carrier makes it from such tensors, which is
-        then rounded and planned, too."""
+        """Whether a tensor can be had in eight bits: it is rounded already, or a carrier makes it
+        from such tensors, which is then rounded and planned, too."""
         node = makers.get(name)
         if node is not None and node.op_type == "Relu":
             node = makers.get(node.input[0], node)
-        if node is None or node.op_type not in CARRIERS or self.graph.after_relu(node.output[0]) != name:
+        if node is None or node.op_type not in CARRIERS or self.graph.after_relu(
+            node.output[0]) != name:
             return name in self.points
         given = node.input if node.op_type in ("Add", "Concat") else node.input[:1]
         if id(node) not in self.carriers:
-            if name not in self.points and node.op_type in ("Add", "Resize") or not all([self._carry(i, makers) for i in given]):
+            if name not in self.points and node.op_type in ("Add", "Resize") or not all(
+                [self._carry(i, makers) for i in given]):
                 return name in self.points
             self.carriers.add(id(node))
             self.points[name] = None
@@ -163,27 +191,33 @@ class Plan:
         return True
 
     def _wanted(self, node: onnx.NodeProto, keep: str) -> bool:
-        if node.op_type not in COMPUTED_IN_HALF or len(node.input) < 2 or self.graph.weight(node.input[0]) is not None:
+        if node.op_type not in COMPUTED_IN_HALF or len(node.input) < 2 or self.graph.weight(
+            node.input[0]) is not None:
             return False
         if keep and re.search(keep, node.name):
             return False
         weight = self.graph.weight(node.input[1])
         if weight is None or (node.op_type == "MatMul" and weight.ndim != 2):
             return False
-        if node.op_type == "Gemm" and any(a.name in ("alpha", "beta") and a.f != 1 or a.name == "transA" and a.i for a in node.attribute):
+        if node.op_type == "Gemm" and any(a.name in ("alpha", "beta") and a.f != 1
+                                          or a.name == "transA" and a.i for a in node.attribute):
             return False
-        if node.op_type != "MatMul" and len(node.input) > 2 and self.graph.weight(node.input[2]) is None:
+        if node.op_type != "MatMul" and len(node.input) > 2 and self.graph.weight(
+            node.input[2]) is None:
             return False
         return node.op_type != "Conv" or (node.input[0] not in self.graph.inputs and node.output[0] not in self.graph.outputs and self.graph.after_relu(node.output[0]) not in self.graph.outputs)
 
 
 def int8(plan: Plan, ranges: dict[str, tuple[float, float]]) -> onnx.ModelProto:
-    """The planned model: int8 weights per output channel, symmetric; uint8 activations per tensor, over `ranges` (lowest, highest value of each point)."""
+    """The planned model: int8 weights per output channel, symmetric.
+
+    Uint8 activations per tensor, over `ranges` (lowest, highest value of each point)."""
     graph = plan.graph
     products = {id(node) for node in plan.products}
     added: dict[str, onnx.TensorProto] = {}
     scales: dict[str, float] = {}
-    ready: set[str] = set()                                           # weights that stand dequantised already
+    # Weights that stand dequantised already.
+    ready: set[str] = set()
     nodes: list[onnx.NodeProto] = []
 
     def constant(name: str, value: np.ndarray) -> str:
@@ -194,24 +228,33 @@ def int8(plan: Plan, ranges: dict[str, tuple[float, float]]) -> onnx.ModelProto:
         low, high = ranges[plan.same.get(name, name)]
         scale, zero = activation_scale(low, high)
         scales[name] = scale
-        parameters = [constant(f"{name}.scale", np.float32(scale)), constant(f"{name}.zero", np.uint8(zero))]
-        nodes.append(helper.make_node("QuantizeLinear", [name, *parameters], [f"{name}.q"], name=f"{name}.quantise"))
-        nodes.append(helper.make_node("DequantizeLinear", [f"{name}.q", *parameters], [f"{name}.dq"], name=f"{name}.dequantise"))
+        parameters = [constant(f"{name}.scale", np.float32(scale)),
+                      constant(f"{name}.zero", np.uint8(zero))]
+        nodes.append(helper.make_node("QuantizeLinear", [name, *parameters], [f"{name}.q"],
+                                      name=f"{name}.quantise"))
+        nodes.append(helper.make_node("DequantizeLinear", [f"{name}.q", *parameters],
+                                      [f"{name}.dq"], name=f"{name}.dequantise"))
 
     def weight(name: str, axis: int) -> tuple[str, np.ndarray]:
-        original = graph.constants[name].name                         # shared weights are written once
+        # Shared weights are written once.
+        original = graph.constants[name].name
         values, scale = weight_values(graph.weight(name), axis)
-        parameters = [constant(f"{original}.q", values), constant(f"{original}.scale", scale), constant(f"{original}.zero", np.zeros(scale.shape, np.int8))]
+        parameters = [constant(f"{original}.q", values), constant(f"{original}.scale", scale),
+                      constant(f"{original}.zero", np.zeros(scale.shape, np.int8))]
         if original not in ready:
             ready.add(original)
-            nodes.append(helper.make_node("DequantizeLinear", parameters, [f"{original}.dq"], name=f"{original}.dequantise", axis=axis))
+            nodes.append(helper.make_node("DequantizeLinear", parameters, [f"{original}.dq"],
+                                          name=f"{original}.dequantise", axis=axis))
         return f"{original}.dq", scale
 
     def bias(name: str, scale: np.ndarray, node: str) -> str:
         limit = np.iinfo(np.int32)
-        values = np.clip(np.rint(graph.weight(name).astype(np.float64) / scale), limit.min, limit.max).astype(np.int32)
-        parameters = [constant(f"{node}.bias", values), constant(f"{node}.bias.scale", scale.astype(np.float32))]
-        nodes.append(helper.make_node("DequantizeLinear", parameters, [f"{node}.bias.dq"], name=f"{node}.bias.dequantise", axis=0))
+        values = np.clip(np.rint(graph.weight(name).astype(np.float64) / scale), limit.min,
+                         limit.max).astype(np.int32)
+        parameters = [constant(f"{node}.bias", values),
+                      constant(f"{node}.bias.scale", scale.astype(np.float32))]
+        nodes.append(helper.make_node("DequantizeLinear", parameters, [f"{node}.bias.dq"],
+                                      name=f"{node}.bias.dequantise", axis=0))
         return f"{node}.bias.dq"
 
     for value in graph.graph.input:
@@ -221,11 +264,13 @@ def int8(plan: Plan, ranges: dict[str, tuple[float, float]]) -> onnx.ModelProto:
         new = onnx.NodeProto()
         new.CopyFrom(node)
         if id(node) in products:
-            axis = 0 if node.op_type == "Conv" or any(a.name == "transB" and a.i for a in node.attribute) else 1
+            axis = 0 if node.op_type == "Conv" or any(a.name == "transB" and a.i
+                                                      for a in node.attribute) else 1
             new.input[0] = f"{node.input[0]}.dq"
             new.input[1], scale = weight(node.input[1], axis)
             if node.op_type != "MatMul" and len(node.input) > 2 and node.input[2]:
-                new.input[2] = bias(node.input[2], scale.astype(np.float64) * scales[node.input[0]], node.output[0])
+                new.input[2] = bias(node.input[2], scale.astype(np.float64) * scales[node.input[0]],
+                                    node.output[0])
         else:
             for index, name in enumerate(node.input):
                 if name in plan.hidden or (id(node) in plan.carriers and name in plan.points):
@@ -238,7 +283,8 @@ def int8(plan: Plan, ranges: dict[str, tuple[float, float]]) -> onnx.ModelProto:
 
 
 def activation_scale(low: float, high: float) -> tuple[float, int]:
-    """Step and zero point of uint8 over [low, high], which is widened to hold 0: zero must be exact, it is what padding is made of."""
+    """Step and zero point of uint8 over [low, high], which is widened to hold 0: zero must be
+    exact, it is what padding is made of."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / 255 or 1.0
     return scale, int(round(-low / scale))
@@ -253,10 +299,12 @@ def weight_values(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray
 
 
 def best_range(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """The range inside [low, high] that rounds these values with the least squared error: both ends shrink together, then each on its own."""
+    """The range inside [low, high] that rounds these values with the least squared error: both ends
+    shrink together, then each on its own."""
     def error(ends: tuple[float, float]) -> float:
         scale, zero = activation_scale(*ends)
-        return float(np.square((np.clip(np.rint(values / scale) + zero, 0, 255) - zero) * scale - values).sum())
+        return float(np.square((np.clip(np.rint(values / scale) + zero, 0, 255) - zero) * scale
+                               - values).sum())
 
     low, high = min(low, 0.0), max(high, 0.0)
     shares = np.linspace(0.2, 1, 17)

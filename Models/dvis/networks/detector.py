@@ -20,12 +20,15 @@ NECK = 128                         # channels of the pyramid and of the head
 STRIDES = (8, 16, 32)
 COCO_CLASSES = 80
 # Of COCO's 80 classes, by number, those that each of REAL_CLASSES stands for.
-COCO_OF_CLASS = {"person": (0,), "bicycle": (1,), "motorcycle": (3,), "car": (2,), "bus": (5,), "truck": (7,),
-                 "vehicle": (4, 6, 8), "animal": tuple(range(14, 24))}
-BINS = 11                          # of each distance; the expectation over the bins is the distance in strides
+COCO_OF_CLASS = {"person": (0,), "bicycle": (1,), "motorcycle": (3,), "car": (2,), "bus": (5,),
+                 "truck": (7,), "vehicle": (4, 6, 8), "animal": tuple(range(14, 24))}
+# Of each distance; the expectation over the bins is the distance in strides.
+BINS = 11
 CANDIDATES = 200                   # cells that compete before suppression
-OVERLAP = 0.6                      # IoU of boxes of one group from which the weaker one is suppressed
-SUPPRESSED = 10.0                  # what that takes off its logits, where it is needed to fill the count
+# IoU of boxes of one group from which the weaker one is suppressed.
+OVERLAP = 0.6
+# What that takes off its logits, where it is needed to fill the count.
+SUPPRESSED = 10.0
 
 
 class ConvLeaky(nn.Module):
@@ -44,7 +47,8 @@ class Pair(nn.Module):
 
     def __init__(self, planes: int):
         super().__init__()
-        self.first, self.second = ConvLeaky(planes, planes // 2), ConvLeaky(planes // 2, planes // 2)
+        self.first = ConvLeaky(planes, planes // 2)
+        self.second = ConvLeaky(planes // 2, planes // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         first = self.first(x)
@@ -110,14 +114,17 @@ class Detector(nn.Module):
         return [fine, middle, coarse + F.avg_pool2d(middle, 2)]
 
     def head(self, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Neck maps -> features [B,N,NECK] and answers [B,N,80 + 4*BINS] of all N cells, stride by stride, row by row."""
+        """Neck maps -> features [B,N,NECK] and answers [B,N,80 + 4*BINS] of all N cells, stride by
+        stride, row by row."""
         towers = [tower(level) for tower, level in zip(self.tower, levels)]
         answers = [out(tower) for out, tower in zip(self.out, towers)]
-        return tuple(torch.cat([x.flatten(2).transpose(1, 2) for x in part], 1) for part in (towers, answers))
+        return tuple(torch.cat([x.flatten(2).transpose(1, 2) for x in part], 1)
+                     for part in (towers, answers))
 
     def propose(self, levels: list[Tensor], count: int, classes: tuple[str, ...]) -> Proposals:
-        """The `count` best boxes after suppression among boxes of one coarse class (as YOLACT's fast NMS: a box goes when any
-        more confident one of its group overlaps it). Suppressed boxes come last and say so in their scores."""
+        """The `count` best boxes after suppression among boxes of one coarse class (as YOLACT's
+        fast NMS: a box goes when any more confident one of its group overlaps it). Suppressed boxes
+        come last and say so in their scores."""
         features, answers = self.head(levels)
         scores = class_logits(answers[..., :COCO_CLASSES], classes)
         best, cells = scores.amax(-1).topk(CANDIDATES, 1)
@@ -125,7 +132,8 @@ class Detector(nn.Module):
         scores = pick(scores, cells)
         everywhere = grid(levels) + torch.zeros_like(answers[..., :3])
         corners = decode(pick(answers[..., COCO_CLASSES:], cells), pick(everywhere, cells))
-        groups = torch.tensor([COARSE_CLASSES.index(COARSE_OF_FINE[name]) for name in classes], device=scores.device)
+        groups = torch.tensor([COARSE_CLASSES.index(COARSE_OF_FINE[name]) for name in classes],
+                              device=scores.device)
         group = groups.float()[scores.argmax(-1)]
         same = (group[:, :, None] == group[:, None]).float()
         order = torch.arange(CANDIDATES, device=scores.device)
@@ -135,8 +143,10 @@ class Detector(nn.Module):
         kept = (best - 10 * penalty).topk(count, 1)[1]
         height, width = levels[0].shape[2] * STRIDES[0], levels[0].shape[3] * STRIDES[0]
         x0, y0, x1, y1 = pick(corners, kept).unbind(-1)
-        boxes = torch.stack(((x0 + x1) / (2 * width), (y0 + y1) / (2 * height), (x1 - x0) / width, (y1 - y0) / height), -1)
-        return Proposals(boxes, pick(scores - penalty[..., None], kept), pick(pick(features, cells), kept))
+        boxes = torch.stack(((x0 + x1) / (2 * width), (y0 + y1) / (2 * height), (x1 - x0) / width,
+                             (y1 - y0) / height), -1)
+        return Proposals(boxes, pick(scores - penalty[..., None], kept),
+                         pick(pick(features, cells), kept))
 
 
 def enlarge(x: Tensor) -> Tensor:
@@ -157,7 +167,9 @@ def class_logits(answers: Tensor, classes: tuple[str, ...]) -> Tensor:
 
 
 def grid(levels: list[Tensor]) -> Tensor:
-    """Centre x, centre y and stride of all cells in pixels [1,N,3]; sizes stay dynamic in an export."""
+    """Centre x, centre y and stride of all cells in pixels [1,N,3].
+
+    Sizes stay dynamic in an export."""
     cells = []
     for level, stride in zip(levels, STRIDES):
         ones = torch.ones_like(level[:1, 0])
@@ -167,17 +179,21 @@ def grid(levels: list[Tensor]) -> Tensor:
 
 
 def decode(distances: Tensor, cells: Tensor) -> Tensor:
-    """Distance bins [B,N,4*BINS] (left, top, right, bottom) at cells [B,N,3] -> corners x0, y0, x1, y1 in pixels."""
+    """Distance bins [B,N,4*BINS] (left, top, right, bottom) at cells [B,N,3] -> corners x0, y0, x1,
+    y1 in pixels."""
     bins = distances.reshape(distances.shape[0], distances.shape[1], 4, BINS).softmax(-1)
-    reach = (bins * torch.arange(BINS, device=bins.device, dtype=bins.dtype)).sum(-1) * cells[..., 2:]
+    reach = (bins * torch.arange(BINS, device=bins.device,
+                                 dtype=bins.dtype)).sum(-1) * cells[..., 2:]
     return torch.cat((cells[..., :2] - reach[..., :2], cells[..., :2] + reach[..., 2:]), -1)
 
 
 def overlap(first: Tensor, second: Tensor) -> Tensor:
     """IoU of boxes with corners [B,Q,4] and [B,N,4] -> [B,Q,N]."""
     a, b = first[:, :, None], second[:, None]
-    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    sides = (torch.minimum(a[..., 2:],
+                           b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
     shared = sides[..., 0] * sides[..., 1]
     area = (first[..., 2] - first[..., 0]) * (first[..., 3] - first[..., 1])
-    other = area if second is first else (second[..., 2] - second[..., 0]) * (second[..., 3] - second[..., 1])
+    other = area if second is first else (second[..., 2]
+                                          - second[..., 0]) * (second[..., 3] - second[..., 1])
     return shared / (area[:, :, None] + other[:, None] - shared).clamp(min=1e-6)

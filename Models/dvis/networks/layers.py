@@ -1,6 +1,9 @@
-"""Building blocks of the three networks. Everything is post-norm and batch-first: tokens are [batch, tokens, channels].
+"""Building blocks of the three networks.
 
-Parameters carry the names of the official DVIS checkpoints. Attention is written as plain matrix products, so that it exports cleanly.
+Everything is post-norm and batch-first: tokens are [batch, tokens, channels].
+
+Parameters carry the names of the official DVIS checkpoints. Attention is written as plain matrix
+products, so that it exports cleanly.
 """
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BLOCKED = -1e4  # added to the score of a blocked key; finite, so that a fully blocked row stays defined
+# Added to the score of a blocked key; finite, so that a fully blocked row stays defined.
+BLOCKED = -1e4
 
 
 class Attention(nn.Module):
@@ -26,8 +30,10 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.out_proj.weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None = None) -> Tensor:
-        """query [B,N,C], key and value [B,M,C], blocked float [B,N,M] (1 = must not look) -> [B,N,C]."""
+    def forward(self, query: Tensor, key: Tensor, value: Tensor,
+                blocked: Tensor | None = None) -> Tensor:
+        """query [B,N,C], key and value [B,M,C], blocked float [B,N,M] (1 = must not look) ->
+        [B,N,C]."""
         score, v = self._score(query, key, value)
         if blocked is not None:
             score = score + blocked.unsqueeze(1) * BLOCKED
@@ -35,21 +41,26 @@ class Attention(nn.Module):
         return self.out_proj(mixed.flatten(2))
 
     def part(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention to some of the keys, before the last projection [B,N,C], and the logarithm of the weight that it has beside others [B,N,heads]."""
+        """Attention to some of the keys, before the last projection [B,N,C], and the logarithm of
+        the weight that it has beside others [B,N,heads]."""
         score, v = self._score(query, key, value)
         peak = score.amax(-1, keepdim=True)
         share = (score - peak).exp()
         total = share.sum(-1, keepdim=True)
-        return (share @ v / total).transpose(1, 2).flatten(2), (peak + total.log()).squeeze(-1).transpose(1, 2)
+        return (share @ v / total).transpose(1, 2).flatten(2), (peak + total.log()).squeeze(
+            -1).transpose(1, 2)
 
     def _score(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """How much each query likes each key [B,heads,N,M], and the values [B,heads,M,C/heads]."""
         (wq, wk, wv), (bq, bk, bv) = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
-        q, k, v = self._split(F.linear(query, wq, bq)), self._split(F.linear(key, wk, bk)), self._split(F.linear(value, wv, bv))
+        q = self._split(F.linear(query, wq, bq))
+        k = self._split(F.linear(key, wk, bk))
+        v = self._split(F.linear(value, wv, bv))
         return (q * (self.out_proj.in_features / self.heads) ** -0.5) @ k.transpose(-1, -2), v
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(x.shape[0], x.shape[1], self.heads, self.out_proj.in_features // self.heads).transpose(1, 2)
+        return x.reshape(x.shape[0], x.shape[1], self.heads,
+                         self.out_proj.in_features // self.heads).transpose(1, 2)
 
 
 class SelfAttentionLayer(nn.Module):
@@ -66,14 +77,17 @@ class SelfAttentionLayer(nn.Module):
 
 
 class CrossAttentionLayer(nn.Module):
-    """identity + attention of a query to a memory, normalised. The identity may differ from the query (DVIS, eq. 2)."""
+    """identity + attention of a query to a memory, normalised.
+
+    The identity may differ from the query (DVIS, eq. 2)."""
 
     def __init__(self, channels: int, heads: int):
         super().__init__()
         self.multihead_attn = Attention(channels, heads)
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, identity: Tensor, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None = None) -> Tensor:
+    def forward(self, identity: Tensor, query: Tensor, key: Tensor, value: Tensor,
+                blocked: Tensor | None = None) -> Tensor:
         return self.norm(identity + self.multihead_attn(query, key, value, blocked))
 
 
@@ -97,7 +111,8 @@ class Perceptron(nn.Module):
 
     def __init__(self, channels: int, out: int):
         super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(channels, channels), nn.Linear(channels, channels), nn.Linear(channels, out)])
+        self.layers = nn.ModuleList([nn.Linear(channels, channels), nn.Linear(channels, channels),
+                                     nn.Linear(channels, out)])
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers[2](F.relu(self.layers[1](F.relu(self.layers[0](x)))))
@@ -116,7 +131,8 @@ class ConvNorm(nn.Conv2d):
 
 
 def sine_position(feature: Tensor) -> Tensor:
-    """Two-dimensional sine encoding of a map [B,C,h,w] -> [1,h*w,C], channels (y, x), sine and cosine interleaved, normalised to 2 pi."""
+    """Two-dimensional sine encoding of a map [B,C,h,w] -> [1,h*w,C], channels (y, x), sine and
+    cosine interleaved, normalised to 2 pi."""
     half = feature.shape[1] // 2
     ones = torch.ones_like(feature[:1, 0])
     index = torch.arange(half, device=feature.device)

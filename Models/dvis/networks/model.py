@@ -1,4 +1,5 @@
-"""DVIS as a whole: segmenter, referring tracker, temporal refiner under the parameter names of the official checkpoints."""
+"""DVIS as a whole: segmenter, referring tracker, temporal refiner under the parameter names of the
+official checkpoints."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -12,7 +13,8 @@ from .segmenter import BACKBONES, SemSegHead
 from .selection import SelectionHead
 from .tracker import ReferringTracker
 
-# What a model of each mode has beside the segmenter. "segmenter" is MinVIS: neighbouring frames are matched, nothing is learned about time.
+# What a model of each mode has beside the segmenter. "segmenter" is MinVIS: neighbouring frames are
+# matched, nothing is learned about time.
 MODES = {"segmenter": (), "online": ("tracker",), "offline": ("tracker", "refiner")}
 
 
@@ -23,12 +25,14 @@ class Dvis(nn.Module):
         super().__init__()
         self.config, self.mode = config, mode
         self.backbone = BACKBONES[config.backbone](config)
-        self.sem_seg_head = (SelectionHead if config.pixel_decoder == "detector" else SemSegHead)(config)
+        self.sem_seg_head = (SelectionHead if config.pixel_decoder == "detector"
+                             else SemSegHead)(config)
         self.tracker = ReferringTracker(config) if "tracker" in MODES[mode] else None
         self.refiner = TemporalRefiner(config) if "refiner" in MODES[mode] else None
 
     def segment(self, image: Tensor, narrow: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised image [B,3,H,W] -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1].
+        """Normalised image [B,3,H,W] -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4],
+        frame_logits [B,Q,K+1].
 
         `narrow`: the backbone computes in bfloat16 (training data only)."""
         if narrow:
@@ -39,10 +43,13 @@ class Dvis(nn.Module):
 
     def normalise(self, frames: Tensor) -> Tensor:
         """Pictures uint8 [N,H,W,3] -> [N,3,H,W], mean 0 and deviation 1, channels last."""
-        mean, std = frames.new_tensor(self.config.mean, dtype=torch.float32), frames.new_tensor(self.config.std, dtype=torch.float32)
+        mean = frames.new_tensor(self.config.mean, dtype=torch.float32)
+        std = frames.new_tensor(self.config.std, dtype=torch.float32)
         return ((frames.float() - mean) / std).permute(0, 3, 1, 2)
 
 
 def build(size: str = "small", mode: str = "offline", **changes) -> Dvis:
-    """A model of the size table; `changes` replaces entries of its line, such as the number of classes."""
+    """A model of the size table.
+
+    `changes` replaces entries of its line, such as the number of classes."""
     return Dvis(replace(SIZES[size], **changes), mode)

@@ -1,4 +1,5 @@
-"""The temporal refiner: corrects a whole clip with what comes before and after (DVIS, section 3.2)."""
+"""The temporal refiner: corrects a whole clip with what comes before and after (DVIS, section 3.2).
+"""
 from __future__ import annotations
 
 import torch
@@ -15,55 +16,71 @@ class TemporalRefiner(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         c, layers = config.hidden, range(config.refiner_layers)
-        self.transformer_time_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads) for _ in layers])
+        self.transformer_time_self_attention_layers = nn.ModuleList(
+            [SelfAttentionLayer(c, config.heads) for _ in layers])
         self.conv_short_aggregate_layers = nn.ModuleList([
             nn.Sequential(nn.Conv1d(c, c, 5), nn.ReLU(), nn.Conv1d(c, c, 3)) for _ in layers])
         self.conv_norms = nn.ModuleList([nn.LayerNorm(c) for _ in layers])
-        self.transformer_obj_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_cross_attention_layers = nn.ModuleList([CrossAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward) for _ in layers])
+        self.transformer_obj_self_attention_layers = nn.ModuleList(
+            [SelfAttentionLayer(c, config.heads) for _ in layers])
+        self.transformer_cross_attention_layers = nn.ModuleList(
+            [CrossAttentionLayer(c, config.heads) for _ in layers])
+        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward)
+                                                     for _ in layers])
         self.decoder_norm = nn.LayerNorm(c)
         self.class_embed = nn.Linear(c, config.classes + 1)
         self.mask_embed = Perceptron(c, config.mask_channels)
         self.activation_proj = nn.Linear(c, 1)
 
     def forward(self, instance: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Tracker embeddings and frame_forward memory, both [T,Q,C] -> logits [Q,K+1] of the clip and mask embeddings [T,Q,Cm]."""
+        """Tracker embeddings and frame_forward memory, both [T,Q,C] -> logits [Q,K+1] of the clip
+        and mask embeddings [T,Q,Cm]."""
         logits, masks = self.heads(self.layers(instance.unsqueeze(1), memory.unsqueeze(1))[-1])
         return logits.squeeze(0), masks.squeeze(1)
 
     def layers(self, instance: Tensor, memory: Tensor) -> list[Tensor]:
-        """Output after every layer for a batch of B clips, all tensors [T,B,Q,C]; inference needs the last only."""
+        """Output after every layer for a batch of B clips, all tensors [T,B,Q,C].
+
+        Inference needs the last only."""
         shape = instance.shape
         memory, x = memory.flatten(0, 1), instance
         outputs = []
-        # Over time queries do not meet, and in the perceptron nobody does: in groups, a long clip needs a part of the memory.
+        # Over time queries do not meet, and in the perceptron nobody does: in groups, a long clip
+        # needs a part of the memory.
         count = int(shape[1] * shape[2])
         group = count if self.training else min(GROUP, count)
         for time, conv, norm, among, cross, feed in zip(
-                self.transformer_time_self_attention_layers, self.conv_short_aggregate_layers, self.conv_norms,
-                self.transformer_obj_self_attention_layers, self.transformer_cross_attention_layers, self.transformer_ffn_layers):
+                self.transformer_time_self_attention_layers, self.conv_short_aggregate_layers,
+                self.conv_norms,
+                self.transformer_obj_self_attention_layers, self.transformer_cross_attention_layers,
+                self.transformer_ffn_layers):
             groups = x.flatten(1, 2).transpose(0, 1).split(group)            # over time: [B*Q,T,C]
             x = torch.cat([over_time(part, time, conv, norm) for part in groups]).transpose(0, 1)
-            x = among(x.reshape(shape[0] * shape[1], shape[2], shape[3]))    # within a frame: [T*B,Q,C]
-            x = torch.cat([feed(part) for part in cross(x, x, memory, memory).split(group, 1)], 1).reshape(shape)
+            # Within a frame: [T*B,Q,C].
+            x = among(x.reshape(shape[0] * shape[1], shape[2], shape[3]))
+            x = torch.cat([feed(part) for part in cross(x, x, memory, memory).split(group, 1)],
+                          1).reshape(shape)
             outputs.append(x)
         return outputs
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[T,B,Q,C] -> logits [B,Q,K+1] of the clip, mask embeddings [T,B,Q,Cm]."""
         embeds = self.decoder_norm(x)
-        weight = self.activation_proj(embeds).softmax(0)                     # over time, per query (eq. 5)
+        # Over time, per query (eq. 5).
+        weight = self.activation_proj(embeds).softmax(0)
         return self.class_embed((weight * embeds).sum(0)), self.mask_embed(embeds)
 
 
-def over_time(x: Tensor, time: SelfAttentionLayer, conv: nn.Sequential, norm: nn.LayerNorm) -> Tensor:
+def over_time(x: Tensor, time: SelfAttentionLayer, conv: nn.Sequential,
+              norm: nn.LayerNorm) -> Tensor:
     """[queries,T,C]: attention to all frames, then to the neighbours."""
     return nearby(time(x), conv, norm)
 
 
 def nearby(x: Tensor, conv: nn.Sequential, norm: nn.LayerNorm) -> Tensor:
-    """[queries,T,C]: each frame with the three before and after it; at the ends the last frame stands for those that are not there."""
+    """[queries,T,C]: each frame with the three before and after it.
+
+    At the ends the last frame stands for those that are not there."""
     y = conv[2](replicate(F.relu(conv[0](replicate(x.transpose(1, 2), 2))), 1))
     return norm(x + y.transpose(1, 2))
 

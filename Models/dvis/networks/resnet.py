@@ -1,4 +1,5 @@
-"""ResNet with frozen batch normalisation, as detectron2 builds it: the stride of a stage lies in the 3x3 convolution of its first block."""
+"""ResNet with frozen batch normalisation, as detectron2 builds it: the stride of a stage lies in
+the 3x3 convolution of its first block."""
 from __future__ import annotations
 
 import torch
@@ -9,15 +10,18 @@ from .config import Config
 
 
 class FrozenNorm(nn.Module):
-    """Batch normalisation by stored statistics that no training touches: four buffers, no counter."""
+    """Batch normalisation by stored statistics that no training touches: four buffers, no counter.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
-        for name, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
+        for name, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0),
+                            ("running_var", 1.0)):
             self.register_buffer(name, torch.full((channels,), value))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=1e-5)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
+                            training=False, eps=1e-5)
 
 
 class FrozenConv(nn.Conv2d):
@@ -56,8 +60,10 @@ class ResNet(nn.Module):
         super().__init__()
         self.stem = nn.ModuleDict({"conv1": FrozenConv(3, self.STEM, 7, 2)})
         inputs = self.STEM
-        for level, (width, blocks) in enumerate(zip(config.backbone_widths, config.backbone_blocks), 2):
-            stage = [Bottleneck(inputs if index == 0 else width, width, 2 if index == 0 and level > 2 else 1) for index in range(blocks)]
+        for level, (width,
+                    blocks) in enumerate(zip(config.backbone_widths, config.backbone_blocks), 2):
+            stage = [Bottleneck(inputs if index == 0 else width, width,
+                                2 if index == 0 and level > 2 else 1) for index in range(blocks)]
             setattr(self, f"res{level}", nn.Sequential(*stage))
             inputs = width
 

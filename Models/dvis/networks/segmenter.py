@@ -1,4 +1,5 @@
-"""The segmenter: one picture -> Q query embeddings and a map of mask features (Mask2Former's image model)."""
+"""The segmenter: one picture -> Q query embeddings and a map of mask features (Mask2Former's image
+model)."""
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -17,7 +18,9 @@ from .swin import Swin
 
 
 class Segments(NamedTuple):
-    """What the heads say after one decoder layer. Several groups of queries may run side by side in training."""
+    """What the heads say after one decoder layer.
+
+    Several groups of queries may run side by side in training."""
     embeds: Tensor   # [B,Q,C], normed
     logits: Tensor   # [B,Q,K+1], the last is "no object"
     masks: Tensor    # [B,Q,h,w] logits at a quarter of the resolution, or [B,Q,P] at chosen cells
@@ -30,7 +33,8 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = ConvNorm(inputs, outputs, 3, stride)
         self.conv2 = ConvNorm(outputs, outputs, 3)
-        self.shortcut = ConvNorm(inputs, outputs, 1, stride) if stride != 1 or inputs != outputs else None
+        self.shortcut = ConvNorm(inputs, outputs, 1,
+                                 stride) if stride != 1 or inputs != outputs else None
 
     def forward(self, x: Tensor) -> Tensor:
         short = x if self.shortcut is None else self.shortcut(x)
@@ -43,10 +47,13 @@ class CompactBackbone(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         first = config.backbone_widths[0]
-        self.stem = nn.ModuleDict({"conv1": ConvNorm(3, 24, 3, 2), "conv2": ConvNorm(24, first, 3, 2)})
+        self.stem = nn.ModuleDict({"conv1": ConvNorm(3, 24, 3, 2),
+                                   "conv2": ConvNorm(24, first, 3, 2)})
         inputs = first
-        for level, (width, blocks) in enumerate(zip(config.backbone_widths, config.backbone_blocks), 2):
-            stage = [BasicBlock(inputs if index == 0 else width, width, 2 if index == 0 and level > 2 else 1) for index in range(blocks)]
+        for level, (width,
+                    blocks) in enumerate(zip(config.backbone_widths, config.backbone_blocks), 2):
+            stage = [BasicBlock(inputs if index == 0 else width, width,
+                                2 if index == 0 and level > 2 else 1) for index in range(blocks)]
             setattr(self, f"res{level}", nn.Sequential(*stage))
             inputs = width
 
@@ -60,14 +67,17 @@ class CompactBackbone(nn.Module):
 
 
 class FpnPixelDecoder(nn.Module):
-    """Top-down pyramid. Returns three maps of C channels at strides 32, 16, 8 and the mask features at stride 4."""
+    """Top-down pyramid.
+
+    Returns three maps of C channels at strides 32, 16, 8 and the mask features at stride 4."""
 
     FINE = 64  # channels at stride 4
 
     def __init__(self, config: Config):
         super().__init__()
         fine, *coarse = config.backbone_widths
-        self.input_proj = nn.ModuleList([ConvNorm(width, config.hidden, 1) for width in reversed(coarse)])
+        self.input_proj = nn.ModuleList([ConvNorm(width, config.hidden, 1)
+                                         for width in reversed(coarse)])
         self.output = nn.ModuleList([ConvNorm(config.hidden, config.hidden, 3) for _ in coarse])
         self.adapter_1 = ConvNorm(fine, self.FINE, 1)
         self.reduce = nn.Conv2d(config.hidden, self.FINE, 1, bias=False)
@@ -75,14 +85,17 @@ class FpnPixelDecoder(nn.Module):
         self.mask_features = nn.Conv2d(self.FINE, config.mask_channels, 1)
 
     def forward(self, maps: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
-        """-> ([stride 32, 16, 8] each [B,C,h,w], mask features [B,Cm,H/4,W/4], the map below them)."""
+        """-> ([stride 32, 16, 8] each [B,C,h,w], mask features [B,Cm,H/4,W/4], the map below them).
+        """
         levels: list[Tensor] = []
         for project, output, source in zip(self.input_proj, self.output, reversed(maps[1:])):
             x = project(source)
             if levels:
-                x = x + F.interpolate(levels[-1], scale_factor=2.0, mode="bilinear", align_corners=False)
+                x = x + F.interpolate(levels[-1], scale_factor=2.0, mode="bilinear",
+                                      align_corners=False)
             levels.append(F.relu(output(F.relu(x))))
-        x = self.adapter_1(maps[0]) + F.interpolate(self.reduce(levels[-1]), scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = self.adapter_1(maps[0]) + F.interpolate(self.reduce(levels[-1]), scale_factor=2.0,
+                                                    mode="bilinear", align_corners=False)
         fine = F.relu(self.layer_1(F.relu(x)))
         return levels, self.mask_features(fine), fine
 
@@ -92,7 +105,8 @@ class QueryHeads(nn.Module):
 
     def _masks(self, embeds: Tensor, mask_features: Tensor) -> Tensor:
         product = self.mask_embed(embeds) @ mask_features.flatten(2)
-        return product.reshape(product.shape[0], product.shape[1], mask_features.shape[2], mask_features.shape[3])
+        return product.reshape(product.shape[0], product.shape[1], mask_features.shape[2],
+                               mask_features.shape[3])
 
     def _heads(self, x: Tensor, mask_features: Tensor) -> Segments:
         embeds = self.decoder_norm(x)
@@ -100,14 +114,18 @@ class QueryHeads(nn.Module):
 
 
 class MaskedDecoder(QueryHeads):
-    """Q queries look at the maps, each only where its own mask of the layer before lies (masked attention)."""
+    """Q queries look at the maps, each only where its own mask of the layer before lies (masked
+    attention)."""
 
     def __init__(self, config: Config):
         super().__init__()
         c, layers = config.hidden, range(config.decoder_layers)
-        self.transformer_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_cross_attention_layers = nn.ModuleList([CrossAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward) for _ in layers])
+        self.transformer_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads)
+                                                                for _ in layers])
+        self.transformer_cross_attention_layers = nn.ModuleList(
+            [CrossAttentionLayer(c, config.heads) for _ in layers])
+        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward)
+                                                     for _ in layers])
         self.decoder_norm = nn.LayerNorm(c)
         self.query_feat = nn.Embedding(config.queries, c)
         self.query_embed = nn.Embedding(config.queries, c)
@@ -115,12 +133,13 @@ class MaskedDecoder(QueryHeads):
         self.class_embed = nn.Linear(c, config.classes + 1)
         self.mask_embed = Perceptron(c, config.mask_channels)
 
-    def forward(self, levels: list[Tensor], mask_features: Tensor, extra: tuple[Tensor, Tensor] | None = None,
-                points: Tensor | None = None) -> list[Segments]:
+    def forward(self, levels: list[Tensor], mask_features: Tensor, extra: tuple[Tensor, Tensor]
+                | None = None, points: Tensor | None = None) -> list[Segments]:
         """The heads' answers before the first and after every layer.
 
-        `extra` = (features, positions), each [G*Q,C]: further groups of queries for training; attention stays within a group.
-        `points` [P]: the cells at which masks are answered; all without it."""
+        `extra` = (features, positions), each [G*Q,C]: further groups of queries for training;
+        attention stays within a group. `points` [P]: the cells at which masks are answered; all
+        without it."""
         keys, values = self._memory(levels)
         feat, position = self.query_feat.weight, self.query_embed.weight
         queries = feat.shape[0]
@@ -137,7 +156,8 @@ class MaskedDecoder(QueryHeads):
         return answers
 
     def embed(self, levels: list[Tensor], mask_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Only what leaves the segmenter: embeddings [B,Q,C] (normed) and logits [B,Q,K+1] of the last layer."""
+        """Only what leaves the segmenter: embeddings [B,Q,C] (normed) and logits [B,Q,K+1] of the
+        last layer."""
         keys, values = self._memory(levels)
         position = self.query_embed.weight
         x = self.query_feat.weight.unsqueeze(0) + torch.zeros_like(mask_features[:, :1, 0, :1])
@@ -148,13 +168,16 @@ class MaskedDecoder(QueryHeads):
         return embeds, self.class_embed(embeds)
 
     def _memory(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        values = [level.flatten(2).transpose(1, 2) + self.level_embed.weight[index] for index, level in enumerate(levels)]
+        values = [level.flatten(2).transpose(1, 2) + self.level_embed.weight[index]
+                  for index, level in enumerate(levels)]
         return [value + sine_position(level) for value, level in zip(values, levels)], values
 
-    def _layer(self, layer: int, x: Tensor, position: Tensor, keys, values, masks: Tensor, queries: int) -> Tensor:
+    def _layer(self, layer: int, x: Tensor, position: Tensor, keys, values, masks: Tensor,
+               queries: int) -> Tensor:
         level = layer % 3
         blocked = attention_mask(masks, coarser(layer))
-        x = self.transformer_cross_attention_layers[layer](x, x + position, keys[level], values[level], blocked)
+        x = self.transformer_cross_attention_layers[layer](x, x + position, keys[level],
+                                                           values[level], blocked)
         if x.shape[1] == queries:
             x = self.transformer_self_attention_layers[layer](x, position)
         else:
@@ -165,7 +188,9 @@ class MaskedDecoder(QueryHeads):
 
 
 def attention_mask(masks: Tensor, factor: int) -> Tensor:
-    """Mask logits [B,Q,h,w] -> 1 where a query must not look, [B,Q,(h/factor)*(w/factor)]; a row that sees nothing sees everything."""
+    """Mask logits [B,Q,h,w] -> 1 where a query must not look, [B,Q,(h/factor)*(w/factor)].
+
+    A row that sees nothing sees everything."""
     small = shrink(masks.detach(), factor).flatten(2)
     blocked = (small < 0).to(masks.dtype)
     return blocked * (blocked.amin(-1, keepdim=True) < 1).to(masks.dtype)
@@ -192,7 +217,8 @@ class SemSegHead(nn.Module):
         self.predictor = MaskedDecoder(config)
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Backbone maps -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits [B,Q,K+1]."""
+        """Backbone maps -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits
+        [B,Q,K+1]."""
         levels, mask_features, _ = self.pixel_decoder(maps)
         embeds, logits = self.predictor.embed(levels, mask_features)
         return embeds, mask_features, logits

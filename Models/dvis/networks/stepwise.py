@@ -1,7 +1,10 @@
-"""The refiner in steps, for videos of any length: together they compute what `TemporalRefiner` does at once, and none sees more than some frames.
+"""The refiner in steps, for videos of any length: together they compute what `TemporalRefiner` does
+at once, and none sees more than some frames.
 
-Attention over time needs every frame, but its keys may come in blocks: each block's answer has a weight, and the weighted mean of the answers is the whole. What
-follows in a layer needs a frame and MARGIN neighbours, and the score of the clip is again a weighted mean over blocks. Whoever drives the steps keeps what lies between them where there is room.
+Attention over time needs every frame, but its keys may come in blocks: each block's answer has a
+weight, and the weighted mean of the answers is the whole. What follows in a layer needs a frame and
+MARGIN neighbours, and the score of the clip is again a weighted mean over blocks. Whoever drives
+the steps keeps what lies between them where there is room.
 """
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ MARGIN = 3   # frames on either side that the convolutions over time look at
 
 
 class Numbered(nn.Module):
-    """Modules of one form as one module, whose weights are those of the module with the number that is given."""
+    """Modules of one form as one module, whose weights are those of the module with the number that
+    is given."""
 
     def __init__(self, modules: nn.ModuleList):
         super().__init__()
@@ -26,7 +30,8 @@ class Numbered(nn.Module):
             path, _, weight = name.rpartition(".")
             owner, stack = self.one.get_submodule(path), name.replace(".", "_")
             delattr(owner, weight)   # from here on no parameter, but what is put there
-            self.register_buffer(stack, torch.stack([module.get_parameter(name).detach() for module in modules]))
+            self.register_buffer(stack, torch.stack([module.get_parameter(name).detach()
+                                                     for module in modules]))
             self.places.append((owner, weight, stack))
 
     def forward(self, number: Tensor) -> nn.Module:
@@ -44,23 +49,30 @@ class Attention(nn.Module):
         self.time = Numbered(refiner.transformer_time_self_attention_layers)
 
     def forward(self, layer: Tensor, embeds: Tensor, block: Tensor) -> tuple[Tensor, Tensor]:
-        """embeds [T,q,C] of some frames and queries, block [S,q,C] of the same queries -> [T,q,C] and the logarithm of its weight beside other blocks [T,q,heads]."""
+        """embeds [T,q,C] of some frames and queries, block [S,q,C] of the same queries -> [T,q,C]
+        and the logarithm of its weight beside other blocks [T,q,heads]."""
         keys = block.transpose(0, 1)
         mixed, weight = self.time(layer).self_attn.part(embeds.transpose(0, 1), keys, keys)
         return mixed.transpose(0, 1), weight.transpose(0, 1)
 
 
 class Layer(nn.Module):
-    """The rest of a layer for consecutive frames. Where the video goes on beyond them, the outer MARGIN frames come out wrong."""
+    """The rest of a layer for consecutive frames.
+
+    Where the video goes on beyond them, the outer MARGIN frames come out wrong."""
 
     def __init__(self, refiner: TemporalRefiner):
         super().__init__()
-        self.time, self.conv = Numbered(refiner.transformer_time_self_attention_layers), Numbered(refiner.conv_short_aggregate_layers)
-        self.norm, self.among = Numbered(refiner.conv_norms), Numbered(refiner.transformer_obj_self_attention_layers)
-        self.cross, self.feed = Numbered(refiner.transformer_cross_attention_layers), Numbered(refiner.transformer_ffn_layers)
+        self.time = Numbered(refiner.transformer_time_self_attention_layers)
+        self.conv = Numbered(refiner.conv_short_aggregate_layers)
+        self.norm = Numbered(refiner.conv_norms)
+        self.among = Numbered(refiner.transformer_obj_self_attention_layers)
+        self.cross = Numbered(refiner.transformer_cross_attention_layers)
+        self.feed = Numbered(refiner.transformer_ffn_layers)
 
     def forward(self, layer: Tensor, embeds: Tensor, mixed: Tensor, memory: Tensor) -> Tensor:
-        """What went into the layer, what attention over time made of it, and frame_forward's memory, all [T,Q,C] -> the same after the layer."""
+        """What went into the layer, what attention over time made of it, and frame_forward's
+        memory, all [T,Q,C] -> the same after the layer."""
         time = self.time(layer)
         x = time.norm(embeds + time.self_attn.out_proj(mixed))
         x = nearby(x.transpose(0, 1), self.conv(layer), self.norm(layer)).transpose(0, 1)
@@ -76,7 +88,8 @@ class Heads(nn.Module):
         self.refiner = refiner
 
     def forward(self, embeds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[T,Q,C] -> logits [Q,K+1] of these frames, the logarithm of their weight beside other blocks [Q,1], mask embeddings [T,Q,Cm]."""
+        """[T,Q,C] -> logits [Q,K+1] of these frames, the logarithm of their weight beside other
+        blocks [Q,1], mask embeddings [T,Q,Cm]."""
         logits, masks = self.refiner.heads(embeds.unsqueeze(1))
         activation = self.refiner.activation_proj(self.refiner.decoder_norm(embeds))
         peak = activation.amax(0)

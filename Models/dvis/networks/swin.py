@@ -1,6 +1,8 @@
-"""Swin Transformer: attention within windows that shift by half a window from block to block (Liu et al. 2021), as Mask2Former builds it.
+"""Swin Transformer: attention within windows that shift by half a window from block to block (Liu
+et al. 2021), as Mask2Former builds it.
 
-Every size is taken from the maps themselves, so that the exported graph takes pictures of any size."""
+Every size is taken from the maps themselves, so that the exported graph takes pictures of any size.
+"""
 from __future__ import annotations
 
 import torch
@@ -9,11 +11,14 @@ from torch.nn import functional as F
 
 from .config import Config
 
-APART = -100.0  # added to the score of two cells that the shift brought into one window from different sides of the picture
+# Added to the score of two cells that the shift brought into one window from different sides of the
+# picture.
+APART = -100.0
 
 
 class WindowAttention(nn.Module):
-    """Multi-head attention among the cells of a window with a learned bias for every relative place."""
+    """Multi-head attention among the cells of a window with a learned bias for every relative
+    place."""
 
     def __init__(self, channels: int, heads: int, window: int):
         super().__init__()
@@ -27,12 +32,15 @@ class WindowAttention(nn.Module):
     def forward(self, x: Tensor, apart: Tensor | None) -> Tensor:
         """x [B*windows,N,C], apart [windows,N,N] is added to the scores -> [B*windows,N,C]."""
         cells, channels = self.window ** 2, self.proj.in_features
-        q, k, v = self.qkv(x).reshape(-1, cells, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = self.qkv(x).reshape(-1, cells, 3, self.heads,
+                                      channels // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         score = (q * (channels // self.heads) ** -0.5) @ k.transpose(-1, -2)
-        bias = self.relative_position_bias_table[self.relative_position_index.flatten()].reshape(cells, cells, self.heads)
+        bias = self.relative_position_bias_table[self.relative_position_index.flatten()].reshape(
+            cells, cells, self.heads)
         score = score + bias.permute(2, 0, 1)
         if apart is not None:
-            score = (score.reshape(-1, apart.shape[0], self.heads, cells, cells) + apart.unsqueeze(1)).reshape(-1, self.heads, cells, cells)
+            score = (score.reshape(-1, apart.shape[0], self.heads, cells, cells)
+                     + apart.unsqueeze(1)).reshape(-1, self.heads, cells, cells)
         return self.proj((score.softmax(-1) @ v).transpose(1, 2).reshape(-1, cells, channels))
 
 
@@ -55,7 +63,9 @@ class Mlp(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention within windows and a perceptron, both pre-norm. Every second block shifts its windows by half a window."""
+    """Attention within windows and a perceptron, both pre-norm.
+
+    Every second block shifts its windows by half a window."""
 
     def __init__(self, channels: int, heads: int, window: int, shift: int):
         super().__init__()
@@ -72,7 +82,8 @@ class SwinBlock(nn.Module):
 
     def _attend(self, x: Tensor, apart: Tensor) -> Tensor:
         height, width, window = x.shape[1], x.shape[2], self.window
-        x = F.pad(x, (0, 0, 0, missing(width, window), 0, missing(height, window)))     # zeros take part in the attention, as in the official code
+        # Zeros take part in the attention, as in the official code.
+        x = F.pad(x, (0, 0, 0, missing(width, window), 0, missing(height, window)))
         padded = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
         if self.shift:
             x = x.roll((-self.shift, -self.shift), (1, 2))
@@ -103,11 +114,14 @@ def from_windows(x: Tensor, window: int, shape: tuple[int, int, int, int]) -> Te
 
 
 def shift_mask(x: Tensor, window: int) -> Tensor:
-    """Map [B,h,w,C] -> for its shifted windows [windows,N,N]: 0 for cells that are neighbours in the picture, APART for those that are not.
+    """Map [B,h,w,C] -> for its shifted windows [windows,N,N]: 0 for cells that are neighbours in
+    the picture, APART for those that are not.
 
-    The shift carries the first rows and columns to the far end. A shifted map so has three bands each way: the whole windows before the last,
-    the part of the last window that belongs there, and what came round."""
-    ones = F.pad(torch.ones_like(x[:1, :, :, :1]), (0, 0, 0, missing(x.shape[2], window), 0, missing(x.shape[1], window)), value=1.0)
+    The shift carries the first rows and columns to the far end. A shifted map so has three bands
+    each way: the whole windows before the last, the part of the last window that belongs there, and
+    what came round."""
+    ones = F.pad(torch.ones_like(x[:1, :, :, :1]),
+                 (0, 0, 0, missing(x.shape[2], window), 0, missing(x.shape[1], window)), value=1.0)
     bands = []
     for axis in (1, 2):
         place = ones.cumsum(axis)                                             # 1 .. size
@@ -138,7 +152,8 @@ class SwinStage(nn.Module):
     def __init__(self, channels: int, blocks: int, heads: int, window: int, last: bool):
         super().__init__()
         self.window = window
-        self.blocks = nn.ModuleList([SwinBlock(channels, heads, window, window // 2 if index % 2 else 0) for index in range(blocks)])
+        self.blocks = nn.ModuleList([SwinBlock(channels, heads, window, window // 2 if index % 2
+                                               else 0) for index in range(blocks)])
         self.downsample = None if last else PatchMerging(channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -164,7 +179,9 @@ class PatchEmbed(nn.Module):
 
 
 class Swin(nn.Module):
-    """Outputs [B,C,h,w] at strides 4, 8, 16 and 32, each through a norm of its own. Sides of the picture are multiples of 32."""
+    """Outputs [B,C,h,w] at strides 4, 8, 16 and 32, each through a norm of its own.
+
+    Sides of the picture are multiples of 32."""
 
     def __init__(self, config: Config):
         super().__init__()

@@ -24,31 +24,38 @@ class ReferringTracker(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         c, layers = config.hidden, range(config.tracker_layers)
-        self.transformer_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_cross_attention_layers = nn.ModuleList([CrossAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward) for _ in layers])
+        self.transformer_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads)
+                                                                for _ in layers])
+        self.transformer_cross_attention_layers = nn.ModuleList(
+            [CrossAttentionLayer(c, config.heads) for _ in layers])
+        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward)
+                                                     for _ in layers])
         self.decoder_norm = nn.LayerNorm(c)
         self.class_embed = nn.Linear(c, config.classes + 1)
         self.mask_embed = Perceptron(c, config.mask_channels)
         self.remembers = config.remembers
 
     def forward(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> Step:
-        """One frame: segmenter queries E, the same matched to the slots A, the last frame's reference L (all [B,Q,C]), is_first [B] 1 or 0."""
+        """One frame: segmenter queries E, the same matched to the slots A, the last frame's
+        reference L (all [B,Q,C]), is_first [B] 1 or 0."""
         step = self.heads(self.layers(frame, matched, reference, is_first)[-1])
         return step._replace(reference=self.refer(step.reference, step.logits, reference, is_first))
 
     def refer(self, x: Tensor, logits: Tensor, reference: Tensor, is_first: Tensor) -> Tensor:
-        """The next frame's reference: the raw output x (DVIS), or, in a model that remembers, a share of it as large as the chance that the slot
-        has an object, and the old reference for the rest: what left the picture is not forgotten. x, reference [B,Q,C], logits [B,Q,K+1]."""
+        """The next frame's reference: the raw output x (DVIS), or, in a model that remembers, a
+        share of it as large as the chance that the slot has an object, and the old reference for
+        the rest: what left the picture is not forgotten. x, reference [B,Q,C], logits [B,Q,K+1]."""
         if not self.remembers:
             return x
         absent = logits.softmax(-1)[..., -1:] * (1 - is_first.view(-1, 1, 1))
         return x + absent * (reference - x)
 
-    def layers(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> list[Tensor]:
+    def layers(self, frame: Tensor, matched: Tensor, reference: Tensor,
+               is_first: Tensor) -> list[Tensor]:
         """Raw output [B,Q,C] after every layer; inference needs the last only.
 
-        First frame: identity = query = own output, starting with E. Otherwise the identity starts with A and the query is L in every layer."""
+        First frame: identity = query = own output, starting with E. Otherwise the identity starts
+        with A and the query is L in every layer."""
         first = is_first.view(-1, 1, 1)
         x = first * frame + (1 - first) * matched
         held = (1 - first) * reference
@@ -59,7 +66,8 @@ class ReferringTracker(nn.Module):
         return outputs
 
     def frame_forward(self, frame: Tensor) -> Tensor:
-        """Every frame as a first frame: [N,Q,C] -> memory for the refiner [N,Q,C], normed, in the segmenter's order."""
+        """Every frame as a first frame: [N,Q,C] -> memory for the refiner [N,Q,C], normed, in the
+        segmenter's order."""
         x = frame
         for cross, among, feed in self._layers():
             x = feed(among(cross(x, x, frame, frame)))
@@ -70,20 +78,24 @@ class ReferringTracker(nn.Module):
         return Step(embeds, x, self.class_embed(embeds), self.mask_embed(embeds))
 
     def _layers(self):
-        return zip(self.transformer_cross_attention_layers, self.transformer_self_attention_layers, self.transformer_ffn_layers)
+        return zip(self.transformer_cross_attention_layers, self.transformer_self_attention_layers,
+                   self.transformer_ffn_layers)
 
 
 def match(last: np.ndarray, current: np.ndarray, rule: str = "aligned") -> np.ndarray:
-    """For every slot of `last` [Q,C] the query of `current` [Q,C] that continues it (least sum of 1 - cosine; DVIS, eq. 1).
+    """For every slot of `last` [Q,C] the query of `current` [Q,C] that continues it (least sum of 1
+    - cosine; DVIS, eq. 1).
 
-    With the rule "dvis" the inverse of that permutation, which is what the official code gathers by and its checkpoints were trained with."""
+    With the rule "dvis" the inverse of that permutation, which is what the official code gathers by
+    and its checkpoints were trained with."""
     unit = [x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-6) for x in (last, current)]
     cost = np.nan_to_num(1 - unit[0] @ unit[1].T)
     return linear_sum_assignment(cost if rule == "aligned" else cost.T)[1]
 
 
 def align(frames: np.ndarray, rule: str = "aligned") -> np.ndarray:
-    """Chains `match` over a clip: embeddings [T,Q,C] -> for every frame the query of each slot, int64 [T,Q]."""
+    """Chains `match` over a clip: embeddings [T,Q,C] -> for every frame the query of each slot,
+    int64 [T,Q]."""
     order = np.empty(frames.shape[:2], np.int64)
     order[0] = np.arange(frames.shape[1])
     for t in range(1, len(frames)):

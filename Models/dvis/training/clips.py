@@ -1,4 +1,5 @@
-"""Clips for tracker and refiner: the frozen segmenter's features, made once and used several times."""
+"""Clips for tracker and refiner: the frozen segmenter's features, made once and used several times.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from .workers import Workers
 
 POINTS = 512       # random cells of a frame on which masks are compared
 CELLS = 2560       # cells of a frame that a clip keeps, at most: all of a frame of 256 x 160 pixels
-OBJECTS = 0.6      # share of the kept cells among those that an object covers at some time, where there are enough
+# Share of the kept cells among those that an object covers at some time, where there are enough.
+OBJECTS = 0.6
 
 
 @dataclass
@@ -29,9 +31,12 @@ class Clip:
     masks: Tensor      # uint8 [T,N,P]: share of a cell that the object covers, 0..255
     labels: Tensor     # int64 [N]
     area: Tensor       # float [T,N]: cells that the object covers in the whole frame
-    ignore: Tensor     # uint8 [T,P]: share of a cell that is neither an object nor background, 0..255
+    # uint8 [T,P]: share of a cell that is neither an object nor background, 0..255
+    ignore: Tensor
     weight: Tensor     # float [P]: cells of the frame that each of the P stands for
-    tracked: Tensor    # float [T,Q,2C+K+1+Cm]: the frozen tracker's embeddings, memory, logits and mask embeddings; [T,Q,0] where the tracker is trained
+    # float [T,Q,2C+K+1+Cm]: the frozen tracker's embeddings, memory, logits and mask embeddings;
+    # [T,Q,0] where the tracker is trained
+    tracked: Tensor
 
 
 @dataclass
@@ -54,18 +59,27 @@ class Batch:
 
 
 class ClipPool(RollingPool):
-    """Clips of `length` frames. `source` draws their frames; `tracked`: with what the tracker says; `workers` processes render on, however fast
-    the training goes."""
+    """Clips of `length` frames.
 
-    def __init__(self, model: Dvis, length: int, tracked: bool, size: int, start: int, seed: int, source: ClipSource, workers: int = 0):
-        super().__init__(size, start, lambda progress: self.put(render(model, length, tracked, self.random, source)))
-        self.length, self.random, self.place = length, np.random.default_rng([seed, 78]), next(model.parameters()).device
+    `source` draws their frames; `tracked`: with what the tracker says; `workers` processes render
+    on, however fast the training goes."""
+
+    def __init__(self, model: Dvis, length: int, tracked: bool, size: int, start: int, seed: int,
+                 source: ClipSource, workers: int = 0):
+        super().__init__(size, start, lambda progress: self.put(render(model, length, tracked,
+                                                                       self.random, source)))
+        self.length = length
+        self.random = np.random.default_rng([seed, 78])
+        self.place = next(model.parameters()).device
         weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
-        arguments = [(model.config, weights, length, tracked, [seed, 79 + number], source) for number in range(workers)]
+        arguments = [(model.config, weights, length, tracked, [seed, 79 + number], source)
+                     for number in range(workers)]
         self.workers = Workers(_clips, arguments, ahead=2) if workers else None
 
     def freshen(self, share: float, progress: float) -> None:
-        """As a pool does; with workers, takes what they have made and waits only for the first clips."""
+        """As a pool does.
+
+        With workers, takes what they have made and waits only for the first clips."""
         if self.workers is None:
             return super().freshen(share, progress)
         while len(self.items) < self.start or not self.workers.empty():
@@ -85,17 +99,20 @@ class ClipPool(RollingPool):
         starts = self.random.integers(0, self.length - frames + 1, size=count)
         place = clips[0].embeds.device
         cells = sorted({clip.features.shape[-1] for clip in clips})
-        points = {size: torch.from_numpy(self.random.choice(size, POINTS, replace=False)).to(place) for size in cells}
+        points = {size: torch.from_numpy(self.random.choice(size, POINTS, replace=False)).to(place)
+                  for size in cells}
         chosen = [points[clip.features.shape[-1]] for clip in clips]
         objects = max(len(clip.labels) for clip in clips)
         masks = torch.zeros(count, frames, objects, POINTS, device=place)
         area = torch.zeros(count, frames, objects, device=place)
         labels = torch.zeros(count, objects, dtype=torch.long, device=place)
         for row, (clip, start) in enumerate(zip(clips, starts)):
-            masks[row, :, :len(clip.labels)] = clip.masks[start:start + frames][..., chosen[row]].float() / 255
+            masks[row, :, :len(clip.labels)] = clip.masks[start:start + frames][
+                ..., chosen[row]].float() / 255
             area[row, :, :len(clip.labels)] = clip.area[start:start + frames]
             labels[row, :len(clip.labels)] = clip.labels
-        ignore = torch.stack([clip.ignore[start:start + frames][..., some].float() / 255 for clip, start, some in zip(clips, starts, chosen)])
+        ignore = torch.stack([clip.ignore[start:start + frames][..., some].float() / 255
+                              for clip, start, some in zip(clips, starts, chosen)])
         return Batch(torch.stack([clip.embeds[start:start + frames] for clip, start in zip(clips, starts)]),
                      torch.stack([clip.features[start:start + frames][..., some].float() for clip, start, some in zip(clips, starts, chosen)]),
                      masks, area >= 1, area >= 4, labels, torch.stack([clip.weight[some] for clip, some in zip(clips, chosen)]),
@@ -104,13 +121,16 @@ class ClipPool(RollingPool):
 
 
 @torch.no_grad()
-def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator, source: ClipSource) -> Clip:
-    """A fresh clip of `length` frames of a training scene, segmented, its queries matched and, if asked for, tracked."""
+def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
+           source: ClipSource) -> Clip:
+    """A fresh clip of `length` frames of a training scene, segmented, its queries matched and, if
+    asked for, tracked."""
     footage = source.draw(random, length)
     place = next(model.parameters()).device
     pictures = model.normalise(torch.from_numpy(footage.images).to(place))
     pictures = vary(pictures, random, length).contiguous(memory_format=torch.channels_last)
-    embeds, features, _ = (torch.cat(part) for part in zip(*(model.segment(part, narrow=True) for part in pictures.split(20))))
+    embeds, features, _ = (torch.cat(part) for part in zip(*(model.segment(part, narrow=True)
+                                                             for part in pictures.split(20))))
     order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
     targets = make_targets(torch.from_numpy(footage.ids), [footage.labels] * length)
     embeds = embeds.gather(1, order[..., None].expand_as(embeds))
@@ -120,32 +140,38 @@ def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
     if features.shape[-1] > CELLS:
         some, weight = choose_cells(masks.amax((0, 1)).numpy() > 0, random)
         features, masks, ignore = features[..., some.to(place)], masks[..., some], ignore[..., some]
-    return Clip(embeds, features.half(), masks, targets.labels[0], area, ignore, weight, _track(model, embeds) if tracked else embeds[..., :0])
+    return Clip(embeds, features.half(), masks, targets.labels[0], area, ignore, weight,
+                _track(model, embeds) if tracked else embeds[..., :0])
 
 
 def choose_cells(covered: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """CELLS of the cells, more densely where an object is at some time (covered, bool [P]), and how many each stands for."""
+    """CELLS of the cells, more densely where an object is at some time (covered, bool [P]), and how
+    many each stands for."""
     parts = [np.flatnonzero(covered), np.flatnonzero(~covered)]
     count = min(round(OBJECTS * CELLS), len(parts[0]))
     counts = [count, min(CELLS - count, len(parts[1]))]
     counts[0] = CELLS - counts[1]
     chosen = [random.choice(part, number, replace=False) for part, number in zip(parts, counts)]
-    weights = [np.full(number, len(part) / max(1, number), np.float32) for part, number in zip(parts, counts)]
+    weights = [np.full(number, len(part) / max(1, number), np.float32)
+               for part, number in zip(parts, counts)]
     return torch.from_numpy(np.concatenate(chosen)), torch.from_numpy(np.concatenate(weights))
 
 
 def _track(model: Dvis, matched: Tensor) -> Tensor:
     """The tracker over matched queries [T,Q,C]."""
     steps = follow(model.tracker, matched, matched)
-    embeds, logits, mask_embeds = (torch.cat([getattr(step, name) for step in steps]) for name in ("embeds", "logits", "mask_embeds"))
+    embeds, logits, mask_embeds = (torch.cat([getattr(step, name) for step in steps])
+                                   for name in ("embeds", "logits", "mask_embeds"))
     return torch.cat((embeds, model.tracker.frame_forward(matched), logits, mask_embeds), -1)
 
 
-def _clips(config: Config, weights: dict[str, np.ndarray], length: int, tracked: bool, seed: list[int], source: ClipSource) -> Iterator[tuple]:
+def _clips(config: Config, weights: dict[str, np.ndarray], length: int, tracked: bool,
+           seed: list[int], source: ClipSource) -> Iterator[tuple]:
     """Clips without end, as arrays: tensors in a queue would hold a file descriptor each."""
     model = Dvis(config)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     model.to(memory_format=torch.channels_last).eval()
     random = np.random.default_rng(seed)
     while True:
-        yield tuple(part.numpy() for part in vars(render(model, length, tracked, random, source)).values())
+        yield tuple(part.numpy()
+                    for part in vars(render(model, length, tracked, random, source)).values())

@@ -1,4 +1,7 @@
-"""Matching and losses, as in Mask2Former and DVIS (eq. 3-7): class, mask cross-entropy, dice; and a contrastive loss on the embeddings."""
+"""Matching and losses, as in Mask2Former and DVIS (eq. 3-7): class, mask cross-entropy, dice.
+
+And a contrastive loss on the embeddings.
+"""
 from __future__ import annotations
 
 import numpy as np
@@ -7,15 +10,21 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-CLASS, MASK, DICE = 5.0, 5.0, 5.0   # as weights and in the matching; a high class weight keeps an object with the query that claims it
-MASK_FOCUS = 4.0      # the mask cross-entropy is averaged over a quarter of the picture, since objects are small
+# as weights and in the matching; a high class weight keeps an object with the query that claims it
+CLASS = 5.0
+MASK = 5.0
+DICE = 5.0
+# The mask cross-entropy is averaged over a quarter of the picture, since objects are small.
+MASK_FOCUS = 4.0
 NO_OBJECT = 0.3       # weight of "no object" in the class loss
 TEMPERATURE = 0.1     # of the contrastive loss
 EXCUSED = -100        # class goal of a query that the class loss leaves out
 
 
-def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """logits [*,Q,K+1], masks [*,Q,P] logits, labels [*,N], target [*,N,P], weight of the points [*,P] -> cost [*,Q,N]."""
+def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor,
+                  weight: Tensor | None = None) -> Tensor:
+    """logits [*,Q,K+1], masks [*,Q,P] logits, labels [*,N], target [*,N,P], weight of the points
+    [*,P] -> cost [*,Q,N]."""
     pixels = masks.shape[-1]
     if weight is not None:
         weight = weight.unsqueeze(-2)
@@ -28,26 +37,32 @@ def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor,
     if weight is not None:
         outside, inside = outside * weight, inside * weight
     cross_entropy = (outside.sum(-1, keepdim=True) - masks @ transposed) * (MASK_FOCUS / pixels)
-    dice = 1 - (2 * (inside @ transposed) + 1) / (inside.sum(-1, keepdim=True) + target.sum(-1).unsqueeze(-2) + 1)
+    dice = 1 - (2 * (inside @ transposed)
+                + 1) / (inside.sum(-1, keepdim=True) + target.sum(-1).unsqueeze(-2) + 1)
     return MASK * cross_entropy + DICE * dice - CLASS * chance
 
 
 def assign(cost: Tensor, valid: Tensor) -> Tensor:
-    """Least-cost query of every valid object: cost [R,Q,N], valid [R,N] -> int64 [R,N], -1 where there is no object."""
+    """Least-cost query of every valid object: cost [R,Q,N], valid [R,N] -> int64 [R,N], -1 where
+    there is no object."""
     cost_array, valid_array = cost.detach().float().cpu().numpy(), valid.cpu().numpy()
     result = np.full(valid_array.shape, -1, np.int64)
     for row in range(len(result)):
         objects = np.flatnonzero(valid_array[row])
         if objects.size:
-            queries, columns = linear_sum_assignment(np.nan_to_num(cost_array[row][:, objects], nan=1e4, posinf=1e4, neginf=-1e4))
+            queries, columns = linear_sum_assignment(
+                np.nan_to_num(cost_array[row][:, objects], nan=1e4, posinf=1e4, neginf=-1e4))
             result[row, objects[columns]] = queries
     return torch.from_numpy(result).to(cost.device)
 
 
 def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tensor | None = None,
                quality: Tensor | None = None) -> Tensor:
-    """Cross-entropy of all queries; those without an object must give "no object", except where `excused`. With `quality`
-    the class of an object is right by that share and "no object" by the rest, so that scores say how good masks are.
+    """Cross-entropy of all queries.
+
+    Those without an object must give "no object", except where `excused`. With `quality` the class
+    of an object is right by that share and "no object" by the rest, so that scores say how good
+    masks are.
 
     logits [R,Q,K+1], assignment and labels [R,N], excused bool [R,Q], quality [R,N] 0..1."""
     no_object = logits.shape[-1] - 1
@@ -64,25 +79,29 @@ def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tens
     share = torch.ones(goal.shape, device=logits.device)
     share[rows, queries] = quality[rows, objects]
     logs = logits.log_softmax(-1)
-    each = -(share * logs.gather(-1, goal.clamp(min=0)[..., None])[..., 0] + (1 - share) * logs[..., -1])
+    each = -(share * logs.gather(-1, goal.clamp(min=0)[..., None])[..., 0] + (1 - share)
+             * logs[..., -1])
     counts = weight[goal.clamp(min=0)] * (goal != EXCUSED)
     return (each * counts).sum() / counts.sum()
 
 
 def mask_quality(masks: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """IoU of mask logits with objects at weighted points: masks, target [*,P], weight [*,P] -> [*]."""
+    """IoU of mask logits with objects at weighted points: masks, target [*,P], weight [*,P] -> [*].
+    """
     said, true = (masks > 0).float() * weight, (target > 0.5).float()
     common = (said * true).sum(-1)
     return common / (said.sum(-1) + (true * weight).sum(-1) - common).clamp(min=1e-3)
 
 
 def mostly_in(masks: Tensor, ignore: Tensor) -> Tensor:
-    """Whether more than half of a predicted mask lies in what is ignored: mask logits [*,Q,P], ignore [*,P] -> bool [*,Q]."""
+    """Whether more than half of a predicted mask lies in what is ignored: mask logits [*,Q,P],
+    ignore [*,P] -> bool [*,Q]."""
     inside = masks.sigmoid()
     return (inside * ignore.unsqueeze(-2)).sum(-1) > 0.5 * inside.sum(-1)
 
 
-def mask_losses(masks: Tensor, target: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def mask_losses(masks: Tensor, target: Tensor,
+                weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Cross-entropy and dice of matched pairs, each [M,P]; weight of the points [M,P]."""
     if not len(masks):
         zero = masks.sum() * 0
@@ -99,7 +118,10 @@ def mask_losses(masks: Tensor, target: Tensor, weight: Tensor | None = None) -> 
 
 
 def contrast(first: Tensor, second: Tensor, first_query: Tensor, second_query: Tensor) -> Tensor:
-    """InfoNCE on the cosine (IDOL; RefineVIS, eq. 3): an object's query in one frame must find its query among all of another frame.
+    """InfoNCE on the cosine (IDOL.
+
+    RefineVIS, eq. 3): an object's query in one frame must find its query among all of another
+    frame.
 
     embeddings [R,Q,C], queries of the same objects [R,N] (-1 = not visible)."""
     first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)

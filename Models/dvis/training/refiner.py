@@ -1,4 +1,7 @@
-"""Stage 3: the temporal refiner on the frozen tracker's output. Objects are matched over the whole clip (DVIS, eq. 6 and 7)."""
+"""Stage 3: the temporal refiner on the frozen tracker's output.
+
+Objects are matched over the whole clip (DVIS, eq. 6 and 7).
+"""
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,27 +19,35 @@ from .tracker import HEADS, MIX, copy_heads, quiet
 
 CLIPS = 6                 # clips in a batch
 RATE = 1.5e-4             # more moves the masks, which are right from the start
-POOL, START, FRESH = 400, 24, 0.3   # clips in the pool, before the first step, new ones a step without workers
+# clips in the pool, before the first step, new ones a step without workers
+POOL = 400
+START = 24
+FRESH = 0.3
 LENGTH = 40               # frames of a clip
 WHOLE = 0.3               # share of steps with whole clips; the others have any length
-OWN_MATCH_FROM = 0.5      # from this share of the budget on the refiner's own answer is matched, before the tracker's
+# From this share of the budget on the refiner's own answer is matched, before the tracker's.
+OWN_MATCH_FROM = 0.5
 
 
 def start_from_tracker(model: Dvis) -> None:
-    """The refiner begins as one that passes the tracker's answer on: copied heads, residuals that add nothing, all frames weighing the same."""
+    """The refiner begins as one that passes the tracker's answer on: copied heads, residuals that
+    add nothing, all frames weighing the same."""
     refiner = model.refiner
     copy_heads(model.tracker, refiner)
-    for layers in (refiner.transformer_time_self_attention_layers, refiner.transformer_obj_self_attention_layers,
+    for layers in (refiner.transformer_time_self_attention_layers,
+                   refiner.transformer_obj_self_attention_layers,
                    refiner.transformer_cross_attention_layers, refiner.transformer_ffn_layers):
         for layer in layers:
             quiet(layer)
-    for last in (*(conv[2] for conv in refiner.conv_short_aggregate_layers), refiner.activation_proj):
+    for last in (*(conv[2] for conv in refiner.conv_short_aggregate_layers),
+                 refiner.activation_proj):
         torch.nn.init.zeros_(last.weight)
         torch.nn.init.zeros_(last.bias)
 
 
 def tracked(model: Dvis, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What the frozen tracker said of a batch: embeddings and memory [T,B,Q,C], mean logits [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
+    """What the frozen tracker said of a batch: embeddings and memory [T,B,Q,C], mean logits
+    [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
     config = model.config
     embeds, memory, logits, mask_embeds = batch.tracked.transpose(0, 1).split(
         (config.hidden, config.hidden, config.classes + 1, config.mask_channels), -1)
@@ -54,35 +65,47 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
     instance, memory, online, online_masks = tracked(model, batch)
     outputs = torch.stack(model.refiner.layers(instance, memory))             # [L,T,B,Q,C]
     logits, mask_embeds = zip(*(model.refiner.heads(output) for output in outputs))
-    logits, masks = torch.stack(logits), tubes(torch.stack(mask_embeds), batch)   # [L,B,Q,K+1], [L,B,Q,T*P]
+    # [L,B,Q,K+1], [L,B,Q,T*P]
+    logits = torch.stack(logits)
+    masks = tubes(torch.stack(mask_embeds), batch)
     goal = batch.masks.transpose(1, 2).flatten(2)                             # [B,N,T*P]
     with torch.no_grad():
         said = (logits[-1], masks[-1]) if own_match else (online, tubes(online_masks, batch))
         known = None if batch.ignore is None else batch.known.flatten(1)      # [B,T*P]
-        assignment = losses.assign(losses.matching_cost(*said, batch.labels, goal, known), batch.eligible.any(1))
-        excused = None if batch.ignore is None else losses.mostly_in(masks[-1], batch.ignore.flatten(1))
+        assignment = losses.assign(losses.matching_cost(*said, batch.labels, goal, known),
+                                   batch.eligible.any(1))
+        excused = None if batch.ignore is None else losses.mostly_in(masks[-1],
+                                                                     batch.ignore.flatten(1))
     layers = len(outputs)
     wide = lambda x: x[None].expand(layers, *x.shape).flatten(0, 1)
     quality = None
     if model.config.scores_quality:
-        points = batch.weight[:, None].expand(-1, batch.masks.shape[1], -1).flatten(1)                  # [B,T*P]
+        # [B,T*P]
+        points = batch.weight[:, None].expand(-1, batch.masks.shape[1], -1).flatten(1)
         points = points if known is None else points * known
-        own = masks[-1].detach().gather(1, assignment.clamp(min=0)[..., None].expand(-1, -1, goal.shape[-1]))
+        own = masks[-1].detach().gather(
+            1, assignment.clamp(min=0)[..., None].expand(-1, -1, goal.shape[-1]))
         quality = losses.mask_quality(own, goal, points[:, None])
-    says = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels), None if excused is None else wide(excused),
+    says = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels),
+                             None if excused is None else wide(excused),
                              None if quality is None else wide(quality))
     rows, objects = (assignment >= 0).nonzero(as_tuple=True)
     chosen = masks[:, rows, assignment[rows, objects]]
     weight = None if known is None else known[rows].repeat(layers, 1)
-    cross_entropy, dice = losses.mask_losses(chosen.flatten(0, 1), goal[rows, objects].repeat(layers, 1), weight)
+    cross_entropy, dice = losses.mask_losses(chosen.flatten(0, 1),
+                                             goal[rows, objects].repeat(layers, 1), weight)
     right = logits[-1][rows, assignment[rows, objects]].argmax(-1) == batch.labels[rows, objects]
     total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice
-    return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "right class": float(right.float().mean())}
+    return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice),
+                   "right class": float(right.float().mean())}
 
 
-def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None, further: bool = False, workers: int = 0,
-          photographs: Photographs | None = None, real: float | None = None) -> None:
-    """`further`: the refiner is trained already and goes on; `real`: share of clips made of `photographs`."""
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
+          further: bool = False, workers: int = 0, photographs: Photographs | None = None,
+          real: float | None = None) -> None:
+    """`further`: the refiner is trained already and goes on.
+
+    `real`: share of clips made of `photographs`."""
     torch.manual_seed(seed)
     load_before(model, folder, "refiner", further)
     if not further:
@@ -95,7 +118,8 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
 
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)
-        frames = LENGTH if pool.random.random() < WHOLE else int(pool.random.integers(1, LENGTH + 1))
+        frames = LENGTH if pool.random.random() < WHOLE else int(
+            pool.random.integers(1, LENGTH + 1))
         return loss(model, pool.batch(CLIPS, frames), stage.progress >= OWN_MATCH_FROM)
 
     run(stage, "refiner", step)

@@ -1,8 +1,10 @@
-"""Stage 1 of the model for real cameras: pixel decoder and queries on the frozen detector's features.
+"""Stage 1 of the model for real cameras: pixel decoder and queries on the frozen detector's
+features.
 
-Queries are supervised in two groups: the detector's own boxes, matched one to one, and noised true boxes among random
-ones (as in DN-DETR and Mask DINO), so that every object teaches, also those that the detector misses. The class target
-of a matched query is the IoU of its mask, so that the score says how good the mask is (as in varifocal loss).
+Queries are supervised in two groups: the detector's own boxes, matched one to one, and noised true
+boxes among random ones (as in DN-DETR and Mask DINO), so that every object teaches, also those that
+the detector misses. The class target of a matched query is the IoU of its mask, so that the score
+says how good the mask is (as in varifocal loss).
 """
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ KNOWN = 0.3             # cells with a smaller share of ignored pixels count
 LEAST_BOX = 0.2         # IoU of query and object boxes below which they are never matched
 DUPLICATE = 0.5         # box IoU from which an unmatched query learns the object's mask, too ...
 DUPLICATE_WEIGHT = 0.35   # ... with this weight
-FAR, OTHERS = 0.15, 1.5   # weight of cells far from the box; further weight of cells on other objects
+# weight of cells far from the box; further weight of cells on other objects
+FAR = 0.15
+OTHERS = 1.5
 
 
 class Dense(nn.Module):
@@ -54,18 +58,22 @@ class Dense(nn.Module):
         answer = self.head(fine)
         logs = answer[:, :self.classes + 1].log_softmax(1)
         surprise = -logs.gather(1, goal[:, None])[:, 0]
-        surprise = torch.where(complete[:, None, None] | solid, surprise, -torch.logsumexp(logs[:, 1:], 1))
+        surprise = torch.where(complete[:, None, None] | solid, surprise,
+                               -torch.logsumexp(logs[:, 1:], 1))
         mean = lambda values, where: (values * where).sum() / where.sum().clamp(min=1)
         height, width = fine.shape[2:]
         place = torch.stack(torch.meshgrid((torch.arange(width, device=fine.device) + 0.5) / width,
-                                           (torch.arange(height, device=fine.device) + 0.5) / height, indexing="xy"))
+                                           (torch.arange(height, device=fine.device) + 0.5)
+                                           / height, indexing="xy"))
         box = targets.boxes[rows, which].permute(0, 3, 1, 2)
-        gap = (answer[:, self.classes + 1:] - torch.cat((box[:, :2] - place, box[:, 2:]), 1)).abs().sum(1)
+        gap = (answer[:, self.classes + 1:]
+               - torch.cat((box[:, :2] - place, box[:, 2:]), 1)).abs().sum(1)
         return 2 * mean(surprise, solid) + mean(surprise, ground) + 2 * mean(gap, solid)
 
 
 def true_boxes(targets: Targets) -> tuple[Tensor, Tensor]:
-    """Corners x0, y0, x1, y1 of the objects' masks as shares of the image [B,N,4], and which objects have any cell."""
+    """Corners x0, y0, x1, y1 of the objects' masks as shares of the image [B,N,4], and which
+    objects have any cell."""
     solid = targets.masks > 0.5
 
     def span(seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,9 +102,10 @@ def inside(boxes: Tensor, height: int, width: int) -> Tensor:
 
 def noised(boxes: Tensor, present: Tensor, features: Tensor, answers: Tensor, size: tuple[int, int],
            count: int) -> tuple[Proposals, Tensor]:
-    """A second group of `count` queries: each true box (corners [B,N,4], present [B,N]) once, shifted and scaled at random,
-    then random boxes; with the detector's features and answers of all cells at the cell that would propose them.
-    Also the object of each query, int64 [B,count], -1 for random boxes."""
+    """A second group of `count` queries: each true box (corners [B,N,4], present [B,N]) once,
+    shifted and scaled at random, then random boxes; with the detector's features and answers of all
+    cells at the cell that would propose them. Also the object of each query, int64 [B,count], -1
+    for random boxes."""
     height, width = size
     batch, place = len(boxes), boxes.device
     some = lambda *shape: torch.rand(*shape, device=place)
@@ -105,7 +114,8 @@ def noised(boxes: Tensor, present: Tensor, features: Tensor, answers: Tensor, si
     objects = min(boxes.shape[1], count)
     first = boxes[:, :objects]
     extent = first[..., 2:] - first[..., :2]
-    shifted = torch.cat(((first[..., :2] + first[..., 2:]) / 2 + (some(batch, objects, 2) - 0.5) * 0.35 * extent,
+    shifted = torch.cat(((first[..., :2] + first[..., 2:]) / 2 + (some(batch, objects, 2) - 0.5)
+                         * 0.35 * extent,
                          extent * torch.exp((some(batch, objects, 2) - 0.5) * 0.6)), -1)
     there = present[:, :objects]
     made[:, :objects] = torch.where(there[..., None], shifted, made[:, :objects])
@@ -114,15 +124,18 @@ def noised(boxes: Tensor, present: Tensor, features: Tensor, answers: Tensor, si
     made = made.clamp(1e-3, 1.0)
     x, y = made[..., 0] * width, made[..., 1] * height
     side = (made[..., 2] * width * made[..., 3] * height).sqrt()
-    level = torch.stack([(side / (5 * stride)).log().abs() for stride in STRIDES], -1).argmin(-1)   # anchors of 5 cells
+    # Anchors of 5 cells.
+    level = torch.stack([(side / (5 * stride)).log().abs() for stride in STRIDES], -1).argmin(-1)
     cells = [(height // stride) * (width // stride) for stride in STRIDES]
     base = torch.tensor([0, cells[0], cells[0] + cells[1]], device=place)[level]
     stride = torch.tensor(STRIDES, device=place)[level]
     columns, rows = (torch.div(total, stride, rounding_mode="floor") for total in (width, height))
-    column, row = torch.minimum((x / stride).long(), columns - 1), torch.minimum((y / stride).long(), rows - 1)
+    column = torch.minimum((x / stride).long(), columns - 1)
+    row = torch.minimum((y / stride).long(), rows - 1)
     index = base + row * columns + column
     pick = lambda values: values.gather(1, index[..., None].expand(-1, -1, values.shape[-1]))
-    return Proposals(made, class_logits(pick(answers[..., :COCO_CLASSES]), REAL_CLASSES), pick(features)), owner
+    return Proposals(made, class_logits(pick(answers[..., :COCO_CLASSES]), REAL_CLASSES),
+                     pick(features)), owner
 
 
 class Goals(NamedTuple):
@@ -134,7 +147,8 @@ class Goals(NamedTuple):
     rows: Tensor        # int64 [M]: image ...
     queries: Tensor     # ... query ...
     masks: Tensor       # ... mask float [M,P] ...
-    weight: Tensor      # ... and weight [M] of all that learn a mask: matched queries and duplicates
+    # ... and weight [M] of all that learn a mask: matched queries and duplicates.
+    weight: Tensor
     cells: Tensor       # float [M,P]: weight of their cells
 
 
@@ -147,7 +161,8 @@ def goals(answer: Segments, proposals: Proposals, owner: Tensor, targets: Target
     known = (targets.ignore < KNOWN).float().flatten(1)
     truth = targets.masks.flatten(2) * known[:, None]
     masks = answer.masks.flatten(2)
-    chance = answer.logits.softmax(-1).gather(-1, targets.labels[:, None].expand(-1, masks.shape[1], -1))
+    chance = answer.logits.softmax(-1).gather(
+        -1, targets.labels[:, None].expand(-1, masks.shape[1], -1))
     soft, true = masks.sigmoid() * known[:, None], truth.transpose(1, 2)
     dice = 1 - (2 * (soft @ true) + 1) / (soft.sum(-1, keepdim=True) + truth.sum(-1)[:, None] + 1)
     hard, solid = (masks > 0).float() * known[:, None], (truth > 0.5).float()
@@ -170,7 +185,8 @@ def goals(answer: Segments, proposals: Proposals, owner: Tensor, targets: Target
     lost = (within * (1 - known)[:, None]).sum(-1) > 0.4 * within.sum(-1)
     rows, queries = (taught >= 0).nonzero(as_tuple=True)
     objects = taught[rows, queries]
-    wider = torch.cat((proposals.boxes[..., :2], 1.6 * proposals.boxes[..., 2:] + 0.03), -1)[rows, queries]
+    wider = torch.cat((proposals.boxes[..., :2], 1.6 * proposals.boxes[..., 2:] + 0.03),
+                      -1)[rows, queries]
     others = (truth.sum(1)[rows] - truth[rows, objects]).clamp(0, 1)
     cells = (FAR + (1 - FAR) * inside(wider, height, width) + OTHERS * others) * known[rows]
     weight = torch.where(matched[rows, queries] >= 0, 1.0, DUPLICATE_WEIGHT)
@@ -178,7 +194,8 @@ def goals(answer: Segments, proposals: Proposals, owner: Tensor, targets: Target
                  (matched < 0) & lost, rows, queries, truth[rows, objects], weight, cells)
 
 
-def loss(answers: list[Segments], found: Goals, complete: Tensor) -> tuple[Tensor, dict[str, float]]:
+def loss(answers: list[Segments], found: Goals,
+         complete: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Class, mask and dice loss after every layer for one set of goals."""
     has = (found.object >= 0).float()
     free = (1 - has) * (~found.excused).float()
@@ -191,19 +208,22 @@ def loss(answers: list[Segments], found: Goals, complete: Tensor) -> tuple[Tenso
         # Where only persons are annotated, an unmatched query may be anything but a person.
         not_person = -torch.log1p(-logs[..., person].exp().clamp(max=0.9999))
         unmatched = torch.where(complete[:, None], -logs[..., -1], not_person)
-        says = ((matched * has).sum() + NO_OBJECT * (unmatched * free).sum()) / (has.sum() + 0.1 * free.sum() + 1)
+        says = ((matched * has).sum() + NO_OBJECT
+                * (unmatched * free).sum()) / (has.sum() + 0.1 * free.sum() + 1)
         masks = answer.masks.flatten(2)[found.rows, found.queries]
         each = F.binary_cross_entropy_with_logits(masks, found.masks, reduction="none")
         cross_entropy = mean((each * found.cells).sum(1) / found.cells.sum(1).clamp(min=1))
         soft = masks.sigmoid() * (found.cells > 0)
-        dice = mean(1 - (2 * (soft * found.masks).sum(1) + 1) / (soft.sum(1) + found.masks.sum(1) + 1))
+        dice = mean(1 - (2 * (soft * found.masks).sum(1) + 1)
+                    / (soft.sum(1) + found.masks.sum(1) + 1))
         weight = 1.0 if number == len(answers) else EARLIER
         total = total + weight * (CLASS * says + MASK * cross_entropy + DICE * dice)
     own = found.object[:, :found.object.shape[1] // 2] >= 0
     quality = found.quality[:, :own.shape[1]][own]
     guessed = answers[-1].logits[:, :own.shape[1], :-1].argmax(-1) == found.label[:, :own.shape[1]]
-    return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice), "iou": float(quality.mean()),
-                   "iou50": float((quality > 0.5).float().mean()), "right": float(guessed[own].float().mean())}
+    return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice),
+                   "iou": float(quality.mean()), "iou50": float((quality > 0.5).float().mean()),
+                   "right": float(guessed[own].float().mean())}
 
 
 class StillFeed:
@@ -225,7 +245,8 @@ def _batches(photographs: Photographs, seed: int) -> Iterator[list[Still]]:
         yield stills.batch(IMAGES)
 
 
-def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, seed: int = 0, workers: int = 1) -> None:
+def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, seed: int = 0,
+          workers: int = 1) -> None:
     """Trains pixel decoder and decoder; backbone and detector stay as they are."""
     place, head = device(), model.sem_seg_head
     torch.manual_seed(seed)
@@ -233,15 +254,18 @@ def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, s
     model.to(place, memory_format=torch.channels_last).eval().requires_grad_(False)
     for module in (head.pixel_decoder, head.predictor, dense.to(place)):
         module.train().requires_grad_(True)
-    stage = Stage(folder / "segmenter.pt", {"backbone": model.backbone, "sem_seg_head": head, "dense": dense}, minutes, RATE)
+    stage = Stage(folder / "segmenter.pt",
+                  {"backbone": model.backbone, "sem_seg_head": head, "dense": dense}, minutes, RATE)
     feed = StillFeed(photographs, seed + stage.steps, workers)
     names, count = REAL_CLASSES, model.config.queries
 
     def step() -> tuple[Tensor, dict[str, float]]:
         stills = feed.next()
-        images = model.normalise(torch.from_numpy(np.stack([still.image for still in stills])).to(place))
-        targets = make_targets(torch.from_numpy(np.stack([still.ids for still in stills])).to(place),
-                               [still.labels for still in stills])
+        images = model.normalise(
+            torch.from_numpy(np.stack([still.image for still in stills])).to(place))
+        targets = make_targets(
+            torch.from_numpy(np.stack([still.ids for still in stills])).to(place),
+            [still.labels for still in stills])
         complete = torch.tensor([still.complete for still in stills], device=place)
         with torch.no_grad(), torch.autocast(place.type, torch.bfloat16):
             maps = model.backbone(images.contiguous(memory_format=torch.channels_last))
@@ -249,7 +273,8 @@ def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, s
         with torch.no_grad():
             fine, neck = maps[0].float(), [level.float() for level in neck]
             own = head.detector.propose(neck, count, names)
-            more, owner = noised(*true_boxes(targets), *head.detector.head(neck), images.shape[2:], count)
+            more, owner = noised(*true_boxes(targets), *head.detector.head(neck), images.shape[2:],
+                                 count)
             proposals = Proposals(*(torch.cat(pair, 1) for pair in zip(own, more)))
         levels, features, below = head.pixel_decoder(fine, neck)
         answers = head.predictor(levels, features, proposals, count)

@@ -1,4 +1,5 @@
-"""What all training stages share: a learning rate over a wall-clock budget, averaged weights, checkpoints."""
+"""What all training stages share: a learning rate over a wall-clock budget, averaged weights,
+checkpoints."""
 from __future__ import annotations
 
 import math
@@ -19,7 +20,8 @@ def device() -> torch.device:
 
 
 class Stage:
-    """One stage of training: trains `modules` (name -> module) for `minutes`, saves often, resumes exactly where it was saved."""
+    """One stage of training: trains `modules` (name -> module) for `minutes`, saves often, resumes
+    exactly where it was saved."""
 
     def __init__(self, path: Path, modules: dict[str, nn.Module], minutes: float, rate: float,
                  slow: tuple[str, ...] = (), slow_factor: float = 0.3):
@@ -27,11 +29,15 @@ class Stage:
         self.modules = nn.ModuleDict(modules)
         fast_parameters, slow_parameters = [], []
         for name, parameter in self.modules.named_parameters():
-            (slow_parameters if any(part in name for part in slow) else fast_parameters).append(parameter)
-        groups = [{"params": fast_parameters, "factor": 1.0}, {"params": slow_parameters, "factor": slow_factor}]
-        self.optimiser = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, weight_decay=0.02)
+            (slow_parameters if any(part in name for part in slow)
+             else fast_parameters).append(parameter)
+        groups = [{"params": fast_parameters, "factor": 1.0},
+                  {"params": slow_parameters, "factor": slow_factor}]
+        self.optimiser = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate,
+                                           weight_decay=0.02)
         self.rate, self.steps, self.spent = rate, 0, 0.0
-        self.average = {name: value.detach().clone() for name, value in self.modules.state_dict().items()}
+        self.average = {name: value.detach().clone()
+                        for name, value in self.modules.state_dict().items()}
         if path.exists():
             self.load()
         self.resume()
@@ -77,25 +83,30 @@ class Stage:
         return True
 
     def save(self) -> None:
-        """Writes everything to a new file and renames it, so that a crash leaves the last checkpoint whole."""
+        """Writes everything to a new file and renames it, so that a crash leaves the last
+        checkpoint whole."""
         self.saved = time.monotonic()
         self.spent = self.saved - self.began
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".new")
-        torch.save({"modules": self.modules.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict(),
-                    "steps": self.steps, "spent": self.spent}, fresh)
+        torch.save({"modules": self.modules.state_dict(), "average": self.average,
+                    "optimiser": self.optimiser.state_dict(), "steps": self.steps,
+                    "spent": self.spent}, fresh)
         os.replace(fresh, self.path)
 
     def load(self) -> None:
         state = torch.load(self.path, map_location="cpu")
         self.modules.load_state_dict(state["modules"])
-        self.average = {name: value.to(self.average[name].device) for name, value in state["average"].items()}
+        self.average = {name: value.to(self.average[name].device)
+                        for name, value in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
         self.steps, self.spent = state["steps"], state["spent"]
 
 
 def run(stage: Stage, name: str, step: Callable[[], tuple[torch.Tensor, dict[str, float]]]) -> None:
-    """Steps until the budget is spent. `step` answers the loss and figures to show, whose means are printed now and then."""
+    """Steps until the budget is spent.
+
+    `step` answers the loss and figures to show, whose means are printed now and then."""
     stage.resume()
     shown, sums = time.monotonic(), {}
     while stage.progress < 1:
@@ -104,7 +115,8 @@ def run(stage: Stage, name: str, step: Callable[[], tuple[torch.Tensor, dict[str
         for key, value in figures.items():
             sums.setdefault(key, []).append(value)
         if time.monotonic() - shown > 20:
-            line = " ".join(f"{key} {sum(values) / len(values):.3f}" for key, values in sums.items())
+            line = " ".join(f"{key} {sum(values) / len(values):.3f}"
+                            for key, values in sums.items())
             print(f"{name} {100 * stage.progress:5.1f} % step {stage.steps} {line}", flush=True)
             shown, sums = time.monotonic(), {}
         stage.save_sometimes()
@@ -114,15 +126,19 @@ def run(stage: Stage, name: str, step: Callable[[], tuple[torch.Tensor, dict[str
 def load_average(module: nn.Module, path: Path, prefix: str) -> None:
     """Loads the averaged weights of one module of a stage's checkpoint, strictly."""
     average = torch.load(path, map_location="cpu")["average"]
-    part = {name[len(prefix) + 1:]: value for name, value in average.items() if name.startswith(prefix + ".")}
+    part = {name[len(prefix) + 1:]: value
+            for name, value in average.items() if name.startswith(prefix + ".")}
     module.load_state_dict(part)
 
 
-STAGES = (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("tracker.pt", "tracker"), ("refiner.pt", "refiner"))
+STAGES = (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("tracker.pt", "tracker"),
+          ("refiner.pt", "refiner"))
 
 
 def load_before(model: nn.Module, run: Path, stage: str, further: bool) -> None:
-    """The averaged weights of the stages before `stage`; a stage that was not run again is as it is in a model that is trained further."""
+    """The averaged weights of the stages before `stage`.
+
+    A stage that was not run again is as it is in a model that is trained further."""
     for file, part in STAGES:
         if file == f"{stage}.pt":
             return

@@ -13,15 +13,19 @@ from ..data.photos.photographs import IGNORE
 
 @dataclass
 class Targets:
-    """Padded objects of a batch of B pictures; N is the largest number of objects of a video in it."""
+    """Padded objects of a batch of B pictures.
+
+    N is the largest number of objects of a video in it."""
     labels: Tensor    # int64 [B,N]
     masks: Tensor     # float [B,N,h,w]: the share of each cell of 4x4 pixels that the object covers
     visible: Tensor   # bool [B,N]
-    ignore: Tensor    # float [B,h,w]: the share of each cell that is neither an object nor background
+    # float [B,h,w]: the share of each cell that is neither an object nor background
+    ignore: Tensor
 
     @property
     def boxes(self) -> Tensor:
-        """Centre x, centre y, width, height relative to the picture, from the masks' first and second moments [B,N,4]."""
+        """Centre x, centre y, width, height relative to the picture, from the masks' first and
+        second moments [B,N,4]."""
         h, w = self.masks.shape[2:]
         total = self.masks.sum((2, 3)).clamp(min=1e-3)
         y = (torch.arange(h, device=self.masks.device) + 0.5) / h
@@ -35,31 +39,39 @@ class Targets:
     def colours(self, pictures: Tensor) -> Tensor:
         """Mean normalised colour of every object, from pictures [B,3,H,W] -> [B,N,3]."""
         small = F.avg_pool2d(pictures, 4)
-        return torch.einsum("bnhw,bchw->bnc", self.masks, small) / self.masks.sum((2, 3)).clamp(min=1e-3)[..., None]
+        return torch.einsum("bnhw,bchw->bnc", self.masks,
+                            small) / self.masks.sum((2, 3)).clamp(min=1e-3)[..., None]
 
 
 def make_targets(ids: Tensor, labels: list[np.ndarray]) -> Targets:
-    """Instance maps uint8 [B,H,W] (255: ignore) and each picture's classes -> targets at a quarter of the resolution."""
+    """Instance maps uint8 [B,H,W] (255: ignore) and each picture's classes -> targets at a quarter
+    of the resolution."""
     count = max(1, max(len(label) for label in labels))
     padded = torch.zeros(len(labels), count, dtype=torch.long)
     for row, label in enumerate(labels):
         padded[row, :len(label)] = torch.from_numpy(label)
-    one_hot = ids[:, None] == torch.arange(1, count + 1, device=ids.device, dtype=ids.dtype)[:, None, None]
+    one_hot = ids[:, None] == torch.arange(1, count + 1, device=ids.device,
+                                           dtype=ids.dtype)[:, None, None]
     masks = F.avg_pool2d(one_hot.float(), 4)
     ignore = F.avg_pool2d((ids == IGNORE).float()[:, None], 4)[:, 0]
     return Targets(padded.to(ids.device), masks, masks.sum((2, 3)) >= 1, ignore)
 
 
 def vary(pictures: Tensor, random: np.random.Generator, group: int) -> Tensor:
-    """Colour changes [N,3,H,W], the same for each run of `group` pictures: channel order, contrast, brightness; a slight blur for some."""
+    """Colour changes [N,3,H,W], the same for each run of `group` pictures: channel order, contrast,
+    brightness; a slight blur for some."""
     groups = len(pictures) // group
-    orders = torch.from_numpy(np.stack([random.permutation(3) if random.random() < 0.5 else np.arange(3) for _ in range(groups)]))
+    orders = torch.from_numpy(np.stack([random.permutation(3) if random.random() < 0.5
+                                        else np.arange(3) for _ in range(groups)]))
     orders = orders.repeat_interleave(group, 0)
     gain = torch.from_numpy(random.uniform(0.75, 1.25, (groups, 3, 1, 1)).astype(np.float32)).repeat_interleave(group, 0)
-    shift = torch.from_numpy(random.uniform(-0.3, 0.3, (groups, 3, 1, 1)).astype(np.float32)).repeat_interleave(group, 0)
-    pictures = pictures[torch.arange(len(pictures))[:, None], orders.to(pictures.device)] * gain.to(pictures.device) + shift.to(pictures.device)
+    shift = torch.from_numpy(
+        random.uniform(-0.3, 0.3, (groups, 3, 1, 1)).astype(np.float32)).repeat_interleave(group, 0)
+    pictures = pictures[torch.arange(len(pictures))[:, None], orders.to(pictures.device)] * gain.to(
+        pictures.device) + shift.to(pictures.device)
     if random.random() < 0.25:
         size = pictures.shape[2:]
-        small = F.interpolate(pictures, scale_factor=random.uniform(0.5, 0.8), mode="bilinear", align_corners=False)
+        small = F.interpolate(pictures, scale_factor=random.uniform(0.5, 0.8), mode="bilinear",
+                              align_corners=False)
         pictures = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
     return pictures

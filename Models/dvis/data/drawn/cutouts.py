@@ -1,4 +1,5 @@
-"""People, vehicles and animals cut out of photographs (YOLO-style polygons, as in coco128-seg), and photographs without any as backdrops."""
+"""People, vehicles and animals cut out of photographs (YOLO-style polygons, as in coco128-seg), and
+photographs without any as backdrops."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -18,13 +19,15 @@ SMALLEST = 40      # shorter side of a cut-out in its photograph
 HELD_OUT = 5       # every fifth photograph is kept for evaluation
 
 
-NAMES = {**dict(enumerate(("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"))),
-         **dict(enumerate(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"), 14))}
+NAMES = {**dict(enumerate(("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train",
+                           "truck", "boat"))),
+         **dict(enumerate(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear",
+                           "zebra", "giraffe"), 14))}
 
 
 def group(coco: int, classes: tuple[str, ...] = COARSE_CLASSES) -> int | None:
-    """Label in scenes of one of the 80 COCO classes, numbered from 0: after the shapes come `classes`, coarse or fine
-    ones; None for an object of none of them."""
+    """Label in scenes of one of the 80 COCO classes, numbered from 0: after the shapes come
+    `classes`, coarse or fine ones; None for an object of none of them."""
     fine = FINE_OF_COCO.get(NAMES.get(coco, ""))
     if fine is None:
         return None
@@ -39,21 +42,26 @@ class Cutouts:
     classes: tuple[str, ...] = COARSE_CLASSES   # the labels from len(SHAPE_CLASSES) on
 
     @staticmethod
-    def load(folders: Path | list[Path], held_out: bool = False, classes: tuple[str, ...] = COARSE_CLASSES) -> Cutouts:
-        """Reads one part of the photographs, those for training or those held out, of sets or folders of sets."""
+    def load(folders: Path | list[Path], held_out: bool = False,
+             classes: tuple[str, ...] = COARSE_CLASSES) -> Cutouts:
+        """Reads one part of the photographs, those for training or those held out, of sets or
+        folders of sets."""
         sprites: dict[int, list[np.ndarray]] = {}
         photographs = []
         for folder, path in _images([folders] if isinstance(folders, Path) else folders, held_out):
             picture = Image.open(path).convert("RGB")
-            objects = read_polygons(next((folder / "labels").rglob(path.stem + ".txt"), None), picture.size, classes)
+            objects = read_polygons(next((folder / "labels").rglob(path.stem + ".txt"), None),
+                                    picture.size, classes)
             for label, points in objects:
                 sprite = cut(picture, points) if label is not None else None
                 if sprite is not None:
                     sprites.setdefault(label, []).append(sprite)
             if all(label is None for label, _ in objects):
-                photographs.append(np.array(picture.resize((WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN), Image.BILINEAR)))
+                photographs.append(np.array(picture.resize((WIDTH + 2 * MARGIN,
+                                                            HEIGHT + 2 * MARGIN), Image.BILINEAR)))
         if not sprites:
-            raise FileNotFoundError(f"no cut-outs in '{folders}': expected images/**/NAME.jpg and labels/**/NAME.txt")
+            raise FileNotFoundError(f"no cut-outs in '{folders}': expected images/**/NAME.jpg and "
+                                    "labels/**/NAME.txt")
         return Cutouts(sprites, photographs, classes=classes)
 
     def backdrop(self, random: np.random.Generator, drawn: np.ndarray) -> np.ndarray:
@@ -63,27 +71,33 @@ class Cutouts:
         return self.photographs[random.integers(len(self.photographs))]
 
     def thing(self, random: np.random.Generator, drawn: Thing) -> Thing:
-        """A cut-out with the motion of a drawn thing, sometimes; upright, at most a little tilted."""
+        """A cut-out with the motion of a drawn thing, sometimes.
+
+        Upright, at most a little tilted."""
         if random.random() >= OBJECTS:
             return drawn
         label = list(self.sprites)[random.integers(len(self.sprites))]
         sprite = self.sprites[label][random.integers(len(self.sprites[label]))]
         if random.random() < 0.5:
             sprite = sprite[:, ::-1]
-        return replace(drawn, label=label, sprite=sprite, texture=None, stretch=sprite.shape[1] / sprite.shape[0],
-                       angle=random.uniform(-0.2, 0.2), spin=0.0, radius=1.15 * drawn.radius)
+        return replace(drawn, label=label, sprite=sprite, texture=None,
+                       stretch=sprite.shape[1] / sprite.shape[0], angle=random.uniform(-0.2, 0.2),
+                       spin=0.0, radius=1.15 * drawn.radius)
 
 
 def _images(folders: list[Path], held_out: bool) -> list[tuple[Path, Path]]:
     """Sets and the images of one part of them."""
     sets = [found for folder in folders
-            for found in ([folder] if (folder / "images").exists() else sorted(part.parent for part in folder.glob("*/images")))]
-    return [(found, path) for found in sets for index, path in enumerate(sorted((found / "images").rglob("*.jpg")))
+            for found in ([folder] if (folder / "images").exists()
+                          else sorted(part.parent for part in folder.glob("*/images")))]
+    return [(found, path) for found in sets
+            for index, path in enumerate(sorted((found / "images").rglob("*.jpg")))
             if (index % HELD_OUT == HELD_OUT - 1) == held_out]
 
 
 def read_polygons(path: Path | None, size: tuple[int, int],
-                  classes: tuple[str, ...] = COARSE_CLASSES) -> list[tuple[int | None, list[tuple[float, float]]]]:
+                  classes: tuple[str, ...] = COARSE_CLASSES) -> list[
+    tuple[int | None, list[tuple[float, float]]]]:
     """Lines `class x1 y1 x2 y2 ...` (relative) -> (our class, points in pixels)."""
     if path is None:
         return []
@@ -91,14 +105,20 @@ def read_polygons(path: Path | None, size: tuple[int, int],
     for line in path.read_text().splitlines():
         first, *numbers = line.split()
         values = [float(number) for number in numbers]
-        objects.append((group(int(first), classes), [(x * size[0], y * size[1]) for x, y in zip(values[0::2], values[1::2])]))
+        objects.append((group(int(first), classes),
+                        [(x * size[0], y * size[1]) for x, y in zip(values[0::2], values[1::2])]))
     return objects
 
 
 def cut(picture: Image.Image, points: list[tuple[float, float]]) -> np.ndarray | None:
-    """The polygon's content with a transparent rim, RGBA float32 [h,w,4]; None when it is too small, thin or sparse."""
+    """The polygon's content with a transparent rim, RGBA float32 [h,w,4].
+
+    None when it is too small, thin or sparse."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    left, top, right, bottom = int(min(xs)) - 2, int(min(ys)) - 2, int(max(xs)) + 3, int(max(ys)) + 3
+    left = int(min(xs)) - 2
+    top = int(min(ys)) - 2
+    right = int(max(xs)) + 3
+    bottom = int(max(ys)) + 3
     width, height = right - left, bottom - top
     if min(width, height) < SMALLEST or max(width, height) > 3 * min(width, height):
         return None

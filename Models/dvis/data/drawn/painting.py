@@ -1,4 +1,7 @@
-"""Paints things and occluders into a picture and its instance map. Pictures are float32 [H,W,3], instance maps uint8 [H,W]."""
+"""Paints things and occluders into a picture and its instance map.
+
+Pictures are float32 [H,W,3], instance maps uint8 [H,W].
+"""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -14,9 +17,12 @@ SOLID = 0.5     # coverage from which a pixel belongs to the object
 
 
 def _window(centre: np.ndarray, reach: float, shape: tuple[int, ...]):
-    """Rows and columns of the pixels within `reach` of a centre, and their offsets from it; None when there are none."""
+    """Rows and columns of the pixels within `reach` of a centre, and their offsets from it.
+
+    None when there are none."""
     top, left = max(0, int(centre[1] - reach)), max(0, int(centre[0] - reach))
-    bottom, right = min(shape[0], int(centre[1] + reach) + 2), min(shape[1], int(centre[0] + reach) + 2)
+    bottom = min(shape[0], int(centre[1] + reach) + 2)
+    right = min(shape[1], int(centre[0] + reach) + 2)
     if top >= bottom or left >= right:
         return None
     dx = np.arange(left, right, dtype=np.float32)[None, :] + np.float32(0.5 - centre[0])
@@ -27,13 +33,15 @@ def _window(centre: np.ndarray, reach: float, shape: tuple[int, ...]):
 def draw_thing(picture, ids, thing: Thing, number: int, t: int, offset, scale: float) -> None:
     centre = (thing.path.at(t) + offset) * scale
     radius = thing.radius * (1 + thing.swell * np.sin(thing.swell_pace * t)) * scale
-    window = _window(centre, (1.45 if thing.sprite is not None else 1.2) * radius * max(thing.stretch, 1 / thing.stretch) ** 0.5 + 2, ids.shape)
+    window = _window(centre, (1.45 if thing.sprite is not None else 1.2) * radius
+                     * max(thing.stretch, 1 / thing.stretch) ** 0.5 + 2, ids.shape)
     if window is None:
         return
     where, dx, dy = window
     angle = thing.angle + thing.spin * t
     cos, sin = np.float32(np.cos(angle) / radius), np.float32(np.sin(angle) / radius)
-    x, y = (dx * cos + dy * sin) * np.float32(thing.stretch ** -0.5), (dy * cos - dx * sin) * np.float32(thing.stretch ** 0.5)
+    x = (dx * cos + dy * sin) * np.float32(thing.stretch ** -0.5)
+    y = (dy * cos - dx * sin) * np.float32(thing.stretch ** 0.5)
     if thing.sprite is not None:
         colour, cover = _sample_sprite(thing.sprite, x, y)
     else:
@@ -50,7 +58,8 @@ def draw_occluder(picture, ids, occluder: Occluder, offset, scale: float) -> Non
     where, dx, dy = window
     cos, sin = np.float32(np.cos(occluder.angle)), np.float32(np.sin(occluder.angle))
     x, y = (dx * cos + dy * sin) / np.float32(scale), (dy * cos - dx * sin) / np.float32(scale)
-    outside = np.maximum(np.abs(x) - np.float32(occluder.half[0]), np.abs(y) - np.float32(occluder.half[1]))
+    outside = np.maximum(np.abs(x) - np.float32(occluder.half[0]),
+                         np.abs(y) - np.float32(occluder.half[1]))
     cover = np.clip(0.5 - outside * np.float32(scale), 0, 1)
     _blend(picture, ids, where, occluder.texture.paint(x / 20, y / 20), cover, 0)
 
@@ -61,7 +70,8 @@ def _blend(picture, ids, where, colour, cover, number: int) -> None:
     ids[where][cover >= SOLID] = number
 
 
-def _sample_sprite(sprite: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sample_sprite(sprite: np.ndarray, x: np.ndarray,
+                   y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nearest-free (bilinear) look-up of an RGBA cut-out that fills -1..1 in both axes."""
     height, width = sprite.shape[:2]
     u, v = (x + 1) * (width / 2) - 0.5, (y + 1) * (height / 2) - 0.5
@@ -76,9 +86,12 @@ def _sample_sprite(sprite: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np
 
 
 def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear resize to float32 [H,W,3] with one extra row and column, so that a shift by a fraction finds its neighbours."""
-    rows = np.clip((np.arange(height + 1) + 0.5) * picture.shape[0] / height - 0.5, 0, picture.shape[0] - 1.001).astype(np.float32)
-    columns = np.clip((np.arange(width + 1) + 0.5) * picture.shape[1] / width - 0.5, 0, picture.shape[1] - 1.001).astype(np.float32)
+    """Bilinear resize to float32 [H,W,3] with one extra row and column, so that a shift by a
+    fraction finds its neighbours."""
+    rows = np.clip((np.arange(height + 1) + 0.5) * picture.shape[0] / height - 0.5, 0,
+                   picture.shape[0] - 1.001).astype(np.float32)
+    columns = np.clip((np.arange(width + 1) + 0.5) * picture.shape[1] / width - 0.5, 0,
+                      picture.shape[1] - 1.001).astype(np.float32)
     top, left = rows.astype(int), columns.astype(int)
     fy, fx = (rows - top)[:, None, None], (columns - left)[None, :, None]
     source = picture.astype(np.float32)

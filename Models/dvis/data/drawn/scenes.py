@@ -1,8 +1,9 @@
 """Procedural videos with exact instance masks.
 
-A scene is drawn once from (tier, seed) and holds only closed-form motion, so any frame, at any resolution, is a pure
-function of the scene and the frame number t. Lengths are in reference pixels: the picture is 256 x 160 of them,
-x right, y down; a picture of height H is drawn at scale H / 160. World coordinates plus the camera's offset are picture coordinates.
+A scene is drawn once from (tier, seed) and holds only closed-form motion, so any frame, at any
+resolution, is a pure function of the scene and the frame number t. Lengths are in reference pixels:
+the picture is 256 x 160 of them, x right, y down; a picture of height H is drawn at scale H / 160.
+World coordinates plus the camera's offset are picture coordinates.
 """
 from __future__ import annotations
 
@@ -15,14 +16,19 @@ from .shapes import SHAPES, TEXTURES, Texture
 from .strip import CELLS, draw_strip, strip_cell
 
 WIDTH, HEIGHT = 256, 160
-EVALUATION_SEEDS = 1_000_000     # seeds below are for evaluation and samples, seeds from here on for training
-MARGIN = 24                      # the background reaches this far beyond the picture; the camera never moves further
-SMALLEST_AREA = 16               # an object with fewer visible reference pixels in a frame is not annotated there
+# Seeds below are for evaluation and samples, seeds from here on for training.
+EVALUATION_SEEDS = 1_000_000
+# The background reaches this far beyond the picture; the camera never moves further.
+MARGIN = 24
+# An object with fewer visible reference pixels in a frame is not annotated there.
+SMALLEST_AREA = 16
 
 
 @dataclass(frozen=True)
 class Tier:
-    """What may happen in a video of this difficulty (ranges are inclusive; lengths in reference pixels, speeds per frame)."""
+    """What may happen in a video of this difficulty (ranges are inclusive.
+
+    Lengths in reference pixels, speeds per frame)."""
     objects: tuple[int, int]
     radius: tuple[float, float]
     speed: tuple[float, float]
@@ -43,7 +49,8 @@ TIERS = {
 
 @dataclass(frozen=True)
 class Route:
-    """Back and forth between two corners, with a wobble: fold(start + velocity t) + wobble sin(pace t + phase)."""
+    """Back and forth between two corners, with a wobble: fold(start + velocity t) + wobble sin(pace
+    t + phase)."""
     start: np.ndarray
     velocity: np.ndarray
     low: np.ndarray
@@ -54,13 +61,15 @@ class Route:
 
     def at(self, t: float) -> np.ndarray:
         span = self.high - self.low
-        folded = self.low + span - np.abs((self.start - self.low + self.velocity * t) % (2 * span) - span)
+        folded = self.low + span - np.abs((self.start - self.low + self.velocity * t) % (2 * span)
+                                          - span)
         return folded + self.wobble * np.sin(self.pace * t + self.phase)
 
 
 @dataclass(frozen=True)
 class Thing:
-    """An object to be found: a shape with a texture, or a cut-out picture (RGBA float [h,w,4]) of some other class."""
+    """An object to be found: a shape with a texture, or a cut-out picture (RGBA float [h,w,4]) of
+    some other class."""
     label: int
     path: Route
     radius: float
@@ -84,7 +93,9 @@ class Occluder:
 
 @dataclass(frozen=True)
 class Scene:
-    """All of a video. `layers` are painted in order; things are numbered 1.. in the order of `things`."""
+    """All of a video.
+
+    `layers` are painted in order; things are numbered 1.. in the order of `things`."""
     seed: int
     things: tuple[Thing, ...]
     layers: tuple[Thing | Occluder, ...]
@@ -107,8 +118,10 @@ class Scene:
     def camera(self, t: float) -> np.ndarray:
         return self.pan * np.sin(self.pan_pace * t + self.pan_phase)
 
-    def frame(self, t: int, height: int = HEIGHT, width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
-        """Picture uint8 [H,W,3] and instance map uint8 [H,W] (0 background, n the n-th thing) at frame t."""
+    def frame(self, t: int, height: int = HEIGHT,
+              width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
+        """Picture uint8 [H,W,3] and instance map uint8 [H,W] (0 background, n the n-th thing) at
+        frame t."""
         scale = height / HEIGHT
         offset = self.camera(t)
         picture = self._background(offset, scale, height, width)
@@ -123,7 +136,8 @@ class Scene:
         gain = 1 + self.swing * np.sin(self.swing_pace * t) + self.flicker * random.uniform(-1, 1)
         picture *= np.float32(gain)
         if self.noise > 0:
-            picture += np.float32(self.noise) * random.standard_normal((height, width, 1), np.float32)
+            picture += np.float32(self.noise) * random.standard_normal((height, width, 1),
+                                                                       np.float32)
         picture = np.clip(picture, 0, 255).astype(np.uint8)
         if self.strip:
             draw_strip(picture, t)
@@ -135,7 +149,8 @@ class Scene:
             ids[np.isin(ids, small)] = 0
         return picture, ids
 
-    def clip(self, start: int, frames: int, height: int = HEIGHT, width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
+    def clip(self, start: int, frames: int, height: int = HEIGHT,
+             width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
         """Pictures uint8 [T,H,W,3] and instance maps uint8 [T,H,W] of consecutive frames."""
         pairs = [self.frame(t, height, width) for t in range(start, start + frames)]
         return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
@@ -157,7 +172,9 @@ class Scene:
 
 
 def make_scene(tier: str, seed: int, extras=None) -> Scene:
-    """Draws a scene. `extras` (see cutouts.py) adds objects of other classes and photographs as backdrops."""
+    """Draws a scene.
+
+    `extras` (see cutouts.py) adds objects of other classes and photographs as backdrops."""
     rule = TIERS[tier]
     random = np.random.default_rng([list(TIERS).index(tier), seed])
     backdrop = _backdrop(random, plain=tier == "light")
@@ -167,21 +184,25 @@ def make_scene(tier: str, seed: int, extras=None) -> Scene:
     ground = backdrop.reshape(-1, 3).mean(0)
     things: list[Thing] = []
     for _ in range(random.integers(rule.objects[0], rule.objects[1] + 1)):
-        twin = things[random.integers(len(things))] if things and random.random() < rule.twins else None
+        twin = things[
+            random.integers(len(things))] if things and random.random() < rule.twins else None
         thing = _thing(random, rule, ground, twin)
         things.append(thing if real is None or twin is not None else real.thing(random, thing))
     layers: list[Thing | Occluder] = list(things)
     for _ in range(random.integers(rule.occluders[0], rule.occluders[1] + 1)):
         occluder = _occluder(random)
-        layers.insert(len(layers) if random.random() < 0.7 else int(random.integers(1, len(layers) + 1)), occluder)
+        layers.insert(len(layers) if random.random() < 0.7
+                      else int(random.integers(1, len(layers) + 1)), occluder)
     moving = random.random() < 0.5
     pan = random.uniform(0, rule.camera, 2) * moving
-    return Scene(seed, tuple(things), tuple(layers), backdrop, pan, random.uniform(0.03, 0.12, 2), random.uniform(0, 6.28, 2),
-                 noise=random.uniform(0, rule.noise), swing=random.uniform(0, rule.flicker), swing_pace=random.uniform(0.02, 0.15),
+    return Scene(seed, tuple(things), tuple(layers), backdrop, pan, random.uniform(0.03, 0.12, 2),
+                 random.uniform(0, 6.28, 2), noise=random.uniform(0, rule.noise),
+                 swing=random.uniform(0, rule.flicker), swing_pace=random.uniform(0.02, 0.15),
                  flicker=random.uniform(0, rule.flicker / 3), strip=random.random() < 0.3)
 
 
-def _thing(random: np.random.Generator, rule: Tier, ground: np.ndarray, twin: Thing | None) -> Thing:
+def _thing(random: np.random.Generator, rule: Tier, ground: np.ndarray,
+           twin: Thing | None) -> Thing:
     radius = random.uniform(*rule.radius)
     if twin is not None:
         radius = float(np.clip(twin.radius * random.uniform(0.9, 1.1), *rule.radius))
@@ -192,7 +213,8 @@ def _thing(random: np.random.Generator, rule: Tier, ground: np.ndarray, twin: Th
     if visitor:  # leaves through one pair of sides only
         low[1], high[1] = (0.5 * radius, HEIGHT - 0.5 * radius)
         if random.random() < 0.25:
-            low, high = np.array([0.5 * radius, -reach]), np.array([WIDTH - 0.5 * radius, HEIGHT + reach])
+            low = np.array([0.5 * radius, -reach])
+            high = np.array([WIDTH - 0.5 * radius, HEIGHT + reach])
     direction, speed = random.uniform(0, 6.2832), random.uniform(*rule.speed)
     velocity = speed * np.array([np.cos(direction), np.sin(direction)])
     if visitor:
@@ -201,20 +223,22 @@ def _thing(random: np.random.Generator, rule: Tier, ground: np.ndarray, twin: Th
     path = Route(random.uniform(low, high), velocity, low, high,
                 random.uniform(0, 6, 2), random.uniform(0.05, 0.2, 2), random.uniform(0, 6.28, 2))
     spin = random.uniform(-0.06, 0.06) if random.random() < 0.7 else 0.0
-    motion = dict(path=path, radius=radius, spin=spin, swell=random.uniform(0, 0.15), swell_pace=random.uniform(0.03, 0.12))
+    motion = dict(path=path, radius=radius, spin=spin, swell=random.uniform(0, 0.15),
+                  swell_pace=random.uniform(0.03, 0.12))
     if twin is not None:
         shade = random.uniform(-8, 8, 3).astype(np.float32)
         texture = twin.texture and replace(twin.texture, first=twin.texture.first + shade)
         return replace(twin, angle=random.uniform(0, 6.28), texture=texture, **motion)
-    return Thing(int(random.integers(len(SHAPES))), stretch=random.uniform(0.85, 1.18), angle=random.uniform(0, 6.28),
-                 texture=_texture(random, ground), **motion)
+    return Thing(int(random.integers(len(SHAPES))), stretch=random.uniform(0.85, 1.18),
+                 angle=random.uniform(0, 6.28), texture=_texture(random, ground), **motion)
 
 
 def _texture(random: np.random.Generator, ground: np.ndarray) -> Texture:
     """A texture whose first colour stands off from the ground and from its second colour."""
     first = _colour(random, ground, 70)
     kind = TEXTURES[random.choice(len(TEXTURES), p=[0.3, 0.2, 0.2, 0.15, 0.15])]
-    return Texture(kind, first, _colour(random, first, 60), random.uniform(3, 9), random.uniform(0, 6.28))
+    return Texture(kind, first, _colour(random, first, 60), random.uniform(3, 9),
+                   random.uniform(0, 6.28))
 
 
 def _colour(random: np.random.Generator, other: np.ndarray, least: float) -> np.ndarray:
@@ -228,30 +252,37 @@ def _colour(random: np.random.Generator, other: np.ndarray, least: float) -> np.
 def _occluder(random: np.random.Generator) -> Occluder:
     """A post (upright, full height), a wall (lying, half the width or more) or a slanted bar."""
     kind = random.integers(3)
-    texture = Texture("stripes" if random.random() < 0.4 else "gradient", _colour(random, np.zeros(3), 0),
-                      _colour(random, np.zeros(3), 0), random.uniform(2, 5), random.uniform(0, 6.28))
+    texture = Texture("stripes" if random.random() < 0.4 else "gradient",
+                      _colour(random, np.zeros(3), 0), _colour(random, np.zeros(3), 0),
+                      random.uniform(2, 5), random.uniform(0, 6.28))
     x, y = random.uniform(0.15, 0.85, 2) * (WIDTH, HEIGHT)
     if kind == 0:
-        return Occluder(np.array([x, HEIGHT / 2]), np.array([random.uniform(6, 20), HEIGHT]), 0.0, texture)
+        return Occluder(np.array([x, HEIGHT / 2]), np.array([random.uniform(6, 20), HEIGHT]), 0.0,
+                        texture)
     if kind == 1:
-        return Occluder(np.array([x, y]), np.array([random.uniform(60, 160), random.uniform(6, 14)]), 0.0, texture)
-    return Occluder(np.array([x, y]), np.array([random.uniform(5, 10), 2 * HEIGHT]), random.uniform(-0.8, 0.8), texture)
+        return Occluder(np.array([x, y]),
+                        np.array([random.uniform(60, 160), random.uniform(6, 14)]), 0.0, texture)
+    return Occluder(np.array([x, y]), np.array([random.uniform(5, 10), 2 * HEIGHT]),
+                    random.uniform(-0.8, 0.8), texture)
 
 
 def _backdrop(random: np.random.Generator, plain: bool) -> np.ndarray:
     """Gradient, waves, soft blobs and grain, uint8 [HEIGHT + 2 MARGIN, WIDTH + 2 MARGIN, 3]."""
     height, width = HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN
-    x, y = np.linspace(0, 1, width, dtype=np.float32)[None, :, None], np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
+    x = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
+    y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     corners = random.uniform(20, 235, (3, 3)).astype(np.float32)
     picture = corners[0] + 0.5 * x * (corners[1] - corners[0]) + 0.5 * y * (corners[2] - corners[0])
     if plain:
         return np.clip(picture, 0, 255).astype(np.uint8)
     for _ in range(random.integers(0, 5)):
         fx, fy = random.uniform(-25, 25, 2)
-        picture = picture + np.sin(fx * x + fy * y + random.uniform(0, 6.28)) * random.uniform(-18, 18, 3).astype(np.float32)
+        picture = picture + np.sin(fx * x + fy * y + random.uniform(0, 6.28)) * random.uniform(
+            -18, 18, 3).astype(np.float32)
     for _ in range(random.integers(0, 7)):
         cx, cy, size = random.uniform(0, 1), random.uniform(0, 1), random.uniform(0.03, 0.2)
         blob = np.exp(-(((x - cx) * width / height) ** 2 + (y - cy) ** 2) / (2 * size * size))
         picture = picture + blob * random.uniform(-80, 80, 3).astype(np.float32)
-    picture = picture + random.uniform(0, 14) * random.standard_normal((height, width, 1), np.float32)
+    picture = picture + random.uniform(0,
+                                       14) * random.standard_normal((height, width, 1), np.float32)
     return np.clip(picture, 0, 255).astype(np.uint8)

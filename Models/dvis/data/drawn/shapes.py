@@ -16,7 +16,9 @@ _RING_MIDDLE, _RING_HALF = 0.7, 0.3
 
 
 def distance(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Signed distance to the outline in radii (negative inside; a close lower bound near corners)."""
+    """Signed distance to the outline in radii (negative inside.
+
+    A close lower bound near corners)."""
     if shape == "circle":
         return np.hypot(x, y) - 1
     if shape == "square":
@@ -25,11 +27,13 @@ def distance(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.maximum(np.abs(x) * 0.8660254 - y * 0.5, y) - _TRIANGLE_INNER
     if shape == "star":
         sector = 2 * np.pi / 5
-        angle = np.abs((np.arctan2(x, -y) + sector / 2) % sector - sector / 2)  # from the nearest tip
+        # From the nearest tip.
+        angle = np.abs((np.arctan2(x, -y) + sector / 2) % sector - sector / 2)
         radius = np.hypot(x, y)
         inner_x, inner_y = _STAR_INNER * np.cos(sector / 2), _STAR_INNER * np.sin(sector / 2)
         normal = np.array([inner_y, 1 - inner_x]) / np.hypot(inner_y, 1 - inner_x)
-        return (radius * np.cos(angle) - 1) * np.float32(normal[0]) + radius * np.sin(angle) * np.float32(normal[1])
+        return (radius * np.cos(angle)
+                - 1) * np.float32(normal[0]) + radius * np.sin(angle) * np.float32(normal[1])
     if shape == "cross":
         far, near = np.maximum(np.abs(x), np.abs(y)), np.minimum(np.abs(x), np.abs(y))
         return np.maximum(far - 1, near - _CROSS_ARM)

@@ -1,26 +1,35 @@
-"""Instance masks of the COCO format: polygons and run lengths to bool [height,width]. Only numpy."""
+"""Instance masks of the COCO format: polygons and run lengths to bool [height,width].
+
+Only numpy.
+"""
 from __future__ import annotations
 
 import numpy as np
 
 
 def fill_polygon(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pixels whose centres lie inside a closed polygon (even-odd rule); points [n,2] as (x, y), may lie outside."""
+    """Pixels whose centres lie inside a closed polygon (even-odd rule).
+
+    Points [n,2] as (x, y), may lie outside."""
     x, y = points.T
     dx, dy = np.roll(x, -1) - x, np.roll(y, -1) - y
     low, high = np.minimum(y, y + dy), np.maximum(y, y + dy)
-    first = np.clip(np.ceil(low - 0.5), 0, height).astype(np.int64)      # rows whose centres an edge crosses
+    # Rows whose centres an edge crosses.
+    first = np.clip(np.ceil(low - 0.5), 0, height).astype(np.int64)
     count = np.clip(np.ceil(high - 0.5), 0, height).astype(np.int64) - first
     edge = np.repeat(np.arange(len(x)), count)
     row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edge]
     crossing = x[edge] + (row + 0.5 - y[edge]) * dx[edge] / dy[edge]
     column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.int64)
-    crossings = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
+    crossings = np.bincount(row * (width + 1) + column,
+                            minlength=height * (width + 1)).reshape(height, width + 1)
     return (np.cumsum(crossings, 1)[:, :width] & 1).astype(bool)
 
 
 def read_polygons(segmentation: object) -> list[np.ndarray]:
-    """Polygons of a COCO annotation as float64 [n,2] each. Raises ValueError with a sentence on broken ones."""
+    """Polygons of a COCO annotation as float64 [n,2] each.
+
+    Raises ValueError with a sentence on broken ones."""
     if not isinstance(segmentation, list) or not segmentation:
         raise ValueError("expected a list of polygons")
     polygons = []
@@ -38,14 +47,17 @@ def read_polygons(segmentation: object) -> list[np.ndarray]:
 
 
 def read_run_lengths(segmentation: dict, height: int, width: int) -> np.ndarray:
-    """Run lengths of a COCO annotation, a list or COCO's compressed string, to a mask bool [height,width].
+    """Run lengths of a COCO annotation, a list or COCO's compressed string, to a mask bool
+    [height,width].
 
     Raises ValueError with a sentence where size or runs do not fit the image."""
     if segmentation.get("size") != [height, width]:
-        raise ValueError(f"run lengths of size {segmentation.get('size')} in an image of [{height}, {width}]")
+        raise ValueError(f"run lengths of size {segmentation.get('size')} in an image of "
+                         f"[{height}, {width}]")
     counts = segmentation.get("counts")
     if isinstance(counts, (str, bytes)):
-        counts = _decompress(counts if isinstance(counts, bytes) else counts.encode("ascii", "replace"))
+        counts = _decompress(counts if isinstance(counts, bytes)
+                             else counts.encode("ascii", "replace"))
     if not isinstance(counts, list) or not all(isinstance(run, int) and run >= 0 for run in counts):
         raise ValueError("run lengths that are not a list of counts")
     if sum(counts) != height * width:
@@ -54,8 +66,8 @@ def read_run_lengths(segmentation: dict, height: int, width: int) -> np.ndarray:
 
 
 def _decompress(text: bytes) -> list[int]:
-    """COCO's compressed counts: five bits per character, sixth bit "goes on", from the fourth run on the difference
-    to the run before the last one."""
+    """COCO's compressed counts: five bits per character, sixth bit "goes on", from the fourth run
+    on the difference to the run before the last one."""
     counts: list[int] = []
     at = 0
     while at < len(text):

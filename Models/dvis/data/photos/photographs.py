@@ -1,7 +1,8 @@
-"""Annotated photographs: data sets in COCO format (`instances.json` beside the images), one part of them at a time.
+"""Annotated photographs: data sets in COCO format (`instances.json` beside the images), one part of
+them at a time.
 
-A set whose annotations are all of one class is taken to have only that class annotated: what else its images show is
-unknown, so they serve as backdrops only where there are no others.
+A set whose annotations are all of one class is taken to have only that class annotated: what else
+its images show is unknown, so they serve as backdrops only where there are no others.
 """
 from __future__ import annotations
 
@@ -19,13 +20,15 @@ from .masks import fill_polygon, read_polygons, read_run_lengths
 PARTS = ("train", "val")
 IGNORE = 255            # in instance maps: neither an object nor background
 MOST_OBJECTS = 40       # of one photograph; further ones are ignored
-BORDER = 2              # a box this close to the image's border, in pixels, belongs to a truncated object
+# A box this close to the image's border, in pixels, belongs to a truncated object.
+BORDER = 2
 SMALLEST = 40           # shorter side of a cut-out in its photograph, in pixels
 SMALLEST_OTHER = 24     # the same for what is not a person: few vehicles are larger
 LONGEST = 4             # times its shorter side, at most
 SPARSE = 0.3            # share of its box that a cut-out fills, at least
 HIDDEN = 0.2            # share of its box that other objects may cover
-ONE_PIECE = 0.9         # share of the area in the largest polygon: an object in pieces is hidden by something
+# Share of the area in the largest polygon: an object in pieces is hidden by something.
+ONE_PIECE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,8 @@ class Instance:
         return None if name is None else REAL_CLASSES.index(name)
 
     def mask(self, left: int, top: int, right: int, bottom: int, scale: int = 1) -> np.ndarray:
-        """Mask of a window given in pixels of the image, drawn `scale` times finer: bool [(bottom-top)*scale, ..]."""
+        """Mask of a window given in pixels of the image, drawn `scale` times finer: bool [(bottom-
+        top)*scale, ..]."""
         height, width = (bottom - top) * scale, (right - left) * scale
         if self.runs is not None:
             inside = self.runs[max(0, top):max(0, bottom), max(0, left):max(0, right)]
@@ -87,22 +91,28 @@ class Photograph:
         except OSError as error:
             raise ValueError(f"'{self.path}' is not a readable image: {error}") from None
         if image.size != (self.width, self.height):
-            raise ValueError(f"'{self.path}' has {image.width}x{image.height} pixels, annotated are "
+            raise ValueError(f"'{self.path}' has {image.width}x{image.height} pixels, annotated "
+                             "are "
                              f"{self.width}x{self.height}")
         return image
 
     def objects(self) -> list[Instance]:
         """Objects of REAL_CLASSES, largest first, in the order of the numbers in `ids`."""
-        found = [instance for instance in self.instances if instance.label is not None and not instance.crowd]
+        found = [instance for instance in self.instances if instance.label is not None
+                 and not instance.crowd]
         return sorted(found, key=lambda instance: -instance.area)[:MOST_OBJECTS]
 
     def ids(self, scale: int = 1) -> np.ndarray:
-        """Instance map uint8 [height*scale,width*scale]: 0 background, n the n-th of `objects`, 255 ignore."""
+        """Instance map uint8 [height*scale,width*scale]: 0 background, n the n-th of `objects`, 255
+        ignore."""
         result = np.zeros((self.height * scale, self.width * scale), np.uint8)
         objects = self.objects()
-        unclear = [instance for instance in self.instances if instance.label is not None and instance not in objects]
-        for number, instance in [(IGNORE, crowd) for crowd in unclear] + list(enumerate(objects, 1)):
-            left, top, right, bottom = instance.window(0) if instance.runs is None else (0, 0, self.width, self.height)
+        unclear = [instance for instance in self.instances if instance.label is not None
+                   and instance not in objects]
+        for number, instance in [(IGNORE, crowd)
+                                 for crowd in unclear] + list(enumerate(objects, 1)):
+            left, top, right, bottom = instance.window(0) if instance.runs is None else (
+                0, 0, self.width, self.height)
             left, top = max(0, left), max(0, top)
             right, bottom = min(self.width, right), min(self.height, bottom)
             if left < right and top < bottom:
@@ -111,12 +121,17 @@ class Photograph:
         return result
 
     def whole_objects(self) -> list[Instance]:
-        """Objects of any class that can be cut out: large enough, not truncated, not in pieces, hardly hidden."""
+        """Objects of any class that can be cut out: large enough, not truncated, not in pieces,
+        hardly hidden."""
         cover = np.zeros((self.height, self.width), np.uint8)
         masks = []
         for instance in self.instances:
-            left, top, right, bottom = instance.window(0) if instance.runs is None else (0, 0, self.width, self.height)
-            left, top, right, bottom = max(0, left), max(0, top), min(self.width, right), min(self.height, bottom)
+            left, top, right, bottom = instance.window(0) if instance.runs is None else (
+                0, 0, self.width, self.height)
+            left = max(0, left)
+            top = max(0, top)
+            right = min(self.width, right)
+            bottom = min(self.height, bottom)
             if left >= right or top >= bottom:
                 continue
             mask = instance.mask(left, top, right, bottom)
@@ -135,8 +150,10 @@ class Photograph:
         if instance.crowd or not instance.polygons or not inside or sides[0] < smallest:
             return False
         areas = [_area(points) for points in instance.polygons]
-        # Some sets join the pieces of an object to one polygon that crosses itself: its area is not that of its mask.
-        return sides[1] <= LONGEST * sides[0] and max(areas) >= ONE_PIECE * max(sum(areas), mask.sum())
+        # Some sets join the pieces of an object to one polygon that crosses itself: its area is not
+        # that of its mask.
+        return sides[1] <= LONGEST * sides[0] and max(areas) >= ONE_PIECE * max(sum(areas),
+                                                                                mask.sum())
 
 
 @dataclass(frozen=True)
@@ -144,7 +161,8 @@ class Photographs:
     """One part of one or several sets."""
     part: str
     items: tuple[Photograph, ...] = field(repr=False)
-    categories: dict[int, str] = field(default_factory=dict, repr=False)   # COCO's class names by id
+    # COCO's class names by id.
+    categories: dict[int, str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def backdrops(self) -> list[Photograph]:
@@ -162,7 +180,8 @@ class Photographs:
 
     @staticmethod
     def load(folders: list[Path], part: str) -> Photographs:
-        """Reads one part ("train" or "val") of the sets in `folders`: each a set, or a folder of sets.
+        """Reads one part ("train" or "val") of the sets in `folders`: each a set, or a folder of
+        sets.
 
         Raises ValueError or FileNotFoundError with a sentence where a set is missing or broken."""
         if part not in PARTS:
@@ -173,10 +192,12 @@ class Photographs:
         for found in sets:
             photographs, names = _read_set(found, part)
             items += photographs
-            if any(categories.setdefault(identity, name) != name for identity, name in names.items()):
+            if any(categories.setdefault(identity, name) != name
+                   for identity, name in names.items()):
                 raise ValueError(f"'{found}' has other category ids than the sets before it")
         if not items:
-            raise ValueError(f"no photographs of part '{part}' in {', '.join(str(folder) for folder in folders)}")
+            raise ValueError(f"no photographs of part '{part}' in "
+                             f"{', '.join(str(folder) for folder in folders)}")
         return Photographs(part, tuple(items), categories)
 
 
@@ -190,7 +211,8 @@ def _sets(folder: Path) -> list[Path]:
         return [folder]
     inside = sorted(file.parent for file in folder.glob("*/instances.json"))
     if not inside:
-        raise FileNotFoundError(f"'{folder}' is not a set of photographs: neither it nor a folder in it has an "
+        raise FileNotFoundError(f"'{folder}' is not a set of photographs: neither it nor a folder "
+                                "in it has an "
                                 "instances.json (COCO format)")
     return inside
 
@@ -204,7 +226,8 @@ def _read_set(folder: Path, part: str) -> tuple[list[Photograph], dict[int, str]
         images = {image["id"]: image for image in file["images"]}
         annotations = file["annotations"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"'{source}' is not in COCO format: {type(error).__name__} {error}") from None
+        raise ValueError(f"'{source}' is not in COCO format: {type(error).__name__} "
+                         f"{error}") from None
     if not annotations:
         raise ValueError(f"'{source}' has no annotations")
     seen: dict[int, list[Instance]] = {identity: [] for identity in images}
@@ -214,21 +237,25 @@ def _read_set(folder: Path, part: str) -> tuple[list[Photograph], dict[int, str]
             if image["part"] == part:
                 seen[image["id"]].append(_instance(entry, names[entry["category_id"]], image))
         except KeyError as error:
-            raise ValueError(f"'{source}', annotation {entry.get('id')}: {error} is missing or unknown") from None
+            raise ValueError(f"'{source}', annotation {entry.get('id')}: {error} is missing or "
+                             "unknown") from None
         except ValueError as error:
             raise ValueError(f"'{source}', annotation {entry.get('id')}: {error}") from None
     classes = {names[entry["category_id"]] for entry in annotations}
-    annotated = frozenset(COARSE_CLASSES if len(classes) > 1 else filter(None, map(coarse_class, classes)))
+    annotated = frozenset(COARSE_CLASSES if len(classes) > 1
+                          else filter(None, map(coarse_class, classes)))
     result = []
     for image in images.values():
         if image.get("part") not in PARTS:
-            raise ValueError(f"'{source}', image {image['id']}: its part is neither {' nor '.join(PARTS)}")
+            raise ValueError(f"'{source}', image {image['id']}: its part is neither "
+                             f"{' nor '.join(PARTS)}")
         path = folder / image["file_name"]
         if image["part"] == part and not path.exists():
             raise FileNotFoundError(f"'{path}' is missing, '{source}' lists it")
         if image["part"] == part:
-            result.append(Photograph(path, image["id"], image["file_name"], image["width"], image["height"],
-                                     image.get("coco_split"), annotated, tuple(seen[image["id"]])))
+            result.append(Photograph(path, image["id"], image["file_name"], image["width"],
+                                     image["height"], image.get("coco_split"), annotated,
+                                     tuple(seen[image["id"]])))
     return result, names
 
 

@@ -1,7 +1,9 @@
-"""What a clip made of a photograph consists of: motions, actors, a camera, a sensor, and how a frame is made of them.
+"""What a clip made of a photograph consists of: motions, actors, a camera, a sensor, and how a
+frame is made of them.
 
-World coordinates are those of the camera's view at rest, in heights of it: x right from 0 to width / height, y down
-from 0 to 1. All motion is a closed form of time, so that any frame, at any resolution, is a function of scene and time.
+World coordinates are those of the camera's view at rest, in heights of it: x right from 0 to width
+/ height, y down from 0 to 1. All motion is a closed form of time, so that any frame, at any
+resolution, is a function of scene and time.
 """
 from __future__ import annotations
 
@@ -15,10 +17,12 @@ from ..drawn.scenes import HEIGHT
 from .photographs import IGNORE
 from .sprites import Similarity, Sprite
 
-SMALLEST_AREA = 24      # visible pixels of a view 160 pixels high below which an object is ignored in that frame
+# Visible pixels of a view 160 pixels high below which an object is ignored in that frame.
+SMALLEST_AREA = 24
 REFERENCE = 256         # height of the view, in pixels, for which blur and sharpness are given
 IDS_SCALE = 2           # instance maps of backdrops are drawn this many times finer
-NOISE_TILES = 64        # pixels by which the noise of a clip is shifted at random from frame to frame
+# Pixels by which the noise of a clip is shifted at random from frame to frame.
+NOISE_TILES = 64
 
 
 @dataclass(frozen=True)
@@ -31,24 +35,28 @@ class Wave:
     phase: tuple[float, ...] = ()
 
     @staticmethod
-    def draw(random: np.random.Generator, mean: float, amplitude: float, paces: tuple[float, float], terms: int = 2,
-             slope: float = 0.0) -> Wave:
-        """Waves of random paces (log-uniform) and phases that reach `amplitude` together, at most."""
+    def draw(random: np.random.Generator, mean: float, amplitude: float, paces: tuple[float, float],
+             terms: int = 2, slope: float = 0.0) -> Wave:
+        """Waves of random paces (log-uniform) and phases that reach `amplitude` together, at most.
+        """
         parts = random.dirichlet(np.ones(terms)) * amplitude
         pace = np.exp(random.uniform(*np.log(paces), terms))
-        return Wave(mean, slope, tuple(parts), tuple(pace), tuple(random.uniform(0, 2 * np.pi, terms)))
+        return Wave(mean, slope, tuple(parts), tuple(pace),
+                    tuple(random.uniform(0, 2 * np.pi, terms)))
 
     def at(self, t: float) -> float:
         waves = zip(self.amplitude, self.pace, self.phase)
-        return self.mean + self.slope * t + sum(amount * np.sin(pace * t + phase) for amount, pace, phase in waves)
+        return self.mean + self.slope * t + sum(amount * np.sin(pace * t + phase)
+                                                for amount, pace, phase in waves)
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Where a cut-out's foot is (x, y), how large it is (root of its box's area in heights), how it leans (radians).
+    """Where a cut-out's foot is (x, y), how large it is (root of its box's area in heights), how it
+    leans (radians).
 
-    `low` and `high` are the ends between which x goes back and forth; size follows a wave of its logarithm, and the
-    foot follows the size: y = horizon + ground * size + bob."""
+    `low` and `high` are the ends between which x goes back and forth; size follows a wave of its
+    logarithm, and the foot follows the size: y = horizon + ground * size + bob."""
     x: Wave
     low: float
     high: float
@@ -68,7 +76,9 @@ class Motion:
 
 @dataclass(frozen=True, eq=False)
 class Actor:
-    """A sprite on its path. `label`: index in REAL_CLASSES, None for occluders and things of other classes."""
+    """A sprite on its path.
+
+    `label`: index in REAL_CLASSES, None for occluders and things of other classes."""
     sprite: Sprite
     path: Motion
     label: int | None
@@ -83,8 +93,8 @@ class Actor:
 
 @dataclass(frozen=True)
 class Camera:
-    """View of a photograph: where the view at rest lies in it, and how the view moves (world units, logarithm of the
-    zoom, radians). The view never leaves the photograph."""
+    """View of a photograph: where the view at rest lies in it, and how the view moves (world units,
+    logarithm of the zoom, radians). The view never leaves the photograph."""
     origin: complex         # photograph pixels of the world's origin
     scale: float            # photograph pixels per world unit
     bounds: complex         # size of the photograph in pixels
@@ -99,12 +109,14 @@ class Camera:
         roll = self.roll.at(t)
         turn = np.exp(1j * roll)
         # Half sides of the upright box around the turned view, in world units at zoom 1.
-        half = complex(self.aspect * abs(turn.real) + abs(turn.imag), self.aspect * abs(turn.imag) + abs(turn.real)) / 2
+        half = complex(self.aspect * abs(turn.real) + abs(turn.imag),
+                       self.aspect * abs(turn.imag) + abs(turn.real)) / 2
         low, high = (0 - self.origin) / self.scale, (self.bounds - self.origin) / self.scale
         least = max(2 * half.real / (high - low).real, 2 * half.imag / (high - low).imag)
         zoom = max(float(np.exp(self.zoom.at(t))), 1.0001 * least)
         half /= zoom
-        centre = complex(np.clip(self.aspect / 2 + self.x.at(t), low.real + half.real, high.real - half.real),
+        centre = complex(np.clip(self.aspect / 2 + self.x.at(t), low.real + half.real,
+                                 high.real - half.real),
                          np.clip(0.5 + self.y.at(t), low.imag + half.imag, high.imag - half.imag))
         factor = height * zoom * turn
         view = Similarity(factor, complex(self.aspect / 2, 0.5) * height - factor * centre)
@@ -134,16 +146,19 @@ class RealScene:
     camera: Camera
     actors: tuple[Actor, ...]
     look: Look
-    labels: np.ndarray                  # int64 [N]: the backdrop's objects, then the actors that are objects
+    # int64 [N]: the backdrop's objects, then the actors that are objects
+    labels: np.ndarray
 
     def numbers(self) -> list[int]:
         """Number of each actor in the instance maps, 0 for those that are not objects."""
         first = len(self.labels) - sum(actor.label is not None for actor in self.actors)
-        return [0 if actor.label is None else first + sum(other.label is not None for other in self.actors[:index + 1])
+        return [0 if actor.label is None
+                else first + sum(other.label is not None for other in self.actors[:index + 1])
                 for index, actor in enumerate(self.actors)]
 
     def frame(self, t: float, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image uint8 [H,W,3] and instance map uint8 [H,W] (0 background, n the n-th object, 255 ignore) at time t."""
+        """Image uint8 [H,W,3] and instance map uint8 [H,W] (0 background, n the n-th object, 255
+        ignore) at time t."""
         ids = np.zeros((height, width), np.uint8)
         image = self._exposed(t, height, width, ids)
         area = np.bincount(ids.ravel(), minlength=256)
@@ -153,11 +168,13 @@ class RealScene:
         return self._sensed(image, t), ids
 
     def _exposed(self, t: float, height: int, width: int, ids: np.ndarray) -> np.ndarray:
-        """What falls onto the sensor, float32 [H,W,3]: with motion blur the mean of several moments around t."""
+        """What falls onto the sensor, float32 [H,W,3]: with motion blur the mean of several moments
+        around t."""
         if not self.look.shutter:
             return self._composed(t, height, width, ids)
         moments = t + self.look.shutter * np.linspace(-0.5, 0.5, 5)
-        return sum(self._composed(moment, height, width, ids if moment == t else None) for moment in moments) / 5
+        return sum(self._composed(moment, height, width, ids if moment == t else None)
+                   for moment in moments) / 5
 
     def _composed(self, t: float, height: int, width: int, ids: np.ndarray | None) -> np.ndarray:
         view, to_world = self.camera.at(t, height)
@@ -167,9 +184,10 @@ class RealScene:
         image = np.asarray(warped).astype(np.float32)
         if ids is not None:
             fine = Similarity(IDS_SCALE, 0) @ back
-            ids[:] = np.asarray(self.ids.transform((width, height), Image.Transform.AFFINE, fine.affine(),
-                                                   Image.Resampling.NEAREST))
-        placed = [(*actor.place(t), actor.sprite, number) for actor, number in zip(self.actors, self.numbers())]
+            ids[:] = np.asarray(self.ids.transform((width, height), Image.Transform.AFFINE,
+                                                   fine.affine(), Image.Resampling.NEAREST))
+        placed = [(*actor.place(t), actor.sprite, number)
+                  for actor, number in zip(self.actors, self.numbers())]
         for place, _, sprite, number in sorted(placed, key=lambda entry: entry[1]):
             sprite.paint(image, ids, view @ place, number)
         return image
@@ -183,11 +201,13 @@ class RealScene:
         tiles = self.__dict__.setdefault("_tiles", {})
         if (height, width) not in tiles:
             shape = height + NOISE_TILES, width + NOISE_TILES
-            tiles[height, width] = draw_noise(np.random.default_rng([self.seed, 6]), self.look.noise, *shape)
+            tiles[height, width] = draw_noise(np.random.default_rng([self.seed, 6]),
+                                              self.look.noise, *shape)
         return tiles[height, width]
 
 
-def draw_noise(random: np.random.Generator, deviation: float, height: int, width: int) -> np.ndarray | None:
+def draw_noise(random: np.random.Generator, deviation: float, height: int,
+               width: int) -> np.ndarray | None:
     """Noise of a sensor, mostly grey: int16 [H,W,3]."""
     if not deviation:
         return None
@@ -196,8 +216,11 @@ def draw_noise(random: np.random.Generator, deviation: float, height: int, width
     return np.round(deviation * (0.85 * grey + 0.5 * colour)).astype(np.int16)
 
 
-def sense(image: np.ndarray, look: Look, random: np.random.Generator, t: float, noise: np.ndarray | None) -> np.ndarray:
-    """What a camera makes of the light float32 [H,W,3] at time t: uint8 [H,W,3]; `noise` is a window as large or larger."""
+def sense(image: np.ndarray, look: Look, random: np.random.Generator, t: float,
+          noise: np.ndarray | None) -> np.ndarray:
+    """What a camera makes of the light float32 [H,W,3] at time t: uint8 [H,W,3].
+
+    `noise` is a window as large or larger."""
     height, width = image.shape[:2]
     frame = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
     if look.blur:
@@ -205,13 +228,16 @@ def sense(image: np.ndarray, look: Look, random: np.random.Generator, t: float, 
     warmth = look.warmth.at(t)
     gains = np.array(look.tint) * (1 + warmth, 1, 1 - warmth) * look.exposure.at(t)
     levels = np.linspace(0, 1, 256) ** look.gamma
-    frame = frame.point([int(level) for gain in gains for level in np.clip(255 * gain * levels + 0.5, 0, 255)])
+    frame = frame.point([int(level) for gain in gains
+                         for level in np.clip(255 * gain * levels + 0.5, 0, 255)])
     if look.saturation < 1:
         frame = Image.blend(frame.convert("L").convert("RGB"), frame, look.saturation)
     if noise is not None:
-        dy, dx = (int(random.integers(0, room + 1)) for room in (noise.shape[0] - height, noise.shape[1] - width))
+        dy, dx = (int(random.integers(0, room + 1))
+                  for room in (noise.shape[0] - height, noise.shape[1] - width))
         tile = noise[dy:dy + height, dx:dx + width]
-        frame = Image.fromarray(np.clip(np.asarray(frame).astype(np.int16) + tile, 0, 255).astype(np.uint8))
+        frame = Image.fromarray(np.clip(np.asarray(frame).astype(np.int16) + tile, 0,
+                                        255).astype(np.uint8))
     if look.quality is not None:
         buffer = io.BytesIO()
         frame.save(buffer, "JPEG", quality=look.quality)

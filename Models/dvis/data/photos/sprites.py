@@ -1,7 +1,9 @@
-"""Cut-outs of photographs and how they are moved: similarities as complex numbers, bilinear warps by Pillow.
+"""Cut-outs of photographs and how they are moved: similarities as complex numbers, bilinear warps
+by Pillow.
 
-A point (x, y) is the complex number x + iy; a similarity maps z to factor * z + shift. Colours of sprites are
-premultiplied with their alpha (Pillow's mode RGBa), so that nothing of what lay around them bleeds into an edge.
+A point (x, y) is the complex number x + iy; a similarity maps z to factor * z + shift. Colours of
+sprites are premultiplied with their alpha (Pillow's mode RGBa), so that nothing of what lay around
+them bleeds into an edge.
 """
 from __future__ import annotations
 
@@ -18,8 +20,11 @@ LARGEST = 320           # longer side of a cut-out in pixels
 MARGIN = 3              # transparent pixels around a cut-out
 FINE = 4                # polygons are drawn this many times finer
 RIM = 0.8               # deviation in pixels of the blur that makes the rim soft
-INNER, OUTER = 0.95, 0.4   # blurred coverage that becomes opaque and transparent: the rim moves inwards
-BLEED = 2.0             # deviation in pixels of the blur that continues the object's colours into its rim
+# blurred coverage that becomes opaque and transparent: the rim moves inwards
+INNER = 0.95
+OUTER = 0.4
+# Deviation in pixels of the blur that continues the object's colours into its rim.
+BLEED = 2.0
 SOLID = 128             # alpha from which a pixel belongs to the object
 
 
@@ -69,14 +74,17 @@ class Sprite:
         """With colours multiplied per channel, float [3]."""
         pixels = np.asarray(self.image).astype(np.float32)
         pixels[..., :3] = np.minimum(pixels[..., :3] * gains, pixels[..., 3:])
-        return Sprite(Image.frombytes("RGBa", self.image.size, (pixels + 0.5).astype(np.uint8).tobytes()))
+        return Sprite(Image.frombytes("RGBa", self.image.size,
+                                      (pixels + 0.5).astype(np.uint8).tobytes()))
 
-    def paint(self, image: np.ndarray, ids: np.ndarray | None, place: Similarity, number: int) -> None:
+    def paint(self, image: np.ndarray, ids: np.ndarray | None, place: Similarity,
+              number: int) -> None:
         """Draws onto an image float32 [H,W,3] and, where it is given, an instance map uint8 [H,W].
 
         `place` maps the sprite's pixels to those of the image."""
         corners = place(np.array([0, self.size.real, self.size, 1j * self.size.imag]))
-        left, top = max(0, int(np.floor(corners.real.min()))), max(0, int(np.floor(corners.imag.min())))
+        left = max(0, int(np.floor(corners.real.min())))
+        top = max(0, int(np.floor(corners.imag.min())))
         right = min(image.shape[1], int(np.ceil(corners.real.max())))
         bottom = min(image.shape[0], int(np.ceil(corners.imag.max())))
         if left >= right or top >= bottom:
@@ -85,8 +93,8 @@ class Sprite:
         source = self.levels[level]
         shrunk = Similarity(complex(source.size[0] / self.size.real), 0)
         back = shrunk @ place.inverse() @ Similarity(1, left + 1j * top)
-        warped = source.transform((right - left, bottom - top), Image.Transform.AFFINE, back.affine(),
-                                  Image.Resampling.BILINEAR)
+        warped = source.transform((right - left, bottom - top), Image.Transform.AFFINE,
+                                  back.affine(), Image.Resampling.BILINEAR)
         pixels = np.asarray(warped).astype(np.float32)
         target = image[top:bottom, left:right]
         target *= 1 - pixels[..., 3:] / 255
@@ -95,8 +103,10 @@ class Sprite:
             ids[top:bottom, left:right][pixels[..., 3] >= SOLID] = number
 
 
-def cut(photograph: Photograph, instance: Instance, image: Image.Image, largest: int = LARGEST) -> Sprite:
-    """An annotated object with a soft rim of one to two pixels, its longer side at most `largest` pixels.
+def cut(photograph: Photograph, instance: Instance, image: Image.Image,
+        largest: int = LARGEST) -> Sprite:
+    """An annotated object with a soft rim of one to two pixels, its longer side at most `largest`
+    pixels.
 
     The rim lies a little inside the annotated outline and takes its colours from the object."""
     left, top, right, bottom = instance.window(MARGIN)
@@ -110,7 +120,8 @@ def cut(photograph: Photograph, instance: Instance, image: Image.Image, largest:
     core = Image.fromarray(np.where(alpha >= 1, 255, 0).astype(np.uint8))
     known = colours.copy()
     known.putalpha(core)
-    beyond = known.convert("RGBa").filter(ImageFilter.GaussianBlur(BLEED)).convert("RGBA").convert("RGB")
+    beyond = known.convert("RGBa").filter(ImageFilter.GaussianBlur(BLEED)).convert("RGBA").convert(
+        "RGB")
     sprite = Image.composite(colours, beyond, core)
     sprite.putalpha(Image.fromarray((alpha * 255 + 0.5).astype(np.uint8)))
     sprite = sprite.convert("RGBa")

@@ -1,7 +1,7 @@
 """Training images for the segmenter of real cameras, made of annotated photographs.
 
-What a semantic segmentation could not answer is made often: mosaics of photographs, cut-outs of one class side by side
-and over each other, copies of one cut-out.
+What a semantic segmentation could not answer is made often: mosaics of photographs, cut-outs of one
+class side by side and over each other, copies of one cut-out.
 """
 from __future__ import annotations
 
@@ -16,18 +16,26 @@ from .realclips import draw_look
 from .realscenes import draw_noise, sense
 from .sprites import Similarity, Sprite, cut
 
-SIZES = ((224, 384), (224, 384), (256, 448), (288, 512), (288, 384))   # height and width, one per batch
-MOSAIC, PASTED = 0.3, 0.55          # shares of images with several photographs, with cut-outs in front
-WHOLE = 0.2                        # share of photographs shown whole, as the service shows a camera's frame
+# Height and width, one per batch.
+SIZES = ((224, 384), (224, 384), (256, 448), (288, 512), (288, 384))
+# shares of images with several photographs, with cut-outs in front
+MOSAIC = 0.3
+PASTED = 0.55
+# Share of photographs shown whole, as the service shows a camera's frame.
+WHOLE = 0.2
 ZOOM = (0.7, 2.6)                   # against the whole photograph
 TURNED, TURN = 0.3, 0.08            # share of photographs turned, deviation in radians
-PASTED_SIZE = 22                    # least longer side of a cut-out in pixels; at most 0.8 of the height
+# Least longer side of a cut-out in pixels; at most 0.8 of the height.
+PASTED_SIZE = 22
 ENLARGED = 1.6                      # of a cut-out, at most
-ONE_CLASS, COPIES = 0.7, 0.2        # shares of images whose cut-outs are of one class; are copies of one
+# shares of images whose cut-outs are of one class; are copies of one
+ONE_CLASS = 0.7
+COPIES = 0.2
 FEW_PEOPLE = 0.35                   # share of photographs on which only persons are annotated
 MOST_OBJECTS = 20
 SMALLEST_AREA = 64                  # pixels below which an object is ignored
-WEIGHTS = {"other": 2.5, "person": 1.2, "empty": 0.8}   # of photographs with vehicles or animals, persons, neither
+# Of photographs with vehicles or animals, persons, neither.
+WEIGHTS = {"other": 2.5, "person": 1.2, "empty": 0.8}
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,8 @@ class Stills:
 
     def __init__(self, photographs: Photographs, seed: int):
         self.random = np.random.default_rng([seed, 43])
-        self.items = [(item, item.image(), Image.fromarray(item.ids())) for item in photographs.items]
+        self.items = [(item, item.image(), Image.fromarray(item.ids()))
+                      for item in photographs.items]
         weights = np.array([self._weight(item) for item, _, _ in self.items])
         partial = np.array([not item.complete for item, _, _ in self.items])
         for part, share in ((partial, FEW_PEOPLE), (~partial, 1 - FEW_PEOPLE)):
@@ -51,14 +60,16 @@ class Stills:
                 weights[part] *= share / weights[part].sum()
         self.weights = weights / weights.sum()
         images = {id(item): image for item, image, _ in self.items}
-        self.sprites = {label: [cut(photograph, instance, images[id(photograph)]) for photograph, instance in found]
+        self.sprites = {label: [cut(photograph, instance, images[id(photograph)])
+                                for photograph, instance in found]
                         for label, found in photographs.cutouts.items() if label is not None}
 
     @staticmethod
     def _weight(item: Photograph) -> float:
         labels = {instance.label for instance in item.objects()}
         person = REAL_CLASSES.index("person")
-        return WEIGHTS["other" if labels - {person} else "person" if labels else "empty"] if item.complete else 1.0
+        return WEIGHTS["other" if labels - {person} else "person" if labels
+                       else "empty"] if item.complete else 1.0
 
     def batch(self, count: int) -> list[Still]:
         """`count` images of one size."""
@@ -71,7 +82,8 @@ class Stills:
         labels: list[int] = []
         complete = True
         for top, bottom, left, right in self._cells(height, width):
-            whole = self._photograph(image[top:bottom, left:right], ids[top:bottom, left:right], labels)
+            whole = self._photograph(image[top:bottom, left:right], ids[top:bottom, left:right],
+                                     labels)
             complete = complete and whole
         if random.random() < PASTED and self.sprites:
             self._paste(image, ids, labels)
@@ -87,8 +99,8 @@ class Stills:
             return [(0, height, 0, width)]
         column = int(random.uniform(0.35, 0.65) * width)
         row = int(random.uniform(0.35, 0.65) * height) if random.random() < 0.6 else height
-        return [(top, bottom, left, right) for top, bottom in ((0, row), (row, height)) if bottom > top
-                for left, right in ((0, column), (column, width))]
+        return [(top, bottom, left, right) for top, bottom in ((0, row), (row, height))
+                if bottom > top for left, right in ((0, column), (column, width))]
 
     def _photograph(self, image: np.ndarray, ids: np.ndarray, labels: list[int]) -> bool:
         """Draws a photograph into a cell; whether all its objects are annotated."""
@@ -107,13 +119,16 @@ class Stills:
         level = max(1, int(0.6 / scale + 0.5)) if scale < 0.6 else 1     # against aliasing
         small = source.reduce(level) if level > 1 else source
         back = place.inverse()
-        warped = small.transform((width, height), Image.Transform.AFFINE, (Similarity(1 / level, 0) @ back).affine(),
+        warped = small.transform((width, height), Image.Transform.AFFINE,
+                                 (Similarity(1 / level, 0) @ back).affine(),
                                  Image.Resampling.BILINEAR, fillcolor=(self._rim(),) * 3)
-        found = numbers.transform((width, height), Image.Transform.AFFINE, back.affine(), Image.Resampling.NEAREST)
+        found = numbers.transform((width, height), Image.Transform.AFFINE, back.affine(),
+                                  Image.Resampling.NEAREST)
         flip = -1 if random.random() < 0.5 else 1
         image[:] = np.asarray(warped)[:, ::flip]
         fresh = np.asarray(found)[:, ::flip].astype(np.int32)
-        ids[:] = np.where((fresh > 0) & (fresh < IGNORE), fresh + len(labels), np.where(fresh == IGNORE, -1, 0))
+        ids[:] = np.where((fresh > 0) & (fresh < IGNORE), fresh + len(labels),
+                          np.where(fresh == IGNORE, -1, 0))
         labels += [instance.label for instance in item.objects()]
         return item.complete
 
@@ -143,17 +158,22 @@ class Stills:
             box = sprite.size
             side = np.exp(random.uniform(np.log(PASTED_SIZE), np.log(0.8 * height)))
             scale = min(side / max(box.real, box.imag), ENLARGED)
-            spread = complex(random.normal(0, 0.8) * box.real, random.normal(0, 0.3) * box.imag) * scale
-            centre = near + spread if one else complex(random.uniform(0, 1) * width, random.uniform(0, 1) * height)
+            spread = complex(random.normal(0, 0.8) * box.real,
+                             random.normal(0, 0.3) * box.imag) * scale
+            centre = near + spread if one else complex(random.uniform(0, 1) * width,
+                                                       random.uniform(0, 1) * height)
             labels.append(label)
             place = Similarity(scale * np.exp(1j * random.normal(0, 0.05)), 0)
             sprite.paint(image, ids, Similarity(1, centre - place(box / 2)) @ place, len(labels))
 
     @staticmethod
     def _renumber(ids: np.ndarray, labels: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """The largest objects in order; small and further ones become IGNORE. Classes and instance map uint8."""
+        """The largest objects in order; small and further ones become IGNORE.
+
+        Classes and instance map uint8."""
         area = np.bincount(np.maximum(ids, 0).ravel(), minlength=len(labels) + 1)[1:]
-        order = [index for index in np.argsort(-area, kind="stable") if area[index] >= SMALLEST_AREA][:MOST_OBJECTS]
+        order = [index for index in np.argsort(-area, kind="stable")
+                 if area[index] >= SMALLEST_AREA][:MOST_OBJECTS]
         table = np.full(len(labels) + 2, IGNORE, np.uint8)      # the last stands for -1
         table[0] = 0
         table[np.array(order, int) + 1] = np.arange(1, len(order) + 1)
