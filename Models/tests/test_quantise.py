@@ -56,7 +56,7 @@ def network(seed: int = 0) -> onnx.ModelProto:
         helper.make_node("Div", ["centred", "deviation"], ["normal"]),
         helper.make_node("MatMul", ["normal", "w4"], ["product"], name="/head/MatMul"),
         helper.make_node("Add", ["product", "b4"], ["answer"]),
-        ]
+    ]
     graph = helper.make_graph(nodes, "tiny", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 8, 8])],
                               [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 16, 5]), helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, 6, 4, 4])], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)])

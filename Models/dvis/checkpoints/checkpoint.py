@@ -95,8 +95,8 @@ class _Tensor:
     """What torch._utils._rebuild_tensor_v2 was to be called with."""
 
     def __init__(self, storage: _Storage, offset: int, size: tuple, stride: tuple):
-        whole = isinstance(storage, _Storage) and isinstance(size, tuple) and isinstance(
-            stride, tuple) and len(size) == len(stride)
+        whole = (isinstance(storage, _Storage) and isinstance(size, tuple)
+                 and isinstance(stride, tuple) and len(size) == len(stride))
         if not whole or not all(isinstance(n, int) and n >= 0 for n in (offset, *size, *stride)):
             raise CheckpointError("a tensor's description is damaged.")
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
@@ -142,8 +142,8 @@ class _Array:
         _, shape, dtype, by_columns, raw = self.state
         values = np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, dtype.build())
         values = values.reshape(shape, order="F" if by_columns else "C")
-        return torch.from_numpy(
-            np.ascontiguousarray(values, values.dtype.newbyteorder("=")).reshape(shape).copy())
+        native = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+        return torch.from_numpy(native.reshape(shape).copy())
 
 
 def _from_buffer(raw: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
@@ -174,8 +174,8 @@ def _no_call(*_) -> None:
 
 
 def _scalar(dtype: _Dtype, raw: bytes | str):
-    return np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, dtype.build(),
-                         1)[0].item()
+    data = raw.encode("latin1") if isinstance(raw, str) else raw
+    return np.frombuffer(data, dtype.build(), 1)[0].item()
 
 
 _STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16,
@@ -191,13 +191,14 @@ _NUMPY = {"multiarray._reconstruct": _Stand(lambda *_: _Array()),
 _GLOBALS = {
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "Counter"): _Stand(dict),   # in the state of learning rate schedules
-    ("torch._utils", "_rebuild_tensor_v2"): _Stand(lambda storage, offset, size, stride, *_: _Tensor(storage, offset, size, stride)),
+    ("torch._utils", "_rebuild_tensor_v2"): _Stand(lambda *arguments: _Tensor(*arguments[:4])),
     ("torch._utils", "_rebuild_parameter"): _Stand(lambda tensor, *_: tensor),
     ("torch", "Size"): _Stand(tuple),
     ("_codecs", "encode"): _Stand(lambda text, *_: text.encode("latin1")),
     ("numpy", "ndarray"): _Stand(_no_call),
     ("numpy", "dtype"): _Stand(lambda code, *_: _Dtype(code)),
-    **{tuple(f"numpy.{core}.{name}".rsplit(".", 1)): stand for core in ("core", "_core") for name, stand in _NUMPY.items()},
+    **{tuple(f"numpy.{core}.{name}".rsplit(".", 1)): stand
+       for core in ("core", "_core") for name, stand in _NUMPY.items()},
     **{("torch", name): stand for name, stand in _STORAGE_TYPES.items()},
 }
 
@@ -217,12 +218,12 @@ class _Reader(pickle.Unpickler):
                                   "way.") from None
 
     def persistent_load(self, pid):
-        if self._storage is None or not isinstance(pid, tuple) or len(pid) < 5 or pid[
-            0] != "storage" or any(view is not None for view in pid[5:]):
+        known = isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage"
+        if self._storage is None or not known or any(view is not None for view in pid[5:]):
             raise CheckpointError(f"the file refers to {str(pid)[:80]}, which is not supported.")
         kind, key, count = pid[1], pid[2], pid[4]
-        if id(kind) not in _DTYPE_OF or not isinstance(key, str) or not isinstance(
-            count, int) or count < 0:
+        whole = isinstance(key, str) and isinstance(count, int) and count >= 0
+        if id(kind) not in _DTYPE_OF or not whole:
             raise CheckpointError("the description of a tensor's numbers is damaged.")
         return self._storage(_DTYPE_OF[id(kind)], key, count)
 
@@ -232,13 +233,13 @@ def _read_zip(path: Path) -> dict[str, Tensor]:
 
     Only those of the model are read."""
     with zipfile.ZipFile(path) as archive:
-        pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")
-                   and name.count("/") == 1]
+        pickles = [name for name in archive.namelist()
+                   if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickles) != 1:
             raise CheckpointError("the file is a zip, but none of torch.save: it has no data.pkl.")
         root = pickles[0][:-len("data.pkl")]
-        if f"{root}byteorder" in archive.namelist() and archive.read(
-            f"{root}byteorder") != b"little":
+        order = f"{root}byteorder"
+        if order in archive.namelist() and archive.read(order) != b"little":
             raise CheckpointError("the numbers are big-endian, which is not supported.")
         storages: dict[str, _Storage] = {}
 

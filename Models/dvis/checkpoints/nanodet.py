@@ -43,8 +43,8 @@ def initialise(backbone: CspBackbone, detector: Detector, source: Path) -> None:
                 raise PackageError(f"{source}: kernel {index} has shape {kernel.shape}, expected "
                                    f"{tuple(layer.weight.shape)}.")
             layer.weight.copy_(torch.from_numpy(kernel.copy()))
-            layer.bias.copy_(
-                torch.from_numpy(weights[f"unknown_{heads.get(index, 2 * index)}"].copy()))
+            bias = weights[f"unknown_{heads.get(index, 2 * index)}"]
+            layer.bias.copy_(torch.from_numpy(bias.copy()))
         units[0].weight.copy_(units[0].weight.flip(1).clone())     # published for BGR
 
 

@@ -15,6 +15,8 @@ from .checkpoint import CheckpointError, shape_text
 # The loss keeps its class weights in the checkpoint; no network reads them.
 LOSS_WEIGHT = "criterion.empty_weight"
 
+# Tensors that only one backbone has.
+SIGNS = {"swin-l": "backbone.patch_embed.proj.weight", "r50": "backbone.stem.conv1.weight"}
 SHOWN = 4              # tensors named of each kind of mistake
 
 
@@ -71,7 +73,7 @@ def _several(what: str, items: list[str]) -> str:
 def _reason(model: Dvis, tensors: dict[str, Tensor]) -> str:
     """The likeliest cause, as advice."""
     config, found = model.config, mode_of(tensors)
-    backbone = "swin-l" if "backbone.patch_embed.proj.weight" in tensors else "r50" if "backbone.stem.conv1.weight" in tensors else None
+    backbone = next((name for name, sign in SIGNS.items() if sign in tensors), None)
     if "sem_seg_head.predictor.query_feat.weight" not in tensors:
         return "It is no checkpoint of DVIS or MinVIS."
     if backbone is not None and backbone != config.name:

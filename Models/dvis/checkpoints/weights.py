@@ -73,8 +73,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _tensor(name: str, entry: dict, values: memoryview) -> Tensor:
     dtype, shape = np.dtype(KINDS[entry["dtype"]]).newbyteorder("<"), entry["shape"]
     first, last = entry["data_offsets"]
-    if not 0 <= first <= last <= len(values) or last - first != dtype.itemsize * int(
-        np.prod(shape, dtype=np.int64)):
+    size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    if not 0 <= first <= last <= len(values) or last - first != size:
         raise ValueError(f"'{name}' lies outside of it")
     array = np.frombuffer(values[first:last], dtype).reshape(shape)
     return torch.from_numpy(array.astype(np.float32 if dtype.kind == "f" else np.int64))
@@ -89,10 +89,11 @@ def load(model: nn.Module, path: Path) -> dict[str, str]:
     if strange or wrong:
         if wrong:
             name = wrong[0]
-            reason = f"'{name}' has shape {list(found[name].shape)}, this model has {list(wanted[name].shape)}"
+            reason = (f"'{name}' has shape {list(found[name].shape)}, "
+                      f"this model has {list(wanted[name].shape)}")
         else:
-            reason = f"'{strange[0]}' is only in " + ("the file" if strange[0] in found
-                                                      else "this model")
+            place = "the file" if strange[0] in found else "this model"
+            reason = f"'{strange[0]}' is only in {place}"
         raise WeightsError(f"{path}: weights of another model "
                            f"({about.get('size', 'unknown size')}): {reason}.")
     model.load_state_dict(found)

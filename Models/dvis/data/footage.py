@@ -58,7 +58,9 @@ class ClipSource:
         height, width = frame_size(WIDTH / HEIGHT, *sides)
         pairs = [scene.frame(start + stride * index, height, width) for index in range(length)]
         images, ids = np.stack([image for image, _ in pairs]), np.stack([ids for _, ids in pairs])
-        names = SHAPE_CLASSES + self.extras.classes if self.extras is not None else SHAPES_MODEL_CLASSES
+        names = SHAPES_MODEL_CLASSES
+        if self.extras is not None:
+            names = SHAPE_CLASSES + self.extras.classes
         if names == self.classes:
             return Footage(images, ids, scene.labels)
         return relabel(images, ids, scene.labels, names, self.classes)

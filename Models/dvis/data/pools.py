@@ -41,8 +41,10 @@ class RollingPool:
         """Adds `share` items on average, three times as many while the pool grows.
 
         The oldest give way when it is full."""
-        self.due += share if len(
-            self.items) >= self.size else 3 * share if self.items else self.start
+        if not self.items:
+            self.due += self.start
+        else:
+            self.due += share if len(self.items) >= self.size else 3 * share
         while self.due >= 1:
             self.due -= 1
             self.add(self.make(progress))

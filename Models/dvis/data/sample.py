@@ -63,7 +63,7 @@ def annotation(number: int, video: int, label: int, track: list[np.ndarray | Non
                           for mask in track],
         "bboxes": [None if mask is None else box(mask) for mask in track],
         "areas": [None if mask is None else int(mask.sum()) for mask in track],
-        }
+    }
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:

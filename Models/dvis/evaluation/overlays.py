@@ -54,8 +54,8 @@ def follow(model: Dvis, frames: list[np.ndarray]):
         step = model.tracker(embeds, slots, reference, first)
         matched, reference = slots, step.reference
         masks = (step.mask_embeds @ features.flatten(2)).unflatten(2, features.shape[2:])
-        yield step.logits[0].softmax(-1)[:, :-1].numpy(), to_frame(
-            masks[0], rule.resized(*frame.shape[:2]), frame.shape[:2]).numpy()
+        whole = to_frame(masks[0], rule.resized(*frame.shape[:2]), frame.shape[:2])
+        yield step.logits[0].softmax(-1)[:, :-1].numpy(), whole.numpy()
 
 
 def draw(frame: np.ndarray, scores: np.ndarray, masks: np.ndarray, names: tuple[str, ...],

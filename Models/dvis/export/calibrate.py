@@ -25,7 +25,8 @@ GRAPHS = ("segmenter", "tracker", "frame_forward", "refiner")
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 # Of the segmenter, the queries' decoder and the detector's answers stay float: they are a small
 # part of the work, and rounding moves masks over their threshold and boxes off their objects.
-KEEP = {"segmenter": r"^(/sem_seg_head)?/(transformer_|mask_embed|class_embed|content|where|position|out\.)"}
+KEEP = {"segmenter": r"^(/sem_seg_head)?"
+                     r"/(transformer_|mask_embed|class_embed|content|where|position|out\.)"}
 SAMPLES = 5_000       # values kept of a tensor a run
 SEARCHED = 100_000    # values that decide a range
 
@@ -75,8 +76,10 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
     manifest = json.loads((folder / "manifest.json").read_text())
     models = {name: load(folder / files["fp32"]["path"])
               for name, files in manifest["files"].items() if name in GRAPHS and "fp32" in files}
-    plans = {name: Plan(models[name], KEEP.get(name, "") if keep is None else keep)
-             for name in int8_graphs if name in models} if "int8" in precisions else {}
+    plans = {}
+    if "int8" in precisions:
+        plans = {name: Plan(models[name], KEEP.get(name, "") if keep is None else keep)
+                 for name in int8_graphs if name in models}
     observers = {name: Observer(set(plans[name].points) if name in plans else set())
                  for name in models}
     show(manifest, models, pictures, observers)
@@ -88,13 +91,15 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
             manifest["files"].get(name, {}).pop(precision, None)
             if name not in graphs:
                 continue
-            model = int8(plans[name], observers[name].ranges()) if precision == "int8" else half(
-                models[name], observers[name].peaks())
+            if precision == "int8":
+                model = int8(plans[name], observers[name].ranges())
+            else:
+                model = half(models[name], observers[name].peaks())
             path = folder / f"{name}.{precision}.onnx"
             store_half(model)      # constants that stayed float32
             onnx.save(model, str(path))
-            manifest["files"][name][precision] = {
-                "path": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            manifest["files"][name][precision] = {"path": path.name, "sha256": digest}
             written.append(path)
         quality[precision] = {"calibration": {"frames": len(pictures), "from": source}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
@@ -114,24 +119,25 @@ def show(manifest: dict, models: dict[str, onnx.ModelProto], pictures: list[np.n
         if "tracker" not in graphs:
             continue
         first = matched is None
-        if not first:
+        if first:
+            matched, reference = frame, torch.zeros_like(frame)
+        else:
             order = match(matched[0].numpy(), frame[0].numpy())
-            frame_in_slots = frame[:, torch.from_numpy(np.argsort(order) if manifest["matching"]
-                                                       == "dvis" else order)]
-        matched = frame if first else frame_in_slots
-        step = graphs["tracker"].run({"frame_embeds": frame, "matched_embeds": matched,
-                                      "reference": torch.zeros_like(frame) if first else reference,
-                                      "is_first": torch.tensor([float(first)])},
-                                     observers["tracker"])
+            order = np.argsort(order) if manifest["matching"] == "dvis" else order
+            matched = frame[:, torch.from_numpy(order)]
+        inputs = {"frame_embeds": frame, "matched_embeds": matched, "reference": reference,
+                  "is_first": torch.tensor([float(first)])}
+        step = graphs["tracker"].run(inputs, observers["tracker"])
         reference = step["reference_out"]
         instances.append(step["instance_embeds"])
     if "refiner" not in graphs:
         return
     window = min(20, manifest["refiner"]["max_window"])
     for start in range(0, len(frames), window):
-        memory = graphs["frame_forward"].run({"frame_embeds": torch.cat(frames[start:start + window])}, observers["frame_forward"])["memory"]
-        graphs["refiner"].run({"instance_embeds": torch.cat(instances[start:start + window]),
-                               "memory": memory}, observers["refiner"])
+        inputs = {"frame_embeds": torch.cat(frames[start:start + window])}
+        memory = graphs["frame_forward"].run(inputs, observers["frame_forward"])["memory"]
+        inputs = {"instance_embeds": torch.cat(instances[start:start + window]), "memory": memory}
+        graphs["refiner"].run(inputs, observers["refiner"])
 
 
 def fixed_size(segmenter: onnx.ModelProto) -> tuple[int, int] | None:

@@ -24,11 +24,12 @@ from .manifest import About, manifest, own_model
 from .storage import declare_outputs, store_half
 
 OPSET = 16
-# PyTorch 2 has a second exporter, and later versions prefer it.
+REFERENCE = ("Inputs and PyTorch's answers of the graphs: little-endian float32, "
+             "offsets in bytes into reference.bin.")
+# PyTorch 2 has a second exporter, which its later versions take by default.
 TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
-# Of which the one farthest from the thresholds of masked attention becomes the segmenter's
-# reference.
-PICTURES = 8
+# Random images, of which the one farthest from the thresholds of masked attention is the reference.
+CANDIDATES = 8
 
 
 class _Segment(nn.Module):
@@ -107,7 +108,7 @@ GRAPHS = {
                       {"layer": {}, "*": _CLIP}),
     "refiner_heads": (_of_refiner(Heads), ("embeds",), ("logits", "weight", "mask_embeds"),
                       {"logits": {0: "queries"}, "weight": {0: "queries"}, "*": _CLIP}),
-    }
+}
 REFINEMENT = ("frame_forward", "refiner", "refiner_attention", "refiner_layer", "refiner_heads")
 
 
@@ -181,11 +182,10 @@ def write_folder(model: Dvis, folder: Path, about: About,
                                     "shape": list(value.shape), "offset": raw.tell()})
                     raw.write(np.ascontiguousarray(value.numpy(), "<f4").tobytes())
     (folder / "reference.bin").write_bytes(raw.getvalue())
-    (folder / "reference.json").write_text(json.dumps(
-        {"about": "Inputs and PyTorch's answers of the graphs: little-endian float32, offsets in "
-         "bytes into reference.bin.", "tensors": entries}, indent=1) + "\n")
-    (folder / "manifest.json").write_text(json.dumps(manifest(model, about, files), indent=2)
-                                          + "\n")
+    index = {"about": REFERENCE, "tensors": entries}
+    (folder / "reference.json").write_text(json.dumps(index, indent=1) + "\n")
+    text = json.dumps(manifest(model, about, files), indent=2)
+    (folder / "manifest.json").write_text(text + "\n")
 
 
 def traced(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: dict[str, Tensor],
@@ -200,9 +200,9 @@ def traced(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: di
                           input_names=list(inputs), output_names=list(outputs),
                           dynamic_axes=dynamic, do_constant_folding=True, **TRACING)
     model = onnx.load(str(path))
-    declare_outputs(model,
-                    {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)]
-                     for name, value in outputs.items()})
+    shapes = {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)]
+              for name, value in outputs.items()}
+    declare_outputs(model, shapes)
     return model
 
 
@@ -216,14 +216,14 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
         return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
 
     def pictures(*shape: int) -> Tensor:
-        return max((normal(*shape) for _ in range(PICTURES)),
+        return max((normal(*shape) for _ in range(CANDIDATES)),
                    key=lambda picture: mask_margin(model, picture))
 
     layer, few = torch.tensor([model.config.refiner_layers - 1.0]), (3, model.config.hidden)
     step = (normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))
-    # A detector needs cells.
-    first, second = ((128, 160), (160, 128)) if model.config.pixel_decoder == "detector" else (
-        (32, 64), (96, 32))
+    first, second = (32, 64), (96, 32)
+    if model.config.pixel_decoder == "detector":    # whose candidates need that many cells
+        first, second = (128, 160), (160, 128)
     return {
         "segmenter": [(pictures(2, 3, *first),), (pictures(1, 3, *second),)],
         "tracker": [step],

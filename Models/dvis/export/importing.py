@@ -47,18 +47,18 @@ def run(request: Request) -> Dvis:
     model = build(request.arch, mode, classes=len(labels)).eval()
     load_strictly(model, tensors, request.checkpoint)
     digest = sha256(request.checkpoint)
+    family, matching = ("minvis", "aligned") if mode == "segmenter" else ("dvis", "dvis")
     about = About(
-        name=request.name
-        or f"{'minvis' if mode == 'segmenter' else 'dvis'}-{request.arch}-{request.task}",
+        name=request.name or f"{family}-{request.arch}-{request.task}",
         version=request.version, task=request.task, classes=labels,
-        matching="aligned" if mode == "segmenter" else "dvis",
+        matching=matching,
         shorter_side=request.shorter_side or SHORTER_SIDE[request.arch, request.task],
         largest_side=request.largest_side or LARGEST_SIDE,
         max_window=request.max_window, license=request.license,
         weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md")
     write_folder(model, request.out, about)
-    (request.out / "MODEL_CARD.md").write_text(card(model, about, request.checkpoint.name, digest,
-                                                    len(tensors)))
+    text = card(model, about, request.checkpoint.name, digest, len(tensors))
+    (request.out / "MODEL_CARD.md").write_text(text)
     return model
 
 
@@ -68,8 +68,10 @@ def read_classes(path: Path, task: str) -> tuple[ClassLabel, ...]:
     Kind and colour may be left out. Raises CheckpointError."""
     try:
         text = path.read_text(encoding="utf-8")
-        items = json.loads(text) if text.lstrip()[:1] in ("[", "{") else [
-            {"name": line.strip()} for line in text.splitlines() if line.strip()]
+        if text.lstrip()[:1] in ("[", "{"):
+            items = json.loads(text)
+        else:
+            items = [line.strip() for line in text.splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path}: the classes cannot be read: {error}.") from error
     if not isinstance(items, list) or not items:
@@ -120,8 +122,12 @@ def card(model: Dvis, about: About, source: str, digest: str, count: int) -> str
              "tracker": model.tracker, "refiner": model.refiner}
     sizes = ", ".join(f"{name} {sum(v.numel() for v in part.state_dict().values()) / 1e6:.1f} M"
                       for name, part in parts.items() if part is not None)
-    rule = {"dvis": "the official inverse permutation, which these weights were trained with",
-            "aligned": "each slot takes the query matched to it"}[about.matching]
+    shape = (f"{config.queries} queries, {config.hidden} channels, "
+             f"{config.decoder_layers} decoder layers")
+    rule = (f"RGB, shorter side {about.shorter_side}, longer side at most {about.largest_side}, "
+            "padded to multiples of 32")
+    matching = {"dvis": "the official inverse permutation, which these weights were trained with",
+                "aligned": "each slot takes the query matched to it"}[about.matching]
     kind = {"segmenter": "MinVIS: the segmenter, and matching alone between frames",
             "online": "DVIS online: segmenter and tracker",
             "offline": "DVIS offline: segmenter, tracker and refiner"}[model.mode]
@@ -133,21 +139,23 @@ def card(model: Dvis, about: About, source: str, digest: str, count: int) -> str
 | | |
 |---|---|
 | Source | `{source}`, sha256 `{digest}` |
-| Architecture | {config.name}: {config.queries} queries, {config.hidden} channels, {config.decoder_layers} decoder layers |
+| Architecture | {config.name}: {shape} |
 | Values | {sizes} |
 | Task | {about.task}, {config.classes} classes: {names} |
-| Input | RGB, shorter side {about.shorter_side}, longer side at most {about.largest_side}, padded to multiples of 32 |
-| Matching | `{about.matching}`: {rule} |
+| Input | {rule} |
+| Matching | `{about.matching}`: {matching} |
 | Licence | {about.license} |
 
 ## Checked at import
 
-- All {count} tensors of the file were taken by name and shape; none was missing, none was left over, all values are finite. Nothing in the file was executed.
-- `reference.json` and `reference.bin` hold small inputs and what PyTorch answers to them, for each graph; `dvis models verify` runs the graphs on them.
+- All {count} tensors of the file were taken by name and shape; none was missing, none was left
+  over, all values are finite. Nothing in the file was executed.
+- `reference.json` and `reference.bin` hold small inputs and PyTorch's outputs for each graph;
+  `dvis models verify` runs the graphs on them.
 
 ## Not checked
 
 - The accuracy on any data set: run `dvis eval`.
-- That the class names are the ones the weights were trained with: only their number can be compared.
+- That the class names are those of the training: only their number can be compared.
 - What the weights' licence allows.
 """

@@ -91,9 +91,9 @@ def _conv(a, x, w, b=None):
     if pads[:dims] != pads[dims:]:
         x = F.pad(x, [pads[i + j * dims] for i in reversed(range(dims)) for j in (0, 1)])
         pads = [0] * 2 * dims
-    return (F.conv1d, F.conv2d)[dims - 1](x, w, b, list(a.get("strides", [1] * dims)),
-                                          list(pads[:dims]), list(a.get("dilations", [1] * dims)),
-                                          a.get("group", 1))
+    strides, dilations = (list(a.get(name, [1] * dims)) for name in ("strides", "dilations"))
+    convolve = (F.conv1d, F.conv2d)[dims - 1]
+    return convolve(x, w, b, strides, list(pads[:dims]), dilations, a.get("group", 1))
 
 
 def _gemm(a, x, w, c=None):
@@ -122,11 +122,12 @@ def _top_k(a, x, count):
 def _resize(a, x, roi=None, scales=None, sizes=None):
     mode = a.get("mode", b"nearest").decode()
     how = a.get("coordinate_transformation_mode", b"half_pixel").decode()
-    if mode == "linear" and how not in (
-        "half_pixel", "pytorch_half_pixel") or mode == "nearest" and how != "asymmetric":
+    known = {"linear": ("half_pixel", "pytorch_half_pixel"), "nearest": ("asymmetric",)}
+    if how not in known.get(mode, (how,)):
         raise ValueError(f"Resize with mode {mode} and coordinates {how} cannot be evaluated here")
-    options = {"mode": "bilinear",
-               "align_corners": False} if mode == "linear" else {"mode": "nearest"}
+    options = {"mode": "nearest"}
+    if mode == "linear":
+        options = {"mode": "bilinear", "align_corners": False}
     if sizes is not None and sizes.numel():
         return F.interpolate(x, size=[int(s) for s in sizes[2:]], **options)
     return F.interpolate(x, scale_factor=[float(s) for s in scales[2:]],
@@ -145,9 +146,9 @@ def _slice(a, x, starts, ends, axes=None, steps=None):
     index = [slice(None)] * x.dim()
     for start, end, axis, step in zip(starts.tolist(), ends.tolist(), axes, steps):
         if step < 0:  # torch has no such slices
-            picked = torch.tensor(range(*slice(start, end if end >= -x.shape[axis] else None,
-                                               step).indices(x.shape[axis])), dtype=torch.int64)
-            x = x.index_select(axis, picked)
+            end = end if end >= -x.shape[axis] else None
+            places = range(*slice(start, end, step).indices(x.shape[axis]))
+            x = x.index_select(axis, torch.tensor(places, dtype=torch.int64))
         else:
             index[axis] = slice(start, min(end, x.shape[axis]), step)
     return x[tuple(index)]
@@ -229,54 +230,101 @@ def _instance_norm(a, x, scale, bias):
     return F.instance_norm(x, weight=scale, bias=bias, eps=a.get("epsilon", 1e-5))
 
 
+def _constant_of_shape(a, shape):
+    value = as_torch(a["value"]) if "value" in a else torch.zeros(1)
+    return torch.full(shape.tolist(), value.item(), dtype=value.dtype)
+
+
+def _clip(a, x, low=None, high=None):
+    return x.clamp(None if low is None else low.item(), None if high is None else high.item())
+
+
+def _batch_norm(a, x, weight, bias, mean, var):
+    return F.batch_norm(x, mean, var, weight, bias, False, 0.0, a.get("epsilon", 1e-5))
+
+
+def _arange(a, start, end, step):
+    return torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype)
+
+
+def _flatten(a, x):
+    return x.reshape(int(np.prod(x.shape[:a.get("axis", 1)])), -1)
+
+
+# Each function takes the node's attributes by name, then its inputs.
 OPERATORS: dict[str, Callable] = {
-    "Conv": _conv, "Gemm": _gemm, "MaxPool": _max_pool, "Resize": _resize,
-    "GridSample": _grid_sample, "InstanceNormalization": _instance_norm,
-    "MatMul": lambda a, x, y: x @ y,
-    "BatchNormalization": lambda a, x, w, b, mean,
-    var: F.batch_norm(x, mean, var, w, b, False, 0.0, a.get("epsilon", 1e-5)),
-    "GlobalAveragePool": lambda a, x: x.mean((2, 3), keepdim=True),
-    "AveragePool": _average_pool, "TopK": _top_k, "GatherElements": lambda a, x,
-    index: x.gather(a.get("axis", 0), index),
-    "LeakyRelu": lambda a, x: F.leaky_relu(x, a.get("alpha", 0.01)), "Relu": lambda a, x: F.relu(x),
-    "Sigmoid": lambda a, x: x.sigmoid(), "Tanh": lambda a, x: x.tanh(), "Erf": lambda a, x: x.erf(),
-    "Exp": lambda a, x: x.exp(),
-    "Log": lambda a, x: x.log(), "Sqrt": lambda a, x: x.sqrt(), "Sin": lambda a, x: x.sin(),
-    "Cos": lambda a, x: x.cos(), "Neg": lambda a, x: -x, "Abs": lambda a, x: x.abs(),
-    "Floor": lambda a, x: x.floor(), "Ceil": lambda a, x: x.ceil(), "Round": lambda a, x: x.round(),
-    "Reciprocal": lambda a, x: 1 / x,
-    "Add": lambda a, x, y: x + y, "Sub": lambda a, x, y: x - y, "Mul": lambda a, x, y: x * y,
-    "Div": _divide, "Pow": lambda a, x, y: x.pow(y),
-    "Mod": lambda a, x, y: torch.fmod(x, y) if a.get("fmod") else torch.remainder(x, y),
-    "Less": lambda a, x, y: x < y, "LessOrEqual": lambda a, x, y: x <= y, "Greater": lambda a, x,
-    y: x > y, "GreaterOrEqual": lambda a, x, y: x >= y,
-    "Equal": lambda a, x, y: x == y, "Not": lambda a, x: ~x, "And": lambda a, x, y: x & y,
-    "Or": lambda a, x, y: x | y, "Xor": lambda a, x, y: x ^ y,
-    "Where": lambda a, c, x, y: torch.where(c, x, y), "Min": lambda a, x, y: torch.minimum(x, y),
-    "Max": lambda a, x, y: torch.maximum(x, y),
-    "Clip": lambda a, x, low=None,
-    high=None: x.clamp(None if low is None else low.item(), None if high is None else high.item()),
+    "Abs": lambda a, x: x.abs(),
+    "Add": lambda a, x, y: x + y,
+    "And": lambda a, x, y: x & y,
     "ArgMax": lambda a, x: x.argmax(a.get("axis", 0), bool(a.get("keepdims", 1))),
-    "Softmax": lambda a, x: x.softmax(a.get("axis", -1)), "CumSum": lambda a, x,
-    axis: x.cumsum(int(axis)),
-    "ReduceMean": _reduce(lambda x, axes, keep: x.mean(axes, keepdim=keep)),
-    "ReduceSum": _reduce(lambda x, axes, keep: x.sum(axes, keepdim=keep)),
-    "ReduceMin": _reduce(lambda x, axes, keep: x.amin(axes, keepdim=keep)),
-    "ReduceMax": _reduce(lambda x, axes, keep: x.amax(axes, keepdim=keep)),
-    "Identity": lambda a, x: x, "Cast": lambda a, x: x.to(DTYPES[a["to"]]),
-    "Constant": lambda a: as_torch(a["value"]),
-    "Shape": lambda a, x: torch.tensor(x.shape, dtype=torch.int64), "Reshape": _reshape,
-    "Flatten": lambda a, x: x.reshape(int(np.prod(x.shape[:a.get("axis", 1)])), -1),
-    "Transpose": lambda a, x: x.permute(a.get("perm", list(reversed(range(x.dim()))))),
+    "AveragePool": _average_pool,
+    "BatchNormalization": _batch_norm,
+    "Cast": lambda a, x: x.to(DTYPES[a["to"]]),
+    "Ceil": lambda a, x: x.ceil(),
+    "Clip": _clip,
     "Concat": lambda a, *x: torch.cat(x, a["axis"]),
-    "Slice": _slice, "Gather": _gather, "Split": _split, "Squeeze": _squeeze,
-    "Unsqueeze": _unsqueeze, "Pad": _pad,
+    "Constant": lambda a: as_torch(a["value"]),
+    "ConstantOfShape": _constant_of_shape,
+    "Conv": _conv,
+    "Cos": lambda a, x: x.cos(),
+    "CumSum": lambda a, x, axis: x.cumsum(int(axis)),
+    "DequantizeLinear": _dequantise,
+    "Div": _divide,
+    "Equal": lambda a, x, y: x == y,
+    "Erf": lambda a, x: x.erf(),
+    "Exp": lambda a, x: x.exp(),
     "Expand": lambda a, x, shape: x.expand(torch.broadcast_shapes(x.shape, shape.tolist())),
+    "Flatten": _flatten,
+    "Floor": lambda a, x: x.floor(),
+    "Gather": _gather,
+    "GatherElements": lambda a, x, index: x.gather(a.get("axis", 0), index),
+    "Gemm": _gemm,
+    "GlobalAveragePool": lambda a, x: x.mean((2, 3), keepdim=True),
+    "Greater": lambda a, x, y: x > y,
+    "GreaterOrEqual": lambda a, x, y: x >= y,
+    "GridSample": _grid_sample,
+    "Identity": lambda a, x: x,
+    "InstanceNormalization": _instance_norm,
+    "LeakyRelu": lambda a, x: F.leaky_relu(x, a.get("alpha", 0.01)),
+    "Less": lambda a, x, y: x < y,
+    "LessOrEqual": lambda a, x, y: x <= y,
+    "Log": lambda a, x: x.log(),
+    "MatMul": lambda a, x, y: x @ y,
+    "Max": lambda a, x, y: torch.maximum(x, y),
+    "MaxPool": _max_pool,
+    "Min": lambda a, x, y: torch.minimum(x, y),
+    "Mod": lambda a, x, y: torch.fmod(x, y) if a.get("fmod") else torch.remainder(x, y),
+    "Mul": lambda a, x, y: x * y,
+    "Neg": lambda a, x: -x,
+    "Not": lambda a, x: ~x,
+    "Or": lambda a, x, y: x | y,
+    "Pad": _pad,
+    "Pow": lambda a, x, y: x.pow(y),
+    "QuantizeLinear": _quantise,
+    "Range": _arange,
+    "Reciprocal": lambda a, x: 1 / x,
+    "ReduceMax": _reduce(lambda x, axes, keep: x.amax(axes, keepdim=keep)),
+    "ReduceMean": _reduce(lambda x, axes, keep: x.mean(axes, keepdim=keep)),
+    "ReduceMin": _reduce(lambda x, axes, keep: x.amin(axes, keepdim=keep)),
+    "ReduceSum": _reduce(lambda x, axes, keep: x.sum(axes, keepdim=keep)),
+    "Relu": lambda a, x: F.relu(x),
+    "Reshape": _reshape,
+    "Resize": _resize,
+    "Round": lambda a, x: x.round(),
+    "Shape": lambda a, x: torch.tensor(x.shape, dtype=torch.int64),
+    "Sigmoid": lambda a, x: x.sigmoid(),
+    "Sin": lambda a, x: x.sin(),
+    "Slice": _slice,
+    "Softmax": lambda a, x: x.softmax(a.get("axis", -1)),
+    "Split": _split,
+    "Sqrt": lambda a, x: x.sqrt(),
+    "Squeeze": _squeeze,
+    "Sub": lambda a, x, y: x - y,
+    "Tanh": lambda a, x: x.tanh(),
     "Tile": lambda a, x, repeats: x.repeat(*repeats.tolist()),
-    "Range": lambda a, start, end,
-    step: torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype),
-    "ConstantOfShape": lambda a,
-    shape: torch.full(shape.tolist(), as_torch(a["value"]).item() if "value" in a else 0.0,
-                      dtype=as_torch(a["value"]).dtype if "value" in a else torch.float32),
-    "QuantizeLinear": _quantise, "DequantizeLinear": _dequantise,
-    }
+    "TopK": _top_k,
+    "Transpose": lambda a, x: x.permute(a.get("perm", list(reversed(range(x.dim()))))),
+    "Unsqueeze": _unsqueeze,
+    "Where": lambda a, c, x, y: torch.where(c, x, y),
+    "Xor": lambda a, x, y: x ^ y,
+}

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ..networks.config import class_names
 from ..networks.model import Dvis
@@ -71,13 +71,18 @@ def own_model(model: Dvis, version: str, quality: dict, max_window: int,
 def manifest(model: Dvis, about: About, files: dict) -> dict:
     """The manifest as JSON data. A model without a refiner has neither its entry nor its files."""
     config = model.config
+    refiner = {"max_window": about.max_window, "layers": config.refiner_layers,
+               "heads": config.heads}
     return {
         "name": about.name, "version": about.version, "task": about.task, "domain": about.domain,
-        "classes": [{"id": index, "name": label.name, "kind": label.kind, "color": label.color} for index, label in enumerate(about.classes)],
-        "queries": config.queries, "hidden_size": config.hidden, "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
-        "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side, "divisor": 32,
+        "classes": [{"id": index, **asdict(label)} for index, label in enumerate(about.classes)],
+        "queries": config.queries, "hidden_size": config.hidden,
+        "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
+        "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side,
+                  "divisor": 32,
                   "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
         **({} if about.min_score is None else {"min_score": about.min_score}),
-        **({} if model.refiner is None else {"refiner": {"max_window": about.max_window, "layers": config.refiner_layers, "heads": config.heads}}),
-        "files": files, "license": about.license, "weights_from": about.weights_from, "quality": about.quality,
+        **({} if model.refiner is None else {"refiner": refiner}),
+        "files": files, "license": about.license, "weights_from": about.weights_from,
+        "quality": about.quality,
     }

@@ -33,8 +33,8 @@ class Graph:
             if node.op_type == "Identity" and node.input[0] in constants:
                 constants[node.output[0]] = constants[node.input[0]]
             elif node.op_type == "Constant":
-                constants[node.output[0]] = numpy_helper.from_array(
-                    numpy_helper.to_array(node.attribute[0].t), node.output[0])
+                value = numpy_helper.to_array(node.attribute[0].t)
+                constants[node.output[0]] = numpy_helper.from_array(value, node.output[0])
         self.constants = constants
         self.inputs = {value.name for value in self.graph.input}
         self.outputs = {value.name for value in self.graph.output}
@@ -46,14 +46,15 @@ class Graph:
     def weight(self, name: str) -> np.ndarray | None:
         """A float32 constant, or None."""
         tensor = self.constants.get(name)
-        return numpy_helper.to_array(
-            tensor) if tensor is not None and tensor.data_type == TensorProto.FLOAT else None
+        if tensor is None or tensor.data_type != TensorProto.FLOAT:
+            return None
+        return numpy_helper.to_array(tensor)
 
     def after_relu(self, name: str) -> str:
         """The output of the Relu that alone reads this tensor, otherwise the tensor itself."""
         readers = self.consumers.get(name, [])
-        return readers[0].output[0] if name not in self.outputs and len(readers) == 1 and readers[
-            0].op_type == "Relu" else name
+        alone = name not in self.outputs and len(readers) == 1
+        return readers[0].output[0] if alone and readers[0].op_type == "Relu" else name
 
     def rewritten(self, nodes: Iterable[onnx.NodeProto],
                   added: Iterable[onnx.TensorProto]) -> onnx.ModelProto:
@@ -106,7 +107,8 @@ def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
 
     def fits(node: onnx.NodeProto) -> bool:
         constants = [value for value in map(graph.weight, node.input) if value is not None]
-        return all(peaks.get(name, 0) <= HALF_LIMIT for name in (*node.input, *node.output)) and all(np.abs(value).max(initial=0) <= HALF_LIMIT for value in constants)
+        seen = [peaks.get(name, 0) for name in (*node.input, *node.output)]
+        return max(*seen, *(np.abs(value).max(initial=0) for value in constants)) <= HALF_LIMIT
 
     def is_half(node: onnx.NodeProto) -> bool:
         if node.op_type in COMPUTED_IN_HALF:
@@ -176,13 +178,14 @@ class Plan:
         node = makers.get(name)
         if node is not None and node.op_type == "Relu":
             node = makers.get(node.input[0], node)
-        if node is None or node.op_type not in CARRIERS or self.graph.after_relu(
-            node.output[0]) != name:
+        carries = node is not None and node.op_type in CARRIERS
+        if not carries or self.graph.after_relu(node.output[0]) != name:
             return name in self.points
         given = node.input if node.op_type in ("Add", "Concat") else node.input[:1]
         if id(node) not in self.carriers:
-            if name not in self.points and node.op_type in ("Add", "Resize") or not all(
-                [self._carry(i, makers) for i in given]):
+            if name not in self.points and node.op_type in ("Add", "Resize"):
+                return False
+            if not all([self._carry(i, makers) for i in given]):
                 return name in self.points
             self.carriers.add(id(node))
             self.points[name] = None
@@ -191,21 +194,24 @@ class Plan:
         return True
 
     def _wanted(self, node: onnx.NodeProto, keep: str) -> bool:
-        if node.op_type not in COMPUTED_IN_HALF or len(node.input) < 2 or self.graph.weight(
-            node.input[0]) is not None:
+        weight_of, outputs = self.graph.weight, self.graph.outputs
+        if node.op_type not in COMPUTED_IN_HALF or len(node.input) < 2:
+            return False
+        if weight_of(node.input[0]) is not None:
             return False
         if keep and re.search(keep, node.name):
             return False
-        weight = self.graph.weight(node.input[1])
+        weight = weight_of(node.input[1])
         if weight is None or (node.op_type == "MatMul" and weight.ndim != 2):
             return False
         if node.op_type == "Gemm" and any(a.name in ("alpha", "beta") and a.f != 1
                                           or a.name == "transA" and a.i for a in node.attribute):
             return False
-        if node.op_type != "MatMul" and len(node.input) > 2 and self.graph.weight(
-            node.input[2]) is None:
+        if node.op_type != "MatMul" and len(node.input) > 2 and weight_of(node.input[2]) is None:
             return False
-        return node.op_type != "Conv" or (node.input[0] not in self.graph.inputs and node.output[0] not in self.graph.outputs and self.graph.after_relu(node.output[0]) not in self.graph.outputs)
+        made = node.output[0]
+        inner = node.input[0] not in self.graph.inputs and made not in outputs
+        return node.op_type != "Conv" or inner and self.graph.after_relu(made) not in outputs
 
 
 def int8(plan: Plan, ranges: dict[str, tuple[float, float]]) -> onnx.ModelProto:

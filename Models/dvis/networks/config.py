@@ -60,19 +60,24 @@ _OFFICIAL = dict(classes=40, hidden=256, mask_channels=256, heads=8, feedforward
                  pixel_layers=6, pixel_feedforward=1024, largest_side=1333)
 
 SIZES = {
-    "small": Config("small", classes=len(SHAPES_MODEL_CLASSES), queries=20, hidden=96, mask_channels=48, heads=4, feedforward=384,
+    "small": Config("small", classes=len(SHAPES_MODEL_CLASSES), queries=20, hidden=96,
+                    mask_channels=48, heads=4, feedforward=384,
                     decoder_layers=6, tracker_layers=3, refiner_layers=3,
-                    backbone="compact", backbone_widths=(40, 80, 144, 208), backbone_blocks=(1, 2, 2, 2),
-                    pixel_decoder="fpn", shorter_side=160, largest_side=256, remembers=True),
-    "street": Config("street", classes=len(REAL_CLASSES), queries=40, hidden=128, mask_channels=72, heads=4,
-                     feedforward=512, decoder_layers=3, tracker_layers=3, refiner_layers=3,
-                     backbone="csp", backbone_widths=(64, 128, 256, 512), backbone_blocks=(1, 2, 2, 3),
-                     pixel_decoder="detector", place_channels=(16, 8), shorter_side=256, largest_side=448,
-                     scores_quality=True),
-    "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048), backbone_blocks=(3, 4, 6, 3),
-                  shorter_side=360, **_OFFICIAL),
-    "swin-l": Config("swin-l", queries=200, backbone="swin", backbone_widths=(192, 384, 768, 1536), backbone_blocks=(2, 2, 18, 2),
-                     backbone_heads=(6, 12, 24, 48), backbone_window=12, shorter_side=480, **_OFFICIAL),
+                    backbone="compact", backbone_widths=(40, 80, 144, 208),
+                    backbone_blocks=(1, 2, 2, 2), pixel_decoder="fpn",
+                    shorter_side=160, largest_side=256, remembers=True),
+    "street": Config("street", classes=len(REAL_CLASSES), queries=40, hidden=128,
+                     mask_channels=72, heads=4, feedforward=512,
+                     decoder_layers=3, tracker_layers=3, refiner_layers=3,
+                     backbone="csp", backbone_widths=(64, 128, 256, 512),
+                     backbone_blocks=(1, 2, 2, 3), pixel_decoder="detector", place_channels=(16, 8),
+                     shorter_side=256, largest_side=448, scores_quality=True),
+    "r50": Config("r50", queries=100, backbone="resnet", backbone_widths=(256, 512, 1024, 2048),
+                  backbone_blocks=(3, 4, 6, 3), shorter_side=360, **_OFFICIAL),
+    "swin-l": Config("swin-l", queries=200, backbone="swin",
+                     backbone_widths=(192, 384, 768, 1536), backbone_blocks=(2, 2, 18, 2),
+                     backbone_heads=(6, 12, 24, 48), backbone_window=12, shorter_side=480,
+                     **_OFFICIAL),
 }
 
 

@@ -67,16 +67,16 @@ class DeformableAttention(nn.Module):
         ways = ways / ways.abs().amax(-1, keepdim=True)
         steps = torch.arange(1.0, POINTS + 1)
         with torch.no_grad():
-            self.sampling_offsets.bias.copy_(
-                (ways[:, None, None] * steps[:, None]).expand(-1, LEVELS, -1, -1).flatten())
+            offsets = ways[:, None, None] * steps[:, None]
+            self.sampling_offsets.bias.copy_(offsets.expand(-1, LEVELS, -1, -1).flatten())
 
     def forward(self, query: Tensor, source: Tensor, centres: Tensor, sizes: list[Tensor],
                 shapes: list[tuple[int, int]]) -> Tensor:
         """query and source [B,N,C] (all levels' cells), centres [N,2], of each level its size (x,
         y) as tensor and (h, w) as integers -> [B,N,C]."""
         batch, tokens, channels = query.shape
-        value = self.value_proj(source).transpose(1, 2).reshape(batch * self.heads,
-                                                                channels // self.heads, tokens)
+        value = self.value_proj(source).transpose(1, 2)
+        value = value.reshape(batch * self.heads, channels // self.heads, tokens)
         weight = self.attention_weights(query).reshape(batch, tokens, self.heads,
                                                        LEVELS * POINTS).softmax(-1)
         weight = weight.permute(0, 2, 3, 1).reshape(batch * self.heads, 1, LEVELS * POINTS, tokens)
@@ -139,8 +139,8 @@ class DeformableEncoder(nn.Module):
         levels, start = [], 0
         for height, width in shapes:
             stop = start + height * width
-            levels.append(x[:, start:stop].transpose(1, 2).reshape(x.shape[0], x.shape[2], height,
-                                                                   width))
+            level = x[:, start:stop].transpose(1, 2)
+            levels.append(level.reshape(x.shape[0], x.shape[2], height, width))
             start = stop
         return levels
 
@@ -152,7 +152,9 @@ class DeformablePixelDecoder(nn.Module):
         super().__init__()
         fine, *coarse = config.backbone_widths
         c = config.hidden
-        self.input_proj = nn.ModuleList([nn.Sequential(nn.Conv2d(width, c, 1), nn.GroupNorm(GROUPS, c)) for width in reversed(coarse)])
+        self.input_proj = nn.ModuleList(
+            [nn.Sequential(nn.Conv2d(width, c, 1), nn.GroupNorm(GROUPS, c))
+             for width in reversed(coarse)])
         self.transformer = DeformableEncoder(config)
         self.adapter_1 = ConvGroupNorm(fine, c, 1)
         self.layer_1 = ConvGroupNorm(c, c, 3)

@@ -47,8 +47,8 @@ class Attention(nn.Module):
         peak = score.amax(-1, keepdim=True)
         share = (score - peak).exp()
         total = share.sum(-1, keepdim=True)
-        return (share @ v / total).transpose(1, 2).flatten(2), (peak + total.log()).squeeze(
-            -1).transpose(1, 2)
+        mixed = (share @ v / total).transpose(1, 2).flatten(2)
+        return mixed, (peak + total.log()).squeeze(-1).transpose(1, 2)
 
     def _score(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """How much each query likes each key [B,heads,N,M], and the values [B,heads,M,C/heads]."""
@@ -116,6 +116,11 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers[2](F.relu(self.layers[1](F.relu(self.layers[0](x)))))
+
+
+def stacked(count: int, kind: type[nn.Module], *arguments) -> nn.ModuleList:
+    """`count` modules of one kind, each built from the same arguments."""
+    return nn.ModuleList([kind(*arguments) for _ in range(count)])
 
 
 class ConvNorm(nn.Conv2d):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import Config
-from .layers import CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer
+from .layers import CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer, stacked
 
 GROUP = 20   # queries that go through time together
 
@@ -15,18 +15,15 @@ GROUP = 20   # queries that go through time together
 class TemporalRefiner(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
-        c, layers = config.hidden, range(config.refiner_layers)
-        self.transformer_time_self_attention_layers = nn.ModuleList(
-            [SelfAttentionLayer(c, config.heads) for _ in layers])
-        self.conv_short_aggregate_layers = nn.ModuleList([
-            nn.Sequential(nn.Conv1d(c, c, 5), nn.ReLU(), nn.Conv1d(c, c, 3)) for _ in layers])
-        self.conv_norms = nn.ModuleList([nn.LayerNorm(c) for _ in layers])
-        self.transformer_obj_self_attention_layers = nn.ModuleList(
-            [SelfAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_cross_attention_layers = nn.ModuleList(
-            [CrossAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward)
-                                                     for _ in layers])
+        c, layers, heads = config.hidden, config.refiner_layers, config.heads
+        self.transformer_time_self_attention_layers = stacked(layers, SelfAttentionLayer, c, heads)
+        self.conv_short_aggregate_layers = nn.ModuleList(
+            [nn.Sequential(nn.Conv1d(c, c, 5), nn.ReLU(), nn.Conv1d(c, c, 3))
+             for _ in range(layers)])
+        self.conv_norms = stacked(layers, nn.LayerNorm, c)
+        self.transformer_obj_self_attention_layers = stacked(layers, SelfAttentionLayer, c, heads)
+        self.transformer_cross_attention_layers = stacked(layers, CrossAttentionLayer, c, heads)
+        self.transformer_ffn_layers = stacked(layers, FeedForwardLayer, c, config.feedforward)
         self.decoder_norm = nn.LayerNorm(c)
         self.class_embed = nn.Linear(c, config.classes + 1)
         self.mask_embed = Perceptron(c, config.mask_channels)

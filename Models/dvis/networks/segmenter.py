@@ -12,7 +12,7 @@ from .config import Config
 from .deformable import DeformablePixelDecoder
 from .detector import CspBackbone
 from .layers import (ConvNorm, CrossAttentionLayer, FeedForwardLayer, Perceptron,
-                     SelfAttentionLayer, sine_position)
+                     SelfAttentionLayer, sine_position, stacked)
 from .resnet import ResNet
 from .swin import Swin
 
@@ -119,13 +119,10 @@ class MaskedDecoder(QueryHeads):
 
     def __init__(self, config: Config):
         super().__init__()
-        c, layers = config.hidden, range(config.decoder_layers)
-        self.transformer_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads)
-                                                                for _ in layers])
-        self.transformer_cross_attention_layers = nn.ModuleList(
-            [CrossAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward)
-                                                     for _ in layers])
+        c, layers, heads = config.hidden, config.decoder_layers, config.heads
+        self.transformer_self_attention_layers = stacked(layers, SelfAttentionLayer, c, heads)
+        self.transformer_cross_attention_layers = stacked(layers, CrossAttentionLayer, c, heads)
+        self.transformer_ffn_layers = stacked(layers, FeedForwardLayer, c, config.feedforward)
         self.decoder_norm = nn.LayerNorm(c)
         self.query_feat = nn.Embedding(config.queries, c)
         self.query_embed = nn.Embedding(config.queries, c)
@@ -182,7 +179,9 @@ class MaskedDecoder(QueryHeads):
             x = self.transformer_self_attention_layers[layer](x, position)
         else:
             groups = (x.shape[1] // queries, queries)
-            alone = self.transformer_self_attention_layers[layer](x.unflatten(1, groups).flatten(0, 1), position.unflatten(0, groups).repeat(len(x), 1, 1))
+            alone = self.transformer_self_attention_layers[layer](
+                x.unflatten(1, groups).flatten(0, 1),
+                position.unflatten(0, groups).repeat(len(x), 1, 1))
             x = alone.unflatten(0, (len(x), -1)).flatten(1, 2)
         return self.transformer_ffn_layers[layer](x)
 

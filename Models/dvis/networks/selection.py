@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from .config import REAL_CLASSES, Config
 from .detector import NECK, Detector, Proposals, enlarge
 from .layers import (ConvNorm, CrossAttentionLayer, FeedForwardLayer, Perceptron,
-                     SelfAttentionLayer, sine_position)
+                     SelfAttentionLayer, sine_position, stacked)
 from .segmenter import QueryHeads, Segments, attention_mask, coarser, shrink
 
 FINE = 64            # channels at strides 8 and 4 below the mask features
@@ -104,13 +104,10 @@ class SelectedDecoder(QueryHeads):
 
     def __init__(self, config: Config):
         super().__init__()
-        c, layers = config.hidden, range(config.decoder_layers)
-        self.transformer_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads)
-                                                                for _ in layers])
-        self.transformer_cross_attention_layers = nn.ModuleList(
-            [CrossAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward)
-                                                     for _ in layers])
+        c, layers, heads = config.hidden, config.decoder_layers, config.heads
+        self.transformer_self_attention_layers = stacked(layers, SelfAttentionLayer, c, heads)
+        self.transformer_cross_attention_layers = stacked(layers, CrossAttentionLayer, c, heads)
+        self.transformer_ffn_layers = stacked(layers, FeedForwardLayer, c, config.feedforward)
         self.decoder_norm = nn.LayerNorm(c)
         self.level_embed = nn.Embedding(3, c)
         self.class_embed = nn.Linear(c, config.classes + 1)

@@ -35,8 +35,8 @@ class WindowAttention(nn.Module):
         q, k, v = self.qkv(x).reshape(-1, cells, 3, self.heads,
                                       channels // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         score = (q * (channels // self.heads) ** -0.5) @ k.transpose(-1, -2)
-        bias = self.relative_position_bias_table[self.relative_position_index.flatten()].reshape(
-            cells, cells, self.heads)
+        bias = self.relative_position_bias_table[self.relative_position_index.flatten()]
+        bias = bias.reshape(cells, cells, self.heads)
         score = score + bias.permute(2, 0, 1)
         if apart is not None:
             score = (score.reshape(-1, apart.shape[0], self.heads, cells, cells)
@@ -187,8 +187,9 @@ class Swin(nn.Module):
         super().__init__()
         widths, count = config.backbone_widths, len(config.backbone_widths)
         self.patch_embed = PatchEmbed(widths[0])
-        self.layers = nn.ModuleList([SwinStage(width, blocks, heads, config.backbone_window, index == count - 1) for index, (width, blocks, heads)
-                                     in enumerate(zip(widths, config.backbone_blocks, config.backbone_heads))])
+        stages = zip(widths, config.backbone_blocks, config.backbone_heads)
+        self.layers = nn.ModuleList([SwinStage(*stage, config.backbone_window, index == count - 1)
+                                     for index, stage in enumerate(stages)])
         for index, width in enumerate(widths):
             setattr(self, f"norm{index}", nn.LayerNorm(width))
 

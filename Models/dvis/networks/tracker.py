@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from .config import Config
-from .layers import CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer
+from .layers import CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer, stacked
 
 
 class Step(NamedTuple):
@@ -23,13 +23,10 @@ class Step(NamedTuple):
 class ReferringTracker(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
-        c, layers = config.hidden, range(config.tracker_layers)
-        self.transformer_self_attention_layers = nn.ModuleList([SelfAttentionLayer(c, config.heads)
-                                                                for _ in layers])
-        self.transformer_cross_attention_layers = nn.ModuleList(
-            [CrossAttentionLayer(c, config.heads) for _ in layers])
-        self.transformer_ffn_layers = nn.ModuleList([FeedForwardLayer(c, config.feedforward)
-                                                     for _ in layers])
+        c, layers, heads = config.hidden, config.tracker_layers, config.heads
+        self.transformer_self_attention_layers = stacked(layers, SelfAttentionLayer, c, heads)
+        self.transformer_cross_attention_layers = stacked(layers, CrossAttentionLayer, c, heads)
+        self.transformer_ffn_layers = stacked(layers, FeedForwardLayer, c, config.feedforward)
         self.decoder_norm = nn.LayerNorm(c)
         self.class_embed = nn.Linear(c, config.classes + 1)
         self.mask_embed = Perceptron(c, config.mask_channels)

@@ -66,8 +66,10 @@ class ClipPool(RollingPool):
 
     def __init__(self, model: Dvis, length: int, tracked: bool, size: int, start: int, seed: int,
                  source: ClipSource, workers: int = 0):
-        super().__init__(size, start, lambda progress: self.put(render(model, length, tracked,
-                                                                       self.random, source)))
+        def make(progress: float) -> Clip:
+            return self.put(render(model, length, tracked, self.random, source))
+
+        super().__init__(size, start, make)
         self.length = length
         self.random = np.random.default_rng([seed, 78])
         self.place = next(model.parameters()).device
@@ -107,16 +109,23 @@ class ClipPool(RollingPool):
         area = torch.zeros(count, frames, objects, device=place)
         labels = torch.zeros(count, objects, dtype=torch.long, device=place)
         for row, (clip, start) in enumerate(zip(clips, starts)):
-            masks[row, :, :len(clip.labels)] = clip.masks[start:start + frames][
-                ..., chosen[row]].float() / 255
-            area[row, :, :len(clip.labels)] = clip.area[start:start + frames]
-            labels[row, :len(clip.labels)] = clip.labels
-        ignore = torch.stack([clip.ignore[start:start + frames][..., some].float() / 255
-                              for clip, start, some in zip(clips, starts, chosen)])
-        return Batch(torch.stack([clip.embeds[start:start + frames] for clip, start in zip(clips, starts)]),
-                     torch.stack([clip.features[start:start + frames][..., some].float() for clip, start, some in zip(clips, starts, chosen)]),
-                     masks, area >= 1, area >= 4, labels, torch.stack([clip.weight[some] for clip, some in zip(clips, chosen)]),
-                     torch.stack([clip.tracked[start:start + frames] for clip, start in zip(clips, starts)]),
+            some = slice(start, start + frames)
+            number = len(clip.labels)
+            masks[row, :, :number] = clip.masks[some][..., chosen[row]].float() / 255
+            area[row, :, :number] = clip.area[some]
+            labels[row, :number] = clip.labels
+
+        def part(name: str) -> list[Tensor]:
+            return [getattr(clip, name)[start:start + frames] for clip, start in zip(clips, starts)]
+
+        def at_points(name: str) -> Tensor:
+            return torch.stack([value[..., some].float()
+                                for value, some in zip(part(name), chosen)])
+
+        ignore = at_points("ignore") / 255
+        weight = torch.stack([clip.weight[some] for clip, some in zip(clips, chosen)])
+        return Batch(torch.stack(part("embeds")), at_points("features"), masks, area >= 1,
+                     area >= 4, labels, weight, torch.stack(part("tracked")),
                      ignore if ignore.any() else None)
 
 
@@ -129,12 +138,14 @@ def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
     place = next(model.parameters()).device
     pictures = model.normalise(torch.from_numpy(footage.images).to(place))
     pictures = vary(pictures, random, length).contiguous(memory_format=torch.channels_last)
-    embeds, features, _ = (torch.cat(part) for part in zip(*(model.segment(part, narrow=True)
-                                                             for part in pictures.split(20))))
+    segments = [model.segment(part, narrow=True) for part in pictures.split(20)]
+    embeds, features, _ = (torch.cat(part) for part in zip(*segments))
     order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
     targets = make_targets(torch.from_numpy(footage.ids), [footage.labels] * length)
     embeds = embeds.gather(1, order[..., None].expand_as(embeds))
-    features, masks, ignore = features.flatten(2), *((share.flatten(-2) * 255).round().to(torch.uint8) for share in (targets.masks, targets.ignore))
+    features = features.flatten(2)
+    masks, ignore = ((share.flatten(-2) * 255).round().to(torch.uint8)
+                     for share in (targets.masks, targets.ignore))
     area = masks.float().sum(-1) / 255
     weight = torch.ones(features.shape[-1])
     if features.shape[-1] > CELLS:

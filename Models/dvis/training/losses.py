@@ -50,8 +50,8 @@ def assign(cost: Tensor, valid: Tensor) -> Tensor:
     for row in range(len(result)):
         objects = np.flatnonzero(valid_array[row])
         if objects.size:
-            queries, columns = linear_sum_assignment(
-                np.nan_to_num(cost_array[row][:, objects], nan=1e4, posinf=1e4, neginf=-1e4))
+            finite = np.nan_to_num(cost_array[row][:, objects], nan=1e4, posinf=1e4, neginf=-1e4)
+            queries, columns = linear_sum_assignment(finite)
             result[row, objects[columns]] = queries
     return torch.from_numpy(result).to(cost.device)
 

@@ -74,8 +74,9 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
         known = None if batch.ignore is None else batch.known.flatten(1)      # [B,T*P]
         assignment = losses.assign(losses.matching_cost(*said, batch.labels, goal, known),
                                    batch.eligible.any(1))
-        excused = None if batch.ignore is None else losses.mostly_in(masks[-1],
-                                                                     batch.ignore.flatten(1))
+        excused = None
+        if batch.ignore is not None:
+            excused = losses.mostly_in(masks[-1], batch.ignore.flatten(1))
     layers = len(outputs)
     wide = lambda x: x[None].expand(layers, *x.shape).flatten(0, 1)
     quality = None
@@ -118,8 +119,8 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
 
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)
-        frames = LENGTH if pool.random.random() < WHOLE else int(
-            pool.random.integers(1, LENGTH + 1))
+        whole = pool.random.random() < WHOLE
+        frames = LENGTH if whole else int(pool.random.integers(1, LENGTH + 1))
         return loss(model, pool.batch(CLIPS, frames), stage.progress >= OWN_MATCH_FROM)
 
     run(stage, "refiner", step)

@@ -70,8 +70,8 @@ class Helpers(nn.Module):
                                torch.full_like(which, self.classes))
             answer = head(feature).float()
             each = F.cross_entropy(answer[:, :self.classes + 1], goal, reduction="none")
-            total = total + 2 * (each * solid).sum() / solid.sum().clamp(min=1) + (
-                each * ~solid).sum() / (~solid).sum().clamp(min=1)
+            total = total + 2 * (each * solid).sum() / solid.sum().clamp(min=1)
+            total = total + (each * ~solid).sum() / (~solid).sum().clamp(min=1)
             box = boxes[rows, which].permute(0, 3, 1, 2)
             h, w = feature.shape[2:]
             place = torch.stack(torch.meshgrid((torch.arange(w, device=box.device) + 0.5) / w,
@@ -119,7 +119,8 @@ class Helpers(nn.Module):
         looks = self.looks(embeds[rows, group, last[rows, group, objects]])
         wanted = torch.cat((targets.colours(pictures), targets.boxes * 4), -1)[rows, objects]
         looks_loss = F.smooth_l1_loss(looks, wanted) if len(rows) else looks.sum() * 0
-        total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice + contrast + looks_loss
+        total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice
+        total = total + contrast + looks_loss
         with torch.no_grad():
             said = logits[-1][rows, group, last[rows, group, objects]].argmax(-1)
             right = (said == targets.labels[rows, objects]).float().mean()
@@ -149,8 +150,9 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
     helpers = Helpers(model)
     if further:
         helpers.start_queries(model)
-    rate, dense_until, small_until = (FURTHER_RATE, 0.0, FURTHER_SMALL_UNTIL) if further else (
-        RATE, DENSE_UNTIL, SMALL_UNTIL)
+    rate, dense_until, small_until = RATE, DENSE_UNTIL, SMALL_UNTIL
+    if further:
+        rate, dense_until, small_until = FURTHER_RATE, 0.0, FURTHER_SMALL_UNTIL
     for module in (model, helpers):
         module.to(place, memory_format=torch.channels_last).train()
     stage = Stage(folder / "segmenter.pt", {"backbone": model.backbone,

@@ -39,8 +39,8 @@ class Targets:
     def colours(self, pictures: Tensor) -> Tensor:
         """Mean normalised colour of every object, from pictures [B,3,H,W] -> [B,N,3]."""
         small = F.avg_pool2d(pictures, 4)
-        return torch.einsum("bnhw,bchw->bnc", self.masks,
-                            small) / self.masks.sum((2, 3)).clamp(min=1e-3)[..., None]
+        total = torch.einsum("bnhw,bchw->bnc", self.masks, small)
+        return total / self.masks.sum((2, 3)).clamp(min=1e-3)[..., None]
 
 
 def make_targets(ids: Tensor, labels: list[np.ndarray]) -> Targets:
@@ -50,8 +50,8 @@ def make_targets(ids: Tensor, labels: list[np.ndarray]) -> Targets:
     padded = torch.zeros(len(labels), count, dtype=torch.long)
     for row, label in enumerate(labels):
         padded[row, :len(label)] = torch.from_numpy(label)
-    one_hot = ids[:, None] == torch.arange(1, count + 1, device=ids.device,
-                                           dtype=ids.dtype)[:, None, None]
+    numbers = torch.arange(1, count + 1, device=ids.device, dtype=ids.dtype)
+    one_hot = ids[:, None] == numbers[:, None, None]
     masks = F.avg_pool2d(one_hot.float(), 4)
     ignore = F.avg_pool2d((ids == IGNORE).float()[:, None], 4)[:, 0]
     return Targets(padded.to(ids.device), masks, masks.sum((2, 3)) >= 1, ignore)
@@ -64,11 +64,14 @@ def vary(pictures: Tensor, random: np.random.Generator, group: int) -> Tensor:
     orders = torch.from_numpy(np.stack([random.permutation(3) if random.random() < 0.5
                                         else np.arange(3) for _ in range(groups)]))
     orders = orders.repeat_interleave(group, 0)
-    gain = torch.from_numpy(random.uniform(0.75, 1.25, (groups, 3, 1, 1)).astype(np.float32)).repeat_interleave(group, 0)
-    shift = torch.from_numpy(
-        random.uniform(-0.3, 0.3, (groups, 3, 1, 1)).astype(np.float32)).repeat_interleave(group, 0)
-    pictures = pictures[torch.arange(len(pictures))[:, None], orders.to(pictures.device)] * gain.to(
-        pictures.device) + shift.to(pictures.device)
+
+    def factors(low: float, high: float) -> Tensor:
+        drawn = random.uniform(low, high, (groups, 3, 1, 1)).astype(np.float32)
+        return torch.from_numpy(drawn).repeat_interleave(group, 0).to(pictures.device)
+
+    gain, shift = factors(0.75, 1.25), factors(-0.3, 0.3)
+    pictures = pictures[torch.arange(len(pictures))[:, None], orders.to(pictures.device)]
+    pictures = pictures * gain + shift
     if random.random() < 0.25:
         size = pictures.shape[2:]
         small = F.interpolate(pictures, scale_factor=random.uniform(0.5, 0.8), mode="bilinear",

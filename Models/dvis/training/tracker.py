@@ -117,14 +117,15 @@ def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     chosen = step.mask_embeds.gather(3, index) @ batch.features
     quality = None
     if model.config.scores_quality:
-        points = batch.weight[:, None, None] if batch.ignore is None else (
-            batch.weight[:, None] * batch.known)[:, :, None]
-        quality = losses.mask_quality(chosen[-1].detach(), batch.masks, points)
+        points = batch.weight[:, None]
+        points = points if batch.ignore is None else points * batch.known
+        quality = losses.mask_quality(chosen[-1].detach(), batch.masks, points[:, :, None])
     says = losses.class_loss(step.logits.flatten(0, 2), wide(assignment), wide(labels),
                              None if excused is None else wide(excused),
                              None if quality is None else wide(quality))
-    weight = None if batch.ignore is None else batch.known[shown.nonzero(as_tuple=True)[:2]].repeat(
-        layers, 1)
+    weight = None
+    if batch.ignore is not None:
+        weight = batch.known[shown.nonzero(as_tuple=True)[:2]].repeat(layers, 1)
     cross_entropy, dice = losses.mask_losses(chosen[:, shown].flatten(0, 1),
                                              batch.masks[shown].repeat(layers, 1), weight)
     with torch.no_grad():

@@ -136,8 +136,8 @@ class Scene:
         gain = 1 + self.swing * np.sin(self.swing_pace * t) + self.flicker * random.uniform(-1, 1)
         picture *= np.float32(gain)
         if self.noise > 0:
-            picture += np.float32(self.noise) * random.standard_normal((height, width, 1),
-                                                                       np.float32)
+            grain = random.standard_normal((height, width, 1), np.float32)
+            picture += np.float32(self.noise) * grain
         picture = np.clip(picture, 0, 255).astype(np.uint8)
         if self.strip:
             draw_strip(picture, t)
@@ -277,12 +277,12 @@ def _backdrop(random: np.random.Generator, plain: bool) -> np.ndarray:
         return np.clip(picture, 0, 255).astype(np.uint8)
     for _ in range(random.integers(0, 5)):
         fx, fy = random.uniform(-25, 25, 2)
-        picture = picture + np.sin(fx * x + fy * y + random.uniform(0, 6.28)) * random.uniform(
-            -18, 18, 3).astype(np.float32)
+        wave = np.sin(fx * x + fy * y + random.uniform(0, 6.28))
+        picture = picture + wave * random.uniform(-18, 18, 3).astype(np.float32)
     for _ in range(random.integers(0, 7)):
         cx, cy, size = random.uniform(0, 1), random.uniform(0, 1), random.uniform(0.03, 0.2)
         blob = np.exp(-(((x - cx) * width / height) ** 2 + (y - cy) ** 2) / (2 * size * size))
         picture = picture + blob * random.uniform(-80, 80, 3).astype(np.float32)
-    picture = picture + random.uniform(0,
-                                       14) * random.standard_normal((height, width, 1), np.float32)
+    grain = random.uniform(0, 14)
+    picture = picture + grain * random.standard_normal((height, width, 1), np.float32)
     return np.clip(picture, 0, 255).astype(np.uint8)

@@ -107,14 +107,10 @@ class Photograph:
         ignore."""
         result = np.zeros((self.height * scale, self.width * scale), np.uint8)
         objects = self.objects()
-        unclear = [instance for instance in self.instances if instance.label is not None
-                   and instance not in objects]
-        for number, instance in [(IGNORE, crowd)
-                                 for crowd in unclear] + list(enumerate(objects, 1)):
-            left, top, right, bottom = instance.window(0) if instance.runs is None else (
-                0, 0, self.width, self.height)
-            left, top = max(0, left), max(0, top)
-            right, bottom = min(self.width, right), min(self.height, bottom)
+        unclear = [(IGNORE, instance) for instance in self.instances
+                   if instance.label is not None and instance not in objects]
+        for number, instance in (*unclear, *enumerate(objects, 1)):
+            left, top, right, bottom = self._window(instance)
             if left < right and top < bottom:
                 where = result[top * scale:bottom * scale, left * scale:right * scale]
                 where[instance.mask(left, top, right, bottom, scale)] = number
@@ -126,12 +122,7 @@ class Photograph:
         cover = np.zeros((self.height, self.width), np.uint8)
         masks = []
         for instance in self.instances:
-            left, top, right, bottom = instance.window(0) if instance.runs is None else (
-                0, 0, self.width, self.height)
-            left = max(0, left)
-            top = max(0, top)
-            right = min(self.width, right)
-            bottom = min(self.height, bottom)
+            left, top, right, bottom = self._window(instance)
             if left >= right or top >= bottom:
                 continue
             mask = instance.mask(left, top, right, bottom)
@@ -140,6 +131,13 @@ class Photograph:
         return [instance for instance, mask, where in masks
                 if self._is_whole(instance, mask) and mask.mean() >= SPARSE
                 and (cover[where] > mask).mean() <= HIDDEN]
+
+    def _window(self, instance: Instance) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of what the instance covers, within the image."""
+        if instance.runs is not None:
+            return 0, 0, self.width, self.height
+        left, top, right, bottom = instance.window(0)
+        return max(0, left), max(0, top), min(self.width, right), min(self.height, bottom)
 
     def _is_whole(self, instance: Instance, mask: np.ndarray) -> bool:
         x, y, width, height = instance.box
@@ -152,8 +150,8 @@ class Photograph:
         areas = [_area(points) for points in instance.polygons]
         # Some sets join the pieces of an object to one polygon that crosses itself: its area is not
         # that of its mask.
-        return sides[1] <= LONGEST * sides[0] and max(areas) >= ONE_PIECE * max(sum(areas),
-                                                                                mask.sum())
+        in_pieces = max(areas) < ONE_PIECE * max(sum(areas), mask.sum())
+        return sides[1] <= LONGEST * sides[0] and not in_pieces
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,9 @@ def _camera(random: np.random.Generator, backdrop: Photograph, aspect: float) ->
 
 
 def _sum(first: Wave, second: Wave) -> Wave:
-    return Wave(first.mean + second.mean, first.slope + second.slope, first.amplitude
-                + second.amplitude, first.pace + second.pace, first.phase + second.phase)
+    return Wave(first.mean + second.mean, first.slope + second.slope,
+                first.amplitude + second.amplitude, first.pace + second.pace,
+                first.phase + second.phase)
 
 
 def draw_look(random: np.random.Generator) -> Look:

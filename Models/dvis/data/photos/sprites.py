@@ -120,8 +120,8 @@ def cut(photograph: Photograph, instance: Instance, image: Image.Image,
     core = Image.fromarray(np.where(alpha >= 1, 255, 0).astype(np.uint8))
     known = colours.copy()
     known.putalpha(core)
-    beyond = known.convert("RGBa").filter(ImageFilter.GaussianBlur(BLEED)).convert("RGBA").convert(
-        "RGB")
+    blurred = known.convert("RGBa").filter(ImageFilter.GaussianBlur(BLEED))
+    beyond = blurred.convert("RGBA").convert("RGB")
     sprite = Image.composite(colours, beyond, core)
     sprite.putalpha(Image.fromarray((alpha * 255 + 0.5).astype(np.uint8)))
     sprite = sprite.convert("RGBa")
