@@ -40,13 +40,13 @@ class Sizes(unittest.TestCase):
                 self.assertEqual(((batch, 5, 32), (batch, 32, height // 4, width // 4),
                                   (batch, 5, 4)), (embeds.shape, features.shape, logits.shape))
 
-    def test_pictures_of_a_batch_do_not_touch_each_other(self):
+    def test_images_of_a_batch_do_not_touch_each_other(self):
         for config in (TINY_R50, TINY_SWIN):
             model = Dvis(config).double().eval()
-            pictures = torch.randn(2, 3, 64, 96, dtype=torch.float64)
+            images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
             with torch.no_grad():
-                torch.testing.assert_close(model.segment(pictures)[0][1:],
-                                           model.segment(pictures[1:])[0])
+                torch.testing.assert_close(model.segment(images)[0][1:],
+                                           model.segment(images[1:])[0])
 
 
 class Resnet(unittest.TestCase):
@@ -76,17 +76,17 @@ class Deformable(unittest.TestCase):
         places = [((x + 0.5) / level.shape[3], (y + 0.5) / level.shape[2]) for level in maps
                   for y in range(level.shape[2]) for x in range(level.shape[3])]
         value = attention.value_proj(source)
-        for picture in range(2):
+        for image in range(2):
             for token, (x, y) in enumerate(places):
                 mixed = []
                 for head in range(heads):
-                    offsets = attention.sampling_offsets(query[picture, token]).view(
+                    offsets = attention.sampling_offsets(query[image, token]).view(
                         heads, 3, POINTS, 2)[head]
-                    weights = attention.attention_weights(query[picture, token]).view(heads, -1)[
+                    weights = attention.attention_weights(query[image, token]).view(heads, -1)[
                         head].softmax(0).view(3, POINTS)
                     total, start = torch.zeros(channels // heads, dtype=torch.float64), 0
                     for level, (h, w) in enumerate(level.shape[2:] for level in maps):
-                        table = value[picture, start:start + h * w, head * 4:(head + 1) * 4].view(
+                        table = value[image, start:start + h * w, head * 4:(head + 1) * 4].view(
                             h, w, 4)
                         for point in range(POINTS):
                             dx, dy = offsets[level, point].tolist()
@@ -94,7 +94,7 @@ class Deformable(unittest.TestCase):
                                                                       x * w + dx - 0.5)
                         start += h * w
                     mixed.append(total)
-                torch.testing.assert_close(found[picture, token],
+                torch.testing.assert_close(found[image, token],
                                            attention.output_proj(torch.cat(mixed)))
 
     def test_cells_are_shares_of_the_map(self):
@@ -121,9 +121,9 @@ class Windows(unittest.TestCase):
             block = random_weights(SwinBlock(6, 2, 4, shift))
             x = torch.randn(2, 5, 9, 6, dtype=torch.float64)
             found = block(x, shift_mask(x, 4))
-            for picture in range(2):
-                expected = block_by_hand(block, x[picture], shift)
-                torch.testing.assert_close(found[picture], expected)
+            for image in range(2):
+                expected = block_by_hand(block, x[image], shift)
+                torch.testing.assert_close(found[image], expected)
 
     def test_windows_and_back(self):
         x = torch.randn(2, 8, 12, 3)
@@ -137,7 +137,7 @@ class Windows(unittest.TestCase):
         self.assertEqual((6, 16, 16), mask.shape)
         torch.testing.assert_close(mask, mask.transpose(1, 2))
         self.assertEqual({0.0, APART}, set(mask.unique().tolist()))
-        # A window within the picture.
+        # A window within the image.
         self.assertEqual(0, mask[0].abs().sum())
         # The last row of windows has two parts.
         self.assertEqual(16 * 8, (mask[1 * 3] == APART).sum())
@@ -156,8 +156,8 @@ class Windows(unittest.TestCase):
 
 
 def block_by_hand(block: SwinBlock, x: torch.Tensor, shift: int) -> torch.Tensor:
-    """One picture [h,w,C]: every cell attends to the cells of its shifted window, those from the
-    picture's other side only with APART."""
+    """One image [h,w,C]: every cell attends to the cells of its shifted window, those from the
+    image's other side only with APART."""
     window, heads, (height, width, channels) = block.window, block.attn.heads, x.shape
     rows, columns = (-(-side // window) * window for side in (height, width))
     normed = torch.zeros(rows, columns, channels, dtype=x.dtype)

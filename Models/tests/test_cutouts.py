@@ -23,9 +23,9 @@ class Cutting(unittest.TestCase):
         self.assertEqual(0, sprite[0, :, 3].max())
 
     def test_small_or_thin_objects_are_left_out(self):
-        picture = Image.new("RGB", (200, 200))
-        self.assertIsNone(cut(picture, [(50, 50), (60, 50), (60, 60), (50, 60)]))
-        self.assertIsNone(cut(picture, [(0, 50), (199, 50), (199, 95), (0, 95)]))
+        image = Image.new("RGB", (200, 200))
+        self.assertIsNone(cut(image, [(50, 50), (60, 50), (60, 60), (50, 60)]))
+        self.assertIsNone(cut(image, [(0, 50), (199, 50), (199, 95), (0, 95)]))
 
     @unittest.skipUnless(REAL.exists(), "needs ../shared/data/train/coco128-seg")
     def test_real_objects_appear_in_scenes_and_held_out_ones_are_others(self):

@@ -131,7 +131,7 @@ class Export(unittest.TestCase):
                                                             again.segment(image)[1].flatten(), 0)
         self.assertGreater(float(similar), 0.9999)
 
-    def test_the_reference_picture_stays_away_from_the_threshold(self):
+    def test_the_reference_image_stays_away_from_the_threshold(self):
         chosen = mask_margin(self.model, reference_inputs(self.model)["segmenter"][0][0])
         torch.manual_seed(1)
         self.assertGreater(chosen, np.median([mask_margin(self.model, torch.randn(2, 3, 32, 64))
@@ -140,8 +140,8 @@ class Export(unittest.TestCase):
 
     @torch.no_grad()
     def test_a_video_goes_through_all_three_columns(self):
-        pictures = torch.zeros(3, 64, 96, 3, dtype=torch.uint8)
-        for scores, video_scores, masks in run(self.model, pictures).values():
+        images = torch.zeros(3, 64, 96, 3, dtype=torch.uint8)
+        for scores, video_scores, masks in run(self.model, images).values():
             self.assertEqual(((3, 20, 9), (20, 9), (3, 20, 16, 24)),
                              (scores.shape, video_scores.shape, tuple(masks.shape)))
 

@@ -37,7 +37,7 @@ def network(seed: int = 0) -> onnx.ModelProto:
                  numpy_helper.from_array(np.int64([1, 6, 16]), "flat"),
                  numpy_helper.from_array(np.float32(1e-5), "epsilon")]
     nodes = [
-        helper.make_node("Conv", ["image", "w0"], ["c0"], name="/picture/Conv"),
+        helper.make_node("Conv", ["image", "w0"], ["c0"], name="/image/Conv"),
         helper.make_node("Conv", ["c0", "w1", "b1"], ["c1"], name="/stem/Conv", pads=[1, 1, 1, 1]),
         helper.make_node("Relu", ["c1"], ["r1"]),
         helper.make_node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]),
@@ -210,10 +210,10 @@ class Folder(unittest.TestCase):
         cls.model = build().eval()
         export(cls.model, cls.path, "9.9.9",
                {"precision": {"int8": {"loss": {"mask_iou": 0.5}}}, "ap": 1})
-        cls.pictures = [np.random.default_rng(seed).integers(0, 256, (40, 64, 3), np.uint8)
+        cls.images = [np.random.default_rng(seed).integers(0, 256, (40, 64, 3), np.uint8)
                         for seed in range(3)]
         cls.before = {name: (cls.path / f"{name}.onnx").read_bytes() for name in GRAPHS}
-        cls.written = calibrate.quantise(cls.path, ["int8", "fp16"], cls.pictures, "noise",
+        cls.written = calibrate.quantise(cls.path, ["int8", "fp16"], cls.images, "noise",
                                          ["segmenter", "refiner"])
         cls.manifest = json.loads((cls.path / "manifest.json").read_text())
 
@@ -280,7 +280,7 @@ class Folder(unittest.TestCase):
         self.assertLess(size["segmenter.fp16.onnx"], 1.05 * size["segmenter.onnx"])
 
     def test_eight_bits_say_nearly_the_same(self):
-        image = InputRule.read(self.manifest["input"]).fit(self.pictures[0])
+        image = InputRule.read(self.manifest["input"]).fit(self.images[0])
         whole, other = (Interpreter(onnx.load(str(self.path / f"segmenter{kind}.onnx"))).run({"image": image}) for kind in ("", ".int8"))
         cosine = torch.nn.functional.cosine_similarity(whole["mask_features"].flatten(1),
                                                        other["mask_features"].flatten(1))
@@ -296,10 +296,10 @@ class OfficialArchitectures(unittest.TestCase):
                 model = Dvis(config).eval()
                 write_folder(model, path, replace(own_model(build(), "1", {}, 20), shorter_side=64,
                                                   largest_side=96))
-                picture = np.random.default_rng(4).integers(0, 256, (70, 96, 3), np.uint8)
+                frame = np.random.default_rng(4).integers(0, 256, (70, 96, 3), np.uint8)
                 manifest = json.loads((path / "manifest.json").read_text())
-                calibrate.quantise(path, ["int8", "fp16"], [picture], "noise", ["segmenter"])
-                image = InputRule.read(manifest["input"]).fit(picture)
+                calibrate.quantise(path, ["int8", "fp16"], [frame], "noise", ["segmenter"])
+                image = InputRule.read(manifest["input"]).fit(frame)
                 with torch.no_grad():
                     features = model.segment(image)[1]
                 for file, bound in (("segmenter.onnx", 1e-4), ("segmenter.fp16.onnx", 0.02),
@@ -310,20 +310,20 @@ class OfficialArchitectures(unittest.TestCase):
                                     bound, file)
 
 
-class Pictures(unittest.TestCase):
-    def test_what_is_no_picture_is_refused_by_name(self):
+class Images(unittest.TestCase):
+    def test_what_is_no_image_is_refused_by_name(self):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "notes.txt"
             path.write_text("no video")
             with self.assertRaisesRegex(ValueError, "notes.txt"):
                 calibrate.read([path], 4)
             (Path(folder) / "empty").mkdir()
-            with self.assertRaisesRegex(ValueError, "no picture and no video"):
+            with self.assertRaisesRegex(ValueError, "no image and no video"):
                 calibrate.read([Path(folder) / "empty"], 4)
 
-    def test_rendered_scenes_are_different_pictures(self):
-        pictures = calibrate.scenes(5)
-        self.assertEqual(5, len({picture.tobytes() for picture in pictures}))
+    def test_rendered_scenes_are_different_images(self):
+        images = calibrate.scenes(5)
+        self.assertEqual(5, len({image.tobytes() for image in images}))
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ class Scenes(unittest.TestCase):
                 np.testing.assert_array_equal(one, other)
 
     def test_other_seed_or_tier_other_video(self):
-        picture = make_scene("everyday", 5).frame(0)[0]
-        self.assertTrue((picture != make_scene("everyday", 6).frame(0)[0]).any())
-        self.assertTrue((picture != make_scene("heavy", 5).frame(0)[0]).any())
+        image = make_scene("everyday", 5).frame(0)[0]
+        self.assertTrue((image != make_scene("everyday", 6).frame(0)[0]).any())
+        self.assertTrue((image != make_scene("heavy", 5).frame(0)[0]).any())
 
     def test_training_never_uses_an_evaluation_seed(self):
         seeds = []
@@ -66,12 +66,12 @@ class Scenes(unittest.TestCase):
     def test_the_strip_gives_the_frame_number_back(self):
         for height, width in ((160, 256), (320, 512), (720, 1280)):
             for number in (0, 1, 349, 2 ** 24 - 1):
-                picture = np.random.default_rng(number).integers(0, 255, (height, width, 3)).astype(
+                image = np.random.default_rng(number).integers(0, 255, (height, width, 3)).astype(
                     np.uint8)
-                draw_strip(picture, number)
-                self.assertEqual(number, read_strip(picture))
-                picture[:strip_cell(height), 25 * strip_cell(height):26 * strip_cell(height)] ^= 255
-                self.assertIsNone(read_strip(picture))
+                draw_strip(image, number)
+                self.assertEqual(number, read_strip(image))
+                image[:strip_cell(height), 25 * strip_cell(height):26 * strip_cell(height)] ^= 255
+                self.assertIsNone(read_strip(image))
 
     def test_the_strip_belongs_to_no_object(self):
         scene = replace(make_scene("heavy", 1), strip=True)

@@ -1,8 +1,12 @@
-"""Reads PyTorch and numpy checkpoints without running anything that is in them.
+"""Safe reader of PyTorch and numpy checkpoints: nothing in the file is executed.
 
 A pickle is a program: it may name any function of any module and have it called. Here it can name
-only what stands in `_GLOBALS`, none of which is the real thing: a tensor or array is noted down as
-data, and built when the pickle has been read.
+only the entries of `_GLOBALS`, none of which is the real function: a tensor or array is recorded as
+data and built after the pickle has been read.
+
+`torch.load(weights_only=True)` does not replace this reader. In PyTorch 1.13 it refuses the numpy
+arrays and scalars of official checkpoints, no version reads plain pickles of numpy arrays, and
+before 2.6 a crafted file could still run code (CVE-2025-32434).
 """
 from __future__ import annotations
 
@@ -22,15 +26,15 @@ LEGACY_PROTOCOL = 1001
 
 
 class CheckpointError(ValueError):
-    """What is wrong with the file, as a sentence for its user."""
+    """Error in a checkpoint, as a sentence for the user."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Names and tensors of a file {"model": {name: tensor}, ...} or {name: tensor}: torch.save's
-    zip or older format, or a plain pickle with numpy arrays.
+    """Tensors of a checkpoint by name.
 
-    Raises CheckpointError for a file that is damaged, names a function that is not needed for
-    tensors, or holds something else."""
+    The file holds {"model": {name: tensor}, ...} or {name: tensor}, in torch.save's zip or older
+    format or as a plain pickle with numpy arrays. Raises CheckpointError for a file that is
+    damaged, names a function that tensors do not need, or holds something else."""
     try:
         return _read_zip(path) if zipfile.is_zipfile(path) else _tensors(_read_stream(path))
     except CheckpointError as error:
@@ -68,9 +72,9 @@ def _kind(value: object) -> str:
 
 
 class _Storage:
-    """A run of numbers that tensors are cut from.
+    """Numbers that tensors are views of.
 
-    `data` comes when it is asked for or, in the older format, at the end of the file."""
+    `data` is read when it is needed or, in the older format, at the end of the file."""
 
     def __init__(self, dtype: torch.dtype, count: int, read: Callable[[], bytes] | None = None):
         self.dtype, self.count, self.read, self.data = dtype, count, read, None
@@ -92,7 +96,7 @@ class _Storage:
 
 
 class _Tensor:
-    """What torch._utils._rebuild_tensor_v2 was to be called with."""
+    """Arguments of a call of torch._utils._rebuild_tensor_v2."""
 
     def __init__(self, storage: _Storage, offset: int, size: tuple, stride: tuple):
         whole = (isinstance(storage, _Storage) and isinstance(size, tuple)
@@ -111,7 +115,7 @@ class _Tensor:
 
 
 class _Dtype:
-    """A numpy type by its code, such as f4."""
+    """numpy type by its code, such as f4."""
 
     CODES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
 
@@ -128,7 +132,7 @@ class _Dtype:
 
 
 class _Array:
-    """What numpy's array was to be set to."""
+    """State of a numpy array."""
 
     def __init__(self) -> None:
         self.state: tuple = ()
@@ -153,9 +157,9 @@ def _from_buffer(raw: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
 
 
 class _Stand:
-    """Stands in for a function or type of the pickle.
+    """Substitute for a function or type of the pickle.
 
-    Holds no state that the pickle could change."""
+    It holds no state that the pickle could change."""
 
     __slots__ = ("_make",)
 
@@ -204,6 +208,8 @@ _GLOBALS = {
 
 
 class _Reader(pickle.Unpickler):
+    """Unpickler that knows the names of `_GLOBALS` and no others."""
+
     def __init__(self, stream: BinaryIO,
                  storage: Callable[[torch.dtype, str, int], _Storage] | None = None):
         super().__init__(stream, encoding="latin1")

@@ -21,11 +21,11 @@ WEIGHTS_SHA256 = "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4a
 
 
 class PackageError(Exception):
-    """The package of the published weights is missing or is another one."""
+    """Error: the package of the published weights is missing or has another content."""
 
 
 def initialise(backbone: CspBackbone, detector: Detector, source: Path) -> None:
-    """Sets the published weights from the npm tarball, or from a folder with nanodet.json and
+    """Loads the published weights from the npm tarball, or from a folder with nanodet.json and
     nanodet.bin."""
     weights = read_package(source)
     units = [unit.conv for unit in backbone.modules() if isinstance(unit, ConvLeaky)]
@@ -49,7 +49,9 @@ def initialise(backbone: CspBackbone, detector: Detector, source: Path) -> None:
 
 
 def read_package(source: Path) -> dict[str, np.ndarray]:
-    """The published tensors by name, float32; refuses whatever is not the known package."""
+    """Published tensors by name, float32.
+
+    Raises PackageError for anything but the known package."""
     hint = f"get it with: npm pack {PACKAGE}"
     if source.is_dir():
         files = {name: source / name for name in ("nanodet.json", "nanodet.bin")}

@@ -21,16 +21,16 @@ SHOWN = 4              # tensors named of each kind of mistake
 
 
 def mode_of(tensors: dict[str, Tensor]) -> str:
-    """What kind of checkpoint this is, by the parts it has."""
+    """Kind of a checkpoint by its parts: offline, online or segmenter."""
     if any(name.startswith("refiner.") for name in tensors):
         return "offline"
     return "online" if any(name.startswith("tracker.") for name in tensors) else "segmenter"
 
 
 def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
-    """Sets every tensor of the model from the checkpoint; `tensors` is used up.
+    """Loads every tensor of the model from the checkpoint.
 
-    Raises CheckpointError naming tensors and shapes."""
+    Raises CheckpointError that names tensors and shapes."""
     # Its name in early Mask2Former checkpoints.
     tensors = {name.replace("static_query", "query_feat"): tensor
                for name, tensor in tensors.items()}
@@ -71,7 +71,7 @@ def _several(what: str, items: list[str]) -> str:
 
 
 def _reason(model: Dvis, tensors: dict[str, Tensor]) -> str:
-    """The likeliest cause, as advice."""
+    """Likeliest cause of a mismatch, as advice."""
     config, found = model.config, mode_of(tensors)
     backbone = next((name for name, sign in SIGNS.items() if sign in tensors), None)
     if "sem_seg_head.predictor.query_feat.weight" not in tensors:

@@ -1,9 +1,8 @@
-"""`weights.safetensors` of a model folder: all parameters and statistics, so that every stage of
-training can go on from it.
+"""Weights file of a model folder, `weights.safetensors`: all parameters and statistics.
 
-The format is that of the safetensors library (8 bytes length, JSON header, raw values), written
-here because Debian has no package of it. Values are float16: a tenth of a percent, far below what a
-training step changes.
+Every stage of training can continue from it. The format is that of the safetensors library (8 bytes
+length, JSON header, raw values), written here because Debian has no package of that library. Values
+are float16: a tenth of a percent, far below what a training step changes.
 """
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ HALF_LARGEST = 65504.0
 
 
 class WeightsError(Exception):
-    """The file is missing, broken, or of another model."""
+    """Error: the file is missing, damaged, or of another model."""
 
 
 def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
@@ -81,7 +80,7 @@ def _tensor(name: str, entry: dict, values: memoryview) -> Tensor:
 
 
 def load(model: nn.Module, path: Path) -> dict[str, str]:
-    """Loads a file into `model`, which must have exactly its tensors; answers the metadata."""
+    """Loads a file into `model`, which must have exactly its tensors; returns the metadata."""
     found, about = read(path)
     wanted = model.state_dict()
     strange = sorted(found.keys() ^ wanted.keys())

@@ -1,5 +1,7 @@
-"""Writes procedural videos as a data set in the form of YouTube-VIS, every object rated by how much
-of it is hidden, as OVIS rates its objects."""
+"""Data sets of procedural videos in the form of YouTube-VIS.
+
+Every object is rated by how much of it is hidden, as OVIS rates its objects.
+"""
 from __future__ import annotations
 
 import json
@@ -37,8 +39,8 @@ def write(folder: Path, tiers: list[str], videos: int, frames: int, first_seed: 
         tracks, hidden = [[] for _ in scene.things], [[] for _ in scene.things]
         names = [f"{name}/{t:05d}.png" for t in range(frames)]
         for t in range(frames):
-            picture, ids = scene.frame(t, height, width)
-            Image.fromarray(picture).save(folder / "images" / names[t], compress_level=1)
+            image, ids = scene.frame(t, height, width)
+            Image.fromarray(image).save(folder / "images" / names[t], compress_level=1)
             whole = whole_areas(scene, t, height, width)
             for number in range(1, len(scene.things) + 1):
                 mask = ids == number
@@ -60,23 +62,25 @@ def write(folder: Path, tiers: list[str], videos: int, frames: int, first_seed: 
 
 
 def whole_areas(scene: Scene, t: int, height: int, width: int) -> list[int]:
-    """Pixels of each thing in the picture if nothing were in front of it."""
+    """Pixels of each thing in the frame if nothing were in front of it."""
     scale, offset = height / HEIGHT, scene.camera(t)
-    picture, areas = np.zeros((height, width, 3), np.float32), []
+    image, areas = np.zeros((height, width, 3), np.float32), []
     for thing in scene.things:
         ids = np.zeros((height, width), np.uint8)
-        draw_thing(picture, ids, thing, 1, t, offset, scale)
+        draw_thing(image, ids, thing, 1, t, offset, scale)
         areas.append(int(ids.sum()))
     return areas
 
 
 def occlusion(hidden: np.ndarray) -> float:
-    """An object's occlusion score from its hidden share in every frame it is seen in: the mean over
-    the more occluded half of them."""
+    """Occlusion score of an object from its hidden share in every frame that shows it.
+
+    It is the mean over the more occluded half of these frames."""
     scores = np.sort(np.where(hidden <= FREE, SCORES[0],
                               np.where(hidden < SEVERE, SCORES[1], SCORES[2])))
     return float(scores[len(scores) // 2:].mean())
 
 
 def group(score: float) -> str:
+    """Occlusion group of a score."""
     return next(name for limit, name in GROUPS if score <= limit)

@@ -1,5 +1,4 @@
-"""Where the frames of tracker and refiner training come from: rendered scenes and clips made of
-photographs."""
+"""Source of the frames for tracker and refiner: rendered scenes and clips of photographs."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -31,7 +30,7 @@ class Footage:
 
 @dataclass(frozen=True)
 class ClipSource:
-    """A mix of clips for a model whose classes are `classes`.
+    """Mix of clips for a model whose classes are `classes`.
 
     Objects of other classes are background."""
     mix: dict[str, float]                       # share of each tier among rendered clips
@@ -68,7 +67,7 @@ class ClipSource:
 
 def clip_source(config: Config, mix: dict[str, float], extras: Cutouts | None,
                 photographs: Photographs | None, real: float | None) -> ClipSource:
-    """The source for a model; `real` defaults to REAL where photographs are given."""
+    """Clip source of a model; `real` defaults to REAL where photographs are given."""
     share = 0.0 if photographs is None else REAL if real is None else real
     names = class_names(config)
     if extras is not None and names[0] not in SHAPE_CLASSES:
@@ -85,15 +84,18 @@ def frame_size(aspect: float, shorter_side: int, largest_side: int) -> tuple[int
 
 
 def class_table(names: tuple[str, ...], classes: tuple[str, ...]) -> np.ndarray:
-    """For each of `names` its index in `classes`, that of its coarse class where it is not among
-    them, or -1."""
+    """Index in `classes` of each of `names`.
+
+    It is the index of its coarse class where the name is not among them, or -1."""
     own = [name if name in classes else COARSE_OF_FINE.get(name) for name in names]
     return np.array([classes.index(name) if name in classes else -1 for name in own], np.int64)
 
 
 def relabel(images: np.ndarray, ids: np.ndarray, labels: np.ndarray, names: tuple[str, ...],
             classes: tuple[str, ...]) -> Footage:
-    """Classes `names` become `classes`; objects of no class or in no frame lose their number."""
+    """Footage whose classes `names` became `classes`.
+
+    Objects of no class or in no frame lose their number."""
     fresh = class_table(names, classes)[labels]
     seen = np.bincount(ids.ravel(), minlength=IGNORE + 1)[1:len(labels) + 1] > 0
     kept = np.flatnonzero((fresh >= 0) & seen)

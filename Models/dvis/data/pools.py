@@ -15,19 +15,20 @@ SPAN = 60  # training frames lie within the first frames of a scene
 
 @dataclass
 class Video:
-    pictures: np.ndarray   # uint8 [S,H,W,3]
+    """Frames of a rendered video with their truth."""
+    images: np.ndarray   # uint8 [S,H,W,3]
     ids: np.ndarray        # uint8 [S,H,W]
     labels: np.ndarray     # int64 [N]
 
 
 def draw_scene(random: np.random.Generator, mix: dict[str, float], extras=None) -> Scene:
-    """A training scene of a tier drawn by its share."""
+    """Training scene of a tier, which is drawn by its share."""
     tier = str(random.choice(list(mix), p=np.array(list(mix.values())) / sum(mix.values())))
     return make_scene(tier, int(random.integers(EVALUATION_SEEDS, 2 ** 40)), extras)
 
 
 class RollingPool:
-    """Items that are made anew one by one while they are used."""
+    """Pool of items that are replaced one by one while they are used."""
 
     def __init__(self, size: int, start: int, make: Callable[[float], object]):
         """`make(progress)` makes an item.
@@ -69,23 +70,25 @@ class VideoPool(RollingPool):
         self.random = np.random.default_rng([seed, 77])
 
     def render(self, progress: float) -> Video:
-        """One fresh video, never from an evaluation seed."""
+        """A new video, never from an evaluation seed."""
         scene = draw_scene(self.random, self.mix(progress), self.extras)
         times = sorted(self.random.choice(SPAN, self.frames, replace=False))
         pairs = [scene.frame(int(t), HEIGHT, WIDTH) for t in times]
         return Video(np.stack([p for p, _ in pairs]), np.stack([i for _, i in pairs]), scene.labels)
 
     def pairs(self, count: int, apart: bool = False) -> tuple[Tensor, Tensor, list[np.ndarray]]:
-        """`count` pairs of frames of one video each, neighbours in the batch: uint8 [2n,H,W,3],
-        uint8 [2n,H,W], classes; `apart`: of any videos."""
-        pictures, ids, labels = [], [], []
+        """`count` pairs of frames, neighbours in the batch: uint8 [2n,H,W,3], uint8 [2n,H,W],
+        classes.
+
+        Both frames of a pair are of one video; with `apart` every frame is of any video."""
+        images, ids, labels = [], [], []
         for index in self.random.integers(len(self.items), size=2 * count if apart else count):
             video = self.items[index]
-            chosen = self.random.choice(len(video.pictures), 1 if apart else 2, replace=False)
+            chosen = self.random.choice(len(video.images), 1 if apart else 2, replace=False)
             flip = self.random.random() < 0.5
             for frame in chosen:
                 step = -1 if flip else 1
-                pictures.append(video.pictures[frame][:, ::step])
+                images.append(video.images[frame][:, ::step])
                 ids.append(video.ids[frame][:, ::step])
                 labels.append(video.labels)
-        return torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(ids)), labels
+        return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(ids)), labels

@@ -1,4 +1,4 @@
-"""Writes frames as an H.264 video with their ground truth in the style of YouTube-VIS."""
+"""H.264 videos with their ground truth in the style of YouTube-VIS."""
 from __future__ import annotations
 
 import json
@@ -43,7 +43,7 @@ def write(frames: Iterable[tuple[np.ndarray, np.ndarray]], labels: Sequence[int]
 
 
 def _encoder(video: Path, height: int, width: int) -> subprocess.Popen:
-    """One thread, so that the same frames give the same file."""
+    """ffmpeg process with one thread, so that the same frames give the same file."""
     return subprocess.Popen(
         ["ffmpeg", "-nostdin", "-v", "error", "-y",
          "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(RATE),
@@ -54,8 +54,9 @@ def _encoder(video: Path, height: int, width: int) -> subprocess.Popen:
 
 
 def annotation(number: int, video: int, label: int, track: list[np.ndarray | None]) -> dict:
-    """One object's entry: for every frame a mask, a box and an area, or null where it is not
-    visible."""
+    """Entry of one object: per frame a mask, a box and an area.
+
+    They are null where the object is not visible."""
     return {
         "id": number, "video_id": video, "category_id": label, "iscrowd": 0,
         "segmentations": [None if mask is None

@@ -1,10 +1,9 @@
-"""Detection on annotated photographs as COCO counts it, and what an operator sees: precision,
-duplicates, scraps.
+"""Detection on annotated photographs: COCO's measures, and precision, duplicates and scraps.
 
-Classes are merged to COARSE_CLASSES before matching. Per image and class the 100 surest predictions
-count; surest first, each takes the free object that it overlaps most. Crowds and objects below a
-size are neither right nor wrong: a prediction that takes one does not count, and a crowd,
-overlapped by its share of the prediction, can be taken again.
+Classes are merged to COARSE_CLASSES before matching. Per image and class the 100 predictions of
+highest score count; in this order each takes the free object that it overlaps most. Crowds and
+objects below a size are neither right nor wrong: a prediction that takes one does not count, and a
+crowd, overlapped by its share of the prediction, can be taken again.
 """
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ Predict = Callable[[np.ndarray], list[Prediction]]        # of an image uint8 [h
 
 
 def on_images(predict: Predict) -> Callable[[Photograph], list[Prediction]]:
-    """A predictor of images as one of photographs."""
+    """Predictor of photographs made of one of images."""
     return lambda photograph: predict(np.asarray(photograph.image()))
 
 
@@ -42,9 +41,7 @@ def evaluate_photographs(photographs: Photographs,
                          smallest: float = 0.0, coco_split: str | None = None) -> dict:
     """AP, AP50, and at `score`: precision, recall by size, duplicates, scraps.
 
-    `smallest` in pixels of area.
-
-    Raises ValueError where no photograph is of the split."""
+    `smallest` is in pixels of area. Raises ValueError where no photograph is of the split."""
     items = [item for item in photographs.items if coco_split in (None, item.coco_split)]
     if not items:
         raise ValueError(f"no photographs of {coco_split} in part '{photographs.part}'")
@@ -72,7 +69,7 @@ def overlaps(kind: str, photograph: Photograph, said: list[Prediction],
              truth: list[Instance]) -> np.ndarray:
     """IoU of masks or boxes [predictions, objects].
 
-    For crowds the share of the prediction that lies inside."""
+    For crowds it is the share of the prediction that lies inside."""
     crowd = np.array([one.crowd for one in truth], bool)
     if kind == "mask":
         shape = len(said), photograph.height * photograph.width
@@ -99,9 +96,9 @@ def box_of(mask: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def match(iou: np.ndarray, ignored: np.ndarray, crowd: np.ndarray, threshold: float) -> np.ndarray:
-    """The object that each prediction takes, surest first; -1 where there is none.
+    """Object that each prediction takes, highest score first; -1 where there is none.
 
-    Objects that count go first."""
+    Objects that count are taken before ignored ones."""
     free = np.ones(len(ignored), bool)
     taken = np.full(len(iou), -1, np.int64)
     for index, row in enumerate(iou):
@@ -127,7 +124,7 @@ class Tally:
 
     def add(self, name: str, scores: np.ndarray, iou: np.ndarray, truth: list[Instance],
             score: float, smallest: float) -> None:
-        """One image and class, predictions surest first."""
+        """Adds one image and class, predictions with the highest score first."""
         crowd = np.array([one.crowd for one in truth], bool)
         ignored = crowd | np.array([one.area < smallest for one in truth], bool)
         self.objects[name] += int((~ignored).sum())
@@ -170,7 +167,7 @@ class Tally:
 def average_precision(answers: list[tuple[float, bool]], objects: int) -> float:
     """Mean over 101 recalls of the highest precision at that recall or a higher one.
 
-    Answers are (score, right)."""
+    Predictions are (score, right)."""
     if not objects or not answers:
         return 0.0
     right = np.cumsum([right for _, right in sorted(answers, key=lambda answer: -answer[0])])
@@ -181,7 +178,7 @@ def average_precision(answers: list[tuple[float, bool]], objects: int) -> float:
 
 @dataclass
 class Published:
-    """Masks at the publishing threshold, whatever is annotated: how many repeat a surer one."""
+    """Counts of masks at the publishing threshold that repeat one of higher score."""
     masks: int = 0
     duplicates: int = 0
     scraps: int = 0
@@ -189,7 +186,7 @@ class Published:
     alarms: int = 0            # masks on them
 
     def add(self, photograph: Photograph, answers: list[Prediction]) -> None:
-        """One image, answers surest first, with coarse classes."""
+        """Adds one image, predictions with the highest score first, with coarse classes."""
         self.masks += len(answers)
         # Only a photograph with all classes annotated can be known to be empty.
         if photograph.annotated == set(COARSE_CLASSES) and all(one.label is None

@@ -1,4 +1,4 @@
-"""Average precision as COCO and YouTube-VIS count it, and how well slots hold their objects."""
+"""Average precision as COCO and YouTube-VIS define it, and the stability of slots."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ OVERLAP = 0.5       # mask IoU from which it is the object
 
 @dataclass
 class Overlaps:
-    """What all measures need of one video: T frames, Q slots, N objects."""
+    """Input of all measures for one video: T frames, Q slots, N objects."""
     scores: np.ndarray    # float [T,Q,K]: class probabilities per frame
     common: np.ndarray    # float [T,Q,N]: pixels of slot and object
     said: np.ndarray      # float [T,Q]: pixels of the slot
@@ -23,12 +23,12 @@ class Overlaps:
 
     @property
     def counts(self) -> np.ndarray:
-        """Whether a slot's mask of a frame is not mostly in what is ignored, bool [T,Q]."""
+        """Whether at least half of a slot's mask in a frame is not ignored, bool [T,Q]."""
         return self.ignored <= self.said
 
     @property
     def video_counts(self) -> np.ndarray:
-        """The same of whole tubes, bool [Q]."""
+        """Whether at least half of a slot's tube is not ignored, bool [Q]."""
         return self.ignored.sum(0) <= self.said.sum(0)
 
     @property
@@ -44,7 +44,7 @@ class Overlaps:
 
 
 class Precision:
-    """Collects scored answers and computes average precision over classes and IoU thresholds."""
+    """Average precision over classes and IoU thresholds of scored answers."""
 
     def __init__(self, best: int):
         self.best = best
@@ -55,7 +55,7 @@ class Precision:
         self.objects: dict[int, list[int]] = {}
 
     def add(self, scores: np.ndarray, iou: np.ndarray, labels: np.ndarray) -> None:
-        """One picture or video: class scores [Q,K], IoU [Q,N], classes of the N objects.
+        """Adds one image or video: class scores [Q,K], IoU [Q,N], classes of the N objects.
 
         The best (query, class) pairs count."""
         for label in labels:
@@ -105,8 +105,9 @@ class Precision:
 
 
 def ahead(later: Precision, former: Precision, samples: int = 1000) -> dict[str, list[float]]:
-    """95 % interval of how far `later` is ahead of `former` on the same videos: paired bootstrap
-    over the videos, in points of AP and AP50."""
+    """95 % interval of the lead of `later` over `former` on the same videos.
+
+    Paired bootstrap over the videos, in points of AP and AP50."""
     random = np.random.default_rng(0)
     gains: dict[str, list[float]] = {"ap": [], "ap50": []}
     for _ in range(samples):
@@ -121,7 +122,7 @@ def ahead(later: Precision, former: Precision, samples: int = 1000) -> dict[str,
 
 @dataclass
 class Holding:
-    """Counts how slots hold objects over many videos."""
+    """Counts of how slots hold objects over many videos."""
     linked: int = 0          # object seen in two neighbouring frames by the same slot
     seen_twice: int = 0      # ... by any slots
     visible_twice: int = 0   # object visible in two neighbouring frames

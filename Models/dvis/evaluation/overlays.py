@@ -1,5 +1,4 @@
-"""Looks at real videos with a model: a sheet of frames with the masks, classes, scores and slots of
-its tracks on them."""
+"""Sheets of video frames with the masks, classes, scores and slots of a model's tracks."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,8 +20,9 @@ COLUMNS = 3
 
 
 def sheet(model: Dvis, video: Path, every: int, shown: int, score: float) -> Image.Image:
-    """Runs every `every`-th frame of a video through segmenter and tracker and draws `shown` of
-    them, spread evenly."""
+    """Sheet of `shown` frames, spread evenly over those that were tracked.
+
+    Every `every`-th frame of the video goes through segmenter and tracker."""
     frames = decode(video, every)
     chosen = set(np.linspace(0, len(frames) - 1,
                              min(shown, len(frames))).round().astype(int).tolist())
@@ -39,8 +39,9 @@ def sheet(model: Dvis, video: Path, every: int, shown: int, score: float) -> Ima
 
 @torch.no_grad()
 def follow(model: Dvis, frames: list[np.ndarray]):
-    """For each frame uint8 [H,W,3] class probabilities [Q,K] and masks bool [Q,H,W] of the slots,
-    as the service has them."""
+    """Class probabilities [Q,K] and masks bool [Q,H,W] of the slots for each frame uint8 [H,W,3].
+
+    The frames go through segmenter, matching and tracker as in the service."""
     rule = InputRule.of(model.config)
     matched = reference = None
     for frame in frames:
@@ -60,7 +61,7 @@ def follow(model: Dvis, frames: list[np.ndarray]):
 
 def draw(frame: np.ndarray, scores: np.ndarray, masks: np.ndarray, names: tuple[str, ...],
          least: float) -> Image.Image:
-    """Slots with a score of at least `least`: fill, outline, and slot, class and score in words."""
+    """Frame with the slots of a score of at least `least`: fill, outline, and text."""
     drawn, words = frame.astype(np.float32), []
     for slot in np.argsort(-masks.sum((1, 2))):
         best = int(scores[slot].argmax())

@@ -1,9 +1,7 @@
-"""Predictions of single frames: of a model being trained, of a model folder's ONNX graphs, or from
-a results file.
+"""Predictions of single frames: of a network, of a model folder's ONNX graphs, or of a file.
 
-Frames are fitted to the input as the service does it: the shorter side resized, padded at right and
-bottom. The score of a query is its highest class probability of the frame, "no object" in the
-softmax but not among the classes.
+Frames are fitted to the input as in the service. The score of a query is its highest class
+probability of the frame, "no object" in the softmax but not among the classes.
 """
 from __future__ import annotations
 
@@ -56,7 +54,7 @@ def to_frame(masks: Tensor, resized: tuple[int, int], frame: tuple[int, int]) ->
 
 
 def of_model(model: Dvis) -> Predict:
-    """Predictions of a model's segmenter, where the model is."""
+    """Predictions of a model's segmenter on the device of the model."""
     model.eval()
     config, place = model.config, next(model.parameters()).device
 
@@ -70,10 +68,10 @@ def of_model(model: Dvis) -> Predict:
 
 
 def of_folder(folder: Path, precision: str = "fp32") -> Predict:
-    """Predictions of a model folder's segmenter graph, its masks by the heads in the matcher graph.
-    Needs `onnx`.
+    """Predictions of a model folder's segmenter graph. Needs `onnx`.
 
-    Raises ValueError or FileNotFoundError with a sentence for a folder without these graphs."""
+    The masks come from the heads in the matcher graph. Raises ValueError or FileNotFoundError with
+    a sentence for a folder without these graphs."""
     import onnx
 
     from ..export.interpreter import Interpreter
@@ -101,11 +99,11 @@ def of_folder(folder: Path, precision: str = "fp32") -> Predict:
 
 
 def of_results(path: Path, photographs: Photographs) -> Callable[[Photograph], list[Prediction]]:
-    """Predictions from a file: COCO's list of results with its image and category ids, or COCO
-    format with `score` in the annotations, whose images are recognised by `file_name` and whose
-    categories it names itself.
+    """Predictions of a file.
 
-    Raises ValueError with a sentence where the file fits neither."""
+    It is COCO's list of results with the photographs' image and category ids, or COCO format with
+    `score` in the annotations, whose images are recognised by `file_name` and which has its own
+    categories. Raises ValueError with a sentence where the file is neither."""
     try:
         file = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(file, dict):

@@ -1,5 +1,7 @@
-"""Quality on videos of evaluation seeds: plain Hungarian matching (MinVIS), tracker, tracker and
-refiner."""
+"""Quality on videos of evaluation seeds.
+
+Columns: Hungarian matching alone (MinVIS), tracker, tracker and refiner.
+"""
 from __future__ import annotations
 
 import time
@@ -43,11 +45,11 @@ def evaluate(model: Dvis, tier: str, videos: int, frames: int, first_seed: int =
     began = time.monotonic()
     for seed in range(first_seed, first_seed + videos):
         if tier == REAL_TIER:
-            pictures, ids, labels = _real_video(model, photographs, seed, frames)
+            images, ids, labels = _real_video(model, photographs, seed, frames)
         else:
             scene = make_scene(tier, seed, extras)
-            (pictures, ids), labels = scene.clip(0, frames), scene.labels
-        answers = run(model, torch.from_numpy(pictures).to(place), columns)
+            (images, ids), labels = scene.clip(0, frames), scene.labels
+        answers = run(model, torch.from_numpy(images).to(place), columns)
         truth = one_hot(ids, len(labels))
         # A tensor of one element would be taken for an index.
         present = (truth.sum((0, 2)) > 0).numpy()
@@ -88,8 +90,9 @@ def _real_video(model: Dvis, photographs: Photographs, seed: int,
 
 
 def merge_classes(scores: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Class scores [..,K] of classes `names` -> those of COARSE_CLASSES [..,3]: the highest of
-    their fine classes."""
+    """Class scores [..,K] of classes `names` -> those of COARSE_CLASSES [..,3].
+
+    Each is the highest of its fine classes."""
     merged = np.zeros((*scores.shape[:-1], len(COARSE_CLASSES)), scores.dtype)
     for index, name in enumerate(names):
         if coarse_class(name) is not None:
@@ -98,12 +101,13 @@ def merge_classes(scores: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     return merged
 
 
-def run(model: Dvis, pictures: Tensor,
+def run(model: Dvis, images: Tensor,
         columns=COLUMNS) -> dict[str, tuple[np.ndarray, np.ndarray, Tensor]]:
-    """A video uint8 [T,H,W,3] through the model: per column class scores [T,Q,K], the video's class
-    scores [Q,K], mask logits [T,Q,h,w]."""
+    """Answers of a model to a video uint8 [T,H,W,3], by column.
+
+    They are class scores [T,Q,K], the video's class scores [Q,K], mask logits [T,Q,h,w]."""
     parts = [model.segment(model.normalise(chunk).contiguous(memory_format=torch.channels_last))
-             for chunk in pictures.split(10)]
+             for chunk in images.split(10)]
     embeds, features, logits = (torch.cat(part) for part in zip(*parts))
     answers = {}
     if "minvis" in columns:
@@ -147,8 +151,9 @@ def one_hot(ids: np.ndarray, count: int) -> Tensor:
 
 def overlaps(scores: np.ndarray, masks: Tensor, truth: Tensor, labels: np.ndarray,
              ignore: Tensor) -> Overlaps:
-    """Compares mask logits [T,Q,h,w] with objects [T,N,H*W] at full resolution (masks are four
-    times smaller); pixels of `ignore`, bool [T,H,W], are left out."""
+    """Overlaps of mask logits [T,Q,h,w] with objects [T,N,H*W] at full resolution.
+
+    Masks are four times smaller; pixels of `ignore`, bool [T,H,W], are left out."""
     common, said, ignored = [], [], []
     for mask, true, unclear in zip(masks, truth, ignore.flatten(1).float()):
         full = (F.interpolate(mask[None], scale_factor=4.0, mode="bilinear",

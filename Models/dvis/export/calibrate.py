@@ -1,4 +1,4 @@
-"""Shows pictures to the graphs of a model folder and writes their int8 and fp16 files.
+"""Calibration of a model folder's graphs on images, and their int8 and fp16 files.
 
 Needs the `onnx` package (Debian: python3-onnx).
 """
@@ -22,7 +22,7 @@ from .quantise import Plan, best_range, half, int8
 from .storage import load, store_half
 
 GRAPHS = ("segmenter", "tracker", "frame_forward", "refiner")
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 # Of the segmenter, the queries' decoder and the detector's answers stay float: they are a small
 # part of the work, and rounding moves masks over their threshold and boxes off their objects.
 KEEP = {"segmenter": r"^(/sem_seg_head)?"
@@ -32,8 +32,9 @@ SEARCHED = 100_000    # values that decide a range
 
 
 class Observer:
-    """What the tensors of one graph look like: the extremes of all, and a sample of the values of
-    some."""
+    """Statistics of the tensors of one graph.
+
+    They are the extremes of all tensors, and a sample of the values of some."""
 
     def __init__(self, sampled: set[str]):
         self.extremes: dict[str, tuple[float, float]] = {}
@@ -65,14 +66,13 @@ class Observer:
         return result
 
 
-def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], source: str,
+def quantise(folder: Path, precisions: list[str], images: list[np.ndarray], source: str,
              int8_graphs: list[str], keep: str | None = None) -> list[Path]:
-    """Writes GRAPH.fp16.onnx for every graph and GRAPH.int8.onnx for those asked for, and enters
-    them in the manifest.
+    """Writes GRAPH.fp16.onnx for every graph and GRAPH.int8.onnx for those in `int8_graphs`.
 
-    `keep`: node names that stay float in int8 files, as a regular expression; None: what
-    measurements say (KEEP). Figures of loss that the manifest had for these precisions go: they
-    were another file's."""
+    The files are entered in the manifest. `keep`: node names that stay float in int8 files, as a
+    regular expression; None: KEEP, which follows measurements. Figures of loss that the manifest
+    had for these precisions are removed: they belonged to other files."""
     manifest = json.loads((folder / "manifest.json").read_text())
     models = {name: load(folder / files["fp32"]["path"])
               for name, files in manifest["files"].items() if name in GRAPHS and "fp32" in files}
@@ -82,7 +82,7 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
                  for name in int8_graphs if name in models}
     observers = {name: Observer(set(plans[name].points) if name in plans else set())
                  for name in models}
-    show(manifest, models, pictures, observers)
+    show(manifest, models, images, observers)
     written = []
     quality = manifest.setdefault("quality", {}).setdefault("precision", {})
     for precision in precisions:
@@ -101,19 +101,19 @@ def quantise(folder: Path, precisions: list[str], pictures: list[np.ndarray], so
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             manifest["files"][name][precision] = {"path": path.name, "sha256": digest}
             written.append(path)
-        quality[precision] = {"calibration": {"frames": len(pictures), "from": source}}
+        quality[precision] = {"calibration": {"frames": len(images), "from": source}}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return written
 
 
-def show(manifest: dict, models: dict[str, onnx.ModelProto], pictures: list[np.ndarray],
+def show(manifest: dict, models: dict[str, onnx.ModelProto], images: list[np.ndarray],
          observers: dict[str, Observer]) -> None:
-    """Runs the pictures [H,W,3] as one video through all graphs, as the service would."""
+    """Runs the images [H,W,3] as one video through all graphs, as the service does."""
     graphs = {name: Interpreter(model) for name, model in models.items()}
     frames, matched, reference, instances = [], None, None, []
     rule = InputRule.read(manifest["input"], fixed_size(models["segmenter"]))
-    for picture in pictures:
-        frame = graphs["segmenter"].run({"image": rule.fit(picture)},
+    for image in images:
+        frame = graphs["segmenter"].run({"image": rule.fit(image)},
                                         observers["segmenter"])["frame_embeds"]
         frames.append(frame)
         if "tracker" not in graphs:
@@ -141,14 +141,14 @@ def show(manifest: dict, models: dict[str, onnx.ModelProto], pictures: list[np.n
 
 
 def fixed_size(segmenter: onnx.ModelProto) -> tuple[int, int] | None:
-    """Height and width when the graph takes pictures of one size only."""
+    """Height and width of a graph that takes images of one size only; None for any other."""
     sides = segmenter.graph.input[0].type.tensor_type.shape.dim
     return (sides[2].dim_value,
             sides[3].dim_value) if sides[2].dim_value and sides[3].dim_value else None
 
 
 def scenes(count: int) -> list[np.ndarray]:
-    """Rendered pictures in turns of four tiers' videos, from the seeds that training draws from."""
+    """Rendered images of four tiers' videos in turn, from the seeds of training."""
     from ..data.drawn.scenes import make_scene
     from ..data.sample import HEIGHT, WIDTH
     clips = [make_scene(tier, 1_500_000 + index)
@@ -157,19 +157,19 @@ def scenes(count: int) -> list[np.ndarray]:
 
 
 def read(paths: list[Path], count: int) -> list[np.ndarray]:
-    """`count` pictures in all, spread evenly over picture files, folders of them, and videos."""
+    """`count` images in all, spread evenly over image files, folders of them, and videos."""
     files = [file for path in paths
-             for file in (sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES)
+             for file in (sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGES)
                           if path.is_dir() else [path])]
-    still = [file for file in files if file.suffix.lower() in PICTURES]
-    videos = [file for file in files if file.suffix.lower() not in PICTURES]
+    still = [file for file in files if file.suffix.lower() in IMAGES]
+    videos = [file for file in files if file.suffix.lower() not in IMAGES]
     share = count // max(1, len(videos) + bool(still))
     wanted = [still[index]
               for index in np.linspace(0, len(still) - 1,
                                        min(len(still), max(1, share))).astype(int)] if still else []
-    pictures = [np.asarray(Image.open(file).convert("RGB")) for file in wanted]
+    images = [np.asarray(Image.open(file).convert("RGB")) for file in wanted]
     for video in videos:
-        pictures += decode(video, max(1, count_frames(video) // max(1, share)), max(1, share))
-    if not pictures:
-        raise ValueError(f"no picture and no video in {', '.join(map(str, paths))}")
-    return pictures
+        images += decode(video, max(1, count_frames(video) // max(1, share)), max(1, share))
+    if not images:
+        raise ValueError(f"no image and no video in {', '.join(map(str, paths))}")
+    return images

@@ -1,5 +1,4 @@
-"""Exports the ONNX graphs of the service's contract, their manifest, and reference answers for
-tests."""
+"""Export of a model folder: ONNX graphs of the service's contract, manifest, reference answers."""
 from __future__ import annotations
 
 import copy
@@ -33,6 +32,8 @@ CANDIDATES = 8
 
 
 class _Segment(nn.Module):
+    """The segmenter as a graph."""
+
     def __init__(self, model: Dvis):
         super().__init__()
         self.model = model
@@ -42,6 +43,8 @@ class _Segment(nn.Module):
 
 
 class _Track(nn.Module):
+    """The tracker as a graph."""
+
     def __init__(self, model: Dvis):
         super().__init__()
         self.tracker = model.tracker
@@ -52,8 +55,9 @@ class _Track(nn.Module):
 
 
 class _Match(nn.Module):
-    """MinVIS with the tensors of a tracker: what was matched to a slot is the slot's, and the
-    segmenter's heads speak. The tracker of a model that has none."""
+    """MinVIS with the tensors of a tracker, which is also the tracker of a model without one.
+
+    A slot takes the query that was matched to it, and the segmenter's heads apply."""
 
     def __init__(self, model: Dvis):
         super().__init__()
@@ -67,6 +71,8 @@ class _Match(nn.Module):
 
 
 class _Memory(nn.Module):
+    """The tracker's frame_forward as a graph."""
+
     def __init__(self, model: Dvis):
         super().__init__()
         self.tracker = model.tracker
@@ -76,6 +82,8 @@ class _Memory(nn.Module):
 
 
 class _Refine(nn.Module):
+    """The refiner as a graph."""
+
     def __init__(self, model: Dvis):
         super().__init__()
         self.refiner = model.refiner
@@ -113,7 +121,7 @@ REFINEMENT = ("frame_forward", "refiner", "refiner_attention", "refiner_layer", 
 
 
 def graphs(model: Dvis) -> dict[str, tuple]:
-    """The graphs this model consists of."""
+    """Graphs that this model consists of."""
     parts = dict(GRAPHS)
     if model.tracker is None:
         parts["tracker"] = parts.pop("matcher")
@@ -125,9 +133,9 @@ def graphs(model: Dvis) -> dict[str, tuple]:
 
 def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
            max_window: int = 20, min_score: float | None = None) -> None:
-    """The model folder of a model trained here: also its weights, from which training can go on.
+    """Writes the folder of a model trained here, with its weights for further training.
 
-    Graphs hold float16 values, which halves the files; they are computed in float32."""
+    Graphs store float16 values, which halves the files; they compute in float32."""
     write_folder(rounded(model), folder,
                  own_model(model, version, quality or {}, max_window, min_score), store_half)
     weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
@@ -135,8 +143,9 @@ def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
 
 @torch.no_grad()
 def rounded(model: Dvis) -> Dvis:
-    """A copy that computes nearly the same: batch norms folded into their convolutions, then every
-    value a float16."""
+    """Copy of a model that computes nearly the same from float16 values.
+
+    Batch norms are folded into their convolutions before every value is rounded."""
     model = copy.deepcopy(model).cpu().float().eval()
     for layer in model.modules():
         if isinstance(layer, ConvNorm):
@@ -156,7 +165,7 @@ def write_folder(model: Dvis, folder: Path, about: About,
                  finish: Callable[[onnx.ModelProto], None] = lambda graph: None) -> None:
     """Writes the graphs, manifest.json and reference.{json,bin}.
 
-    `finish` may change each graph's file."""
+    `finish` may change each graph before it is saved."""
     folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
     files, entries, raw = {}, [], io.BytesIO()
@@ -207,17 +216,18 @@ def traced(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: di
 
 
 def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
-    """Small seeded inputs of every graph, of one or more cases: pictures of two sizes, a clip of
-    three frames, one new and one running stream."""
+    """Small seeded inputs of every graph, of one or more cases.
+
+    They are images of two sizes, a clip of three frames, one new and one running stream."""
     random = np.random.default_rng(20)
     queries = (model.config.queries, model.config.hidden)
 
     def normal(*shape: int) -> Tensor:
         return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
 
-    def pictures(*shape: int) -> Tensor:
+    def images(*shape: int) -> Tensor:
         return max((normal(*shape) for _ in range(CANDIDATES)),
-                   key=lambda picture: mask_margin(model, picture))
+                   key=lambda image: mask_margin(model, image))
 
     layer, few = torch.tensor([model.config.refiner_layers - 1.0]), (3, model.config.hidden)
     step = (normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))
@@ -225,7 +235,7 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
     if model.config.pixel_decoder == "detector":    # whose candidates need that many cells
         first, second = (128, 160), (160, 128)
     return {
-        "segmenter": [(pictures(2, 3, *first),), (pictures(1, 3, *second),)],
+        "segmenter": [(images(2, 3, *first),), (images(1, 3, *second),)],
         "tracker": [step],
         "matcher": [step],
         "frame_forward": [(normal(2, *queries),)],
@@ -237,10 +247,10 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
 
 
 def mask_margin(model: Dvis, image: Tensor) -> float:
-    """How near a mask logit comes to the threshold of masked attention, over all layers.
+    """Smallest distance of a mask logit from the threshold of masked attention, over all layers.
 
-    There a step lies: a logit on its other side opens or closes a cell, and the answer jumps. Two
-    right runtimes agree closely only away from it."""
+    The answer has a step there: a logit on the other side opens or closes a cell. Two correct
+    runtimes agree closely only away from it."""
     with torch.no_grad():
         return min(masks.abs().min().item()
                    for masks in model.sem_seg_head.thresholded(model.backbone(image)))

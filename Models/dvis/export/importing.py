@@ -24,7 +24,7 @@ MAX_WINDOW = 1024
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for; None = as the official configuration has it."""
+    """Arguments of an import; None stands for the official configuration."""
     checkpoint: Path
     arch: str
     task: str
@@ -40,7 +40,8 @@ class Request:
 
 
 def run(request: Request) -> Dvis:
-    """Reads, checks, exports. Raises CheckpointError with a sentence for the user."""
+    """Reads, checks and exports a checkpoint. Raises CheckpointError with a sentence for the user.
+    """
     labels = read_classes(request.classes, request.task)
     tensors = read_checkpoint(request.checkpoint)
     mode = mode_of(tensors) if request.mode == "auto" else request.mode
@@ -63,9 +64,9 @@ def run(request: Request) -> Dvis:
 
 
 def read_classes(path: Path, task: str) -> tuple[ClassLabel, ...]:
-    """One name a line, or a JSON list of {"name", "kind": thing|stuff, "color": #rrggbb}.
+    """Classes of a file: one name per line, or a JSON list of {"name", "kind", "color"}.
 
-    Kind and colour may be left out. Raises CheckpointError."""
+    `kind` is thing or stuff, `color` #rrggbb; both may be left out. Raises CheckpointError."""
     try:
         text = path.read_text(encoding="utf-8")
         if text.lstrip()[:1] in ("[", "{"):
@@ -116,7 +117,7 @@ def sha256(path: Path) -> str:
 
 
 def card(model: Dvis, about: About, source: str, digest: str, count: int) -> str:
-    """MODEL_CARD.md: where the weights are from, and what was and was not checked."""
+    """Text of MODEL_CARD.md: origin of the weights, and what was and was not checked."""
     config: Config = model.config
     parts = {"backbone": model.backbone, "segmenter's decoders": model.sem_seg_head,
              "tracker": model.tracker, "refiner": model.refiner}

@@ -1,9 +1,8 @@
-"""Evaluates an ONNX graph with torch, so that every tensor inside can be looked at.
+"""Evaluation of an ONNX graph with torch that shows every tensor inside.
 
-Knows the operators that PyTorch's exporter writes for our networks.
-
-Needs the `onnx` package to read the file (Debian: python3-onnx). For looking, not for speed: it is
-about as fast as PyTorch itself.
+It has the operators that PyTorch's exporter writes for these networks. ONNX's own reference
+evaluator came with version 1.13 of the `onnx` package, and Debian 12 has 1.12. It is about as fast
+as PyTorch itself.
 """
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ DTYPES = {1: torch.float32, 2: torch.uint8, 3: torch.int8, 6: torch.int32, 7: to
 
 
 class Interpreter:
-    """One model, loaded once. Tensors that no node needs any more are let go while it runs."""
+    """One model, loaded once. Tensors that no later node needs are freed while it runs."""
 
     def __init__(self, model: onnx.ModelProto):
         self.constants = {tensor.name: as_torch(tensor) for tensor in model.graph.initializer}
@@ -39,9 +38,9 @@ class Interpreter:
     @torch.no_grad()
     def run(self, inputs: dict[str, Tensor],
             observe: Callable[[str, Tensor], None] | None = None) -> dict[str, Tensor]:
-        """The graph's outputs by name.
+        """Outputs of the graph by name.
 
-        `observe(name, value)` is called with every input and every tensor a node makes."""
+        `observe(name, value)` is called with every input and every tensor that a node makes."""
         values: dict[str, Tensor] = {**self.constants,
                                      **{name: inputs[name] for name in self.inputs}}
         waiting = Counter(name for node, _ in self.nodes
@@ -66,10 +65,10 @@ class Interpreter:
 
 
 def _apply(operator: str, attributes: dict, operands: list[Tensor | None]) -> tuple[Tensor, ...]:
-    """One node.
+    """Outputs of one node.
 
-    What is float16 is computed in float32 and rounded, as GPUs do: torch's CPU has few float16
-    operators."""
+    float16 is computed in float32 and rounded, as on GPUs: torch's CPU has few float16 operators.
+    """
     narrow = operator != "Cast" and any(value is not None and value.dtype == torch.float16
                                         for value in operands)
     if narrow:
@@ -209,7 +208,7 @@ def _pad(a, x, pads, value=None):
 
 
 def _along(x: Tensor, values: Tensor, axis: int) -> Tensor:
-    """A scale or zero point per channel, shaped to multiply x."""
+    """Scale or zero point per channel, shaped to multiply x."""
     return values.reshape([-1 if i == axis % x.dim() else 1
                            for i in range(x.dim())]) if values.numel() > 1 else values
 

@@ -1,4 +1,4 @@
-"""What a model folder says about itself: `manifest.json`."""
+"""Description of a model folder: `manifest.json`."""
 from __future__ import annotations
 
 import colorsys
@@ -19,7 +19,7 @@ OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Mo
 
 @dataclass(frozen=True)
 class ClassLabel:
-    """A class of the model. `kind` is "thing" (countable) or "stuff", `color` #rrggbb."""
+    """Class of the model. `kind` is "thing" (countable) or "stuff", `color` #rrggbb."""
     name: str
     kind: str
     color: str
@@ -27,7 +27,7 @@ class ClassLabel:
 
 @dataclass(frozen=True)
 class About:
-    """What the networks themselves do not say.
+    """Facts about a model that its networks do not hold.
 
     `matching` is "aligned", or "dvis" for checkpoints of the official training."""
     name: str
@@ -52,7 +52,7 @@ class About:
 
 
 def colour(index: int) -> str:
-    """Colours that neighbours in the list do not share: hues a golden angle apart."""
+    """Colour of a class, #rrggbb; hues of neighbours are a golden angle apart."""
     red, green, blue = colorsys.hsv_to_rgb((0.58 + index * 0.381966) % 1, 0.75, 0.95)
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
@@ -69,7 +69,7 @@ def own_model(model: Dvis, version: str, quality: dict, max_window: int,
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
-    """The manifest as JSON data. A model without a refiner has neither its entry nor its files."""
+    """Manifest as JSON data. A model without a refiner has neither its entry nor its files."""
     config = model.config
     refiner = {"max_window": about.max_window, "layers": config.refiner_layers,
                "heads": config.heads}

@@ -1,7 +1,6 @@
-"""Graphs in fewer bits: half precision, and eight-bit integers as QuantizeLinear / DequantizeLinear
-pairs. Inputs and outputs stay float32.
+"""Graphs of fewer bits: float16, and eight-bit integers in QuantizeLinear / DequantizeLinear pairs.
 
-Needs the `onnx` package (Debian: python3-onnx).
+Inputs and outputs stay float32. Needs the `onnx` package (Debian: python3-onnx).
 """
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# A quarter of what half precision holds: room for other pictures.
+# A quarter of what half precision holds: room for other images.
 HALF_LIMIT = 16384.0
 COMPUTED_IN_HALF = {"Conv", "MatMul", "Gemm"}
 FOLLOWS_ITS_INPUTS = {"Relu", "MaxPool", "Add", "Mul", "Reshape", "Transpose", "Concat", "Slice",
@@ -24,7 +23,7 @@ FIRST_INPUT_ONLY = {"Reshape", "Slice", "Squeeze", "Unsqueeze", "Split"}
 
 
 class Graph:
-    """An ONNX graph with what the two conversions ask of it."""
+    """ONNX graph with the look-ups that the two conversions need."""
 
     def __init__(self, model: onnx.ModelProto):
         self.model, self.graph = model, model.graph
@@ -44,21 +43,21 @@ class Graph:
                 self.consumers.setdefault(name, []).append(node)
 
     def weight(self, name: str) -> np.ndarray | None:
-        """A float32 constant, or None."""
+        """float32 constant of this name, or None."""
         tensor = self.constants.get(name)
         if tensor is None or tensor.data_type != TensorProto.FLOAT:
             return None
         return numpy_helper.to_array(tensor)
 
     def after_relu(self, name: str) -> str:
-        """The output of the Relu that alone reads this tensor, otherwise the tensor itself."""
+        """Output of the Relu that alone reads this tensor, otherwise the tensor itself."""
         readers = self.consumers.get(name, [])
         alone = name not in self.outputs and len(readers) == 1
         return readers[0].output[0] if alone and readers[0].op_type == "Relu" else name
 
     def rewritten(self, nodes: Iterable[onnx.NodeProto],
                   added: Iterable[onnx.TensorProto]) -> onnx.ModelProto:
-        """A model of these nodes, with the constants they use and no others."""
+        """Model of these nodes, with the constants they use and no others."""
         nodes = list(nodes)
         used = {name for node in nodes for name in node.input} | self.outputs
         nodes = [node for node in nodes if node.op_type not in ("Identity", "Constant")
@@ -79,12 +78,10 @@ class Graph:
 
 
 def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
-    """Products and what only carries them on in float16.
+    """Model with products, and the nodes that only carry them on, in float16.
 
-    Norms, softmax, positions and sampling stay float32.
-
-    `peaks`: largest magnitude seen of every tensor; a product that comes near the end of float16's
-    range stays float32 too."""
+    Norms, softmax, positions and sampling stay float32. `peaks`: largest magnitude seen of every
+    tensor; a product near the end of float16's range stays float32, too."""
     graph = Graph(model)
     narrow: dict[str, str] = {}      # tensor -> its float16 form
     wide_from: set[str] = set()      # tensors made in float16
@@ -148,14 +145,14 @@ def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
 
 
 class Plan:
-    """What is computed in eight bits, and which tensors are rounded for it."""
+    """Selection of the nodes that compute in eight bits, and of the tensors rounded for them."""
 
     def __init__(self, model: onnx.ModelProto, keep: str = ""):
-        """Products with constant weights.
+        """Selects the products with constant weights.
 
-        Float stay those whose node name matches the regular expression `keep`, and the convolutions
-        at the two ends: that of the picture, whose few channels leave rounding no room, and those
-        that make an output of the graph."""
+        Those whose node name matches the regular expression `keep` stay float, and so do the
+        convolutions at both ends: that of the image, whose few channels leave rounding no room, and
+        those that make an output of the graph."""
         self.graph = graph = Graph(model)
         self.products = [node for node in graph.graph.node if self._wanted(node, keep)]
         self.points = dict.fromkeys(node.input[0] for node in self.products)
@@ -173,8 +170,10 @@ class Plan:
             self._carry(name, makers)
 
     def _carry(self, name: str, makers: dict[str, onnx.NodeProto]) -> bool:
-        """Whether a tensor can be had in eight bits: it is rounded already, or a carrier makes it
-        from such tensors, which is then rounded and planned, too."""
+        """Whether a tensor is available in eight bits.
+
+        It is if it is rounded already, or if a carrier makes it of such tensors; then it is rounded
+        and planned, too."""
         node = makers.get(name)
         if node is not None and node.op_type == "Relu":
             node = makers.get(node.input[0], node)
@@ -215,9 +214,9 @@ class Plan:
 
 
 def int8(plan: Plan, ranges: dict[str, tuple[float, float]]) -> onnx.ModelProto:
-    """The planned model: int8 weights per output channel, symmetric.
+    """The planned model: int8 weights per output channel, uint8 activations per tensor.
 
-    Uint8 activations per tensor, over `ranges` (lowest, highest value of each point)."""
+    Weights are symmetric. `ranges`: lowest and highest value of each point."""
     graph = plan.graph
     products = {id(node) for node in plan.products}
     added: dict[str, onnx.TensorProto] = {}
@@ -289,8 +288,9 @@ def int8(plan: Plan, ranges: dict[str, tuple[float, float]]) -> onnx.ModelProto:
 
 
 def activation_scale(low: float, high: float) -> tuple[float, int]:
-    """Step and zero point of uint8 over [low, high], which is widened to hold 0: zero must be
-    exact, it is what padding is made of."""
+    """Step and zero point of uint8 over [low, high], widened to hold 0.
+
+    Zero must be exact because padding consists of it."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / 255 or 1.0
     return scale, int(round(-low / scale))
@@ -305,8 +305,9 @@ def weight_values(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray
 
 
 def best_range(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """The range inside [low, high] that rounds these values with the least squared error: both ends
-    shrink together, then each on its own."""
+    """Range inside [low, high] that rounds these values with the least squared error.
+
+    Both ends shrink together, then each on its own."""
     def error(ends: tuple[float, float]) -> float:
         scale, zero = activation_scale(*ends)
         return float(np.square((np.clip(np.rint(values / scale) + zero, 0, 255) - zero) * scale

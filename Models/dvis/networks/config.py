@@ -1,4 +1,4 @@
-"""The sizes in which the one DVIS definition exists."""
+"""Sizes of the one DVIS definition, and class names."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ COARSE_OF_FINE = {name: name if name in COARSE_CLASSES else "vehicle" for name i
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that fixes the networks. Widths are channels; `classes` excludes "no object"."""
+    """Values that determine the networks. Widths are channels; `classes` excludes "no object"."""
     name: str
     classes: int
     queries: int                       # Q

@@ -1,8 +1,7 @@
-"""Mask2Former's pixel decoder: deformable attention over three levels of the backbone, then one
-step of a pyramid to stride 4.
+"""Mask2Former's pixel decoder: deformable attention over three levels, then a step to stride 4.
 
 The sampling is plain grid_sample, and every size is taken from the maps themselves, so that the
-exported graph takes pictures of any size.
+exported graph takes images of any size.
 """
 from __future__ import annotations
 
@@ -32,8 +31,9 @@ class ConvGroupNorm(nn.Conv2d):
 
 
 def cells(feature: Tensor) -> tuple[Tensor, Tensor]:
-    """Map [B,C,h,w] -> the centres of its cells as shares of the map [h*w,2] and its size [2], both
-    (x, y)."""
+    """Centres of the cells of a map [B,C,h,w] as shares of it [h*w,2], and its size [2].
+
+    Both are (x, y)."""
     ones = torch.ones_like(feature[0, 0])
     place = torch.stack((ones.cumsum(1), ones.cumsum(0)), -1)
     size = place[-1, -1]
@@ -41,8 +41,9 @@ def cells(feature: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class DeformableAttention(nn.Module):
-    """Every token looks at a few places of each level, offsets and weights of which it says itself
-    (Deformable DETR, eq. 3)."""
+    """Attention of every token to a few places of each level (Deformable DETR, eq. 3).
+
+    The token itself gives their offsets and weights."""
 
     def __init__(self, channels: int, heads: int):
         super().__init__()
@@ -54,8 +55,9 @@ class DeformableAttention(nn.Module):
         self._reset()
 
     def _reset(self) -> None:
-        """Heads start by looking in different directions, points at growing distance, all with
-        equal weight."""
+        """Initial values: heads look in different directions, points lie at growing distance.
+
+        All have equal weight."""
         for linear in (self.sampling_offsets, self.attention_weights):
             nn.init.zeros_(linear.weight)
         nn.init.zeros_(self.attention_weights.bias)
@@ -72,8 +74,9 @@ class DeformableAttention(nn.Module):
 
     def forward(self, query: Tensor, source: Tensor, centres: Tensor, sizes: list[Tensor],
                 shapes: list[tuple[int, int]]) -> Tensor:
-        """query and source [B,N,C] (all levels' cells), centres [N,2], of each level its size (x,
-        y) as tensor and (h, w) as integers -> [B,N,C]."""
+        """query and source [B,N,C] (cells of all levels), centres [N,2] -> [B,N,C].
+
+        Of each level, sizes has its size (x, y) as tensor and shapes has (h, w) as integers."""
         batch, tokens, channels = query.shape
         value = self.value_proj(source).transpose(1, 2)
         value = value.reshape(batch * self.heads, channels // self.heads, tokens)
@@ -90,9 +93,9 @@ class DeformableAttention(nn.Module):
             points = slice(level * POINTS, (level + 1) * POINTS)
             place = centres + offset[:, points] / size
             stop = start + height * width
-            picture = value[:, :, start:stop].reshape(batch * self.heads, channels // self.heads,
+            image = value[:, :, start:stop].reshape(batch * self.heads, channels // self.heads,
                                                       height, width)
-            sampled = F.grid_sample(picture, 2 * place - 1, mode="bilinear", padding_mode="zeros",
+            sampled = F.grid_sample(image, 2 * place - 1, mode="bilinear", padding_mode="zeros",
                                     align_corners=False)
             # [B*heads,C/heads,N]
             mixed = mixed + (sampled * weight[:, :, points]).sum(2)
@@ -146,7 +149,7 @@ class DeformableEncoder(nn.Module):
 
 
 class DeformablePixelDecoder(nn.Module):
-    """Returns three maps of C channels at strides 32, 16, 8 and the mask features at stride 4."""
+    """Pixel decoder: maps at strides 32, 16, 8 and mask features at stride 4."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -161,8 +164,8 @@ class DeformablePixelDecoder(nn.Module):
         self.mask_features = nn.Conv2d(c, config.mask_channels, 1)
 
     def forward(self, maps: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
-        """-> ([stride 32, 16, 8] each [B,C,h,w], mask features [B,Cm,H/4,W/4], the map below them).
-        """
+        """Backbone maps -> maps at strides 32, 16, 8 [B,C,h,w], mask features [B,Cm,H/4,W/4], the
+        map below them."""
         levels = self.transformer([project(source)
                                    for project, source in zip(self.input_proj, reversed(maps[1:]))])
         x = self.adapter_1(maps[0]) + F.interpolate(levels[-1], scale_factor=2.0, mode="bilinear",

@@ -56,7 +56,7 @@ class Pair(nn.Module):
 
 
 class CspStage(nn.Module):
-    """Cross-stage-partial block: its first convolution also goes past the others to the end."""
+    """Cross-stage-partial block: its first convolution also bypasses the others."""
 
     def __init__(self, inputs: int, planes: int, pairs: int, stride: int):
         super().__init__()
@@ -70,7 +70,9 @@ class CspStage(nn.Module):
 
 
 class CspBackbone(nn.Module):
-    """Maps of WIDTHS channels at strides 4, 8, 16 and 32 of a normalised RGB image [B,3,H,W]."""
+    """Backbone: maps of WIDTHS channels at strides 4, 8, 16 and 32.
+
+    The input is a normalised RGB image [B,3,H,W]."""
 
     def __init__(self, config: Config | None = None):
         super().__init__()
@@ -97,7 +99,7 @@ class Proposals(NamedTuple):
 
 
 class Detector(nn.Module):
-    """Path aggregation over strides 8, 16, 32 and one head a level."""
+    """Path aggregation over strides 8, 16, 32 and one head per level."""
 
     def __init__(self):
         super().__init__()
@@ -114,17 +116,19 @@ class Detector(nn.Module):
         return [fine, middle, coarse + F.avg_pool2d(middle, 2)]
 
     def head(self, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Neck maps -> features [B,N,NECK] and answers [B,N,80 + 4*BINS] of all N cells, stride by
-        stride, row by row."""
+        """Neck maps -> features [B,N,NECK] and answers [B,N,80 + 4*BINS] of all N cells.
+
+        The cells are ordered stride by stride, row by row."""
         towers = [tower(level) for tower, level in zip(self.tower, levels)]
         answers = [out(tower) for out, tower in zip(self.out, towers)]
         return tuple(torch.cat([x.flatten(2).transpose(1, 2) for x in part], 1)
                      for part in (towers, answers))
 
     def propose(self, levels: list[Tensor], count: int, classes: tuple[str, ...]) -> Proposals:
-        """The `count` best boxes after suppression among boxes of one coarse class (as YOLACT's
-        fast NMS: a box goes when any more confident one of its group overlaps it). Suppressed boxes
-        come last and say so in their scores."""
+        """The `count` best boxes after suppression among boxes of one coarse class.
+
+        As in YOLACT's fast NMS, a box is suppressed when any more confident one of its group
+        overlaps it. Suppressed boxes come last, with lowered scores."""
         features, answers = self.head(levels)
         scores = class_logits(answers[..., :COCO_CLASSES], classes)
         best, cells = scores.amax(-1).topk(CANDIDATES, 1)
@@ -150,12 +154,14 @@ class Detector(nn.Module):
 
 
 def enlarge(x: Tensor) -> Tensor:
-    """Twice as high and wide, bilinear."""
+    """Map twice as high and wide, bilinear."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def class_logits(answers: Tensor, classes: tuple[str, ...]) -> Tensor:
-    """Logits of COCO's classes [..,80] -> of the model's [..,K]: of each the most confident."""
+    """Logits of COCO's classes [..,80] -> of the model's [..,K].
+
+    Each is that of the most confident of its COCO classes."""
     parts = []
     for name in classes:
         first, *more = COCO_OF_CLASS[name]
@@ -179,8 +185,9 @@ def grid(levels: list[Tensor]) -> Tensor:
 
 
 def decode(distances: Tensor, cells: Tensor) -> Tensor:
-    """Distance bins [B,N,4*BINS] (left, top, right, bottom) at cells [B,N,3] -> corners x0, y0, x1,
-    y1 in pixels."""
+    """Corners x0, y0, x1, y1 in pixels of distance bins [B,N,4*BINS] at cells [B,N,3].
+
+    Distances are left, top, right, bottom."""
     bins = distances.reshape(distances.shape[0], distances.shape[1], 4, BINS).softmax(-1)
     reach = (bins * torch.arange(BINS, device=bins.device,
                                  dtype=bins.dtype)).sum(-1) * cells[..., 2:]

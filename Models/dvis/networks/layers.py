@@ -32,8 +32,9 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor,
                 blocked: Tensor | None = None) -> Tensor:
-        """query [B,N,C], key and value [B,M,C], blocked float [B,N,M] (1 = must not look) ->
-        [B,N,C]."""
+        """query [B,N,C], key and value [B,M,C], blocked float [B,N,M] -> [B,N,C].
+
+        1 in `blocked` means that the query must not attend to the key."""
         score, v = self._score(query, key, value)
         if blocked is not None:
             score = score + blocked.unsqueeze(1) * BLOCKED
@@ -41,8 +42,9 @@ class Attention(nn.Module):
         return self.out_proj(mixed.flatten(2))
 
     def part(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention to some of the keys, before the last projection [B,N,C], and the logarithm of
-        the weight that it has beside others [B,N,heads]."""
+        """Attention to some of the keys, before the last projection [B,N,C].
+
+        Also the logarithm of its weight beside attention to other keys [B,N,heads]."""
         score, v = self._score(query, key, value)
         peak = score.amax(-1, keepdim=True)
         share = (score - peak).exp()
@@ -51,7 +53,7 @@ class Attention(nn.Module):
         return mixed, (peak + total.log()).squeeze(-1).transpose(1, 2)
 
     def _score(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """How much each query likes each key [B,heads,N,M], and the values [B,heads,M,C/heads]."""
+        """Scores of each query and key [B,heads,N,M], and the values [B,heads,M,C/heads]."""
         (wq, wk, wv), (bq, bk, bv) = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         q = self._split(F.linear(query, wq, bq))
         k = self._split(F.linear(key, wk, bk))
@@ -64,7 +66,7 @@ class Attention(nn.Module):
 
 
 class SelfAttentionLayer(nn.Module):
-    """x + attention among the tokens, normalised."""
+    """Attention among the tokens, added and normalised."""
 
     def __init__(self, channels: int, heads: int):
         super().__init__()
@@ -77,7 +79,7 @@ class SelfAttentionLayer(nn.Module):
 
 
 class CrossAttentionLayer(nn.Module):
-    """identity + attention of a query to a memory, normalised.
+    """Attention of a query to a memory, added to an identity and normalised.
 
     The identity may differ from the query (DVIS, eq. 2)."""
 
@@ -92,7 +94,7 @@ class CrossAttentionLayer(nn.Module):
 
 
 class FeedForwardLayer(nn.Module):
-    """x + two-layer perceptron, normalised."""
+    """Two-layer perceptron, added and normalised."""
 
     def __init__(self, channels: int, inner: int):
         super().__init__()
@@ -136,8 +138,9 @@ class ConvNorm(nn.Conv2d):
 
 
 def sine_position(feature: Tensor) -> Tensor:
-    """Two-dimensional sine encoding of a map [B,C,h,w] -> [1,h*w,C], channels (y, x), sine and
-    cosine interleaved, normalised to 2 pi."""
+    """Two-dimensional sine encoding of a map [B,C,h,w] -> [1,h*w,C].
+
+    Channels are (y, x), sine and cosine interleaved, normalised to 2 pi."""
     half = feature.shape[1] // 2
     ones = torch.ones_like(feature[:1, 0])
     index = torch.arange(half, device=feature.device)

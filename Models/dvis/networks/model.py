@@ -1,5 +1,7 @@
-"""DVIS as a whole: segmenter, referring tracker, temporal refiner under the parameter names of the
-official checkpoints."""
+"""DVIS as a whole: segmenter, referring tracker, temporal refiner.
+
+Parameters have the names of the official checkpoints.
+"""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -19,7 +21,7 @@ MODES = {"segmenter": (), "online": ("tracker",), "offline": ("tracker", "refine
 
 
 class Dvis(nn.Module):
-    """`tracker` and `refiner` are None where the mode has none."""
+    """Networks of a model; `tracker` and `refiner` are None where the mode has none."""
 
     def __init__(self, config: Config, mode: str = "offline"):
         super().__init__()
@@ -42,14 +44,14 @@ class Dvis(nn.Module):
         return self.sem_seg_head(self.backbone(image))
 
     def normalise(self, frames: Tensor) -> Tensor:
-        """Pictures uint8 [N,H,W,3] -> [N,3,H,W], mean 0 and deviation 1, channels last."""
+        """Images uint8 [N,H,W,3] -> [N,3,H,W], mean 0 and deviation 1, channels last."""
         mean = frames.new_tensor(self.config.mean, dtype=torch.float32)
         std = frames.new_tensor(self.config.std, dtype=torch.float32)
         return ((frames.float() - mean) / std).permute(0, 3, 1, 2)
 
 
 def build(size: str = "small", mode: str = "offline", **changes) -> Dvis:
-    """A model of the size table.
+    """Model of the size table.
 
     `changes` replaces entries of its line, such as the number of classes."""
     return Dvis(replace(SIZES[size], **changes), mode)

@@ -1,5 +1,4 @@
-"""The temporal refiner: corrects a whole clip with what comes before and after (DVIS, section 3.2).
-"""
+"""Temporal refiner: corrects a clip with earlier and later frames (DVIS, section 3.2)."""
 from __future__ import annotations
 
 import torch
@@ -13,6 +12,8 @@ GROUP = 20   # queries that go through time together
 
 
 class TemporalRefiner(nn.Module):
+    """Layers of attention over time, convolution over time, and attention within frames."""
+
     def __init__(self, config: Config):
         super().__init__()
         c, layers, heads = config.hidden, config.refiner_layers, config.heads
@@ -30,8 +31,8 @@ class TemporalRefiner(nn.Module):
         self.activation_proj = nn.Linear(c, 1)
 
     def forward(self, instance: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Tracker embeddings and frame_forward memory, both [T,Q,C] -> logits [Q,K+1] of the clip
-        and mask embeddings [T,Q,Cm]."""
+        """Tracker embeddings and frame_forward memory [T,Q,C] -> clip logits [Q,K+1], mask
+        embeddings [T,Q,Cm]."""
         logits, masks = self.heads(self.layers(instance.unsqueeze(1), memory.unsqueeze(1))[-1])
         return logits.squeeze(0), masks.squeeze(1)
 
@@ -61,7 +62,7 @@ class TemporalRefiner(nn.Module):
         return outputs
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """[T,B,Q,C] -> logits [B,Q,K+1] of the clip, mask embeddings [T,B,Q,Cm]."""
+        """Embeddings [T,B,Q,C] -> clip logits [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
         embeds = self.decoder_norm(x)
         # Over time, per query (eq. 5).
         weight = self.activation_proj(embeds).softmax(0)
@@ -70,18 +71,18 @@ class TemporalRefiner(nn.Module):
 
 def over_time(x: Tensor, time: SelfAttentionLayer, conv: nn.Sequential,
               norm: nn.LayerNorm) -> Tensor:
-    """[queries,T,C]: attention to all frames, then to the neighbours."""
+    """Queries [queries,T,C] after attention to all frames, then to the neighbours."""
     return nearby(time(x), conv, norm)
 
 
 def nearby(x: Tensor, conv: nn.Sequential, norm: nn.LayerNorm) -> Tensor:
-    """[queries,T,C]: each frame with the three before and after it.
+    """Queries [queries,T,C], each frame mixed with the three before and after it.
 
-    At the ends the last frame stands for those that are not there."""
+    At the ends the outermost frame stands for those that are missing."""
     y = conv[2](replicate(F.relu(conv[0](replicate(x.transpose(1, 2), 2))), 1))
     return norm(x + y.transpose(1, 2))
 
 
 def replicate(x: Tensor, count: int) -> Tensor:
-    """Repeats the first and the last entry of the last axis `count` times."""
+    """Tensor with the first and the last entry of its last axis repeated `count` times."""
     return torch.cat([x[..., :1]] * count + [x] + [x[..., -1:]] * count, -1)

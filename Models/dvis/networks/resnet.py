@@ -1,5 +1,7 @@
-"""ResNet with frozen batch normalisation, as detectron2 builds it: the stride of a stage lies in
-the 3x3 convolution of its first block."""
+"""ResNet with frozen batch normalisation, as detectron2 builds it.
+
+The stride of a stage lies in the 3x3 convolution of its first block.
+"""
 from __future__ import annotations
 
 import torch
@@ -10,8 +12,9 @@ from .config import Config
 
 
 class FrozenNorm(nn.Module):
-    """Batch normalisation by stored statistics that no training touches: four buffers, no counter.
-    """
+    """Batch normalisation by stored statistics that training does not change.
+
+    Four buffers, no counter."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -52,7 +55,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Outputs at strides 4, 8, 16 and 32."""
+    """Backbone with outputs at strides 4, 8, 16 and 32."""
 
     STEM = 64  # channels
 

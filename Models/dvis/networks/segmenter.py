@@ -1,5 +1,7 @@
-"""The segmenter: one picture -> Q query embeddings and a map of mask features (Mask2Former's image
-model)."""
+"""Segmenter: image -> Q query embeddings and a map of mask features.
+
+This is Mask2Former's image model.
+"""
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -18,7 +20,7 @@ from .swin import Swin
 
 
 class Segments(NamedTuple):
-    """What the heads say after one decoder layer.
+    """Output of the heads after one decoder layer.
 
     Several groups of queries may run side by side in training."""
     embeds: Tensor   # [B,Q,C], normed
@@ -42,7 +44,7 @@ class BasicBlock(nn.Module):
 
 
 class CompactBackbone(nn.Module):
-    """A small residual network; outputs at strides 4, 8, 16 and 32."""
+    """Small residual network with outputs at strides 4, 8, 16 and 32."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -69,7 +71,7 @@ class CompactBackbone(nn.Module):
 class FpnPixelDecoder(nn.Module):
     """Top-down pyramid.
 
-    Returns three maps of C channels at strides 32, 16, 8 and the mask features at stride 4."""
+    Three maps of C channels at strides 32, 16, 8 and the mask features at stride 4."""
 
     FINE = 64  # channels at stride 4
 
@@ -85,8 +87,8 @@ class FpnPixelDecoder(nn.Module):
         self.mask_features = nn.Conv2d(self.FINE, config.mask_channels, 1)
 
     def forward(self, maps: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
-        """-> ([stride 32, 16, 8] each [B,C,h,w], mask features [B,Cm,H/4,W/4], the map below them).
-        """
+        """Backbone maps -> maps at strides 32, 16, 8 [B,C,h,w], mask features [B,Cm,H/4,W/4], the
+        map below them."""
         levels: list[Tensor] = []
         for project, output, source in zip(self.input_proj, self.output, reversed(maps[1:])):
             x = project(source)
@@ -101,7 +103,7 @@ class FpnPixelDecoder(nn.Module):
 
 
 class QueryHeads(nn.Module):
-    """What the heads of a decoder (`decoder_norm`, `class_embed`, `mask_embed`) make of queries."""
+    """Heads of a decoder: `decoder_norm`, `class_embed`, `mask_embed`."""
 
     def _masks(self, embeds: Tensor, mask_features: Tensor) -> Tensor:
         product = self.mask_embed(embeds) @ mask_features.flatten(2)
@@ -114,8 +116,9 @@ class QueryHeads(nn.Module):
 
 
 class MaskedDecoder(QueryHeads):
-    """Q queries look at the maps, each only where its own mask of the layer before lies (masked
-    attention)."""
+    """Decoder of Q queries with masked attention.
+
+    Each query attends to the maps only where its own mask of the layer before lies."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -153,8 +156,9 @@ class MaskedDecoder(QueryHeads):
         return answers
 
     def embed(self, levels: list[Tensor], mask_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Only what leaves the segmenter: embeddings [B,Q,C] (normed) and logits [B,Q,K+1] of the
-        last layer."""
+        """Output of the segmenter: embeddings [B,Q,C] (normed) and logits [B,Q,K+1].
+
+        Both are those of the last layer."""
         keys, values = self._memory(levels)
         position = self.query_embed.weight
         x = self.query_feat.weight.unsqueeze(0) + torch.zeros_like(mask_features[:, :1, 0, :1])
@@ -189,14 +193,14 @@ class MaskedDecoder(QueryHeads):
 def attention_mask(masks: Tensor, factor: int) -> Tensor:
     """Mask logits [B,Q,h,w] -> 1 where a query must not look, [B,Q,(h/factor)*(w/factor)].
 
-    A row that sees nothing sees everything."""
+    A row without any open cell has all cells open."""
     small = shrink(masks.detach(), factor).flatten(2)
     blocked = (small < 0).to(masks.dtype)
     return blocked * (blocked.amin(-1, keepdim=True) < 1).to(masks.dtype)
 
 
 def coarser(layer: int) -> int:
-    """How many times coarser than the mask features the level is that a layer looks at."""
+    """Factor by which the level of a layer is coarser than the mask features."""
     return 2 ** (3 - layer % 3)
 
 
@@ -210,6 +214,8 @@ PIXEL_DECODERS = {"fpn": FpnPixelDecoder, "deformable": DeformablePixelDecoder}
 
 
 class SemSegHead(nn.Module):
+    """Pixel decoder and decoder."""
+
     def __init__(self, config: Config):
         super().__init__()
         self.pixel_decoder = PIXEL_DECODERS[config.pixel_decoder](config)

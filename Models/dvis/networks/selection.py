@@ -1,8 +1,8 @@
-"""A Mask2Former head whose queries are the boxes of a pretrained detector (query selection, as in
-Mask DINO 3.2).
+"""Mask2Former head whose queries are the boxes of a pretrained detector.
 
-The embeddings know where they are: mask features carry constant cosine channels of the place, so
-that a mask embedding can keep its mask inside its box without knowing anything else of the image.
+This is query selection, as in Mask DINO 3.2. Mask features carry constant cosine channels of the
+place, so that a mask embedding can keep its mask inside its box without further knowledge of the
+image.
 """
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ WIDEN = 0.55         # half of a box, with a rim of a tenth
 
 
 class DetectorPixelDecoder(nn.Module):
-    """Maps for attention at strides 32, 16, 8 [B,C,h,w] and mask features [B,Cm,H/4,W/4] of the
-    detector's own features."""
+    """Pixel decoder of the detector's own features.
+
+    Maps for attention at strides 32, 16, 8 [B,C,h,w] and mask features [B,Cm,H/4,W/4]."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -39,8 +40,8 @@ class DetectorPixelDecoder(nn.Module):
         self.mask_features = nn.Conv2d(FINE, config.mask_channels - sum(config.place_channels), 1)
 
     def forward(self, fine: Tensor, neck: list[Tensor]) -> tuple[list[Tensor], Tensor, Tensor]:
-        """`fine` at stride 4, `neck` at strides 8, 16, 32 -> maps, mask features, the map below the
-        mask features."""
+        """`fine` at stride 4, `neck` at strides 8, 16, 32 -> maps, mask features, the map below
+        them."""
         levels = [F.relu(project(x)) for project, x in zip(self.input_proj, reversed(neck))]
         x = F.relu(self.adapter_1(fine) + enlarge(F.relu(self.layer_2(neck[0]))))
         x = F.relu(self.layer_1(x))
@@ -50,8 +51,10 @@ class DetectorPixelDecoder(nn.Module):
 
 
 def place(features: Tensor, counts: tuple[int, int]) -> Tensor:
-    """cos(pi f u) for f = 1 .. counts[0], u = 0 .. 1 across the width, then the same along the
-    height: a basis of functions of the place."""
+    """Cosines of the place, a basis of functions of it.
+
+    cos(pi f u) for f = 1 .. counts[0], u = 0 .. 1 across the width, then the same along the height.
+    """
     ones = torch.ones_like(features[:, :1])
     parts = []
     for axis, count in ((3, counts[0]), (2, counts[1])):
@@ -63,11 +66,10 @@ def place(features: Tensor, counts: tuple[int, int]) -> Tensor:
 
 
 def box_waves(boxes: Tensor, counts: tuple[int, int]) -> Tensor:
-    """Weights of the `place` channels that draw boxes [B,Q,4]: across and along them a bump of
-    height 1, [B,Q,sum(counts)].
+    """Weights of the `place` channels that draw boxes [B,Q,4], [B,Q,sum(counts)].
 
-    Cosine series of the box's indicator, smoothed by Fejer's factors, divided by its value at the
-    centre."""
+    Across and along the box they make a bump of height 1: the cosine series of the box's indicator,
+    smoothed by Fejer's factors, divided by its value at the centre."""
     parts = []
     for axis, count in enumerate(counts):
         centre, half = boxes[..., axis, None], boxes[..., axis + 2, None].clamp(min=0.5 / count) / 2
@@ -82,8 +84,9 @@ def box_waves(boxes: Tensor, counts: tuple[int, int]) -> Tensor:
 
 
 def box_position(boxes: Tensor, channels: int) -> Tensor:
-    """Sine encoding of boxes [B,Q,4]: of the centre as `sine_position` encodes cells [B,Q,C], then
-    of the extent [B,Q,C/2]."""
+    """Sine encoding of boxes [B,Q,4].
+
+    First the centre as `sine_position` encodes cells [B,Q,C], then the extent [B,Q,C/2]."""
     half = channels // 2
 
     def encode(value: Tensor, width: int) -> Tensor:
@@ -98,9 +101,9 @@ def box_position(boxes: Tensor, channels: int) -> Tensor:
 
 
 class SelectedDecoder(QueryHeads):
-    """Queries that begin as boxes.
+    """Decoder whose queries begin as boxes.
 
-    Masked attention, first within the box, then within the own mask."""
+    Masked attention lies within the box first, then within the own mask."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -145,8 +148,9 @@ class SelectedDecoder(QueryHeads):
 
     def embed(self, levels: list[Tensor], mask_features: Tensor,
               proposals: Proposals) -> tuple[Tensor, Tensor]:
-        """Only what leaves the segmenter: embeddings [B,Q,C] (normed) and logits [B,Q,K+1] of the
-        last layer."""
+        """Output of the segmenter: embeddings [B,Q,C] (normed) and logits [B,Q,K+1].
+
+        Both are those of the last layer."""
         recalled = self._recall(proposals)
         *_, x = self._layers(levels, mask_features, proposals.boxes, self.queries(proposals),
                              recalled, None)
@@ -161,8 +165,9 @@ class SelectedDecoder(QueryHeads):
         return self.content_norm(self.content(seen) + self.where(where)), self.position(where)
 
     def _recall(self, proposals: Proposals) -> Tensor:
-        """The detector's opinion and the box, added before the heads [B,Q,C]: what the layers
-        change, they add to it."""
+        """Detector scores and box, added before the heads [B,Q,C].
+
+        What the layers change, they add to it."""
         where = box_position(proposals.boxes, self.class_embed.in_features)
         drawn = box_waves(proposals.boxes, self.place_channels)
         return self.recall(torch.cat((proposals.scores.clamp(-SCORE_LIMIT, SCORE_LIMIT), where,
@@ -193,7 +198,7 @@ class SelectedDecoder(QueryHeads):
 def outside(boxes: Tensor, level: Tensor) -> Tensor:
     """1 where a cell of the level [B,C,h,w] lies outside of a box [B,Q,4] with its rim, [B,Q,h*w].
 
-    The cells that its centre touches are always inside."""
+    The cells that the centre touches are always inside."""
     ones = torch.ones_like(level[:, :1])
     columns, rows = ones.cumsum(3), ones.cumsum(2)
     width, height = columns[:, :, :1, -1:], rows[:, :, -1:, :1]
@@ -221,8 +226,9 @@ class SelectionHead(nn.Module):
         return embeds, mask_features, logits
 
     def thresholded(self, maps: list[Tensor]) -> list[Tensor]:
-        """The mask logits [B,Q,h,w] of which masked attention takes the sign, by layer (the first
-        looks into boxes)."""
+        """Mask logits [B,Q,h,w] of which masked attention takes the sign, by layer.
+
+        The first layer attends to boxes and has none."""
         answers = self.predictor(*self._see(maps))[1:-1]
         return [shrink(answer.masks, coarser(layer)) for layer, answer in enumerate(answers, 1)]
 

@@ -1,7 +1,7 @@
-"""Swin Transformer: attention within windows that shift by half a window from block to block (Liu
-et al. 2021), as Mask2Former builds it.
+"""Swin Transformer, as Mask2Former builds it (Liu et al. 2021).
 
-Every size is taken from the maps themselves, so that the exported graph takes pictures of any size.
+Attention lies within windows that shift by half a window from block to block. Every size is taken
+from the maps themselves, so that the exported graph takes images of any size.
 """
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from torch.nn import functional as F
 from .config import Config
 
 # Added to the score of two cells that the shift brought into one window from different sides of the
-# picture.
+# image.
 APART = -100.0
 
 
 class WindowAttention(nn.Module):
-    """Multi-head attention among the cells of a window with a learned bias for every relative
-    place."""
+    """Multi-head attention among the cells of a window.
+
+    Every relative place has a learned bias."""
 
     def __init__(self, channels: int, heads: int, window: int):
         super().__init__()
@@ -45,7 +46,7 @@ class WindowAttention(nn.Module):
 
 
 def relative_index(window: int) -> Tensor:
-    """For every pair of cells of a window the row of the bias table, int64 [N,N]."""
+    """Row of the bias table for every pair of cells of a window, int64 [N,N]."""
     y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
     place = torch.stack((y.flatten(), x.flatten()))
     apart = place[:, :, None] - place[:, None, :] + window - 1
@@ -53,6 +54,8 @@ def relative_index(window: int) -> Tensor:
 
 
 class Mlp(nn.Module):
+    """Two-layer perceptron."""
+
     def __init__(self, channels: int):
         super().__init__()
         self.fc1 = nn.Linear(channels, 4 * channels)
@@ -95,7 +98,7 @@ class SwinBlock(nn.Module):
 
 
 def missing(size: int, multiple: int) -> int:
-    """What `size` lacks to the next multiple."""
+    """Difference of `size` to the next multiple."""
     return (multiple - size % multiple) % multiple
 
 
@@ -114,12 +117,12 @@ def from_windows(x: Tensor, window: int, shape: tuple[int, int, int, int]) -> Te
 
 
 def shift_mask(x: Tensor, window: int) -> Tensor:
-    """Map [B,h,w,C] -> for its shifted windows [windows,N,N]: 0 for cells that are neighbours in
-    the picture, APART for those that are not.
+    """Map [B,h,w,C] -> for its shifted windows [windows,N,N]: 0 for neighbours in the image, else
+    APART.
 
     The shift carries the first rows and columns to the far end. A shifted map so has three bands
     each way: the whole windows before the last, the part of the last window that belongs there, and
-    what came round."""
+    what the shift carried over."""
     ones = F.pad(torch.ones_like(x[:1, :, :, :1]),
                  (0, 0, 0, missing(x.shape[2], window), 0, missing(x.shape[1], window)), value=1.0)
     bands = []
@@ -132,7 +135,7 @@ def shift_mask(x: Tensor, window: int) -> Tensor:
 
 
 class PatchMerging(nn.Module):
-    """Four neighbouring cells become one of twice the channels."""
+    """Step that merges four neighbouring cells into one of twice the channels."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -164,7 +167,7 @@ class SwinStage(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """4 x 4 pixels become one cell."""
+    """Embedding of 4 x 4 pixels as one cell."""
 
     PATCH = 4
 
@@ -179,9 +182,9 @@ class PatchEmbed(nn.Module):
 
 
 class Swin(nn.Module):
-    """Outputs [B,C,h,w] at strides 4, 8, 16 and 32, each through a norm of its own.
+    """Backbone with outputs [B,C,h,w] at strides 4, 8, 16 and 32, each through a norm of its own.
 
-    Sides of the picture are multiples of 32."""
+    Sides of the image are multiples of 32."""
 
     def __init__(self, config: Config):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The referring tracker: keeps every object in its slot from frame to frame (DVIS, section 3.1)."""
+"""Referring tracker: keeps every object in its slot from frame to frame (DVIS, section 3.1)."""
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -21,6 +21,8 @@ class Step(NamedTuple):
 
 
 class ReferringTracker(nn.Module):
+    """Layers that refer the queries of a frame to the slots of the frame before."""
+
     def __init__(self, config: Config):
         super().__init__()
         c, layers, heads = config.hidden, config.tracker_layers, config.heads
@@ -33,15 +35,19 @@ class ReferringTracker(nn.Module):
         self.remembers = config.remembers
 
     def forward(self, frame: Tensor, matched: Tensor, reference: Tensor, is_first: Tensor) -> Step:
-        """One frame: segmenter queries E, the same matched to the slots A, the last frame's
-        reference L (all [B,Q,C]), is_first [B] 1 or 0."""
+        """Step of one frame.
+
+        Segmenter queries E, the same matched to the slots A, the last frame's reference L (all
+        [B,Q,C]), is_first [B] 1 or 0."""
         step = self.heads(self.layers(frame, matched, reference, is_first)[-1])
         return step._replace(reference=self.refer(step.reference, step.logits, reference, is_first))
 
     def refer(self, x: Tensor, logits: Tensor, reference: Tensor, is_first: Tensor) -> Tensor:
-        """The next frame's reference: the raw output x (DVIS), or, in a model that remembers, a
-        share of it as large as the chance that the slot has an object, and the old reference for
-        the rest: what left the picture is not forgotten. x, reference [B,Q,C], logits [B,Q,K+1]."""
+        """Reference for the next frame, of x, reference [B,Q,C] and logits [B,Q,K+1].
+
+        It is the raw output x (DVIS). In a model that remembers it is x by the probability that the
+        slot has an object, and the old reference for the rest, so that objects that left the image
+        are not forgotten."""
         if not self.remembers:
             return x
         absent = logits.softmax(-1)[..., -1:] * (1 - is_first.view(-1, 1, 1))
@@ -63,8 +69,9 @@ class ReferringTracker(nn.Module):
         return outputs
 
     def frame_forward(self, frame: Tensor) -> Tensor:
-        """Every frame as a first frame: [N,Q,C] -> memory for the refiner [N,Q,C], normed, in the
-        segmenter's order."""
+        """Memory for the refiner [N,Q,C], normed, in the segmenter's order.
+
+        Every frame [N,Q,C] is treated as a first frame."""
         x = frame
         for cross, among, feed in self._layers():
             x = feed(among(cross(x, x, frame, frame)))
@@ -80,19 +87,18 @@ class ReferringTracker(nn.Module):
 
 
 def match(last: np.ndarray, current: np.ndarray, rule: str = "aligned") -> np.ndarray:
-    """For every slot of `last` [Q,C] the query of `current` [Q,C] that continues it (least sum of 1
-    - cosine; DVIS, eq. 1).
+    """Query of `current` [Q,C] that continues each slot of `last` [Q,C].
 
-    With the rule "dvis" the inverse of that permutation, which is what the official code gathers by
-    and its checkpoints were trained with."""
+    It has the least sum of 1 - cosine (DVIS, eq. 1). With the rule "dvis" the inverse of that
+    permutation, which is what the official code gathers by and its checkpoints were trained with.
+    """
     unit = [x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-6) for x in (last, current)]
     cost = np.nan_to_num(1 - unit[0] @ unit[1].T)
     return linear_sum_assignment(cost if rule == "aligned" else cost.T)[1]
 
 
 def align(frames: np.ndarray, rule: str = "aligned") -> np.ndarray:
-    """Chains `match` over a clip: embeddings [T,Q,C] -> for every frame the query of each slot,
-    int64 [T,Q]."""
+    """Query of each slot in every frame of embeddings [T,Q,C], int64 [T,Q]: a chain of `match`."""
     order = np.empty(frames.shape[:2], np.int64)
     order[0] = np.arange(frames.shape[1])
     for t in range(1, len(frames)):
@@ -101,13 +107,13 @@ def align(frames: np.ndarray, rule: str = "aligned") -> np.ndarray:
 
 
 def track(tracker: ReferringTracker, frames: Tensor, rule: str = "aligned") -> list[Step]:
-    """The tracker over a whole clip [T,Q,C], exactly as a live stream would run it."""
+    """Steps of the tracker over a whole clip [T,Q,C], exactly as in a live stream."""
     order = torch.from_numpy(align(frames.detach().float().cpu().numpy(), rule)).to(frames.device)
     return follow(tracker, frames, frames.gather(1, order[..., None].expand_as(frames)))
 
 
 def follow(tracker: ReferringTracker, frames: Tensor, matched: Tensor) -> list[Step]:
-    """As `track`, for queries that are matched already: frames and matched [T,Q,C]."""
+    """Steps as of `track` for queries that are matched already: frames and matched [T,Q,C]."""
     steps: list[Step] = []
     for t, (own, mine) in enumerate(zip(frames.split(1), matched.split(1))):
         first = torch.full((1,), float(t == 0), device=frames.device)

@@ -1,5 +1,4 @@
-"""Clips for tracker and refiner: the frozen segmenter's features, made once and used several times.
-"""
+"""Clips for tracker and refiner: the frozen segmenter's features, made once, used several times."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ OBJECTS = 0.6
 
 @dataclass
 class Clip:
-    """One clip; queries stand in the order of their slots (matched from frame to frame)."""
+    """Clip whose queries are in the order of their slots (matched from frame to frame)."""
     embeds: Tensor     # float [T,Q,C]
     features: Tensor   # half [T,Cm,P]: mask features of P cells, all or random ones
     masks: Tensor      # uint8 [T,N,P]: share of a cell that the object covers, 0..255
@@ -59,10 +58,10 @@ class Batch:
 
 
 class ClipPool(RollingPool):
-    """Clips of `length` frames.
+    """Pool of clips of `length` frames.
 
-    `source` draws their frames; `tracked`: with what the tracker says; `workers` processes render
-    on, however fast the training goes."""
+    `source` draws their frames; `tracked`: with the outputs of the tracker. `workers` processes
+    render all the time, however fast the training is."""
 
     def __init__(self, model: Dvis, length: int, tracked: bool, size: int, start: int, seed: int,
                  source: ClipSource, workers: int = 0):
@@ -79,16 +78,16 @@ class ClipPool(RollingPool):
         self.workers = Workers(_clips, arguments, ahead=2) if workers else None
 
     def freshen(self, share: float, progress: float) -> None:
-        """As a pool does.
+        """Adds clips as any pool does.
 
-        With workers, takes what they have made and waits only for the first clips."""
+        With workers it takes the clips that are ready and waits only for the first ones."""
         if self.workers is None:
             return super().freshen(share, progress)
         while len(self.items) < self.start or not self.workers.empty():
             self.add(self.put(Clip(*map(torch.from_numpy, self.workers.next()))))
 
     def put(self, clip: Clip) -> Clip:
-        """The clip where the training is."""
+        """The clip on the device of the training."""
         return Clip(*(part.to(self.place) for part in vars(clip).values()))
 
     def close(self) -> None:
@@ -132,13 +131,14 @@ class ClipPool(RollingPool):
 @torch.no_grad()
 def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
            source: ClipSource) -> Clip:
-    """A fresh clip of `length` frames of a training scene, segmented, its queries matched and, if
-    asked for, tracked."""
+    """New clip of `length` frames of a training scene, segmented, its queries matched.
+
+    With `tracked` it has the outputs of the tracker."""
     footage = source.draw(random, length)
     place = next(model.parameters()).device
-    pictures = model.normalise(torch.from_numpy(footage.images).to(place))
-    pictures = vary(pictures, random, length).contiguous(memory_format=torch.channels_last)
-    segments = [model.segment(part, narrow=True) for part in pictures.split(20)]
+    images = model.normalise(torch.from_numpy(footage.images).to(place))
+    images = vary(images, random, length).contiguous(memory_format=torch.channels_last)
+    segments = [model.segment(part, narrow=True) for part in images.split(20)]
     embeds, features, _ = (torch.cat(part) for part in zip(*segments))
     order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
     targets = make_targets(torch.from_numpy(footage.ids), [footage.labels] * length)
@@ -156,8 +156,9 @@ def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
 
 
 def choose_cells(covered: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """CELLS of the cells, more densely where an object is at some time (covered, bool [P]), and how
-    many each stands for."""
+    """CELLS of the cells, and how many cells each stands for.
+
+    They are denser where an object is at some time (covered, bool [P])."""
     parts = [np.flatnonzero(covered), np.flatnonzero(~covered)]
     count = min(round(OBJECTS * CELLS), len(parts[0]))
     counts = [count, min(CELLS - count, len(parts[1]))]

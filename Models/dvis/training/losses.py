@@ -1,6 +1,6 @@
-"""Matching and losses, as in Mask2Former and DVIS (eq. 3-7): class, mask cross-entropy, dice.
+"""Matching and losses of Mask2Former and DVIS (eq. 3-7): class, mask cross-entropy, dice.
 
-And a contrastive loss on the embeddings.
+Also a contrastive loss on the embeddings.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 CLASS = 5.0
 MASK = 5.0
 DICE = 5.0
-# The mask cross-entropy is averaged over a quarter of the picture, since objects are small.
+# The mask cross-entropy is averaged over a quarter of the image, since objects are small.
 MASK_FOCUS = 4.0
 NO_OBJECT = 0.3       # weight of "no object" in the class loss
 TEMPERATURE = 0.1     # of the contrastive loss
@@ -23,8 +23,10 @@ EXCUSED = -100        # class goal of a query that the class loss leaves out
 
 def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor,
                   weight: Tensor | None = None) -> Tensor:
-    """logits [*,Q,K+1], masks [*,Q,P] logits, labels [*,N], target [*,N,P], weight of the points
-    [*,P] -> cost [*,Q,N]."""
+    """Cost [*,Q,N] of every query for every object.
+
+    logits [*,Q,K+1], masks [*,Q,P] logits, labels [*,N], target [*,N,P], weight of the points
+    [*,P]."""
     pixels = masks.shape[-1]
     if weight is not None:
         weight = weight.unsqueeze(-2)
@@ -43,8 +45,9 @@ def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor,
 
 
 def assign(cost: Tensor, valid: Tensor) -> Tensor:
-    """Least-cost query of every valid object: cost [R,Q,N], valid [R,N] -> int64 [R,N], -1 where
-    there is no object."""
+    """Least-cost query of every valid object, int64 [R,N], -1 where there is no object.
+
+    cost [R,Q,N], valid [R,N]."""
     cost_array, valid_array = cost.detach().float().cpu().numpy(), valid.cpu().numpy()
     result = np.full(valid_array.shape, -1, np.int64)
     for row in range(len(result)):
@@ -61,10 +64,9 @@ def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tens
     """Cross-entropy of all queries.
 
     Those without an object must give "no object", except where `excused`. With `quality` the class
-    of an object is right by that share and "no object" by the rest, so that scores say how good
-    masks are.
-
-    logits [R,Q,K+1], assignment and labels [R,N], excused bool [R,Q], quality [R,N] 0..1."""
+    of an object is right by that share and "no object" by the rest, so that scores express how good
+    masks are. logits [R,Q,K+1], assignment and labels [R,N], excused bool [R,Q], quality [R,N]
+    0..1."""
     no_object = logits.shape[-1] - 1
     goal = torch.full(logits.shape[:2], no_object, dtype=torch.long, device=logits.device)
     rows, objects = (assignment >= 0).nonzero(as_tuple=True)
@@ -86,16 +88,16 @@ def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tens
 
 
 def mask_quality(masks: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """IoU of mask logits with objects at weighted points: masks, target [*,P], weight [*,P] -> [*].
-    """
+    """IoU [*] of mask logits with objects at weighted points: masks, target, weight [*,P]."""
     said, true = (masks > 0).float() * weight, (target > 0.5).float()
     common = (said * true).sum(-1)
     return common / (said.sum(-1) + (true * weight).sum(-1) - common).clamp(min=1e-3)
 
 
 def mostly_in(masks: Tensor, ignore: Tensor) -> Tensor:
-    """Whether more than half of a predicted mask lies in what is ignored: mask logits [*,Q,P],
-    ignore [*,P] -> bool [*,Q]."""
+    """Whether more than half of a predicted mask lies in ignored cells, bool [*,Q].
+
+    Mask logits [*,Q,P], ignore [*,P]."""
     inside = masks.sigmoid()
     return (inside * ignore.unsqueeze(-2)).sum(-1) > 0.5 * inside.sum(-1)
 
@@ -118,12 +120,10 @@ def mask_losses(masks: Tensor, target: Tensor,
 
 
 def contrast(first: Tensor, second: Tensor, first_query: Tensor, second_query: Tensor) -> Tensor:
-    """InfoNCE on the cosine (IDOL.
+    """InfoNCE on the cosine (IDOL; RefineVIS, eq. 3).
 
-    RefineVIS, eq. 3): an object's query in one frame must find its query among all of another
-    frame.
-
-    embeddings [R,Q,C], queries of the same objects [R,N] (-1 = not visible)."""
+    The query of an object in one frame must find its query among all of another frame. Embeddings
+    [R,Q,C], queries of the same objects [R,N] (-1 = not visible)."""
     first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)
     rows, objects = ((first_query >= 0) & (second_query >= 0)).nonzero(as_tuple=True)
     if not len(rows):

@@ -30,8 +30,9 @@ OWN_MATCH_FROM = 0.5
 
 
 def start_from_tracker(model: Dvis) -> None:
-    """The refiner begins as one that passes the tracker's answer on: copied heads, residuals that
-    add nothing, all frames weighing the same."""
+    """Initialises the refiner so that it passes the tracker's answer on.
+
+    Heads are copied, residuals add nothing, all frames have the same weight."""
     refiner = model.refiner
     copy_heads(model.tracker, refiner)
     for layers in (refiner.transformer_time_self_attention_layers,
@@ -46,8 +47,9 @@ def start_from_tracker(model: Dvis) -> None:
 
 
 def tracked(model: Dvis, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What the frozen tracker said of a batch: embeddings and memory [T,B,Q,C], mean logits
-    [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
+    """Outputs of the frozen tracker for a batch.
+
+    Embeddings and memory [T,B,Q,C], mean logits [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
     config = model.config
     embeds, memory, logits, mask_embeds = batch.tracked.transpose(0, 1).split(
         (config.hidden, config.hidden, config.classes + 1, config.mask_channels), -1)
@@ -104,9 +106,9 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
 def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
           further: bool = False, workers: int = 0, photographs: Photographs | None = None,
           real: float | None = None) -> None:
-    """`further`: the refiner is trained already and goes on.
+    """Trains the refiner of a run.
 
-    `real`: share of clips made of `photographs`."""
+    `further`: it is trained already and continues; `real`: share of clips made of `photographs`."""
     torch.manual_seed(seed)
     load_before(model, folder, "refiner", further)
     if not further:

@@ -1,6 +1,6 @@
 """Stage 1: the segmenter on pairs of frames.
 
-First dense losses only, then queries; small pictures first; from light to heavy scenes.
+First dense losses only, then queries; small images first; from light to heavy scenes.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RATE = 8e-4
 # Share of the budget with dense losses only: query training takes off once the dense classes are
 # right (80 % at stride 16).
 DENSE_UNTIL = 0.15
-SMALL_UNTIL = 0.6     # share of the budget with pictures of this size
+SMALL_UNTIL = 0.6     # share of the budget with images of this size
 SMALL = (96, 160)
 FURTHER_RATE, FURTHER_SMALL_UNTIL = 6e-4, 0.1
 POOL, START, FRESH = 300, 40, 0.6   # videos in the pool, before the first step, new ones a step
@@ -33,9 +33,9 @@ POINTS = 768           # random cells on which masks are compared
 
 
 class Helpers(nn.Module):
-    """Heads that only help training: dense predictions on every map; colour and box of an object.
+    """Heads that only serve the training.
 
-    More groups of queries."""
+    Dense predictions on every map; colour and box of an object; more groups of queries."""
 
     def __init__(self, model: Dvis):
         super().__init__()
@@ -50,14 +50,15 @@ class Helpers(nn.Module):
 
     @torch.no_grad()
     def start_queries(self, model: Dvis) -> None:
-        """The groups begin beside the model's own queries."""
+        """Initialises the groups beside the model's own queries."""
         for group, own in ((self.query_feat, model.sem_seg_head.predictor.query_feat),
                            (self.query_embed, model.sem_seg_head.predictor.query_embed)):
             group.weight.copy_(own.weight.repeat(GROUPS, 1) + 0.1 * torch.randn_like(group.weight))
 
     def dense_loss(self, maps: list[Tensor], targets: Targets) -> tuple[Tensor, dict[str, float]]:
-        """Class of every cell (objects and background weigh the same), offset to the object's
-        centre, its extent."""
+        """Loss of class, offset to the object's centre, and extent at every cell.
+
+        Objects and background have the same weight."""
         total, right = maps[0].new_zeros(()), {}
         boxes = targets.boxes
         for head, feature in zip(self.dense, maps):
@@ -85,11 +86,11 @@ class Helpers(nn.Module):
         return total / len(maps), right
 
     def query_loss(self, answers: list[Segments], targets: Targets, points: Tensor,
-                   pictures: Tensor, queries: int) -> tuple[Tensor, dict[str, float]]:
+                   images: Tensor, queries: int) -> tuple[Tensor, dict[str, float]]:
         """The paper's losses after every layer and for every group.
 
         Contrast, colour and box on the last layer."""
-        layers, batch = len(answers), len(pictures)
+        layers, batch = len(answers), len(images)
         logits = torch.stack([answer.logits for answer in answers])
         masks = torch.stack([answer.masks for answer in answers]).flatten(3)
         groups = logits.shape[2] // queries
@@ -117,7 +118,7 @@ class Helpers(nn.Module):
                                    last[0::2].flatten(0, 1), last[1::2].flatten(0, 1))
         rows, group, objects = (last >= 0).nonzero(as_tuple=True)
         looks = self.looks(embeds[rows, group, last[rows, group, objects]])
-        wanted = torch.cat((targets.colours(pictures), targets.boxes * 4), -1)[rows, objects]
+        wanted = torch.cat((targets.colours(images), targets.boxes * 4), -1)[rows, objects]
         looks_loss = F.smooth_l1_loss(looks, wanted) if len(rows) else looks.sum() * 0
         total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice
         total = total + contrast + looks_loss
@@ -132,7 +133,7 @@ class Helpers(nn.Module):
 def mix(progress: float, further: bool) -> dict[str, float]:
     """Share of each tier among new videos.
 
-    A model that is trained further has the easy ones behind it."""
+    A model that is trained further has learned the easy ones."""
     if further:
         return {"light": 0.05, "everyday": 0.5 - 0.1 * progress, "heavy": 0.45 + 0.1 * progress}
     light = max(0.0, 0.6 - 1.5 * progress)
@@ -142,9 +143,10 @@ def mix(progress: float, further: bool) -> dict[str, float]:
 
 def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
           further: bool = False) -> None:
-    """`further`: the model is trained already.
+    """Trains the segmenter of a run.
 
-    No dense beginning, small pictures only for a while, smaller steps."""
+    `further`: the model is trained already; no dense beginning, small images only for a while,
+    smaller steps."""
     place = device()
     torch.manual_seed(seed)
     helpers = Helpers(model)
@@ -164,18 +166,18 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)
         apart = stage.progress < dense_until
-        pictures, ids, labels = pool.pairs(PAIRS, apart)
-        pictures, ids = model.normalise(pictures.to(place)), ids.to(place)
+        images, ids, labels = pool.pairs(PAIRS, apart)
+        images, ids = model.normalise(images.to(place)), ids.to(place)
         if stage.progress < small_until:
-            pictures = F.interpolate(pictures, size=SMALL, mode="bilinear", align_corners=False,
+            images = F.interpolate(images, size=SMALL, mode="bilinear", align_corners=False,
                                      antialias=True)
             ids = F.interpolate(ids[:, None].float(), size=SMALL,
                                 mode="nearest-exact")[:, 0].to(torch.uint8)
-        pictures = vary(pictures, pool.random,
+        images = vary(images, pool.random,
                         1 if apart else 2).contiguous(memory_format=torch.channels_last)
         targets = make_targets(ids, labels)
         with torch.autocast(place.type, torch.bfloat16):
-            levels, mask_features, fine = model.sem_seg_head.pixel_decoder(model.backbone(pictures))
+            levels, mask_features, fine = model.sem_seg_head.pixel_decoder(model.backbone(images))
         levels = [level.float() for level in levels]
         mask_features = mask_features.float()
         fine = fine.float()
@@ -186,7 +188,7 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
                                                      replace=False)).to(place)
         answers = model.sem_seg_head.predictor(
             levels, mask_features, (helpers.query_feat.weight, helpers.query_embed.weight), points)
-        query, parts = helpers.query_loss(answers, targets, points, pictures, model.config.queries)
+        query, parts = helpers.query_loss(answers, targets, points, images, model.config.queries)
         return 0.5 * dense + query, {"dense": float(dense), **right, **parts}
 
     run(stage, "segmenter", step)

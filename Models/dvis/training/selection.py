@@ -1,10 +1,9 @@
-"""Stage 1 of the model for real cameras: pixel decoder and queries on the frozen detector's
-features.
+"""Stage 1 for real cameras: pixel decoder and queries on the frozen detector's features.
 
 Queries are supervised in two groups: the detector's own boxes, matched one to one, and noised true
 boxes among random ones (as in DN-DETR and Mask DINO), so that every object teaches, also those that
 the detector misses. The class target of a matched query is the IoU of its mask, so that the score
-says how good the mask is (as in varifocal loss).
+expresses how good the mask is (as in varifocal loss).
 """
 from __future__ import annotations
 
@@ -43,7 +42,9 @@ OTHERS = 1.5
 
 
 class Dense(nn.Module):
-    """Class, centre and extent of the object at every cell at stride 4: only helps training."""
+    """Class, centre and extent of the object at every cell at stride 4.
+
+    This head only serves the training."""
 
     def __init__(self, classes: int):
         super().__init__()
@@ -72,8 +73,9 @@ class Dense(nn.Module):
 
 
 def true_boxes(targets: Targets) -> tuple[Tensor, Tensor]:
-    """Corners x0, y0, x1, y1 of the objects' masks as shares of the image [B,N,4], and which
-    objects have any cell."""
+    """Corners x0, y0, x1, y1 of the objects' masks as shares of the image [B,N,4].
+
+    Also which objects have any cell."""
     solid = targets.masks > 0.5
 
     def span(seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,6 +90,7 @@ def true_boxes(targets: Targets) -> tuple[Tensor, Tensor]:
 
 
 def corners(boxes: Tensor) -> Tensor:
+    """Corners of boxes given by centre and extent."""
     return torch.cat((boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2), -1)
 
 
@@ -102,10 +105,12 @@ def inside(boxes: Tensor, height: int, width: int) -> Tensor:
 
 def noised(boxes: Tensor, present: Tensor, features: Tensor, answers: Tensor, size: tuple[int, int],
            count: int) -> tuple[Proposals, Tensor]:
-    """A second group of `count` queries: each true box (corners [B,N,4], present [B,N]) once,
-    shifted and scaled at random, then random boxes; with the detector's features and answers of all
-    cells at the cell that would propose them. Also the object of each query, int64 [B,count], -1
-    for random boxes."""
+    """Second group of `count` queries, and the object of each, int64 [B,count], -1 for random
+    boxes.
+
+    Each true box (corners [B,N,4], present [B,N]) occurs once, shifted and scaled at random, then
+    come random boxes. They have the detector's features and answers of the cell that would propose
+    them."""
     height, width = size
     batch, place = len(boxes), boxes.device
     some = lambda *shape: torch.rand(*shape, device=place)
@@ -139,7 +144,7 @@ def noised(boxes: Tensor, present: Tensor, features: Tensor, answers: Tensor, si
 
 
 class Goals(NamedTuple):
-    """What the queries should say. Q counts both groups; P cells at stride 4."""
+    """Training targets of the queries. Q counts both groups; P cells at stride 4."""
     object: Tensor      # int64 [B,Q]: the object of a matched query, -1
     quality: Tensor     # float [B,Q]: IoU of a matched query's mask with it
     label: Tensor       # int64 [B,Q]
@@ -154,7 +159,9 @@ class Goals(NamedTuple):
 
 @torch.no_grad()
 def goals(answer: Segments, proposals: Proposals, owner: Tensor, targets: Targets) -> Goals:
-    """Matches the first group by class, mask and box; the second group knows its objects."""
+    """Targets of both groups.
+
+    The first is matched by class, mask and box; the objects of the second are given."""
     own = answer.logits.shape[1] - owner.shape[1]
     boxes, present = true_boxes(targets)
     height, width = targets.masks.shape[2:]

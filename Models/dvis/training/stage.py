@@ -1,5 +1,7 @@
-"""What all training stages share: a learning rate over a wall-clock budget, averaged weights,
-checkpoints."""
+"""Parts that all training stages share.
+
+A learning rate over a wall-clock budget, averaged weights, checkpoints.
+"""
 from __future__ import annotations
 
 import math
@@ -16,12 +18,14 @@ DECAY = 0.998          # of the averaged weights, per step
 
 
 def device() -> torch.device:
+    """CUDA where it is available, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Stage:
-    """One stage of training: trains `modules` (name -> module) for `minutes`, saves often, resumes
-    exactly where it was saved."""
+    """One stage of training: trains `modules` (name -> module) for `minutes`.
+
+    It saves often and resumes exactly where it was saved."""
 
     def __init__(self, path: Path, modules: dict[str, nn.Module], minutes: float, rate: float,
                  slow: tuple[str, ...] = (), slow_factor: float = 0.3):
@@ -43,16 +47,16 @@ class Stage:
         self.resume()
 
     def resume(self) -> None:
-        """The budget runs from here on; what prepares the training does not count."""
+        """Starts the budget; the time that prepares the training does not count."""
         self.began, self.saved = time.monotonic() - self.spent, time.monotonic()
 
     @property
     def progress(self) -> float:
-        """0 at the start, 1 when the budget is spent."""
+        """Share of the budget that is spent, 0..1."""
         return min(1.0, (time.monotonic() - self.began) / self.budget)
 
     def step(self, loss: torch.Tensor) -> None:
-        """One optimiser step; a loss that is not finite is skipped."""
+        """Does one optimiser step; a loss that is not finite is skipped."""
         self.steps += 1
         progress = self.progress
         scale = min(1.0, progress / WARMUP) * 0.5 * (1 + math.cos(math.pi * progress))
@@ -76,15 +80,14 @@ class Stage:
                 self.average[name].copy_(value)
 
     def save_sometimes(self, seconds: float = 60) -> bool:
-        """Saves when the last save is long enough ago."""
+        """Saves when the last save is `seconds` ago; returns whether it did."""
         if time.monotonic() - self.saved < seconds:
             return False
         self.save()
         return True
 
     def save(self) -> None:
-        """Writes everything to a new file and renames it, so that a crash leaves the last
-        checkpoint whole."""
+        """Writes a new file and renames it, so that a crash leaves the last checkpoint whole."""
         self.saved = time.monotonic()
         self.spent = self.saved - self.began
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +109,7 @@ class Stage:
 def run(stage: Stage, name: str, step: Callable[[], tuple[torch.Tensor, dict[str, float]]]) -> None:
     """Steps until the budget is spent.
 
-    `step` answers the loss and figures to show, whose means are printed now and then."""
+    `step` returns the loss and figures, whose means are printed now and then."""
     stage.resume()
     shown, sums = time.monotonic(), {}
     while stage.progress < 1:
@@ -136,9 +139,9 @@ STAGES = (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("trac
 
 
 def load_before(model: nn.Module, run: Path, stage: str, further: bool) -> None:
-    """The averaged weights of the stages before `stage`.
+    """Loads the averaged weights of the stages before `stage`.
 
-    A stage that was not run again is as it is in a model that is trained further."""
+    A stage that was not run again keeps the weights of a model that is trained further."""
     for file, part in STAGES:
         if file == f"{stage}.pt":
             return
@@ -147,7 +150,7 @@ def load_before(model: nn.Module, run: Path, stage: str, further: bool) -> None:
 
 
 def load_run(model: nn.Module, run: Path) -> list[str]:
-    """Loads the averaged weights of all stages a run has reached; names the parts loaded."""
+    """Loads the averaged weights of all stages that a run has reached; returns their parts."""
     loaded = []
     for file, part in STAGES:
         if (run / file).exists():

@@ -13,7 +13,7 @@ from ..data.photos.photographs import IGNORE
 
 @dataclass
 class Targets:
-    """Padded objects of a batch of B pictures.
+    """Padded objects of a batch of B images.
 
     N is the largest number of objects of a video in it."""
     labels: Tensor    # int64 [B,N]
@@ -24,8 +24,9 @@ class Targets:
 
     @property
     def boxes(self) -> Tensor:
-        """Centre x, centre y, width, height relative to the picture, from the masks' first and
-        second moments [B,N,4]."""
+        """Centre x, centre y, width, height as shares of the image [B,N,4].
+
+        They follow from the first and second moments of the masks."""
         h, w = self.masks.shape[2:]
         total = self.masks.sum((2, 3)).clamp(min=1e-3)
         y = (torch.arange(h, device=self.masks.device) + 0.5) / h
@@ -36,16 +37,17 @@ class Targets:
         sy = ((rows * (y - cy[..., None]) ** 2).sum(-1) / total).sqrt()
         return torch.stack((cx, cy, 4 * sx, 4 * sy), -1)
 
-    def colours(self, pictures: Tensor) -> Tensor:
-        """Mean normalised colour of every object, from pictures [B,3,H,W] -> [B,N,3]."""
-        small = F.avg_pool2d(pictures, 4)
+    def colours(self, images: Tensor) -> Tensor:
+        """Mean normalised colour of every object, from images [B,3,H,W] -> [B,N,3]."""
+        small = F.avg_pool2d(images, 4)
         total = torch.einsum("bnhw,bchw->bnc", self.masks, small)
         return total / self.masks.sum((2, 3)).clamp(min=1e-3)[..., None]
 
 
 def make_targets(ids: Tensor, labels: list[np.ndarray]) -> Targets:
-    """Instance maps uint8 [B,H,W] (255: ignore) and each picture's classes -> targets at a quarter
-    of the resolution."""
+    """Targets at a quarter of the resolution.
+
+    ids: instance maps uint8 [B,H,W] (255: ignored); labels: each image's classes."""
     count = max(1, max(len(label) for label in labels))
     padded = torch.zeros(len(labels), count, dtype=torch.long)
     for row, label in enumerate(labels):
@@ -57,24 +59,25 @@ def make_targets(ids: Tensor, labels: list[np.ndarray]) -> Targets:
     return Targets(padded.to(ids.device), masks, masks.sum((2, 3)) >= 1, ignore)
 
 
-def vary(pictures: Tensor, random: np.random.Generator, group: int) -> Tensor:
-    """Colour changes [N,3,H,W], the same for each run of `group` pictures: channel order, contrast,
-    brightness; a slight blur for some."""
-    groups = len(pictures) // group
+def vary(images: Tensor, random: np.random.Generator, group: int) -> Tensor:
+    """Images [N,3,H,W] with changed colours, the same for each run of `group` images.
+
+    Channel order, contrast and brightness change; some are slightly blurred."""
+    groups = len(images) // group
     orders = torch.from_numpy(np.stack([random.permutation(3) if random.random() < 0.5
                                         else np.arange(3) for _ in range(groups)]))
     orders = orders.repeat_interleave(group, 0)
 
     def factors(low: float, high: float) -> Tensor:
         drawn = random.uniform(low, high, (groups, 3, 1, 1)).astype(np.float32)
-        return torch.from_numpy(drawn).repeat_interleave(group, 0).to(pictures.device)
+        return torch.from_numpy(drawn).repeat_interleave(group, 0).to(images.device)
 
     gain, shift = factors(0.75, 1.25), factors(-0.3, 0.3)
-    pictures = pictures[torch.arange(len(pictures))[:, None], orders.to(pictures.device)]
-    pictures = pictures * gain + shift
+    images = images[torch.arange(len(images))[:, None], orders.to(images.device)]
+    images = images * gain + shift
     if random.random() < 0.25:
-        size = pictures.shape[2:]
-        small = F.interpolate(pictures, scale_factor=random.uniform(0.5, 0.8), mode="bilinear",
+        size = images.shape[2:]
+        small = F.interpolate(images, scale_factor=random.uniform(0.5, 0.8), mode="bilinear",
                               align_corners=False)
-        pictures = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
-    return pictures
+        images = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
+    return images

@@ -31,8 +31,9 @@ MIX = {"light": 0.05, "everyday": 0.4, "heavy": 0.55}
 
 
 def start_from_segmenter(model: Dvis) -> None:
-    """The tracker begins as one that passes its matched queries on: copied heads, residuals that
-    add nothing."""
+    """Initialises the tracker so that it passes its matched queries on.
+
+    Heads are copied, residuals add nothing."""
     predictor, tracker = model.sem_seg_head.predictor, model.tracker
     copy_heads(predictor, tracker)
     for layer in (*tracker.transformer_cross_attention_layers,
@@ -42,7 +43,7 @@ def start_from_segmenter(model: Dvis) -> None:
 
 @torch.no_grad()
 def copy_heads(source: torch.nn.Module, target: torch.nn.Module) -> None:
-    """Class and mask heads as they are.
+    """Copies class and mask heads.
 
     The norm before them undoes the norms of the silent layers, which standardise what `source`
     gave: a vector w z + b with z standardised has about the mean of b and the variance mean(w^2) +
@@ -64,10 +65,10 @@ def quiet(layer: torch.nn.Module) -> None:
 
 
 def slots(logits: Tensor, masks: Tensor, batch: Batch) -> Tensor:
-    """Slot of every object [B,N] (-1 = never seen): matched where it first appears, among slots
-    that no earlier object holds.
+    """Slot of every object [B,N] (-1 = never seen).
 
-    logits [B,T,Q,K+1], masks [B,T,Q,P]."""
+    It is matched where it first appears, among slots that no earlier object holds. logits
+    [B,T,Q,K+1], masks [B,T,Q,P]."""
     frames = logits.shape[1]
     labels = batch.labels[:, None].expand(-1, frames, -1)
     # [B,T,Q,N]
@@ -139,9 +140,10 @@ def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
 def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
           further: bool = False, workers: int = 0, photographs: Photographs | None = None,
           real: float | None = None) -> None:
-    """`further`: the tracker is trained already and goes on.
+    """Trains the tracker of a run.
 
-    `workers` processes render clips meanwhile; `real`: share of clips made of `photographs`."""
+    `further`: it is trained already and continues; `workers` processes render clips meanwhile;
+    `real`: share of clips made of `photographs`."""
     torch.manual_seed(seed)
     load_before(model, folder, "tracker", further)
     if not further:

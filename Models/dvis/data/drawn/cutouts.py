@@ -1,5 +1,7 @@
-"""People, vehicles and animals cut out of photographs (YOLO-style polygons, as in coco128-seg), and
-photographs without any as backdrops."""
+"""Cut-outs and backdrops for rendered scenes, from photographs with YOLO-style polygons.
+
+The cut-outs are people, vehicles and animals; photographs without any are backdrops.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -26,8 +28,9 @@ NAMES = {**dict(enumerate(("person", "bicycle", "car", "motorcycle", "airplane",
 
 
 def group(coco: int, classes: tuple[str, ...] = COARSE_CLASSES) -> int | None:
-    """Label in scenes of one of the 80 COCO classes, numbered from 0: after the shapes come
-    `classes`, coarse or fine ones; None for an object of none of them."""
+    """Label in scenes of one of the 80 COCO classes, numbered from 0; None for any other object.
+
+    After the shapes come `classes`, coarse or fine ones."""
     fine = FINE_OF_COCO.get(NAMES.get(coco, ""))
     if fine is None:
         return None
@@ -36,6 +39,7 @@ def group(coco: int, classes: tuple[str, ...] = COARSE_CLASSES) -> int | None:
 
 @dataclass(frozen=True)
 class Cutouts:
+    """Cut-outs by class, and backdrops."""
     sprites: dict[int, list[np.ndarray]]   # class -> RGBA float32 [h,w,4], alpha 0..1
     photographs: list[np.ndarray]          # uint8, the size of a backdrop
     share: float = SCENES                  # of scenes with anything real
@@ -44,20 +48,19 @@ class Cutouts:
     @staticmethod
     def load(folders: Path | list[Path], held_out: bool = False,
              classes: tuple[str, ...] = COARSE_CLASSES) -> Cutouts:
-        """Reads one part of the photographs, those for training or those held out, of sets or
-        folders of sets."""
+        """One part of the photographs, for training or held out, of sets or folders of sets."""
         sprites: dict[int, list[np.ndarray]] = {}
         photographs = []
         for folder, path in _images([folders] if isinstance(folders, Path) else folders, held_out):
-            picture = Image.open(path).convert("RGB")
+            image = Image.open(path).convert("RGB")
             objects = read_polygons(next((folder / "labels").rglob(path.stem + ".txt"), None),
-                                    picture.size, classes)
+                                    image.size, classes)
             for label, points in objects:
-                sprite = cut(picture, points) if label is not None else None
+                sprite = cut(image, points) if label is not None else None
                 if sprite is not None:
                     sprites.setdefault(label, []).append(sprite)
             if all(label is None for label, _ in objects):
-                photographs.append(np.array(picture.resize((WIDTH + 2 * MARGIN,
+                photographs.append(np.array(image.resize((WIDTH + 2 * MARGIN,
                                                             HEIGHT + 2 * MARGIN), Image.BILINEAR)))
         if not sprites:
             raise FileNotFoundError(f"no cut-outs in '{folders}': expected images/**/NAME.jpg and "
@@ -65,15 +68,15 @@ class Cutouts:
         return Cutouts(sprites, photographs, classes=classes)
 
     def backdrop(self, random: np.random.Generator, drawn: np.ndarray) -> np.ndarray:
-        """A photograph instead of the drawn backdrop, sometimes."""
+        """The drawn backdrop, or a photograph in a share of the cases."""
         if not self.photographs or random.random() >= BACKDROPS:
             return drawn
         return self.photographs[random.integers(len(self.photographs))]
 
     def thing(self, random: np.random.Generator, drawn: Thing) -> Thing:
-        """A cut-out with the motion of a drawn thing, sometimes.
+        """The drawn thing, or a cut-out with its motion in a share of the cases.
 
-        Upright, at most a little tilted."""
+        A cut-out is upright, at most a little tilted."""
         if random.random() >= OBJECTS:
             return drawn
         label = list(self.sprites)[random.integers(len(self.sprites))]
@@ -98,7 +101,7 @@ def _images(folders: list[Path], held_out: bool) -> list[tuple[Path, Path]]:
 def read_polygons(path: Path | None, size: tuple[int, int],
                   classes: tuple[str, ...] = COARSE_CLASSES) -> list[
     tuple[int | None, list[tuple[float, float]]]]:
-    """Lines `class x1 y1 x2 y2 ...` (relative) -> (our class, points in pixels)."""
+    """Objects of lines `class x1 y1 x2 y2 ...` (relative): label and points in pixels."""
     if path is None:
         return []
     objects = []
@@ -110,10 +113,10 @@ def read_polygons(path: Path | None, size: tuple[int, int],
     return objects
 
 
-def cut(picture: Image.Image, points: list[tuple[float, float]]) -> np.ndarray | None:
-    """The polygon's content with a transparent rim, RGBA float32 [h,w,4].
+def cut(image: Image.Image, points: list[tuple[float, float]]) -> np.ndarray | None:
+    """Content of a polygon with a transparent rim, RGBA float32 [h,w,4].
 
-    None when it is too small, thin or sparse."""
+    None where it is too small, thin or sparse."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     left = int(min(xs)) - 2
     top = int(min(ys)) - 2
@@ -126,7 +129,7 @@ def cut(picture: Image.Image, points: list[tuple[float, float]]) -> np.ndarray |
     ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in points], fill=255)
     if np.asarray(mask).mean() < 0.35 * 255:
         return None
-    colour = picture.crop((left, top, right, bottom))
+    colour = image.crop((left, top, right, bottom))
     scale = min(1.0, LARGEST / max(width, height))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
     rgb = np.asarray(colour.resize(size, Image.BILINEAR), np.float32)

@@ -1,6 +1,6 @@
-"""Paints things and occluders into a picture and its instance map.
+"""Painting of things and occluders into an image and its instance map.
 
-Pictures are float32 [H,W,3], instance maps uint8 [H,W].
+Images are float32 [H,W,3], instance maps uint8 [H,W].
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOLID = 0.5     # coverage from which a pixel belongs to the object
 def _window(centre: np.ndarray, reach: float, shape: tuple[int, ...]):
     """Rows and columns of the pixels within `reach` of a centre, and their offsets from it.
 
-    None when there are none."""
+    None where there are no such pixels."""
     top, left = max(0, int(centre[1] - reach)), max(0, int(centre[0] - reach))
     bottom = min(shape[0], int(centre[1] + reach) + 2)
     right = min(shape[1], int(centre[0] + reach) + 2)
@@ -30,7 +30,8 @@ def _window(centre: np.ndarray, reach: float, shape: tuple[int, ...]):
     return (slice(top, bottom), slice(left, right)), dx, dy
 
 
-def draw_thing(picture, ids, thing: Thing, number: int, t: int, offset, scale: float) -> None:
+def draw_thing(image, ids, thing: Thing, number: int, t: int, offset, scale: float) -> None:
+    """Paints a thing at time t under the number it has in the instance map."""
     centre = (thing.path.at(t) + offset) * scale
     radius = thing.radius * (1 + thing.swell * np.sin(thing.swell_pace * t)) * scale
     window = _window(centre, (1.45 if thing.sprite is not None else 1.2) * radius
@@ -47,10 +48,11 @@ def draw_thing(picture, ids, thing: Thing, number: int, t: int, offset, scale: f
     else:
         cover = np.clip(0.5 - distance(SHAPES[thing.label], x, y) * np.float32(radius), 0, 1)
         colour = thing.texture.paint(x, y)
-    _blend(picture, ids, where, colour, cover, number)
+    _blend(image, ids, where, colour, cover, number)
 
 
-def draw_occluder(picture, ids, occluder: Occluder, offset, scale: float) -> None:
+def draw_occluder(image, ids, occluder: Occluder, offset, scale: float) -> None:
+    """Paints an occluder; what it covers becomes background."""
     centre = (occluder.centre + offset) * scale
     window = _window(centre, float(np.hypot(*occluder.half)) * scale + 2, ids.shape)
     if window is None:
@@ -61,18 +63,18 @@ def draw_occluder(picture, ids, occluder: Occluder, offset, scale: float) -> Non
     outside = np.maximum(np.abs(x) - np.float32(occluder.half[0]),
                          np.abs(y) - np.float32(occluder.half[1]))
     cover = np.clip(0.5 - outside * np.float32(scale), 0, 1)
-    _blend(picture, ids, where, occluder.texture.paint(x / 20, y / 20), cover, 0)
+    _blend(image, ids, where, occluder.texture.paint(x / 20, y / 20), cover, 0)
 
 
-def _blend(picture, ids, where, colour, cover, number: int) -> None:
-    target = picture[where]
+def _blend(image, ids, where, colour, cover, number: int) -> None:
+    target = image[where]
     target += cover[..., None] * (colour - target)
     ids[where][cover >= SOLID] = number
 
 
 def _sample_sprite(sprite: np.ndarray, x: np.ndarray,
                    y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest-free (bilinear) look-up of an RGBA cut-out that fills -1..1 in both axes."""
+    """Bilinear look-up of an RGBA cut-out that fills -1..1 on both axes."""
     height, width = sprite.shape[:2]
     u, v = (x + 1) * (width / 2) - 0.5, (y + 1) * (height / 2) - 0.5
     inside = (u > 0) & (v > 0) & (u < width - 1) & (v < height - 1)
@@ -85,15 +87,16 @@ def _sample_sprite(sprite: np.ndarray, x: np.ndarray,
     return value[..., :3], value[..., 3] * inside
 
 
-def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear resize to float32 [H,W,3] with one extra row and column, so that a shift by a
-    fraction finds its neighbours."""
-    rows = np.clip((np.arange(height + 1) + 0.5) * picture.shape[0] / height - 0.5, 0,
-                   picture.shape[0] - 1.001).astype(np.float32)
-    columns = np.clip((np.arange(width + 1) + 0.5) * picture.shape[1] / width - 0.5, 0,
-                      picture.shape[1] - 1.001).astype(np.float32)
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinear resize to float32 [H+1,W+1,3].
+
+    The extra row and column are the neighbours that a shift by a fraction of a pixel needs."""
+    rows = np.clip((np.arange(height + 1) + 0.5) * image.shape[0] / height - 0.5, 0,
+                   image.shape[0] - 1.001).astype(np.float32)
+    columns = np.clip((np.arange(width + 1) + 0.5) * image.shape[1] / width - 0.5, 0,
+                      image.shape[1] - 1.001).astype(np.float32)
     top, left = rows.astype(int), columns.astype(int)
     fy, fx = (rows - top)[:, None, None], (columns - left)[None, :, None]
-    source = picture.astype(np.float32)
+    source = image.astype(np.float32)
     across = source[:, left] * (1 - fx) + source[:, left + 1] * fx
     return across[top] * (1 - fy) + across[top + 1] * fy

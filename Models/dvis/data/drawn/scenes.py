@@ -2,8 +2,8 @@
 
 A scene is drawn once from (tier, seed) and holds only closed-form motion, so any frame, at any
 resolution, is a pure function of the scene and the frame number t. Lengths are in reference pixels:
-the picture is 256 x 160 of them, x right, y down; a picture of height H is drawn at scale H / 160.
-World coordinates plus the camera's offset are picture coordinates.
+the image is 256 x 160 of them, x right, y down; a image of height H is drawn at scale H / 160.
+World coordinates plus the camera's offset are image coordinates.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .strip import CELLS, draw_strip, strip_cell
 WIDTH, HEIGHT = 256, 160
 # Seeds below are for evaluation and samples, seeds from here on for training.
 EVALUATION_SEEDS = 1_000_000
-# The background reaches this far beyond the picture; the camera never moves further.
+# The background reaches this far beyond the image; the camera never moves further.
 MARGIN = 24
 # An object with fewer visible reference pixels in a frame is not annotated there.
 SMALLEST_AREA = 16
@@ -26,15 +26,15 @@ SMALLEST_AREA = 16
 
 @dataclass(frozen=True)
 class Tier:
-    """What may happen in a video of this difficulty (ranges are inclusive.
+    """Limits of the videos of one difficulty.
 
-    Lengths in reference pixels, speeds per frame)."""
+    Ranges are inclusive; lengths are in reference pixels, speeds per frame."""
     objects: tuple[int, int]
     radius: tuple[float, float]
     speed: tuple[float, float]
     occluders: tuple[int, int]
     twins: float        # share of objects that look almost like an earlier one
-    visitors: float     # share of objects whose path leaves the picture
+    visitors: float     # share of objects whose path leaves the image
     camera: float       # largest camera excursion
     noise: float        # largest standard deviation of the pixel noise, 0..255
     flicker: float      # largest relative brightness change
@@ -49,8 +49,9 @@ TIERS = {
 
 @dataclass(frozen=True)
 class Route:
-    """Back and forth between two corners, with a wobble: fold(start + velocity t) + wobble sin(pace
-    t + phase)."""
+    """Path back and forth between two corners, with a wobble.
+
+    fold(start + velocity t) + wobble sin(pace t + phase)."""
     start: np.ndarray
     velocity: np.ndarray
     low: np.ndarray
@@ -68,8 +69,9 @@ class Route:
 
 @dataclass(frozen=True)
 class Thing:
-    """An object to be found: a shape with a texture, or a cut-out picture (RGBA float [h,w,4]) of
-    some other class."""
+    """Object to be found: a shape with a texture, or a cut-out of another class.
+
+    The cut-out is RGBA float [h,w,4]."""
     label: int
     path: Route
     radius: float
@@ -84,7 +86,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Occluder:
-    """A static textured bar in the world, in front of the objects drawn before it."""
+    """Static textured bar in the world, in front of the objects drawn before it."""
     centre: np.ndarray
     half: np.ndarray
     angle: float
@@ -93,9 +95,8 @@ class Occluder:
 
 @dataclass(frozen=True)
 class Scene:
-    """All of a video.
-
-    `layers` are painted in order; things are numbered 1.. in the order of `things`."""
+    """A video. `layers` are painted in order; things are numbered from 1 in the order of `things`.
+    """
     seed: int
     things: tuple[Thing, ...]
     layers: tuple[Thing | Occluder, ...]
@@ -116,47 +117,49 @@ class Scene:
         return np.array([thing.label for thing in self.things], np.int64)
 
     def camera(self, t: float) -> np.ndarray:
+        """Offset of the view (x, y) at time t."""
         return self.pan * np.sin(self.pan_pace * t + self.pan_phase)
 
     def frame(self, t: int, height: int = HEIGHT,
               width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
-        """Picture uint8 [H,W,3] and instance map uint8 [H,W] (0 background, n the n-th thing) at
-        frame t."""
+        """Image uint8 [H,W,3] and instance map uint8 [H,W] at frame t.
+
+        In the map 0 is background and n the n-th thing."""
         scale = height / HEIGHT
         offset = self.camera(t)
-        picture = self._background(offset, scale, height, width)
+        image = self._background(offset, scale, height, width)
         ids = np.zeros((height, width), np.uint8)
         numbers = {id(thing): number for number, thing in enumerate(self.things, 1)}
         for layer in self.layers:
             if isinstance(layer, Thing):
-                draw_thing(picture, ids, layer, numbers[id(layer)], t, offset, scale)
+                draw_thing(image, ids, layer, numbers[id(layer)], t, offset, scale)
             else:
-                draw_occluder(picture, ids, layer, offset, scale)
+                draw_occluder(image, ids, layer, offset, scale)
         random = np.random.default_rng([self.seed, t])
         gain = 1 + self.swing * np.sin(self.swing_pace * t) + self.flicker * random.uniform(-1, 1)
-        picture *= np.float32(gain)
+        image *= np.float32(gain)
         if self.noise > 0:
             grain = random.standard_normal((height, width, 1), np.float32)
-            picture += np.float32(self.noise) * grain
-        picture = np.clip(picture, 0, 255).astype(np.uint8)
+            image += np.float32(self.noise) * grain
+        image = np.clip(image, 0, 255).astype(np.uint8)
         if self.strip:
-            draw_strip(picture, t)
+            draw_strip(image, t)
             cell = strip_cell(height)
             ids[:cell, :CELLS * cell] = 0
         area = np.bincount(ids.ravel(), minlength=len(self.things) + 1)
         small = np.flatnonzero((area > 0) & (area < SMALLEST_AREA * scale * scale))
         if small.size:
             ids[np.isin(ids, small)] = 0
-        return picture, ids
+        return image, ids
 
     def clip(self, start: int, frames: int, height: int = HEIGHT,
              width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
-        """Pictures uint8 [T,H,W,3] and instance maps uint8 [T,H,W] of consecutive frames."""
+        """Images uint8 [T,H,W,3] and instance maps uint8 [T,H,W] of consecutive frames."""
         pairs = [self.frame(t, height, width) for t in range(start, start + frames)]
         return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
 
     def _background(self, offset: np.ndarray, scale: float, height: int, width: int) -> np.ndarray:
-        """The backdrop moved by the camera, bilinear, float32 [H,W,3]."""
+        """Backdrop moved by the camera, bilinear, float32 [H,W,3]."""
         canvas = self._canvas.get(scale)
         if canvas is None:
             size = (round(self.backdrop.shape[0] * scale), round(self.backdrop.shape[1] * scale))
@@ -172,7 +175,7 @@ class Scene:
 
 
 def make_scene(tier: str, seed: int, extras=None) -> Scene:
-    """Draws a scene.
+    """Scene of a tier and a seed.
 
     `extras` (see cutouts.py) adds objects of other classes and photographs as backdrops."""
     rule = TIERS[tier]
@@ -234,7 +237,7 @@ def _thing(random: np.random.Generator, rule: Tier, ground: np.ndarray,
 
 
 def _texture(random: np.random.Generator, ground: np.ndarray) -> Texture:
-    """A texture whose first colour stands off from the ground and from its second colour."""
+    """Texture whose first colour differs from the ground and from its second colour."""
     first = _colour(random, ground, 70)
     kind = TEXTURES[random.choice(len(TEXTURES), p=[0.3, 0.2, 0.2, 0.15, 0.15])]
     return Texture(kind, first, _colour(random, first, 60), random.uniform(3, 9),
@@ -250,7 +253,7 @@ def _colour(random: np.random.Generator, other: np.ndarray, least: float) -> np.
 
 
 def _occluder(random: np.random.Generator) -> Occluder:
-    """A post (upright, full height), a wall (lying, half the width or more) or a slanted bar."""
+    """Post (upright, full height), wall (lying, half the width or more) or slanted bar."""
     kind = random.integers(3)
     texture = Texture("stripes" if random.random() < 0.4 else "gradient",
                       _colour(random, np.zeros(3), 0), _colour(random, np.zeros(3), 0),
@@ -272,17 +275,17 @@ def _backdrop(random: np.random.Generator, plain: bool) -> np.ndarray:
     x = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     corners = random.uniform(20, 235, (3, 3)).astype(np.float32)
-    picture = corners[0] + 0.5 * x * (corners[1] - corners[0]) + 0.5 * y * (corners[2] - corners[0])
+    image = corners[0] + 0.5 * x * (corners[1] - corners[0]) + 0.5 * y * (corners[2] - corners[0])
     if plain:
-        return np.clip(picture, 0, 255).astype(np.uint8)
+        return np.clip(image, 0, 255).astype(np.uint8)
     for _ in range(random.integers(0, 5)):
         fx, fy = random.uniform(-25, 25, 2)
         wave = np.sin(fx * x + fy * y + random.uniform(0, 6.28))
-        picture = picture + wave * random.uniform(-18, 18, 3).astype(np.float32)
+        image = image + wave * random.uniform(-18, 18, 3).astype(np.float32)
     for _ in range(random.integers(0, 7)):
         cx, cy, size = random.uniform(0, 1), random.uniform(0, 1), random.uniform(0.03, 0.2)
         blob = np.exp(-(((x - cx) * width / height) ** 2 + (y - cy) ** 2) / (2 * size * size))
-        picture = picture + blob * random.uniform(-80, 80, 3).astype(np.float32)
+        image = image + blob * random.uniform(-80, 80, 3).astype(np.float32)
     grain = random.uniform(0, 14)
-    picture = picture + grain * random.standard_normal((height, width, 1), np.float32)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image = image + grain * random.standard_normal((height, width, 1), np.float32)
+    return np.clip(image, 0, 255).astype(np.uint8)

@@ -16,9 +16,9 @@ _RING_MIDDLE, _RING_HALF = 0.7, 0.3
 
 
 def distance(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Signed distance to the outline in radii (negative inside.
+    """Signed distance to the outline in radii.
 
-    A close lower bound near corners)."""
+    It is negative inside; near corners it is a close lower bound."""
     if shape == "circle":
         return np.hypot(x, y) - 1
     if shape == "square":
@@ -72,5 +72,5 @@ class Texture:
 
 
 def _step(wave: np.ndarray) -> np.ndarray:
-    """A soft step from 0 to 1 where a wave crosses zero."""
+    """Soft step from 0 to 1 where a wave crosses zero."""
     return np.clip(0.5 + 2 * wave, 0, 1)

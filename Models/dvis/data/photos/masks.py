@@ -1,6 +1,7 @@
 """Instance masks of the COCO format: polygons and run lengths to bool [height,width].
 
-Only numpy.
+pycocotools has no Debian package; OpenCV and Pillow fill polygons with
+their outline, which COCO does not.
 """
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ import numpy as np
 
 
 def fill_polygon(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pixels whose centres lie inside a closed polygon (even-odd rule).
+    """Pixels whose centres lie inside a closed polygon (even-odd rule), bool [height,width].
 
-    Points [n,2] as (x, y), may lie outside."""
+    The points [n,2] as (x, y) may lie outside."""
     x, y = points.T
     dx, dy = np.roll(x, -1) - x, np.roll(y, -1) - y
     low, high = np.minimum(y, y + dy), np.maximum(y, y + dy)
@@ -27,9 +28,9 @@ def fill_polygon(points: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def read_polygons(segmentation: object) -> list[np.ndarray]:
-    """Polygons of a COCO annotation as float64 [n,2] each.
+    """Polygons of a COCO annotation, each float64 [n,2].
 
-    Raises ValueError with a sentence on broken ones."""
+    Raises ValueError with a sentence for broken ones."""
     if not isinstance(segmentation, list) or not segmentation:
         raise ValueError("expected a list of polygons")
     polygons = []
@@ -47,10 +48,10 @@ def read_polygons(segmentation: object) -> list[np.ndarray]:
 
 
 def read_run_lengths(segmentation: dict, height: int, width: int) -> np.ndarray:
-    """Run lengths of a COCO annotation, a list or COCO's compressed string, to a mask bool
-    [height,width].
+    """Mask bool [height,width] of the run lengths of a COCO annotation.
 
-    Raises ValueError with a sentence where size or runs do not fit the image."""
+    They are a list or COCO's compressed string. Raises ValueError with a sentence where size or
+    runs do not fit the image."""
     if segmentation.get("size") != [height, width]:
         raise ValueError(f"run lengths of size {segmentation.get('size')} in an image of "
                          f"[{height}, {width}]")
@@ -66,8 +67,10 @@ def read_run_lengths(segmentation: dict, height: int, width: int) -> np.ndarray:
 
 
 def _decompress(text: bytes) -> list[int]:
-    """COCO's compressed counts: five bits per character, sixth bit "goes on", from the fourth run
-    on the difference to the run before the last one."""
+    """Run lengths of COCO's compressed string.
+
+    A character holds five bits and a sixth that tells whether the number continues; from the fourth
+    run on the number is the difference to the run before the last one."""
     counts: list[int] = []
     at = 0
     while at < len(text):

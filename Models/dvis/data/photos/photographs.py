@@ -1,8 +1,8 @@
-"""Annotated photographs: data sets in COCO format (`instances.json` beside the images), one part of
-them at a time.
+"""Annotated photographs: data sets in COCO format, read one part at a time.
 
-A set whose annotations are all of one class is taken to have only that class annotated: what else
-its images show is unknown, so they serve as backdrops only where there are no others.
+A set is a folder with `instances.json` beside its images. A set whose annotations are all of one
+class is taken to have only that class annotated: other objects in its images are unknown, so they
+serve as backdrops only where there are no others.
 """
 from __future__ import annotations
 
@@ -48,8 +48,9 @@ class Instance:
         return None if name is None else REAL_CLASSES.index(name)
 
     def mask(self, left: int, top: int, right: int, bottom: int, scale: int = 1) -> np.ndarray:
-        """Mask of a window given in pixels of the image, drawn `scale` times finer: bool [(bottom-
-        top)*scale, ..]."""
+        """Mask of a window given in pixels of the image, bool [(bottom-top)*scale, ..].
+
+        It is drawn `scale` times finer."""
         height, width = (bottom - top) * scale, (right - left) * scale
         if self.runs is not None:
             inside = self.runs[max(0, top):max(0, bottom), max(0, left):max(0, right)]
@@ -70,6 +71,7 @@ class Instance:
 
 @dataclass(frozen=True, eq=False)
 class Photograph:
+    """Image of a set with its annotations."""
     path: Path
     identity: int                  # COCO's image id
     file_name: str                 # as `instances.json` has it
@@ -85,7 +87,9 @@ class Photograph:
         return self.annotated == set(COARSE_CLASSES)
 
     def image(self) -> Image.Image:
-        """RGB. Raises ValueError where the file is not an image of the annotated size."""
+        """The image, RGB.
+
+        Raises ValueError where the file is not an image of the annotated size."""
         try:
             image = Image.open(self.path).convert("RGB")
         except OSError as error:
@@ -103,8 +107,9 @@ class Photograph:
         return sorted(found, key=lambda instance: -instance.area)[:MOST_OBJECTS]
 
     def ids(self, scale: int = 1) -> np.ndarray:
-        """Instance map uint8 [height*scale,width*scale]: 0 background, n the n-th of `objects`, 255
-        ignore."""
+        """Instance map uint8 [height*scale,width*scale].
+
+        0 is background, n the n-th of `objects`, 255 ignored."""
         result = np.zeros((self.height * scale, self.width * scale), np.uint8)
         objects = self.objects()
         unclear = [(IGNORE, instance) for instance in self.instances
@@ -117,8 +122,9 @@ class Photograph:
         return result
 
     def whole_objects(self) -> list[Instance]:
-        """Objects of any class that can be cut out: large enough, not truncated, not in pieces,
-        hardly hidden."""
+        """Objects of any class that can be cut out.
+
+        They are large enough, not truncated, not in pieces, and hardly hidden."""
         cover = np.zeros((self.height, self.width), np.uint8)
         masks = []
         for instance in self.instances:
@@ -169,7 +175,7 @@ class Photographs:
 
     @cached_property
     def cutouts(self) -> dict[int | None, list[tuple[Photograph, Instance]]]:
-        """What can be cut out, by class; under None objects of all other COCO classes."""
+        """Objects that can be cut out, by class; under None those of all other COCO classes."""
         found: dict[int | None, list[tuple[Photograph, Instance]]] = {}
         for photograph in self.items:
             for instance in photograph.whole_objects():
@@ -178,8 +184,7 @@ class Photographs:
 
     @staticmethod
     def load(folders: list[Path], part: str) -> Photographs:
-        """Reads one part ("train" or "val") of the sets in `folders`: each a set, or a folder of
-        sets.
+        """One part ("train" or "val") of the sets in `folders`: each a set, or a folder of sets.
 
         Raises ValueError or FileNotFoundError with a sentence where a set is missing or broken."""
         if part not in PARTS:

@@ -1,8 +1,8 @@
-"""Clips with exact instance masks made of photographs: a virtual camera over a photograph, cut-outs
-that move in front.
+"""Clips with exact instance masks made of photographs.
 
-A clip is a pure function of photographs and seed. The photograph's own objects move with the
-backdrop; cut-outs stand on a common ground: the lower in the view, the nearer and the larger.
+A virtual camera moves over a photograph, and cut-outs move in front of it. A clip is a pure
+function of photographs and seed. The photograph's own objects move with the backdrop; cut-outs
+stand on a common ground: the lower in the view, the nearer and the larger.
 """
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_clip(photographs: Photographs, seed: int, frames: int, height: int, wid
 
 
 def make_real_scene(photographs: Photographs, seed: int, aspect: float) -> RealScene:
-    """Draws a scene; `aspect` is width over height of its frames."""
+    """Scene of a seed; `aspect` is width over height of its frames."""
     random = np.random.default_rng([41, seed])
     empty = random.random() < EMPTY
     backdrop = _backdrop(random, photographs, empty)
@@ -60,9 +60,9 @@ def make_real_scene(photographs: Photographs, seed: int, aspect: float) -> RealS
 
 
 def _backdrop(random: np.random.Generator, photographs: Photographs, empty: bool) -> Photograph:
-    """A photograph with all its objects annotated, if there are such.
+    """Photograph with all its objects annotated, if there is one.
 
-    For an empty clip one without any."""
+    For an empty clip it is one without any object."""
     choice = photographs.backdrops
     if empty:
         choice = [photograph for photograph in choice
@@ -71,7 +71,7 @@ def _backdrop(random: np.random.Generator, photographs: Photographs, empty: bool
 
 
 def _camera(random: np.random.Generator, backdrop: Photograph, aspect: float) -> Camera:
-    """At rest, panning, zooming or held by hand.
+    """Camera at rest, panning, zooming or held by hand.
 
     The view takes a share of the largest one that fits."""
     whole = min(backdrop.height, backdrop.width / aspect)
@@ -100,7 +100,7 @@ def _sum(first: Wave, second: Wave) -> Wave:
 
 
 def draw_look(random: np.random.Generator) -> Look:
-    """Day or night, a good or a poor camera."""
+    """Look of a clip: day or night, a good or a poor camera."""
     night = random.random() < 0.12
     sometimes = lambda chance, low, high: random.uniform(low,
                                                          high) if random.random() < chance else 0.0
@@ -121,7 +121,7 @@ def draw_look(random: np.random.Generator) -> Look:
 
 
 class _Shelf:
-    """Draws the actors of one scene."""
+    """Source of the actors of one scene."""
 
     def __init__(self, random: np.random.Generator, photographs: Photographs, aspect: float,
                  horizon: float, slope: float):
@@ -163,8 +163,9 @@ class _Shelf:
         return [Actor(sprite, self._path(sprite), None) for sprite in sprites]
 
     def occluders(self) -> list[Actor]:
-        """Things that stand in front and move with the backdrop only: posts and other things' cut-
-        outs."""
+        """Static things in front that move with the backdrop only.
+
+        They are posts, and cut-outs of other classes."""
         random = self.random
         count = int(random.choice([0, 1, 2, 3], p=[0.5, 0.27, 0.15, 0.08]))
         return [self._post() if random.random() < 0.6 or None not in self.photographs.cutouts
@@ -179,7 +180,9 @@ class _Shelf:
         return sprite.coloured(self.random.uniform(0.75, 1.2) * self.random.uniform(0.95, 1.05, 3))
 
     def _path(self, sprite: Sprite) -> Motion:
-        """Crosses the view and may return, or wanders in it; comes nearer and recedes."""
+        """Motion of a cut-out that crosses the view and may return, or wanders in it.
+
+        It comes nearer and recedes."""
         random, box = self.random, sprite.size
         largest = min(0.62, SHARP * np.sqrt(box.real * box.imag) / REFERENCE)
         size = np.exp(random.uniform(np.log(min(0.1, 0.7 * largest)), np.log(largest)))
@@ -214,7 +217,7 @@ class _Shelf:
         return Motion(Wave(x), -10.0, 10.0, Wave(float(np.log(size))), foot, 0.0, still, still)
 
     def _plant(self) -> Actor:
-        """A cut-out of another class near the lower border."""
+        """Cut-out of another class near the lower border."""
         found = self.photographs.cutouts[None]
         sprite = self._sprite(*found[self.random.integers(len(found))])
         box = sprite.size
@@ -224,7 +227,7 @@ class _Shelf:
                                             self.random.uniform(0.75, 1.2), size), None)
 
     def _post(self) -> Actor:
-        """An upright bar with the texture of some photograph, shaded like a cylinder or flat."""
+        """Upright bar with the texture of a photograph, shaded like a cylinder or flat."""
         random = self.random
         photograph = self.photographs.items[random.integers(len(self.photographs.items))]
         width, height = int(random.integers(10, 46)), 256

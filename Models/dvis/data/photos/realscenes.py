@@ -1,5 +1,4 @@
-"""What a clip made of a photograph consists of: motions, actors, a camera, a sensor, and how a
-frame is made of them.
+"""Parts of a clip made of a photograph: motions, actors, camera, sensor, and their frames.
 
 World coordinates are those of the camera's view at rest, in heights of it: x right from 0 to width
 / height, y down from 0 to 1. All motion is a closed form of time, so that any frame, at any
@@ -27,7 +26,9 @@ NOISE_TILES = 64
 
 @dataclass(frozen=True)
 class Wave:
-    """mean + slope t + sum of amplitude sin(pace t + phase); `pace` in radians per frame."""
+    """Function of time: mean + slope t + sum of amplitude sin(pace t + phase).
+
+    `pace` is in radians per frame."""
     mean: float
     slope: float = 0.0
     amplitude: tuple[float, ...] = ()
@@ -37,8 +38,9 @@ class Wave:
     @staticmethod
     def draw(random: np.random.Generator, mean: float, amplitude: float, paces: tuple[float, float],
              terms: int = 2, slope: float = 0.0) -> Wave:
-        """Waves of random paces (log-uniform) and phases that reach `amplitude` together, at most.
-        """
+        """Wave of random paces (log-uniform) and phases.
+
+        Its terms together reach `amplitude` at most."""
         parts = random.dirichlet(np.ones(terms)) * amplitude
         pace = np.exp(random.uniform(*np.log(paces), terms))
         return Wave(mean, slope, tuple(parts), tuple(pace),
@@ -52,11 +54,11 @@ class Wave:
 
 @dataclass(frozen=True)
 class Motion:
-    """Where a cut-out's foot is (x, y), how large it is (root of its box's area in heights), how it
-    leans (radians).
+    """Motion of a cut-out: place (x, y) of its foot, size and lean.
 
-    `low` and `high` are the ends between which x goes back and forth; size follows a wave of its
-    logarithm, and the foot follows the size: y = horizon + ground * size + bob."""
+    The size is the root of its box's area in heights, the lean is in radians. `low` and `high` are
+    the ends between which x goes back and forth; size follows a wave of its logarithm, and the foot
+    follows the size: y = horizon + ground * size + bob."""
     x: Wave
     low: float
     high: float
@@ -67,7 +69,7 @@ class Motion:
     lean: Wave
 
     def at(self, t: float) -> tuple[complex, float, float]:
-        """Foot, size, lean."""
+        """Foot, size and lean at time t."""
         span = self.high - self.low
         x = self.low + span - abs((self.x.at(t) - self.low) % (2 * span) - span)
         size = float(np.exp(self.size.at(t)))
@@ -76,15 +78,15 @@ class Motion:
 
 @dataclass(frozen=True, eq=False)
 class Actor:
-    """A sprite on its path.
+    """Sprite on its path.
 
-    `label`: index in REAL_CLASSES, None for occluders and things of other classes."""
+    `label` is an index in REAL_CLASSES, None for occluders and things of other classes."""
     sprite: Sprite
     path: Motion
     label: int | None
 
     def place(self, t: float) -> tuple[Similarity, float]:
-        """Sprite pixels to world, and the order of painting: what stands lower is nearer."""
+        """Map from sprite pixels to world, and the painting order: what stands lower is nearer."""
         foot, size, lean = self.path.at(t)
         box = self.sprite.size
         factor = size / np.sqrt(box.real * box.imag) * np.exp(1j * lean)
@@ -93,8 +95,9 @@ class Actor:
 
 @dataclass(frozen=True)
 class Camera:
-    """View of a photograph: where the view at rest lies in it, and how the view moves (world units,
-    logarithm of the zoom, radians). The view never leaves the photograph."""
+    """Moving view of a photograph, which it never leaves.
+
+    Motion is in world units, logarithm of the zoom, and radians."""
     origin: complex         # photograph pixels of the world's origin
     scale: float            # photograph pixels per world unit
     bounds: complex         # size of the photograph in pixels
@@ -105,7 +108,7 @@ class Camera:
     roll: Wave
 
     def at(self, t: float, height: int) -> tuple[Similarity, Similarity]:
-        """World to image pixels, and photograph pixels to world."""
+        """Maps from world to image pixels and from photograph pixels to world at time t."""
         roll = self.roll.at(t)
         turn = np.exp(1j * roll)
         # Half sides of the upright box around the turned view, in world units at zoom 1.
@@ -125,7 +128,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Look:
-    """How the sensor sees: all drawn once for a clip."""
+    """Properties of the sensor, constant over a clip."""
     exposure: Wave              # factor
     warmth: Wave                # red over blue, relative
     tint: tuple[float, float, float]
@@ -139,7 +142,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class RealScene:
-    """All of a clip; frames are functions of time."""
+    """Clip whose frames are functions of time."""
     seed: int
     backdrop: Image.Image
     ids: Image.Image                    # instance map of the backdrop, IDS_SCALE times finer
@@ -157,8 +160,9 @@ class RealScene:
                 for index, actor in enumerate(self.actors)]
 
     def frame(self, t: float, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image uint8 [H,W,3] and instance map uint8 [H,W] (0 background, n the n-th object, 255
-        ignore) at time t."""
+        """Image uint8 [H,W,3] and instance map uint8 [H,W] at time t.
+
+        In the map 0 is background, n the n-th object, 255 ignored."""
         ids = np.zeros((height, width), np.uint8)
         image = self._exposed(t, height, width, ids)
         area = np.bincount(ids.ravel(), minlength=256)
@@ -168,8 +172,9 @@ class RealScene:
         return self._sensed(image, t), ids
 
     def _exposed(self, t: float, height: int, width: int, ids: np.ndarray) -> np.ndarray:
-        """What falls onto the sensor, float32 [H,W,3]: with motion blur the mean of several moments
-        around t."""
+        """Light on the sensor, float32 [H,W,3].
+
+        With motion blur it is the mean of several moments around t."""
         if not self.look.shutter:
             return self._composed(t, height, width, ids)
         moments = t + self.look.shutter * np.linspace(-0.5, 0.5, 5)
@@ -197,7 +202,7 @@ class RealScene:
         return sense(image, self.look, random, t, self._noise(*image.shape[:2]))
 
     def _noise(self, height: int, width: int) -> np.ndarray | None:
-        """The noise of all frames, of which each takes a window: int16, made once per size."""
+        """Noise of all frames, int16, of which each frame takes a window; made once per size."""
         tiles = self.__dict__.setdefault("_tiles", {})
         if (height, width) not in tiles:
             shape = height + NOISE_TILES, width + NOISE_TILES
@@ -218,7 +223,7 @@ def draw_noise(random: np.random.Generator, deviation: float, height: int,
 
 def sense(image: np.ndarray, look: Look, random: np.random.Generator, t: float,
           noise: np.ndarray | None) -> np.ndarray:
-    """What a camera makes of the light float32 [H,W,3] at time t: uint8 [H,W,3].
+    """Image uint8 [H,W,3] that a camera makes of the light float32 [H,W,3] at time t.
 
     `noise` is a window as large or larger."""
     height, width = image.shape[:2]

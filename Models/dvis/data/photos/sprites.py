@@ -1,9 +1,8 @@
-"""Cut-outs of photographs and how they are moved: similarities as complex numbers, bilinear warps
-by Pillow.
+"""Cut-outs of photographs, and similarities that move them.
 
-A point (x, y) is the complex number x + iy; a similarity maps z to factor * z + shift. Colours of
-sprites are premultiplied with their alpha (Pillow's mode RGBa), so that nothing of what lay around
-them bleeds into an edge.
+A point (x, y) is the complex number x + iy; a similarity maps z to factor * z + shift. Pillow warps
+bilinearly. Colours of sprites are premultiplied with their alpha (Pillow's mode RGBa), so that
+nothing of their former surroundings bleeds into an edge.
 """
 from __future__ import annotations
 
@@ -30,12 +29,12 @@ SOLID = 128             # alpha from which a pixel belongs to the object
 
 @dataclass(frozen=True)
 class Similarity:
-    """z -> factor * z + shift."""
+    """Map z -> factor * z + shift."""
     factor: complex
     shift: complex
 
     def __matmul__(self, first: Similarity) -> Similarity:
-        """This one after `first`."""
+        """The map that applies `first`, then this one."""
         return Similarity(self.factor * first.factor, self.factor * first.shift + self.shift)
 
     def __call__(self, z):
@@ -52,7 +51,7 @@ class Similarity:
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A cut-out; `image` has a transparent margin of at least a pixel."""
+    """Cut-out whose `image` has a transparent margin of at least a pixel."""
     image: Image.Image      # RGBa
 
     @cached_property
@@ -71,7 +70,7 @@ class Sprite:
         return Sprite(self.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
 
     def coloured(self, gains: np.ndarray) -> Sprite:
-        """With colours multiplied per channel, float [3]."""
+        """Sprite with colours multiplied per channel, float [3]."""
         pixels = np.asarray(self.image).astype(np.float32)
         pixels[..., :3] = np.minimum(pixels[..., :3] * gains, pixels[..., 3:])
         return Sprite(Image.frombytes("RGBa", self.image.size,
@@ -105,10 +104,10 @@ class Sprite:
 
 def cut(photograph: Photograph, instance: Instance, image: Image.Image,
         largest: int = LARGEST) -> Sprite:
-    """An annotated object with a soft rim of one to two pixels, its longer side at most `largest`
-    pixels.
+    """Sprite of an annotated object with a soft rim of one to two pixels.
 
-    The rim lies a little inside the annotated outline and takes its colours from the object."""
+    Its longer side has at most `largest` pixels. The rim lies a little inside the annotated outline
+    and takes its colours from the object."""
     left, top, right, bottom = instance.window(MARGIN)
     size = right - left, bottom - top
     cover = np.zeros((size[1] * FINE, size[0] * FINE), bool)

@@ -1,7 +1,7 @@
 """Training images for the segmenter of real cameras, made of annotated photographs.
 
-What a semantic segmentation could not answer is made often: mosaics of photographs, cut-outs of one
-class side by side and over each other, copies of one cut-out.
+Cases that a semantic segmentation cannot solve are frequent: mosaics of photographs, cut-outs of
+one class side by side and over each other, copies of one cut-out.
 """
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ WEIGHTS = {"other": 2.5, "person": 1.2, "empty": 0.8}
 
 @dataclass(frozen=True)
 class Still:
+    """Training image with its instance map."""
     image: np.ndarray     # uint8 [H,W,3]
     ids: np.ndarray       # uint8 [H,W]: 0 background, n the n-th object, 255 ignore
     labels: np.ndarray    # int64 [N], indices in REAL_CLASSES
@@ -47,7 +48,7 @@ class Still:
 
 
 class Stills:
-    """Draws training images without end. Photographs are decoded once and kept."""
+    """Endless source of training images. Photographs are decoded once and kept."""
 
     def __init__(self, photographs: Photographs, seed: int):
         self.random = np.random.default_rng([seed, 43])
@@ -77,6 +78,7 @@ class Stills:
         return [self.draw(height, width) for _ in range(count)]
 
     def draw(self, height: int, width: int) -> Still:
+        """One image of a size, with its truth."""
         random = self.random
         image, ids = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.int32)
         labels: list[int] = []
@@ -93,7 +95,7 @@ class Stills:
         return Still(sense(image, look, random, 0, noise), numbers, kept, complete)
 
     def _cells(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
-        """One cell, or two or four."""
+        """Cells of an image: one, two or four."""
         random = self.random
         if random.random() >= MOSAIC:
             return [(0, height, 0, width)]
@@ -103,7 +105,7 @@ class Stills:
                 if bottom > top for left, right in ((0, column), (column, width))]
 
     def _photograph(self, image: np.ndarray, ids: np.ndarray, labels: list[int]) -> bool:
-        """Draws a photograph into a cell; whether all its objects are annotated."""
+        """Draws a photograph into a cell; returns whether all its objects are annotated."""
         random = self.random
         item, source, numbers = self.items[random.choice(len(self.items), p=self.weights)]
         height, width = ids.shape
@@ -137,7 +139,7 @@ class Stills:
         return 114 if self.random.random() < 0.6 else int(self.random.integers(0, 256))
 
     def _paste(self, image: np.ndarray, ids: np.ndarray, labels: list[int]) -> None:
-        """Cut-outs in front: of one class near each other, or of any class anywhere."""
+        """Draws cut-outs in front: of one class near each other, or of any class anywhere."""
         random, (height, width) = self.random, ids.shape
         classes = list(self.sprites)
         one = random.random() < ONE_CLASS
@@ -168,9 +170,9 @@ class Stills:
 
     @staticmethod
     def _renumber(ids: np.ndarray, labels: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """The largest objects in order; small and further ones become IGNORE.
+        """Classes and instance map uint8 of the largest objects, in order.
 
-        Classes and instance map uint8."""
+        Small objects and those beyond MOST_OBJECTS become IGNORE."""
         area = np.bincount(np.maximum(ids, 0).ravel(), minlength=len(labels) + 1)[1:]
         order = [index for index in np.argsort(-area, kind="stable")
                  if area[index] >= SMALLEST_AREA][:MOST_OBJECTS]

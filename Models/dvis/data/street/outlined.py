@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw, ImageFilter
 
 
 class PhotographError(Exception):
-    """A photograph is missing or is another file than the data file names."""
+    """Error: a photograph is missing or differs from the one that the data file names."""
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """Where a photograph comes from, and what its licence asks to tell."""
+    """Origin of a photograph, and what its licence asks to state."""
     file: str         # path where the Debian package puts it
     package: str
     sha256: str

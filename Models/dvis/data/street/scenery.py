@@ -1,4 +1,4 @@
-"""The still parts of a street: hills and a road behind the objects, a brick wall before them."""
+"""Still parts of a street: hills and a road behind the objects, a brick wall before them."""
 from __future__ import annotations
 
 import numpy as np

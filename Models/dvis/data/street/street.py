@@ -1,4 +1,4 @@
-"""A street composed of photographs: outlined objects pass behind a wall, filmed by hand.
+"""Street composed of photographs: outlined objects pass behind a wall, filmed by hand.
 
 A frame is a pure function of the data file (`street.json`), the photographs and its number. All
 motion has the clip's period, so that the clip loops without a jump.
@@ -28,10 +28,9 @@ def read(path: Path = DATA) -> dict:
 
 
 class Street:
-    """The clip at one size.
+    """Clip at one size.
 
-    Lengths in the data file are units: pixels of a frame of its `size`, rows and columns.
-    """
+    Lengths in the data file are units: pixels of a frame of its `size`, rows and columns."""
 
     def __init__(self, data: dict, images: dict[str, Image.Image], height: int) -> None:
         rows, columns = data["size"]
