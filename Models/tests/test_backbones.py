@@ -56,7 +56,9 @@ class Resnet(unittest.TestCase):
             value.copy_(torch.rand(3, dtype=torch.float64) + 0.5)
         x = torch.randn(2, 3, 4, 5, dtype=torch.float64)
         one = lambda v: v.view(1, 3, 1, 1)
-        torch.testing.assert_close(norm.train()(x), (x - one(norm.running_mean)) / (one(norm.running_var) + 1e-5).sqrt() * one(norm.weight) + one(norm.bias))
+        normal = (x - one(norm.running_mean)) / (one(norm.running_var) + 1e-5).sqrt()
+        expected = normal * one(norm.weight) + one(norm.bias)
+        torch.testing.assert_close(norm.train()(x), expected)
         self.assertEqual(["weight", "bias", "running_mean", "running_var"], list(norm.state_dict()))
 
 
@@ -90,8 +92,8 @@ class Deformable(unittest.TestCase):
                             h, w, 4)
                         for point in range(POINTS):
                             dx, dy = offsets[level, point].tolist()
-                            total += weights[level, point] * bilinear(table, y * h + dy - 0.5,
-                                                                      x * w + dx - 0.5)
+                            value_there = bilinear(table, y * h + dy - 0.5, x * w + dx - 0.5)
+                            total += weights[level, point] * value_there
                         start += h * w
                     mixed.append(total)
                 torch.testing.assert_close(found[image, token],

@@ -84,7 +84,8 @@ class Checkpoints(unittest.TestCase):
             content = {"model": {"a": torch.ones(2)}, "extra": hostile}
             for new in (True, False):
                 torch.save(content, self.path, _use_new_zipfile_serialization=new)
-                self.assertRegex(self.refusal(), rf"the file wants to use \w+\.{named}, which no tensor needs, so it is refused")
+                self.assertRegex(self.refusal(), rf"the file wants to use \w+\.{named}, "
+                                                 "which no tensor needs, so it is refused")
             self.write(pickle.dumps(content["extra"]))
             self.assertRegex(self.refusal(), rf"the file wants to use \w+\.{named}, ")
         self.assertFalse(victim.exists())

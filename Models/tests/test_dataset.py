@@ -20,7 +20,8 @@ class DataSet(unittest.TestCase):
                              [video["name"] for video in truth["videos"]])
             scene = make_scene("heavy", 5)
             image, ids = scene.frame(2)
-            np.testing.assert_array_equal(image, np.asarray(Image.open(Path(place) / "images" / truth["videos"][1]["file_names"][2])))
+            path = Path(place) / "images" / truth["videos"][1]["file_names"][2]
+            np.testing.assert_array_equal(image, np.asarray(Image.open(path)))
             areas = sorted(int((ids == number).sum())
                            for number in range(1, len(scene.things) + 1) if (ids == number).any())
             self.assertEqual(areas, sorted(entry["areas"][2] for entry in truth["annotations"]

@@ -107,10 +107,13 @@ class Photos(unittest.TestCase):
 
     def test_duplicates_scraps_and_false_alarms(self):
         person = boxed(40, 60, 100, 190)
-        answers = [(0.9, "person", person), (0.8, "person", boxed(40, 60, 100, 150)),      # IoU 0.69: a duplicate
-                   (0.7, "person", boxed(50, 70, 70, 90)), (0.7, "car", boxed(50, 70, 70, 90)),   # a scrap; another class
-                   (0.6, "truck", boxed(50, 70, 70, 90)),                                  # a duplicate of the car
-                   (0.3, "person", person)]                                                # not published
+        small = boxed(50, 70, 70, 90)
+        answers = [(0.9, "person", person),
+                   (0.8, "person", boxed(40, 60, 100, 150)),   # IoU 0.69: a duplicate
+                   (0.7, "person", small),                     # a scrap
+                   (0.7, "car", small),                        # of another class
+                   (0.6, "truck", small),                      # a duplicate of the car
+                   (0.3, "person", person)]                    # not published
         said = self.measure(answers, [(0.9, "person", boxed(0, 0, 50, 50)), (0.2, "car", person),
                                       (0.9, "chair", person)])["published"]
         self.assertEqual((6, 2, 1), (said["masks"], said["duplicates"], said["scraps"]))

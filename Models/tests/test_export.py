@@ -15,22 +15,33 @@ from onnx import TensorProto
 from dvis.checkpoints import weights
 from dvis.evaluation.videos import run
 from dvis.export.graphs import GRAPHS, export, mask_margin, reference_inputs, rounded
-from dvis.export.manifest import manifest, own_model
+from dvis.export.manifest import own_model
 from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES, SIZES
 from dvis.networks.model import Dvis, build
 
+EMBEDS = ["batch", 20, 96]
+FRAMES = ["frames", 20, 96]
+SOME = ["frames", "queries", 96]      # queries of some frames
+# Graph -> dimensions of its inputs and of its outputs.
 CONTRACT = {
     "segmenter": ({"image": ["batch", 3, "height", "width"]},
-                  {"frame_embeds": ["batch", 20, 96], "mask_features": ["batch", 48, "map_height", "map_width"], "frame_logits": ["batch", 20, 10]}),
-    "tracker": ({"frame_embeds": ["batch", 20, 96], "matched_embeds": ["batch", 20, 96], "reference": ["batch", 20, 96], "is_first": ["batch"]},
-                {"instance_embeds": ["batch", 20, 96], "reference_out": ["batch", 20, 96], "logits": ["batch", 20, 10], "mask_embeds": ["batch", 20, 48]}),
-    "frame_forward": ({"frame_embeds": ["frames", 20, 96]}, {"memory": ["frames", 20, 96]}),
-    "refiner": ({"instance_embeds": ["frames", 20, 96], "memory": ["frames", 20, 96]}, {"logits": [20, 10], "mask_embeds": ["frames", 20, 48]}),
-    "refiner_attention": ({"layer": [1], "embeds": ["frames", "queries", 96], "block": ["block", "queries", 96]},
-                          {"mixed": ["frames", "queries", 96], "weight": ["frames", "queries", 4]}),
-    "refiner_layer": ({"layer": [1], "embeds": ["frames", "queries", 96], "mixed": ["frames", "queries", 96], "memory": ["frames", "queries", 96]},
-                      {"refined": ["frames", "queries", 96]}),
-    "refiner_heads": ({"embeds": ["frames", "queries", 96]}, {"logits": ["queries", 10], "weight": ["queries", 1], "mask_embeds": ["frames", "queries", 48]}),
+                  {"frame_embeds": EMBEDS,
+                   "mask_features": ["batch", 48, "map_height", "map_width"],
+                   "frame_logits": ["batch", 20, 10]}),
+    "tracker": ({"frame_embeds": EMBEDS, "matched_embeds": EMBEDS, "reference": EMBEDS,
+                 "is_first": ["batch"]},
+                {"instance_embeds": EMBEDS, "reference_out": EMBEDS,
+                 "logits": ["batch", 20, 10], "mask_embeds": ["batch", 20, 48]}),
+    "frame_forward": ({"frame_embeds": FRAMES}, {"memory": FRAMES}),
+    "refiner": ({"instance_embeds": FRAMES, "memory": FRAMES},
+                {"logits": [20, 10], "mask_embeds": ["frames", 20, 48]}),
+    "refiner_attention": ({"layer": [1], "embeds": SOME, "block": ["block", "queries", 96]},
+                          {"mixed": SOME, "weight": ["frames", "queries", 4]}),
+    "refiner_layer": ({"layer": [1], "embeds": SOME, "mixed": SOME, "memory": SOME},
+                      {"refined": SOME}),
+    "refiner_heads": ({"embeds": SOME},
+                      {"logits": ["queries", 10], "weight": ["queries", 1],
+                       "mask_embeds": ["frames", "queries", 48]}),
 }
 
 
@@ -95,7 +106,8 @@ class Export(unittest.TestCase):
                                        self.rounded.segment(values["segmenter", case, "image"])):
                     torch.testing.assert_close(values["segmenter", case, name], value, rtol=1e-3,
                                                atol=1e-3)
-            step = self.rounded.tracker(*(values["tracker", 1, name] for name in ("frame_embeds", "matched_embeds", "reference", "is_first")))
+            names = ("frame_embeds", "matched_embeds", "reference", "is_first")
+            step = self.rounded.tracker(*(values["tracker", 1, name] for name in names))
         torch.testing.assert_close(values["tracker", 1, "reference_out"], step.reference, rtol=1e-3,
                                    atol=1e-3)
 
@@ -127,8 +139,8 @@ class Export(unittest.TestCase):
                          weights.load(again, self.path / weights.NAME))
         image = torch.randn(1, 3, 32, 64)
         with torch.no_grad():
-            similar = torch.nn.functional.cosine_similarity(self.model.segment(image)[1].flatten(),
-                                                            again.segment(image)[1].flatten(), 0)
+            features = [model.segment(image)[1].flatten() for model in (self.model, again)]
+            similar = torch.nn.functional.cosine_similarity(*features, 0)
         self.assertGreater(float(similar), 0.9999)
 
     def test_the_reference_image_stays_away_from_the_threshold(self):

@@ -72,10 +72,9 @@ class Strictness(unittest.TestCase):
         self.assertTrue(message.endswith("It knows 7 classes: give their names."), message)
 
     def test_another_architecture(self):
-        self.assertTrue(self.refusal(checkpoint("swin-l")).endswith("Its backbone is that of "
-                                                                    "swin-l: give --arch swin-l."))
-        self.assertTrue(self.refusal(checkpoint(), "swin-l").endswith("Its backbone is that of "
-                                                                      "r50: give --arch r50."))
+        for arch, other in (("r50", "swin-l"), ("swin-l", "r50")):
+            message = self.refusal(checkpoint(other), arch)
+            self.assertTrue(message.endswith(f"that of {other}: give --arch {other}."), message)
 
     def test_single_tensors_missing_left_over_or_of_another_shape(self):
         state = checkpoint()
@@ -93,8 +92,8 @@ class Strictness(unittest.TestCase):
         self.assertIn("missing: criterion.empty_weight (4).", self.refusal(state))
 
     def test_something_else_altogether(self):
-        self.assertTrue(self.refusal({"weight": torch.ones(3)}).endswith("It is no checkpoint of "
-                                                                         "DVIS or MinVIS."))
+        message = self.refusal({"weight": torch.ones(3)})
+        self.assertTrue(message.endswith("It is not a checkpoint of DVIS or MinVIS."), message)
 
     def test_values_that_no_training_leaves(self):
         state = checkpoint()
@@ -182,8 +181,11 @@ class Folder(unittest.TestCase):
                           "refiner_attention", "refiner_layer", "refiner_heads"],
                          list(manifest["files"]))
         self.assertEqual((1, 4), (manifest["refiner"]["layers"], manifest["refiner"]["heads"]))
-        self.assertEqual(("dvis", 360, 1333, 32, 1024, ["a", "b", "c"]), (manifest["matching"], *(manifest["input"][key] for key in ("shorter_side", "largest_side", "divisor")),
-                         manifest["refiner"]["max_window"], [entry["name"] for entry in manifest["classes"]]))
+        self.assertEqual(("dvis", 1024), (manifest["matching"], manifest["refiner"]["max_window"]))
+        rule = manifest["input"]
+        self.assertEqual((360, 1333, 32),
+                         (rule["shorter_side"], rule["largest_side"], rule["divisor"]))
+        self.assertEqual(["a", "b", "c"], [entry["name"] for entry in manifest["classes"]])
         digest = hashlib.sha256((path / "x.pth").read_bytes()).hexdigest()
         self.assertIn(digest, manifest["weights_from"])
         self.assertIn(digest, (path / "out/MODEL_CARD.md").read_text())
@@ -214,7 +216,9 @@ class Folder(unittest.TestCase):
                                                  count=torch.Size(entry["shape"]).numel(),
                                                  offset=entry["offset"]).view(entry["shape"])
                  for entry in reference if entry["graph"] == "tracker"}
-        torch.testing.assert_close(value["instance_embeds"], torch.stack((value["frame_embeds"][0], value["matched_embeds"][1])))   # a new and a running stream
+        # A new stream takes the frame's queries, a running one those matched to the slots.
+        expected = torch.stack((value["frame_embeds"][0], value["matched_embeds"][1]))
+        torch.testing.assert_close(value["instance_embeds"], expected)
         torch.testing.assert_close(value["reference_out"], value["instance_embeds"])
 
     def test_the_command_ends_with_one_sentence(self):
@@ -225,7 +229,7 @@ class Folder(unittest.TestCase):
             command = [sys.executable, "-m", "dvis", "--threads", "1", "import", "--checkpoint",
                        path / "x.pth", "--arch", "r50", "--task", "vis", "--classes",
                        path / "classes.txt", "--out", path / "out"]
-            for more, words in (([], "It is no checkpoint of DVIS or MinVIS."),
+            for more, words in (([], "It is not a checkpoint of DVIS or MinVIS."),
                                 (["--input", "480x864", "--shorter-side", "480"], "not both."),
                                 (["--input", "480"], "found 480, expected HxW, such as 480x864"),
                                 (["--max-window", "0"], "found 0, expected a whole number from 1 "
@@ -238,8 +242,8 @@ class Folder(unittest.TestCase):
             self.assertFalse((path / "out").exists())
 
     def test_the_wrong_mode_writes_nothing(self):
-        with mock.patch("dvis.export.importing.write_folder") as write, self.assertRaises(
-            CheckpointError):
+        with mock.patch("dvis.export.importing.write_folder") as write, \
+                self.assertRaises(CheckpointError):
             self.imported("r50", "online", mode="offline")
         write.assert_not_called()
 

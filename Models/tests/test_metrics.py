@@ -61,8 +61,7 @@ class AveragePrecision(unittest.TestCase):
                 twice.add(*answer)
         self.assertAlmostEqual(twice.result()["ap"], once.result(np.array([1.0, 2.0]))["ap"])
 
-    def test_the_interval_of_a_gain_that_every_video_shows_lies_above_zero_and_of_none_holds_zero(
-        self):
+    def test_the_interval_of_a_gain_lies_above_zero_and_that_of_no_gain_holds_zero(self):
         good, bad = Precision(best=10), Precision(best=10)
         for index in range(20):
             good.add(np.array([[0.9 - 0.01 * index]]), np.array([[0.9]]), np.array([0]))
@@ -91,8 +90,10 @@ class Slots(unittest.TestCase):
                          (result["link"], result["link_strict"], result["missed"]))
 
     def test_after_a_gap_the_same_slot_or_another(self):
-        self.assertEqual((1.0, 1), (lambda r: (r["reidentified"], r["gaps"]))(self.result([0, -1, 0], [True, False, True])))
-        self.assertEqual((0.0, 1), (lambda r: (r["reidentified"], r["gaps"]))(self.result([0, -1, -1, 1], [True, False, True, True])))
+        same = self.result([0, -1, 0], [True, False, True])
+        self.assertEqual((1.0, 1), (same["reidentified"], same["gaps"]))
+        other = self.result([0, -1, -1, 1], [True, False, True, True])
+        self.assertEqual((0.0, 1), (other["reidentified"], other["gaps"]))
 
     def test_two_confident_slots_on_one_object_are_a_duplicate(self):
         self.assertEqual(0.5, self.result([0, 0, 0, 0], [True] * 4, doubled=(1, 3))["duplicates"])

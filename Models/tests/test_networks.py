@@ -101,8 +101,8 @@ class Tracker(unittest.TestCase):
     def test_frame_forward_is_the_first_frame_of_every_frame(self):
         model = tiny()
         frames = torch.randn(3, 5, 32, dtype=torch.float64)
-        own = torch.stack([model.tracker.decoder_norm(step_by_hand(model.tracker, frame, None,
-                                                                   None)) for frame in frames])
+        steps = [step_by_hand(model.tracker, frame, None, None) for frame in frames]
+        own = torch.stack([model.tracker.decoder_norm(step) for step in steps])
         torch.testing.assert_close(model.tracker.frame_forward(frames), own)
 
     @torch.no_grad()

@@ -26,7 +26,8 @@ HALF = 2e-3       # relative: stored as float16
 
 def frames(dump, name: str, windows: int) -> torch.Tensor:
     """Embeddings of all windows, (1,C,T,Q) each -> [T,Q,C]."""
-    return torch.from_numpy(np.concatenate([dump[f"{name}.{window}"][0] for window in range(windows)], 1).transpose(1, 2, 0).copy())
+    parts = [dump[f"{name}.{window}"][0] for window in range(windows)]
+    return torch.from_numpy(np.concatenate(parts, 1).transpose(1, 2, 0).copy())
 
 
 def logits(dump, name: str, windows: int) -> torch.Tensor:
@@ -42,7 +43,8 @@ class Official(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         torch.set_grad_enabled(False)
-        cls.online, cls.offline, cls.synthetic = (np.load(CASES / f"{name}.npz") for name in ("online_ovis_192x320", "offline_ovis_192x320", "tracker_synth"))
+        names = ("online_ovis_192x320", "offline_ovis_192x320", "tracker_synth")
+        cls.online, cls.offline, cls.synthetic = (np.load(CASES / f"{name}.npz") for name in names)
         cls.model = build("r50", classes=25).eval()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "offline.pth"

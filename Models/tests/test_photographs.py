@@ -198,7 +198,8 @@ class RealSets(unittest.TestCase):
                 self.assertEqual({part}, {split[photograph.path.name] for photograph in items})
         whole = Photographs.load([REAL], "train")
         self.assertEqual((877, 314), (len(whole.items), len(whole.backdrops)))
-        self.assertEqual(json.loads((REAL / "coco-extra/instances.json").read_text())["categories"][0]["name"], whole.categories[1])
+        file = json.loads((REAL / "coco-extra/instances.json").read_text())
+        self.assertEqual(file["categories"][0]["name"], whole.categories[1])
 
 
 if __name__ == "__main__":

@@ -57,8 +57,11 @@ def network(seed: int = 0) -> onnx.ModelProto:
         helper.make_node("MatMul", ["normal", "w4"], ["product"], name="/head/MatMul"),
         helper.make_node("Add", ["product", "b4"], ["answer"]),
     ]
-    graph = helper.make_graph(nodes, "tiny", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 8, 8])],
-                              [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 16, 5]), helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, 6, 4, 4])], constants)
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+              for name, shape in (("image", [1, 3, 8, 8]), ("answer", [1, 16, 5]),
+                                  ("features", [1, 6, 4, 4]))}
+    graph = helper.make_graph(nodes, "tiny", [values["image"]],
+                              [values["answer"], values["features"]], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)])
     model.ir_version = 8
     onnx.checker.check_model(model)
@@ -244,7 +247,8 @@ class Folder(unittest.TestCase):
                          {name: set(entry) for name, entry in files.items()})
         for entry in files.values():
             for file in entry.values():
-                self.assertEqual(file["sha256"], hashlib.sha256((self.path / file["path"]).read_bytes()).hexdigest())
+                content = (self.path / file["path"]).read_bytes()
+                self.assertEqual(file["sha256"], hashlib.sha256(content).hexdigest())
         self.assertEqual(self.before,
                          {name: (self.path / f"{name}.onnx").read_bytes() for name in GRAPHS})
         self.assertEqual(6, len(self.written))
@@ -281,7 +285,9 @@ class Folder(unittest.TestCase):
 
     def test_eight_bits_say_nearly_the_same(self):
         image = InputRule.read(self.manifest["input"]).fit(self.images[0])
-        whole, other = (Interpreter(onnx.load(str(self.path / f"segmenter{kind}.onnx"))).run({"image": image}) for kind in ("", ".int8"))
+        graphs = [Interpreter(onnx.load(str(self.path / f"segmenter{kind}.onnx")))
+                  for kind in ("", ".int8")]
+        whole, other = (graph.run({"image": image}) for graph in graphs)
         cosine = torch.nn.functional.cosine_similarity(whole["mask_features"].flatten(1),
                                                        other["mask_features"].flatten(1))
         self.assertGreater(float(cosine), 0.98)

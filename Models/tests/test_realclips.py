@@ -58,8 +58,8 @@ class Clips(unittest.TestCase):
                 ratio = image / np.maximum(image.sum(-1, keepdims=True), 1)
                 for number, label in enumerate(scene.labels, 1):
                     inside = eroded(ids == number)
-                    colour = np.array(COLOURS[{"animal": "dog"}.get(REAL_CLASSES[label],
-                                                                    REAL_CLASSES[label])], float)
+                    name = REAL_CLASSES[label]
+                    colour = np.array(COLOURS["dog" if name == "animal" else name], float)
                     if inside.any():
                         self.assertLess(np.abs(ratio[inside] - colour / colour.sum()).max(), 0.12)
                         places.setdefault(number, []).append(np.argwhere(inside).mean(0))
@@ -109,7 +109,8 @@ class Clips(unittest.TestCase):
     def test_an_object_behind_another_has_fewer_pixels(self):
         scene = next(scene for scene in self.scenes(30) if len(scene.actors) >= 2)
         first, second = scene.actors[:2]
-        stacked = replace(scene, actors=(first, replace(second, path=replace(first.path, horizon=first.path.horizon + 0.01))))
+        nearer = replace(first.path, horizon=first.path.horizon + 0.01)
+        stacked = replace(scene, actors=(first, replace(second, path=nearer)))
         alone = replace(scene, actors=(first,),
                         labels=scene.labels[:len(scene.labels) - len(scene.actors) + 1])
         number = len(alone.labels)
@@ -135,8 +136,8 @@ class Sources(unittest.TestCase):
             clip_seed = int(random.integers(EVALUATION_SEEDS, 2 ** 40))
             self.assertGreaterEqual(clip_seed, EVALUATION_SEEDS)
             height, width = drawn[seed].images.shape[1:3]
-            np.testing.assert_array_equal(drawn[seed].images, make_clip(self.photographs, clip_seed,
-                                                                        2, height, width)[0])
+            images, _, _ = make_clip(self.photographs, clip_seed, 2, height, width)
+            np.testing.assert_array_equal(drawn[seed].images, images)
 
     def test_without_photographs_nothing_changes(self):
         from dvis.data.pools import SPAN, draw_scene

@@ -1,7 +1,6 @@
 """The head whose queries are a detector's boxes, and the detector itself."""
 import tempfile
 import unittest
-from dataclasses import replace
 from pathlib import Path
 
 import context  # noqa: F401

@@ -75,7 +75,7 @@ def _reason(model: Dvis, tensors: dict[str, Tensor]) -> str:
     config, found = model.config, mode_of(tensors)
     backbone = next((name for name, sign in SIGNS.items() if sign in tensors), None)
     if "sem_seg_head.predictor.query_feat.weight" not in tensors:
-        return "It is no checkpoint of DVIS or MinVIS."
+        return "It is not a checkpoint of DVIS or MinVIS."
     if backbone is not None and backbone != config.name:
         return f"Its backbone is that of {backbone}: give --arch {backbone}."
     if found != model.mode:
