@@ -24,7 +24,8 @@ internal static class OfficialModel
             var cache = Repo.Path(".dvis/cache");
             var folder = Path.Combine(cache, "r50-" + Key(fill));
             if (Directory.Exists(folder)) return folder;
-            if (!File.Exists(Python) || (await Tool.RunAsync(Python, ["-c", "import numpy, torch"])).Code != 0) Assert.Skip($"{Python} has no PyTorch.");
+            if (!File.Exists(Python) || (await Tool.RunAsync(Python, ["-c", "import numpy, onnx, torch"])).Code != 0)
+                Assert.Skip($"{Python} has no PyTorch or no onnx.");
             if (Directory.Exists(cache))
                 foreach (var old in Directory.GetDirectories(cache, "r50-*")) Directory.Delete(old, recursive: true);
 
