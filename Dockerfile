@@ -15,11 +15,13 @@ COPY Directory.Build.props Directory.Build.targets Directory.Packages.props Bann
 COPY Pipeline/*.csproj Pipeline/
 COPY Sources/*.csproj Sources/
 COPY Sinks/*.csproj Sinks/
+COPY Evaluation/*.csproj Evaluation/
 COPY Hosting/*.csproj Hosting/
 RUN dotnet restore Hosting
 COPY Pipeline Pipeline
 COPY Sources Sources
 COPY Sinks Sinks
+COPY Evaluation Evaluation
 COPY Hosting Hosting
 RUN dotnet publish Hosting -c Release --no-restore -o /image/app -p:PublishDocumentationFiles=false
 COPY deploy/container-health LICENSE NOTICE /image/app/

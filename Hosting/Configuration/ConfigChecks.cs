@@ -1,8 +1,9 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Tasks;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
