@@ -114,10 +114,12 @@ class Photos(unittest.TestCase):
                    (0.7, "car", small),                        # of another class
                    (0.6, "truck", small),                      # a duplicate of the car
                    (0.3, "person", person)]                    # not published
-        said = self.measure(answers, [(0.9, "person", boxed(0, 0, 50, 50)), (0.2, "car", person),
-                                      (0.9, "chair", person)])["published"]
-        self.assertEqual((6, 2, 1), (said["masks"], said["duplicates"], said["scraps"]))
-        self.assertEqual((1, 1), (said["empty_images"], said["alarms_on_empty_images"]))
+        predicted = self.measure(answers,
+                                 [(0.9, "person", boxed(0, 0, 50, 50)), (0.2, "car", person),
+                                  (0.9, "chair", person)])["published"]
+        self.assertEqual((6, 2, 1),
+                         (predicted["masks"], predicted["duplicates"], predicted["scraps"]))
+        self.assertEqual((1, 1), (predicted["empty_images"], predicted["alarms_on_empty_images"]))
 
     def test_a_split_of_coco_can_be_asked_for(self):
         self.assertEqual(1, self.measure([], coco_split="train2017")["images"])

@@ -9,14 +9,14 @@ from dvis.evaluation.metrics import Holding, Overlaps, Precision, ahead
 def video(holders, shown, queries=3, doubled=()):
     """One object over T frames: the slot that holds it (-1 = none), whether it is visible."""
     frames = len(holders)
-    common, said = np.zeros((frames, queries, 1)), np.zeros((frames, queries))
+    common, predicted = np.zeros((frames, queries, 1)), np.zeros((frames, queries))
     scores = np.zeros((frames, queries, 2))
     for t, slot in enumerate(holders):
         for q in ([slot] if slot >= 0 else []) + ([2] if t in doubled else []):
-            common[t, q, 0] = said[t, q] = 100
+            common[t, q, 0] = predicted[t, q] = 100
             scores[t, q, 0] = 0.9 if q == slot else 0.8
-    return Overlaps(scores, common, said, np.where(shown, 100.0, 0.0)[:, None], np.array([0]),
-                    np.zeros_like(said))
+    return Overlaps(scores, common, predicted, np.where(shown, 100.0, 0.0)[:, None], np.array([0]),
+                    np.zeros_like(predicted))
 
 
 class AveragePrecision(unittest.TestCase):

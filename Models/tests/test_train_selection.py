@@ -104,11 +104,12 @@ class Goals(unittest.TestCase):
 
     def test_where_only_persons_are_annotated_other_objects_are_not_punished(self):
         targets = scene()
-        says = answer(targets, None, None)
+        answered = answer(targets, None, None)
         with torch.no_grad():
-            says.logits[0, :, CAR] = 6.0
-        found = goals(says, boxes((40, 0, 50, 8), (40, 0, 50, 8)), torch.tensor([[-1]]), targets)
-        few, all_ = (float(loss([says], found, torch.tensor([complete]))[1]["class"])
+            answered.logits[0, :, CAR] = 6.0
+        found = goals(answered, boxes((40, 0, 50, 8), (40, 0, 50, 8)), torch.tensor([[-1]]),
+                      targets)
+        few, all_ = (float(loss([answered], found, torch.tensor([complete]))[1]["class"])
                      for complete in (False, True))
         self.assertLess(few, 0.1 * all_)
 

@@ -54,32 +54,32 @@ def evaluate_photographs(photographs: Photographs,
                          key=lambda answer: -answer[0])
         published.add(photograph, [answer for answer in answers if answer[0] >= score])
         for name in sorted(photograph.annotated):
-            said = [answer for answer in answers if answer[1] == name][:MOST]
+            predicted = [answer for answer in answers if answer[1] == name][:MOST]
             truth = [one for one in photograph.instances if coarse_class(one.name) == name]
             for kind, tally in tallies.items():
-                tally.add(name, np.array([sure for sure, _, _ in said]),
-                          overlaps(kind, photograph, said, truth), truth, score, smallest)
+                tally.add(name, np.array([sure for sure, _, _ in predicted]),
+                          overlaps(kind, photograph, predicted, truth), truth, score, smallest)
     return {"images": len(items), "part": photographs.part, "coco_split": coco_split,
             "smallest": smallest, "score": score,
             **{kind: tally.result() for kind, tally in tallies.items()},
             "published": published.result()}
 
 
-def overlaps(kind: str, photograph: Photograph, said: list[Prediction],
+def overlaps(kind: str, photograph: Photograph, predicted: list[Prediction],
              truth: list[Instance]) -> np.ndarray:
     """IoU of masks or boxes [predictions, objects].
 
     For crowds it is the share of the prediction that lies inside."""
     crowd = np.array([one.crowd for one in truth], bool)
     if kind == "mask":
-        shape = len(said), photograph.height * photograph.width
-        masks = np.array([mask.ravel() for _, _, mask in said], np.float32).reshape(shape)
+        shape = len(predicted), photograph.height * photograph.width
+        masks = np.array([mask.ravel() for _, _, mask in predicted], np.float32).reshape(shape)
         true = np.array([one.mask(0, 0, photograph.width, photograph.height).ravel()
                          for one in truth], np.float32)
         true = true.reshape(len(truth), shape[1])
         shared, areas, true_areas = masks @ true.T, masks.sum(1), true.sum(1)
     else:
-        boxes = np.array([box_of(mask) for _, _, mask in said], np.float64).reshape(-1, 1, 4)
+        boxes = np.array([box_of(mask) for _, _, mask in predicted], np.float64).reshape(-1, 1, 4)
         true = np.array([one.box for one in truth], np.float64).reshape(1, -1, 4)
         low = np.maximum(boxes[..., :2], true[..., :2])
         high = np.minimum(boxes[..., :2] + boxes[..., 2:], true[..., :2] + true[..., 2:])
@@ -235,10 +235,9 @@ def table(numbers: dict) -> str:
     lines.append("| all | | " + " | ".join(map(show, values)) + " |")
     sizes = ", ".join(f"{size} {entry['found']} of {entry['objects']}"
                       for size, entry in mask["recall"].items())
-    said = numbers["published"]
+    predicted = numbers["published"]
     lines += ["", f"found at the publishing threshold (mask IoU 0.5): {sizes}",
-              f"published: {said['masks']} masks, {said['duplicates']} duplicates, "
-              f"{said['scraps']} scraps; "
-              f"{said['alarms_on_empty_images']} on {said['empty_images']} images without an "
-              f"object"]
+              f"published: {predicted['masks']} masks, {predicted['duplicates']} duplicates, "
+              f"{predicted['scraps']} scraps; {predicted['alarms_on_empty_images']} on "
+              f"{predicted['empty_images']} images without an object"]
     return "\n".join(lines)

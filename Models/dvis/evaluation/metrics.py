@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 THRESHOLDS = np.arange(0.5, 1.0, 0.05)
-CONFIDENT = 0.5     # class score from which a query says that it sees something
+CONFIDENT = 0.5     # class score from which a query counts as an object
 OVERLAP = 0.5       # mask IoU from which it is the object
 
 
@@ -15,7 +15,7 @@ class Overlaps:
     """Input of all measures for one video: T frames, Q slots, N objects."""
     scores: np.ndarray    # float [T,Q,K]: class probabilities per frame
     common: np.ndarray    # float [T,Q,N]: pixels of slot and object
-    said: np.ndarray      # float [T,Q]: pixels of the slot
+    predicted: np.ndarray      # float [T,Q]: pixels of the slot
     true: np.ndarray      # float [T,N]: pixels of the object (0 = not visible)
     labels: np.ndarray    # int [N]
     # float [T,Q]: further pixels of the slot, in what is neither object nor background
@@ -24,23 +24,25 @@ class Overlaps:
     @property
     def counts(self) -> np.ndarray:
         """Whether at least half of a slot's mask in a frame is not ignored, bool [T,Q]."""
-        return self.ignored <= self.said
+        return self.ignored <= self.predicted
 
     @property
     def video_counts(self) -> np.ndarray:
         """Whether at least half of a slot's tube is not ignored, bool [Q]."""
-        return self.ignored.sum(0) <= self.said.sum(0)
+        return self.ignored.sum(0) <= self.predicted.sum(0)
 
     @property
     def iou(self) -> np.ndarray:
         """Mask IoU in every frame [T,Q,N]."""
-        return self.common / np.maximum(self.said[..., None] + self.true[:, None] - self.common, 1)
+        either = self.predicted[..., None] + self.true[:, None] - self.common
+        return self.common / np.maximum(either, 1)
 
     @property
     def video_iou(self) -> np.ndarray:
         """IoU of whole tubes [Q,N]: pixels of all frames together."""
         common = self.common.sum(0)
-        return common / np.maximum(self.said.sum(0)[:, None] + self.true.sum(0)[None] - common, 1)
+        either = self.predicted.sum(0)[:, None] + self.true.sum(0)[None] - common
+        return common / np.maximum(either, 1)
 
 
 class Precision:

@@ -86,13 +86,13 @@ def of_folder(folder: Path, precision: str = "fp32") -> Predict:
     segmenter, heads = load("segmenter"), load("matcher")
 
     def segment(image: Tensor) -> tuple[Tensor, Tensor]:
-        said = segmenter.run({"image": image})
-        embeds = said["frame_embeds"]
+        predicted = segmenter.run({"image": image})
+        embeds = predicted["frame_embeds"]
         first = torch.ones(1, dtype=embeds.dtype)
         answer = heads.run({"frame_embeds": embeds, "matched_embeds": embeds, "reference": embeds,
                             "is_first": first})
-        return said["frame_logits"], torch.einsum("bqc,bchw->bqhw", answer["mask_embeds"],
-                                                  said["mask_features"])
+        return predicted["frame_logits"], torch.einsum("bqc,bchw->bqhw", answer["mask_embeds"],
+                                                       predicted["mask_features"])
 
     names = tuple(entry["name"] for entry in manifest["classes"])
     return predictor(segment, InputRule.read(manifest["input"]), names)

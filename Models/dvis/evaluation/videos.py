@@ -113,8 +113,8 @@ def run(model: Dvis, images: Tensor,
     if "minvis" in columns:
         order = torch.from_numpy(align(embeds.float().cpu().numpy())).to(embeds.device)
         pick = lambda x: x.gather(1, order[..., None].expand(-1, -1, x.shape[-1]))
-        own, said = pick(embeds), pick(logits)
-        answers["minvis"] = _answer(said, foreground(said.mean(0)),
+        own, predicted = pick(embeds), pick(logits)
+        answers["minvis"] = _answer(predicted, foreground(predicted.mean(0)),
                                     model.sem_seg_head.predictor.mask_embed(own), features)
     if "tracker" in columns or "refiner" in columns:
         steps = track(model.tracker, embeds)
@@ -125,9 +125,9 @@ def run(model: Dvis, images: Tensor,
     if "refiner" in columns:
         memory = model.tracker.frame_forward(embeds)
         clips = [model.refiner(*clip) for clip in zip(instance.split(WINDOW), memory.split(WINDOW))]
-        said = torch.stack([clip_logits for clip_logits, _ in clips])
-        refined = torch.maximum(foreground(said.mean(0)), online)
-        each = said.repeat_interleave(WINDOW, 0)[:len(embeds)]
+        predicted = torch.stack([clip_logits for clip_logits, _ in clips])
+        refined = torch.maximum(foreground(predicted.mean(0)), online)
+        each = predicted.repeat_interleave(WINDOW, 0)[:len(embeds)]
         answers["refiner"] = _answer(each, refined, torch.cat([mask for _, mask in clips]),
                                      features)
     return answers
@@ -154,14 +154,14 @@ def overlaps(scores: np.ndarray, masks: Tensor, truth: Tensor, labels: np.ndarra
     """Overlaps of mask logits [T,Q,h,w] with objects [T,N,H*W] at full resolution.
 
     Masks are four times smaller; pixels of `ignore`, bool [T,H,W], are left out."""
-    common, said, ignored = [], [], []
+    common, predicted, ignored = [], [], []
     for mask, true, unclear in zip(masks, truth, ignore.flatten(1).float()):
         full = (F.interpolate(mask[None], scale_factor=4.0, mode="bilinear",
                               align_corners=False)[0].flatten(1) > 0).float().cpu()
         common.append(full @ true.T)
         ignored.append(full @ unclear)
-        said.append(full.sum(1) - ignored[-1])
-    return Overlaps(scores, torch.stack(common).numpy(), torch.stack(said).numpy(),
+        predicted.append(full.sum(1) - ignored[-1])
+    return Overlaps(scores, torch.stack(common).numpy(), torch.stack(predicted).numpy(),
                     truth.sum(2).numpy(), labels, torch.stack(ignored).numpy())
 
 

@@ -18,7 +18,7 @@ from .manifest import About, ClassLabel, colour
 SHORTER_SIDE = {("r50", "vis"): 360, ("swin-l", "vis"): 480, ("r50", "vps"): 720,
                 ("swin-l", "vps"): 720, ("r50", "vss"): 480, ("swin-l", "vss"): 480}
 LARGEST_SIDE = 1333
-# Frames of one refiner run: nothing in it knows the length, memory grows with its square.
+# Frames of one refiner run: no part depends on the length; memory grows with its square.
 MAX_WINDOW = 1024
 
 

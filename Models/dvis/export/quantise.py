@@ -133,7 +133,7 @@ def half(model: onnx.ModelProto, peaks: dict[str, float]) -> onnx.ModelProto:
         for name in node.output:
             narrow[name] = f"{name}.fp16"
             wide_from.add(name)
-            # Whoever wants it in float32 reads this; without a reader it falls away below.
+            # For readers in float32; without one it is removed below.
             nodes.append(helper.make_node("Cast", [narrow[name]], [name], name=f"{name}.to_fp32",
                                           to=TensorProto.FLOAT))
     used = {name for node in nodes for name in node.input} | graph.outputs

@@ -43,7 +43,7 @@ class TemporalRefiner(nn.Module):
         shape = instance.shape
         memory, x = memory.flatten(0, 1), instance
         outputs = []
-        # Over time queries do not meet, and in the perceptron nobody does: in groups, a long clip
+        # Queries do not meet over time, nor do tokens in the perceptron: in groups, a long clip
         # needs a part of the memory.
         count = int(shape[1] * shape[2])
         group = count if self.training else min(GROUP, count)

@@ -89,9 +89,9 @@ def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tens
 
 def mask_quality(masks: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """IoU [*] of mask logits with objects at weighted points: masks, target, weight [*,P]."""
-    said, true = (masks > 0).float() * weight, (target > 0.5).float()
-    common = (said * true).sum(-1)
-    return common / (said.sum(-1) + (true * weight).sum(-1) - common).clamp(min=1e-3)
+    predicted, true = (masks > 0).float() * weight, (target > 0.5).float()
+    common = (predicted * true).sum(-1)
+    return common / (predicted.sum(-1) + (true * weight).sum(-1) - common).clamp(min=1e-3)
 
 
 def mostly_in(masks: Tensor, ignore: Tensor) -> Tensor:

@@ -72,9 +72,9 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
     masks = tubes(torch.stack(mask_embeds), batch)
     goal = batch.masks.transpose(1, 2).flatten(2)                             # [B,N,T*P]
     with torch.no_grad():
-        said = (logits[-1], masks[-1]) if own_match else (online, tubes(online_masks, batch))
+        predicted = (logits[-1], masks[-1]) if own_match else (online, tubes(online_masks, batch))
         known = None if batch.ignore is None else batch.known.flatten(1)      # [B,T*P]
-        assignment = losses.assign(losses.matching_cost(*said, batch.labels, goal, known),
+        assignment = losses.assign(losses.matching_cost(*predicted, batch.labels, goal, known),
                                    batch.eligible.any(1))
         excused = None
         if batch.ignore is not None:
@@ -89,17 +89,17 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
         own = masks[-1].detach().gather(
             1, assignment.clamp(min=0)[..., None].expand(-1, -1, goal.shape[-1]))
         quality = losses.mask_quality(own, goal, points[:, None])
-    says = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels),
-                             None if excused is None else wide(excused),
-                             None if quality is None else wide(quality))
+    class_part = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels),
+                                   None if excused is None else wide(excused),
+                                   None if quality is None else wide(quality))
     rows, objects = (assignment >= 0).nonzero(as_tuple=True)
     chosen = masks[:, rows, assignment[rows, objects]]
     weight = None if known is None else known[rows].repeat(layers, 1)
     cross_entropy, dice = losses.mask_losses(chosen.flatten(0, 1),
                                              goal[rows, objects].repeat(layers, 1), weight)
     right = logits[-1][rows, assignment[rows, objects]].argmax(-1) == batch.labels[rows, objects]
-    total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice
-    return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice),
+    total = losses.CLASS * class_part + losses.MASK * cross_entropy + losses.DICE * dice
+    return total, {"class": float(class_part), "mask": float(cross_entropy), "dice": float(dice),
                    "right class": float(right.float().mean())}
 
 

@@ -107,7 +107,7 @@ class Helpers(nn.Module):
         wide = lambda x: x[None, :, None].expand(layers, batch, groups, *x.shape[1:]).flatten(0, 2)
         # [L*B*G,N]
         assignment = losses.assign(cost, wide(targets.visible))
-        says = losses.class_loss(logits.flatten(0, 2), assignment, wide(targets.labels))
+        class_part = losses.class_loss(logits.flatten(0, 2), assignment, wide(targets.labels))
         rows, objects = (assignment >= 0).nonzero(as_tuple=True)
         chosen = masks.flatten(0, 2)[rows, assignment[rows, objects]]
         cross_entropy, dice = losses.mask_losses(chosen, goal[(rows // groups) % batch, objects])
@@ -120,12 +120,12 @@ class Helpers(nn.Module):
         looks = self.looks(embeds[rows, group, last[rows, group, objects]])
         wanted = torch.cat((targets.colours(images), targets.boxes * 4), -1)[rows, objects]
         looks_loss = F.smooth_l1_loss(looks, wanted) if len(rows) else looks.sum() * 0
-        total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice
+        total = losses.CLASS * class_part + losses.MASK * cross_entropy + losses.DICE * dice
         total = total + contrast + looks_loss
         with torch.no_grad():
-            said = logits[-1][rows, group, last[rows, group, objects]].argmax(-1)
-            right = (said == targets.labels[rows, objects]).float().mean()
-        parts = {"right": right, "class": says, "mask": cross_entropy, "dice": dice,
+            predicted = logits[-1][rows, group, last[rows, group, objects]].argmax(-1)
+            right = (predicted == targets.labels[rows, objects]).float().mean()
+        parts = {"right": right, "class": class_part, "mask": cross_entropy, "dice": dice,
                  "contrast": contrast, "looks": looks_loss}
         return total, {name: float(value) for name, value in parts.items()}
 

@@ -215,8 +215,8 @@ def loss(answers: list[Segments], found: Goals,
         # Where only persons are annotated, an unmatched query may be anything but a person.
         not_person = -torch.log1p(-logs[..., person].exp().clamp(max=0.9999))
         unmatched = torch.where(complete[:, None], -logs[..., -1], not_person)
-        says = ((matched * has).sum() + NO_OBJECT
-                * (unmatched * free).sum()) / (has.sum() + 0.1 * free.sum() + 1)
+        class_part = ((matched * has).sum() + NO_OBJECT
+                      * (unmatched * free).sum()) / (has.sum() + 0.1 * free.sum() + 1)
         masks = answer.masks.flatten(2)[found.rows, found.queries]
         each = F.binary_cross_entropy_with_logits(masks, found.masks, reduction="none")
         cross_entropy = mean((each * found.cells).sum(1) / found.cells.sum(1).clamp(min=1))
@@ -224,11 +224,11 @@ def loss(answers: list[Segments], found: Goals,
         dice = mean(1 - (2 * (soft * found.masks).sum(1) + 1)
                     / (soft.sum(1) + found.masks.sum(1) + 1))
         weight = 1.0 if number == len(answers) else EARLIER
-        total = total + weight * (CLASS * says + MASK * cross_entropy + DICE * dice)
+        total = total + weight * (CLASS * class_part + MASK * cross_entropy + DICE * dice)
     own = found.object[:, :found.object.shape[1] // 2] >= 0
     quality = found.quality[:, :own.shape[1]][own]
     guessed = answers[-1].logits[:, :own.shape[1], :-1].argmax(-1) == found.label[:, :own.shape[1]]
-    return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice),
+    return total, {"class": float(class_part), "mask": float(cross_entropy), "dice": float(dice),
                    "iou": float(quality.mean()), "iou50": float((quality > 0.5).float().mean()),
                    "right": float(guessed[own].float().mean())}
 

@@ -121,9 +121,9 @@ def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         points = batch.weight[:, None]
         points = points if batch.ignore is None else points * batch.known
         quality = losses.mask_quality(chosen[-1].detach(), batch.masks, points[:, :, None])
-    says = losses.class_loss(step.logits.flatten(0, 2), wide(assignment), wide(labels),
-                             None if excused is None else wide(excused),
-                             None if quality is None else wide(quality))
+    class_part = losses.class_loss(step.logits.flatten(0, 2), wide(assignment), wide(labels),
+                                   None if excused is None else wide(excused),
+                                   None if quality is None else wide(quality))
     weight = None
     if batch.ignore is not None:
         weight = batch.known[shown.nonzero(as_tuple=True)[:2]].repeat(layers, 1)
@@ -132,8 +132,8 @@ def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     with torch.no_grad():
         rows = shown.nonzero(as_tuple=True)
         right = step.logits[-1][rows[0], rows[1], assignment[rows]].argmax(-1) == labels[rows]
-    total = losses.CLASS * says + losses.MASK * cross_entropy + losses.DICE * dice
-    return total, {"class": float(says), "mask": float(cross_entropy), "dice": float(dice),
+    total = losses.CLASS * class_part + losses.MASK * cross_entropy + losses.DICE * dice
+    return total, {"class": float(class_part), "mask": float(cross_entropy), "dice": float(dice),
                    "right class": float(right.float().mean())}
 
 
