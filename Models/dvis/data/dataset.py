@@ -15,7 +15,7 @@ from .drawn.painting import draw_thing
 from .drawn.scenes import HEIGHT, WIDTH, Scene, make_scene
 from .sample import annotation
 
-# hidden share up to which an object counts as free, from which as severely occluded
+# Hidden share up to which an object counts as free, from which as severely occluded.
 FREE = 0.05
 SEVERE = 0.5
 SCORES = (0.0, 0.25, 0.75)               # of a frame: free, slight, severe (OVIS, section 3.3)

@@ -15,7 +15,7 @@ from .pools import SPAN, draw_scene
 
 REAL = 0.6                    # share of clips made of photographs, where there are any
 ASPECTS = (16 / 9, 4 / 3)     # of clips made of photographs
-# shorter and largest side, and share, of clips below a larger input size: cheaper
+# Shorter and largest side, and share, of clips below a larger input size: cheaper.
 SMALLER = (224, 384)
 SMALL_CLIPS = 0.6
 

@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-# as weights and in the matching; a high class weight keeps an object with the query that claims it
+# As weights and in the matching; a high class weight keeps an object with the query that claims it
 CLASS = 5.0
 MASK = 5.0
 DICE = 5.0

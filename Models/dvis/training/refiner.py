@@ -19,7 +19,7 @@ from .tracker import HEADS, MIX, copy_heads, quiet
 
 CLIPS = 6                 # clips in a batch
 RATE = 1.5e-4             # more moves the masks, which are right from the start
-# clips in the pool, before the first step, new ones a step without workers
+# Clips in the pool, before the first step, new ones a step without workers.
 POOL = 400
 START = 24
 FRESH = 0.3

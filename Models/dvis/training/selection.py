@@ -36,7 +36,7 @@ KNOWN = 0.3             # cells with a smaller share of ignored pixels count
 LEAST_BOX = 0.2         # IoU of query and object boxes below which they are never matched
 DUPLICATE = 0.5         # box IoU from which an unmatched query learns the object's mask, too ...
 DUPLICATE_WEIGHT = 0.35   # ... with this weight
-# weight of cells far from the box; further weight of cells on other objects
+# Weight of cells far from the box; further weight of cells on other objects.
 FAR = 0.15
 OTHERS = 1.5
 

@@ -18,11 +18,11 @@ from .clips import Batch, ClipPool
 from .stage import Stage, device, load_before, run
 
 CLIPS = 8                      # clips in a batch
-# copied heads learn more slowly; GENTLE where scores are qualities
+# Copied heads learn more slowly; GENTLE where scores are qualities.
 RATE = 5e-4
 GENTLE = 1.5e-4
 HEADS = ("class_embed", "mask_embed", "decoder_norm")
-# clips in the pool, before the first step, new ones a step without workers
+# Clips in the pool, before the first step, new ones a step without workers.
 POOL = 400
 START = 24
 FRESH = 0.3

@@ -19,7 +19,7 @@ LARGEST = 320           # longer side of a cut-out in pixels
 MARGIN = 3              # transparent pixels around a cut-out
 FINE = 4                # polygons are drawn this many times finer
 RIM = 0.8               # deviation in pixels of the blur that makes the rim soft
-# blurred coverage that becomes opaque and transparent: the rim moves inwards
+# Blurred coverage that becomes opaque and transparent: the rim moves inwards.
 INNER = 0.95
 OUTER = 0.4
 # Deviation in pixels of the blur that continues the object's colours into its rim.

@@ -18,7 +18,7 @@ from .sprites import Similarity, Sprite, cut
 
 # Height and width, one per batch.
 SIZES = ((224, 384), (224, 384), (256, 448), (288, 512), (288, 384))
-# shares of images with several photographs, with cut-outs in front
+# Shares of images with several photographs, with cut-outs in front.
 MOSAIC = 0.3
 PASTED = 0.55
 # Share of photographs shown whole, as the service shows a camera's frame.
@@ -28,7 +28,7 @@ TURNED, TURN = 0.3, 0.08            # share of photographs turned, deviation in 
 # Least longer side of a cut-out in pixels; at most 0.8 of the height.
 PASTED_SIZE = 22
 ENLARGED = 1.6                      # of a cut-out, at most
-# shares of images whose cut-outs are of one class; are copies of one
+# Shares of images whose cut-outs are of one class; are copies of one.
 ONE_CLASS = 0.7
 COPIES = 0.2
 FEW_PEOPLE = 0.35                   # share of photographs on which only persons are annotated
