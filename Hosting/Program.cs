@@ -19,16 +19,10 @@ internal static class Program
     public static async Task<int> Main(string[] args)
     {
         NativeHeap.Limit();
-        const string Purpose = "Segments, tracks and refines live video, and publishes tracks with masks over MQTT.";
-        var root = new RootCommand(Purpose)
-        {
-            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(),
-            ModelsCommand.Create(),
-        };
-        var parsed = root.Parse(args);
+        var parsed = CreateCommand().Parse(args);
         if (parsed.Errors.Count > 0)
             return await FailAsync(
-                ExitCode.Usage, [.. parsed.Errors.Select(e => e.Message), "'dvis --help' tells how it is used"]);
+                ExitCode.Usage, [.. parsed.Errors.Select(e => e.Message), "'dvis --help' lists commands and options"]);
 
         try
         {
@@ -51,6 +45,13 @@ internal static class Program
             return await FailAsync(ExitCode.Failed, Redaction.Urls(e.Message));
         }
     }
+
+    public static RootCommand CreateCommand() =>
+        new("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
+        {
+            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(),
+            ModelsCommand.Create(),
+        };
 
     private static async Task<int> FailAsync(int code, params string[] problems)
     {
