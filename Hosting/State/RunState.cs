@@ -2,15 +2,13 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.State;
 
-/// <summary>
-/// State of the run: health, console, metrics, summary and the exit code read it. Thread-safe.
-/// </summary>
+/// <summary>State of the run: health, console, metrics, summary and the exit code read it. Thread-safe.</summary>
 internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
 {
-    private readonly Lock _gate = new(); // around the fields below
+    private readonly Lock _gate = new(); // around the two below
     private readonly List<string> _failures = [];
     private readonly Dictionary<string, long> _reloads = [];
-    private DateTimeOffset _loaded = time.GetUtcNow();
+    private ReloadReport _loaded = new("applied", time.GetUtcNow(), "at the start");
 
     /// <summary>Cameras of the configuration in force, sorted by name; empty until the model is loaded.</summary>
     public IReadOnlyList<CameraBoard> Cameras
@@ -31,13 +29,7 @@ internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
     public ReloadReport? Reload { get => Volatile.Read(ref field); private set => Volatile.Write(ref field, value); }
 
     /// <summary>When the configuration in force was loaded.</summary>
-    public DateTimeOffset Loaded
-    {
-        get
-        {
-            lock (_gate) return _loaded;
-        }
-    }
+    public DateTimeOffset Loaded => Volatile.Read(ref _loaded).At;
 
     /// <summary>What failed for good, one sentence each; empty after a good run.</summary>
     public IReadOnlyList<string> Failures
@@ -60,7 +52,7 @@ internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
         lock (_gate)
         {
             _reloads[report.Outcome] = _reloads.GetValueOrDefault(report.Outcome) + 1;
-            if (report.Successful) _loaded = report.At;
+            if (report.Successful) Volatile.Write(ref _loaded, report);
             Reload = report;
         }
     }

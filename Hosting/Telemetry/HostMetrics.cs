@@ -12,12 +12,9 @@ namespace Dvis.Streaming.Hosting.Telemetry;
 /// Metrics of the host: the build, the process under the names that Prometheus' own clients use, the configuration, and
 /// once it is loaded the model. All are observed.
 /// </summary>
-internal sealed class HostMetrics : IDisposable
+internal sealed class HostMetrics
 {
-    private const string OpenFiles = "/proc/self/fd", Tasks = "/proc/self/task";
-
     private readonly Meter _meter;
-    private readonly Process _process = Process.GetCurrentProcess();
 
     public HostMetrics(PipelineMetrics metrics, RunState state, FramePool frames, TensorPool tensors)
     {
@@ -42,8 +39,6 @@ internal sealed class HostMetrics : IDisposable
         _meter.CreateObservableGauge(
             "dvis.model_info", () => running, null, "1 for each graph of the model that runs.");
     }
-
-    public void Dispose() => _process.Dispose();
 
     private void ObserveConfiguration(RunState state)
     {
@@ -75,33 +70,22 @@ internal sealed class HostMetrics : IDisposable
 
     private void ObserveProcess()
     {
-        var start = new DateTimeOffset(_process.StartTime.ToUniversalTime()).ToUnixTimeMilliseconds() / 1000.0;
+        using var process = Process.GetCurrentProcess();
+        var start = new DateTimeOffset(process.StartTime.ToUniversalTime()).ToUnixTimeMilliseconds() / 1000.0;
         _meter.CreateObservableCounter(
-            "process.cpu", () => Now.TotalProcessorTime.TotalSeconds, "s", "User and system time spent.");
-        Gauge("process.resident_memory", "By", "Resident memory, native buffers included.", () => Now.WorkingSet64);
-        Gauge("process.threads", null, "Threads.", Threads);
+            "process.cpu", () => Environment.CpuUsage.TotalTime.TotalSeconds, "s", "User and system time spent.");
+        Gauge("process.resident_memory", "By", "Resident memory, native buffers included.", () => Environment.WorkingSet);
+        Gauge("process.start_time", "s", "Start, seconds since the epoch.", () => start);
         Gauge("dotnet.thread_pool.threads", null, "Threads of the pool.", () => ThreadPool.ThreadCount);
         Gauge(
             "dotnet.thread_pool.pending", null, "Work items that wait for a thread of the pool.",
             () => ThreadPool.PendingWorkItemCount);
-        Gauge("process.start_time", "s", "Start, seconds since the epoch.", () => start);
-        if (Directory.Exists(OpenFiles))
-            Gauge(
-                "process.open_fds", null, "Open file descriptors.",
-                () => Directory.GetFileSystemEntries(OpenFiles).Length);
+        if (!Directory.Exists("/proc/self")) return;
+        Gauge("process.threads", null, "Threads.", () => Entries("/proc/self/task"));
+        Gauge("process.open_fds", null, "Open file descriptors.", () => Entries("/proc/self/fd"));
     }
 
-    // Process would read a file for each of them.
-    private int Threads() => Directory.Exists(Tasks) ? Directory.GetFileSystemEntries(Tasks).Length : Now.Threads.Count;
-
-    private Process Now
-    {
-        get
-        {
-            _process.Refresh();
-            return _process;
-        }
-    }
+    private static int Entries(string folder) => Directory.GetFileSystemEntries(folder).Length;
 
     private void Gauge<T>(string name, string? unit, string help, Func<T> value) where T : struct =>
         _meter.CreateObservableGauge(name, value, unit, help);

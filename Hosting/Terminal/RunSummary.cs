@@ -15,7 +15,8 @@ internal static class RunSummary
         {
             var dropped = string.Join(", ", c.DroppedBy.Select(d => $"{d.Value} {d.Key}"));
             var (epochs, tracks) = (c.Epochs == 1 ? "epoch" : "epochs", c.TracksStarted == 1 ? "track" : "tracks");
-            var without = $"{c.FramesIn - c.Provisional} without a result{(dropped.Length > 0 ? $" (dropped: {dropped})" : "")}";
+            var reasons = dropped.Length > 0 ? $" (dropped: {dropped})" : "";
+            var without = $"{c.FramesIn - c.Provisional} without a result{reasons}";
             yield return $"{c.Name}: {c.FramesIn} frames in, {c.Provisional} processed, {c.Final} final, {without}";
             yield return $"{c.Name}: {c.Epochs} {epochs}, {c.TracksStarted} {tracks} started";
             var (provisional, final) = (Latency(c.ProvisionalLatency), Latency(c.FinalLatency));

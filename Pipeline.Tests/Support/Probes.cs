@@ -75,7 +75,8 @@ internal sealed class MetricProbe : IDisposable
         lock (_gate)
         {
             _records[key] = _records.GetValueOrDefault(key) + 1;
-            _sums[key] = instrument.IsObservable || instrument is Gauge<long> or Gauge<double> ? value : _sums.GetValueOrDefault(key) + value;
+            var isLast = instrument.IsObservable || instrument is Gauge<long> or Gauge<double>;
+            _sums[key] = isLast ? value : _sums.GetValueOrDefault(key) + value;
         }
     }
 }

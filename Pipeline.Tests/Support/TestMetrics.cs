@@ -26,8 +26,8 @@ internal sealed class TestMetrics : IDisposable
     public PipelineMetrics Metrics { get; }
 
     /// <summary>
-    /// Values of one instrument in order, narrowed to those that carry <paramref name="tag"/> as <c>key=value</c>; of an
-    /// observed one the value of each series now.
+    /// Values of one instrument in order, narrowed to those that carry <paramref name="tag"/> as <c>key=value</c>; of
+    /// an observed one the value of each series now.
     /// </summary>
     public IReadOnlyList<double> Of(string instrument, string? tag = null)
     {

@@ -16,8 +16,9 @@ public sealed class CommandTests : IAsyncDisposable
     public async Task Fleet_DisabledCamera_EndsAndComesAgain_AndTheOtherRunsOn()
     {
         var lives = 0;
-        const string Two = "cameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n";
-        await _rig.StartAsync(Two + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n", services => ScriptedCamera.Use(services, (name, stop) =>
+        const string Two = "cameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n"
+            + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
+        await _rig.StartAsync(Two, services => ScriptedCamera.Use(services, (name, stop) =>
         {
             Interlocked.Increment(ref lives);
             return ScriptedCamera.UntilStoppedAsync(name, stop);

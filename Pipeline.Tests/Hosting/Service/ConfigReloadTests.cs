@@ -181,7 +181,8 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     public async Task Reload_OnlyRunningCameraChanged_DoesNotEndTheRun_AndAFailureIsForgiven()
     {
         var lives = 0;
-        await StartAsync(Cameras("a", "b"), (name, stop) => name == "a" && lives++ == 0 ? Task.FromResult(false) : ScriptedCamera.UntilStoppedAsync(name, stop));
+        await StartAsync(Cameras("a", "b"), (name, stop) =>
+            name == "a" && lives++ == 0 ? Task.FromResult(false) : ScriptedCamera.UntilStoppedAsync(name, stop));
         await Eventually.TrueAsync(() => _rig.State.Failures.Count == 1);
         await _rig.ReloadAsync("cameras: { a: { file: a.mp4, loop: true } }\n" + Rest, "applied");
         Assert.Empty(_rig.State.Failures);
@@ -195,7 +196,8 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     {
         var (time, log, never) = (new ManualTime(), new CollectingLogger(), new TaskCompletionSource<bool>());
         await StartAsync(
-            Cameras("hangs", "a"), (name, stop) => name == "hangs" ? never.Task : ScriptedCamera.UntilStoppedAsync(name, stop),
+            Cameras("hangs", "a"),
+            (name, stop) => name == "hangs" ? never.Task : ScriptedCamera.UntilStoppedAsync(name, stop),
             services => services.AddSingleton<TimeProvider>(time).AddSingleton<ILoggerProvider>(log));
         await HappenedAsync("+hangs", "+a");
         var changed = _rig.ReloadAsync(Cameras("a", "b"), "applied");
@@ -253,7 +255,8 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     private static string Cameras(params string[] names) => $"cameras: {{ {string.Join(", ", names.Select(n => $"{n}: {{ file: a.mp4 }}"))} }}\n{Rest}";
 
     private async Task StartAsync(
-        string yaml, Func<string, CancellationToken, Task<bool>>? run = null, Action<IServiceCollection>? adjust = null) =>
+        string yaml, Func<string, CancellationToken, Task<bool>>? run = null,
+        Action<IServiceCollection>? adjust = null) =>
         await _rig.StartAsync(yaml, services =>
         {
             adjust?.Invoke(services);

@@ -59,7 +59,8 @@ public sealed class ServiceManagerTests
         var starting = rig.StartAsync(Yaml, services =>
         {
             services.AddSingleton(new ServiceManager(socket.Name, TimeSpan.FromMilliseconds(400), TimeProvider.System)); // slower than datagrams are read, or some would be lost
-            services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(new Gate(loaded.Task))); // the model is loaded after it
+            // The model is loaded after it.
+            services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(new Gate(loaded.Task)));
             ScriptedCamera.Use(services, ScriptedCamera.UntilStoppedAsync);
         });
         await socket.WaitAsync("STATUS=loading the model");
