@@ -62,6 +62,13 @@ need_for_tests() {
       dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool; rm -f prometheus_*.deb) >"$root/.dvis/apt.log" 2>&1 </dev/null ||
       say "promtool could not be fetched: the tests that need it are skipped"
   fi
+  # OpenCV's native library is linked with them; without them the tests of OpenCV are skipped.
+  if has apt-get; then
+    local missing=()
+    has_library libgtk-3.so.0 || missing+=(libgtk-3-0)
+    has_library libatomic.so.1 || missing+=(libatomic1)
+    (install_debian "${missing[@]}") || say "the tests of OpenCV are skipped"
+  fi
   # The RTSP server for tests is GStreamer's, driven from Python; it lies beside the working tree, or is not there.
   if [[ -f $root/../shared/tools/rtsp_server.py ]] && ! /usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null; then
     install_debian python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-{base,good,bad}
