@@ -1,9 +1,12 @@
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Sinks;
 using Dvis.Streaming.Sinks.Mqtt;
+using Dvis.Streaming.Sinks.Mqtt.Options;
+using Dvis.Streaming.Sinks.Mqtt.Telemetry;
+using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;

@@ -1,11 +1,12 @@
-using Dvis.Streaming.Pipeline;
-using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
-using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Evaluation.PostProcessing;
+using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Synthetic;
 using Microsoft.Extensions.Logging.Abstractions;
 

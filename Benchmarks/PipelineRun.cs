@@ -1,11 +1,17 @@
 using System.Diagnostics;
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Delivery;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Stages;
+using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Options;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;

@@ -2,14 +2,15 @@ using System.Numerics.Tensors;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Pipeline.Tracking;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Options;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;

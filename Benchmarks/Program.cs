@@ -3,9 +3,11 @@ using System.Globalization;
 using Dvis.Streaming.Benchmarks;
 using Dvis.Streaming.Benchmarks.Fuzzing;
 using Dvis.Streaming.Benchmarks.Soaking;
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 using Microsoft.Extensions.Logging.Abstractions;
+
 
 NativeHeap.Limit();
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;

@@ -1,7 +1,8 @@
-using Dvis.Streaming.Pipeline;
-using Dvis.Streaming.Pipeline.Evaluation;
-using Dvis.Streaming.Pipeline.Evaluation.Sequences;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Sequences;
+using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Benchmarks;
 

@@ -1,14 +1,12 @@
 using System.Numerics.Tensors;
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
-using Dvis.Streaming.Pipeline.Publishing;
-using Dvis.Streaming.Pipeline.Scenes;
-using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Sinks;
 using Dvis.Streaming.Sinks.Payloads;
-using Tensor = Dvis.Streaming.Pipeline.Inference.Tensor;
+using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 
 namespace Dvis.Streaming.Benchmarks;
 

@@ -1,14 +1,13 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
-using Dvis.Streaming.Pipeline.Publishing;
-using Dvis.Streaming.Pipeline.Refinement;
+using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Methods;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Pipeline.Tracking;
 using Dvis.Streaming.Sinks.Mqtt;
 using Dvis.Streaming.Sinks.Payloads;
 

@@ -1,8 +1,8 @@
-using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Synthetic;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,4 +1,3 @@
-using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Benchmarks;

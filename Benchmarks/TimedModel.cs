@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Benchmarks;
 

@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests;

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
 using OpenCvSharp;
 
 namespace Dvis.Streaming.Sources.OpenCv;

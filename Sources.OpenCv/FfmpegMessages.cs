@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Dvis.Streaming.Sources.Decoding;
 
 namespace Dvis.Streaming.Sources.OpenCv;
 

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
 using OpenCvSharp;
 
 namespace Dvis.Streaming.Sources.OpenCv;

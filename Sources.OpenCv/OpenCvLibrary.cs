@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
 using OpenCvSharp;
 
 namespace Dvis.Streaming.Sources.OpenCv;
@@ -17,6 +18,7 @@ internal static partial class OpenCvLibrary
         lock (s_gate)
         {
             if (s_loaded) return;
+            SetEnvironment();
             try
             {
                 SetUp(NativeLibrary.Load("OpenCvSharpExtern", typeof(Mat).Assembly, null));
@@ -40,11 +42,18 @@ internal static partial class OpenCvLibrary
             : "OpenCV's native library exists for x64 only.";
     }
 
+    private static void SetEnvironment()
+    {
+        // One thread per decoder: its messages then come on the thread of their session.
+        Set("OPENCV_FFMPEG_THREADS", "1");
+
+        // FFmpeg has locks of its own. OpenCV's is held while a file is opened: one that hangs would stop all others.
+        Set("OPENCV_FFMPEG_IS_THREAD_SAFE", "1");
+        Set("OPENCV_FFMPEG_CAPTURE_OPTIONS", $"protocol_whitelist;file|format_whitelist;{FfmpegCommand.FileFormats}");
+    }
+
     private static void SetUp(nint library)
     {
-        // Read when a capture is opened. One thread per decoder: its messages then come on the thread of their session.
-        Set("OPENCV_FFMPEG_THREADS", "1");
-        Set("OPENCV_FFMPEG_CAPTURE_OPTIONS", $"protocol_whitelist;file|format_whitelist;{FfmpegCommand.FileFormats}");
         Cv2.SetLogLevel(LogLevel.SILENT); // standard error belongs to the service's log
         Cv2.SetNumThreads(1);             // colours take a millisecond; the cores are the model's
         FfmpegMessages.Attach(library);

@@ -1,5 +1,6 @@
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Sources.Nut;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Decoding.Nut;
 using OpenCvSharp;
 
 namespace Dvis.Streaming.Sources.OpenCv;
@@ -32,7 +33,6 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
     // Written by the thread before it answers.
     private string? _codec;
     private double? _nominalFps;
-    private int _width, _height, _sizeChanges;
     private Mat? _image;
     private TimeSpan _lastRead;
 
@@ -169,12 +169,10 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
             throw new SourceException(SourceFault.CodecUnsupported, $"A frame of {found} is not supported.");
         }
 
-        if (_width != 0 && (width, height) != (_width, _height)) _sizeChanges++;
-        (_width, _height) = (width, height);
         var stamp = new CaptureTime(received, ClockSource.Arrival, OffsetMs: 0, ErrorMs: null, Synced: false);
         var pts = _input.Pts(capture);
         return Copy(image, new FrameInfo(
-            _camera, Frames, _sizeChanges, pts, s_timebase, ticks, received, stamp, width, height));
+            _camera, Frames, Session: 0, pts, s_timebase, ticks, received, stamp, width, height));
     }
 
     private unsafe Frame Copy(Mat image, FrameInfo info)

@@ -1,7 +1,10 @@
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Rtsp;
+using Dvis.Streaming.Sources.Supervision;
 using Dvis.Streaming.Sources.Synthetic;
 using Microsoft.Extensions.Logging;
 

@@ -1,4 +1,7 @@
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
+using Dvis.Streaming.Sources.Supervision;
 
 namespace Dvis.Streaming.Sources;
 

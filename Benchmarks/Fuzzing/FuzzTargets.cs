@@ -2,14 +2,16 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Compression;
 using System.Text;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Hosting.Configuration;
-using Dvis.Streaming.Pipeline.Evaluation;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Sinks.Mqtt.Commands;
-using Dvis.Streaming.Sources.Nut;
+using Dvis.Streaming.Sources.Decoding.Nut;
 using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Benchmarks.Fuzzing;

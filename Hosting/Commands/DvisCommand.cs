@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Dvis.Streaming.Hosting.Configuration;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
@@ -38,7 +38,7 @@ internal static class DvisCommand
             foreach (var problem in e.Problems) await Console.Error.WriteLineAsync($"dvis: {problem}");
             return ExitCode.Usage;
         }
-        catch (Exception e) when (e is StartupException or ModelException or EvaluationException)
+        catch (Exception e) when (e is StartupException or ModelException)
         {
             await Console.Error.WriteLineAsync($"dvis: {Redaction.Urls(e.Message)}");
             return ExitCode.Failed;

@@ -2,12 +2,17 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Dvis.Streaming.Hosting.Evaluating;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Evaluation;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Hosting.State;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary><c>dvis eval</c>: scores results, or what a model says, against a data set with the official metrics.</summary>
+/// <summary>
+/// <c>dvis eval</c>: scores results, or what a model says, against a data set with the official metrics. The evaluators'
+/// assembly is not loaded before the command runs.
+/// </summary>
 internal static class EvalCommand
 {
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
@@ -40,7 +45,7 @@ internal static class EvalCommand
                 result.AddError("eval needs either --results or --model, or --davis");
             if (result.GetResult(classes) is { } given) Between(given, "--classes", 1, 255);
         });
-        command.SetAction((parsed, cancel) =>
+        command.SetAction((parsed, cancel) => CheckedAsync(() =>
         {
             var numbers = parsed.GetValue(json);
             if (parsed.GetValue(sequences.Folder) is not null) return RunAsync(sequences.Read(parsed), numbers, cancel);
@@ -49,8 +54,24 @@ internal static class EvalCommand
                 return RunAsync(model.Read(parsed, data, firstLabel), numbers, cancel);
             var count = int.Parse(parsed.GetValue(classes) ?? "124", CultureInfo.InvariantCulture);
             return ScoreAsync(scored, data, count, firstLabel, numbers, cancel);
-        });
+        }));
         return command;
+    }
+
+    private static async Task<int> CheckedAsync(Func<Task<int>> evaluate)
+    {
+        try
+        {
+            return await evaluate();
+        }
+        catch (EvaluationException e) when (e.IsUsage)
+        {
+            throw new UsageException(e.Message);
+        }
+        catch (EvaluationException e)
+        {
+            throw new StartupException(e.Message, e);
+        }
     }
 
     private static async Task<int> RunAsync(SequenceRequest request, string? json, CancellationToken cancel)

@@ -1,7 +1,7 @@
 using System.CommandLine;
-using Dvis.Streaming.Hosting.Evaluating;
-using Dvis.Streaming.Pipeline;
-using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Evaluation;
+using Dvis.Streaming.Evaluation.Running;
+using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Inference.Onnx;
 

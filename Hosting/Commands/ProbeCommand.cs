@@ -2,6 +2,7 @@ using System.CommandLine;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Commands;
 

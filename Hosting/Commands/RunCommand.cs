@@ -1,6 +1,8 @@
 using System.CommandLine;
+using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.Configuration;
-using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Hosting.Terminal;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

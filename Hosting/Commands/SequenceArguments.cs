@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using Dvis.Streaming.Hosting.Evaluating;
-using Dvis.Streaming.Pipeline.Evaluation.Sequences;
+using Dvis.Streaming.Evaluation;
+using Dvis.Streaming.Evaluation.Sequences;
 
 namespace Dvis.Streaming.Hosting.Commands;
 

@@ -1,9 +1,10 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Pipeline.Tasks;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 

@@ -1,5 +1,5 @@
 using System.Collections;
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 

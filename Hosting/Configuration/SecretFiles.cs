@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 

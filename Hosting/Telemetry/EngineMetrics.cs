@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
+using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Telemetry;

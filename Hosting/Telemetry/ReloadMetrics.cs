@@ -1,5 +1,5 @@
 using System.Diagnostics.Metrics;
-using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Telemetry;

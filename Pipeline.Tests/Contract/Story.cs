@@ -1,5 +1,5 @@
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tests.Contract;
 

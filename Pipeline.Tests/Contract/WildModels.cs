@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 
 namespace Dvis.Streaming.Pipeline.Tests.Contract;

@@ -1,11 +1,16 @@
 using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Delivery;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
+using Dvis.Streaming.Sources.Supervision;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Contract;

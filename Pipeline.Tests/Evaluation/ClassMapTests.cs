@@ -1,5 +1,5 @@
-using Dvis.Streaming.Pipeline.Evaluation;
-using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;

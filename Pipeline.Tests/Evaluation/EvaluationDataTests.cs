@@ -1,10 +1,11 @@
 using System.Text.Json.Nodes;
-using Dvis.Streaming.Pipeline.Evaluation;
-using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
-using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Evaluation.PostProcessing;
+using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 

@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;

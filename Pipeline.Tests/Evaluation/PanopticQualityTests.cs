@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Evaluation.Metrics;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 

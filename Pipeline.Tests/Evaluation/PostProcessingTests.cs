@@ -1,6 +1,5 @@
-using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
+using Dvis.Streaming.Evaluation.PostProcessing;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;

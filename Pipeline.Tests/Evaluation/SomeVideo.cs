@@ -1,6 +1,6 @@
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Masks;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 

@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Evaluation.Running;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 

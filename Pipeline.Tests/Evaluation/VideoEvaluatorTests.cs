@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
-using Dvis.Streaming.Pipeline.Evaluation;
-using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
-using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Evaluation.PostProcessing;
+using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Segmentation;

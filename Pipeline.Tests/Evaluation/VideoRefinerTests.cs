@@ -1,5 +1,6 @@
-using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 using Microsoft.Extensions.Logging.Abstractions;

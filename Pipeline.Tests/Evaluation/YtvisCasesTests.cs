@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;

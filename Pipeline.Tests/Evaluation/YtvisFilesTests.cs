@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;

@@ -1,7 +1,7 @@
 using System.Globalization;
-using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Pipeline.Tests.Sinks;
+using Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 

@@ -1,4 +1,5 @@
-using Dvis.Streaming.Pipeline.Tests.Sources;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
+using Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources.Rtsp;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline.Tests.Sources;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
+using Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;

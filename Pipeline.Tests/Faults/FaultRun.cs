@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using Dvis.Streaming.Hosting;
+using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.Configuration;
-using Dvis.Streaming.Hosting.Running;
+using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Pipeline.Tests.Hosting;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;

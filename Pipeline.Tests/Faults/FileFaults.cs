@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline.Tests.Sources;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Faults;

@@ -1,5 +1,6 @@
 using System.Globalization;
-using Dvis.Streaming.Pipeline.Tests.Sources;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
+using Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
@@ -107,7 +108,7 @@ internal static class ProcessFaults
         await run.StartAsync("a: { synthetic: { width: 64, height: 48, fps: 25, strip: false } }", null, null, "sinks.json_lines.path=/dev/full", "sinks.json_lines.flush_interval=0s");
         await run.FramesAsync("a", 50);
         using var http = new HttpClient();
-        var metrics = await http.GetStringAsync(new Uri(Dvis.Streaming.Hosting.StreamingHost.Address(run.App) + "/metrics"));
+        var metrics = await http.GetStringAsync(new Uri(Dvis.Streaming.Hosting.Composition.StreamingHost.Address(run.App) + "/metrics"));
         var failures = metrics.Split('\n').Single(l => l.StartsWith("dvis_sink_failures_total{sink=\"json_lines\"}", StringComparison.Ordinal));
         Assert.True(double.Parse(failures.Split(' ')[1], CultureInfo.InvariantCulture) > 0);
         run.Note("failures counted");

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using Dvis.Streaming.Pipeline.Tests.Hosting;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
 

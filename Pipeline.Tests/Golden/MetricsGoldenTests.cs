@@ -1,8 +1,9 @@
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Pipeline.Tests.Hosting;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Supervision;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Dvis.Streaming.Pipeline.Tests.Golden;

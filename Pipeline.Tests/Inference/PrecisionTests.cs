@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;

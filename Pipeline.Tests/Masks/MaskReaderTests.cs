@@ -1,6 +1,6 @@
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
-using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Tests.Masks;
 

@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
-using Dvis.Streaming.Pipeline.Evaluation;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 

@@ -1,16 +1,17 @@
 using System.Text.Json.Nodes;
-using Dvis.Streaming.Pipeline.Evaluation;
-using Dvis.Streaming.Pipeline.Evaluation.PostProcessing;
-using Dvis.Streaming.Pipeline.Evaluation.Running;
+using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.PostProcessing;
+using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Methods;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
-using Dvis.Streaming.Pipeline.Tests.Hosting;
-using Dvis.Streaming.Pipeline.Tests.Sources;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Pipeline.Tracking;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Slow;

@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Dvis.Streaming.Pipeline.Tests.Hosting;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Slow;

@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline.Tests.Sinks;
+using Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 
 namespace Dvis.Streaming.Pipeline.Tests.Slow;
 

@@ -1,5 +1,5 @@
 using System.ComponentModel.DataAnnotations;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Synthetic;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources;

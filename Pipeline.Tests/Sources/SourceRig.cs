@@ -1,7 +1,10 @@
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
+using Dvis.Streaming.Sources.Supervision;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources;

@@ -1,5 +1,9 @@
 using Dvis.Streaming.Pipeline.Flow;
+using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;

@@ -1,5 +1,4 @@
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Segmentation;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 

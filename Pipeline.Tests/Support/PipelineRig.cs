@@ -1,7 +1,9 @@
+using Dvis.Streaming.Pipeline.Delivery;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Publishing;
 using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Dvis.Streaming.Pipeline.Masks;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 

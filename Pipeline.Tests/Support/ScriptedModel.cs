@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 

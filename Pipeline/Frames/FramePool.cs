@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Memory;
+
 namespace Dvis.Streaming.Pipeline.Frames;
 
 /// <summary>

@@ -1,4 +1,3 @@
-using Dvis.Streaming.Pipeline.Segmentation;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Inference;

@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Memory;
+
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>Name and shape of one input or output; -1 stands for a dynamic side.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 

@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Memory;
+
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>What the graphs take and give, in this order, for a manifest's sizes. -1 is a side the caller chooses.</summary>

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Inference.Onnx;
+using Dvis.Streaming.Pipeline.Memory;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Dvis.Streaming.Pipeline.Inference;

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 

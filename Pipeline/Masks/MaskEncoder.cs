@@ -1,5 +1,5 @@
 using System.Numerics.Tensors;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 

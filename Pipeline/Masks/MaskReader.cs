@@ -1,6 +1,6 @@
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Publishing;
-using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 

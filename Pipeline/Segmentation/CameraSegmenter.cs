@@ -1,5 +1,6 @@
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Pipeline.Segmentation;

@@ -1,6 +1,7 @@
 using System.Threading.Tasks.Sources;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Segmentation;
 

@@ -1,5 +1,5 @@
 using System.ComponentModel.DataAnnotations;
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Sinks.JsonLines;
 

@@ -1,7 +1,12 @@
 using System.Globalization;
 using System.Text;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt.Client;
+using Dvis.Streaming.Sinks.Mqtt.Messages;
+using Dvis.Streaming.Sinks.Mqtt.Options;
+using Dvis.Streaming.Sinks.Mqtt.Outbox;
+using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Payloads;
 
 namespace Dvis.Streaming.Sinks.Mqtt;

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Sinks.Mqtt.Outbox;
 using Dvis.Streaming.Sinks.Payloads;
 
 namespace Dvis.Streaming.Sinks.Mqtt;

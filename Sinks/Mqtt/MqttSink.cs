@@ -1,8 +1,13 @@
+using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Client;
 using Dvis.Streaming.Sinks.Mqtt.Commands;
+using Dvis.Streaming.Sinks.Mqtt.Messages;
+using Dvis.Streaming.Sinks.Mqtt.Options;
+using Dvis.Streaming.Sinks.Mqtt.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt.Transport;
 using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
 

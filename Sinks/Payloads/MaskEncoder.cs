@@ -1,7 +1,6 @@
 using System.Buffers;
-using Dvis.Streaming.Pipeline;
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Sinks.Protos;
 using Google.Protobuf;
 

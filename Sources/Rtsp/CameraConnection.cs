@@ -3,8 +3,9 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Dvis.Streaming.Pipeline;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Rtsp;
 

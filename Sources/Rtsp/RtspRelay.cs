@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Rtsp;
 

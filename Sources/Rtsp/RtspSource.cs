@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Rtsp;
 

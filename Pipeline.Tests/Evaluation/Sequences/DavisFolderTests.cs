@@ -1,5 +1,5 @@
-using Dvis.Streaming.Pipeline.Evaluation;
-using Dvis.Streaming.Pipeline.Evaluation.Sequences;
+using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Evaluation.Sequences;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 

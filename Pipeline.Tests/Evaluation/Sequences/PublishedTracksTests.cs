@@ -1,5 +1,5 @@
-using Dvis.Streaming.Pipeline.Evaluation.Sequences;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Evaluation.Sequences;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation.Sequences;

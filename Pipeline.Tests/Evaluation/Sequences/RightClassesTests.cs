@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline.Evaluation.Sequences;
+using Dvis.Streaming.Evaluation.Sequences;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation.Sequences;
 

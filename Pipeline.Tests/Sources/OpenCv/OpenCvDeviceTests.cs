@@ -1,8 +1,9 @@
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Publishing;
-using Dvis.Streaming.Pipeline.Tests.Hosting;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
 

@@ -1,8 +1,10 @@
 using System.Security.Cryptography;
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
 

@@ -1,6 +1,7 @@
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Sources.OpenCv;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
 
@@ -43,7 +44,7 @@ internal sealed class OpenCvRig : IAsyncDisposable
     /// <summary>A pipe with a name: reading it blocks in the kernel until somebody writes.</summary>
     public static async Task<string> MakePipeAsync(string path)
     {
-        Assert.Equal(0, (await Hosting.Tool.RunAsync("mkfifo", [path])).Code);
+        Assert.Equal(0, (await Tool.RunAsync("mkfifo", [path])).Code);
         return path;
     }
 }

@@ -1,7 +1,8 @@
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.OpenCv;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
 
@@ -97,9 +98,10 @@ public sealed class OpenCvStallTests : IDisposable
 
         async Task AbandonAsync()
         {
-            var session = decoder.Start("cam", options, pool, _time);
+            var session = decoder.Start("stuck", options, pool, _time);
             using var stop = new CancellationTokenSource();
             var read = session.ReadAsync(stop.Token);
+            await Eventually.TrueAsync(() => StuckThreads() == decoder.AbandonedThreads(path) + 1, "it is stuck, too");
             await stop.CancelAsync();
             Assert.Null(await read);
             var disposing = session.DisposeAsync().AsTask();
@@ -107,6 +109,11 @@ public sealed class OpenCvStallTests : IDisposable
             await disposing;
         }
     }
+
+    // Threads of camera "stuck" that wait in openat(2), by its number on x64.
+    private static int StuckThreads() => Directory.GetDirectories("/proc/self/task").Count(task =>
+        File.ReadAllText(task + "/comm") == "opencv stuck\n"
+        && File.ReadAllText(task + "/syscall").StartsWith("257 ", StringComparison.Ordinal));
 
     private bool Advance(double seconds)
     {

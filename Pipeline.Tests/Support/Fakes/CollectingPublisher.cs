@@ -1,4 +1,5 @@
-using Dvis.Streaming.Pipeline.Publishing;
+using Dvis.Streaming.Pipeline.Delivery;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 

@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 
 namespace Dvis.Streaming.Pipeline.Inference.Onnx;
 

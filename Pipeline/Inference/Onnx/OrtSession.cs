@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Memory;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Dvis.Streaming.Pipeline.Inference.Onnx;

@@ -1,4 +1,8 @@
 using System.Threading.Channels;
+using Dvis.Streaming.Sinks.Mqtt.Client;
+using Dvis.Streaming.Sinks.Mqtt.Messages;
+using Dvis.Streaming.Sinks.Mqtt.Options;
+using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
 

@@ -1,3 +1,5 @@
+using Dvis.Streaming.Sinks.Mqtt.Options;
+
 namespace Dvis.Streaming.Sinks.Mqtt.Commands;
 
 /// <summary>Port of those who run the cameras: what MQTT clients may ask of them.</summary>

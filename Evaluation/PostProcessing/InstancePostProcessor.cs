@@ -1,0 +1,100 @@
+using System.Numerics.Tensors;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Pipeline.Results;
+
+namespace Dvis.Streaming.Evaluation.PostProcessing;
+
+/// <summary>
+/// Video instances, official: of all pairs of query and class the most probable, without threshold or suppression; masks are upsampled
+/// twice and cut at 0.
+/// </summary>
+public sealed class InstancePostProcessor : VideoPostProcessor
+{
+    private readonly InputGeometry _input;
+    private readonly MaskGeometry _geometry;
+    private readonly (int Query, int ClassId, float Score)[] _best;
+    private readonly int[] _wanted;
+    private readonly List<RunLengthMask>[] _masks; // by wanted query
+
+    // Everything lies on its side: COCO run lengths go down columns, so the upsampler's rows are the picture's columns.
+    private readonly ProbabilityUpsampler _upsampler;
+    private readonly RunWriter _runs = new();
+    private readonly float[] _grid, _column;
+    private readonly float[][] _held; // column x of the resized picture in half x & 1
+
+    /// <param name="probabilities">Shape [Q,K+1].</param>
+    public InstancePostProcessor(ReadOnlySpan<float> probabilities, int classes, int topK, in InputGeometry input, int maskStride)
+    {
+        (_input, _geometry) = (input, MaskReader.GeometryOf(input, cell: 1));
+        _best = Best(probabilities, classes, topK);
+        _wanted = [.. _best.Select(b => b.Query).Distinct().Order()];
+        _masks = Array.ConvertAll(_wanted, _ => new List<RunLengthMask>());
+        _upsampler = new ProbabilityUpsampler(maskStride, sigmoid: false);
+        var g = _geometry;
+        _upsampler.Prepare(new MaskGeometry(g.FrameHeight, g.FrameWidth, g.GridHeight, g.GridWidth, g.ContentHeight, g.ContentWidth, Cell: 1));
+        (_grid, _column) = (new float[g.GridWidth * g.GridHeight], new float[g.FrameHeight]);
+        _held = [new float[_upsampler.InputWidth], new float[_upsampler.InputWidth]];
+    }
+
+    public override IReadOnlyList<int> Wanted => _wanted;
+
+    public override void Add(ReadOnlySpan<float> logits)
+    {
+        for (var k = 0; k < _wanted.Length; k++) _masks[k].Add(Encode(logits.Slice(k * _grid.Length, _grid.Length)));
+    }
+
+    public override VideoResult Complete() => new InstanceResult(
+        _input.SourceWidth, _input.SourceHeight,
+        [.. _best.Select(b => new InstanceTube(b.Query, b.ClassId, b.Score, _masks[Array.IndexOf(_wanted, b.Query)]))]);
+
+    /// <summary>The most probable pairs of query and class; on ties the lower query, then the lower class.</summary>
+    private static (int Query, int ClassId, float Score)[] Best(ReadOnlySpan<float> probabilities, int classes, int topK)
+    {
+        var pairs = new List<(int Query, int ClassId, float Score)>();
+        for (var q = 0; q < probabilities.Length / (classes + 1); q++)
+            for (var c = 0; c < classes; c++) pairs.Add((q, c, probabilities[q * (classes + 1) + c]));
+        return [.. pairs.OrderByDescending(p => p.Score).Take(topK)];
+    }
+
+    private RunLengthMask Encode(ReadOnlySpan<float> logits)
+    {
+        _runs.Begin(_input.SourceHeight);
+        // An interpolation does not exceed what it lies between.
+        if (TensorPrimitives.Max(logits) > 0) WriteRuns(logits);
+        return _runs.IsEmpty
+            ? new RunLengthMask(_input.SourceWidth, _input.SourceHeight, [_input.SourceWidth * _input.SourceHeight])
+            : _runs.ToMask(_geometry).Mask;
+    }
+
+    private void WriteRuns(ReadOnlySpan<float> logits)
+    {
+        var (width, height) = (_input.MaskWidth, _input.MaskHeight);
+        for (var y = 0; y < height; y++)
+            for (var x = 0; x < width; x++) _grid[x * height + y] = logits[y * width + x];
+
+        Span<int> held = [-1, -1];
+        Span<bool> positive = [false, false];
+        for (var x = 0; x < _input.SourceWidth; x++)
+        {
+            var (low, high) = _upsampler.RowsOf(x);
+            foreach (var column in (ReadOnlySpan<int>)[low, high])
+            {
+                var half = column & 1;
+                if (held[half] == column) continue;
+                held[half] = column;
+                _upsampler.InputRow(_grid, column, _held[half]);
+                positive[half] = TensorPrimitives.Max<float>(_held[half]) > 0;
+            }
+
+            if (!positive[low & 1] && !positive[high & 1]) continue;
+            _upsampler.OutputRow(_held[low & 1], _held[high & 1], x, _column);
+            for (var from = MaskKernels.Next(_column, 0, positive: true); from < _column.Length;)
+            {
+                var to = MaskKernels.Next(_column, from, positive: false);
+                _runs.Add(x, from, to);
+                from = MaskKernels.Next(_column, to, positive: true);
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+using Dvis.Streaming.Pipeline.Inference;
+
+namespace Dvis.Streaming.Evaluation.PostProcessing;
+
+/// <summary>
+/// From a video's class probabilities and, frame by frame, mask logits to its result, by the rules of the official inference. The
+/// probabilities come first, because they say which queries' masks are wanted at all. One a video and mode; not thread-safe.
+/// </summary>
+public abstract class VideoPostProcessor
+{
+    /// <summary>Queries whose masks <see cref="Add"/> takes, in this order.</summary>
+    public abstract IReadOnlyList<int> Wanted { get; }
+
+    /// <summary>The next frame.</summary>
+    /// <param name="logits">Shape [Wanted,MaskHeight,MaskWidth].</param>
+    public abstract void Add(ReadOnlySpan<float> logits);
+
+    /// <summary>After the last frame.</summary>
+    public abstract VideoResult Complete();
+
+    /// <summary>The rules of the model's task.</summary>
+    /// <param name="probabilities">Shape [Q,K+1].</param>
+    /// <param name="topK">Instances a video.</param>
+    public static VideoPostProcessor Create(ModelManifest manifest, float[] probabilities, int topK, in InputGeometry input) => manifest.Task switch
+    {
+        "vps" => new PanopticPostProcessor(probabilities, manifest.Classes, input, manifest.MaskStride),
+        "vss" => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
+        _ => new InstancePostProcessor(probabilities, manifest.ClassCount, topK, input, manifest.MaskStride),
+    };
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+
+namespace Dvis.Streaming.Evaluation.Running;
+
+/// <summary>How a video is gone through. <see cref="Clip"/> is set for <see cref="ModeKind.SemiOnline"/> only.</summary>
+public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
+{
+    /// <summary>What may be given to <see cref="Parse"/>.</summary>
+    public const string Expected = "minvis, online, offline, semi-online or semi-online:window=20,stride=5,lookahead=5";
+
+    /// <summary>
+    /// Reads <c>online</c>, <c>semi-online:window=20</c>, …. Without settings the clip is <paramref name="clip"/>; a setting that is not given is the
+    /// paper's: lookahead 0, and a stride that leaves no frame of the window undecided.
+    /// </summary>
+    /// <exception cref="FormatException">One sentence that says what was found and what was expected.</exception>
+    public static EvaluationMode Parse(string text, ClipLengths clip)
+    {
+        var (name, settings) = text.Split(':', 2) is [var before, var after] ? (before, after) : (text, null);
+        if (settings is not null && name != "semi-online") throw new FormatException($"the mode '{text}' takes no settings; expected {Expected}");
+        return name switch
+        {
+            "minvis" => new EvaluationMode(ModeKind.MinVis),
+            "online" => new EvaluationMode(ModeKind.Online),
+            "offline" => new EvaluationMode(ModeKind.Offline),
+            "semi-online" => new EvaluationMode(ModeKind.SemiOnline, settings is null ? clip : Read(text, settings)),
+            _ => throw new FormatException($"there is no mode '{text}'; expected {Expected}"),
+        };
+    }
+
+    public override string ToString() => Kind switch
+    {
+        ModeKind.MinVis => "minvis",
+        ModeKind.Online => "online",
+        ModeKind.Offline => "offline",
+        _ => string.Create(CultureInfo.InvariantCulture, $"semi-online:window={Clip!.Window},stride={Clip.Stride},lookahead={Clip.Lookahead}"),
+    };
+
+    private static ClipLengths Read(string text, string settings)
+    {
+        var numbers = new Dictionary<string, int>();
+        foreach (var setting in settings.Split(','))
+        {
+            if (setting.Split('=') is not [("window" or "stride" or "lookahead") and var key, var value]
+                || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || !numbers.TryAdd(key, number))
+                throw new FormatException($"'{setting}' in the mode '{text}' is not understood; expected {Expected}");
+        }
+
+        if (!numbers.TryGetValue("window", out var window) || window < 1) throw new FormatException($"the mode '{text}' needs a window of 1 frame or more");
+        var lookahead = numbers.GetValueOrDefault("lookahead");
+        var stride = numbers.GetValueOrDefault("stride", Math.Max(1, window - lookahead));
+        if (stride < 1) throw new FormatException($"the mode '{text}' needs a stride of 1 frame or more");
+        return stride + lookahead <= window
+            ? new ClipLengths(window, stride, lookahead)
+            : throw new FormatException($"in the mode '{text}' the window is too short: it must hold stride and lookahead, {stride} + {lookahead} frames");
+    }
+}
+
+/// <summary>The four ways of the papers.</summary>
+public enum ModeKind
+{
+    /// <summary>Matching of queries only (MinVIS).</summary>
+    MinVis,
+
+    /// <summary>The referring tracker (DVIS, online).</summary>
+    Online,
+
+    /// <summary>The refiner over clips that follow the stream.</summary>
+    SemiOnline,
+
+    /// <summary>The refiner over the whole video at once (DVIS, offline).</summary>
+    Offline,
+}
+
+/// <summary>Frames that the refiner sees, that one run decides, and that lie after the last decided one.</summary>
+public sealed record ClipLengths(int Window, int Stride, int Lookahead);

@@ -1,0 +1,85 @@
+using System.Security.Cryptography;
+using System.Text;
+using Dvis.Streaming.Hosting.Configuration;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Hosting.Http;
+
+/// <summary>What stands before every answer: narrow limits, the token, and headers that keep browsers from making anything of it.</summary>
+internal static partial class HttpGuard
+{
+    /// <summary>Asks for no more than whether the process lives: container runtimes have no token to send.</summary>
+    public const string Live = "/health/live";
+
+    /// <summary>Without the token it is answered by its code alone: orchestrators cannot send secrets either, and nobody learns the cameras' names.</summary>
+    public const string Ready = "/health/ready";
+
+    private const string Scheme = "Bearer ";
+
+    private static readonly (string Name, string Value)[] Headers =
+    [
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Cache-Control", "no-store"),
+    ];
+
+    /// <summary>A scrape is one line and a few headers, and nobody sends us anything.</summary>
+    public static void Limit(KestrelServerOptions kestrel)
+    {
+        kestrel.AddServerHeader = false;
+        var limits = kestrel.Limits;
+        limits.MaxConcurrentConnections = 64;
+        limits.MaxConcurrentUpgradedConnections = 0;
+        limits.MaxRequestBodySize = 0;
+        limits.MaxRequestLineSize = 2048;
+        limits.MaxRequestHeaderCount = 32;
+        limits.MaxRequestHeadersTotalSize = 8192;
+        limits.MaxRequestBufferSize = 16384;
+        // A whole page of metrics: a client that reads slowly must not hold the page that the next collection needs.
+        limits.MaxResponseBufferSize = 4 << 20;
+        limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
+        limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+    }
+
+    public static void Use(WebApplication app, CurrentConfig config, ILogger logger) => app.Use(async (context, next) =>
+    {
+        foreach (var (name, value) in Headers) context.Response.Headers[name] = value;
+        if (!IsOpen(context.Request.Path) && !IsAllowed(context, config))
+        {
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            context.Response.Headers.WWWAuthenticate = "Bearer realm=\"dvis\"";
+            return;
+        }
+
+        try
+        {
+            await next(context);
+        }
+        catch (Exception e) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+        {
+            // The server would answer itself, without the headers.
+            LogFailed(logger, context.Request.Path, e);
+            context.Response.StatusCode = (e as Microsoft.AspNetCore.Http.BadHttpRequestException)?.StatusCode ?? StatusCodes.Status500InternalServerError;
+        }
+    });
+
+    /// <summary>True when no token is asked for, or this request has it.</summary>
+    public static bool IsAllowed(HttpContext context, CurrentConfig config) =>
+        config.Options.Http.Token is not { } token
+        || (context.Request.Headers.Authorization is [{ } sent] && sent.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && Same(sent[Scheme.Length..].Trim(), token));
+
+    private static bool IsOpen(PathString path) => path == Live || path == Ready;
+
+    // Hashed first, so that neither the time nor the length tells how much of it was right.
+    private static bool Same(string sent, string token) =>
+        CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(sent)), SHA256.HashData(Encoding.UTF8.GetBytes(token)));
+
+    [LoggerMessage(4401, LogLevel.Error, "{Path} could not be answered.")]
+    private static partial void LogFailed(ILogger logger, PathString path, Exception e);
+}

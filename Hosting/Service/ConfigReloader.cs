@@ -1,0 +1,121 @@
+using Dvis.Streaming.Hosting.Cameras;
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Hosting.Service;
+
+/// <summary>
+/// Takes over a changed configuration while the cameras run: when a file of it has changed and then stayed the same for one look, and on
+/// SIGHUP. All of it or nothing: what is wrong, or can only change by a restart, leaves the old configuration in force and is told in the
+/// log, in the metrics and in the health report.
+/// </summary>
+internal sealed partial class ConfigReloader(
+    CurrentConfig current, CameraFleet fleet, RunState state, PipelineMetrics cameras, MetricsPage page,
+    ReloadMetrics metrics, ServiceManager manager, TimeProvider time, ILogger<ConfigReloader> logger)
+    : BackgroundService
+{
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+
+    private readonly ConfigLoader _loader = current.Value.Loader;
+    private int _asked;
+    private string? _tried, _seen; // what the files looked like: at the last attempt, at the last look
+
+    /// <summary>As SIGHUP: at the next look, changed or not.</summary>
+    public void Ask() => Interlocked.Exchange(ref _asked, 1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var hangUp = new HangUp(Ask);
+        using var timer = new PeriodicTimer(Look, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                if (state.Ready && Due()) await ReloadAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            // The end of the run.
+        }
+    }
+
+    private bool Due()
+    {
+        var now = _loader.Files.Now();
+        // A file that is being written changes from look to look.
+        var settled = now == _seen;
+        _seen = now;
+        var asked = Interlocked.Exchange(ref _asked, 0) == 1;
+        if (!asked && (!settled || now == _loader.Files.Read || now == _tried)) return false;
+        _tried = now;
+        return true;
+    }
+
+    private async Task ReloadAsync()
+    {
+        ReloadReport report;
+        manager.Reloading();
+        try
+        {
+            report = await ApplyAsync(_loader.Load(current.Value.File));
+        }
+        catch (ConfigException e)
+        {
+            report = new("invalid", time.GetUtcNow(), e.Message);
+            LogInvalid(e.Errors.Count, e.Message);
+        }
+        catch (Exception e) // a boundary: whatever it is, the cameras that run must run on
+        {
+            report = new("failed", time.GetUtcNow(), e.Message);
+            LogFailed(e);
+        }
+
+        manager.Ready();
+        metrics.Reloaded(report);
+        state.Reload = report with { Detail = Redaction.Apply(report.Detail, current.Secrets) };
+    }
+
+    private async Task<ReloadReport> ApplyAsync(LoadedConfig next)
+    {
+        var change = ConfigChange.Between(current.Options, next.Options);
+        if (change.Fixed.Count > 0)
+        {
+            var refusal = $"{string.Join(", ", change.Fixed)} cannot change while the program runs, so nothing was changed; restart it";
+            LogRefused(refusal);
+            return new("refused", time.GetUtcNow(), refusal);
+        }
+
+        if (change.IsEmpty)
+        {
+            LogUnchanged();
+            return new("unchanged", time.GetUtcNow(), "the same configuration");
+        }
+
+        await fleet.ChangeAsync(change, next, () =>
+        {
+            current.Replace(next);
+            cameras.Keep(next.Options.Cameras.Keys);
+        });
+        await page.DropEndedAsync();
+        LogApplied(change);
+        return new("applied", time.GetUtcNow(), change.ToString());
+    }
+
+    [LoggerMessage(4301, LogLevel.Information, "The configuration was taken over: {Change}.")]
+    private partial void LogApplied(ConfigChange change);
+
+    [LoggerMessage(4302, LogLevel.Information, "The configuration was read again and is the same.")]
+    private partial void LogUnchanged();
+
+    [LoggerMessage(4303, LogLevel.Error, "The configuration has {Count} error(s); the old one still holds:\n{Errors}")]
+    private partial void LogInvalid(int count, string errors);
+
+    [LoggerMessage(4304, LogLevel.Error, "The configuration was not taken over: {Refusal}.")]
+    private partial void LogRefused(string refusal);
+
+    [LoggerMessage(4305, LogLevel.Error, "The configuration could not be taken over.")]
+    private partial void LogFailed(Exception e);
+}

@@ -1,0 +1,73 @@
+using Dvis.Streaming.Hosting.Cameras;
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Hosting.Service;
+
+/// <summary>
+/// Runs the cameras between start and stop of the host. It starts when the web server already answers, so that health can be
+/// asked while the model loads; it stops first, so that the last metrics can still be read.
+/// </summary>
+internal sealed partial class PipelineService(
+    StreamingOptions options, IEngine engine, CameraFleet fleet, ServiceManager manager, CommandDesk commands, RunState state, IHostApplicationLifetime lifetime,
+    ILogger<PipelineService> logger) : IHostedLifecycleService
+{
+    // Together below the 5 s that systemd, Kubernetes and people wait.
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(2.5);
+    private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(1.5);
+
+    /// <exception cref="Pipeline.Inference.ModelException">The model cannot be used; the host does not start.</exception>
+    public async Task StartedAsync(CancellationToken cancellationToken)
+    {
+        await engine.StartAsync(cancellationToken);
+        fleet.Start(options.Cameras.Keys);
+        commands.Open(fleet);
+        state.Ready = true;
+        _ = StopWhenOverAsync();
+    }
+
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        manager.Stopping();
+        try
+        {
+            await fleet.StopAsync(DrainLimit);
+        }
+        catch (TimeoutException)
+        {
+            state.Fail("the pipelines did not end in time");
+            LogNotDrained(DrainLimit.TotalSeconds);
+        }
+
+        if (state.Ready && !await engine.FlushAsync(FlushLimit))
+        {
+            state.Fail("not everything could be delivered");
+            LogNotFlushed(FlushLimit.TotalSeconds);
+        }
+
+        await engine.DisposeAsync();
+        state.Over = true;
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private async Task StopWhenOverAsync()
+    {
+        await fleet.Over;
+        lifetime.StopApplication();
+    }
+
+    [LoggerMessage(4001, LogLevel.Error, "The pipelines did not end within {Seconds} s; what they still held is lost.")]
+    private partial void LogNotDrained(double seconds);
+
+    [LoggerMessage(4002, LogLevel.Error, "The sinks did not deliver everything within {Seconds} s.")]
+    private partial void LogNotFlushed(double seconds);
+}

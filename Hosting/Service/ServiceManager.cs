@@ -1,0 +1,82 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Dvis.Streaming.Hosting.Service;
+
+/// <summary>
+/// Tells systemd how the service is (sd_notify(3)): datagrams of lines to the socket that it names. Without one nothing is told. A message
+/// that cannot be sent is lost: the next one comes soon.
+/// </summary>
+internal sealed class ServiceManager : IDisposable
+{
+    private readonly Socket? _socket;
+    private readonly TimeProvider _time;
+
+    /// <param name="socket">Path, or with <c>@</c> the name of an abstract socket; null: nobody listens.</param>
+    /// <param name="watchdog">Longest silence before we are taken for dead; null: no watchdog.</param>
+    public ServiceManager(string? socket, TimeSpan? watchdog, TimeProvider time)
+    {
+        (Watchdog, _time) = (socket is null ? null : watchdog, time);
+        if (socket is null) return;
+        _socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
+        try
+        {
+            _socket.Connect(new UnixDomainSocketEndPoint(socket.StartsWith('@') ? "\0" + socket[1..] : socket));
+        }
+        catch (SocketException)
+        {
+            _socket.Dispose();
+            (_socket, Watchdog) = (null, null);
+        }
+    }
+
+    /// <summary>Longest silence between two <see cref="Alive"/>; null: nobody waits for them.</summary>
+    public TimeSpan? Watchdog { get; }
+
+    public bool Listens => _socket is not null;
+
+    /// <summary>As the service manager left it in the environment; taken out of there, so that no child takes it for its own.</summary>
+    public static ServiceManager FromEnvironment(TimeProvider time)
+    {
+        var socket = Take("NOTIFY_SOCKET");
+        var forUs = Take("WATCHDOG_PID") is not { } pid || pid == Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        var watchdog = long.TryParse(Take("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out var microseconds) && microseconds > 0 && forUs ? TimeSpan.FromMicroseconds(microseconds) : (TimeSpan?)null;
+        return new ServiceManager(string.IsNullOrEmpty(socket) ? null : socket, watchdog, time);
+
+        static string? Take(string name)
+        {
+            var value = Environment.GetEnvironmentVariable(name);
+            Environment.SetEnvironmentVariable(name, null);
+            return value;
+        }
+    }
+
+    /// <summary>The start, or taking over a configuration, is done.</summary>
+    public void Ready() => Send("READY=1");
+
+    /// <summary>A changed configuration is being taken over; <see cref="Ready"/> follows.</summary>
+    public void Reloading() =>
+        Send(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={(long)_time.GetElapsedTime(0).TotalMicroseconds}"));
+
+    public void Stopping() => Send("STOPPING=1");
+
+    /// <summary>For <c>systemctl status</c>: one line.</summary>
+    public void Status(string text) => Send($"STATUS={text.ReplaceLineEndings(" ")}");
+
+    public void Alive() => Send("WATCHDOG=1");
+
+    public void Dispose() => _socket?.Dispose();
+
+    private void Send(string lines)
+    {
+        try
+        {
+            _socket?.Send(Encoding.UTF8.GetBytes(lines));
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Its queue is full, or it is restarting.
+        }
+    }
+}

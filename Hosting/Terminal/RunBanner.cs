@@ -1,0 +1,56 @@
+using Dvis.Streaming.Hosting.Cameras;
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Sinks.Mqtt.Options;
+
+namespace Dvis.Streaming.Hosting.Terminal;
+
+/// <summary>The first lines of a run: what runs, and where to look.</summary>
+internal static class RunBanner
+{
+    public static IEnumerable<string> Lines(LoadedConfig config, string address)
+    {
+        var options = config.Options;
+        yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
+        var model = ModelFolder.Open(options.Model.Path).Manifest;
+        var task = model.Task;
+        yield return $"  model    {options.Model.Path} ({(task == "vis" ? "" : $"{task}, ")}{model.Resolve(options.Model.Precision)}, {Mode(options)})";
+        foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera)}";
+        foreach (var warning in Warnings(options, model)) yield return $"  warning  {warning}";
+        if (options.Mqtt.Servers.Length > 0)
+        {
+            yield return $"  mqtt     {string.Join(", ", options.Mqtt.Servers)}";
+            yield return $"  watch    {Watch(options, task)}";
+        }
+
+        if (options.Sinks.JsonLines.Path is { Length: > 0 } lines) yield return $"  lines    {lines}";
+        if (options.Telemetry.Prometheus) yield return $"  metrics  {address}/metrics";
+        yield return $"  health   {address}/health/ready";
+    }
+
+    private static string Mode(StreamingOptions options)
+    {
+        var r = options.Model.Refiner;
+        return options.Model.Mode == "online" ? "online" : $"{options.Model.Mode}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
+    }
+
+    /// <summary>One line for all cameras that share a warning.</summary>
+    private static IEnumerable<string> Warnings(StreamingOptions options, ModelManifest model) => options.Cameras
+        .SelectMany(c => CameraWarnings.Of(model, c.Value).Select(w => (Camera: c.Key, w.Detail)))
+        .GroupBy(w => w.Detail, (detail, of) => $"{string.Join(", ", of.Select(w => w.Camera))}: {detail}");
+
+    private static string Source(CameraOptions camera) =>
+        camera.Url is { } url ? Redaction.Urls(url)
+        : camera.File is { } file ? $"{file}{(camera.Realtime ? ", in real time" : "")}{(camera.Loop ? ", looped" : "")}"
+        : $"synthetic {camera.Synthetic!.Width}x{camera.Synthetic.Height}, {camera.Synthetic.Fps} fps";
+
+    /// <summary>A command to paste; a password is left to fill in.</summary>
+    private static string Watch(StreamingOptions options, string task)
+    {
+        var server = MqttServer.TryParse(options.Mqtt.Servers[0])!;
+        var login = options.Mqtt.Username is { } user ? $" -u {user} -P {Redaction.Mask}" : "";
+        var tls = !server.Tls ? "" : $" --cafile {options.Mqtt.Tls.Ca ?? "/etc/ssl/certs/ca-certificates.crt"}{(options.Mqtt.Tls.Verify ? "" : " --insecure")}";
+        return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t '{options.Mqtt.Root}/{options.Node.Id}/camera/+/{(task == "vis" ? "tracks" : "segments")}/#'";
+    }
+}

@@ -1,0 +1,269 @@
+using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Results;
+using Sighting = Dvis.Streaming.Pipeline.Tests.Identity.TrackManagerRig.Sighting;
+
+namespace Dvis.Streaming.Pipeline.Tests.Identity;
+
+public sealed class TrackManagerTests
+{
+    private readonly TrackManagerRig _world = new();
+
+    [Fact]
+    public void Update_SeenOftenEnough_StartsOnce()
+    {
+        var ball = new Sighting(Slot: 1, At: 10, Look: 0);
+        _world.See(ball);
+        Assert.Empty(_world.Changes);
+        Assert.Equal(TrackState.Tentative, _world.Lives.Lives[0].State);
+
+        _world.See(5, ball);
+
+        Assert.Equal(["TrackStarted 1"], _world.Story);
+        Assert.Equal(TrackState.Active, _world.Lives.SeenIn(1)!.State);
+        Assert.Equal(6, _world.Lives.SeenIn(1)!.Age);
+    }
+
+    [Fact]
+    public void Update_ConfirmFramesOne_StartsAtOnce()
+    {
+        var world = new TrackManagerRig(options: new TrackOptions { ConfirmFrames = 1 });
+
+        world.See(new Sighting(0, 10, 0));
+
+        Assert.Equal(["TrackStarted 1"], world.Story);
+    }
+
+    [Fact]
+    public void Update_MissedWhileTentative_IsForgotten()
+    {
+        _world.See(new Sighting(0, 10, 0));
+        _world.See();
+
+        Assert.Empty(_world.Changes);
+        Assert.Empty(_world.Lives.Lives);
+        Assert.Equal(default, _world.Lives.SlotTracks()[0]);
+    }
+
+    [Fact]
+    public void Update_OutOfSight_IsLostThenEnds()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+        _world.See(2);
+        Assert.Equal(["TrackStarted 1"], _world.Story);
+
+        _world.See();
+        Assert.Equal(["TrackStarted 1", "TrackLost 1"], _world.Story);
+        Assert.Equal(TrackState.Lost, _world.Lives.SlotTracks()[0].State);
+
+        _world.See(16); // 1.9 s in all
+        Assert.Empty(_world.Lives.Ended);
+        _world.See(1);
+        if (_world.Lives.Ended.IsEmpty) _world.See(1); // 2.0 s, give or take a rounding
+
+        Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackEnded 1"], _world.Story);
+        var ended = Assert.Single(_world.Lives.Ended);
+        Assert.Equal((1L, 3L), (ended.Identity.Number, ended.LastFrameId));
+        Assert.Equal((3, 0.9f), (ended.Summary.Frames, ended.Summary.MaxScore));
+        Assert.Equal("lost_timeout", _world.Changes[^1].Reason);
+        Assert.Empty(_world.Lives.Lives);
+    }
+
+    [Fact]
+    public void Update_ReturnsInItsSlotElsewhere_KeepsItsId()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+        _world.See(8);
+
+        _world.See(new Sighting(0, 70, 0));
+
+        Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackUpdated 1"], _world.Story);
+        Assert.Equal("returned", _world.Changes[^1].Reason);
+        Assert.Equal(1, _world.In(0));
+    }
+
+    [Fact]
+    public void Update_ReturnsInAnotherSlot_KeepsItsIdByItsLooks()
+    {
+        _world.See(3, new Sighting(0, 10, 0), new Sighting(1, 40, 1));
+        _world.See(8, new Sighting(1, 40, 1));
+
+        _world.See(new Sighting(3, 70, 0), new Sighting(1, 40, 1));
+
+        Assert.Equal(1, _world.In(3));
+        Assert.Null(_world.In(0));
+        Assert.Equal(2, _world.In(1));
+        Assert.Null(_world.Lives.SlotTracks()[0].Identity);
+    }
+
+    [Fact]
+    public void Update_LooksAlikeButOfAnotherClass_IsAnotherTrack()
+    {
+        _world.See(3, new Sighting(0, 10, 0, Class: 0));
+        _world.See(8);
+
+        _world.See(2, new Sighting(3, 70, 0, Class: 1));
+
+        Assert.Equal(2, _world.In(3));
+    }
+
+    [Fact]
+    public void Update_AnotherObjectInTheSlot_GetsANewId()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+
+        _world.See(3, new Sighting(0, 70, 1));
+
+        Assert.Equal(2, _world.In(0));
+        Assert.Equal(["TrackStarted 1", "TrackStarted 2", "TrackLost 1"], _world.Story);
+    }
+
+    [Fact]
+    public void Update_TurnsWithoutMoving_StaysTheSame()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+
+        _world.See(3, new Sighting(0, 14, 5));
+
+        Assert.Equal(1, _world.In(0));
+    }
+
+    [Fact]
+    public void Update_TheSlotChangesUnderAnObject_IsHandedOverByOverlap()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+
+        _world.See(new Sighting(2, 12, 3));
+
+        Assert.Equal(1, _world.In(2));
+        Assert.Equal(["TrackStarted 1"], _world.Story);
+    }
+
+    [Fact]
+    public void Update_TwoObjectsSwapSlots_KeepTheirIds()
+    {
+        _world.See(3, new Sighting(0, 10, 0), new Sighting(1, 60, 1));
+
+        _world.See(3, new Sighting(1, 11, 0), new Sighting(0, 61, 1));
+
+        Assert.Equal((2L, 1L), (_world.In(0)!.Value, _world.In(1)!.Value));
+        Assert.Equal(["TrackStarted 1", "TrackStarted 2"], _world.Story);
+    }
+
+    /// <summary>The one that is still in its slot is not robbed by a newcomer that looks the same, even one with a better score.</summary>
+    [Fact]
+    public void Update_ANewcomerLooksLikeANeighbour_TheNeighbourKeepsItsId()
+    {
+        _world.See(3, new Sighting(0, 10, 0), new Sighting(1, 40, 1, Score: 0.5f));
+
+        _world.See(2, new Sighting(0, 70, 1, Score: 0.99f), new Sighting(1, 40, 1, Score: 0.5f));
+
+        Assert.Equal(2, _world.In(1));
+        Assert.Equal(3, _world.In(0));
+    }
+
+    [Fact]
+    public void Update_TwoQueriesOnOneObject_AreOneTrack()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+
+        _world.See(4, new Sighting(2, 10, 0, Score: 0.99f), new Sighting(0, 11, 0));
+
+        Assert.Equal(1, _world.In(0));
+        Assert.Null(_world.In(2));
+        Assert.Single(_world.Lives.Lives);
+    }
+
+    [Fact]
+    public void Update_AYoungTrackTurnsOutToBeALostOne_IsMerged()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+        _world.See(6);
+        _world.See(3, new Sighting(2, 70, 1)); // at first it looks like nothing known
+        Assert.Equal(2, _world.In(2));
+        var young = _world.Lives.SeenIn(2)!.Identity;
+
+        _world.See(new Sighting(2, 70, 0));
+
+        Assert.Equal(1, _world.In(2));
+        Assert.Equal(1, young.Resolve().Number);
+        Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackStarted 2", "TrackIdentityChanged 2", "TrackUpdated 1"], _world.Story);
+        Assert.Equal(1, _world.Changes[3].Into);
+        var merge = Assert.Single(_world.Lives.Merges);
+        Assert.Equal((IdentityOp.Merge, 2L, 1L, _world.FrameId), (merge.Op, Assert.Single(merge.From), merge.Into, merge.AtFrame));
+        Assert.Single(_world.Lives.Lives);
+    }
+
+    [Fact]
+    public void Update_AnOldTrackResemblesALostOne_IsNotMerged()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+        _world.See(6);
+        _world.See(9, new Sighting(2, 70, 1));
+
+        _world.See(new Sighting(2, 70, 0));
+
+        Assert.Equal(2, _world.In(2));
+    }
+
+    [Fact]
+    public void Update_SeenTogetherOnce_AreNeverMerged()
+    {
+        _world.See(3, new Sighting(0, 10, 0), new Sighting(2, 70, 1));
+        _world.See(new Sighting(2, 70, 0)); // the other one has just gone
+
+        Assert.Equal(2, _world.In(2));
+        Assert.Equal(2, _world.Lives.Lives.Count);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Update_ClassChanges_IsTold(int missed)
+    {
+        _world.See(3, new Sighting(0, 10, 0, Class: 0));
+        _world.See(missed);
+
+        _world.See(4, new Sighting(0, 10, 0, Class: 1));
+
+        Assert.Equal(["TrackStarted 1", "TrackUpdated 1"], _world.Story);
+        Assert.Equal("class", _world.Changes[1].Reason);
+        Assert.Equal(1, _world.Lives.SeenIn(0)!.ClassId);
+    }
+
+    [Fact]
+    public void Update_LongInSight_IsToldAtTheInterval()
+    {
+        var world = new TrackManagerRig(options: new TrackOptions { UpdateInterval = TimeSpan.FromSeconds(1) });
+
+        world.See(24, new Sighting(0, 10, 0));
+
+        Assert.Equal(["TrackStarted 1", "TrackUpdated 1", "TrackUpdated 1"], world.Story);
+        Assert.Equal("interval", world.Changes[^1].Reason);
+    }
+
+    [Fact]
+    public void Update_MoreLostTracksThanTheLimit_TheLongestLostEnd()
+    {
+        var world = new TrackManagerRig(queries: 2, looks: 20, options: new TrackOptions { LostTimeout = TimeSpan.FromHours(1) });
+        for (var i = 0; i < 12; i++) world.See(2, new Sighting(0, i % 9 * 10, i));
+
+        Assert.Equal(8, world.Lives.Lives.Count);
+        Assert.Equal([1L, 2, 3, 4], world.Changes.Where(c => c.Kind == EventKind.TrackEnded).Select(c => c.Track));
+        Assert.Equal("limit", world.Changes.Last(c => c.Kind == EventKind.TrackEnded).Reason);
+    }
+
+    [Fact]
+    public void EndAll_WithTracksOfAllKinds_EndsTheConfirmedOnesWithTheEpoch()
+    {
+        _world.See(3, new Sighting(0, 10, 0), new Sighting(1, 40, 1));
+        _world.See(4, new Sighting(1, 40, 1));
+        _world.See(new Sighting(1, 40, 1), new Sighting(2, 70, 2)); // the third is tentative
+
+        _world.Lives.EndAll(FinalReason.Gap, "gap");
+
+        Assert.Equal(["TrackStarted 1", "TrackStarted 2", "TrackLost 1", "TrackEnded 1", "TrackEnded 2"], _world.Story);
+        Assert.Equal(FinalReason.Gap, _world.Epoch.EndReason);
+        Assert.Equal([1L, 2], _world.Epoch.Ended.Select(e => e.Identity.Number).Order());
+        Assert.Empty(_world.Lives.Lives);
+    }
+}

@@ -1,0 +1,209 @@
+using System.Text;
+using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sinks.Mqtt;
+using Dvis.Streaming.Sinks.Mqtt.Client;
+using Dvis.Streaming.Sinks.Mqtt.Messages;
+using Dvis.Streaming.Sinks.Mqtt.Options;
+using Dvis.Streaming.Sinks.Mqtt.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt.Transport;
+
+namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
+
+/// <summary>What needs a clock or a broker that obeys.</summary>
+public sealed class MqttClientTests : IAsyncDisposable
+{
+    private static readonly MqttTopic Tracks = new("tracks", "tracks", 0, ExpirySeconds: 2, ContentType: MqttTopic.Json);
+    private static readonly MqttTopic Final = new("final", "final", 1, ExpirySeconds: 3600, ContentType: MqttTopic.Json);
+    private static readonly MqttTopic State = new("state", "state", 1, Retain: true, ContentType: MqttTopic.Json);
+
+    private readonly ManualTime _time = new();
+    private readonly MetricProbe _metrics = new();
+    private readonly ObedientTransport _broker;
+    private readonly LogProbe<MqttSink> _log = new();
+    private readonly MqttClient _client;
+
+    public MqttClientTests()
+    {
+        _broker = new(_time);
+        var metrics = new MqttMetrics(_metrics.Metrics.Meter, new());
+        _client = new(new() { Outbox = { InFlight = 3 } }, _broker, new(State, [], []), metrics, _time, _log);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _client.DisposeAsync();
+        _metrics.Dispose();
+    }
+
+    [Fact]
+    public async Task Publish_MoreThanInFlight_WaitsForAcknowledgements()
+    {
+        await ConnectAsync();
+        for (var i = 0; i < 5; i++) _client.Delivery.Publish(Final, Json($"{i}"));
+        Assert.Equal(3, _broker.Published.Count);
+        _broker.Acknowledge(0);
+        _broker.Acknowledge(1);
+        Assert.Equal(5, _broker.Published.Count);
+    }
+
+    [Fact]
+    public async Task Publish_Qos0BeforeAcknowledged_IsProvedAndLaterIsNot()
+    {
+        await ConnectAsync();
+        _client.Delivery.Publish(Tracks, Json("1"));
+        _client.Delivery.Publish(Tracks, Json("2"));
+        _client.Delivery.Publish(Final, Json("3"));
+        _client.Delivery.Publish(Tracks, Json("4"));
+        Assert.Equal(0, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
+        _broker.Acknowledge(2);
+        Assert.Equal(2, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
+        Assert.Equal(3, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=sent"));
+    }
+
+    [Fact]
+    public async Task Publish_BrokerReadsNothing_Qos0IsShedNotPiledUp()
+    {
+        await ConnectAsync();
+        for (var i = 0; i < 1000; i++) _client.Delivery.Publish(Tracks, Json("x"));
+        Assert.Equal(512, _broker.Published.Count);
+        Assert.Equal(488, _metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=dropped"));
+        _broker.Written();
+        _client.Delivery.Publish(Tracks, Json("x"));
+        Assert.Equal(513, _broker.Published.Count);
+    }
+
+    [Fact]
+    public async Task MaxAge_WaitedLonger_IsDroppedAndCountedTheRestHasItsFullLifeAtTheBroker()
+    {
+        _client.Delivery.Publish(Final, Json("old"));
+        _time.Advance(TimeSpan.FromHours(20));
+        _client.Delivery.Publish(Final, Json("young"));
+        _time.Advance(TimeSpan.FromHours(5));
+        await ConnectAsync();
+        var young = Assert.Single(_broker.Published);
+        Assert.Equal(1, _metrics.Sum("dvis.outbox.dropped", "reason=max_age"));
+        Assert.Equal(("{\"historical\":true,\"v\":\"young\"}", 3600u), (Encoding.UTF8.GetString(young.Payload.Span), young.ExpirySeconds));
+        Assert.Equal(1, _metrics.Sum("dvis.mqtt.messages", "kind=final", "outcome=expired"));
+    }
+
+    [Fact]
+    public async Task Publish_Connected_IsNotHistorical()
+    {
+        await ConnectAsync();
+        _client.Delivery.Publish(Final, Json("now"));
+        Assert.Equal("{\"v\":\"now\"}", Encoding.UTF8.GetString(Assert.Single(_broker.Published).Payload.Span));
+    }
+
+    [Fact]
+    public async Task Serve_NoAcknowledgement_ConnectsAgain()
+    {
+        await ConnectAsync();
+        _client.Delivery.Publish(Final, Json("1"));
+        await Eventually.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(8));
+            return _broker.Connections >= 2;
+        });
+        Assert.Contains(_log.Entries, e => e.Text.Contains("AckTimeout", StringComparison.Ordinal));
+        Assert.Equal(2, _broker.Published.Count(m => m.Topic == Final));
+    }
+
+    [Fact]
+    public async Task SessionTakenOver_AgainAndAgain_BacksOffAndIsLoggedOnce()
+    {
+        // Last will flapping: two with one client id throw each other out; each stays for as long as the other pauses.
+        await ConnectAsync();
+        for (var pause = 1; pause <= 16; pause *= 2)
+        {
+            var connections = _broker.Connections;
+            _time.Advance(TimeSpan.FromSeconds(40));
+            var closed = _time.GetUtcNow();
+            _broker.Listener!.Closed(new(MqttFault.SessionTakenOver, "reason 0x8E"));
+            await Eventually.TrueAsync(() =>
+            {
+                _time.Advance(TimeSpan.FromSeconds(0.25));
+                return _broker.Connections > connections;
+            });
+            // Chance takes at most a fifth off.
+            Assert.True(_broker.Connected - closed >= TimeSpan.FromSeconds(0.8 * pause), $"{_broker.Connected - closed} instead of {pause} s");
+        }
+
+        Assert.Single(_log.Entries, e => e.Text.Contains("SessionTakenOver", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Acknowledge_FromAFormerConnection_IsIgnored()
+    {
+        await ConnectAsync();
+        var old = _broker.Listener!;
+        _client.Delivery.Publish(Final, Json("1"));
+        old.Closed(new(MqttFault.ConnectionLost, "cut"));
+        await Eventually.TrueAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            return _broker.Connections == 2 && _broker.Published.Count == 2;
+        });
+        old.Acknowledged(1, 0);
+        Assert.Equal(1, _client.Delivery.Outstanding);
+        _broker.Acknowledge(1);
+        Assert.Equal(0, _client.Delivery.Outstanding);
+    }
+
+    [Fact]
+    public async Task FlushAsync_Acknowledged_EndsAndNotBefore()
+    {
+        await ConnectAsync();
+        _client.Delivery.Publish(Final, Json("1"));
+        var flush = _client.Delivery.FlushAsync(default);
+        Assert.False(flush.IsCompleted);
+        _broker.Acknowledge(0);
+        await flush;
+    }
+
+    private async Task ConnectAsync()
+    {
+        _client.Start();
+        await Eventually.TrueAsync(() => _metrics.Sum("dvis.mqtt.connected") == 1);
+    }
+
+    private static byte[] Json(string value) => Encoding.UTF8.GetBytes($"{{\"v\":\"{value}\"}}");
+
+    /// <summary>Accepts everything and answers when told.</summary>
+    private sealed class ObedientTransport(TimeProvider time) : IMqttTransport, IMqttConnection
+    {
+        private readonly List<(MqttMessage Message, long Token)> _published = [];
+
+        public IMqttListener? Listener { get; private set; }
+
+        public int Connections { get; private set; }
+
+        /// <summary>When the last connection was made.</summary>
+        public DateTimeOffset Connected { get; private set; }
+
+        public IReadOnlyList<MqttMessage> Published => [.. _published.Select(p => p.Message)];
+
+        public Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener, CancellationToken cancel)
+        {
+            (Listener, Connected, Connections) = (listener, time.GetUtcNow(), Connections + 1);
+            return Task.FromResult(new MqttConnectResult(this, new(MqttFault.Ok, "")));
+        }
+
+        public MqttHandOver Publish(in MqttMessage message, long token)
+        {
+            _published.Add((message with { Payload = message.Payload.ToArray() }, token));
+            return MqttHandOver.Accepted;
+        }
+
+        public void Acknowledge(int index) => Listener!.Acknowledged(_published[index].Token, 0);
+
+        public void Subscribe(string filter)
+        {
+        }
+
+        public void Written() => Listener!.Written();
+
+        public Task DisconnectAsync(CancellationToken cancel) => Task.CompletedTask;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,200 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
+using Dvis.Streaming.Sources.Rtsp;
+
+namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
+
+/// <summary>
+/// An RTSP camera (RFC 2326, RTP interleaved in TCP) that sends what a test wrote down, timestamps included: for what no real server does
+/// on demand. Each connection that plays runs the script; when the script ends, the connection is closed.
+/// </summary>
+internal sealed class ScriptedCamera : IAsyncDisposable
+{
+    private readonly TcpListener _listener;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Func<Viewer, Task> _script;
+    private readonly Task _serving;
+    private int _plays;
+
+    /// <param name="script">What happens after PLAY.</param>
+    public ScriptedCamera(EncodedPictures pictures, Func<Viewer, Task> script, int port = 0)
+    {
+        (Pictures, _script) = (pictures, script);
+        _listener = new TcpListener(IPAddress.Loopback, port);
+        _listener.Start();
+        _serving = ServeAsync();
+    }
+
+    /// <summary>What the next connection is told and sent.</summary>
+    public EncodedPictures Pictures { get; set; }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    public string Url => UrlAt(Port);
+
+    /// <summary>Looks at every request first; what it gives instead of null is the answer, without its number.</summary>
+    public Func<RtspMessage, string?> Guard { get; set; } = static _ => null;
+
+    /// <summary>Connections that played.</summary>
+    public int Plays => Volatile.Read(ref _plays);
+
+    public static string UrlAt(int port) => string.Create(CultureInfo.InvariantCulture, $"rtsp://127.0.0.1:{port}/cam");
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _serving;
+        _listener.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task ServeAsync()
+    {
+        var viewers = new List<Task>();
+        try
+        {
+            while (true)
+            {
+                viewers.Add(TalkAsync(await _listener.AcceptTcpClientAsync(_stop.Token)));
+                viewers.RemoveAll(v => v.IsCompletedSuccessfully);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            await Task.WhenAll(viewers);
+        }
+    }
+
+    private async Task TalkAsync(TcpClient client)
+    {
+        using var _ = client;
+        client.NoDelay = true;
+        try
+        {
+            var pictures = Pictures;
+            var stream = client.GetStream();
+            var reader = new RtspReader(stream);
+            while (await reader.ReadAsync(_stop.Token) is { IsEmpty: false } unit)
+            {
+                if (reader.Unit == RtspUnit.Data) continue;
+                var request = RtspMessage.Parse(unit.Span);
+                var (method, sequence) = (request.FirstLine.Split(' ')[0], request["CSeq"]);
+                if (Guard(request) is { } refusal)
+                {
+                    await stream.WriteAsync(Encoding.ASCII.GetBytes($"{refusal}CSeq: {sequence}\r\n\r\n"), _stop.Token);
+                    continue;
+                }
+
+                var body = method == "DESCRIBE" ? Describe(pictures) : "";
+                var headers = method switch
+                {
+                    "OPTIONS" => "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
+                    "DESCRIBE" => "Content-Type: application/sdp\r\nContent-Base: " + Url + "/\r\n",
+                    "SETUP" => "Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=12345678\r\nSession: 1;timeout=60\r\n",
+                    _ => "Session: 1\r\n",
+                };
+                var answer = $"RTSP/1.0 200 OK\r\nCSeq: {sequence}\r\n{headers}Content-Length: {body.Length}\r\n\r\n{body}";
+                await stream.WriteAsync(Encoding.ASCII.GetBytes(answer), _stop.Token);
+                if (method == "TEARDOWN") return;
+                if (method != "PLAY") continue;
+                await _script(new Viewer(client, pictures, Interlocked.Increment(ref _plays) - 1, _stop.Token));
+                return;
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or SocketException)
+        {
+            // The viewer has gone, or the test is over.
+        }
+    }
+
+    private static string Describe(EncodedPictures pictures)
+        => "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" +
+            $"m=video 0 RTP/AVP 96\r\na=rtpmap:96 {pictures.Codec}/90000\r\na=control:track1\r\n";
+
+    /// <summary>One connection that plays.</summary>
+    internal sealed class Viewer(TcpClient client, EncodedPictures pictures, int number, CancellationToken stop)
+    {
+        private readonly NetworkStream _stream = client.GetStream();
+        private ushort _sequence;
+        private int _next;
+
+        /// <summary>0 for the first connection that plays.</summary>
+        public int Number => number;
+
+        public CancellationToken Stop => stop;
+
+        /// <summary>The next picture, whole.</summary>
+        /// <param name="timestamp">RTP timestamp, 1/90000 s; its low 32 bits are sent.</param>
+        /// <param name="other">Pictures to take instead of the camera's.</param>
+        public async Task SendAsync(long timestamp, EncodedPictures? other = null, byte payloadType = 96)
+        {
+            var from = other ?? pictures;
+            var units = from.Pictures[_next++ % from.Pictures.Count];
+            for (var i = 0; i < units.Count; i++)
+                await _stream.WriteAsync(Packet(units[i], timestamp, i == units.Count - 1, payloadType), stop);
+        }
+
+        /// <summary>Pictures at their pace: so many of them, or for as long as the viewer stays.</summary>
+        public async Task PlayAsync(long timestamp = 90_000, int pictures = int.MaxValue, int milliseconds = 40)
+        {
+            for (var i = 0; i < pictures; i++, timestamp += 90L * milliseconds)
+            {
+                await SendAsync(timestamp);
+                await Task.Delay(TimeSpan.FromMilliseconds(milliseconds), TimeProvider.System, stop);
+            }
+        }
+
+        /// <summary>Pictures at their pace until <paramref name="enough"/>; gives the timestamp of the last.</summary>
+        public async Task<long> PlayUntilAsync(Task enough, long timestamp = 90_000)
+        {
+            while (!enough.IsCompleted)
+            {
+                await SendAsync(timestamp += 3600);
+                await Task.Delay(TimeSpan.FromMilliseconds(40), TimeProvider.System, stop);
+            }
+
+            return timestamp;
+        }
+
+        /// <summary>The first half of the next picture and nothing after it.</summary>
+        public Task SendHalfAsync(long timestamp)
+        {
+            var packet = Packet(pictures.Pictures[_next % pictures.Pictures.Count][^1], timestamp, true, 96);
+            return _stream.WriteAsync(packet.AsMemory(0, packet.Length / 2), stop).AsTask();
+        }
+
+        /// <summary>A sender report: by the camera's clock, this timestamp is at this moment.</summary>
+        public Task ReportAsync(DateTimeOffset moment, long timestamp)
+            => SendRawAsync(RtcpPacket.Interleaved(1, RtcpPacket.SenderReport(0x12345678, RtcpPacket.SecondsOf(moment), unchecked((uint)timestamp))));
+
+        public Task SendRawAsync(byte[] bytes) => _stream.WriteAsync(bytes, stop).AsTask();
+
+        /// <summary>Stays connected and says nothing.</summary>
+        public Task SilenceAsync() => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop);
+
+        /// <summary>Ends the connection with RST instead of FIN.</summary>
+        public void Reset()
+        {
+            client.LingerState = new LingerOption(true, 0);
+            client.Close();
+        }
+
+        private byte[] Packet(byte[] unit, long timestamp, bool last, byte payloadType)
+        {
+            var packet = new byte[16 + unit.Length];
+            packet[0] = (byte)'$';
+            BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), checked((ushort)(12 + unit.Length)));
+            packet[4] = 0x80;
+            packet[5] = (byte)((last ? 0x80 : 0) | payloadType);
+            BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(6), _sequence++);
+            BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(8), unchecked((uint)timestamp));
+            BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(12), 0x12345678);
+            unit.CopyTo(packet, 16);
+            return packet;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Tests.Support;
+
+namespace Dvis.Streaming.Pipeline.Tests.Sources.Supervision;
+
+/// <summary>A raw source that does in each session what the test wrote down; after the last session it is silent.</summary>
+internal sealed class ScriptedSource(FramePool pool, bool live, params Func<ScriptedSource.Session, Task>[] sessions) : IFrameSource
+{
+    private int _next;
+
+    public string Camera => "cam";
+
+    public bool IsLive => live;
+
+    /// <summary>Sessions begun.</summary>
+    public int Begun => Volatile.Read(ref _next);
+
+    public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
+    {
+        var number = Interlocked.Increment(ref _next) - 1;
+        var script = number < sessions.Length ? sessions[number] : session => session.SilenceAsync();
+        for (var i = 0; ; i++)
+        {
+            var session = new Session(i, stop);
+            try
+            {
+                await script(session);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                yield break;
+            }
+
+            if (session.Over) yield break;
+            yield return Some.Frame(pool, 4, 2, i);
+        }
+    }
+
+    /// <summary>One step of a session: returning delivers a frame.</summary>
+    internal sealed class Session(int frame, CancellationToken stop)
+    {
+        /// <summary>Frames delivered so far in this session.</summary>
+        public int Frame => frame;
+
+        public bool Over { get; private set; }
+
+        public Task EndAsync()
+        {
+            Over = true;
+            return Task.CompletedTask;
+        }
+
+        public Task SilenceAsync() => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop);
+    }
+
+    /// <summary>So many frames, then this failure; an end when there is none.</summary>
+    public static Func<Session, Task> Frames(int count, SourceFault? then = null) => session =>
+        session.Frame < count ? Task.CompletedTask
+        : then is { } fault ? throw new SourceException(fault, "as written")
+        : session.EndAsync();
+
+    public static Func<Session, Task> FramesThenSilence(int count) => session => session.Frame < count ? Task.CompletedTask : session.SilenceAsync();
+}

@@ -1,0 +1,242 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
+
+namespace Dvis.Streaming.Pipeline.Tests.Sources.Supervision;
+
+public sealed class SupervisedSourceTests
+{
+    private static readonly SourceOptions s_exact = new() { Backoff = { Jitter = 0 } };
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_CameraFailsAgainAndAgain_PausesDoubleUpToTheMaximum()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var always = Enumerable.Repeat(ScriptedSource.Frames(0, SourceFault.Refused), 9).ToArray();
+        using var stop = new CancellationTokenSource();
+        var reading = SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, true, always), s_exact), stop: stop.Token);
+
+        await Eventually.TrueAsync(() => Advance(time, 10) && rig.Statuses.Count(s => s.State == CameraState.Offline) >= 9);
+        await stop.CancelAsync();
+
+        Assert.Empty(await reading);
+        var offline = rig.Statuses.Where(s => s.Reason == SourceFault.Refused).ToList();
+        Assert.Equal([1, 2, 4, 8, 16, 32, 60, 60, 60], offline.Select(s => s.NextRetrySeconds!.Value));
+        Assert.Equal(Enumerable.Range(1, 9), offline.Select(s => s.Attempt));
+        Assert.Equal(CameraState.Starting, rig.Statuses[0].State);
+        Assert.Equal(8, rig.Probe.Sum("dvis.source.reconnects", "reason=refused"));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_AfterAHealthySession_TheFirstPauseIsShortAgain()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(
+            rig.Pool, true, ScriptedSource.Frames(0, SourceFault.Refused), ScriptedSource.Frames(0, SourceFault.Refused),
+            session => // healthy: one frame, eleven quiet seconds, another frame
+            {
+                if (session.Frame == 1) time.Advance(TimeSpan.FromSeconds(11));
+                return ScriptedSource.Frames(2, SourceFault.Eof)(session);
+            });
+        var options = new SourceOptions { Backoff = { Jitter = 0 }, StallTimeout = TimeSpan.FromSeconds(60) };
+        using var stop = new CancellationTokenSource();
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, options), stop: stop.Token);
+
+        await Eventually.TrueAsync(() => Advance(time, 1) && rig.Statuses.Any(s => s.Reason == SourceFault.Eof));
+        await stop.CancelAsync();
+        await reading;
+
+        Assert.Equal([1, 2, 1], rig.Statuses.Where(s => s.NextRetrySeconds is not null).Select(s => s.NextRetrySeconds!.Value));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_OverSessions_FrameIdsAndSessionsGoOn()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(rig.Pool, true, ScriptedSource.Frames(3, SourceFault.Eof), ScriptedSource.Frames(0, SourceFault.AuthFailed), ScriptedSource.Frames(2, SourceFault.Eof));
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 5);
+        await Eventually.TrueAsync(() => Advance(time, 1) && reading.IsCompleted);
+
+        Assert.Equal([(0L, 0), (1, 0), (2, 0), (3, 1), (4, 1)], (await reading).Select(f => (f.FrameId, f.Session)));
+        Assert.Equal(5, rig.Probe.Sum("dvis.source.frames"));
+    }
+
+    /// <summary>A machine that slept for an hour: the camera gets a little time to say something.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_WholeProcessWasStopped_IsNoStall()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var waits = new TaskCompletionSource();
+        var goesOn = new TaskCompletionSource();
+        var source = new ScriptedSource(rig.Pool, true, async session =>
+        {
+            if (session.Frame != 1) return;
+            waits.SetResult();
+            await goesOn.Task;
+        });
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 3);
+        await waits.Task;
+
+        time.Advance(TimeSpan.FromHours(1));
+        goesOn.SetResult();
+
+        Assert.Equal([0, 0, 0], (await reading).Select(f => f.Session));
+        Assert.DoesNotContain(rig.Statuses, s => s.State == CameraState.Offline);
+    }
+
+    [Theory(Timeout = 120_000)]
+    [InlineData(0, SourceFault.Timeout)]
+    [InlineData(2, SourceFault.Stalled)]
+    public async Task ReadAsync_Silence_EndsTheSessionWithItsReason(int frames, SourceFault expected)
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(rig.Pool, true, ScriptedSource.FramesThenSilence(frames));
+        using var stop = new CancellationTokenSource();
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), stop: stop.Token);
+
+        await Eventually.TrueAsync(() => Advance(time, 1) && source.Begun > 1);
+        await stop.CancelAsync();
+
+        Assert.Equal(frames, (await reading).Count);
+        Assert.Contains(rig.Statuses, s => s.State == CameraState.Offline && s.Reason == expected);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_SlowReader_IsNoStall()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(rig.Pool, true, ScriptedSource.Frames(3, SourceFault.Eof));
+
+        await SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 3, look: _ => time.Advance(TimeSpan.FromMinutes(5)));
+
+        Assert.Equal(1, source.Begun);
+        Assert.DoesNotContain(rig.Statuses, s => s.Reason == SourceFault.Stalled);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_FileEnds_IsOfflineWithReasonEof()
+    {
+        await using var rig = new SourceRig();
+
+        var frames = await SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(2)), s_exact));
+
+        Assert.Equal(2, frames.Count);
+        Assert.Equal((CameraState.Offline, SourceFault.Eof, null), (rig.Last.State, rig.Last.Reason, rig.Last.NextRetrySeconds));
+    }
+
+    [Theory(Timeout = 120_000)]
+    [InlineData(false, 2)] // a second reading would deliver frames twice
+    [InlineData(true, 0)] // loops, but has never shown anything
+    public async Task ReadAsync_FileFails_EndsForGood(bool loop, int frames)
+    {
+        await using var rig = new SourceRig();
+        var source = new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(frames, SourceFault.DecodeErrors));
+
+        var read = await SourceRig.ReadAsync(rig.Supervise(source, new SourceOptions { Loop = loop }));
+
+        Assert.Equal(frames, read.Count);
+        Assert.Equal(1, source.Begun);
+        Assert.Equal((CameraState.Offline, SourceFault.DecodeErrors, null), (rig.Last.State, rig.Last.Reason, rig.Last.NextRetrySeconds));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_LoopedFileFailsAfterFrames_IsTriedAgain()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(2, SourceFault.DecodeErrors), ScriptedSource.Frames(2));
+
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, new SourceOptions { Loop = true, Backoff = { Jitter = 0 } }));
+        await Eventually.TrueAsync(() => Advance(time, 1) && reading.IsCompleted);
+
+        Assert.Equal([0, 1, 2, 3], (await reading).Select(f => f.FrameId));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_StoppedWhilePausing_EndsWithoutException()
+    {
+        await using var rig = new SourceRig(new ManualTime());
+        using var stop = new CancellationTokenSource();
+        var reading = SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, true, ScriptedSource.Frames(0, SourceFault.Tls)), s_exact), stop: stop.Token);
+        await Eventually.TrueAsync(() => rig.Statuses.Count == 2);
+
+        await stop.CancelAsync();
+
+        Assert.Empty(await reading);
+        Assert.Equal((CameraState.Offline, SourceFault.Ok), (rig.Last.State, rig.Last.Reason));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_SourceWithABug_IsUnknownAndTriedAgain()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(rig.Pool, true, _ => throw new InvalidOperationException("rtsp://u:hunter2@host/x is odd"), ScriptedSource.Frames(1));
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 1);
+        await Eventually.TrueAsync(() => Advance(time, 1) && reading.IsCompleted);
+
+        var failed = rig.Statuses.First(s => s.State == CameraState.Offline);
+        Assert.Equal(SourceFault.Unknown, failed.Reason);
+        Assert.Contains("InvalidOperationException", failed.Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", string.Join('\n', rig.Statuses.Select(s => s.Detail).Concat(rig.Logs.Entries.Select(e => e.Text))), StringComparison.Ordinal);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_MaxFps_DropsTheRestAndCountsIt()
+    {
+        // Some.Frame is 30 frames a second in media time.
+        await using var rig = new SourceRig();
+        var source = new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(90));
+
+        var frames = await SourceRig.ReadAsync(rig.Supervise(source, new SourceOptions { MaxFps = 10 }));
+
+        Assert.Equal(30, frames.Count);
+        Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.Equal(3, pair.Second.FrameId - pair.First.FrameId));
+        Assert.Equal(60, rig.Probe.Sum("dvis.frames.dropped", "stage=source", "reason=rate_limit"));
+        Assert.Equal(90, rig.Probe.Sum("dvis.source.frames"));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_Streaming_ReportsTheRateNowAndThenAndBrokenPicturesAsDegraded()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var log = new FfmpegLog(new Redactor());
+        var facts = new SourceFacts();
+        log.Add("[info]   Stream #0:0: Video: h264 (High), yuv420p, 640x360, 25 fps, 25 tbr");
+        facts.Update(log);
+        var source = new ScriptedSource(rig.Pool, true, session =>
+        {
+            if (session.Frame == 200) log.Add("[h264 @ 0x55] [error] error while decoding MB 1 2");
+            facts.Update(log);
+            if (session.Frame > 0) time.Advance(TimeSpan.FromMilliseconds(100));
+            return ScriptedSource.FramesThenSilence(400)(session);
+        });
+
+        await SourceRig.ReadAsync(rig.Supervise(source, s_exact, facts), most: 400);
+
+        Assert.Equal(
+            [CameraState.Starting, CameraState.Online, CameraState.Online, CameraState.Online, CameraState.Degraded, CameraState.Online],
+            rig.Statuses.Take(6).Select(s => s.State));
+        Assert.Equal([10, 10, 10, 10], rig.Statuses.Skip(2).Take(4).Select(s => s.FpsIn));
+        Assert.Equal(SourceFault.DecodeErrors, rig.Statuses[4].Reason);
+        Assert.Equal("h264", rig.Statuses[1].Codec);
+        Assert.Equal((4, 2), (rig.Statuses[2].LastFrame!.Width, rig.Statuses[2].LastFrame!.Height));
+        Assert.Equal(1, rig.Probe.Sum("dvis.source.decode_errors"));
+        Assert.Equal(1, rig.Probe.Sum("dvis.camera.up"));
+    }
+
+    private static bool Advance(ManualTime time, double seconds)
+    {
+        time.Advance(TimeSpan.FromSeconds(seconds));
+        return true;
+    }
+}

@@ -1,0 +1,178 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
+using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sources.Options;
+using Dvis.Streaming.Sources.Synthetic;
+
+namespace Dvis.Streaming.Pipeline.Tests.Sources.Synthetic;
+
+public sealed class SyntheticTests
+{
+    [Theory]
+    [InlineData(112, 16, 0)]
+    [InlineData(512, 320, 0xAAAAAA)]
+    [InlineData(1920, 1080, 0xFFFFFF)]
+    [InlineData(333, 201, 12345)]
+    public void FrameStrip_Written_ReadsBack(int width, int height, int number)
+    {
+        var rgb = new byte[width * height * 3];
+        Lcg.Fill(rgb);
+        FrameStrip.Write(rgb, width, height, number);
+
+        Assert.Equal(number, FrameStrip.Read(rgb, width, height));
+        Assert.Equal(new byte[3], rgb.AsSpan(FrameStrip.CellSize(height) * 3, 3)); // cell 1 is black
+    }
+
+    [Fact]
+    public void FrameStrip_FlippedBitOrNoStrip_ReadsNothing()
+    {
+        var rgb = new byte[512 * 320 * 3];
+        Assert.Null(FrameStrip.Read(rgb, 512, 320));
+        FrameStrip.Write(rgb, 512, 320, 77);
+        var flipped = (byte)(255 - rgb[8 * 20 * 3]);
+        for (var y = 0; y < 8; y++) rgb.AsSpan(((y * 512) + (8 * 20)) * 3, 8 * 3).Fill(flipped);
+
+        Assert.Null(FrameStrip.Read(rgb, 512, 320));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task FrameStrip_AfterLossyCompression_IsTheFramesNumber()
+    {
+        using var clips = new Clips();
+        var options = new SyntheticOptions { Width = 256, Height = 160, Seed = 3, Frames = 12, Realtime = false };
+        await using var rig = new SourceRig();
+        await using (var raw = File.Create(clips.Path("a.rgb")))
+            await rig.ReadAsync(new SourceOptions { Synthetic = options }, look: frame => raw.Write(frame.Pixels));
+        await Clips.RunAsync("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "256x160", "-r", "25", "-i", clips.Path("a.rgb"), "-c:v", "mpeg4", "-b:v", "300k", clips.Path("a.avi"));
+
+        var read = new List<int?>();
+        await rig.ReadAsync(new SourceOptions { File = clips.Path("a.avi") }, look: frame => read.Add(FrameStrip.Read(frame.Pixels, 256, 160)));
+
+        Assert.Equal(Enumerable.Range(0, 12).Select(i => (int?)i), read);
+    }
+
+    [Theory]
+    [InlineData("light")]
+    [InlineData("everyday")]
+    [InlineData("heavy")]
+    public void Render_SameOptions_SamePictures(string tier)
+    {
+        var options = new SyntheticOptions { Width = 200, Height = 120, Seed = 5, Tier = tier };
+        byte[] a = new byte[200 * 120 * 3], b = new byte[a.Length], c = new byte[a.Length];
+        var (scene, twin) = (new SyntheticScene(options), new SyntheticScene(options));
+        scene.Render(100, c);
+        scene.Render(7, a); // in any order
+        twin.Render(7, b);
+
+        Assert.Equal(a, b);
+        Assert.NotEqual(a, c);
+        options.Seed++;
+        new SyntheticScene(options).Render(7, b);
+        Assert.NotEqual(a, b);
+    }
+
+    [Fact]
+    public void Truth_ManyScenes_MatchesThePixelsAndObjectsMove()
+    {
+        var (seen, gone, late) = (0, 0, 0);
+        for (var seed = 0; seed < 12; seed++)
+        {
+            var scene = new SyntheticScene(new SyntheticOptions { Width = 256, Height = 160, Seed = seed, Tier = "heavy", Objects = 6 });
+            Assert.Equal(6, scene.Objects);
+            var visible = new List<HashSet<int>>();
+            for (var t = 0L; t < 200; t += 20)
+            {
+                var ids = scene.Instances(t);
+                var truth = scene.Truth(t, ids);
+                visible.Add([.. truth.Select(o => o.Number)]);
+                foreach (var thing in truth)
+                {
+                    Assert.Equal(ids.Count(id => id == thing.Number), thing.Area);
+                    Assert.InRange(thing.Area, 16, thing.Box.Width * thing.Box.Height);
+                    Assert.True(thing.Box is { X: >= 0, Y: >= 0 } && thing.Box.X + thing.Box.Width <= 256 && thing.Box.Y + thing.Box.Height <= 160);
+                    seen++;
+                }
+
+                Assert.Equal(truth.Length, ids.Distinct().Count(id => id != 0));
+            }
+
+            gone += visible[0].Count(n => visible.Exists(v => !v.Contains(n)));
+            late += visible.SelectMany(v => v).Distinct().Count(n => !visible[0].Contains(n));
+        }
+
+        Assert.True(seen > 300 && gone > 0 && late > 0, $"{seen} seen, {gone} gone, {late} late");
+    }
+
+    [Fact]
+    public void Render_Object_IsPaintedWhereTheTruthSaysItIs()
+    {
+        // Without noise or camera: what differs between two frames lies within the objects of either.
+        var options = new SyntheticOptions { Width = 256, Height = 160, Tier = "light", Strip = false, Seed = Enumerable.Range(0, 1000).First(Still) };
+        var scene = new SyntheticScene(options);
+        byte[] a = new byte[256 * 160 * 3], b = new byte[a.Length];
+        scene.Render(0, a);
+        scene.Render(30, b);
+        var (before, after) = (scene.Instances(0), scene.Instances(30));
+
+        var (inside, outside) = (0, 0);
+        for (var i = 0; i < before.Length; i++)
+        {
+            if (Math.Abs(a[i * 3] - b[i * 3]) + Math.Abs(a[(i * 3) + 1] - b[(i * 3) + 1]) <= 40) continue;
+            if ((before[i] | after[i]) != 0) inside++;
+            else outside++;
+        }
+
+        Assert.True(inside > 200, $"{inside} changed pixels inside");
+        Assert.True(outside < inside / 10, $"{outside} changed pixels outside, {inside} inside"); // soft edges
+
+        static bool Still(int seed)
+        {
+            var trial = new SyntheticScene(new SyntheticOptions { Width = 256, Height = 160, Tier = "light", Strip = false, Seed = seed });
+            return trial.Instances(0).Zip(trial.Instances(30)).Count(pair => pair.First != pair.Second) > 1000;
+        }
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_Lossless_EveryFrameOnceWithItsNumber()
+    {
+        await using var rig = new SourceRig();
+        var numbers = new List<int?>();
+        var source = rig.Create(new SourceOptions { Synthetic = new SyntheticOptions { Width = 256, Height = 160, Frames = 30, Realtime = false } });
+
+        var frames = await SourceRig.ReadAsync(source, look: frame => numbers.Add(FrameStrip.Read(frame.Pixels, frame.Width, frame.Height)));
+
+        Assert.False(source.IsLive);
+        Assert.Equal(Enumerable.Range(0, 30).Select(i => (int?)i), numbers);
+        Assert.Equal(frames.Select(f => (int?)f.FrameId), numbers);
+        Assert.Equal(frames.Select(f => f.FrameId * 3600), frames.Select(f => f.Pts));
+        Assert.All(frames, f => Assert.True(f.Capture is { Synced: true, Source: ClockSource.Synthetic }));
+        Assert.Equal((CameraState.Offline, SourceFault.Eof), (rig.Last.State, rig.Last.Reason));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_LiveWithASlowReader_SkipsTheMomentsThatPassed()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var numbers = new List<int?>();
+        var source = rig.Create(new SourceOptions { Synthetic = new SyntheticOptions { Width = 256, Height = 160, Fps = 10, Frames = 20 } });
+        Assert.True(source.IsLive);
+
+        var reading = SourceRig.ReadAsync(source, look: frame =>
+        {
+            numbers.Add(FrameStrip.Read(frame.Pixels, frame.Width, frame.Height));
+            if (numbers.Count == 3) time.Advance(TimeSpan.FromSeconds(1)); // busy for ten frames
+        });
+        await Eventually.TrueAsync(() =>
+        {
+            if (!reading.IsCompleted) time.Advance(TimeSpan.FromMilliseconds(10));
+            return reading.IsCompleted;
+        });
+
+        var frames = await reading;
+        Assert.Equal(frames.Select(f => (int?)f.FrameId), numbers);
+        Assert.Contains(frames.Zip(frames.Skip(1)), pair => pair.Second.FrameId - pair.First.FrameId >= 10);
+        Assert.Equal(CameraState.Offline, rig.Last.State);
+    }
+}

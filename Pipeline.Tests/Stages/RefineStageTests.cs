@@ -1,0 +1,355 @@
+using Dvis.Streaming.Pipeline.Delivery;
+using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Stages;
+using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
+using Microsoft.Extensions.Logging;
+using Slot = Dvis.Streaming.Pipeline.Tests.Stages.ClipBuilder.Slot;
+
+namespace Dvis.Streaming.Pipeline.Tests.Stages;
+
+public sealed class RefineStageTests : IDisposable
+{
+    private readonly FakeDvis _fake = new();
+    private readonly CameraRig _rig;
+    private readonly ClipBuilder _clips;
+    private readonly Epoch _epoch = new("A");
+    private readonly CollectingLogger _logger = new();
+
+    public RefineStageTests()
+    {
+        _rig = new CameraRig(_fake.Models());
+        _clips = new ClipBuilder(_rig.Tensors);
+        (_rig.Refiner.Window, _rig.Refiner.Stride, _rig.Refiner.Lookahead) = (6, 2, 2);
+    }
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public async Task RunAsync_Refined_GivesTheRefinersMaskAndClass()
+    {
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(5, _ => [new Slot(0, track, Item: 2, ShownAs: 1)]);
+
+        var finals = _rig.Published.Finals;
+        Assert.Equal([(1L, 2L), (3, 5)], finals.Select(f => (f.FirstFrame, f.LastFrame)));
+        Assert.All(finals, f => Assert.Equal(FinalKind.Refined, f.Kind));
+        Assert.Equal([FinalReason.None, FinalReason.End], finals.Select(f => f.Reason));
+        var final = Assert.Single(finals[0].Tracks);
+        Assert.Equal((1L, 0, 1), (final.Number, final.ClassId, final.ProvisionalClassId));
+        Assert.Equal([1L, 2], final.Frames.Select(f => f.FrameId));
+        Assert.All(final.Frames, f => Assert.Equal((true, ClipBuilder.RowOf(2)), (f.Visible, f.Box)));
+        Assert.True(final.Score > 0.9);
+        Assert.Equal(2, _rig.Measured.Of("dvis.tracks.revised", "kind=class").Sum());
+        Assert.Equal(5, _rig.Measured.Of("dvis.frames.processed", "stage=final").Sum());
+    }
+
+    [Fact]
+    public async Task RunAsync_ClassAsShown_SaysNothingOfIt()
+    {
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(2, _ => [new Slot(0, track, Item: 2, ShownAs: 0)]);
+
+        Assert.Null(Assert.Single(_rig.Published.Finals[0].Tracks).ProvisionalClassId);
+    }
+
+    [Fact]
+    public async Task RunAsync_TrackOutOfSight_IsFoundByTheRefiner()
+    {
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(4, id => [new Slot(0, track, Item: 1, ShownAs: id == 2 ? null : 1, State: id == 2 ? TrackState.Lost : TrackState.Active)]);
+
+        Assert.Equal([1L, 2, 3, 4], _rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t => t.Frames).Where(f => f.Visible).Select(f => f.FrameId));
+    }
+
+    [Fact]
+    public async Task RunAsync_TwoTracksOnOneObject_OnlyOneIsVisible()
+    {
+        var (first, second) = (ClipBuilder.Track(1), ClipBuilder.Track(2));
+
+        await RunAsync(2, _ => [new Slot(0, first, Item: 1, ShownAs: 1), new Slot(3, second, Item: 1, ShownAs: 1, State: TrackState.Lost)]);
+
+        var final = _rig.Published.Finals[0];
+        Assert.Equal(1, Assert.Single(final.Tracks).Number);
+        Assert.Equal([2L], final.Retracted);
+    }
+
+    [Fact]
+    public async Task RunAsync_ShownButNotThere_IsRetractedWithOneEvent()
+    {
+        var track = ClipBuilder.Track(7);
+
+        await RunAsync(12, id => [new Slot(0, track, Item: 0, Found: 0, ShownAs: 0)]);
+
+        Assert.All(_rig.Published.Finals, f => Assert.Equal([7L], f.Retracted));
+        Assert.All(_rig.Published.Finals, f => Assert.Empty(f.Tracks));
+        var told = Assert.Single(_rig.Published.Events);
+        Assert.Equal((EventKind.TrackRetracted, 7L), (told.Kind, told.Track));
+    }
+
+    [Fact]
+    public async Task RunAsync_TentativeTrack_IsNotInTheFinal()
+    {
+        var (tentative, later) = (ClipBuilder.Track(1, confirmed: false), ClipBuilder.Track(2, confirmed: false));
+
+        await RunAsync(2, id =>
+        {
+            later.Confirmed = id == 2; // learned before the window is committed: it counts for the first frame, too
+            return [new Slot(0, tentative, Item: 0), new Slot(1, later, Item: 1)];
+        });
+
+        var final = Assert.Single(Assert.Single(_rig.Published.Finals).Tracks);
+        Assert.Equal(2, final.Number);
+        Assert.Equal([1L, 2], final.Frames.Select(f => f.FrameId));
+    }
+
+    [Fact]
+    public async Task RunAsync_MergedWhilePending_SpeaksOfTheOldTrack()
+    {
+        var (old, young) = (ClipBuilder.Track(1), ClipBuilder.Track(2));
+        var merge = new IdentityChange(IdentityOp.Merge, [2], 1, 3);
+
+        await RunAsync(6, id =>
+        {
+            if (id == 3) young.MergeInto(old);
+            return [new Slot(2, id < 3 ? young : old, Item: 1, ShownAs: 1)];
+        }, merges: id => id == 3 ? [merge] : []);
+
+        var finals = _rig.Published.Finals;
+        Assert.Equal([1L, 1], finals.SelectMany(f => f.Tracks).Select(t => t.Number).Take(2));
+        Assert.All(finals, f => Assert.Empty(f.Retracted));
+        Assert.Empty(finals[0].Identity);
+        Assert.Equal(merge, Assert.Single(finals[1].Identity));
+    }
+
+    [Fact]
+    public async Task RunAsync_LabelsFilter_HidesOtherClasses()
+    {
+        _rig.Publish.Labels = ["square"];
+        var (circle, square) = (ClipBuilder.Track(1), ClipBuilder.Track(2));
+
+        await RunAsync(2, _ => [new Slot(0, circle, Item: 0), new Slot(1, square, Item: 1)]);
+
+        Assert.Equal(2, Assert.Single(_rig.Published.Finals[0].Tracks).Number);
+    }
+
+    [Fact]
+    public async Task RunAsync_Behind_RepeatsWhatWasShown()
+    {
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(4, _ => [new Slot(0, track, Item: 2, ShownAs: 1)], isBehind: () => true);
+
+        var finals = _rig.Published.Finals;
+        Assert.All(finals, f => Assert.Equal((FinalKind.Passthrough, FinalReason.Overload), (f.Kind, f.Reason)));
+        var final = finals[0].Tracks[0];
+        Assert.Equal((1L, 1, 0.8f), (final.Number, final.ClassId, final.Score));
+        Assert.Equal(new RunLengthMask(4, 4, [2, 1, 13]).Counts, final.Frames[0].Mask!.Counts);
+        Assert.Equal(0, _fake.Refiner.Runs);
+    }
+
+    [Fact]
+    public async Task RunAsync_BehindAndToldToSkip_SaysNothing()
+    {
+        _rig.Refiner.OnOverload = "skip";
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(4, _ => [new Slot(0, track, Item: 2, ShownAs: 1)], isBehind: () => true);
+
+        Assert.All(_rig.Published.Finals, f => Assert.Equal((FinalKind.Skipped, FinalReason.Overload, 0), (f.Kind, f.Reason, f.Tracks.Length)));
+    }
+
+    [Fact]
+    public async Task RunAsync_WithoutRefiner_PassesEverythingOn()
+    {
+        using var rig = new CameraRig(_fake.Models(refines: false));
+        (rig.Refiner.Stride, rig.Refiner.Lookahead) = (3, 5);
+        var (clips, track) = (new ClipBuilder(rig.Tensors), ClipBuilder.Track(1));
+
+        await RunAsync(7, _ => [new Slot(0, track, Item: 2, ShownAs: 1)], rig: rig, clips: clips);
+
+        Assert.Equal([(1L, 3L), (4, 6), (7, 7)], rig.Published.Finals.Select(f => (f.FirstFrame, f.LastFrame)));
+        Assert.All(rig.Published.Finals, f => Assert.Equal((FinalKind.Passthrough, FinalReason.Disabled), (f.Kind, f.Reason)));
+    }
+
+    [Fact]
+    public async Task RunAsync_RefinerFails_PassesTheWindowOnAndRecovers()
+    {
+        var track = ClipBuilder.Track(1);
+        _fake.Refiner.FailFrom = 2;
+
+        await RunAsync(8, id =>
+        {
+            if (id == 8) _fake.Refiner.FailFrom = int.MaxValue;
+            return [new Slot(0, track, Item: 2, ShownAs: 0)];
+        });
+
+        Assert.Equal(
+            [(FinalKind.Refined, FinalReason.None), (FinalKind.Passthrough, FinalReason.Error), (FinalKind.Refined, FinalReason.None), (FinalKind.Refined, FinalReason.End)],
+            _rig.Published.Finals.Select(f => (f.Kind, f.Reason)));
+        Assert.Single(_logger.Entries, e => e.Level == LogLevel.Error);
+    }
+
+    [Fact]
+    public async Task RunAsync_TrackEnds_IsFinalizedOnceAfterItsLastFrameIsFinal()
+    {
+        var (gone, kept, unknown) = (ClipBuilder.Track(1), ClipBuilder.Track(2), ClipBuilder.Track(3));
+        unknown.Announced = false;
+
+        await RunAsync(8, id => [new Slot(0, kept, Item: 1, ShownAs: 1)], ended: id => id == 4 ? [ClipBuilder.Ended(gone, 3), ClipBuilder.Ended(unknown, 1)] : []);
+
+        var finalized = _rig.Published.Events.Where(e => e.Kind == EventKind.TrackFinalized).ToArray();
+        Assert.Equal([1L, 2], finalized.Select(e => e.Track!.Value));
+        var messages = _rig.Published.Messages.ToList();
+        Assert.True(messages.IndexOf(finalized[0]) > messages.FindIndex(m => m is FinalResult { LastFrame: >= 3 }));
+        Assert.NotNull(finalized[0].Summary);
+        Assert.Equal(messages.Count - 1, messages.IndexOf(finalized[1])); // the other one ended with the epoch
+    }
+
+    /// <summary>What makes a long window cheap: embeddings stay, mask features go with the commit, and each frame's memory is computed once.</summary>
+    [Fact]
+    public async Task RunAsync_LongWindow_KeepsMaskFeaturesOnlyUntilTheCommit()
+    {
+        (_rig.Refiner.Window, _rig.Refiner.Stride, _rig.Refiner.Lookahead) = (12, 2, 1);
+        var (given, rows) = (new List<TrackedFrame>(), 0);
+        var forward = new FakeModel("frame_forward", (inputs, outputs) =>
+        {
+            rows += (int)inputs[0].Shape[0];
+            _fake.FrameForward.Run(inputs, outputs);
+        });
+        var models = new DvisModels(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, forward, _fake.Refiner);
+        using var stage = new RefineStage(_rig.Context with { Models = models }, () => false, null, _logger);
+
+        await stage.RunAsync(FramesAsync());
+
+        Assert.Equal(31, rows);
+
+        async IAsyncEnumerable<TrackedFrame> FramesAsync()
+        {
+            for (var id = 1; id <= 31; id++)
+            {
+                given.Add(_clips.Frame(id, _epoch, []));
+                yield return given[^1];
+                await Task.Yield();
+                Assert.InRange(given.Count(f => IsAlive(f.MaskFeatures)), 1, 3);
+                Assert.Equal(Math.Min(id, 12), given.Count(f => IsAlive(f.InstanceEmbeds)));
+            }
+        }
+
+        static bool IsAlive(Tensor tensor)
+        {
+            try
+            {
+                return tensor.Data != 0;
+            }
+            catch (ObjectDisposedException)
+            {
+                return false;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task RunAsync_NoMoreFramesCome_CommitsAtTheDeadline()
+    {
+        var time = (ManualTime)_rig.Time;
+        var (track, more) = (ClipBuilder.Track(1), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        using var stage = new RefineStage(_rig.Context, () => false, TimeSpan.FromSeconds(3), _logger);
+
+        var running = stage.RunAsync(FramesAsync());
+        await Eventually.TrueAsync(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(0.5));
+            return _rig.Published.Finals.Length > 0;
+        });
+        Assert.InRange(time.GetUtcNow() - Some.Now, TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(60));
+        more.SetResult();
+        await running;
+
+        Assert.Equal(
+            [(1L, 3L, FinalKind.Refined, FinalReason.Deadline), (4, 4, FinalKind.Refined, FinalReason.End)],
+            _rig.Published.Finals.Select(f => (f.FirstFrame, f.LastFrame, f.Kind, f.Reason)));
+
+        async IAsyncEnumerable<TrackedFrame> FramesAsync()
+        {
+            for (var id = 1; id <= 4; id++)
+            {
+                if (id == 4) await more.Task;
+                yield return _clips.Frame(id, _epoch, [new Slot(0, track, Item: 2, ShownAs: 1)], tracked: time.GetTimestamp());
+            }
+        }
+    }
+
+    [Fact]
+    public async Task RunAsync_FailureWhileItWaits_ThrowsTheCause()
+    {
+        var more = new TaskCompletionSource<TrackedFrame>();
+        using var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, TimeSpan.FromSeconds(3), _logger);
+
+        var running = stage.RunAsync(FramesAsync());
+        await Eventually.TrueAsync(() =>
+        {
+            ((ManualTime)_rig.Time).Advance(TimeSpan.FromSeconds(1));
+            return running.IsCompleted;
+        });
+
+        await Assert.ThrowsAsync<InvalidDataException>(() => running);
+
+        async IAsyncEnumerable<TrackedFrame> FramesAsync()
+        {
+            yield return _clips.Frame(1, _epoch, []);
+            yield return await more.Task;
+        }
+    }
+
+    [Fact]
+    public async Task RunAsync_AFailureBeyondTheRefiner_LeaksNothing()
+    {
+        var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, null, _logger);
+
+        await Assert.ThrowsAsync<InvalidDataException>(() => stage.RunAsync(FramesAsync(2, 10)));
+
+        stage.Dispose();
+
+        async IAsyncEnumerable<TrackedFrame> FramesAsync(int first, int count)
+        {
+            for (var id = first; id < first + count; id++)
+            {
+                await Task.Yield();
+                yield return _clips.Frame(id, id < 4 ? _epoch : new Epoch("B"), []);
+            }
+        }
+    }
+
+    private async Task RunAsync(
+        int frames, Func<long, IEnumerable<Slot>> slots, Func<bool>? isBehind = null, Func<long, IEnumerable<EndedTrack>>? ended = null,
+        Func<long, IEnumerable<IdentityChange>>? merges = null, CameraRig? rig = null, ClipBuilder? clips = null)
+    {
+        using var stage = new RefineStage((rig ?? _rig).Context, isBehind ?? (() => false), null, _logger);
+        await stage.RunAsync(FramesAsync());
+
+        async IAsyncEnumerable<TrackedFrame> FramesAsync()
+        {
+            Slot[] last = [];
+            for (var id = 1L; id <= frames; id++)
+            {
+                last = [.. slots(id)];
+                yield return (clips ?? _clips).Frame(id, _epoch, last, ended?.Invoke(id), merges?.Invoke(id));
+                await Task.Yield();
+            }
+
+            _epoch.End(FinalReason.End, ended is null ? [] : [.. last.Select(s => ClipBuilder.Ended(s.Identity, frames))]);
+        }
+    }
+
+    private sealed class FailingPublisher : IPublisher
+    {
+        public ValueTask PublishAsync(PipelineMessage message) => throw new InvalidDataException("no");
+    }
+}

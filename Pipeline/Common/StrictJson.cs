@@ -1,0 +1,66 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace Dvis.Streaming.Pipeline.Common;
+
+/// <summary>
+/// JSON from strangers. The platform's reader finds out that a text is no Unicode (broken UTF-8, half a surrogate pair) when the text is asked for, and
+/// then throws what a caller has no reason to expect. Here such a file is no JSON.
+/// </summary>
+internal static class StrictJson
+{
+    /// <exception cref="JsonException">No JSON, or a text in it is no Unicode.</exception>
+    public static JsonDocument Parse(ReadOnlyMemory<byte> json, JsonDocumentOptions options = default)
+    {
+        CheckTexts(json.Span);
+        return JsonDocument.Parse(json, options);
+    }
+
+    /// <summary>The text or the name that the reader stands at.</summary>
+    /// <inheritdoc cref="Parse"/>
+    public static string Text(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new JsonException("a text is no Unicode", e);
+        }
+    }
+
+    private static void CheckTexts(ReadOnlySpan<byte> json)
+    {
+        if (!Utf8.IsValid(json)) throw At(json, ValidBytes(json));
+        // Only an escape can hold half a pair.
+        if (json.IndexOf("\\u"u8) < 0) return;
+        var reader = new Utf8JsonReader(json);
+        while (reader.Read())
+        {
+            if (!reader.ValueIsEscaped) continue;
+            try
+            {
+                reader.GetString();
+            }
+            catch (InvalidOperationException)
+            {
+                throw At(json, (int)reader.TokenStartIndex);
+            }
+        }
+    }
+
+    private static int ValidBytes(ReadOnlySpan<byte> text)
+    {
+        var at = 0;
+        while (Rune.DecodeFromUtf8(text[at..], out _, out var used) == System.Buffers.OperationStatus.Done) at += used;
+        return at;
+    }
+
+    private static JsonException At(ReadOnlySpan<byte> json, int at)
+    {
+        var before = json[..at];
+        return new JsonException("A text is no Unicode.", null, before.Count((byte)'\n'), at - 1 - before.LastIndexOf((byte)'\n'));
+    }
+}

@@ -1,0 +1,21 @@
+using System.Diagnostics.Metrics;
+
+namespace Dvis.Streaming.Pipeline.Delivery;
+
+/// <summary>Metrics of the hand-over to the sinks. Thread-safe.</summary>
+internal sealed class DeliveryMetrics(Meter meter)
+{
+    private readonly Counter<long> _dropped =
+        meter.CreateCounter<long>("dvis.sink.dropped", "{message}", "Messages a full sink queue shed.");
+
+    private readonly Counter<long> _failures =
+        meter.CreateCounter<long>("dvis.sink.failures", "{failure}", "Publish calls that threw.");
+
+    /// <param name="reason"><c>queue_full</c> or <c>shutdown</c>.</param>
+    public void Dropped(string sink, string reason) =>
+        _dropped.Add(1, Tag("sink", sink), Tag("reason", reason));
+
+    public void Failed(string sink) => _failures.Add(1, Tag("sink", sink));
+
+    private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
+}

@@ -1,0 +1,148 @@
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Pipeline.Delivery;
+
+/// <summary>
+/// One bounded queue and one loop for each sink, shared by all cameras: a slow or failing sink hurts only itself. Started once,
+/// stopped after the last camera.
+/// </summary>
+public sealed partial class FanOut : IPublisher, IAsyncDisposable
+{
+    /// <summary>How long a sink may take to notice that it must end.</summary>
+    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(2);
+
+    private readonly Lane[] _lanes;
+    private readonly DeliveryMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger<FanOut> _logger;
+    private readonly CancellationTokenSource _abort;
+
+    public FanOut(IEnumerable<IResultSink> sinks, int capacity, PipelineMetrics metrics, TimeProvider time, ILogger<FanOut> logger)
+    {
+        (_metrics, _time, _logger) = (new DeliveryMetrics(metrics.Meter), time, logger);
+        _abort = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        _lanes = [.. sinks.Select(sink => new Lane(
+            sink, new SinkQueue(capacity, sink.Lossless, _ => _metrics.Dropped(sink.Name, "queue_full")), time))];
+    }
+
+    /// <summary>Starts the sinks; a sink that cannot start now keeps trying on its own.</summary>
+    public async Task StartAsync(CancellationToken cancel)
+    {
+        foreach (var lane in _lanes)
+        {
+            await lane.Sink.StartAsync(cancel);
+            lane.Loop = Task.Run(() => RunAsync(lane), CancellationToken.None);
+        }
+    }
+
+    public async ValueTask PublishAsync(PipelineMessage message)
+    {
+        foreach (var lane in _lanes) await lane.Queue.WriteAsync(message);
+    }
+
+    /// <summary>Delivers what is queued and flushes the sinks; gives up when <paramref name="limit"/> is over.</summary>
+    /// <returns>False when something may not have been delivered.</returns>
+    public async Task<bool> StopAsync(TimeSpan limit)
+    {
+        foreach (var lane in _lanes) lane.Queue.Complete();
+        _abort.CancelAfter(limit);
+        var done = await Task.WhenAll(_lanes.Select(DrainAsync));
+        return done.All(d => d);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _abort.CancelAsync();
+        foreach (var lane in _lanes) lane.Queue.Complete();
+        await Task.WhenAll(_lanes.Select(CloseAsync));
+        _abort.Dispose();
+    }
+
+    private async Task CloseAsync(Lane lane)
+    {
+        try
+        {
+            if (lane.Loop is not null) await lane.Loop.WaitAsync(s_grace, _time);
+            lane.Queue.Dispose();
+            await lane.Sink.DisposeAsync().AsTask().WaitAsync(s_grace, _time);
+        }
+        catch (TimeoutException)
+        {
+            LogCloseTimedOut(lane.Sink.Name, s_grace.TotalSeconds);
+        }
+        catch (Exception e) // a sink that hangs or fails is left behind; the others still close
+        {
+            LogCloseFailed(lane.Sink.Name, e);
+        }
+    }
+
+    private async Task<bool> DrainAsync(Lane lane)
+    {
+        try
+        {
+            if (lane.Loop is not null) await lane.Loop.WaitAsync(_abort.Token);
+            await lane.Sink.FlushAsync(_abort.Token).WaitAsync(_abort.Token);
+            return !_abort.IsCancellationRequested;
+        }
+        catch (OperationCanceledException) when (_abort.IsCancellationRequested)
+        {
+            LogFlushTimedOut(lane.Sink.Name);
+            return false;
+        }
+        catch (Exception e) // a sink may fail in any way; the others still drain
+        {
+            LogFlushFailed(lane.Sink.Name, e);
+            return false;
+        }
+    }
+
+    private async Task RunAsync(Lane lane)
+    {
+        while (await lane.Queue.ReadAsync() is { } message)
+        {
+            if (_abort.IsCancellationRequested)
+            {
+                _metrics.Dropped(lane.Sink.Name, "shutdown");
+                continue;
+            }
+
+            try
+            {
+                await lane.Sink.PublishAsync(message, _abort.Token);
+            }
+            catch (Exception e) // whatever it is, it is this sink's and this message's
+            {
+                _metrics.Failed(lane.Sink.Name);
+                if (lane.Failures.Pass()) LogPublishFailed(lane.Sink.Name, e);
+            }
+        }
+    }
+
+    private sealed class Lane(IResultSink sink, SinkQueue queue, TimeProvider time)
+    {
+        public IResultSink Sink { get; } = sink;
+
+        public SinkQueue Queue { get; } = queue;
+
+        public Task? Loop { get; set; }
+
+        public OncePerSecond Failures { get; } = new(time);
+    }
+
+    [LoggerMessage(2201, LogLevel.Error, "Sink {Sink}: a message could not be published.")]
+    private partial void LogPublishFailed(string sink, Exception e);
+
+    [LoggerMessage(2202, LogLevel.Error, "Sink {Sink}: could not be flushed.")]
+    private partial void LogFlushFailed(string sink, Exception e);
+
+    [LoggerMessage(2204, LogLevel.Warning, "Sink {Sink}: stopped before everything was delivered.")]
+    private partial void LogFlushTimedOut(string sink);
+
+    [LoggerMessage(2205, LogLevel.Warning, "Sink {Sink}: did not close within {Seconds} s and is left behind.")]
+    private partial void LogCloseTimedOut(string sink, double seconds);
+
+    [LoggerMessage(2203, LogLevel.Error, "Sink {Sink}: could not be closed.")]
+    private partial void LogCloseFailed(string sink, Exception e);
+}

@@ -1,0 +1,47 @@
+using Dvis.Streaming.Pipeline.Frames;
+
+namespace Dvis.Streaming.Pipeline.Identity;
+
+/// <summary>
+/// Decides where continuity breaks, and counts media seconds inside an epoch: by presentation time where it advances
+/// sanely, else by receive time. Not thread-safe.
+/// </summary>
+public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
+{
+    // Seconds. Presentation time that runs ahead of arrival by more than this a frame has jumped.
+    private const double LargestStep = 5;
+    private FrameInfo? _last;
+
+    /// <summary>Seconds since the epoch began.</summary>
+    public double Seconds { get; private set; }
+
+    /// <summary>How long before the last frame nothing of its epoch came; zero for files, which wait for their reader.</summary>
+    public TimeSpan Silence { get; private set; }
+
+    /// <summary>Takes the next frame; a reason (snake case) when a new epoch begins with it, null when it continues.</summary>
+    /// <param name="asked">Somebody asked for a new epoch.</param>
+    public string? Advance(FrameInfo frame, bool asked = false)
+    {
+        var last = _last;
+        (_last, Silence) = (frame, TimeSpan.Zero);
+        if (last is null) return Begin("start");
+        var elapsed = time.GetElapsedTime(last.ReceivedTicks, frame.ReceivedTicks);
+        var media = frame.Timebase.ToSeconds(frame.Pts) - last.Timebase.ToSeconds(last.Pts);
+        if (asked) return Begin("command");
+        if (frame.Width != last.Width || frame.Height != last.Height) return Begin("resolution_change");
+        if (frame.Session != last.Session) return Begin("source_restarted");
+        // When a file's frames arrive says how fast they are read, and nothing about the scene.
+        var file = frame.Capture.Source is ClockSource.FileMtime or ClockSource.FilePts;
+        if (!file && elapsed > resetAfterGap) return Begin("gap");
+        if (media <= 0 || (!file && media - elapsed.TotalSeconds > LargestStep * (frame.FrameId - last.FrameId))) return Begin("clock_jump");
+        Seconds += media < LargestStep ? media : Math.Max(0, elapsed.TotalSeconds);
+        if (!file) Silence = elapsed;
+        return null;
+    }
+
+    private string Begin(string reason)
+    {
+        Seconds = 0;
+        return reason;
+    }
+}

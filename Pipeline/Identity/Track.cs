@@ -1,0 +1,102 @@
+using System.Collections.Immutable;
+using System.Numerics.Tensors;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Pipeline.Results;
+
+namespace Dvis.Streaming.Pipeline.Identity;
+
+/// <summary>One track from its first frame to its end: state, looks, and what its summary needs. Used by the track stage only.</summary>
+public sealed class Track
+{
+    // A third of the weight on the newest frame: steady against one blurred frame, quick against a real change.
+    private const float Newest = 0.3f;
+    private readonly float[] _votes;
+    private readonly float[] _embedding;
+    private readonly int[] _seenAs;
+
+    internal Track(TrackIdentity identity, int slot, int classes, int channels, long firstFrame)
+    {
+        (Identity, Slot, FirstFrameId) = (identity, slot, firstFrame);
+        (_votes, _seenAs, _embedding) = (new float[classes], new int[classes], new float[channels]);
+    }
+
+    public TrackIdentity Identity { get; }
+
+    /// <summary>-1: another object has taken the slot.</summary>
+    public int Slot { get; internal set; }
+
+    public TrackState State { get; internal set; } = TrackState.Tentative;
+
+    public int ClassId { get; private set; }
+
+    /// <summary>Of <see cref="ClassId"/> in the last frame it was seen in.</summary>
+    public float Score { get; private set; }
+
+    public long FirstFrameId { get; }
+
+    public long LastFrameId { get; private set; }
+
+    /// <summary>Frames since the first, this one included.</summary>
+    public int Age { get; internal set; }
+
+    /// <summary>Frames in which it was seen.</summary>
+    public int Frames { get; private set; }
+
+    /// <summary>Frames since it was seen; 0 when it was seen in this frame.</summary>
+    public int Missed { get; internal set; }
+
+    /// <summary>Epoch seconds when it was seen last.</summary>
+    public double LastSeen { get; private set; }
+
+    /// <summary>Epoch seconds of its last event.</summary>
+    public double LastEvent { get; internal set; }
+
+    /// <summary>In this frame another track already holds the object it claims.</summary>
+    internal bool Suppressed { get; set; }
+
+    internal MaskBits Bits { get; } = new();
+
+    private DateTimeOffset _firstStamp, _lastStamp;
+    private double _firstSeen;
+    private float _maxScore;
+    private long _bestFrame;
+
+    /// <summary>Cosine between what it looks like and <paramref name="embedding"/>, shape [C].</summary>
+    public float Similarity(ReadOnlySpan<float> embedding)
+    {
+        var norms = TensorPrimitives.Norm<float>(_embedding) * TensorPrimitives.Norm(embedding);
+        return norms == 0 ? 0 : TensorPrimitives.Dot(_embedding, embedding) / norms;
+    }
+
+    /// <summary>Takes one sighting.</summary>
+    /// <param name="probabilities">Shape [K], without "no object".</param>
+    /// <param name="embedding">Shape [C].</param>
+    internal void See(FrameInfo frame, double seconds, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embedding, MaskBits bits)
+    {
+        var weight = Frames == 0 ? 1 : Newest;
+        Blend(_votes, probabilities, weight);
+        Blend(_embedding, embedding, weight / Math.Max(TensorPrimitives.Norm(embedding), 1e-6f));
+        ClassId = TensorPrimitives.IndexOfMax<float>(_votes);
+        Score = probabilities[ClassId];
+        _seenAs[ClassId]++;
+        Bits.CopyFrom(bits);
+        if (Frames == 0) (_firstStamp, _firstSeen) = (frame.Capture.Stamp, seconds);
+        if (Score > _maxScore) (_maxScore, _bestFrame) = (Score, frame.FrameId);
+        (_lastStamp, LastFrameId, LastSeen, Missed) = (frame.Capture.Stamp, frame.FrameId, seconds, 0);
+        Frames++;
+
+        void Blend(float[] mean, ReadOnlySpan<float> value, float scale)
+        {
+            for (var i = 0; i < mean.Length; i++) mean[i] = (1 - weight) * mean[i] + scale * value[i];
+        }
+    }
+
+    public TrackSummary Summarise()
+    {
+        var votes = ImmutableArray.CreateBuilder<KeyValuePair<int, int>>();
+        for (var k = 0; k < _seenAs.Length; k++)
+            if (_seenAs[k] > 0) votes.Add(new(k, _seenAs[k]));
+        return new TrackSummary(_firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, votes.ToImmutable(), _bestFrame, Frames);
+    }
+}

@@ -1,0 +1,25 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Dvis.Streaming.Pipeline.Identity;
+
+/// <summary>Lives of tracks (section <c>defaults.track</c>, overridable per camera).</summary>
+public sealed class TrackOptions
+{
+    /// <summary>A query counts as an object from this class score on; null: the model's own threshold.</summary>
+    [Range(0.0, 1.0)] public double? MinScore { get; set; }
+
+    /// <summary>Frames in a row before a tentative track becomes active.</summary>
+    [Range(1, 100)] public int ConfirmFrames { get; set; } = 2;
+
+    /// <summary>How long a track may be out of sight before it ends.</summary>
+    public TimeSpan LostTimeout { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>A silence of this length between two frames begins a new epoch.</summary>
+    public TimeSpan ResetAfterGap { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Cosine similarity from which an object that returns gets its id back.</summary>
+    [Range(-1.0, 1.0)] public double ReidentifySimilarity { get; set; } = 0.6;
+
+    /// <summary>Every live track repeats an <c>updated</c> event at this interval; zero: only on change.</summary>
+    public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(10);
+}

@@ -1,0 +1,38 @@
+using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Pipeline.Common;
+
+namespace Dvis.Streaming.Pipeline.Inference;
+
+/// <summary>Which model, and how it is refined (section <c>model</c>).</summary>
+public sealed class ModelOptions
+{
+    /// <summary>Model folder with <c>manifest.json</c>.</summary>
+    [Required, FilePath] public string Path { get; set; } = "Models/default";
+
+    /// <summary>Which of the manifest's files to take.</summary>
+    [AllowedValues("auto", "fp32", "fp16", "int8")] public string Precision { get; set; } = ModelManifest.AutoPrecision;
+
+    /// <summary><c>online</c>: tracker only; every final is a passthrough. <c>semi-online</c>: the refiner revises.</summary>
+    [AllowedValues("online", "semi-online")] public string Mode { get; set; } = "semi-online";
+
+    public RefinerOptions Refiner { get; set; } = new();
+}
+
+/// <summary>The sliding clip (section <c>model.refiner</c>): window = stride, lookahead = 0 is the paper's semi-online mode.</summary>
+public sealed class RefinerOptions
+{
+    /// <summary>Frames the refiner sees at once, the newest included.</summary>
+    [Range(1, 512)] public int Window { get; set; } = 20;
+
+    /// <summary>Frames committed by one run.</summary>
+    [Range(1, 512)] public int Stride { get; set; } = 5;
+
+    /// <summary>Frames after the last committed one that the refiner has seen.</summary>
+    [Range(0, 511)] public int Lookahead { get; set; } = 5;
+
+    /// <summary>A live frame is final at most so long after its provisional result, also when the camera has stopped sending.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan MaxDelay { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>What happens when refinement falls behind: the window's final repeats the provisional result, or is empty.</summary>
+    [AllowedValues("passthrough", "skip")] public string OnOverload { get; set; } = "passthrough";
+}

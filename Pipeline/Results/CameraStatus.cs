@@ -1,0 +1,20 @@
+using System.Collections.Immutable;
+using Dvis.Streaming.Pipeline.Frames;
+
+namespace Dvis.Streaming.Pipeline.Results;
+
+public enum CameraState { Starting, Online, Degraded, Offline, Disabled }
+
+/// <summary>Retained state of a camera, from its supervisor.</summary>
+/// <param name="Detail">Redacted text for a person, or null.</param>
+/// <param name="Attempt">Connection attempts since the last good frame; 0 when online.</param>
+/// <param name="NextRetrySeconds">Null when no retry is planned.</param>
+public sealed record CameraStatus(
+    string Camera, CameraState State, DateTimeOffset Since, SourceFault Reason, string? Detail,
+    int Attempt, double? NextRetrySeconds, double FpsIn, double FpsOut, FrameInfo? LastFrame, string? Codec, string? Epoch) : PipelineMessage(Camera)
+{
+    /// <summary>What a person should change although the camera works; empty: nothing.</summary>
+    public ImmutableArray<CameraWarning> Warnings { get; init; } = [];
+
+    public override bool IsDurable => true;
+}

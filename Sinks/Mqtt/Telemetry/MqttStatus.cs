@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+
+namespace Dvis.Streaming.Sinks.Mqtt.Telemetry;
+
+/// <summary>State of the MQTT sink, for health and summary. Thread-safe.</summary>
+public sealed class MqttStatus
+{
+    private readonly ConcurrentDictionary<(string Kind, string Outcome), long> _messages = new();
+    private volatile bool _connected, _outboxOnDisk;
+
+    /// <summary>A broker has accepted the connection.</summary>
+    public bool Connected
+    {
+        get => _connected;
+        set => _connected = value;
+    }
+
+    /// <summary>The outbox's disk takes messages: what the broker has not acknowledged outlives the process.</summary>
+    public bool OutboxOnDisk
+    {
+        get => _outboxOnDisk;
+        set => _outboxOnDisk = value;
+    }
+
+    /// <param name="kind"><c>tracks, final, event, state, masks</c>.</param>
+    /// <param name="outcome"><c>sent, resent, acked, expired, dropped, failed</c>.</param>
+    public long Messages(string kind, string outcome) => _messages.GetValueOrDefault((kind, outcome));
+
+    /// <inheritdoc cref="Messages(string, string)"/>
+    public long Messages(string outcome) => _messages.Where(m => m.Key.Outcome == outcome).Sum(m => m.Value);
+
+    internal void Count(string kind, string outcome, long count) =>
+        _messages.AddOrUpdate((kind, outcome), static (_, n) => n, static (_, old, n) => old + n, count);
+}

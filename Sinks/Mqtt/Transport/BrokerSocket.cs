@@ -1,0 +1,153 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Sinks.Mqtt.Options;
+
+namespace Dvis.Streaming.Sinks.Mqtt.Transport;
+
+/// <summary>
+/// A TCP connection to a broker, inside verified TLS for <c>mqtts</c>. MQTTnet could make both, but does not report
+/// which step failed, and its chain building downloads what a certificate names.
+/// </summary>
+internal sealed class BrokerSocket : IDisposable
+{
+    private readonly Socket _socket;
+    private readonly X509Certificate2? _own;
+
+    private BrokerSocket(Socket socket, Stream stream, X509Certificate2? own)
+        => (_socket, Stream, _own) = (socket, stream, own);
+
+    /// <summary>Bytes in both directions; one reader and one writer at a time.</summary>
+    public Stream Stream { get; }
+
+    /// <summary>One attempt. Expected failures are values.</summary>
+    /// <returns>The connection, or null and why there is none.</returns>
+    /// <exception cref="OperationCanceledException"><paramref name="cancel"/> ended the attempt.</exception>
+    public static async Task<(BrokerSocket? Socket, MqttOutcome Outcome)> OpenAsync(
+        MqttServer server, MqttTlsOptions tls, CancellationToken cancel)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            // The system's resolver cannot be interrupted; it may end later, for nobody.
+            var addresses = await Dns.GetHostAddressesAsync(server.Host, cancel).WaitAsync(cancel);
+            await socket.ConnectAsync(addresses, server.Port, cancel);
+            socket.NoDelay = true;
+            var plain = new NetworkStream(socket);
+            if (!server.Tls) return (new(socket, plain, null), new(MqttFault.Ok, ""));
+            var (opened, outcome) = await SecureAsync(socket, plain, server.Host, tls, cancel);
+            if (opened is null) socket.Dispose();
+            return (opened, outcome);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            return (null, OfSocket(e));
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>No more bytes go out (FIN); those of the broker still come in.</summary>
+    public void EndSending() => Shutdown(SocketShutdown.Send);
+
+    /// <summary>Ends both directions; what the broker sent before can still be read.</summary>
+    public void End() => Shutdown(SocketShutdown.Both);
+
+    /// <summary>Closes the connection at once; reads and writes under way fail. Thread-safe.</summary>
+    public void Dispose()
+    {
+        // First the socket: with it end the reads and writes under way.
+        _socket.Dispose();
+        Stream.Dispose();
+        _own?.Dispose();
+    }
+
+    private void Shutdown(SocketShutdown how)
+    {
+        try
+        {
+            _socket.Shutdown(how);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It had ended already.
+        }
+    }
+
+    private static async Task<(BrokerSocket?, MqttOutcome)> SecureAsync(
+        Socket socket, NetworkStream plain, string host, MqttTlsOptions tls, CancellationToken cancel)
+    {
+        MqttOutcome? judged = null;
+        X509ChainPolicy policy;
+        X509Certificate2? own;
+        SslStreamCertificateContext? context;
+        try
+        {
+            policy = ServerCertificate.Policy(tls.Ca);
+            (own, context) = OwnCertificate(tls);
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            return (null, new(MqttFault.Config, $"a file of mqtt.tls cannot be used: {e.Message}"));
+        }
+
+        var secure = new SslStream(plain);
+        try
+        {
+            await secure.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+            {
+                TargetHost = host,
+                CertificateChainPolicy = policy,
+                ClientCertificateContext = context,
+                RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                {
+                    if (errors == SslPolicyErrors.None || !tls.Verify) return true;
+                    var leaf = certificate as X509Certificate2;
+                    judged = OfCertificate(ServerCertificate.Judge(host, leaf, chain, errors));
+                    return false;
+                },
+            }, cancel);
+            return (new(socket, secure, own), new(MqttFault.Ok, ""));
+        }
+        catch (Exception e) when (e is AuthenticationException or IOException or SocketException)
+        {
+            await secure.DisposeAsync();
+            own?.Dispose();
+            return (null, judged ?? new(MqttFault.Tls, e.GetBaseException().Message));
+        }
+    }
+
+    /// <summary>Certificate for brokers that ask for one, with those above it in the same file; or null.</summary>
+    private static (X509Certificate2?, SslStreamCertificateContext?) OwnCertificate(MqttTlsOptions tls)
+    {
+        if (tls.Cert is null) return default;
+        var own = X509Certificate2.CreateFromPemFile(tls.Cert, tls.Key);
+        var chain = new X509Certificate2Collection();
+        chain.ImportFromPemFile(tls.Cert);
+        return (own, SslStreamCertificateContext.Create(own, chain, offline: true));
+    }
+
+    private static MqttOutcome OfSocket(SocketException e) => e.SocketErrorCode switch
+    {
+        SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain or SocketError.NoRecovery
+            => new(MqttFault.UnknownHost, "name not known"),
+        SocketError.ConnectionRefused => new(MqttFault.Refused, "connection refused"),
+        _ => new(MqttFault.Refused, e.Message),
+    };
+
+    private static MqttOutcome? OfCertificate((CertificateFault Fault, string Detail)? judged) => judged switch
+    {
+        (CertificateFault.UnknownAuthority, var detail) => new(MqttFault.TlsUnknownCa, detail),
+        (CertificateFault.Expired, var detail) => new(MqttFault.TlsExpired, detail),
+        (CertificateFault.WrongHost, var detail) => new(MqttFault.TlsWrongHost, detail),
+        _ => null,
+    };
+}

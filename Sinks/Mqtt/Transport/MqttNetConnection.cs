@@ -1,0 +1,313 @@
+using System.Buffers;
+using System.Net.Sockets;
+using System.Text;
+using System.Threading.Channels;
+using Dvis.Streaming.Sinks.Mqtt.Messages;
+using MQTTnet.Exceptions;
+using MQTTnet.Formatter;
+using MQTTnet.Packets;
+using MQTTnet.Protocol;
+
+namespace Dvis.Streaming.Sinks.Mqtt.Transport;
+
+/// <summary>
+/// One connection that the broker accepted: a loop that writes what was handed over, one that reads, one that pings.
+/// The reader decides when it has ended and why; the others only close the socket.
+/// </summary>
+internal sealed class MqttNetConnection : IMqttConnection
+{
+    // More than delivery hands over at once beside what is in flight: 512 messages of QoS 0, subscriptions, answers.
+    private const int MaxQueued = 1024;
+    private static readonly TimeSpan s_goodbye = TimeSpan.FromSeconds(2);
+
+    private readonly BrokerSocket _socket;
+    private readonly PacketReader _reader;
+    private readonly IMqttListener _listener;
+    private readonly TimeProvider _time;
+    private readonly MqttProtocolVersion _version;
+    private readonly int _maxPacket;
+    private readonly TimeSpan _keepAlive;
+    private readonly Channel<EncodedPacket> _outgoing;
+    private readonly Task _run;
+    private long _written, _received; // timestamps of the last packet in each direction
+
+    // Under _gate.
+    private readonly Lock _gate = new();
+    private readonly PacketEncoder _encoder;
+    private readonly Dictionary<ushort, long> _tokens = []; // by packet identifier: all that awaits an acknowledgement
+    private ushort _lastId;
+    private MqttOutcome? _why; // set when we end it; then nothing more is taken
+
+    private MqttNetConnection(
+        MqttNetTarget target, MqttConnAckPacket accepted, PacketReader reader, PacketEncoder encoder)
+    {
+        (_socket, _listener, _time, _version) = (target.Socket, target.Listener, target.Time, target.Version);
+        (_reader, _encoder) = (reader, encoder);
+        _maxPacket = MaximumPacketSize(accepted);
+        // The broker may name another keep-alive (MQTT 5, 3.2.2.3.14).
+        _keepAlive = accepted.ServerKeepAlive > 0 ? TimeSpan.FromSeconds(accepted.ServerKeepAlive) : target.KeepAlive;
+        _outgoing = Channel.CreateBounded<EncodedPacket>(
+            new BoundedChannelOptions(MaxQueued + target.InFlight) { SingleReader = true });
+        _written = _received = _time.GetTimestamp();
+        _run = Task.Run(RunAsync);
+    }
+
+    /// <summary>Sends CONNECT and waits for the answer. The socket is this method's from now on.</summary>
+    /// <exception cref="OperationCanceledException"><paramref name="cancel"/> ended the attempt.</exception>
+    public static async Task<MqttConnectResult> ConnectAsync(
+        MqttNetTarget target, MqttConnectPacket connect, CancellationToken cancel)
+    {
+        var reader = new PacketReader(target.Socket.Stream, target.Version);
+        var encoder = new PacketEncoder(target.Version);
+        IMqttConnection? connection = null;
+        try
+        {
+            if (encoder.Encode(connect) is not { } packet)
+                return new(null, new(MqttFault.Config, "client id, user name or password is longer than MQTT allows"));
+            await target.Socket.Stream.WriteAsync(packet.Bytes.AsMemory(0, packet.Length), cancel);
+            var answer = await reader.ReadAsync(cancel);
+            if (answer is null) return new(null, new(MqttFault.ConnectionLost, "closed by the broker"));
+            if (answer is not MqttConnAckPacket accepted)
+                return new(null, new(MqttFault.ProtocolError, $"no CONNACK, but {answer}"));
+            var code = target.Version == MqttProtocolVersion.V500 ? (int)accepted.ReasonCode : (int)accepted.ReturnCode;
+            if (code != 0) return new(null, Faults.OfConnack(code));
+            connection = new MqttNetConnection(target, accepted, reader, encoder);
+            var receiveMaximum = accepted.ReceiveMaximum == 0 ? ushort.MaxValue : accepted.ReceiveMaximum;
+            return new(connection, new(MqttFault.Ok, ""), MaximumPacketSize(accepted), receiveMaximum);
+        }
+        catch (MqttProtocolViolationException e)
+        {
+            return new(null, new(MqttFault.ProtocolError, e.Message));
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            // With TLS 1.3 the broker's part of the handshake ends after ours: it refuses our certificate only now.
+            var fault = target.Tls ? MqttFault.Tls : MqttFault.ConnectionLost;
+            return new(null, new(fault, e.GetBaseException().Message));
+        }
+        finally
+        {
+            if (connection is null) target.Socket.Dispose();
+        }
+    }
+
+    public MqttHandOver Publish(in MqttMessage message, long token)
+    {
+        var topic = message.Topic;
+        if (topic.Name.Length == 0 || topic.Name.AsSpan().ContainsAny('+', '#', '\0')) return MqttHandOver.Invalid;
+        if (message.Payload.Length > _maxPacket) return MqttHandOver.TooLarge;
+        var publish = new MqttPublishPacket
+        {
+            Topic = topic.Name,
+            Payload = new(message.Payload),
+            QualityOfServiceLevel = (MqttQualityOfServiceLevel)topic.Qos,
+            Retain = topic.Retain,
+            MessageExpiryInterval = message.ExpirySeconds,
+            ContentType = topic.ContentType,
+            CorrelationData = message.CorrelationData,
+            UserProperties = Properties(message.UserProperties),
+        };
+        lock (_gate)
+        {
+            if (_why is not null || _tokens.Count == ushort.MaxValue) return MqttHandOver.Closed;
+            if (topic.Qos > 0) publish.PacketIdentifier = NextId();
+            if (_encoder.Encode(publish) is not { } packet) return MqttHandOver.Invalid;
+            if (packet.Length > _maxPacket) return MqttHandOver.TooLarge;
+            if (!_outgoing.Writer.TryWrite(packet with { Qos0 = topic.Qos == 0 })) return MqttHandOver.Closed;
+            if (topic.Qos > 0) _tokens.Add(publish.PacketIdentifier, token);
+            return MqttHandOver.Accepted;
+        }
+    }
+
+    public void Subscribe(string filter)
+    {
+        var wanted = new MqttTopicFilter
+        {
+            Topic = filter,
+            QualityOfServiceLevel = MqttQualityOfServiceLevel.AtLeastOnce,
+            NoLocal = true, // MQTT 5 only, and written there only
+        };
+        lock (_gate)
+        {
+            var subscribe = new MqttSubscribePacket { PacketIdentifier = NextId(), TopicFilters = [wanted] };
+            if (Send(subscribe)) _tokens.Add(subscribe.PacketIdentifier, 0);
+        }
+    }
+
+    public async Task DisconnectAsync(CancellationToken cancel)
+    {
+        lock (_gate)
+        {
+            Send(new MqttDisconnectPacket());
+            _why ??= new(MqttFault.Ok, "disconnected");
+            _outgoing.Writer.TryComplete();
+        }
+
+        try
+        {
+            // Behind a stalled socket the goodbye would wait for ever; then the will has to do.
+            await _run.WaitAsync(s_goodbye, _time, cancel);
+        }
+        catch (TimeoutException)
+        {
+        }
+
+        await DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        End(new(MqttFault.ConnectionLost, "closed here"));
+        await _run;
+    }
+
+    /// <summary>User properties as MQTTnet has them; null for none.</summary>
+    public static List<MqttUserProperty>? Properties(IReadOnlyList<KeyValuePair<string, string>>? properties)
+    {
+        if (properties is null) return null;
+        var list = new List<MqttUserProperty>(properties.Count);
+        foreach (var (name, value) in properties)
+            list.Add(new(name, new ReadOnlyMemory<byte>(Encoding.UTF8.GetBytes(value))));
+        return list;
+    }
+
+    // Absent properties are 0, which the specification forbids as a value.
+    private static int MaximumPacketSize(MqttConnAckPacket accepted)
+        => accepted.MaximumPacketSize is 0 or > int.MaxValue ? int.MaxValue : (int)accepted.MaximumPacketSize;
+
+    private async Task RunAsync()
+    {
+        using var timer = new PeriodicTimer(_keepAlive / 4, _time);
+        var (writing, pinging) = (WriteAsync(), PingAsync(timer));
+        var outcome = await ReadAsync();
+        lock (_gate) outcome = _why ??= outcome;
+        _outgoing.Writer.TryComplete();
+        _socket.Dispose();
+        timer.Dispose();
+        await writing;
+        await pinging;
+        _listener.Closed(outcome);
+    }
+
+    private async Task<MqttOutcome> ReadAsync()
+    {
+        try
+        {
+            while (await _reader.ReadAsync(CancellationToken.None) is { } packet)
+            {
+                Volatile.Write(ref _received, _time.GetTimestamp());
+                switch (packet)
+                {
+                    case MqttPubAckPacket ack:
+                        if (Take(ack.PacketIdentifier) is { } token) _listener.Acknowledged(token, (int)ack.ReasonCode);
+                        break;
+                    case MqttPublishPacket publish:
+                        Receive(publish);
+                        break;
+                    case MqttSubAckPacket ack:
+                        Take(ack.PacketIdentifier);
+                        break;
+                    case MqttPingRespPacket:
+                        break;
+                    case MqttDisconnectPacket disconnect:
+                        return Faults.OfDisconnect((int)disconnect.ReasonCode);
+                    default:
+                        return new(MqttFault.ProtocolError, $"unexpected packet: {packet}");
+                }
+            }
+
+            return new(MqttFault.ConnectionLost, "closed by the broker");
+        }
+        catch (MqttProtocolViolationException e)
+        {
+            return new(MqttFault.ProtocolError, e.Message);
+        }
+        catch (Exception e) // whatever broke, this connection is of no more use
+        {
+            return new(MqttFault.ConnectionLost, e.GetBaseException().Message);
+        }
+    }
+
+    private async Task WriteAsync()
+    {
+        try
+        {
+            await foreach (var packet in _outgoing.Reader.ReadAllAsync())
+            {
+                await _socket.Stream.WriteAsync(packet.Bytes.AsMemory(0, packet.Length));
+                ArrayPool<byte>.Shared.Return(packet.Bytes);
+                Volatile.Write(ref _written, _time.GetTimestamp());
+                if (packet.Qos0) _listener.Written();
+            }
+
+            _socket.EndSending();
+        }
+        catch (Exception) // likewise
+        {
+            // The reader finds out why: the broker may have sent a DISCONNECT before it closed.
+            _socket.End();
+        }
+    }
+
+    /// <summary>
+    /// Pings when one direction has been silent for the keep-alive, and ends the connection when nothing has come for
+    /// twice as long.
+    /// </summary>
+    private async Task PingAsync(PeriodicTimer timer)
+    {
+        // It ticks four times per keep-alive: a ping must not be later than that.
+        var due = _keepAlive * 0.75;
+        var pinged = _time.GetTimestamp();
+        while (await timer.WaitForNextTickAsync())
+        {
+            var silence = _time.GetElapsedTime(Volatile.Read(ref _received));
+            if (silence >= 2 * _keepAlive) End(new(MqttFault.KeepAliveTimeout, "no answer to ping"));
+            var quiet = _time.GetElapsedTime(Volatile.Read(ref _written)) >= due || silence >= due;
+            if (!quiet || _time.GetElapsedTime(pinged) < due) continue;
+            pinged = _time.GetTimestamp();
+            lock (_gate) Send(MqttPingReqPacket.Instance);
+        }
+    }
+
+    private void Receive(MqttPublishPacket publish)
+    {
+        if (publish.QualityOfServiceLevel == MqttQualityOfServiceLevel.AtLeastOnce)
+        {
+            lock (_gate) Send(new MqttPubAckPacket { PacketIdentifier = publish.PacketIdentifier });
+        }
+
+        if (publish.Payload.Length > MqttReceived.MaxPayload) return;
+        _listener.Received(new(
+            publish.Topic, publish.Payload.ToArray(), publish.Retain, publish.ResponseTopic, publish.CorrelationData));
+    }
+
+    private long? Take(ushort id)
+    {
+        lock (_gate) return _tokens.Remove(id, out var token) ? token : null;
+    }
+
+    private void End(MqttOutcome why)
+    {
+        lock (_gate) _why ??= why;
+        _socket.Dispose();
+    }
+
+    // Under _gate.
+    private bool Send(MqttPacket packet)
+        => _why is null && _encoder.Encode(packet) is { } encoded && _outgoing.Writer.TryWrite(encoded);
+
+    // Under _gate, while one is free.
+    private ushort NextId()
+    {
+        do _lastId = _lastId == ushort.MaxValue ? (ushort)1 : (ushort)(_lastId + 1);
+        while (_tokens.ContainsKey(_lastId));
+        return _lastId;
+    }
+}
+
+/// <summary>What a connection is made of.</summary>
+/// <param name="Socket">Open; not yet used.</param>
+/// <param name="InFlight">Most messages of QoS 1 that are handed over at once.</param>
+internal sealed record MqttNetTarget(
+    BrokerSocket Socket, bool Tls, MqttProtocolVersion Version, TimeSpan KeepAlive, int InFlight,
+    IMqttListener Listener, TimeProvider Time);

@@ -1,0 +1,38 @@
+using System.Buffers;
+using MQTTnet.Exceptions;
+using MQTTnet.Formatter;
+using MQTTnet.Packets;
+
+namespace Dvis.Streaming.Sinks.Mqtt.Transport;
+
+/// <summary>A packet as it goes out, in the first bytes of an array of the shared pool.</summary>
+/// <param name="Qos0">A PUBLISH that nobody acknowledges.</param>
+internal readonly record struct EncodedPacket(byte[] Bytes, int Length, bool Qos0 = false);
+
+/// <summary>Encodes packets by MQTTnet. Not thread-safe.</summary>
+internal sealed class PacketEncoder(MqttProtocolVersion version)
+{
+    private MqttPacketFormatterAdapter _formatter = Formatter(version);
+
+    /// <summary>The packet's bytes, copied. Null: MQTT has no form for it, such as a text above 65,535 bytes.</summary>
+    public EncodedPacket? Encode(MqttPacket packet)
+    {
+        try
+        {
+            var encoded = _formatter.Encode(packet);
+            var bytes = ArrayPool<byte>.Shared.Rent(encoded.Length);
+            encoded.Packet.AsSpan().CopyTo(bytes);
+            encoded.Payload.CopyTo(bytes.AsSpan(encoded.Packet.Count));
+            _formatter.Cleanup();
+            return new(bytes, encoded.Length);
+        }
+        catch (MqttProtocolViolationException)
+        {
+            // Another formatter: this one would put the properties written so far into the next packet (MQTTnet 5.2).
+            _formatter = Formatter(version);
+            return null;
+        }
+    }
+
+    private static MqttPacketFormatterAdapter Formatter(MqttProtocolVersion version) => new(version, new(1024, 4096));
+}

@@ -1,0 +1,22 @@
+namespace Dvis.Streaming.Sources.Clocks;
+
+/// <summary>Lets so many frames a second through, evenly; a bucket of two absorbs the jitter of arrivals.</summary>
+/// <param name="perSecond">0: all.</param>
+internal sealed class RateLimiter(double perSecond)
+{
+    private const double Capacity = 2;
+    private double _tokens = 1;
+    private double? _last;
+
+    /// <param name="seconds">Time of the frame on a clock of its own; a step back or a long gap fills the bucket.</param>
+    public bool Allows(double seconds)
+    {
+        if (perSecond <= 0) return true;
+        var passed = seconds - (_last ?? seconds);
+        _last = seconds;
+        _tokens = passed < 0 ? 1 : Math.Min(_tokens + (passed * perSecond), Capacity);
+        if (_tokens < 1 - 1e-6) return false; // 0.1 s ten times is not quite 1 s
+        _tokens -= 1;
+        return true;
+    }
+}

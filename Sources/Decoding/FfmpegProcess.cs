@@ -1,0 +1,147 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.IO.Pipes;
+using System.Runtime.InteropServices;
+using Dvis.Streaming.Pipeline.Frames;
+
+namespace Dvis.Streaming.Sources.Decoding;
+
+/// <summary>
+/// One ffmpeg child: started without a shell, its output on a pipe, its messages in a <see cref="FfmpegLog"/>. Disposing
+/// kills and reaps it. Its own thread starts it, reads its messages and sees it end; the thread must not end first,
+/// because the kernel kills the child when the thread that started it is gone (that is how no child survives us).
+/// </summary>
+internal sealed class FfmpegProcess : IAsyncDisposable
+{
+    private const int LongestLine = 2000;
+    private const string Setpriv = "/usr/bin/setpriv";
+    private static readonly TimeSpan s_reapTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly Process _process;
+    private readonly FfmpegLog _log;
+    private readonly TimeProvider _time;
+    private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<int> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private FfmpegProcess(ProcessStartInfo start, FfmpegLog log, TimeProvider time)
+        => (_process, _log, _time) = (new Process { StartInfo = start }, log, time);
+
+    /// <summary>What ffmpeg writes to <c>pipe:1</c>.</summary>
+    public Stream Output => _process.StandardOutput.BaseStream;
+
+    public int Id => _process.Id;
+
+    /// <summary>Exit code, once it ended and all its messages are in the log; 128 + signal when it was killed.</summary>
+    public Task<int> Exited => _exited.Task;
+
+    /// <summary>Where the program is.</summary>
+    /// <exception cref="SourceException">It is nowhere.</exception>
+    public static string Require(string program) => Find(program) ?? throw new SourceException(SourceFault.Config, $"The decoder '{program}' was not found.");
+
+    /// <exception cref="SourceException">The program is missing or cannot be started.</exception>
+    public static async Task<FfmpegProcess> StartAsync(string program, IEnumerable<string> arguments, FfmpegLog log, string name, TimeProvider time)
+    {
+        var start = new ProcessStartInfo { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.FileName = Require(program);
+        if (File.Exists(Setpriv))
+        {
+            foreach (var word in new[] { "--pdeathsig", "KILL", "--", start.FileName }) start.ArgumentList.Add(word);
+            start.FileName = Setpriv;
+        }
+
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        start.Environment["LC_ALL"] = "C"; // messages are read by FfmpegLog
+        start.Environment["AV_LOG_FORCE_NOCOLOR"] = "1";
+
+        var child = new FfmpegProcess(start, log, time);
+        new Thread(child.Run) { IsBackground = true, Name = name }.Start();
+        await child._started.Task;
+        return child;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+        catch (Exception e) when (e is InvalidOperationException or Win32Exception or AggregateException)
+        {
+            // It has ended by itself.
+        }
+
+        try
+        {
+            await Exited.WaitAsync(s_reapTimeout, _time);
+        }
+        catch (TimeoutException)
+        {
+            // Killed but stuck in the kernel (a dead network drive): its thread reaps it whenever it comes out.
+            return;
+        }
+
+        // A process does not close the pipes that somebody has read from; the garbage collector would, some day.
+        Output.Dispose();
+        _process.StandardError.Dispose();
+        _process.Dispose();
+    }
+
+    private void Run()
+    {
+        try
+        {
+            _process.Start();
+            _process.StandardInput.Close();
+            Enlarge(Output);
+        }
+        catch (Exception e) when (e is Win32Exception or InvalidOperationException or IOException)
+        {
+            _exited.SetResult(-1);
+            _started.SetException(new SourceException(SourceFault.Config, $"The decoder could not be started: {e.Message}", e));
+            return;
+        }
+
+        _started.SetResult();
+        ReadMessages(_process.StandardError);
+        _process.WaitForExit();
+        _exited.SetResult(_process.ExitCode);
+    }
+
+    private void ReadMessages(StreamReader messages)
+    {
+        var buffer = new char[1024];
+        var line = new char[LongestLine];
+        var length = 0;
+        while (messages.Read(buffer) is > 0 and var read)
+        {
+            foreach (var c in buffer.AsSpan(0, read))
+            {
+                if (c is not ('\n' or '\r'))
+                {
+                    if (length < LongestLine) line[length++] = c;
+                    continue;
+                }
+
+                if (length > 0) _log.Add(new string(line, 0, length));
+                length = 0;
+            }
+        }
+    }
+
+    private static string? Find(string program)
+    {
+        if (program.Contains('/', StringComparison.Ordinal)) return File.Exists(program) ? Path.GetFullPath(program) : null;
+        return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+    }
+
+    // 64 KiB, a pipe's usual size, is a hundredth of a picture: a larger one saves most of the wake-ups. Refused: so be it.
+    private static void Enlarge(Stream output)
+    {
+        const int F_SETPIPE_SZ = 1031;
+        if (OperatingSystem.IsLinux() && output is PipeStream pipe) _ = fcntl(pipe.SafePipeHandle, F_SETPIPE_SZ, 1 << 20);
+    }
+
+    [DllImport("libc")]
+    private static extern int fcntl(SafeHandle file, int command, int argument);
+}

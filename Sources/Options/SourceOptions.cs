@@ -1,0 +1,137 @@
+using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Sources.Synthetic;
+
+namespace Dvis.Streaming.Sources.Options;
+
+/// <summary>
+/// Where one camera's frames come from (<c>cameras.&lt;name&gt;</c>, with the defaults of <c>defaults.rtsp</c>):
+/// exactly one of <see cref="Url"/>, <see cref="Device"/>, <see cref="File"/> and <see cref="Synthetic"/>.
+/// </summary>
+public sealed class SourceOptions : IValidatableObject
+{
+    /// <summary>Camera, <c>rtsp://</c> or <c>rtsps://</c>; a login may stand in it.</summary>
+    [Secret] public string? Url { get; set; }
+
+    /// <summary>Capture device, such as <c>/dev/video0</c>.</summary>
+    [FilePath] public string? Device { get; set; }
+
+    /// <summary>What <see cref="Device"/> is asked for; null: nothing in particular.</summary>
+    public DeviceOptions? V4l2 { get; set; }
+
+    /// <summary>Video file, anything ffmpeg reads.</summary>
+    [FilePath] public string? File { get; set; }
+
+    /// <summary>Rendered scene, for demonstrations and tests.</summary>
+    public SyntheticOptions? Synthetic { get; set; }
+
+    /// <summary>A file starts again when it is over; every pass is a new session.</summary>
+    public bool Loop { get; set; }
+
+    /// <summary>A file is read at the speed of its timestamps instead of as fast as it can be processed.</summary>
+    public bool Realtime { get; set; }
+
+    /// <summary>How RTP travels: <c>tcp</c> loses nothing, <c>udp</c> is for cameras that know nothing else.</summary>
+    [AllowedValues("tcp", "udp")] public string Transport { get; set; } = "tcp";
+
+    /// <summary>Longest wait for the camera to answer.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Longest silence between two frames before the session is ended and begun anew.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00")] public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    public BackoffOptions Backoff { get; set; } = new();
+
+    /// <summary>Frames a second at most; the others are dropped and counted. 0: all.</summary>
+    [Range(0.0, 1000.0)] public double MaxFps { get; set; }
+
+    /// <summary>A live frame out of a backlog is dropped when it is older than this on arrival (<c>queue.max_age</c>); null: none is.</summary>
+    public TimeSpan? MaxAge { get; set; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Login for <see cref="Url"/>; takes the place of one that stands in it.</summary>
+    [Secret] public string? Username { get; set; }
+
+    [Secret] public string? Password { get; set; }
+
+    public RtspTlsOptions Tls { get; set; } = new();
+
+    public ClockOptions Clock { get; set; } = new();
+
+    /// <summary>Decoder of <see cref="File"/>; a device always has OpenCV, a URL always ffmpeg.</summary>
+    public DecodeBackend Backend { get; set; }
+
+    /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
+    [Required] public string Ffmpeg { get; set; } = "ffmpeg";
+
+    /// <summary>What OpenCV reads here; null: nothing.</summary>
+    internal string? OpenCvPath => Device ?? (Backend == DecodeBackend.Opencv ? File : null);
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        var given = new object?[] { Url, Device, File, Synthetic }.Count(option => option is not null);
+        if (given != 1)
+        {
+            string[] all = [nameof(Url), nameof(Device), nameof(File), nameof(Synthetic)];
+            yield return new ValidationResult($"exactly one of url, device, file and synthetic must be set, not {given}", all);
+        }
+
+        if (V4l2 is not null && Device is null) yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
+        if (Url is not null && !RtspAddress.IsValid(Url))
+            yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
+        else if (Transport == "udp" && Url is not null && RtspAddress.Parse(Url).Secure)
+            yield return new ValidationResult("rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Transport)]);
+        if (Backoff.Max < Backoff.Initial)
+            yield return new ValidationResult("backoff.max must not be less than backoff.initial", [nameof(Backoff)]);
+    }
+}
+
+/// <summary>Decoder of files.</summary>
+public enum DecodeBackend
+{
+    /// <summary>The program ffmpeg, in a process of its own.</summary>
+    Ffmpeg,
+
+    /// <summary>The FFmpeg inside OpenCV, in this process.</summary>
+    Opencv,
+}
+
+/// <summary>TLS of <c>rtsps://</c> cameras (section <c>rtsp.tls</c>).</summary>
+public sealed class RtspTlsOptions
+{
+    /// <summary>PEM file of the authorities to trust, or of the camera's own certificate, which is then trusted whatever its name; empty: those of the system.</summary>
+    [FilePath] public string? Ca { get; set; }
+
+    /// <summary>False accepts any certificate of any host: for tests only.</summary>
+    public bool Verify { get; set; } = true;
+}
+
+/// <summary>Where a camera's capture times come from (section <c>clock</c>).</summary>
+public sealed class ClockOptions : IValidatableObject
+{
+    private const string Reports = "rtcp_sr", Arrival = "arrival";
+
+    /// <summary>The first that there is: <c>rtcp_sr</c>, the camera's sender reports (with <c>transport: tcp</c>), and <c>arrival</c>, which there always is.</summary>
+    public string[] Prefer { get; set; } = [Reports, Arrival];
+
+    /// <summary>Reports by which a picture would be older than this when it arrives are not believed.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")] public TimeSpan MaxSkew { get; set; } = TimeSpan.FromSeconds(2);
+
+    internal bool UsesReports => Prefer is [Reports, ..];
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (Prefer is not ([Reports, Arrival] or [Arrival]))
+            yield return new ValidationResult("must be [rtcp_sr, arrival] or [arrival]", [nameof(Prefer)]);
+    }
+}
+
+/// <summary>Pauses between sessions: they double from <see cref="Initial"/> to <see cref="Max"/>, each changed at random by up to <see cref="Jitter"/>.</summary>
+public sealed class BackoffOptions
+{
+    [Range(typeof(TimeSpan), "00:00:00.01", "01:00:00")] public TimeSpan Initial { get; set; } = TimeSpan.FromSeconds(1);
+
+    [Range(typeof(TimeSpan), "00:00:00.01", "24:00:00")] public TimeSpan Max { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Share of a pause, 0 … 1, that chance adds or takes, so that cameras do not come back all at once.</summary>
+    [Range(0.0, 1.0)] public double Jitter { get; set; } = 0.2;
+}

@@ -1,0 +1,107 @@
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
+
+namespace Dvis.Streaming.Sources.Supervision;
+
+/// <summary>
+/// One session of a raw source under a watchdog. Failures become values: <see cref="NextAsync"/> returns null and
+/// <see cref="Fault"/> says why. While the reader is busy with a frame the watchdog rests, so a slow reader is no stall.
+/// </summary>
+internal sealed class SupervisedSession : IAsyncDisposable
+{
+    // Silence is counted in parts. After a stop of the whole process (a machine that slept, SIGSTOP, a starved thread pool) one part is over
+    // and not all of them, so that a camera whose pictures wait in the pipe is not taken for silent.
+    private const int Parts = 4;
+
+    private readonly CancellationTokenSource _watchdog = new();
+    private readonly CancellationTokenSource _either;
+    private readonly ITimer _timer;
+    private readonly CancellationToken _stop;
+    private readonly IAsyncEnumerator<Frame> _frames;
+    private readonly TimeSpan _patience;
+    private TimeSpan _wait;
+    private int _silentParts;
+    private bool _disposed;
+
+    /// <param name="firstWait">Longest wait for the first frame.</param>
+    /// <param name="patience">Longest wait for each later one.</param>
+    public SupervisedSession(IFrameSource source, TimeSpan firstWait, TimeSpan patience, TimeProvider time, CancellationToken stop)
+    {
+        _timer = time.CreateTimer(_ => CountSilence(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _either = CancellationTokenSource.CreateLinkedTokenSource(stop, _watchdog.Token);
+        _stop = stop;
+        _frames = source.ReadAsync(_either.Token).GetAsyncEnumerator(CancellationToken.None);
+        (_wait, _patience) = (firstWait, patience);
+    }
+
+    /// <summary>Frames so far.</summary>
+    public long Frames { get; private set; }
+
+    /// <summary>Why it ended; null when it ended well, was stopped, or has not ended.</summary>
+    public SourceException? Fault { get; private set; }
+
+    /// <summary>The next frame; null at the end.</summary>
+    public async ValueTask<Frame?> NextAsync()
+    {
+        try
+        {
+            Volatile.Write(ref _silentParts, 0);
+            _timer.Change(_wait / Parts, _wait / Parts);
+            var more = await _frames.MoveNextAsync();
+            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            if (more)
+            {
+                Frames++;
+                _wait = _patience;
+                return _frames.Current;
+            }
+        }
+        catch (OperationCanceledException) when (_either.IsCancellationRequested)
+        {
+            // Stopped, or the watchdog barked: told apart below.
+        }
+        catch (SourceException e)
+        {
+            Fault = e;
+        }
+        catch (Exception e)
+        {
+            // A boundary: whatever goes wrong in one source must not reach the other cameras.
+            Fault = new SourceException(SourceFault.Unknown, new Redactor().Clean($"{e.GetType().Name}: {e.Message}"));
+        }
+
+        if (_watchdog.IsCancellationRequested && !_stop.IsCancellationRequested)
+        {
+            var seconds = _wait.TotalSeconds.ToString("0.#", System.Globalization.CultureInfo.InvariantCulture);
+            Fault = Frames == 0
+                ? new SourceException(SourceFault.Timeout, $"No picture came within {seconds} s.")
+                : new SourceException(SourceFault.Stalled, $"No picture came for {seconds} s.");
+        }
+
+        return null;
+    }
+
+    private void CountSilence()
+    {
+        if (Interlocked.Increment(ref _silentParts) < Parts) return;
+        try
+        {
+            _watchdog.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The session has ended meanwhile.
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        _timer.Dispose(); // without waiting: this may run within its callback
+        await _either.CancelAsync();
+        await _frames.DisposeAsync();
+        _either.Dispose();
+        _watchdog.Dispose();
+    }
+}
