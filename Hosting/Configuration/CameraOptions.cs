@@ -48,7 +48,7 @@ internal sealed class CameraOptions
     public DeviceOptions? V4l2 { get; set; }
 
     /// <inheritdoc cref="SourceOptions.File"/>
-    [FilePath] public string? File { get; set; }
+    [FilePath(Shipped = true)] public string? File { get; set; }
 
     /// <inheritdoc cref="SourceOptions.Loop"/>
     public bool Loop { get; set; }
