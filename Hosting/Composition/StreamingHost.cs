@@ -94,7 +94,7 @@ internal static class StreamingHost
         services.AddSingleton<FramePool>().AddSingleton<TensorPool>().AddSingleton<Heartbeats>();
         services.AddSingleton<OpenSource>(s => (camera, settings, onStatus) => SourceFactory.Create(
             camera, settings.ToSource(), s.GetRequiredService<FramePool>(), s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<ILoggerFactory>(), onStatus));
+            s.GetRequiredService<ILoggerFactory>(), onStatus, OpenCv.Decoder));
         services.AddSingleton<Engine>().AddSingleton<CameraFleet>();
         services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
         services.AddHostedService<PipelineService>();
