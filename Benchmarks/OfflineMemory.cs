@@ -41,7 +41,7 @@ internal sealed class OfflineMemory : IDisposable
 
     public async Task RunAsync(int frames)
     {
-        var metrics = new PipelineMetrics(TimeProvider.System);
+        var metrics = new PipelineMetrics();
         using var pool = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20);
         await using var segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, new BatchOptions(), tensors, metrics, TimeProvider.System);

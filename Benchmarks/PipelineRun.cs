@@ -42,7 +42,7 @@ internal sealed class PipelineRun : IAsyncDisposable
     {
         _publish = publish;
         (_file, _refiner) = (file, refiner);
-        _metrics = new PipelineMetrics(TimeProvider.System);
+        _metrics = new PipelineMetrics();
         _stages = new StageTimes(_metrics.Meter);
         var (segmenter, tracker) = (new TimedModel(models.Segmenter), new TimedModel(models.Tracker));
         var (forward, refine) = (Timed(models.FrameForward), Timed(models.Refiner));

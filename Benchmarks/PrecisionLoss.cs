@@ -48,7 +48,7 @@ internal sealed class PrecisionLoss(TimeProvider time)
 
     private async Task MeasureAsync(DvisModels reference, DvisModels other, string video, int step, int frames)
     {
-        var metrics = new PipelineMetrics(TimeProvider.System);
+        var metrics = new PipelineMetrics();
         using var pool = new FramePool();
         await using var a = new Chain(reference, metrics, time);
         await using var b = new Chain(other, metrics, time);

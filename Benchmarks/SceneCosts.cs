@@ -199,7 +199,7 @@ internal sealed class SceneCosts : IDisposable
         };
         return new CameraContext(
             "bench", new DvisModels(manifest, null!, null!), null!, null!,
-            new PipelineMetrics(TimeProvider.System).Camera("bench"), TimeProvider.System,
+            new PipelineMetrics().Camera("bench"), TimeProvider.System,
             new TrackOptions(), new PublishOptions { MaskGrid = grid }, new RefinerOptions());
     }
 

@@ -36,7 +36,7 @@ internal sealed class StageCosts : IAsyncDisposable
         (_graph, _tracker, _forward, _refiner) = (new(models.Segmenter, _clock), new(models.Tracker, _clock), new(models.FrameForward!, _clock), new(models.Refiner!, _clock));
         _models = new DvisModels(models.Manifest, _graph, _tracker, _forward, _refiner);
         _batcher = new SegmenterBatcher(
-            _graph, models.Manifest, new BatchOptions(), _pool, new PipelineMetrics(TimeProvider.System),
+            _graph, models.Manifest, new BatchOptions(), _pool, new PipelineMetrics(),
             TimeProvider.System);
         _segmenter = _batcher.Open();
         _encoders = new Encoders(BenchSinks.Context(models.Manifest), TimeProvider.System);

@@ -57,7 +57,7 @@ internal static class Stages
     {
         var scene = new SyntheticOptions { Width = size.Width, Height = size.Height, Frames = count, Realtime = false };
         var source = SourceFactory.Create(
-            new PipelineMetrics(TimeProvider.System).Camera(PipelineRun.Camera),
+            new PipelineMetrics().Camera(PipelineRun.Camera),
             new SourceOptions { Synthetic = scene }, pool, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
         var frames = new List<Frame>();
         await foreach (var frame in source.ReadAsync(CancellationToken.None)) frames.Add(frame);

@@ -83,7 +83,7 @@ internal static class ModelEvaluation
     {
         using var frames = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20); // a long video must not leave its embeddings here
-        using var metrics = new PipelineMetrics(time);
+        using var metrics = new PipelineMetrics();
         await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, request.Runtime.Batch, tensors, metrics, time);
         var evaluator = new VideoEvaluator(models, segmenter, tensors, request.Modes, request.TopK);
         foreach (var (index, video) in videos.Index())

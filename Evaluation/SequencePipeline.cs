@@ -42,7 +42,7 @@ internal sealed class SequencePipeline : IAsyncDisposable
         DvisModels models, RefinerOptions refiner, RuntimeOptions runtime, string ffmpeg, TimeProvider time)
     {
         (_models, _refiner, _ffmpeg, _time) = (models, refiner, ffmpeg, time);
-        _metrics = new PipelineMetrics(time);
+        _metrics = new PipelineMetrics();
         _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, runtime.Batch, _tensors, _metrics, time);
     }
 

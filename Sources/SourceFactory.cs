@@ -29,7 +29,7 @@ public static class SourceFactory
         return new SupervisedSource(
             CreateRaw(camera.Camera, options, facts, pool, time, openCv), options,
             new Backoff(options.Backoff, Random.Shared),
-            new CameraReporter(camera, metrics, facts, time, logger, onStatus), camera, metrics, time);
+            new CameraReporter(camera.Camera, metrics, facts, time, logger, onStatus), camera, metrics, time);
     }
 
     /// <summary>Picture files as one video: all of them, once, in order, unpaced.</summary>

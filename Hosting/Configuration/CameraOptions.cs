@@ -64,9 +64,6 @@ internal sealed class CameraOptions
 
     [Inline] public CameraDefaults Settings { get; } = new();
 
-    /// <summary>True when its stream ends by itself.</summary>
-    public bool Ends => (File is not null && !Loop) || Synthetic is { Frames: > 0 };
-
     /// <summary>True when its frames show scenes that a program has drawn.</summary>
     public bool IsRendered => Domain == CameraDomain.Rendered || (Domain == CameraDomain.Auto && Synthetic is not null);
 

@@ -88,7 +88,8 @@ internal sealed class WildWorld : IDisposable
             var options = new SourceOptions { Loop = true, StallTimeout = TimeSpan.FromSeconds(40), MaxFps = _maxFps };
             var camera = _rig.Measured.Metrics.Camera("cam");
             var metrics = new SourceMetrics(camera);
-            var reporter = new CameraReporter(camera, metrics, new SourceFacts(), Time, NullLogger.Instance, OnStatus);
+            var reporter = new CameraReporter(
+                camera.Camera, metrics, new SourceFacts(), Time, NullLogger.Instance, OnStatus);
             var source = new SupervisedSource(
                 _raw, options, new Backoff(options.Backoff, new Random(1)), reporter, camera, metrics, Time);
             while (!_raw.Exhausted) await RunOnceAsync(new Witness(source, this), segmenter, fanOut);

@@ -35,7 +35,7 @@ internal sealed class SourceRig(TimeProvider? time = null) : IAsyncDisposable
     {
         var camera = Probe.Metrics.Camera("cam");
         var metrics = new SourceMetrics(camera);
-        var reporter = new CameraReporter(camera, metrics, facts ?? new SourceFacts(), Time, Logs, Take);
+        var reporter = new CameraReporter(camera.Camera, metrics, facts ?? new SourceFacts(), Time, Logs, Take);
         return new SupervisedSource(
             source, options, new Backoff(options.Backoff, new Random(1)), reporter, camera, metrics, Time);
     }
