@@ -198,7 +198,7 @@ internal sealed class SceneCosts : IDisposable
             WeightsFrom = "none",
         };
         return new CameraContext(
-            "bench", new DvisModels(manifest, null!, null!), null!, null!,
+            "bench", new ModelGraphs(manifest, new Dictionary<string, IModel>()), null!, null!,
             new PipelineMetrics(TimeProvider.System).Camera("bench"), TimeProvider.System,
             new TrackOptions(), new PublishOptions { MaskGrid = grid }, new RefinerOptions());
     }

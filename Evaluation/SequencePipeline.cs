@@ -31,7 +31,7 @@ internal sealed class SequencePipeline : IAsyncDisposable
     private readonly TensorPool _tensors = new();
     private readonly PipelineMetrics _metrics;
     private readonly SegmenterBatcher _segmenter;
-    private readonly DvisModels _models;
+    private readonly ModelGraphs _models;
     private readonly RefinerOptions _refiner;
     private readonly string _ffmpeg;
     private readonly TimeProvider _time;
@@ -39,7 +39,7 @@ internal sealed class SequencePipeline : IAsyncDisposable
     /// <param name="models">The caller's.</param>
     /// <param name="ffmpeg">Decoder: a path, or a name in PATH.</param>
     public SequencePipeline(
-        DvisModels models, RefinerOptions refiner, RuntimeOptions runtime, string ffmpeg, TimeProvider time)
+        ModelGraphs models, RefinerOptions refiner, RuntimeOptions runtime, string ffmpeg, TimeProvider time)
     {
         (_models, _refiner, _ffmpeg, _time) = (models, refiner, ffmpeg, time);
         _metrics = new PipelineMetrics(time);

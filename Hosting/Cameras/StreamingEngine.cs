@@ -32,7 +32,7 @@ internal sealed partial class StreamingEngine(
     private readonly ILogger _logger = loggers.CreateLogger<StreamingEngine>();
     private readonly TensorPool _tensors = new();
     private readonly ConcurrentDictionary<string, Camera> _cameras = new();
-    private DvisModels? _models;
+    private ModelGraphs? _models;
     private SegmenterBatcher? _segmenter;
     private FanOut? _fanOut;
     private StatusRelay? _relay;
@@ -41,7 +41,7 @@ internal sealed partial class StreamingEngine(
 
     public async Task StartAsync(CancellationToken cancel)
     {
-        _models = await Task.Run(() => DvisModels.Load(_options.Model, _options.Runtime, loggers.CreateLogger<DvisModels>()), cancel);
+        _models = await Task.Run(() => ModelGraphs.Load(_options.Model, _options.Runtime, loggers.CreateLogger<ModelGraphs>()), cancel);
         _segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, _options.Runtime.Batch, _tensors, metrics, time);
         _fanOut = await StartSinksAsync(_models.Manifest, cancel);
         _relay = new StatusRelay(_fanOut, time);

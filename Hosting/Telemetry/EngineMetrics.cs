@@ -10,7 +10,7 @@ namespace Dvis.Streaming.Hosting.Telemetry;
 /// <summary>What the host knows and no stage: which build and model run, and what native memory is out.</summary>
 internal static class EngineMetrics
 {
-    public static void Register(PipelineMetrics metrics, StreamingOptions options, DvisModels models, FramePool frames, TensorPool tensors)
+    public static void Register(PipelineMetrics metrics, StreamingOptions options, ModelGraphs models, FramePool frames, TensorPool tensors)
     {
         var meter = metrics.Meter;
         meter.CreateObservableGauge("dvis.model_info", () => Models(options, models), null, "1 for each graph of the model that runs.");
@@ -22,8 +22,8 @@ internal static class EngineMetrics
     public static void RegisterBuild(PipelineMetrics metrics) =>
         metrics.Meter.CreateObservableGauge("dvis.build_info", () => new Measurement<int>(1, Tag("version", BuildInfo.Version), Tag("commit", BuildInfo.Commit), Tag("schema", BuildInfo.Schema)), null, "1 for the build that runs.");
 
-    private static IEnumerable<Measurement<int>> Models(StreamingOptions options, DvisModels models) =>
-        from graph in (IEnumerable<(string Role, IModel? Model)>)[("segmenter", models.Segmenter), ("tracker", models.Tracker), ("frame_forward", models.FrameForward), ("refiner", models.Refiner)]
+    private static IEnumerable<Measurement<int>> Models(StreamingOptions options, ModelGraphs models) =>
+        from graph in models.Manifest.Method.Graphs.Select(g => (Role: g.Name, Model: models.Find(g.Name)))
         where graph.Model is not null
         let precision = models.Manifest.PrecisionOf(graph.Role, models.Manifest.Resolve(options.Model.Precision))
         select new Measurement<int>(

@@ -1,6 +1,5 @@
 using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Identity;
-using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Stages;
@@ -223,8 +222,9 @@ public sealed class RefineStageTests : IDisposable
             rows += (int)inputs[0].Shape[0];
             _fake.FrameForward.Run(inputs, outputs);
         });
-        var models = new DvisModels(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, forward, _fake.Refiner);
-        using var stage = new RefineStage(_rig.Context with { Models = models }, () => false, null, _logger);
+        var models = FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, forward, _fake.Refiner);
+        using var method = VideoMethods.Create(models, _rig.Tensors, _rig.Refiner);
+        using var stage = new RefineStage(_rig.Context with { Models = models }, method, () => false, null, _logger);
 
         await stage.RunAsync(FramesAsync());
 
@@ -238,7 +238,7 @@ public sealed class RefineStageTests : IDisposable
                 yield return given[^1];
                 await Task.Yield();
                 Assert.InRange(given.Count(f => IsAlive(f.MaskFeatures)), 1, 3);
-                Assert.Equal(Math.Min(id, 12), given.Count(f => IsAlive(f.InstanceEmbeds)));
+                Assert.Equal(Math.Min(id, 12), given.Count(f => IsAlive(f.Queries.InstanceEmbeds)));
             }
         }
 
@@ -260,7 +260,8 @@ public sealed class RefineStageTests : IDisposable
     {
         var time = (ManualTime)_rig.Time;
         var (track, more) = (ClipBuilder.Track(1), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        using var stage = new RefineStage(_rig.Context, () => false, TimeSpan.FromSeconds(3), _logger);
+        using var method = VideoMethods.Create(_rig.Models, _rig.Tensors, _rig.Refiner);
+        using var stage = new RefineStage(_rig.Context, method, () => false, TimeSpan.FromSeconds(3), _logger);
 
         var running = stage.RunAsync(FramesAsync());
         await Eventually.TrueAsync(() =>
@@ -290,7 +291,8 @@ public sealed class RefineStageTests : IDisposable
     public async Task RunAsync_FailureWhileItWaits_ThrowsTheCause()
     {
         var more = new TaskCompletionSource<TrackedFrame>();
-        using var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, TimeSpan.FromSeconds(3), _logger);
+        using var method = VideoMethods.Create(_rig.Models, _rig.Tensors, _rig.Refiner);
+        using var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, method, () => false, TimeSpan.FromSeconds(3), _logger);
 
         var running = stage.RunAsync(FramesAsync());
         await Eventually.TrueAsync(() =>
@@ -311,7 +313,8 @@ public sealed class RefineStageTests : IDisposable
     [Fact]
     public async Task RunAsync_AFailureBeyondTheRefiner_LeaksNothing()
     {
-        var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, null, _logger);
+        using var method = VideoMethods.Create(_rig.Models, _rig.Tensors, _rig.Refiner);
+        var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, method, () => false, null, _logger);
 
         await Assert.ThrowsAsync<InvalidDataException>(() => stage.RunAsync(FramesAsync(2, 10)));
 
@@ -331,7 +334,9 @@ public sealed class RefineStageTests : IDisposable
         int frames, Func<long, IEnumerable<Slot>> slots, Func<bool>? isBehind = null, Func<long, IEnumerable<EndedTrack>>? ended = null,
         Func<long, IEnumerable<IdentityChange>>? merges = null, CameraRig? rig = null, ClipBuilder? clips = null)
     {
-        using var stage = new RefineStage((rig ?? _rig).Context, isBehind ?? (() => false), null, _logger);
+        rig ??= _rig;
+        using var method = VideoMethods.Create(rig.Models, rig.Tensors, rig.Refiner);
+        using var stage = new RefineStage(rig.Context, method, isBehind ?? (() => false), null, _logger);
         await stage.RunAsync(FramesAsync());
 
         async IAsyncEnumerable<TrackedFrame> FramesAsync()

@@ -36,7 +36,7 @@ public sealed class TrackStageTests : IDisposable
                 }
             }
         });
-        _rig = new CameraRig(new DvisModels(FakeDvis.Manifest, _fake.Segmenter, tracker));
+        _rig = new CameraRig(FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, tracker));
     }
 
     public void Dispose() => _rig.Dispose();
@@ -161,7 +161,8 @@ public sealed class TrackStageTests : IDisposable
     private async Task<List<TrackedFrame>> RunAsync(int frames, Func<int, World, World> paint, Func<int, FrameInfo, FrameInfo>? info = null)
     {
         var tracked = new List<TrackedFrame>();
-        using var stage = new TrackStage(_rig.Context);
+        using var method = VideoMethods.Create(_rig.Models, _rig.Tensors, _rig.Refiner);
+        var stage = new TrackStage(_rig.Context, method);
         await foreach (var frame in stage.RunAsync(FramesAsync()))
         {
             tracked.Add(frame);

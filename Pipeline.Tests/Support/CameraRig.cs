@@ -12,14 +12,14 @@ namespace Dvis.Streaming.Pipeline.Tests.Support;
 internal sealed class CameraRig : IDisposable
 {
     /// <param name="measures">False: nothing listens to the metrics, as in a run without an exporter.</param>
-    public CameraRig(DvisModels models, TimeProvider? time = null, bool measures = true)
+    public CameraRig(ModelGraphs models, TimeProvider? time = null, bool measures = true)
     {
         Models = models;
         Time = time ?? new ManualTime();
         Measured = new TestMetrics(measures);
     }
 
-    public DvisModels Models { get; }
+    public ModelGraphs Models { get; }
 
     public TimeProvider Time { get; }
 

@@ -15,7 +15,7 @@ internal sealed class PipelineRig : IAsyncDisposable
     private readonly SegmenterBatcher _segmenter;
     private readonly List<Task> _runs = [];
 
-    public PipelineRig(DvisModels models, TimeProvider? time = null, bool measures = true)
+    public PipelineRig(ModelGraphs models, TimeProvider? time = null, bool measures = true)
     {
         Camera = new CameraRig(models, time, measures);
         _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), Camera.Tensors, Camera.Measured.Metrics, Camera.Time);

@@ -15,7 +15,7 @@ public sealed class SceneAllocationTests : IDisposable
 
     private static readonly MaskGeometry s_geometry = new(320, 240, 40, 32, 40, 30, 1);
 
-    private readonly CameraRig _rig = new(new DvisModels(
+    private readonly CameraRig _rig = new(FakeDvis.Graphs(
         FakeDvis.Manifest with
         {
             Queries = Queries,

@@ -36,7 +36,7 @@ internal sealed class SceneRig : IDisposable
             Classes = [new(Cat, "cat", "thing", "#ff0000"), new(Dog, "dog", "thing", "#00ff00"), new(Grass, "grass", "stuff", "#008000"), new(Sky, "sky", "stuff", "#0000ff")],
         };
         var copy = new FakeModel("frame_forward", static (inputs, outputs) => inputs[0].Span.CopyTo(outputs[0].Span));
-        _rig = new CameraRig(new DvisModels(manifest, copy, new FakeModel("tracker", Track), copy, new FakeModel("refiner", Refine)));
+        _rig = new CameraRig(FakeDvis.Graphs(manifest, copy, new FakeModel("tracker", Track), copy, new FakeModel("refiner", Refine)));
         (_rig.Refiner.Window, _rig.Refiner.Stride, _rig.Refiner.Lookahead) = (4, 2, 1);
         (_rig.Track.ConfirmFrames, _rig.Publish.MaskGrid) = (1, 1);
     }
@@ -73,8 +73,9 @@ internal sealed class SceneRig : IDisposable
     public async Task RunAsync(Func<bool>? isBehind = null, Func<int, FrameInfo, FrameInfo>? info = null)
     {
         var context = _rig.Context with { Panoptic = Panoptic };
-        using var tracking = new TrackStage(context);
-        using var refining = new RefineStage(context, isBehind ?? (() => false), null, NullLogger.Instance);
+        using var method = VideoMethods.Create(_rig.Models, _rig.Tensors, _rig.Refiner);
+        var tracking = new TrackStage(context, method);
+        using var refining = new RefineStage(context, method, isBehind ?? (() => false), null, NullLogger.Instance);
         await refining.RunAsync(tracking.RunAsync(FramesAsync()));
 
         async IAsyncEnumerable<SegmentedFrame> FramesAsync()

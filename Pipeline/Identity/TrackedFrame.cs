@@ -13,7 +13,7 @@ namespace Dvis.Streaming.Pipeline.Identity;
 public readonly record struct SlotTrack(TrackIdentity? Identity, TrackState State);
 
 /// <summary>One frame after the tracker, on its way to refinement. One owner, who disposes it; the tensors are pooled.</summary>
-public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geometry) : ClipFrame
+public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geometry) : IDisposable
 {
     public FrameInfo Info { get; } = info;
 
@@ -24,7 +24,10 @@ public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geome
     /// <summary>Monotonic time at which its provisional result was ready (<see cref="TimeProvider.GetTimestamp"/>).</summary>
     public required long Tracked { get; init; }
 
-    /// <summary>Shape [1,Cm,h,w].</summary>
+    /// <summary>Answer of the method, kept as context of later revisions.</summary>
+    public required QueryFrame Queries { get; init; }
+
+    /// <summary>Shape [1,Cm,h,w]; disposed when the frame's final masks are made.</summary>
     public required Tensor MaskFeatures { get; init; }
 
     /// <summary>Length Q.</summary>
@@ -47,11 +50,9 @@ public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geome
 
     public required StageLatency Latency { get; init; }
 
-    public override void Commit() => MaskFeatures.Dispose();
-
-    public override void Dispose()
+    public void Dispose()
     {
         MaskFeatures.Dispose();
-        base.Dispose();
+        Queries.Dispose();
     }
 }

@@ -18,12 +18,12 @@ namespace Dvis.Streaming.Pipeline.Stages;
 public sealed partial class RefineStage : IDisposable
 {
     private readonly CameraContext _camera;
+    private readonly IVideoMethod _method;
     private readonly Func<bool> _isBehind;
     private readonly ILogger _logger;
     private readonly ClipWindow<TrackedFrame> _window;
     private readonly FinalTracks _tracks;
-    private readonly bool _refines;
-    private readonly int _stride, _lookahead;
+    private readonly ClipLengths _clip;
     private readonly List<EndedTrack> _ended = [];
     private readonly List<IdentityChange> _merges = [];
     private readonly HashSet<long> _retracted = [];
@@ -32,15 +32,14 @@ public sealed partial class RefineStage : IDisposable
     private Epoch? _epoch;
     private long _nextFrame;
 
+    /// <param name="method">The caller's.</param>
     /// <param name="isBehind">True when frames pile up before this stage: then a window passes unrefined.</param>
     /// <param name="maxDelay">A frame that has waited this long is committed with what there is, also when no more frames come; null: it waits.</param>
-    public RefineStage(CameraContext camera, Func<bool> isBehind, TimeSpan? maxDelay, ILogger logger)
+    public RefineStage(CameraContext camera, IVideoMethod method, Func<bool> isBehind, TimeSpan? maxDelay, ILogger logger)
     {
-        (_camera, _isBehind, _maxDelay, _logger) = (camera, isBehind, maxDelay, logger);
-        _refines = camera.Models.Refiner is not null;
-        _stride = camera.Refiner.Stride;
-        _lookahead = _refines ? camera.Refiner.Lookahead : 0;
-        _window = new ClipWindow<TrackedFrame>(_refines ? camera.Refiner.Window : _stride, camera.Models, camera.Tensors);
+        (_camera, _method, _isBehind, _maxDelay, _logger) = (camera, method, isBehind, maxDelay, logger);
+        _clip = method.Clip ?? new ClipLengths(camera.Refiner.Stride, camera.Refiner.Stride, 0);
+        _window = new ClipWindow<TrackedFrame>(_clip.Window);
         _tracks = new FinalTracks(camera);
         _failures = new OncePerSecond(camera.Time);
     }
@@ -106,7 +105,7 @@ public sealed partial class RefineStage : IDisposable
         if (frame.Reset is { } reason) await TellResetAsync(frame.Info, reason);
         _ended.AddRange(frame.Ended);
         _merges.AddRange(frame.Merges);
-        if (_window.Pending == _stride + _lookahead) await CommitAsync(_stride, FinalReason.None);
+        if (_window.Pending == _clip.Stride + _clip.Lookahead) await CommitAsync(_clip.Stride, FinalReason.None);
         else if (_maxDelay is { } limit && Waited() >= limit) await CommitAsync(_window.Pending, FinalReason.Deadline);
     }
 
@@ -145,6 +144,7 @@ public sealed partial class RefineStage : IDisposable
         {
             Scene = kind == FinalKind.Skipped ? null : _tracks.Scene,
         };
+        for (var t = first; t < first + count; t++) _window.Frames[t].MaskFeatures.Dispose();
         _window.Commit(count);
         _nextFrame = frames[^1].FrameId + 1;
         Measure(result);
@@ -156,7 +156,7 @@ public sealed partial class RefineStage : IDisposable
 
     private (FinalKind Kind, FinalReason Reason, ImmutableArray<FinalTrack> Tracks) Decide(int first, int count, FinalReason reason)
     {
-        if (!_refines) return (FinalKind.Passthrough, FinalReason.Disabled, _tracks.FromShown(_window, first, count));
+        if (_method.Clip is null) return (FinalKind.Passthrough, FinalReason.Disabled, _tracks.FromShown(_window, first, count));
         if (_isBehind())
         {
             return _camera.Refiner.OnOverload == "skip"
@@ -166,7 +166,7 @@ public sealed partial class RefineStage : IDisposable
 
         try
         {
-            using var clip = _window.Refine();
+            using var clip = _method.Revise([.. _window.Frames.Select(f => f.Queries)]);
             return (FinalKind.Refined, reason, _tracks.FromRefiner(_window, clip, first, count));
         }
         catch (ModelException e)

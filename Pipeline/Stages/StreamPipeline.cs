@@ -25,7 +25,8 @@ public sealed class StreamPipeline(
         var drops = queue.Policy == "drop_oldest" || (queue.Policy == "auto" && source.IsLive);
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var segmenting = segmenter.Open();
-        using var tracking = new TrackStage(camera);
+        using var method = VideoMethods.Create(camera.Models, camera.Tensors, camera.Refiner);
+        var tracking = new TrackStage(camera, method);
 
         var captured = new Link<Frame>(
             queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
@@ -35,7 +36,8 @@ public sealed class StreamPipeline(
         // twice its time is behind every other window, and the tracker never waits for it.
         var tracked = new Link<TrackedFrame>(2 * camera.Refiner.Stride, BoundedChannelFullMode.Wait);
 
-        using var refining = new RefineStage(camera, () => drops && tracked.Count >= camera.Refiner.Stride, drops ? camera.Refiner.MaxDelay : null, logger);
+        using var refining = new RefineStage(
+            camera, method, () => drops && tracked.Count >= camera.Refiner.Stride, drops ? camera.Refiner.MaxDelay : null, logger);
         await Stage.WhenAllAsync(
             stopping,
             Task.Run(() => CaptureAsync(captured, stopping.Token), CancellationToken.None), // a source that is always behind never waits

@@ -14,10 +14,10 @@ namespace Dvis.Streaming.Pipeline.Stages;
 /// Segmented frames in, tracked frames out; on the way the provisional result and the events of each frame are published.
 /// One per camera, one thread at a time.
 /// </summary>
-public sealed class TrackStage : IDisposable
+public sealed class TrackStage
 {
     private readonly CameraContext _camera;
-    private readonly ReferringTracker _tracker;
+    private readonly IVideoMethod _method;
     private readonly EpochClock _clock;
     private readonly FrameTask _task;
     private readonly int _queries, _classes, _channels;
@@ -26,12 +26,12 @@ public sealed class TrackStage : IDisposable
     private TrackManager? _lives;
     private FrameInfo? _last;
 
-    public TrackStage(CameraContext camera)
+    /// <param name="method">The caller's.</param>
+    public TrackStage(CameraContext camera, IVideoMethod method)
     {
         var manifest = camera.Models.Manifest;
         (_queries, _classes, _channels) = (manifest.Queries, manifest.ClassCount, manifest.HiddenSize);
-        _camera = camera;
-        _tracker = new ReferringTracker(camera.Models, camera.Tensors);
+        (_camera, _method) = (camera, method);
         _clock = new EpochClock(camera.Track.ResetAfterGap, camera.Time);
         _task = FrameTask.For(camera);
     }
@@ -61,8 +61,6 @@ public sealed class TrackStage : IDisposable
         }
     }
 
-    public void Dispose() => _tracker.Dispose();
-
     private (TrackedFrame Tracked, ProvisionalResult Result) Track(SegmentedFrame frame)
     {
         var started = _camera.Time.GetTimestamp();
@@ -73,7 +71,7 @@ public sealed class TrackStage : IDisposable
         var dropped = _last is null ? 0 : info.FrameId - _last.FrameId - 1;
         _last = info;
         if (_clock.Silence > _camera.Track.LostTimeout) NoteGap(info, dropped);
-        var step = _tracker.Step(frame);
+        var step = _method.Observe(frame);
         try
         {
             return Follow(frame, step, dropped, started, first ? null : reason);
@@ -85,7 +83,7 @@ public sealed class TrackStage : IDisposable
         }
     }
 
-    private (TrackedFrame Tracked, ProvisionalResult Result) Follow(SegmentedFrame frame, TrackerStep step, long dropped, long started, string? reset)
+    private (TrackedFrame Tracked, ProvisionalResult Result) Follow(SegmentedFrame frame, QueryFrame step, long dropped, long started, string? reset)
     {
         var (info, lives) = (frame.Info, _lives!);
         using var maskEmbeds = step.MaskEmbeds;
@@ -107,10 +105,8 @@ public sealed class TrackStage : IDisposable
         var tracked = new TrackedFrame(info, _epoch, geometry)
         {
             Tracked = done,
-            InstanceEmbeds = step.InstanceEmbeds,
-            FrameEmbeds = frame.TakeFrameEmbeds(),
+            Queries = step,
             MaskFeatures = frame.TakeMaskFeatures(),
-            Logits = step.Logits,
             Slots = lives.SlotTracks(),
             Shown = shown,
             Scene = scene,
@@ -126,7 +122,7 @@ public sealed class TrackStage : IDisposable
     {
         if (_lives is not null) _camera.Metrics.TrackerReset(reason);
         _lives?.EndAll(reason == "gap" ? FinalReason.Gap : FinalReason.Reset, reason);
-        _tracker.Reset();
+        _method.Reset();
         _task.Reset();
         _epoch = new Epoch(Ulid.New(_camera.Time));
         _lives = new TrackManager(_epoch, _queries, _classes, _channels, _camera.Track, Note, _camera.StartScore);

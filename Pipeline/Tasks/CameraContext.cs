@@ -13,7 +13,7 @@ namespace Dvis.Streaming.Pipeline.Tasks;
 /// <param name="Models">Shared by all cameras.</param>
 /// <param name="Tensors">Shared by all cameras.</param>
 public sealed record CameraContext(
-    string Camera, DvisModels Models, TensorPool Tensors, IPublisher Publisher, CameraMetrics Metrics,
+    string Camera, ModelGraphs Models, TensorPool Tensors, IPublisher Publisher, CameraMetrics Metrics,
     TimeProvider Time, TrackOptions Track, PublishOptions Publish, RefinerOptions Refiner)
 {
     public PanopticOptions Panoptic { get; init; } = new();

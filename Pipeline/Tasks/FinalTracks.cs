@@ -38,7 +38,7 @@ public sealed class FinalTracks
     public SceneRevision? Scene { get; private set; }
 
     /// <summary>The refiner's answer for frames [first, first+count) of the window.</summary>
-    public ImmutableArray<FinalTrack> FromRefiner(ClipWindow<TrackedFrame> window, RefinedClip clip, int first, int count)
+    public ImmutableArray<FinalTrack> FromRefiner(ClipWindow<TrackedFrame> window, ClipRevision clip, int first, int count)
     {
         Score(window, clip);
         _tracks.Clear();
@@ -73,10 +73,10 @@ public sealed class FinalTracks
     }
 
     /// <summary>Class probabilities of the clip: the refiner's, raised by the tracker's mean where that is higher.</summary>
-    private void Score(ClipWindow<TrackedFrame> window, RefinedClip clip)
+    private void Score(ClipWindow<TrackedFrame> window, ClipRevision clip)
     {
         Array.Clear(_mean);
-        foreach (var frame in window.Frames) TensorPrimitives.Add(_mean, frame.Logits.Span, _mean);
+        foreach (var frame in window.Frames) TensorPrimitives.Add(_mean, frame.Queries.Logits.Span, _mean);
         TensorPrimitives.Divide(_mean, window.Frames.Count, _mean);
         ClassProbabilities.Write(clip.Logits.Span, _mean, _classes + 1, _probabilities);
     }

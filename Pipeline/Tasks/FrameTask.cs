@@ -41,10 +41,10 @@ internal abstract class FrameTask(CameraContext camera)
     protected int Classes { get; } = camera.Models.Manifest.ClassCount;
 
     /// <summary>Fills <see cref="Candidates"/> and <see cref="Probabilities"/>.</summary>
-    public abstract void Find(TrackerStep step, Memory.Tensor maskFeatures, in MaskGeometry geometry);
+    public abstract void Find(QueryFrame step, Memory.Tensor maskFeatures, in MaskGeometry geometry);
 
     /// <summary>What is shown of the frame, after the lives of its tracks are known.</summary>
-    public abstract (ImmutableArray<TrackObservation> Tracks, Scene? Scene) Show(TrackManager lives, TrackerStep step);
+    public abstract (ImmutableArray<TrackObservation> Tracks, Scene? Scene) Show(TrackManager lives, QueryFrame step);
 
     /// <summary>A new epoch begins.</summary>
     public virtual void Reset()
@@ -58,7 +58,7 @@ internal abstract class FrameTask(CameraContext camera)
         for (var slot = 0; slot < Queries; slot++) MaskKernels.Softmax(logits.Slice(slot * (Classes + 1), Classes + 1), Row(slot));
     }
 
-    protected void LoadMasks(TrackerStep step, Memory.Tensor maskFeatures, in MaskGeometry geometry, bool bits = true)
+    protected void LoadMasks(QueryFrame step, Memory.Tensor maskFeatures, in MaskGeometry geometry, bool bits = true)
         => Masks.Load(step.MaskEmbeds.Span, maskFeatures, CollectionsMarshal.AsSpan(Wanted), geometry, bits);
 
     protected TrackObservation Observe(Track life, EncodedMask mask) => new(

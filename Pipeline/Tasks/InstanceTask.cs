@@ -10,7 +10,7 @@ namespace Dvis.Streaming.Pipeline.Tasks;
 /// <summary>Video instance segmentation: every query that is sure of a class is an object with a mask of its own.</summary>
 internal sealed class InstanceTask(CameraContext camera) : FrameTask(camera)
 {
-    public override void Find(TrackerStep step, Memory.Tensor maskFeatures, in MaskGeometry geometry)
+    public override void Find(QueryFrame step, Memory.Tensor maskFeatures, in MaskGeometry geometry)
     {
         Wanted.Clear();
         Candidates.Clear();
@@ -27,7 +27,7 @@ internal sealed class InstanceTask(CameraContext camera) : FrameTask(camera)
         }
     }
 
-    public override (ImmutableArray<TrackObservation> Tracks, Scene? Scene) Show(TrackManager lives, TrackerStep step)
+    public override (ImmutableArray<TrackObservation> Tracks, Scene? Scene) Show(TrackManager lives, QueryFrame step)
     {
         var shown = ImmutableArray.CreateBuilder<TrackObservation>();
         foreach (var candidate in Candidates)

@@ -35,7 +35,7 @@ internal sealed class PanopticTask : FrameTask
         (_tracks, _seen) = (new long[Queries], new bool[Queries]);
     }
 
-    public override void Find(TrackerStep step, Memory.Tensor maskFeatures, in MaskGeometry geometry)
+    public override void Find(QueryFrame step, Memory.Tensor maskFeatures, in MaskGeometry geometry)
     {
         _geometry = geometry;
         SoftMax(_memory.Take(step.Logits.Span));
@@ -62,7 +62,7 @@ internal sealed class PanopticTask : FrameTask
         }
     }
 
-    public override (ImmutableArray<TrackObservation> Tracks, Scene? Scene) Show(TrackManager lives, TrackerStep step)
+    public override (ImmutableArray<TrackObservation> Tracks, Scene? Scene) Show(TrackManager lives, QueryFrame step)
     {
         _claims.Clear();
         for (var row = 0; row < Wanted.Count; row++)
@@ -90,7 +90,7 @@ internal sealed class PanopticTask : FrameTask
     }
 
     /// <summary>A slot that carries another object than before begins its class anew.</summary>
-    private void Remember(TrackManager lives, TrackerStep step)
+    private void Remember(TrackManager lives, QueryFrame step)
     {
         for (var slot = 0; slot < Queries; slot++)
         {

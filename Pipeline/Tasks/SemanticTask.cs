@@ -13,7 +13,7 @@ internal sealed class SemanticTask(CameraContext camera) : FrameTask(camera)
     private readonly SceneBuilder _scenes = new(camera);
     private MaskGeometry _geometry;
 
-    public override void Find(TrackerStep step, Memory.Tensor maskFeatures, in MaskGeometry geometry)
+    public override void Find(QueryFrame step, Memory.Tensor maskFeatures, in MaskGeometry geometry)
     {
         _geometry = geometry;
         SoftMax(_memory.Take(step.Logits.Span));
@@ -22,7 +22,7 @@ internal sealed class SemanticTask(CameraContext camera) : FrameTask(camera)
         LoadMasks(step, maskFeatures, geometry, bits: false);
     }
 
-    public override (ImmutableArray<TrackObservation> Tracks, Scene? Scene) Show(TrackManager lives, TrackerStep step) => ([], _scenes.Semantic(Masks, _geometry));
+    public override (ImmutableArray<TrackObservation> Tracks, Scene? Scene) Show(TrackManager lives, QueryFrame step) => ([], _scenes.Semantic(Masks, _geometry));
 
     public override void Reset() => _memory.Clear();
 }

@@ -1,14 +1,14 @@
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
-using Dvis.Streaming.Pipeline.Segmentation;
 
 namespace Dvis.Streaming.Pipeline.Methods;
 
 /// <summary>
-/// The DVIS referring tracker, one frame at a time (DVIS, section 3.1). State of a camera: the last matched segmenter queries
-/// and the tracker's last raw output, both [Q,C]; nothing else, so a stream may be endless. Not thread-safe.
+/// Follows slots from frame to frame: brings the segmenter's queries into the order of the slots and runs a graph on them
+/// (DVIS, section 3.1). State of a camera: the last matched queries and the graph's last raw output, both [Q,C]; nothing
+/// else, so a stream may be endless. Not thread-safe.
 /// </summary>
-public sealed class ReferringTracker : IDisposable
+public sealed class QueryTracker : IDisposable
 {
     private readonly IModel _model;
     private readonly TensorPool _pool;
@@ -21,16 +21,12 @@ public sealed class ReferringTracker : IDisposable
     private Tensor _matched, _lastMatched, _reference, _lastReference;
     private bool _first = true;
 
-    public ReferringTracker(DvisModels models, TensorPool pool)
-        : this(models.Tracker, models.Manifest, models.Manifest.Matching, pool)
+    /// <param name="graph">Tensors of <c>tracker</c> or <c>matcher</c>; its owner keeps it.</param>
+    public QueryTracker(IModel graph, ModelManifest manifest, MatchingRule rule, TensorPool pool)
     {
-    }
-
-    /// <param name="tracker">A graph of the tracker's contract; its owner keeps it.</param>
-    public ReferringTracker(IModel tracker, ModelManifest manifest, MatchingRule rule, TensorPool pool)
-    {
-        (_model, _pool) = (tracker, pool);
-        (_queries, _channels, _maskChannels, _logits) = (manifest.Queries, manifest.HiddenSize, manifest.MaskChannels, manifest.ClassCount + 1);
+        (_model, _pool) = (graph, pool);
+        (_queries, _channels) = (manifest.Queries, manifest.HiddenSize);
+        (_maskChannels, _logits) = (manifest.MaskChannels, manifest.ClassCount + 1);
         _matcher = new QueryMatcher(_queries, _channels, rule);
         _isFirst = new Tensor(1);
         _matched = new Tensor(1, _queries, _channels);
@@ -46,46 +42,37 @@ public sealed class ReferringTracker : IDisposable
         _lastReference.Span.Clear();
     }
 
-    /// <summary>One step. The three tensors of the answer are pooled and the caller's.</summary>
-    public TrackerStep Step(SegmentedFrame frame)
+    /// <summary>One step. The answer is the caller's.</summary>
+    /// <param name="embeds">The segmenter's queries in its own order, shape [1,Q,C].</param>
+    public QueryFrame Step(Tensor embeds)
     {
-        var embeds = frame.FrameEmbeds;
         if (_first) embeds.Span.CopyTo(_matched.Span);
         else _matcher.Align(_lastMatched.Span, embeds.Span, _matched.Span);
         _isFirst.Span[0] = _first ? 1 : 0;
 
-        var step = new TrackerStep(_pool.Rent(1, _queries, _channels), _pool.Rent(1, _queries, _logits), _pool.Rent(1, _queries, _maskChannels));
+        var answer = new QueryFrame(
+            _pool.Rent(1, _queries, _channels), _pool.Rent(1, _queries, _logits), _pool.Rent(1, _queries, _maskChannels));
         try
         {
             (_inputs[0], _inputs[1], _inputs[2], _inputs[3]) = (embeds, _matched, _lastReference, _isFirst);
-            (_outputs[0], _outputs[1], _outputs[2], _outputs[3]) = (step.InstanceEmbeds, _reference, step.Logits, step.MaskEmbeds);
+            (_outputs[0], _outputs[1]) = (answer.InstanceEmbeds, _reference);
+            (_outputs[2], _outputs[3]) = (answer.Logits, answer.MaskEmbeds);
             _model.Run(_inputs, _outputs);
         }
         catch
         {
-            step.Dispose();
+            answer.Dispose();
             throw;
         }
 
         (_lastMatched, _matched) = (_matched, _lastMatched);
         (_lastReference, _reference) = (_reference, _lastReference);
         _first = false;
-        return step;
+        return answer;
     }
 
     public void Dispose()
     {
         foreach (var tensor in (Tensor[])[_isFirst, _matched, _lastMatched, _reference, _lastReference]) tensor.Dispose();
-    }
-}
-
-/// <summary>What the tracker says of one frame: instance_embeds [1,Q,C], logits [1,Q,K+1], mask_embeds [1,Q,Cm]; row = slot.</summary>
-public sealed record TrackerStep(Tensor InstanceEmbeds, Tensor Logits, Tensor MaskEmbeds) : IDisposable
-{
-    public void Dispose()
-    {
-        InstanceEmbeds.Dispose();
-        Logits.Dispose();
-        MaskEmbeds.Dispose();
     }
 }
