@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Dvis.Streaming.Pipeline.Delivery;
-using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
@@ -105,10 +104,10 @@ internal sealed class PipelineRun : IAsyncDisposable
 
     private Task RunAsync(CountingSource source, CancellationToken stop)
     {
-        var context = new CameraContext(
-            Camera, _models, _tensors, _fanOut, _metrics.Camera(Camera), TimeProvider.System, Track, _publish,
-            _refiner);
-        return new StreamPipeline(context, source, _segmenter, new QueueOptions(), NullLogger<StreamPipeline>.Instance).RunAsync(stop);
+        var settings = new CameraSettings(_models.Manifest) { Track = Track, Publish = _publish, Refiner = _refiner };
+        return new StreamPipeline(
+            settings, source, _segmenter, _models, _tensors, _fanOut, _metrics.Camera(Camera), TimeProvider.System,
+            NullLogger<StreamPipeline>.Instance).RunAsync(stop);
     }
 
     public async ValueTask DisposeAsync()

@@ -137,7 +137,7 @@ internal sealed class StageCosts : IAsyncDisposable
     {
         var embeds = _pool.Rent(seen.FrameEmbeds.Shape);
         seen.FrameEmbeds.Span.CopyTo(embeds.Span);
-        return new SegmentedFrame(seen.Info with { FrameId = number }, seen.Geometry, embeds, _pool.Rent(1), _pool.Rent(1), seen.Times);
+        return new SegmentedFrame(seen.Info with { FrameId = number }, seen.Geometry, embeds, _pool.Rent(1), seen.Times);
     }
 
     private FinalResult Final(MaskReader masks, ClipRevision refined, ClipWindow<Clipped> window, int first, int count, int[] wanted, in MaskGeometry geometry)

@@ -145,12 +145,19 @@ internal sealed partial class StreamingEngine(
     private Camera CreateCamera(string name, CameraOptions options)
     {
         var (camera, measured) = (new Camera(name, _relay!, time), metrics.Camera(name));
-        var context = new CameraContext(
-            name, _models!, _tensors, camera, measured, time, options.Settings.Track, options.Settings.Publish,
-            _options.Model.Refiner)
-        { Panoptic = options.Settings.Panoptic, Beats = beats, Reset = camera.Reset };
+        var settings = new CameraSettings(_models!.Manifest)
+        {
+            Queue = options.Settings.Queue,
+            Track = options.Settings.Track,
+            Panoptic = options.Settings.Panoptic,
+            Refiner = _options.Model.Refiner,
+            Publish = options.Settings.Publish,
+        };
         var source = SourceFactory.Create(measured, options.ToSource(), frames, time, loggers, camera.OnStatus);
-        camera.Pipeline = () => new StreamPipeline(context, source, _segmenter!, options.Settings.Queue, loggers.CreateLogger<StreamPipeline>());
+        camera.Pipeline = () => new StreamPipeline(
+            settings, source, _segmenter!, _models, _tensors, camera, measured, time,
+            loggers.CreateLogger<StreamPipeline>())
+        { Beats = beats, Reset = camera.Reset };
         return camera;
     }
 

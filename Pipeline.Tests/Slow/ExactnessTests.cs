@@ -154,7 +154,7 @@ public sealed class ExactnessTests : IDisposable
     {
         var embeds = pool.Rent(1, Queries, Channels);
         queries.CopyTo(embeds.Span);
-        return new SegmentedFrame(Some.FrameInfo(Width, Height), default, embeds, pool.Rent(1), pool.Rent(1), default);
+        return new SegmentedFrame(Some.FrameInfo(Width, Height), default, embeds, pool.Rent(1), default);
     }
 
     /// <summary>Frame <paramref name="t"/> of [1,C,T,Q] as [Q,C].</summary>

@@ -41,16 +41,15 @@ internal sealed class ClipBuilder(TensorPool pool)
 
         var frameEmbeds = pool.Rent(1, FakeDvis.Queries, FakeDvis.Hidden);
         instance.Span.CopyTo(frameEmbeds.Span);
-        return new TrackedFrame(Info(frameId), epoch, s_geometry)
+        var provisional = new ProvisionalResult(Info(frameId), epoch.Id, shown.ToImmutable(), -1, 0, new StageLatency());
+        return new TrackedFrame(provisional, epoch, s_geometry)
         {
             Tracked = tracked,
             Queries = new DvisFrame(new QueryFrame(instance, logits, pool.Rent(1)), frameEmbeds),
             MaskFeatures = Features(),
             Slots = occupants,
-            Shown = shown.ToImmutable(),
             Ended = [.. ended ?? []],
             Merges = [.. merges ?? []],
-            Latency = new StageLatency(),
         };
     }
 

@@ -224,9 +224,9 @@ public sealed class RefineStageTests : IDisposable
         });
         var models = FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, forward, _fake.Refiner);
         using var method = VideoMethods.Create(models, _rig.Tensors, _rig.Refiner);
-        using var stage = new RefineStage(_rig.Context with { Models = models }, method, () => false, null, _logger);
+        using var stage = _rig.RefineStage(method);
 
-        await stage.RunAsync(FramesAsync());
+        await _rig.PublishAsync(stage.RunAsync(FramesAsync()));
 
         Assert.Equal(31, rows);
 
@@ -260,10 +260,10 @@ public sealed class RefineStageTests : IDisposable
     {
         var time = (ManualTime)_rig.Time;
         var (track, more) = (ClipBuilder.Track(1), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        using var method = VideoMethods.Create(_rig.Models, _rig.Tensors, _rig.Refiner);
-        using var stage = new RefineStage(_rig.Context, method, () => false, TimeSpan.FromSeconds(3), _logger);
+        using var method = _rig.Method();
+        using var stage = _rig.RefineStage(method, maxDelay: TimeSpan.FromSeconds(3));
 
-        var running = stage.RunAsync(FramesAsync());
+        var running = _rig.PublishAsync(stage.RunAsync(FramesAsync()));
         await Eventually.TrueAsync(() =>
         {
             time.Advance(TimeSpan.FromSeconds(0.5));
@@ -291,10 +291,10 @@ public sealed class RefineStageTests : IDisposable
     public async Task RunAsync_FailureWhileItWaits_ThrowsTheCause()
     {
         var more = new TaskCompletionSource<TrackedFrame>();
-        using var method = VideoMethods.Create(_rig.Models, _rig.Tensors, _rig.Refiner);
-        using var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, method, () => false, TimeSpan.FromSeconds(3), _logger);
+        using var method = _rig.Method();
+        using var stage = _rig.RefineStage(method, maxDelay: TimeSpan.FromSeconds(3));
 
-        var running = stage.RunAsync(FramesAsync());
+        var running = _rig.PublishAsync(stage.RunAsync(FramesAsync()), new FailingPublisher());
         await Eventually.TrueAsync(() =>
         {
             ((ManualTime)_rig.Time).Advance(TimeSpan.FromSeconds(1));
@@ -313,10 +313,10 @@ public sealed class RefineStageTests : IDisposable
     [Fact]
     public async Task RunAsync_AFailureBeyondTheRefiner_LeaksNothing()
     {
-        using var method = VideoMethods.Create(_rig.Models, _rig.Tensors, _rig.Refiner);
-        var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, method, () => false, null, _logger);
+        using var method = _rig.Method();
+        var stage = _rig.RefineStage(method);
 
-        await Assert.ThrowsAsync<InvalidDataException>(() => stage.RunAsync(FramesAsync(2, 10)));
+        await Assert.ThrowsAsync<InvalidDataException>(() => _rig.PublishAsync(stage.RunAsync(FramesAsync(2, 10)), new FailingPublisher()));
 
         stage.Dispose();
 
@@ -335,9 +335,9 @@ public sealed class RefineStageTests : IDisposable
         Func<long, IEnumerable<IdentityChange>>? merges = null, CameraRig? rig = null, ClipBuilder? clips = null)
     {
         rig ??= _rig;
-        using var method = VideoMethods.Create(rig.Models, rig.Tensors, rig.Refiner);
-        using var stage = new RefineStage(rig.Context, method, isBehind ?? (() => false), null, _logger);
-        await stage.RunAsync(FramesAsync());
+        using var method = rig.Method();
+        using var stage = rig.RefineStage(method, isBehind, logger: _logger);
+        await rig.PublishAsync(stage.RunAsync(FramesAsync()));
 
         async IAsyncEnumerable<TrackedFrame> FramesAsync()
         {

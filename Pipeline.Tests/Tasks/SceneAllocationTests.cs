@@ -38,7 +38,7 @@ public sealed class SceneAllocationTests : IDisposable
             Noise.Logits(random, 40, 32).CopyTo(_features.Span.Slice(q * 40 * 32));
         }
 
-        _builder = new SceneBuilder(_rig.Context with { Panoptic = new PanopticOptions { Overlap = 0 } });
+        _builder = new SceneBuilder(_rig.Settings with { Panoptic = new PanopticOptions { Overlap = 0 } });
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public enum GraphUse
     /// <summary>On clips, to revise their frames: a model has all graphs of this use or none.</summary>
     Revision,
 
-    /// <summary>On whole videos, by <c>dvis eval</c>: all or none, and only with those of <see cref="Revision"/>.</summary>
+    /// <summary>On whole videos, by <c>dvis eval</c>: all or none, only with those of <see cref="Revision"/>.</summary>
     WholeVideo,
 
     /// <summary>By <c>dvis eval</c> only: a model may lack it.</summary>
@@ -91,8 +91,8 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
         for (var i = 0; i < wanted.Length; i++)
         {
             var (name, shape) = (wanted[i].Name, TensorShape.Text(wanted[i].Shape));
-            var there = i < found.Count ? found[i].Name : "missing";
-            if (there != name) throw new ModelException($"{model}: {side} {i + 1} is {there}, expected {name} {shape}.");
+            var has = i < found.Count ? found[i].Name : "missing";
+            if (has != name) throw new ModelException($"{model}: {side} {i + 1} is {has}, expected {name} {shape}.");
             if (TensorShape.Fits(wanted[i].Shape, found[i].Shape)) continue;
             var other = TensorShape.Text(found[i].Shape);
             throw new ModelException($"{model}: {side} {name} has shape {other}, the manifest says {shape}.");

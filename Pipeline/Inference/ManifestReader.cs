@@ -62,9 +62,7 @@ internal sealed partial class ManifestReader
             HiddenSize = json.Integer("hidden_size", 1, 4096),
             MaskChannels = json.Integer("mask_channels", 1, 4096),
             MaskStride = json.Integer("mask_stride", 1, 32),
-            Matching = json.OneOf("matching", method == MethodContract.MinVis ? ["aligned"] : ["aligned", "dvis"]) == "dvis"
-                ? MatchingRule.Dvis
-                : MatchingRule.Aligned,
+            Matching = Matching(json, method),
             Input = new InputRule(
                 input.Integer("shorter_side", 1, 8192),
                 input.Integer("largest_side", 1, 8192),
@@ -96,6 +94,12 @@ internal sealed partial class ManifestReader
         if (!json.Has("method")) return MethodContract.Dvis;
         var name = json.OneOf("method", [.. MethodContract.All.Select(m => m.Name)]);
         return MethodContract.All.FirstOrDefault(m => m.Name == name) ?? MethodContract.Dvis;
+    }
+
+    private static MatchingRule Matching(ManifestNode json, MethodContract method)
+    {
+        string[] rules = method == MethodContract.MinVis ? ["aligned"] : ["aligned", "dvis"];
+        return json.OneOf("matching", rules) == "dvis" ? MatchingRule.Dvis : MatchingRule.Aligned;
     }
 
     private static ModelDomain Domain(ManifestNode json)

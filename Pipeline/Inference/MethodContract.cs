@@ -8,7 +8,8 @@ public sealed class MethodContract
 {
     public const string Segmenter = "segmenter", Tracker = "tracker", Matcher = "matcher";
     public const string FrameForward = "frame_forward", Refiner = "refiner";
-    public const string RefinerAttention = "refiner_attention", RefinerLayer = "refiner_layer", RefinerHeads = "refiner_heads";
+    public const string RefinerAttention = "refiner_attention", RefinerLayer = "refiner_layer";
+    public const string RefinerHeads = "refiner_heads";
 
     private static readonly GraphContract s_segmenter = new(
         Segmenter, GraphUse.Online,
@@ -18,8 +19,8 @@ public sealed class MethodContract
     private MethodContract(string name, params GraphContract[] graphs) => (Name, Graphs) = (name, graphs);
 
     /// <summary>
-    /// DVIS. <c>instance_embeds</c> are the tracker's answers after its norm, <c>reference_out</c> those before it; row =
-    /// slot. <c>matcher</c> makes a DVIS model answer as MinVIS.
+    /// DVIS. <c>instance_embeds</c> are the tracker's answers after its norm, <c>reference_out</c> those before it; row
+    /// = slot. <c>matcher</c> makes a DVIS model answer as MinVIS.
     /// </summary>
     public static MethodContract Dvis { get; } = new(
         "dvis",
@@ -44,7 +45,7 @@ public sealed class MethodContract
             "logits [Q,K+1], weight [Q,1], mask_embeds [T,Q,Cm]"),
         Slots(Matcher, GraphUse.Evaluation));
 
-    /// <summary>MinVIS: a slot takes the query that is matched to it, and the segmenter's heads read that query.</summary>
+    /// <summary>MinVIS: a slot takes the query matched to it, and the segmenter's heads read that query.</summary>
     public static MethodContract MinVis { get; } = new("minvis", s_segmenter, Slots(Matcher, GraphUse.Online));
 
     public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis];

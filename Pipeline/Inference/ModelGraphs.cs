@@ -2,9 +2,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>Graphs of one model, loaded once and shared by all cameras. <see cref="MethodContract"/> has their tensors.</summary>
+/// <summary>Graphs of one model, shared by all cameras. <see cref="MethodContract"/> has their tensors.</summary>
 /// <param name="graphs">By name; owned.</param>
-public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDictionary<string, IModel> graphs) : IDisposable
+public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDictionary<string, IModel> graphs)
+    : IDisposable
 {
     public ModelManifest Manifest { get; } = manifest;
 
@@ -21,19 +22,17 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// <summary>
     /// Opens the folder, loads the graphs that the mode needs, and proves on zeros that they fit the manifest.
     /// </summary>
-    /// <exception cref="ModelException">Anything that would fail later; one sentence with the file and what is wrong.</exception>
+    /// <exception cref="ModelException">Anything that would fail later: the file, and what is wrong with it.</exception>
     public static ModelGraphs Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
     {
         var folder = ModelFolder.Open(model.Path);
         var (manifest, online) = (folder.Manifest, model.Mode == "online");
         var (window, longest) = (model.Refiner.Window, manifest.RefinerMaxWindow);
-        if (!online && longest is null)
-            throw new ModelException($"{model.Path}: the model has no refiner; set model.mode to online, not {model.Mode}.");
-        if (!online && window > longest)
-        {
-            const string key = "model.refiner.window";
-            throw new ModelException($"{model.Path}: {key} is {window}, the model's refiner takes at most {longest} frames.");
-        }
+        var problem = online ? null
+            : longest is null ? $"the model has no refiner; set model.mode to online, not {model.Mode}"
+            : window <= longest ? null
+            : $"model.refiner.window is {window}, the model's refiner takes at most {longest} frames";
+        if (problem is not null) throw new ModelException($"{model.Path}: {problem}.");
 
         string[] graphs =
         [
@@ -59,9 +58,9 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         precision = manifest.Resolve(precision);
         if (!manifest.Precisions.Contains(precision))
         {
-            var there = string.Join(", ", manifest.Precisions);
+            var only = string.Join(", ", manifest.Precisions);
             throw new ModelException(
-                $"{folder.Path}: the model has no {precision} file of any graph, only {there}; correct model.precision.");
+                $"{folder.Path}: the model has no {precision} file of any graph, only {only}; correct model.precision.");
         }
 
         if (graphs.FirstOrDefault(g => !manifest.Files.ContainsKey(g)) is { } missing)
@@ -120,8 +119,11 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         foreach (var graph in graphs.Values) graph.Dispose();
     }
 
-    [LoggerMessage(2102, LogLevel.Information, "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion}.")]
-    private static partial void LogLoaded(ILogger logger, string name, string version, string precision, string provider, string runtimeVersion);
+    [LoggerMessage(
+        2102, LogLevel.Information,
+        "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion}.")]
+    private static partial void LogLoaded(
+        ILogger logger, string name, string version, string precision, string provider, string runtimeVersion);
 
     [LoggerMessage(2103, LogLevel.Information, "Model {Name} has no {Precision} file of {Graphs}: fp32 there.")]
     private static partial void LogFallback(ILogger logger, string name, string precision, string graphs);

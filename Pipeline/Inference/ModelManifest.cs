@@ -55,7 +55,7 @@ public sealed record ModelManifest
     /// <summary>Largest T the refiner takes; null when the model has none and so runs in mode <c>online</c> only.</summary>
     public required int? RefinerMaxWindow { get; init; }
 
-    /// <summary>Layers and heads of the refiner, for its graphs of <see cref="GraphUse.WholeVideo"/>; 0 without them.</summary>
+    /// <summary>Layers and heads of the refiner, for the graphs of whole videos; 0 without them.</summary>
     public int RefinerLayers { get; init; }
 
     /// <inheritdoc cref="RefinerLayers"/>

@@ -4,15 +4,15 @@ using Dvis.Streaming.Pipeline.Segmentation;
 namespace Dvis.Streaming.Pipeline.Methods;
 
 /// <summary>
-/// A network family on one camera's stream: frames in, query slots out; earlier frames may be revised. Not thread-safe,
-/// but <see cref="Revise"/> may run while <see cref="Observe"/> and <see cref="Reset"/> do, one call at a time each: what
-/// it needs travels in the frames.
+/// A network family on one camera's stream: frames in, query slots out; earlier frames may be revised. Not
+/// thread-safe, but <see cref="Revise"/> may run while <see cref="Observe"/> and <see cref="Reset"/> do: what it needs
+/// travels in the frames.
 /// </summary>
 /// <remarks>
-/// 2026-11-30: Observe answers each frame at once and gives nothing back later. All families planned do: GenVIS runs the
-/// clip so far, and its last run is the revision; VITA has a tracker in front. A method that held frames back until a
-/// clip is full would delay provisional results by a clip, and at the end of an epoch it would owe frames that must be
-/// final before the next begins. A list of answers, empty or of several frames, was therefore left away.
+/// 2026-11-30: Observe answers each frame at once, with one answer. All families planned can: GenVIS runs the clip so
+/// far, and its last run is the revision; VITA has a tracker in front. A method that held frames back until a clip is
+/// full would delay provisional results by a clip, and at the end of an epoch it would owe frames that must be final
+/// before the next begins. So there is no list of answers, empty or of several frames.
 /// </remarks>
 public interface IVideoMethod : IDisposable
 {
@@ -26,7 +26,7 @@ public interface IVideoMethod : IDisposable
     /// <exception cref="Inference.ModelException">A graph failed.</exception>
     QueryFrame Observe(SegmentedFrame frame);
 
-    /// <summary>Revises a window of this method's answers of one epoch, oldest first. The revision is the caller's.</summary>
+    /// <summary>Revises a window of answers of one epoch, oldest first. The revision is the caller's.</summary>
     /// <exception cref="Inference.ModelException">A graph failed; the frames are as they were.</exception>
     ClipRevision Revise(IReadOnlyList<QueryFrame> window);
 

@@ -17,7 +17,7 @@ public class QueryFrame(Tensor instanceEmbeds, Tensor logits, Tensor maskEmbeds)
     /// <summary>Class logits, shape [1,Q,K+1]; the last column is "no object".</summary>
     public Tensor Logits { get; } = logits;
 
-    /// <summary>Weights of the mask features, shape [1,Q,Cm]; may be disposed once the frame's masks are made.</summary>
+    /// <summary>Weights of the mask features, shape [1,Q,Cm]; disposed once the frame's masks are made.</summary>
     public Tensor MaskEmbeds { get; } = maskEmbeds;
 
     public virtual void Dispose()

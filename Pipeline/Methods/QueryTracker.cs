@@ -4,36 +4,21 @@ using Dvis.Streaming.Pipeline.Memory;
 namespace Dvis.Streaming.Pipeline.Methods;
 
 /// <summary>
-/// Follows slots from frame to frame: brings the segmenter's queries into the order of the slots and runs a graph on them
-/// (DVIS, section 3.1). State of a camera: the last matched queries and the graph's last raw output, both [Q,C]; nothing
-/// else, so a stream may be endless. Not thread-safe.
+/// Follows slots from frame to frame: brings the segmenter's queries into the order of the slots and runs a graph on
+/// them (DVIS, section 3.1). State of a camera: the last matched queries and the graph's last raw output, both [Q,C];
+/// nothing else, so a stream may be endless. Not thread-safe.
 /// </summary>
-public sealed class QueryTracker : IDisposable
+/// <param name="graph">Tensors of <c>tracker</c> or <c>matcher</c>; its owner keeps it.</param>
+public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingRule rule, TensorPool pool) : IDisposable
 {
-    private readonly IModel _model;
-    private readonly TensorPool _pool;
-    private readonly QueryMatcher _matcher;
-    private readonly int _queries, _channels, _maskChannels, _logits;
-    private readonly Tensor _isFirst;
+    private readonly QueryMatcher _matcher = new(manifest.Queries, manifest.HiddenSize, rule);
+    private readonly Tensor _isFirst = new(1);
     private readonly Tensor[] _inputs = new Tensor[4], _outputs = new Tensor[4];
 
-    // Two of each: the model reads the last frame's while it writes this one's.
-    private Tensor _matched, _lastMatched, _reference, _lastReference;
+    // Two of each: the graph reads the last frame's while it writes this one's.
+    private Tensor _matched = Queries(manifest), _lastMatched = Queries(manifest);
+    private Tensor _reference = Queries(manifest), _lastReference = Queries(manifest);
     private bool _first = true;
-
-    /// <param name="graph">Tensors of <c>tracker</c> or <c>matcher</c>; its owner keeps it.</param>
-    public QueryTracker(IModel graph, ModelManifest manifest, MatchingRule rule, TensorPool pool)
-    {
-        (_model, _pool) = (graph, pool);
-        (_queries, _channels) = (manifest.Queries, manifest.HiddenSize);
-        (_maskChannels, _logits) = (manifest.MaskChannels, manifest.ClassCount + 1);
-        _matcher = new QueryMatcher(_queries, _channels, rule);
-        _isFirst = new Tensor(1);
-        _matched = new Tensor(1, _queries, _channels);
-        _lastMatched = new Tensor(1, _queries, _channels);
-        _reference = new Tensor(1, _queries, _channels);
-        _lastReference = new Tensor(1, _queries, _channels);
-    }
 
     /// <summary>The next frame is a first frame: nothing of what was tracked continues.</summary>
     public void Reset()
@@ -50,14 +35,16 @@ public sealed class QueryTracker : IDisposable
         else _matcher.Align(_lastMatched.Span, embeds.Span, _matched.Span);
         _isFirst.Span[0] = _first ? 1 : 0;
 
+        var queries = manifest.Queries;
         var answer = new QueryFrame(
-            _pool.Rent(1, _queries, _channels), _pool.Rent(1, _queries, _logits), _pool.Rent(1, _queries, _maskChannels));
+            pool.Rent(1, queries, manifest.HiddenSize), pool.Rent(1, queries, manifest.ClassCount + 1),
+            pool.Rent(1, queries, manifest.MaskChannels));
         try
         {
             (_inputs[0], _inputs[1], _inputs[2], _inputs[3]) = (embeds, _matched, _lastReference, _isFirst);
             (_outputs[0], _outputs[1]) = (answer.InstanceEmbeds, _reference);
             (_outputs[2], _outputs[3]) = (answer.Logits, answer.MaskEmbeds);
-            _model.Run(_inputs, _outputs);
+            graph.Run(_inputs, _outputs);
         }
         catch
         {
@@ -73,6 +60,9 @@ public sealed class QueryTracker : IDisposable
 
     public void Dispose()
     {
-        foreach (var tensor in (Tensor[])[_isFirst, _matched, _lastMatched, _reference, _lastReference]) tensor.Dispose();
+        Tensor[] tensors = [_isFirst, _matched, _lastMatched, _reference, _lastReference];
+        foreach (var tensor in tensors) tensor.Dispose();
     }
+
+    private static Tensor Queries(ModelManifest manifest) => new(1, manifest.Queries, manifest.HiddenSize);
 }

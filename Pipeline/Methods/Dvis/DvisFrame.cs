@@ -2,7 +2,7 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Methods.Dvis;
 
-/// <summary>A frame that the refiner may see: with the segmenter's queries until its memory is computed from them.</summary>
+/// <summary>Frame that the refiner may see: with the segmenter's queries until its memory is computed.</summary>
 /// <param name="answer">The tracker's; what it owns passes to this frame.</param>
 /// <param name="frameEmbeds">Queries in the segmenter's own order, shape [1,Q,C]; owned.</param>
 public sealed class DvisFrame(QueryFrame answer, Tensor frameEmbeds)

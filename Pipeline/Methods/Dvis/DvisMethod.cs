@@ -4,7 +4,7 @@ using Dvis.Streaming.Pipeline.Segmentation;
 
 namespace Dvis.Streaming.Pipeline.Methods.Dvis;
 
-/// <summary>DVIS: the referring tracker on each frame; the temporal refiner, where it is loaded, over sliding clips.</summary>
+/// <summary>DVIS: the referring tracker on each frame; the temporal refiner, where it is loaded, over clips.</summary>
 public sealed class DvisMethod : IVideoMethod
 {
     private readonly QueryTracker _tracker;
@@ -15,7 +15,8 @@ public sealed class DvisMethod : IVideoMethod
     {
         var manifest = graphs.Manifest;
         _tracker = new QueryTracker(graphs[MethodContract.Tracker], manifest, manifest.Matching, pool);
-        if (graphs.Find(MethodContract.Refiner) is not null) (_refiner, Clip) = (new TemporalRefiner(graphs, pool), clip);
+        if (graphs.Find(MethodContract.Refiner) is null) return;
+        (_refiner, Clip) = (new TemporalRefiner(graphs, pool), clip);
     }
 
     public ClipLengths? Clip { get; }

@@ -4,7 +4,7 @@ using Dvis.Streaming.Pipeline.Segmentation;
 
 namespace Dvis.Streaming.Pipeline.Methods.MinVis;
 
-/// <summary>MinVIS: each slot takes the query that is matched to it. It learns nothing about time and never revises.</summary>
+/// <summary>MinVIS: each slot takes the query that is matched to it. It never revises.</summary>
 /// <param name="graphs">The caller's.</param>
 public sealed class MinVisMethod(ModelGraphs graphs, TensorPool pool) : IVideoMethod
 {
