@@ -153,7 +153,8 @@ internal sealed partial class StreamingEngine(
             Refiner = _options.Model.Refiner,
             Publish = options.Settings.Publish,
         };
-        var source = SourceFactory.Create(measured, options.ToSource(), frames, time, loggers, camera.OnStatus);
+        var source = SourceFactory.Create(
+            measured, options.ToSource(), frames, time, loggers, camera.OnStatus, OpenCv.Decoder);
         camera.Pipeline = () => new StreamPipeline(
             settings, source, _segmenter!, _models, _tensors, camera, measured, time,
             loggers.CreateLogger<StreamPipeline>())
