@@ -25,7 +25,7 @@ throughput.SetAction(async (parsed, _) =>
     foreach (var count in parsed.GetRequiredValue(threads))
     {
         var options = new ModelOptions { Path = parsed.GetRequiredValue(model) };
-        using var models = DvisModels.Load(options, new RuntimeOptions { Threads = count }, NullLogger.Instance);
+        using var models = ModelGraphs.Load(options, new RuntimeOptions { Threads = count }, NullLogger.Instance);
         await Throughput.CompareAsync(models, options.Refiner, parsed.GetRequiredValue(file), parsed.GetValue(mqtt), count, TimeSpan.FromSeconds(parsed.GetRequiredValue(seconds)), parsed.GetRequiredValue(rounds));
     }
 });
@@ -35,7 +35,7 @@ var memory = new Command("memory", "Resident memory after so many frames of the 
 memory.SetAction(async (parsed, _) =>
 {
     var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Mode = parsed.GetRequiredValue(mode) };
-    using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
+    using var models = ModelGraphs.Load(options, new RuntimeOptions(), NullLogger.Instance);
     return await Memory.RunAsync(models, options.Refiner, parsed.GetRequiredValue(file), parsed.GetValue(mqtt), parsed.GetRequiredValue(marks));
 });
 var transcript = new Command("transcript", "Proves the message contract on what a subscriber has seen.") { transcriptFile };
@@ -52,7 +52,7 @@ quality.SetAction(async (parsed, _) =>
 {
     var lengths = parsed.GetRequiredValue(clip);
     var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Refiner = new RefinerOptions { Window = lengths[0], Stride = lengths[1], Lookahead = lengths[2] } };
-    using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
+    using var models = ModelGraphs.Load(options, new RuntimeOptions(), NullLogger.Instance);
     await Quality.RunAsync(models, options.Refiner, new TrackOptions { ReidentifySimilarity = parsed.GetRequiredValue(similarity) }, parsed.GetRequiredValue(videos));
 });
 var precisions = new Option<string[]>("--precision") { DefaultValueFactory = _ => ["fp32"], Description = "Precisions of the model, measured in turn.", AllowMultipleArgumentsPerToken = true };

@@ -1,10 +1,8 @@
 using System.Numerics.Tensors;
-using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tasks;
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Payloads;
 using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 
@@ -178,7 +176,7 @@ internal sealed class SceneCosts : IDisposable
         double Distance(int q, int x, int y) => Math.Sqrt((sites[q].X - x) * (sites[q].X - x) + (sites[q].Y - y) * (sites[q].Y - y)) + 2 * Math.Sin(x * 0.3 + q);
     }
 
-    private static CameraContext Camera(string task, int grid)
+    private static CameraSettings Camera(string task, int grid)
     {
         var manifest = new ModelManifest
         {
@@ -197,10 +195,7 @@ internal sealed class SceneCosts : IDisposable
             License = "MIT",
             WeightsFrom = "none",
         };
-        return new CameraContext(
-            "bench", new DvisModels(manifest, null!, null!), null!, null!,
-            new PipelineMetrics().Camera("bench"), TimeProvider.System,
-            new TrackOptions(), new PublishOptions { MaskGrid = grid }, new RefinerOptions());
+        return new CameraSettings(manifest) { Publish = new PublishOptions { MaskGrid = grid } };
     }
 
     private static ClassLabel[] ClassLabels() => [.. Enumerable.Range(0, Classes).Select(c => new ClassLabel(c, $"class {c}", c < Things ? "thing" : "stuff", "#808080"))];

@@ -18,7 +18,7 @@ internal static class Stages
         var longest = clips.MaxBy(c => c.Window)!;
         using var pool = new FramePool();
         var pictures = await RenderAsync(pool, size, frames);
-        var models = precisions.Select(p => DvisModels.Load(new ModelOptions { Path = path, Precision = p, Refiner = longest }, runtime, NullLogger.Instance)).ToArray();
+        var models = precisions.Select(p => ModelGraphs.Load(new ModelOptions { Path = path, Precision = p, Refiner = longest }, runtime, NullLogger.Instance)).ToArray();
         var costs = Array.ConvertAll(models, m => new StageCosts(m, runtime.Threads));
         var later = costs.Select(_ => clips.Select(_ => new List<IReadOnlyDictionary<string, double>>()).ToArray()).ToArray();
         foreach (var cost in costs) await cost.SegmentAsync([pictures[0]], count: false);

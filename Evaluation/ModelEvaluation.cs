@@ -50,7 +50,7 @@ internal static class ModelEvaluation
         try
         {
             foreach (var mode in request.Modes) scorers.Add(data.CreateScorer(FolderOf(request, mode), data.CanScore));
-            using var models = DvisModels.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes, folder.Manifest), Window(request.Modes), NullLogger.Instance, frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
+            using var models = ModelGraphs.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes, folder.Manifest), Window(request.Modes), NullLogger.Instance, frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
             var told = new EvaluationProgress(progress, terminal, videos.Length, videos.Sum(v => (long)v.Pictures.Count), time);
             var stopped = false;
             try
@@ -79,7 +79,7 @@ internal static class ModelEvaluation
     }
 
     private static async Task EvaluateAsync(
-        EvaluationRequest request, DvisModels models, VideoPictures[] videos, List<ModeScorer> scorers, EvaluationProgress told, TimeProvider time, CancellationToken stop)
+        EvaluationRequest request, ModelGraphs models, VideoPictures[] videos, List<ModeScorer> scorers, EvaluationProgress told, TimeProvider time, CancellationToken stop)
     {
         using var frames = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20); // a long video must not leave its embeddings here
@@ -109,12 +109,11 @@ internal static class ModelEvaluation
         var steps = whole && manifest.HasRefinerSteps;
         return
         [
-            "segmenter",
-            .. modes.Any(m => m.Kind != ModeKind.MinVis) ? ["tracker"] : Array.Empty<string>(),
-            .. modes.Any(m => m.Kind == ModeKind.MinVis) ? ["matcher"] : Array.Empty<string>(),
-            .. clips || whole ? ["frame_forward"] : Array.Empty<string>(),
-            .. clips || (whole && !steps) ? ["refiner"] : Array.Empty<string>(),
-            .. steps ? RefinerSteps.Graphs : [],
+            MethodContract.Segmenter,
+            .. modes.Select(m => m.SlotGraph(manifest.Method)).Distinct(),
+            .. clips || whole ? [MethodContract.FrameForward] : Array.Empty<string>(),
+            .. clips || (whole && !steps) ? [MethodContract.Refiner] : Array.Empty<string>(),
+            .. steps ? manifest.Method.GraphsOf(GraphUse.WholeVideo) : [],
         ];
     }
 

@@ -37,7 +37,7 @@ internal static class SequenceEvaluation
         using var interruption = new Interruption(cancel);
         var stop = interruption.Token;
         var options = OptionsOf(request);
-        using var models = DvisModels.Load(options, request.Runtime, NullLogger.Instance);
+        using var models = ModelGraphs.Load(options, request.Runtime, NullLogger.Instance);
         var manifest = models.Manifest;
         if (manifest.Task == "vss")
             throw new EvaluationException($"{request.Model}: a semantic model publishes no tracks to score.");

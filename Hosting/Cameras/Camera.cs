@@ -49,13 +49,19 @@ internal sealed partial class Camera : IPublisher
         board.Restart(CameraWarnings.Of(engine.Models.Manifest, options));
         foreach (var warning in board.Warnings) LogWarning(Name, warning.Detail);
         _statuses = new StatusFeed(board, _sinks, time);
-        var (settings, logger) = (options.Settings, loggers.CreateLogger<StreamPipeline>());
+        var logger = loggers.CreateLogger<StreamPipeline>();
         var source = open(board.Metrics, options, Report);
-        var context = new CameraContext(
-            Name, engine.Models, engine.Tensors, this, board.Metrics, time, settings.Track, settings.Publish,
-            engine.Refiner)
-        { Panoptic = settings.Panoptic, Beats = beats, Reset = _reset };
-        _pipeline = () => new StreamPipeline(context, source, engine.Segmenter, settings.Queue, logger);
+        var settings = new CameraSettings(engine.Models.Manifest)
+        {
+            Queue = options.Settings.Queue,
+            Track = options.Settings.Track,
+            Panoptic = options.Settings.Panoptic,
+            Refiner = engine.Refiner,
+            Publish = options.Settings.Publish,
+        };
+        _pipeline = () => new StreamPipeline(
+            settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
+        { Beats = beats, Reset = _reset };
     }
 
     public string Name => Board.Name;

@@ -25,7 +25,7 @@ internal sealed class Engine(
     private readonly StreamingOptions _options = config.Options;
     private bool _disposed;
 
-    public DvisModels Models { get; private set; } = null!;
+    public ModelGraphs Models { get; private set; } = null!;
 
     public SegmenterBatcher Segmenter { get; private set; } = null!;
 
@@ -40,8 +40,8 @@ internal sealed class Engine(
     /// <exception cref="StartupException">A sink cannot start.</exception>
     public async Task StartAsync(ICameraCommands commands, CancellationToken cancel)
     {
-        var logger = loggers.CreateLogger<DvisModels>();
-        Models = await Task.Run(() => DvisModels.Load(_options.Model, _options.Runtime, logger), cancel);
+        var logger = loggers.CreateLogger<ModelGraphs>();
+        Models = await Task.Run(() => ModelGraphs.Load(_options.Model, _options.Runtime, logger), cancel);
         Segmenter = new SegmenterBatcher(
             Models.Segmenter, Models.Manifest, _options.Runtime.Batch, tensors, metrics, time);
         try

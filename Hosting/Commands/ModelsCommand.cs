@@ -47,6 +47,7 @@ internal static class ModelsCommand
         var m = folder.Manifest;
         var input = m.Input;
         yield return $"{m.Name} {m.Version}, task {m.Task}";
+        yield return $"  method    {m.Method.Name}";
         yield return $"  domain    {Domain(m.Domain)}";
         yield return string.Create(CultureInfo.InvariantCulture, $"  score     detections from {m.MinScore} on, tracks start from {m.StartScore}");
         yield return $"  precision {m.Precision}, where none is chosen";

@@ -27,14 +27,10 @@ internal sealed class HostMetrics
         ObserveProcess();
     }
 
-    public void ObserveModel(DvisModels models, string precision)
+    public void ObserveModel(ModelGraphs models, string precision)
     {
-        (string Role, IModel? Model)[] graphs =
-        [
-            ("segmenter", models.Segmenter), ("tracker", models.Tracker), ("frame_forward", models.FrameForward),
-            ("refiner", models.Refiner),
-        ];
-        var running = graphs.Where(g => g.Model is not null)
+        var running = models.Manifest.Method.Graphs.Select(g => (Role: g.Name, Model: models.Find(g.Name)))
+            .Where(g => g.Model is not null)
             .Select(g => Graph(models.Manifest, g.Role, g.Model!, precision)).ToArray();
         _meter.CreateObservableGauge(
             "dvis.model_info", () => running, null, "1 for each graph of the model that runs.");

@@ -130,7 +130,7 @@ internal sealed class Story
         Assert.Equal(tracks.Distinct().Order(), tracks);
         Assert.Empty(tracks.Intersect(final.Retracted));
         var labels = _world.Rig.Publish.Labels;
-        Assert.All(final.Tracks, t => Assert.True(labels.Length == 0 || labels.Contains(_world.Rig.Context.Label(t.ClassId))));
+        Assert.All(final.Tracks, t => Assert.True(labels.Length == 0 || labels.Contains(_world.Rig.Settings.Label(t.ClassId))));
         foreach (var number in tracks.Where(n => !_events.Any(e => e.Epoch == final.Epoch && e.Kind == EventKind.TrackStarted && e.Track == n)))
         {
             // Only the refiner found it to be of a class that is published: nothing provisional ever named it.

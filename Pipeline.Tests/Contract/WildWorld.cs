@@ -1,11 +1,9 @@
 using System.Runtime.CompilerServices;
 using Dvis.Streaming.Pipeline.Delivery;
-using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
-using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 using Dvis.Streaming.Sources.Decoding;
@@ -29,7 +27,6 @@ internal sealed class WildWorld : IDisposable
     private readonly CameraRig _rig;
     private readonly WildModels _wild;
     private readonly WildSource _raw;
-    private readonly QueueOptions _queue;
     private readonly double _maxFps;
     private readonly bool _storm; // frames come as fast as they can be painted, and most are dropped
     private readonly HashSet<string> _happened = [];
@@ -53,7 +50,7 @@ internal sealed class WildWorld : IDisposable
         _rig.Track.ConfirmFrames = 1 + _random.Next(3);
         _rig.Track.LostTimeout = TimeSpan.FromSeconds(_random.Next(3) > 0 ? 0.25 + 0.2 * _random.NextDouble() : 2 * _random.NextDouble());
         if (_random.Next(2) == 0) _rig.Publish.Labels = [_random.Next(2) == 0 ? "circle" : "square"];
-        _queue = new QueueOptions { Capacity = 1 + _random.Next(3) };
+        _rig.Queue.Capacity = 1 + _random.Next(3);
         _maxFps = _random.Next(3) == 0 ? 15 : 0;
         _storm = _random.Next(3) == 0;
         _raw = new WildSource(this, schedule);
@@ -173,7 +170,7 @@ internal sealed class WildWorld : IDisposable
         _running = true;
         try
         {
-            await new StreamPipeline(_rig.Context with { Publisher = fanOut }, source, segmenter, _queue, NullLogger<StreamPipeline>.Instance).RunAsync(_stop.Token);
+            await _rig.Pipeline(source, segmenter, fanOut).RunAsync(_stop.Token);
         }
         catch (ModelException)
         {

@@ -16,7 +16,7 @@ public readonly record struct Claim(int Row, int ClassId, float Score, bool IsTh
 /// </summary>
 public sealed class SceneBuilder
 {
-    private readonly CameraContext _camera;
+    private readonly CameraSettings _settings;
     private readonly PanopticCompetition _competition;
     private readonly SemanticMixture _mixture;
     private readonly LabelMapReader _reader = new();
@@ -29,14 +29,14 @@ public sealed class SceneBuilder
     private readonly bool _wantsMap;
     private ushort[] _labels = [], _values = [];
 
-    public SceneBuilder(CameraContext camera)
+    public SceneBuilder(CameraSettings settings)
     {
-        var manifest = camera.Models.Manifest;
-        _camera = camera;
+        var manifest = settings.Manifest;
+        _settings = settings;
         _competition = new PanopticCompetition(manifest.MaskStride);
         _mixture = new SemanticMixture(manifest.MaskStride, manifest.Queries, manifest.ClassCount);
-        _wantsMap = camera.Publish.Map != "off";
-        _classValues = [0, .. manifest.Classes.Select(c => camera.IsPublished(c.Id) ? (ushort)(c.Id + 1) : (ushort)0)];
+        _wantsMap = settings.Publish.Map != "off";
+        _classValues = [0, .. manifest.Classes.Select(c => settings.IsPublished(c.Id) ? (ushort)(c.Id + 1) : (ushort)0)];
     }
 
     /// <summary>The things of the last <see cref="Panoptic"/> that have pixels of their own.</summary>
@@ -94,7 +94,7 @@ public sealed class SceneBuilder
         for (var k = 0; k < claims.Count; k++)
         {
             var (claim, value) = (claims[k], 0);
-            if (_competition.Survives(k, _camera.Panoptic.Overlap) && _camera.IsPublished(claim.ClassId))
+            if (_competition.Survives(k, _settings.Panoptic.Overlap) && _settings.IsPublished(claim.ClassId))
             {
                 if (!claim.IsThing) value = ValueOf(claim.ClassId);
                 if (value == 0 && (!claim.IsThing || claim.Track is not null)) _entries.Add(new MapEntry(value = _entries.Count + 1, claim.ClassId, claim.Track));

@@ -55,7 +55,7 @@ class _Track(nn.Module):
 
 
 class _Match(nn.Module):
-    """MinVIS with the tensors of a tracker, which is also the tracker of a model without one.
+    """MinVIS with the tensors of a tracker.
 
     A slot takes the query that was matched to it, and the segmenter's heads apply."""
 
@@ -124,7 +124,7 @@ def graphs(model: Dvis) -> dict[str, tuple]:
     """Graphs that this model consists of."""
     parts = dict(GRAPHS)
     if model.tracker is None:
-        parts["tracker"] = parts.pop("matcher")
+        del parts["tracker"]
     if model.refiner is None:
         for name in REFINEMENT:
             del parts[name]

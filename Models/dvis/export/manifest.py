@@ -74,7 +74,9 @@ def manifest(model: Dvis, about: About, files: dict) -> dict:
     refiner = {"max_window": about.max_window, "layers": config.refiner_layers,
                "heads": config.heads}
     return {
-        "name": about.name, "version": about.version, "task": about.task, "domain": about.domain,
+        "name": about.name, "version": about.version,
+        "method": "minvis" if model.tracker is None else "dvis",
+        "task": about.task, "domain": about.domain,
         "classes": [{"id": index, **asdict(label)} for index, label in enumerate(about.classes)],
         "queries": config.queries, "hidden_size": config.hidden,
         "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,

@@ -152,7 +152,7 @@ public sealed class ServiceManagerTests
             wedge.Wait();
         }
 
-        await using var rig = new PipelineRig(new(FakeDvis.Manifest, Wedging(fake.Segmenter, "segment"), Wedging(fake.Tracker, "track"), fake.FrameForward, Wedging(fake.Refiner, "refine")));
+        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, Wedging(fake.Segmenter, "segment"), Wedging(fake.Tracker, "track"), fake.FrameForward, Wedging(fake.Refiner, "refine")));
         rig.Camera.Beats = beats;
         using var stop = new CancellationTokenSource();
         // A file's source waits for the pipeline: no frame comes in that could show that none goes out.

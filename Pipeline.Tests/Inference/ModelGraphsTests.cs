@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Inference;
 
-public sealed class DvisModelsTests : IDisposable
+public sealed class ModelGraphsTests : IDisposable
 {
     private readonly TempFolder _temp = new();
 
@@ -17,8 +17,8 @@ public sealed class DvisModelsTests : IDisposable
         using var sut = Load(TinyDvis.Write(_temp.Root));
         Assert.Equal("tiny", sut.Manifest.Name);
         Assert.Equal(["frame_embeds", "mask_features", "frame_logits"], sut.Segmenter.Outputs.Select(o => o.Name));
-        Assert.NotNull(sut.FrameForward);
-        Assert.NotNull(sut.Refiner);
+        Assert.NotNull(sut.Find(MethodContract.FrameForward));
+        Assert.NotNull(sut.Find(MethodContract.Refiner));
     }
 
     [Fact]
@@ -28,8 +28,8 @@ public sealed class DvisModelsTests : IDisposable
         File.Delete(_temp.Path("refiner.onnx"));
         File.Delete(_temp.Path("frame_forward.onnx"));
         using var sut = Load(_temp.Root, mode: "online");
-        Assert.Null(sut.FrameForward);
-        Assert.Null(sut.Refiner);
+        Assert.Null(sut.Find(MethodContract.FrameForward));
+        Assert.Null(sut.Find(MethodContract.Refiner));
     }
 
     public static TheoryData<string> Shipped => new(ShippedModels.Folders);
@@ -38,7 +38,7 @@ public sealed class DvisModelsTests : IDisposable
     public void Load_ShippedModel_Works(string model)
     {
         using var sut = Load(Repo.Path(model));
-        Assert.NotNull(sut.Refiner);
+        Assert.NotNull(sut.Find(MethodContract.Refiner));
     }
 
     [Fact]
@@ -117,6 +117,48 @@ public sealed class DvisModelsTests : IDisposable
         using var sut = Load(_temp.Root, mode: "online");
         Assert.Null(sut.Manifest.RefinerMaxWindow);
         Assert.Equal(["segmenter", "tracker"], sut.Manifest.Files.Keys);
+    }
+
+    [Fact]
+    public void Load_MinVis_NeedsNoTrackerAndRunsOnlineOnly()
+    {
+        TinyDvis.Write(_temp.Root, TinyDvis.MakeMinVis);
+        Assert.Equal($"{_temp.Root}: the model has no refiner; set model.mode to online, not semi-online.", Refusal(_temp.Root));
+        using var sut = Load(_temp.Root, mode: "online");
+        Assert.Equal(MethodContract.MinVis, sut.Manifest.Method);
+        Assert.Equal(["segmenter", "matcher"], sut.Manifest.Files.Keys);
+        Assert.NotNull(sut.Find(MethodContract.Matcher));
+        Assert.Null(sut.Find(MethodContract.Tracker));
+    }
+
+    [Fact]
+    public void Open_NoMethod_IsDvis()
+    {
+        TinyDvis.Write(_temp.Root);
+        Assert.Equal(MethodContract.Dvis, ModelFolder.Open(_temp.Root).Manifest.Method);
+    }
+
+    [Theory]
+    [InlineData("\"tarvis\"")]
+    [InlineData("\"DVIS\"")]
+    [InlineData("null")]
+    public void Open_AnyOtherMethod_IsRefused_WithFileFoundAndExpected(string method)
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["method"] = JsonNode.Parse(method));
+        Assert.Equal(
+            $"{_temp.Path("manifest.json")}: method: {method}, expected dvis or minvis.",
+            Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message);
+    }
+
+    /// <summary>A manifest of DVIS that calls itself MinVIS: what is missing and what has no meaning there.</summary>
+    [Fact]
+    public void Open_MinVisWithoutMatcherAndWithTheOtherRule_NamesBoth()
+    {
+        TinyDvis.Write(_temp.Root, manifest => (manifest["method"], manifest["matching"]) = ("minvis", "dvis"));
+        Assert.Equal(
+            $"{_temp.Path("manifest.json")}: matching: \"dvis\", expected aligned; "
+            + "files.matcher: missing, expected an object.",
+            Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message);
     }
 
     [Theory]
@@ -230,12 +272,12 @@ public sealed class DvisModelsTests : IDisposable
     {
         TinyDvis.Write(_temp.Root, manifest =>
         {
-            foreach (var graph in RefinerSteps.Graphs) manifest["files"]![graph] = manifest["files"]!["refiner"]!.DeepClone();
+            foreach (var graph in MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)) manifest["files"]![graph] = manifest["files"]!["refiner"]!.DeepClone();
             (manifest["refiner"]!["layers"], manifest["refiner"]!["heads"]) = (1, 2);
         });
         var folder = ModelFolder.Open(_temp.Root);
         Assert.True(folder.Manifest.HasRefinerSteps);
-        var failure = Assert.Throws<ModelException>(() => DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", .. RefinerSteps.Graphs], 2, NullLogger.Instance));
+        var failure = Assert.Throws<ModelException>(() => ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance));
         Assert.Equal($"{_temp.Path("refiner.onnx")}: input 1 is instance_embeds, expected layer [1].", failure.Message);
     }
 
@@ -281,9 +323,9 @@ public sealed class DvisModelsTests : IDisposable
         Assert.Equal(8, message.Count(c => c == ';'));
     }
 
-    private static DvisModels Load(string folder, string mode = "semi-online")
+    private static ModelGraphs Load(string folder, string mode = "semi-online")
     {
-        return DvisModels.Load(new ModelOptions { Path = folder, Mode = mode }, TinyDvis.Runtime, NullLogger.Instance);
+        return ModelGraphs.Load(new ModelOptions { Path = folder, Mode = mode }, TinyDvis.Runtime, NullLogger.Instance);
     }
 
     private static string Refusal(string folder) => Assert.Throws<ModelException>(() => Load(folder)).Message;
