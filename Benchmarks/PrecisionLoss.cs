@@ -44,7 +44,7 @@ internal sealed class PrecisionLoss(TimeProvider time)
     }
 
     private static DvisModels Load(string path, string precision, RuntimeOptions runtime)
-        => DvisModels.Load(new ModelOptions { Path = path, Precision = precision, Mode = "online" }, runtime, NullLogger.Instance);
+        => DvisModels.Load(new ModelOptions { Path = path, Precision = precision, Mode = ModelMode.Online }, runtime, NullLogger.Instance);
 
     private async Task MeasureAsync(DvisModels reference, DvisModels other, string video, int step, int frames)
     {

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
@@ -25,7 +26,7 @@ public static class SourceFactory
         var (facts, metrics) = (new SourceFacts(), new SourceMetrics(camera));
         var logger = loggerFactory.CreateLogger("Dvis.Streaming.Sources");
         return new SupervisedSource(
-            CreateRaw(camera.Camera, options, facts, pool, time), options, new Backoff(options.Backoff, Random.Shared),
+            CreateRaw(camera.Camera, options, facts, pool, time), options, new Backoff(options.Rtsp.Backoff, Random.Shared),
             new CameraReporter(camera, metrics, facts, time, logger, onStatus), camera, metrics, time);
     }
 

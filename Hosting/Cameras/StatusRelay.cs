@@ -88,7 +88,7 @@ internal sealed class StatusRelay : IPublisher
         if (kind is { } happened)
             await _next.PublishAsync(new LifecycleEvent(
                 status.Camera, life.EventEpoch, ++life.Events, happened, _time.GetUtcNow(), null, null, null, status.LastFrame,
-                status.Reason == SourceFault.Ok ? null : System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(status.Reason.ToString()), null));
+                status.Reason == SourceFault.Ok ? null : EnumName.Of(status.Reason), null));
     }
 
     private static EventKind? Kind(CameraState? before, CameraState now) => (before, now) switch

@@ -31,7 +31,7 @@ internal static class RunCommand
     private static async Task<int> RunAsync(LoadedConfig config, double? seconds, bool quiet)
     {
         var options = config.Options;
-        var tells = !quiet && options.Logging.Format == "text" && options.Sinks.JsonLines.Path != "-";
+        var tells = !quiet && options.Logging.Format == LogFormat.Text && options.Sinks.JsonLines.Path != "-";
         await using var app = StreamingHost.Build(config, tells ? Console.Out : null);
         if (!await StartedAsync(app, options)) return ExitCode.Ok;
         if (tells)

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
@@ -27,7 +28,7 @@ internal static class EngineMetrics
         where graph.Model is not null
         let precision = models.Manifest.PrecisionOf(graph.Role, models.Manifest.Resolve(options.Model.Precision))
         select new Measurement<int>(
-            1, Tag("role", graph.Role), Tag("model", $"{models.Manifest.Name}-{models.Manifest.Version}"), Tag("task", models.Manifest.Task), Tag("sha", models.Manifest.FileOf(graph.Role, precision)!.Sha256[..12]),
+            1, Tag("role", graph.Role), Tag("model", $"{models.Manifest.Name}-{models.Manifest.Version}"), Tag("task", EnumName.Of(models.Manifest.Task)), Tag("sha", models.Manifest.FileOf(graph.Role, precision)!.Sha256[..12]),
             Tag("provider", (graph.Model as OnnxModel)?.Provider ?? "none"), Tag("precision", precision));
 
     private static Measurement<long>[] Pools(long frames, long tensors) => [new(frames, Tag("pool", "frames")), new(tensors, Tag("pool", "tensors"))];

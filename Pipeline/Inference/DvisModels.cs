@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Inference;
@@ -36,9 +37,9 @@ public sealed partial class DvisModels(ModelManifest manifest, IModel segmenter,
     public static DvisModels Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
     {
         var folder = ModelFolder.Open(model.Path);
-        var online = model.Mode == "online";
+        var online = model.Mode == ModelMode.Online;
         if (!online && folder.Manifest.RefinerMaxWindow is null)
-            throw new ModelException($"{model.Path}: the model has no refiner; set model.mode to online, not {model.Mode}.");
+            throw new ModelException($"{model.Path}: the model has no refiner; set model.mode to online, not {EnumName.Of(model.Mode)}.");
         if (!online && model.Refiner.Window > folder.Manifest.RefinerMaxWindow)
             throw new ModelException($"{model.Path}: model.refiner.window is {model.Refiner.Window}, the model's refiner takes at most {folder.Manifest.RefinerMaxWindow} frames.");
         return Load(folder, model.Precision, runtime, online ? ["segmenter", "tracker"] : ["segmenter", "tracker", "frame_forward", "refiner"], model.Refiner.Window, logger);

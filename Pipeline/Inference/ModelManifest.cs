@@ -15,8 +15,7 @@ public sealed record ModelManifest
 
     public required string Version { get; init; }
 
-    /// <summary><c>vis</c>, <c>vps</c> or <c>vss</c>.</summary>
-    public required string Task { get; init; }
+    public required ModelTask Task { get; init; }
 
     /// <summary>Videos on which the weights were trained; real where the manifest does not say it.</summary>
     public ModelDomain Domain { get; init; }

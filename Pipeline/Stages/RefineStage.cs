@@ -159,7 +159,7 @@ public sealed partial class RefineStage : IDisposable
         if (!_refines) return (FinalKind.Passthrough, FinalReason.Disabled, _tracks.FromShown(_window, first, count));
         if (_isBehind())
         {
-            return _camera.Refiner.OnOverload == "skip"
+            return _camera.Refiner.OnOverload == OverloadPolicy.Skip
                 ? (FinalKind.Skipped, FinalReason.Overload, [])
                 : (FinalKind.Passthrough, FinalReason.Overload, _tracks.FromShown(_window, first, count));
         }

@@ -22,7 +22,7 @@ public sealed class StreamPipeline(
     /// <exception cref="Inference.ModelException">The segmenter or the tracker failed.</exception>
     public async Task RunAsync(CancellationToken stop)
     {
-        var drops = queue.Policy == "drop_oldest" || (queue.Policy == "auto" && source.IsLive);
+        var drops = queue.Policy == QueuePolicy.DropOldest || (queue.Policy == QueuePolicy.Auto && source.IsLive);
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var segmenting = segmenter.Open();
         using var tracking = new TrackStage(camera);
@@ -36,12 +36,12 @@ public sealed class StreamPipeline(
         var tracked = new Link<TrackedFrame>(2 * camera.Refiner.Stride, BoundedChannelFullMode.Wait);
 
         using var refining = new RefineStage(camera, () => drops && tracked.Count >= camera.Refiner.Stride, drops ? camera.Refiner.MaxDelay : null, logger);
-        await Stage.WhenAllAsync(
+        await StageLoop.WhenAllAsync(
             stopping,
             Task.Run(() => CaptureAsync(captured, stopping.Token), CancellationToken.None), // a source that is always behind never waits
-            Task.Run(() => Stage.RunAsync(captured, new SegmentStage(camera, segmenting, drops ? queue.MaxAge : null).RunAsync, segmented, Beat("segment")), CancellationToken.None),
-            Task.Run(() => Stage.RunAsync(segmented, tracking.RunAsync, tracked, Beat("track")), CancellationToken.None),
-            Task.Run(() => Stage.RunAsync(tracked, refining.RunAsync, Beat("refine")), CancellationToken.None));
+            Task.Run(() => StageLoop.RunAsync(captured, new SegmentStage(camera, segmenting, drops ? queue.MaxAge : null).RunAsync, segmented, Beat("segment")), CancellationToken.None),
+            Task.Run(() => StageLoop.RunAsync(segmented, tracking.RunAsync, tracked, Beat("track")), CancellationToken.None),
+            Task.Run(() => StageLoop.RunAsync(tracked, refining.RunAsync, Beat("refine")), CancellationToken.None));
     }
 
     private Heartbeats.Beat? Beat(string stage) => camera.Beats?.Open(camera.Camera, stage);

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
@@ -46,7 +47,7 @@ internal sealed class FinalScenes
     /// <param name="probabilities">Of the clip, shape [Q,K+1].</param>
     public void Read(TrackedFrame frame, ReadOnlySpan<float> maskEmbeds, ReadOnlySpan<float> probabilities, GatheredTracks tracks)
     {
-        if (_camera.Models.Manifest.Task == "vss") ReadSemantic(frame, maskEmbeds, probabilities);
+        if (_camera.Models.Manifest.Task == ModelTask.Vss) ReadSemantic(frame, maskEmbeds, probabilities);
         else ReadPanoptic(frame, maskEmbeds, probabilities, tracks);
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Results;
@@ -31,7 +32,7 @@ public sealed class FinalTracks
         _masks = new MaskReader(_maskChannels, camera.Publish.Contours);
         _probabilities = new float[_queries * (_classes + 1)];
         _mean = new float[_queries * (_classes + 1)];
-        if (manifest.Task != "vis") _scenes = new FinalScenes(camera);
+        if (manifest.Task != ModelTask.Vis) _scenes = new FinalScenes(camera);
     }
 
     /// <summary>What goes with the tracks given last; null with task <c>vis</c>.</summary>

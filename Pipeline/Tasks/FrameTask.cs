@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Results;
@@ -18,8 +19,8 @@ internal abstract class FrameTask(CameraContext camera)
 
     public static FrameTask For(CameraContext camera) => camera.Models.Manifest.Task switch
     {
-        "vps" => new PanopticTask(camera),
-        "vss" => new SemanticTask(camera),
+        ModelTask.Vps => new PanopticTask(camera),
+        ModelTask.Vss => new SemanticTask(camera),
         _ => new InstanceTask(camera),
     };
 

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
@@ -84,7 +85,7 @@ internal sealed partial class CameraReporter(
         if (state != _state)
         {
             _since = time.GetUtcNow();
-            camera.StateChanged(Word(state));
+            camera.StateChanged(EnumName.Of(state));
         }
 
         (_state, _reason, _detail) = (state, reason, detail);
@@ -99,14 +100,12 @@ internal sealed partial class CameraReporter(
         {
             case CameraState.Starting: LogStarting(_name); break;
             case CameraState.Online: LogOnline(_name, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, facts.Codec ?? "?"); break;
-            case CameraState.Degraded: LogDegraded(_name, reason.Word(), detail); break;
-            case CameraState.Offline when retry is { } pause: LogLost(_name, reason.Word(), detail, attempt, pause.TotalSeconds); break;
-            case CameraState.Offline when reason is SourceFault.Eof or SourceFault.Ok: LogOver(_name, reason.Word()); break;
-            default: LogFailed(_name, reason.Word(), detail); break;
+            case CameraState.Degraded: LogDegraded(_name, EnumName.Of(reason), detail); break;
+            case CameraState.Offline when retry is { } pause: LogLost(_name, EnumName.Of(reason), detail, attempt, pause.TotalSeconds); break;
+            case CameraState.Offline when reason is SourceFault.Eof or SourceFault.Ok: LogOver(_name, EnumName.Of(reason)); break;
+            default: LogFailed(_name, EnumName.Of(reason), detail); break;
         }
     }
-
-    private static string Word(CameraState state) => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
 
     [LoggerMessage(1001, LogLevel.Information, "Camera {Camera}: starting.")]
     private partial void LogStarting(string camera);

@@ -1,5 +1,4 @@
-using Dvis.Streaming.Sources.Options;
-using Dvis.Streaming.Sources.Supervision;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Supervision;
 
