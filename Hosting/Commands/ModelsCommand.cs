@@ -48,7 +48,7 @@ internal static class ModelsCommand
         var input = m.Input;
         yield return $"{m.Name} {m.Version}, task {EnumName.Of(m.Task)}";
         yield return $"  domain    {Domain(m.Domain)}";
-        yield return string.Create(CultureInfo.InvariantCulture, $"  score     published from {m.MinScore} on");
+        yield return string.Create(CultureInfo.InvariantCulture, $"  score     detections from {m.MinScore} on, tracks start from {m.StartScore}");
         yield return $"  precision {m.Precision}, where none is chosen";
         yield return Text($"  classes   {m.ClassCount}: {string.Join(", ", m.Classes.Select(c => c.Kind == "thing" ? c.Name : $"{c.Name} (stuff)"))}");
         yield return Text($"  sizes     {m.Queries} queries, hidden size {m.HiddenSize}, {m.MaskChannels} mask channels, a mask cell is {m.MaskStride}x{m.MaskStride} input pixels");

@@ -13,12 +13,13 @@ internal sealed class TrackManagerRig
     private long _frame;
     private double _seconds;
 
-    public TrackManagerRig(int queries = 4, int looks = 8, TrackOptions? options = null)
+    public TrackManagerRig(int queries = 4, int looks = 8, TrackOptions? options = null, double startScore = 0)
     {
         (_queries, _looks) = (queries, looks);
         Epoch = new Epoch("epoch");
         Lives = new TrackManager(Epoch, queries, Classes, looks, options ?? new TrackOptions(),
-            c => Changes.Add(new Change(c.Kind, c.Life.Identity.Number, c.Reason, c.Into?.Identity.Number, c.Summary)));
+            c => Changes.Add(new Change(c.Kind, c.Life.Identity.Number, c.Reason, c.Into?.Identity.Number, c.Summary)),
+            startScore);
     }
 
     public Epoch Epoch { get; }

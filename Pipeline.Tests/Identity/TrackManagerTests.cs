@@ -34,6 +34,52 @@ public sealed class TrackManagerTests
     }
 
     [Fact]
+    public void Update_BelowStartScore_ContinuesATrackButStartsAndConfirmsNone()
+    {
+        var world = new TrackManagerRig(startScore: 0.5);
+        Sighting weak = new(0, 10, 0, Score: 0.3f), sure = weak with { Score = 0.6f };
+
+        world.See(5, weak);
+        world.See(sure);
+        world.See(weak);
+        Assert.Empty(world.Changes);
+        Assert.Empty(world.Lives.Lives);
+
+        world.See(2, sure);
+        world.See(50, weak);
+        Assert.Equal(["TrackStarted 2"], world.Story.Take(1));
+        Assert.DoesNotContain(world.Story, change => change.StartsWith("TrackLost", StringComparison.Ordinal));
+        Assert.Equal(2, world.In(0));
+    }
+
+    [Fact]
+    public void Update_BelowStartScore_BringsNoLostTrackBack()
+    {
+        var world = new TrackManagerRig(startScore: 0.5);
+        Sighting sure = new(0, 10, 0, Score: 0.6f), elsewhere = sure with { Slot = 1, At = 70 };
+        world.See(3, sure);
+        world.See(8);
+
+        world.See(elsewhere with { Score = 0.3f });
+        Assert.Null(world.In(1));
+
+        world.See(elsewhere);
+        Assert.Equal(1, world.In(1));
+    }
+
+    [Fact]
+    public void Update_WeakTentativeBesideASureNewcomer_TheNewcomerHasTheObject()
+    {
+        var world = new TrackManagerRig(startScore: 0.5);
+        world.See(new Sighting(0, 10, 0, Score: 0.6f));
+
+        world.See(2, new Sighting(0, 10, 0, Score: 0.3f), new Sighting(1, 10, 1, Score: 0.9f));
+
+        Assert.Equal(2, world.In(1));
+        Assert.Equal(["TrackStarted 2"], world.Story);
+    }
+
+    [Fact]
     public void Update_MissedWhileTentative_IsForgotten()
     {
         _world.See(new Sighting(0, 10, 0));

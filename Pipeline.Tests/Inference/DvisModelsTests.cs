@@ -132,6 +132,32 @@ public sealed class DvisModelsTests : IDisposable
     }
 
     [Theory]
+    [InlineData(null, null, 0.3)]
+    [InlineData("0.2", null, 0.2)]
+    [InlineData("0.2", "0.45", 0.45)]
+    public void Open_StartScore_IsTheManifestsOrMinScore(string? min, string? start, double expected)
+    {
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            if (min is not null) manifest["min_score"] = JsonNode.Parse(min);
+            if (start is not null) manifest["start_score"] = JsonNode.Parse(start);
+        });
+
+        Assert.Equal(expected, ModelFolder.Open(_temp.Root).Manifest.StartScore);
+    }
+
+    [Fact]
+    public void Open_StartScoreBelowMinScore_IsRefused()
+    {
+        TinyDvis.Write(_temp.Root, manifest => (manifest["min_score"], manifest["start_score"]) = (0.4, 0.3));
+
+        var refused = Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root));
+
+        Assert.Contains("start_score", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("a number from 0.4 to 1", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("1.5")]
     [InlineData("-0.1")]
     [InlineData("\"high\"")]

@@ -35,6 +35,7 @@ public sealed class TrackManager
     private readonly Epoch _epoch;
     private readonly int _classes, _channels, _limit;
     private readonly TrackOptions _options;
+    private readonly double _startScore;
     private readonly Action<TrackChange> _changed;
     private readonly Track?[] _slots;
 
@@ -48,9 +49,16 @@ public sealed class TrackManager
     private long _numbers;
 
     /// <param name="changed">Called for each change of a confirmed track, in order.</param>
-    public TrackManager(Epoch epoch, int queries, int classes, int channels, TrackOptions options, Action<TrackChange> changed)
+    /// <param name="startScore">
+    /// Class score from which a candidate may begin, confirm or return to a track; a lower one only continues a track where
+    /// it was in the last frames (two thresholds, as in ByteTrack).
+    /// </param>
+    public TrackManager(
+        Epoch epoch, int queries, int classes, int channels, TrackOptions options, Action<TrackChange> changed,
+        double startScore = 0)
     {
         (_epoch, _classes, _channels, _options, _changed) = (epoch, classes, channels, options, changed);
+        _startScore = startScore;
         _slots = new Track?[queries];
         _continues = new bool[queries];
         _byRank = (a, b) => Rank(b).CompareTo(Rank(a));
@@ -124,9 +132,11 @@ public sealed class TrackManager
     {
         TrackState.Active => 3,
         TrackState.Lost => 2,
-        TrackState.Tentative => 1,
+        TrackState.Tentative when !IsWeak(c) => 1,
         _ => 0,
     };
+
+    private bool IsWeak(Candidate candidate) => candidate.Score < _startScore;
 
     private void Claim(FrameInfo frame, double seconds, Candidate candidate, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embedding)
     {
@@ -150,6 +160,7 @@ public sealed class TrackManager
             }
         }
 
+        if (IsWeak(candidate) && (life is null || life.State == TrackState.Tentative)) return;
         life ??= Begin(frame, candidate.Slot);
         var (before, missed) = (life.ClassId, life.Missed - 1);
         life.See(frame, seconds, probabilities, embedding, candidate.Bits);
@@ -194,7 +205,7 @@ public sealed class TrackManager
             if (young is not null && life.LastFrameId >= young.FirstFrameId) continue;
             var overlap = life.Missed <= FreshFrames ? life.Bits.IoU(candidate.Bits) : 0;
             var likeness = overlap >= HandoverIoU ? 1 + overlap
-                : candidate.ClassId == life.ClassId ? life.Similarity(embedding)
+                : candidate.ClassId == life.ClassId && !IsWeak(candidate) ? life.Similarity(embedding)
                 : -1;
             if (likeness < _options.ReidentifySimilarity) continue;
             // Among like ones the long-known track wins: a short one is more often a second query's brief claim on the same object.

@@ -5,8 +5,14 @@ namespace Dvis.Streaming.Pipeline.Identity;
 /// <summary>Lives of tracks (section <c>defaults.track</c>, overridable per camera).</summary>
 public sealed class TrackOptions
 {
-    /// <summary>A query counts as an object from this class score on; null: the model's own threshold.</summary>
+    /// <summary>Class score from which a query is a detection; null: the model's own threshold.</summary>
     [Range(0.0, 1.0)] public double? MinScore { get; set; }
+
+    /// <summary>
+    /// Class score from which a detection may start a track and confirm it; lower ones only continue tracks. Null: the
+    /// model's own threshold. Never below <see cref="MinScore"/>.
+    /// </summary>
+    [Range(0.0, 1.0)] public double? StartScore { get; set; }
 
     /// <summary>Frames in a row before a tentative track becomes active.</summary>
     [Range(1, 100)] public int ConfirmFrames { get; set; } = 2;

@@ -52,6 +52,7 @@ internal sealed partial class ManifestReader
         // A model without a refiner has nothing of it; one that has a part of it must have the rest.
         var refines = json.Has("refiner") || s_refinement.Any(files.Has);
         var steps = RefinerSteps.Graphs.Any(files.Has);
+        var minScore = json.Has("min_score") ? json.Number("min_score", 0, 1) : ModelManifest.DefaultMinScore;
         return new ModelManifest
         {
             Name = json.Text("name"),
@@ -59,7 +60,8 @@ internal sealed partial class ManifestReader
             Task = json.OneOf<ModelTask>("task"),
             Domain = Domain(json),
             Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
-            MinScore = json.Has("min_score") ? json.Number("min_score", 0, 1) : ModelManifest.DefaultMinScore,
+            MinScore = minScore,
+            StartScore = json.Has("start_score") ? json.Number("start_score", minScore, 1) : minScore,
             Classes = Classes(json),
             Queries = json.Integer("queries", 1, 4096),
             HiddenSize = json.Integer("hidden_size", 1, 4096),

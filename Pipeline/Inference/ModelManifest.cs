@@ -23,8 +23,11 @@ public sealed record ModelManifest
     /// <summary>Precision in which the model runs where none is chosen: what its measured loss allows on a CPU.</summary>
     public string Precision { get; init; } = "fp32";
 
-    /// <summary>Class score from which a query is an object, as measured for this model.</summary>
+    /// <summary>Class score from which a query is a detection, as measured for this model.</summary>
     public double MinScore { get; init; } = DefaultMinScore;
+
+    /// <summary>Class score from which a detection may start a track, at least <see cref="MinScore"/>.</summary>
+    public double StartScore { get; init; } = DefaultMinScore;
 
     /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits; the column after the last is "no object".</summary>
     public required IReadOnlyList<ClassLabel> Classes { get; init; }

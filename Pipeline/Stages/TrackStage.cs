@@ -129,7 +129,7 @@ public sealed class TrackStage : IDisposable
         _tracker.Reset();
         _task.Reset();
         _epoch = new Epoch(Ulid.New(_camera.Time));
-        _lives = new TrackManager(_epoch, _queries, _classes, _channels, _camera.Track, Note);
+        _lives = new TrackManager(_epoch, _queries, _classes, _channels, _camera.Track, Note, _camera.StartScore);
         _last = null;
     }
 

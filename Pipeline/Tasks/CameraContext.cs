@@ -23,8 +23,11 @@ public sealed record CameraContext(
 
     public ResetRequest Reset { get; init; } = new();
 
-    /// <summary>Class score from which a query is an object: the camera's, else the model's.</summary>
+    /// <summary>Class score from which a query is a detection: the camera's, else the model's.</summary>
     public double MinScore => Track.MinScore ?? Models.Manifest.MinScore;
+
+    /// <summary>Class score from which a detection may start a track: the camera's, else the model's.</summary>
+    public double StartScore => Math.Max(MinScore, Track.StartScore ?? Models.Manifest.StartScore);
 
     /// <summary>Classes that are published; all when the option names none.</summary>
     public bool IsPublished(int classId) => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);
