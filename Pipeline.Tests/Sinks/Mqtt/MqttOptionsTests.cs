@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Sinks.Mqtt.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
