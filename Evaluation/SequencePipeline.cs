@@ -60,7 +60,8 @@ internal sealed class SequencePipeline : IAsyncDisposable
         await using var fanOut = new FanOut([published], SinkQueueCapacity, _metrics, _time, log);
         await fanOut.StartAsync(stop);
         var context = new CameraContext(
-            sequence.Name, _models, _tensors, fanOut, _metrics.Camera(sequence.Name), _time, new TrackOptions(), _publish, _refiner);
+            sequence.Name, _models, _tensors, fanOut, _metrics.Camera(sequence.Name), _time, new TrackOptions(), _publish,
+            _refiner);
         var images = SourceFactory.FromImages(
             sequence.Name, sequence.Images, _ffmpeg, _frames, _time, exactColours: false);
         var source = new SequenceSource(images, sequence, read);

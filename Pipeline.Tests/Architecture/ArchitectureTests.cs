@@ -81,7 +81,11 @@ public sealed class ArchitectureTests
     /// <summary>Ranges of event ids by project: thousands.</summary>
     private static readonly Dictionary<string, int> s_eventIds = new()
     {
-        ["Sources"] = 1, ["Pipeline"] = 2, ["Sinks"] = 3, ["Hosting"] = 4, ["Evaluation"] = 5,
+        ["Sources"] = 1,
+        ["Pipeline"] = 2,
+        ["Sinks"] = 3,
+        ["Hosting"] = 4,
+        ["Evaluation"] = 5,
     };
 
     [Fact]

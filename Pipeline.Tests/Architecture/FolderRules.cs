@@ -5,8 +5,8 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace Dvis.Streaming.Pipeline.Tests.Architecture;
 
 /// <summary>
-/// Rule of the order of folders: a folder refers to itself and to folders before it in the list. References are names of
-/// types and of their members, as the compiler resolves them; documentation comments do not count.
+/// Rule of the order of folders: a folder refers to itself and to folders before it in the list. References are names
+/// of types and of their members, as the compiler resolves them; documentation comments do not count.
 /// </summary>
 internal static class FolderRules
 {
@@ -58,7 +58,8 @@ internal static class FolderRules
     /// <summary>Names in a file, each with the folder of the type that it names or that declares the member.</summary>
     private static IEnumerable<(SimpleNameSyntax Name, string Folder)> References(SyntaxTree tree, SemanticModel model)
     {
-        foreach (var name in tree.GetRoot().DescendantNodes(n => n is not UsingDirectiveSyntax).OfType<SimpleNameSyntax>())
+        var nodes = tree.GetRoot().DescendantNodes(node => node is not UsingDirectiveSyntax);
+        foreach (var name in nodes.OfType<SimpleNameSyntax>())
         {
             var info = model.GetSymbolInfo(name);
             var symbol = info.Symbol ?? info.CandidateSymbols.FirstOrDefault();
@@ -70,7 +71,7 @@ internal static class FolderRules
 
     private static string FolderOf(string path) => path[..path.LastIndexOf('/')];
 
-    /// <summary>Assemblies that the sources are compiled against: those of this process but for the solution's own.</summary>
+    /// <summary>Assemblies of this process but for the solution's own, which are here as sources.</summary>
     private static IEnumerable<MetadataReference> Platform()
         => ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!)
             .Split(Path.PathSeparator)

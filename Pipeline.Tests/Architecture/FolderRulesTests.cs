@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Pipeline.Tests.Architecture;
 
-/// <summary>The checker itself, on a tree of two folders: <c>P/Low</c>, which must not refer to <c>P/High</c>.</summary>
+/// <summary>The checker on small trees, mostly of <c>P/Low</c>, which must not refer to <c>P/High</c>.</summary>
 public sealed class FolderRulesTests
 {
     private const string High = """
@@ -19,7 +19,8 @@ public sealed class FolderRulesTests
     [InlineData("using P.High;\n[High] class Low;", 2, "High")]
     [InlineData("using System.Collections.Generic;\nclass Low\n{\n    List<P.High.Tower> _towers = [];\n}", 4, "Tower")]
     [InlineData("namespace P { class Low { string _name = nameof(High.Tower); } }", 1, "Tower")]
-    public void Violations_ReferenceToALaterFolder_NamesFileLineAndReference(string low, int line, params string[] names)
+    public void Violations_ReferenceToALaterFolder_NamesFileLineAndReference(
+        string low, int line, params string[] names)
         => Assert.Equal(
             names.Order(StringComparer.Ordinal).Select(name => $"P/Low/Low.cs:{line}: P/Low refers to P/High ({name})"),
             Violations([("P/Low/Low.cs", low), ("P/High/Tower.cs", High)], "P/Low", "P/High"));

@@ -68,7 +68,9 @@ internal static class Documents
     private static string[] Spoken(ModelTask task)
     {
         string[] always = [Schemas.Event, Schemas.State, Schemas.Status, Schemas.Labels, Schemas.Masks];
-        return task == ModelTask.Vis ? [Schemas.Tracks, Schemas.Final, .. always] : [Schemas.Segments, Schemas.SegmentsFinal, .. always, Schemas.Maps];
+        return task == ModelTask.Vis
+            ? [Schemas.Tracks, Schemas.Final, .. always]
+            : [Schemas.Segments, Schemas.SegmentsFinal, .. always, Schemas.Maps];
     }
 
     private static void WriteCamera(Utf8JsonWriter w, SinkCamera camera, ModelTask task)
@@ -78,7 +80,12 @@ internal static class Documents
         w.WriteBoolean("masks"u8, camera.Publish.Masks == MaskOutput.On);
         w.WriteNumber("mask_grid"u8, camera.Publish.MaskGrid);
         w.WriteBoolean("contours"u8, camera.Publish.Contours);
-        if (task != ModelTask.Vis) w.WriteString("map"u8, WireName<MapOutput>.Json(camera.Publish.Map == MapOutput.Auto ? MapOutput.Runs : camera.Publish.Map));
+        if (task != ModelTask.Vis)
+        {
+            var map = camera.Publish.Map == MapOutput.Auto ? MapOutput.Runs : camera.Publish.Map;
+            w.WriteString("map"u8, WireName<MapOutput>.Json(map));
+        }
+
         w.WriteEndObject();
     }
 

@@ -13,7 +13,8 @@ namespace Dvis.Streaming.Sinks.Payloads;
 internal sealed class FinalEncoder(Envelope envelope) : IDisposable
 {
     private readonly bool _segments = envelope.Task != ModelTask.Vis;
-    private readonly JsonEncodedText _schema = JsonEncodedText.Encode(envelope.Task == ModelTask.Vis ? Schemas.Final : Schemas.SegmentsFinal);
+    private readonly JsonEncodedText _schema =
+        JsonEncodedText.Encode(envelope.Task == ModelTask.Vis ? Schemas.Final : Schemas.SegmentsFinal);
     private readonly RecordBuffer _records = new();
     private readonly List<int> _firstRecord = [];
     private readonly PartPlan _plan = new();

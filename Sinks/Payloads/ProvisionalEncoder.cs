@@ -17,7 +17,8 @@ internal readonly record struct EncodeOptions(int Budget, bool MaskRefs = false,
 internal sealed class ProvisionalEncoder(Envelope envelope) : IDisposable
 {
     private readonly bool _segments = envelope.Task != ModelTask.Vis;
-    private readonly JsonEncodedText _schema = JsonEncodedText.Encode(envelope.Task == ModelTask.Vis ? Schemas.Tracks : Schemas.Segments);
+    private readonly JsonEncodedText _schema =
+        JsonEncodedText.Encode(envelope.Task == ModelTask.Vis ? Schemas.Tracks : Schemas.Segments);
     private readonly RecordBuffer _records = new();
     private readonly PartPlan _plan = new();
     private readonly PayloadBuffer _payload = new();

@@ -20,7 +20,8 @@ internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
     /// <summary>The broker refused this one: the topic rests from now on, for longer than the last time.</summary>
     public void Refuse(OutboxEntry entry)
     {
-        if (!_topics.TryGetValue(entry.Topic.Name, out var held)) _topics[entry.Topic.Name] = held = new(new(backoff, Random.Shared));
+        if (!_topics.TryGetValue(entry.Topic.Name, out var held))
+            _topics[entry.Topic.Name] = held = new(new(backoff, Random.Shared));
         // Several of a topic are in flight and refused together: that is one refusal.
         if (held.Due(time)) held.Rest(time);
         Add(entry);
