@@ -5,9 +5,9 @@
 #   docker run --rm -e DVIS__MQTT__SERVERS__0=mqtt://broker -v "$PWD/config.yaml:/etc/dvis/config.yaml:ro" dvis-streaming
 #
 # With CUDA, for NVIDIA GPUs (docs/gpu.md): docker build --target gpu -t dvis-streaming:gpu .
-# deploy/compose.yaml has it with a broker and Prometheus; deploy/check-dockerfile.sh builds it where no container engine runs.
+# deploy/compose.yaml adds a broker and Prometheus; deploy/check-dockerfile.sh builds it where no container engine runs.
 
-# ---- build: /image holds what goes into the image
+# ---- build: /image is the content of the image
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble AS build
 WORKDIR /src
 # Restored first, so that a change in the code alone does not fetch the packages again.
@@ -29,8 +29,6 @@ COPY Models/default /image/app/Models/default
 COPY Models/shapes /image/app/Models/shapes
 COPY samples /image/app/samples
 COPY config.yaml /image/etc/dvis/
-# Relative paths in config.yaml count from its folder: what it names there by default is found there.
-RUN ln -s /app/Models /app/samples /image/etc/dvis/
 
 # ---- the image
 FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble AS service
@@ -41,8 +39,8 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ffmpeg \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /image/ /
-# HTTP stays on the container's own loopback, where the health check asks. To reach it from outside: DVIS__HTTP__BIND=0.0.0.0:8080 and
-# DVIS__HTTP__TOKEN_FILE with a file that holds the token, such as a secret.
+# HTTP binds to the container's loopback, where the health check connects. To reach it from outside: DVIS__HTTP__BIND=0.0.0.0:8080
+# and DVIS__HTTP__TOKEN_FILE with a file that holds the token, such as a secret.
 ENV ASPNETCORE_HTTP_PORTS=
 USER 1654
 WORKDIR /app
@@ -62,7 +60,7 @@ LABEL org.opencontainers.image.title="Dvis.Streaming with CUDA" \
 COPY --from=service /usr/share/dotnet/ /usr/share/dotnet/
 RUN ln -s /usr/share/dotnet/dotnet /usr/bin/dotnet \
  && apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates ffmpeg libmosquitto1 libssl3t64 \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates ffmpeg libssl3t64 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 1654 --user-group --create-home app
 COPY --from=build-gpu /image/ /

@@ -42,7 +42,7 @@ internal sealed class CameraOptions
     [Secret] public string? Password { get; set; }
 
     /// <inheritdoc cref="SourceOptions.File"/>
-    [FilePath] public string? File { get; set; }
+    [FilePath(Shipped = true)] public string? File { get; set; }
 
     /// <inheritdoc cref="SourceOptions.Loop"/>
     public bool Loop { get; set; }

@@ -1,4 +1,7 @@
-"""Makes the package importable from any working directory; one thread, so that tests run beside other work."""
+"""Makes the package importable from any working directory.
+
+One thread, so that tests run beside other work.
+"""
 import os
 import sys
 from pathlib import Path

@@ -12,7 +12,7 @@ import context  # noqa: F401
 import numpy as np
 import torch
 
-from dvis.checkpoint import CheckpointError, read_checkpoint
+from dvis.checkpoints.checkpoint import CheckpointError, read_checkpoint
 
 
 class Call:
@@ -40,16 +40,21 @@ class Checkpoints(unittest.TestCase):
         with self.assertRaises(CheckpointError) as caught:
             read_checkpoint(path or self.path)
         message = str(caught.exception)
-        self.assertTrue(message.startswith(f"{path or self.path}: ") and message.endswith("."), message)
+        self.assertTrue(message.startswith(f"{path or self.path}: ") and message.endswith("."),
+                        message)
         return message
 
     def test_every_kind_of_tensor_comes_back_in_both_formats_of_torch(self):
         base = torch.randn(4, 6)
-        state = OrderedDict(whole=base, part=base[1:3, ::2], turned=base.t(), half=base.half(), brain=base.bfloat16(), double=base.double(), scalar=torch.tensor(3.0),
-                            index=torch.arange(5), flag=torch.tensor([True, False]), empty=torch.empty(0, 3), parameter=torch.nn.Parameter(base + 1))
+        state = OrderedDict(whole=base, part=base[1:3, ::2], turned=base.t(), half=base.half(),
+                            brain=base.bfloat16(), double=base.double(), scalar=torch.tensor(3.0),
+                            index=torch.arange(5), flag=torch.tensor([True, False]),
+                            empty=torch.empty(0, 3), parameter=torch.nn.Parameter(base + 1))
         state._metadata = {"": {"version": 2}}
         for new in (True, False):
-            for content in (state, {"model": state, "iteration": 7, "scheduler": {"milestones": Counter([3, 3, 5])}, "trainer": None}):
+            for content in (state,
+                            {"model": state, "iteration": 7,
+                             "scheduler": {"milestones": Counter([3, 3, 5])}, "trainer": None}):
                 torch.save(content, self.path, _use_new_zipfile_serialization=new)
                 found = read_checkpoint(self.path)
                 self.assertEqual(list(state), list(found))
@@ -59,9 +64,11 @@ class Checkpoints(unittest.TestCase):
 
     def test_numpy_arrays_come_back_from_every_protocol(self):
         base = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
-        arrays = {"plain": base, "columns": np.asfortranarray(base), "big": base.astype(">f4"), "double": base.astype("f8"), "index": np.arange(3), "scalar": np.array(2.5)}
+        arrays = {"plain": base, "columns": np.asfortranarray(base), "big": base.astype(">f4"),
+                  "double": base.astype("f8"), "index": np.arange(3), "scalar": np.array(2.5)}
         for protocol in (0, 2, 4, pickle.HIGHEST_PROTOCOL):
-            self.write(pickle.dumps({"model": arrays, "__author__": "someone", "best": np.float64(0.5)}, protocol))
+            self.write(pickle.dumps({"model": arrays, "__author__": "someone",
+                                     "best": np.float64(0.5)}, protocol))
             found = read_checkpoint(self.path)
             for name, value in arrays.items():
                 np.testing.assert_array_equal(value, found[name].numpy())
@@ -69,12 +76,16 @@ class Checkpoints(unittest.TestCase):
     def test_a_pickle_that_calls_a_function_is_refused_and_not_run(self):
         import os
         victim = self.folder / "touched"
-        for hostile in (Call(os.system, f"touch {victim}"), Call(eval, f"open({str(victim)!r}, 'w')"), Call(open, str(victim), "w"), Call(getattr, OrderedDict, "__init__")):
-            named = hostile.call[0].__name__                                  # its module differs with the pickle's protocol
+        for hostile in (Call(os.system, f"touch {victim}"),
+                        Call(eval, f"open({str(victim)!r}, 'w')"), Call(open, str(victim), "w"),
+                        Call(getattr, OrderedDict, "__init__")):
+            # Its module differs with the pickle's protocol.
+            named = hostile.call[0].__name__
             content = {"model": {"a": torch.ones(2)}, "extra": hostile}
             for new in (True, False):
                 torch.save(content, self.path, _use_new_zipfile_serialization=new)
-                self.assertRegex(self.refusal(), rf"the file wants to use \w+\.{named}, which no tensor needs, so it is refused")
+                self.assertRegex(self.refusal(), rf"the file wants to use \w+\.{named}, "
+                                                 "which no tensor needs, so it is refused")
             self.write(pickle.dumps(content["extra"]))
             self.assertRegex(self.refusal(), rf"the file wants to use \w+\.{named}, ")
         self.assertFalse(victim.exists())
@@ -90,8 +101,11 @@ class Checkpoints(unittest.TestCase):
         self.assertEqual([1.0, 1.0], read_checkpoint(self.path)["a"].tolist())
 
     def test_what_is_no_state_dict_is_refused_in_a_sentence(self):
-        for content, words in (([1, 2], "the file holds a list"), ({"model": {"a": 1}}, "a is a int, expected a tensor"), ({3: torch.ones(1)}, "the file has the name 3"),
-                               (torch.ones(2), "the file holds a tensor"), ({"a": np.array(["x"])}, "a: numpy arrays of type U1 are not read")):
+        for content, words in (([1, 2], "the file holds a list"),
+                               ({"model": {"a": 1}}, "a is a int, expected a tensor"),
+                               ({3: torch.ones(1)}, "the file has the name 3"),
+                               (torch.ones(2), "the file holds a tensor"),
+                               ({"a": np.array(["x"])}, "a: numpy arrays of type U1 are not read")):
             for new in (True, False):
                 torch.save(content, self.path, _use_new_zipfile_serialization=new)
                 self.assertIn(words, self.refusal())
@@ -121,7 +135,8 @@ class Checkpoints(unittest.TestCase):
         with zipfile.ZipFile(self.path) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
         name = next(name for name in parts if name.endswith("data.pkl"))
-        changed = parts[name].replace(b"K\x04\x85", b"K\x40\x85")             # the size (4,) becomes (64,)
+        # The size (4,) becomes (64,).
+        changed = parts[name].replace(b"K\x04\x85", b"K\x40\x85")
         self.assertNotEqual(parts[name], changed)
         with zipfile.ZipFile(self.path, "w") as archive:
             for part, data in {**parts, name: changed}.items():

@@ -7,8 +7,8 @@ import context  # noqa: F401
 import numpy as np
 from PIL import Image
 
-from dvis.dataset import group, occlusion, whole_areas, write
-from dvis.scenes import make_scene
+from dvis.data.dataset import group, occlusion, whole_areas, write
+from dvis.data.drawn.scenes import make_scene
 
 
 class DataSet(unittest.TestCase):
@@ -16,12 +16,16 @@ class DataSet(unittest.TestCase):
         with tempfile.TemporaryDirectory() as place:
             write(Path(place), ["everyday", "heavy"], 2, 3, first_seed=5)
             truth = json.loads((Path(place) / "instances.json").read_text())
-            self.assertEqual(["everyday-5", "heavy-5"], [video["name"] for video in truth["videos"]])
+            self.assertEqual(["everyday-5", "heavy-5"],
+                             [video["name"] for video in truth["videos"]])
             scene = make_scene("heavy", 5)
-            picture, ids = scene.frame(2)
-            np.testing.assert_array_equal(picture, np.asarray(Image.open(Path(place) / "images" / truth["videos"][1]["file_names"][2])))
-            areas = sorted(int((ids == number).sum()) for number in range(1, len(scene.things) + 1) if (ids == number).any())
-            self.assertEqual(areas, sorted(entry["areas"][2] for entry in truth["annotations"] if entry["video_id"] == 2 and entry["areas"][2]))
+            image, ids = scene.frame(2)
+            path = Path(place) / "images" / truth["videos"][1]["file_names"][2]
+            np.testing.assert_array_equal(image, np.asarray(Image.open(path)))
+            areas = sorted(int((ids == number).sum())
+                           for number in range(1, len(scene.things) + 1) if (ids == number).any())
+            self.assertEqual(areas, sorted(entry["areas"][2] for entry in truth["annotations"]
+                                           if entry["video_id"] == 2 and entry["areas"][2]))
 
     def test_nothing_shows_more_of_a_thing_than_there_is(self):
         scene = make_scene("heavy", 7)

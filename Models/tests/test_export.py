@@ -1,4 +1,4 @@
-"""What `export` writes, read back without any ONNX library: names, dimensions, check sums, reference answers."""
+"""What `export` writes: names, dimensions, check sums, reference answers."""
 import hashlib
 import json
 import tempfile
@@ -8,27 +8,40 @@ from pathlib import Path
 
 import context  # noqa: F401
 import numpy as np
+import onnx
 import torch
+from onnx import TensorProto
 
-from dvis.config import REAL_CLASSES, SHAPES_MODEL_CLASSES, SIZES
-from dvis.evaluation import run
-from dvis import weights
-from dvis.export import GRAPHS, export, mask_margin, reference_inputs, rounded
-from dvis.manifest import manifest, own_model
-from dvis.model import Dvis, build
+from dvis.checkpoints import weights
+from dvis.evaluation.videos import run
+from dvis.export.graphs import GRAPHS, export, mask_margin, reference_inputs, rounded
+from dvis.export.manifest import own_model
+from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES, SIZES
+from dvis.networks.model import Dvis, build
 
+EMBEDS = ["batch", 20, 96]
+FRAMES = ["frames", 20, 96]
+SOME = ["frames", "queries", 96]      # queries of some frames
+# Graph -> dimensions of its inputs and of its outputs.
 CONTRACT = {
     "segmenter": ({"image": ["batch", 3, "height", "width"]},
-                  {"frame_embeds": ["batch", 20, 96], "mask_features": ["batch", 48, "map_height", "map_width"], "frame_logits": ["batch", 20, 10]}),
-    "tracker": ({"frame_embeds": ["batch", 20, 96], "matched_embeds": ["batch", 20, 96], "reference": ["batch", 20, 96], "is_first": ["batch"]},
-                {"instance_embeds": ["batch", 20, 96], "reference_out": ["batch", 20, 96], "logits": ["batch", 20, 10], "mask_embeds": ["batch", 20, 48]}),
-    "frame_forward": ({"frame_embeds": ["frames", 20, 96]}, {"memory": ["frames", 20, 96]}),
-    "refiner": ({"instance_embeds": ["frames", 20, 96], "memory": ["frames", 20, 96]}, {"logits": [20, 10], "mask_embeds": ["frames", 20, 48]}),
-    "refiner_attention": ({"layer": [1], "embeds": ["frames", "queries", 96], "block": ["block", "queries", 96]},
-                          {"mixed": ["frames", "queries", 96], "weight": ["frames", "queries", 4]}),
-    "refiner_layer": ({"layer": [1], "embeds": ["frames", "queries", 96], "mixed": ["frames", "queries", 96], "memory": ["frames", "queries", 96]},
-                      {"refined": ["frames", "queries", 96]}),
-    "refiner_heads": ({"embeds": ["frames", "queries", 96]}, {"logits": ["queries", 10], "weight": ["queries", 1], "mask_embeds": ["frames", "queries", 48]}),
+                  {"frame_embeds": EMBEDS,
+                   "mask_features": ["batch", 48, "map_height", "map_width"],
+                   "frame_logits": ["batch", 20, 10]}),
+    "tracker": ({"frame_embeds": EMBEDS, "matched_embeds": EMBEDS, "reference": EMBEDS,
+                 "is_first": ["batch"]},
+                {"instance_embeds": EMBEDS, "reference_out": EMBEDS,
+                 "logits": ["batch", 20, 10], "mask_embeds": ["batch", 20, 48]}),
+    "frame_forward": ({"frame_embeds": FRAMES}, {"memory": FRAMES}),
+    "refiner": ({"instance_embeds": FRAMES, "memory": FRAMES},
+                {"logits": [20, 10], "mask_embeds": ["frames", 20, 48]}),
+    "refiner_attention": ({"layer": [1], "embeds": SOME, "block": ["block", "queries", 96]},
+                          {"mixed": SOME, "weight": ["frames", "queries", 4]}),
+    "refiner_layer": ({"layer": [1], "embeds": SOME, "mixed": SOME, "memory": SOME},
+                      {"refined": SOME}),
+    "refiner_heads": ({"embeds": SOME},
+                      {"logits": ["queries", 10], "weight": ["queries", 1],
+                       "mask_embeds": ["frames", "queries", 48]}),
 }
 
 
@@ -53,24 +66,29 @@ class Export(unittest.TestCase):
 
     def test_graphs_have_the_contracts_names_and_dimensions(self):
         for name, (inputs, outputs) in CONTRACT.items():
-            graph = message(message((self.path / f"{name}.onnx").read_bytes())[7][0])
-            self.assertEqual(inputs, dict(tensor(value) for value in graph[11]), name)
-            self.assertEqual(outputs, dict(tensor(value) for value in graph[12]), name)
+            model = onnx.load(str(self.path / f"{name}.onnx"))
+            onnx.checker.check_model(model)
+            self.assertEqual(inputs, dimensions(model.graph.input), name)
+            self.assertEqual(outputs, dimensions(model.graph.output), name)
 
     def test_the_manifest_names_every_file_with_its_check_sum(self):
         self.assertEqual(set(GRAPHS), set(self.manifest["files"]))
         for files in self.manifest["files"].values():
             content = (self.path / files["fp32"]["path"]).read_bytes()
             self.assertEqual(hashlib.sha256(content).hexdigest(), files["fp32"]["sha256"])
-        self.assertEqual(list(SHAPES_MODEL_CLASSES), [entry["name"] for entry in self.manifest["classes"]])
-        self.assertEqual(len(SHAPES_MODEL_CLASSES), len({entry["color"] for entry in self.manifest["classes"]}))
+        self.assertEqual(list(SHAPES_MODEL_CLASSES),
+                         [entry["name"] for entry in self.manifest["classes"]])
+        self.assertEqual(len(SHAPES_MODEL_CLASSES),
+                         len({entry["color"] for entry in self.manifest["classes"]}))
 
     def test_the_manifest_says_on_which_videos_the_model_was_trained(self):
-        self.assertEqual(("dvis-shapes", "rendered"), (self.manifest["name"], self.manifest["domain"]))
+        self.assertEqual(("dvis-shapes", "rendered"),
+                         (self.manifest["name"], self.manifest["domain"]))
         about = own_model(Dvis(SIZES["street"], "segmenter"), "1.0.0", {}, 20)
         self.assertEqual(("dvis-street", "real"), (about.name, about.domain))
         self.assertEqual(list(REAL_CLASSES), [label.name for label in about.classes])
-        with self.assertRaisesRegex(ValueError, "domain: found 'painted', expected one of real, rendered"):
+        with self.assertRaisesRegex(ValueError,
+                                    "domain: found 'painted', expected one of real, rendered"):
             replace(about, domain="painted")
 
     def test_reference_answers_are_the_models(self):
@@ -79,52 +97,65 @@ class Export(unittest.TestCase):
         values = {}
         for entry in json.loads((self.path / "reference.json").read_text())["tensors"]:
             count = int(np.prod(entry["shape"]))
-            values[entry["graph"], entry["case"], entry["name"]] = torch.from_numpy(np.frombuffer(raw, "<f4", count, entry["offset"]).reshape(entry["shape"]).copy())
+            values[entry["graph"], entry["case"], entry["name"]] = torch.from_numpy(
+                np.frombuffer(raw, "<f4", count, entry["offset"]).reshape(entry["shape"]).copy())
         with torch.no_grad():
             for case, size in ((1, (2, 3, 32, 64)), (2, (1, 3, 96, 32))):
                 self.assertEqual(size, values["segmenter", case, "image"].shape)
-                for name, value in zip(("frame_embeds", "mask_features", "frame_logits"), self.rounded.segment(values["segmenter", case, "image"])):
-                    torch.testing.assert_close(values["segmenter", case, name], value, rtol=1e-3, atol=1e-3)
-            step = self.rounded.tracker(*(values["tracker", 1, name] for name in ("frame_embeds", "matched_embeds", "reference", "is_first")))
-        torch.testing.assert_close(values["tracker", 1, "reference_out"], step.reference, rtol=1e-3, atol=1e-3)
+                for name, value in zip(("frame_embeds", "mask_features", "frame_logits"),
+                                       self.rounded.segment(values["segmenter", case, "image"])):
+                    torch.testing.assert_close(values["segmenter", case, name], value, rtol=1e-3,
+                                               atol=1e-3)
+            names = ("frame_embeds", "matched_embeds", "reference", "is_first")
+            step = self.rounded.tracker(*(values["tracker", 1, name] for name in names))
+        torch.testing.assert_close(values["tracker", 1, "reference_out"], step.reference, rtol=1e-3,
+                                   atol=1e-3)
 
     def test_rounding_hardly_changes_what_the_model_computes(self):
         image = torch.randn(1, 3, 64, 96)
         with torch.no_grad():
-            for name, one, other in zip(("embeds", "features"), self.model.segment(image), self.rounded.segment(image)):
+            for name, one, other in zip(("embeds", "features"), self.model.segment(image),
+                                        self.rounded.segment(image)):
                 similar = torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), 0)
                 self.assertGreater(float(similar), 0.9999, name)
 
     def test_graphs_hold_their_weights_as_float16_with_casts(self):
         for name in GRAPHS:
-            graph = message(message((self.path / f"{name}.onnx").read_bytes())[7][0])
-            tensors = {t[8][0].decode(): t for t in map(message, graph[5])}
-            halves = {key for key, t in tensors.items() if t[2][0] == 10}
-            casts = {n[1][0].decode(): n[2][0].decode() for n in map(message, graph[1]) if n[4][0] == b"Cast" and n[1][0].decode() in halves}
+            graph = onnx.load(str(self.path / f"{name}.onnx")).graph
+            sizes = {kind: sum(len(tensor.raw_data)
+                               for tensor in graph.initializer if tensor.data_type == kind)
+                     for kind in (TensorProto.FLOAT, TensorProto.FLOAT16)}
+            halves = {tensor.name
+                      for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT16}
+            casts = {node.input[0]: node.output[0]
+                     for node in graph.node if node.op_type == "Cast" and node.input[0] in halves}
             self.assertEqual(halves, set(casts), name)
             self.assertEqual(halves, {f"{output}.half" for output in casts.values()}, name)
-            whole = sum(len(t[9][0]) for t in tensors.values() if t[2][0] == 1)
-            self.assertLess(whole, 0.1 * sum(len(tensors[key][9][0]) for key in halves), name)
+            self.assertLess(sizes[TensorProto.FLOAT], 0.1 * sizes[TensorProto.FLOAT16], name)
 
     def test_the_weights_bring_the_model_back(self):
         again = build().eval()
-        self.assertEqual({"size": "small", "version": "9.9.9"}, weights.load(again, self.path / weights.NAME))
+        self.assertEqual({"size": "small", "version": "9.9.9"},
+                         weights.load(again, self.path / weights.NAME))
         image = torch.randn(1, 3, 32, 64)
         with torch.no_grad():
-            similar = torch.nn.functional.cosine_similarity(self.model.segment(image)[1].flatten(), again.segment(image)[1].flatten(), 0)
+            features = [model.segment(image)[1].flatten() for model in (self.model, again)]
+            similar = torch.nn.functional.cosine_similarity(*features, 0)
         self.assertGreater(float(similar), 0.9999)
 
-    def test_the_reference_picture_stays_away_from_the_threshold(self):
+    def test_the_reference_image_stays_away_from_the_threshold(self):
         chosen = mask_margin(self.model, reference_inputs(self.model)["segmenter"][0][0])
         torch.manual_seed(1)
-        self.assertGreater(chosen, np.median([mask_margin(self.model, torch.randn(2, 3, 32, 64)) for _ in range(9)]))
+        self.assertGreater(chosen, np.median([mask_margin(self.model, torch.randn(2, 3, 32, 64))
+                                              for _ in range(9)]))
         self.assertEqual(0.0, mask_margin(build().eval().apply(flatten), torch.randn(1, 3, 32, 64)))
 
     @torch.no_grad()
     def test_a_video_goes_through_all_three_columns(self):
-        pictures = torch.zeros(3, 64, 96, 3, dtype=torch.uint8)
-        for scores, video_scores, masks in run(self.model, pictures).values():
-            self.assertEqual(((3, 20, 9), (20, 9), (3, 20, 16, 24)), (scores.shape, video_scores.shape, tuple(masks.shape)))
+        images = torch.zeros(3, 64, 96, 3, dtype=torch.uint8)
+        for scores, video_scores, masks in run(self.model, images).values():
+            self.assertEqual(((3, 20, 9), (20, 9), (3, 20, 16, 24)),
+                             (scores.shape, video_scores.shape, tuple(masks.shape)))
 
 
 def flatten(module: torch.nn.Module) -> None:
@@ -133,38 +164,10 @@ def flatten(module: torch.nn.Module) -> None:
         parameter.data.zero_()
 
 
-def message(data: bytes) -> dict[int, list]:
-    """A protobuf message's fields: number -> values (integers or bytes)."""
-    result, place = {}, 0
-    while place < len(data):
-        key, place = varint(data, place)
-        if key & 7 == 0:
-            value, place = varint(data, place)
-        elif key & 7 == 2:
-            size, place = varint(data, place)
-            value, place = data[place:place + size], place + size
-        else:
-            size = 8 if key & 7 == 1 else 4
-            value, place = data[place:place + size], place + size
-        result.setdefault(key >> 3, []).append(value)
-    return result
-
-
-def varint(data: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        value |= (data[place] & 127) << shift
-        shift, place = shift + 7, place + 1
-        if data[place - 1] < 128:
-            return value, place
-
-
-def tensor(data: bytes) -> tuple[str, list]:
-    """ValueInfoProto -> name and dimensions."""
-    info = message(data)
-    shape = message(message(message(info[2][0])[1][0]).get(2, [b""])[0])
-    dimensions = [message(dimension) for dimension in shape.get(1, [])]
-    return info[1][0].decode(), [d[2][0].decode() if 2 in d else d[1][0] for d in dimensions]
+def dimensions(values) -> dict[str, list]:
+    """Declared inputs or outputs of a graph: name -> dimensions, the dynamic ones by name."""
+    return {value.name: [side.dim_param or side.dim_value
+                         for side in value.type.tensor_type.shape.dim] for value in values}
 
 
 if __name__ == "__main__":

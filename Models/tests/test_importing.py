@@ -10,14 +10,16 @@ from pathlib import Path
 from unittest import mock
 
 import context  # noqa: F401
+import onnx
 import torch
-from test_export import message, tensor
+from test_export import dimensions
 from tiny import TINY_R50, TINY_SWIN
 
-from dvis import config
-from dvis.checkpoint import CheckpointError
-from dvis.importing import LOSS_WEIGHT, Request, load_strictly, mode_of, read_classes, run
-from dvis.model import Dvis
+from dvis.checkpoints.checkpoint import CheckpointError
+from dvis.checkpoints.official import LOSS_WEIGHT, load_strictly, mode_of
+from dvis.export.importing import Request, read_classes, run
+from dvis.networks import config
+from dvis.networks.model import Dvis
 
 ARCHITECTURES = {"r50": TINY_R50, "swin-l": TINY_SWIN}
 
@@ -47,9 +49,11 @@ class Strictness(unittest.TestCase):
 
     def test_offline_model_with_online_weights_names_tensors_and_shapes(self):
         message = self.refusal(checkpoint(mode="online"))
-        self.assertIn("x.pth: the checkpoint does not fit r50, offline, with 3 classes: missing: refiner.", message)
+        self.assertIn("x.pth: the checkpoint does not fit r50, offline, with 3 classes: missing: "
+                      "refiner.", message)
         self.assertIn("in_proj_weight (96,32)", message)
-        self.assertTrue(message.endswith("It has a tracker and no refiner: give --mode online, or the offline checkpoint."), message)
+        self.assertTrue(message.endswith("It has a tracker and no refiner: give --mode online, or "
+                                         "the offline checkpoint."), message)
 
     def test_online_model_with_offline_weights_names_what_is_left_over(self):
         message = self.refusal(checkpoint(), mode="online")
@@ -57,17 +61,20 @@ class Strictness(unittest.TestCase):
         self.assertTrue(message.endswith("give --mode offline, or the online checkpoint."), message)
 
     def test_minvis_weights_for_an_online_model(self):
-        self.assertIn("It has neither tracker nor refiner: give --mode segmenter, or the online checkpoint.", self.refusal(checkpoint(mode="segmenter"), mode="online"))
+        self.assertIn("It has neither tracker nor refiner: give --mode segmenter, or the online "
+                      "checkpoint.", self.refusal(checkpoint(mode="segmenter"), mode="online"))
 
     def test_another_number_of_classes_names_both_shapes(self):
         message = self.refusal(checkpoint(classes=7))
-        self.assertIn("sem_seg_head.predictor.class_embed.weight is (8,32), expected (4,32)", message)
+        self.assertIn("sem_seg_head.predictor.class_embed.weight is (8,32), expected (4,32)",
+                      message)
         self.assertIn("tracker.class_embed.bias is (8), expected (4)", message)
         self.assertTrue(message.endswith("It knows 7 classes: give their names."), message)
 
     def test_another_architecture(self):
-        self.assertTrue(self.refusal(checkpoint("swin-l")).endswith("Its backbone is that of swin-l: give --arch swin-l."))
-        self.assertTrue(self.refusal(checkpoint(), "swin-l").endswith("Its backbone is that of r50: give --arch r50."))
+        for arch, other in (("r50", "swin-l"), ("swin-l", "r50")):
+            message = self.refusal(checkpoint(other), arch)
+            self.assertTrue(message.endswith(f"that of {other}: give --arch {other}."), message)
 
     def test_single_tensors_missing_left_over_or_of_another_shape(self):
         state = checkpoint()
@@ -75,7 +82,9 @@ class Strictness(unittest.TestCase):
         state["tracker.noise"] = torch.zeros(2, 3)
         state["refiner.activation_proj.weight"] = torch.zeros(2, 32)
         message = self.refusal(state)
-        self.assertIn("missing: tracker.decoder_norm.bias (32); left over: tracker.noise (2,3); of another shape: refiner.activation_proj.weight is (2,32), expected (1,32).", message)
+        self.assertIn("missing: tracker.decoder_norm.bias (32); left over: tracker.noise (2,3); of "
+                      "another shape: refiner.activation_proj.weight is (2,32), expected (1,32).",
+                      message)
 
     def test_the_losss_weight_must_be_there_too(self):
         state = checkpoint()
@@ -83,24 +92,29 @@ class Strictness(unittest.TestCase):
         self.assertIn("missing: criterion.empty_weight (4).", self.refusal(state))
 
     def test_something_else_altogether(self):
-        self.assertTrue(self.refusal({"weight": torch.ones(3)}).endswith("It is no checkpoint of DVIS or MinVIS."))
+        message = self.refusal({"weight": torch.ones(3)})
+        self.assertTrue(message.endswith("It is not a checkpoint of DVIS or MinVIS."), message)
 
     def test_values_that_no_training_leaves(self):
         state = checkpoint()
         state["tracker.decoder_norm.bias"][3] = float("nan")
-        self.assertEqual("x.pth: tracker.decoder_norm.bias holds numbers that are not finite.", self.refusal(state))
+        self.assertEqual("x.pth: tracker.decoder_norm.bias holds numbers that are not finite.",
+                         self.refusal(state))
         state["tracker.decoder_norm.bias"] = torch.zeros(32, dtype=torch.int64)
-        self.assertEqual("x.pth: tracker.decoder_norm.bias holds int64, expected float32.", self.refusal(state))
+        self.assertEqual("x.pth: tracker.decoder_norm.bias holds int64, expected float32.",
+                         self.refusal(state))
         state = checkpoint("swin-l")
         state["backbone.layers.0.blocks.0.attn.relative_position_index"] += 1
         self.assertIn("is not the table that a window of 3 gives.", self.refusal(state, "swin-l"))
 
     def test_the_old_name_of_the_queries_and_half_precision_are_taken(self):
-        state = {name.replace("query_feat", "static_query"): value.half() if value.is_floating_point() else value for name, value in checkpoint().items()}
+        state = {name.replace("query_feat", "static_query"): value.half()
+                 if value.is_floating_point() else value for name, value in checkpoint().items()}
         model = Dvis(TINY_R50)
         load_strictly(model, state, Path("x.pth"))
         wanted = state["sem_seg_head.predictor.static_query.weight"].float()
-        torch.testing.assert_close(model.sem_seg_head.predictor.query_feat.weight.data, wanted, rtol=0, atol=0)
+        torch.testing.assert_close(model.sem_seg_head.predictor.query_feat.weight.data, wanted,
+                                   rtol=0, atol=0)
 
 
 class Classes(unittest.TestCase):
@@ -120,21 +134,31 @@ class Classes(unittest.TestCase):
 
     def test_one_name_a_line(self):
         labels = self.read("person\n\n fire truck \n")
-        self.assertEqual([("person", "thing"), ("fire truck", "thing")], [(label.name, label.kind) for label in labels])
+        self.assertEqual([("person", "thing"), ("fire truck", "thing")],
+                         [(label.name, label.kind) for label in labels])
         self.assertEqual(2, len({label.color for label in labels}))
         self.assertEqual("stuff", self.read("sky", "vss")[0].kind)
 
     def test_json_says_kind_and_colour(self):
-        labels = self.read('[{"name": "person", "color": "#AA0000"}, "dog", {"name": "sky", "kind": "stuff"}]', "vps")
-        self.assertEqual([("person", "thing", "#aa0000"), ("dog", "thing")], [(labels[0].name, labels[0].kind, labels[0].color), (labels[1].name, labels[1].kind)])
+        labels = self.read('[{"name": "person", "color": "#AA0000"}, "dog", {"name": "sky", '
+                           '"kind": "stuff"}]', "vps")
+        self.assertEqual([("person", "thing", "#aa0000"), ("dog", "thing")],
+                         [(labels[0].name, labels[0].kind, labels[0].color),
+                          (labels[1].name, labels[1].kind)])
         self.assertEqual("stuff", labels[2].kind)
 
     def test_mistakes_are_named(self):
-        for text, task, words in (("", "vis", "expected one class name a line"), ("a\na\n", "vis", "the class a stands there more than once"),
-                                  ('[{"name": "sky", "kind": "stuff"}, {"name": "dog"}]', "vps", "the thing dog comes after stuff"),
-                                  ('[{"name": "a", "kind": "animal"}]', "vis", "the kind of class a is animal, expected thing or stuff"),
-                                  ('[{"name": "a", "color": "red"}]', "vis", "the color of class a is red, expected #rrggbb"),
-                                  ('[{"kind": "thing"}]', "vis", "class 0 has no name"), ("[", "vis", "the classes cannot be read"), ('{"a": 1}', "vis", "or a JSON list")):
+        for text, task, words in (("", "vis", "expected one class name a line"),
+                                  ("a\na\n", "vis", "the class a stands there more than once"),
+                                  ('[{"name": "sky", "kind": "stuff"}, {"name": "dog"}]', "vps",
+                                   "the thing dog comes after stuff"),
+                                  ('[{"name": "a", "kind": "animal"}]', "vis", "the kind of class "
+                                   "a is animal, expected thing or stuff"),
+                                  ('[{"name": "a", "color": "red"}]', "vis", "the color of class a "
+                                   "is red, expected #rrggbb"),
+                                  ('[{"kind": "thing"}]', "vis", "class 0 has no name"),
+                                  ("[", "vis", "the classes cannot be read"),
+                                  ('{"a": 1}', "vis", "or a JSON list")):
             self.assertIn(words, self.refusal(text, task))
         with self.assertRaises(CheckpointError):
             read_classes(self.path.parent / "nowhere", "vis")
@@ -153,33 +177,48 @@ class Folder(unittest.TestCase):
 
     def test_offline_has_every_graph_and_the_official_direction_of_matching(self):
         path, manifest = self.imported("r50", "offline")
-        self.assertEqual(["segmenter", "tracker", "matcher", "frame_forward", "refiner", "refiner_attention", "refiner_layer", "refiner_heads"], list(manifest["files"]))
+        self.assertEqual(["segmenter", "tracker", "matcher", "frame_forward", "refiner",
+                          "refiner_attention", "refiner_layer", "refiner_heads"],
+                         list(manifest["files"]))
         self.assertEqual((1, 4), (manifest["refiner"]["layers"], manifest["refiner"]["heads"]))
-        self.assertEqual(("dvis", 360, 1333, 32, 1024, ["a", "b", "c"]), (manifest["matching"], *(manifest["input"][key] for key in ("shorter_side", "largest_side", "divisor")),
-                         manifest["refiner"]["max_window"], [entry["name"] for entry in manifest["classes"]]))
+        self.assertEqual(("dvis", 1024), (manifest["matching"], manifest["refiner"]["max_window"]))
+        rule = manifest["input"]
+        self.assertEqual((360, 1333, 32),
+                         (rule["shorter_side"], rule["largest_side"], rule["divisor"]))
+        self.assertEqual(["a", "b", "c"], [entry["name"] for entry in manifest["classes"]])
         digest = hashlib.sha256((path / "x.pth").read_bytes()).hexdigest()
         self.assertIn(digest, manifest["weights_from"])
         self.assertIn(digest, (path / "out/MODEL_CARD.md").read_text())
-        graph = message(message((path / "out/segmenter.onnx").read_bytes())[7][0])
-        self.assertEqual({"image": ["batch", 3, "height", "width"]}, dict(tensor(value) for value in graph[11]))
-        self.assertEqual(["batch", 32, "map_height", "map_width"], dict(tensor(value) for value in graph[12])["mask_features"])
+        graph = onnx.load(str(path / "out/segmenter.onnx")).graph
+        self.assertEqual({"image": ["batch", 3, "height", "width"]}, dimensions(graph.input))
+        self.assertEqual(["batch", 32, "map_height", "map_width"],
+                         dimensions(graph.output)["mask_features"])
 
     def test_online_has_no_refiner(self):
-        path, manifest = self.imported("swin-l", "online", shorter_side=300, largest_side=500, name="mine", version="2")
+        path, manifest = self.imported("swin-l", "online", shorter_side=300, largest_side=500,
+                                       name="mine", version="2")
         self.assertEqual(["segmenter", "tracker", "matcher"], list(manifest["files"]))
         self.assertNotIn("refiner", manifest)
-        self.assertEqual(("mine", "2", 300, 500), (manifest["name"], manifest["version"], manifest["input"]["shorter_side"], manifest["input"]["largest_side"]))
+        self.assertEqual(("mine", "2", 300, 500),
+                         (manifest["name"], manifest["version"], manifest["input"]["shorter_side"],
+                          manifest["input"]["largest_side"]))
 
     def test_minvis_has_a_tracker_that_only_passes_on_what_was_matched(self):
         path, manifest = self.imported("r50", "segmenter")
-        self.assertEqual(("minvis-r50-vis", "aligned", ["segmenter", "tracker"]), (manifest["name"], manifest["matching"], list(manifest["files"])))
-        graph = message(message((path / "out/tracker.onnx").read_bytes())[7][0])
-        self.assertEqual(["frame_embeds", "matched_embeds", "reference", "is_first"], [tensor(value)[0] for value in graph[11]])
+        self.assertEqual(("minvis-r50-vis", "aligned", ["segmenter", "tracker"]),
+                         (manifest["name"], manifest["matching"], list(manifest["files"])))
+        graph = onnx.load(str(path / "out/tracker.onnx")).graph
+        self.assertEqual(["frame_embeds", "matched_embeds", "reference", "is_first"],
+                         list(dimensions(graph.input)))
         reference = json.loads((path / "out/reference.json").read_text())["tensors"]
         raw = (path / "out/reference.bin").read_bytes()
-        value = {entry["name"]: torch.frombuffer(bytearray(raw), dtype=torch.float32, count=torch.Size(entry["shape"]).numel(), offset=entry["offset"]).view(entry["shape"])
+        value = {entry["name"]: torch.frombuffer(bytearray(raw), dtype=torch.float32,
+                                                 count=torch.Size(entry["shape"]).numel(),
+                                                 offset=entry["offset"]).view(entry["shape"])
                  for entry in reference if entry["graph"] == "tracker"}
-        torch.testing.assert_close(value["instance_embeds"], torch.stack((value["frame_embeds"][0], value["matched_embeds"][1])))   # a new and a running stream
+        # A new stream takes the frame's queries, a running one those matched to the slots.
+        expected = torch.stack((value["frame_embeds"][0], value["matched_embeds"][1]))
+        torch.testing.assert_close(value["instance_embeds"], expected)
         torch.testing.assert_close(value["reference_out"], value["instance_embeds"])
 
     def test_the_command_ends_with_one_sentence(self):
@@ -187,18 +226,24 @@ class Folder(unittest.TestCase):
             path = Path(folder)
             (path / "classes.txt").write_text("a\n")
             torch.save({"weight": torch.ones(1)}, path / "x.pth")
-            command = [sys.executable, "-m", "dvis", "--threads", "1", "import", "--checkpoint", path / "x.pth", "--arch", "r50", "--task", "vis", "--classes", path / "classes.txt",
-                       "--out", path / "out"]
-            for more, words in (([], "It is no checkpoint of DVIS or MinVIS."), (["--input", "480x864", "--shorter-side", "480"], "not both."),
-                                (["--input", "480"], "found 480, expected HxW, such as 480x864"), (["--max-window", "0"], "found 0, expected a whole number from 1 to 4096")):
-                result = subprocess.run([*command, *more], cwd=context.MODELS, capture_output=True, text=True)
+            command = [sys.executable, "-m", "dvis", "--threads", "1", "import", "--checkpoint",
+                       path / "x.pth", "--arch", "r50", "--task", "vis", "--classes",
+                       path / "classes.txt", "--out", path / "out"]
+            for more, words in (([], "It is not a checkpoint of DVIS or MinVIS."),
+                                (["--input", "480x864", "--shorter-side", "480"], "not both."),
+                                (["--input", "480"], "found 480, expected HxW, such as 480x864"),
+                                (["--max-window", "0"], "found 0, expected a whole number from 1 "
+                                 "to 4096")):
+                result = subprocess.run([*command, *more], cwd=context.MODELS, capture_output=True,
+                                        text=True)
                 self.assertNotEqual(0, result.returncode)
                 self.assertTrue(result.stderr.rstrip().endswith(words), result.stderr)
                 self.assertNotIn("Traceback", result.stderr)
             self.assertFalse((path / "out").exists())
 
     def test_the_wrong_mode_writes_nothing(self):
-        with mock.patch("dvis.importing.write_folder") as write, self.assertRaises(CheckpointError):
+        with mock.patch("dvis.export.importing.write_folder") as write, \
+                self.assertRaises(CheckpointError):
             self.imported("r50", "online", mode="offline")
         write.assert_not_called()
 

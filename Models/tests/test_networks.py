@@ -1,4 +1,5 @@
-"""The networks against straightforward re-writes: one query, one frame at a time, with PyTorch's own attention."""
+"""The networks against straightforward re-writes: one query, one frame at a time, with PyTorch's
+own attention."""
 import itertools
 import unittest
 from dataclasses import replace
@@ -8,15 +9,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from dvis.config import SIZES
-from dvis.layers import sine_position
-from dvis.model import Dvis
-from dvis.refiner import replicate
-from dvis.segmenter import attention_mask
-from dvis.tracker import align, match, track
+from dvis.networks.config import SIZES
+from dvis.networks.layers import sine_position
+from dvis.networks.model import Dvis
+from dvis.networks.refiner import replicate
+from dvis.networks.segmenter import attention_mask
+from dvis.networks.tracker import align, match, track
 
-TINY = replace(SIZES["small"], queries=5, hidden=32, mask_channels=8, feedforward=48, backbone_widths=(8, 16, 16, 16), backbone_blocks=(1, 1, 1, 1),
-               remembers=False)
+TINY = replace(SIZES["small"], queries=5, hidden=32, mask_channels=8, feedforward=48,
+               backbone_widths=(8, 16, 16, 16), backbone_blocks=(1, 1, 1, 1), remembers=False)
 
 
 def tiny() -> Dvis:
@@ -36,7 +37,8 @@ def attend(ours, query, memory):
 
 def step_by_hand(tracker, frame, matched, last):
     """One stream, as in the paper: `last` is None in the first frame."""
-    layers = zip(tracker.transformer_cross_attention_layers, tracker.transformer_self_attention_layers, tracker.transformer_ffn_layers)
+    layers = zip(tracker.transformer_cross_attention_layers,
+                 tracker.transformer_self_attention_layers, tracker.transformer_ffn_layers)
     output = frame if last is None else matched
     for cross, among, feed in layers:
         query = output if last is None else last
@@ -51,15 +53,18 @@ def refine_by_hand(refiner, instance, memory):
     x = instance
     for i in range(len(refiner.conv_norms)):
         time, among, cross, feed = (layers[i] for layers in (
-            refiner.transformer_time_self_attention_layers, refiner.transformer_obj_self_attention_layers,
+            refiner.transformer_time_self_attention_layers,
+            refiner.transformer_obj_self_attention_layers,
             refiner.transformer_cross_attention_layers, refiner.transformer_ffn_layers))
-        x = torch.stack([time.norm(x[:, q] + attend(time.self_attn, x[:, q], x[:, q])) for q in range(x.shape[1])], 1)
+        x = torch.stack([time.norm(x[:, q] + attend(time.self_attn, x[:, q], x[:, q]))
+                         for q in range(x.shape[1])], 1)
         first, _, second = refiner.conv_short_aggregate_layers[i]
         pad = lambda y, n: nn.functional.pad(y, (n, n), mode="replicate")
         y = second(pad(torch.relu(first(pad(x.permute(1, 2, 0), 2))), 1)).permute(2, 0, 1)
         x = refiner.conv_norms[i](x + y)
         x = torch.stack([among.norm(frame + attend(among.self_attn, frame, frame)) for frame in x])
-        x = torch.stack([cross.norm(frame + attend(cross.multihead_attn, frame, own)) for frame, own in zip(x, memory)])
+        x = torch.stack([cross.norm(frame + attend(cross.multihead_attn, frame, own))
+                         for frame, own in zip(x, memory)])
         x = feed.norm(x + feed.linear2(torch.relu(feed.linear1(x))))
     x = refiner.decoder_norm(x)
     weight = torch.softmax(refiner.activation_proj(x)[..., 0], 0)
@@ -72,8 +77,10 @@ class Tracker(unittest.TestCase):
         model = tiny()
         frame, matched, last = (torch.randn(2, 5, 32, dtype=torch.float64) for _ in range(3))
         step = model.tracker(frame, matched, last, torch.tensor([1.0, 0.0], dtype=torch.float64))
-        torch.testing.assert_close(step.reference[0], step_by_hand(model.tracker, frame[0], matched[0], None))
-        torch.testing.assert_close(step.reference[1], step_by_hand(model.tracker, frame[1], matched[1], last[1]))
+        torch.testing.assert_close(step.reference[0],
+                                   step_by_hand(model.tracker, frame[0], matched[0], None))
+        torch.testing.assert_close(step.reference[1],
+                                   step_by_hand(model.tracker, frame[1], matched[1], last[1]))
         torch.testing.assert_close(step.embeds, model.tracker.decoder_norm(step.reference))
 
     @torch.no_grad()
@@ -86,14 +93,16 @@ class Tracker(unittest.TestCase):
         step = model.tracker(frame, matched, last, first)
         absent = torch.softmax(step.logits, -1)[1, :, -1:]
         torch.testing.assert_close(step.reference[0], forgets.reference[0])
-        torch.testing.assert_close(step.reference[1], (1 - absent) * forgets.reference[1] + absent * last[1])
+        torch.testing.assert_close(step.reference[1],
+                                   (1 - absent) * forgets.reference[1] + absent * last[1])
         torch.testing.assert_close(step.embeds, forgets.embeds)
 
     @torch.no_grad()
     def test_frame_forward_is_the_first_frame_of_every_frame(self):
         model = tiny()
         frames = torch.randn(3, 5, 32, dtype=torch.float64)
-        own = torch.stack([model.tracker.decoder_norm(step_by_hand(model.tracker, frame, None, None)) for frame in frames])
+        steps = [step_by_hand(model.tracker, frame, None, None) for frame in frames]
+        own = torch.stack([model.tracker.decoder_norm(step) for step in steps])
         torch.testing.assert_close(model.tracker.frame_forward(frames), own)
 
     @torch.no_grad()
@@ -117,7 +126,8 @@ class Tracker(unittest.TestCase):
         unrelated = random.standard_normal((5, 8))
         unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)
         cost = 1 - unit(last) @ unit(unrelated).T
-        best = min(itertools.permutations(range(5)), key=lambda order: sum(cost[slot, query] for slot, query in enumerate(order)))
+        best = min(itertools.permutations(range(5)),
+                   key=lambda order: sum(cost[slot, query] for slot, query in enumerate(order)))
         np.testing.assert_array_equal(best, match(last, unrelated))
 
     def test_aligning_undoes_shuffles_over_a_clip(self):
@@ -136,7 +146,8 @@ class Refiner(unittest.TestCase):
         model = tiny()
         for frames in (1, 2, 7):
             instance, memory = (torch.randn(frames, 5, 32, dtype=torch.float64) for _ in range(2))
-            for ours, theirs in zip(model.refiner(instance, memory), refine_by_hand(model.refiner, instance, memory)):
+            for ours, theirs in zip(model.refiner(instance, memory),
+                                    refine_by_hand(model.refiner, instance, memory)):
                 torch.testing.assert_close(ours, theirs)
 
     @torch.no_grad()
@@ -161,18 +172,21 @@ class Segmenter(unittest.TestCase):
         embeds, features, logits = model.segment(image)
         levels, mask_features, _ = model.sem_seg_head.pixel_decoder(model.backbone(image))
         last = model.sem_seg_head.predictor(levels, mask_features)[-1]
-        self.assertEqual(((2, 5, 32), (2, 8, 16, 24), (2, 5, TINY.classes + 1)), (embeds.shape, features.shape, logits.shape))
+        self.assertEqual(((2, 5, 32), (2, 8, 16, 24), (2, 5, TINY.classes + 1)),
+                         (embeds.shape, features.shape, logits.shape))
         torch.testing.assert_close(embeds, last.embeds)
         torch.testing.assert_close(logits, last.logits)
 
     @torch.no_grad()
     def test_further_groups_of_queries_leave_the_first_alone(self):
         model = tiny()
-        levels, mask_features, _ = model.sem_seg_head.pixel_decoder(model.backbone(torch.randn(1, 3, 64, 64, dtype=torch.float64)))
+        levels, mask_features, _ = model.sem_seg_head.pixel_decoder(
+            model.backbone(torch.randn(1, 3, 64, 64, dtype=torch.float64)))
         predictor = model.sem_seg_head.predictor
         alone = predictor(levels, mask_features)[-1]
         extra = (torch.randn(10, 32, dtype=torch.float64), torch.randn(10, 32, dtype=torch.float64))
-        torch.testing.assert_close(predictor(levels, mask_features, extra)[-1].embeds[:, :5], alone.embeds)
+        torch.testing.assert_close(predictor(levels, mask_features, extra)[-1].embeds[:, :5],
+                                   alone.embeds)
 
     def test_a_query_that_sees_nothing_sees_everything(self):
         masks = torch.full((1, 2, 8, 8), -1.0)
@@ -182,8 +196,10 @@ class Segmenter(unittest.TestCase):
 
     def test_position_counts_rows_and_columns_to_two_pi(self):
         position = sine_position(torch.zeros(1, 8, 2, 4, dtype=torch.float64))[0].view(2, 4, 8)
-        np.testing.assert_allclose(position[0, :, 0], np.sin(np.pi), atol=1e-5)          # row 1 of 2
-        np.testing.assert_allclose(position[:, 0, 5], np.cos(np.pi / 2), atol=1e-5)      # column 1 of 4
+        # Row 1 of 2.
+        np.testing.assert_allclose(position[0, :, 0], np.sin(np.pi), atol=1e-5)
+        # Column 1 of 4.
+        np.testing.assert_allclose(position[:, 0, 5], np.cos(np.pi / 2), atol=1e-5)
         np.testing.assert_allclose(position[1, 3, 2], np.sin(2 * np.pi / 100), atol=1e-5)
 
 

@@ -1,6 +1,8 @@
-"""The R50 networks against what the official code answered with the same weights (../shared/data/cases/dvis; left out where that folder is absent).
+"""The R50 networks against what the official code answered with the same weights
+(../shared/data/cases/dvis; left out where that folder is absent).
 
-python3 tests/test_official.py also prints the largest difference of every comparison."""
+python3 tests/test_official.py also prints the largest difference of every comparison.
+"""
 import tempfile
 import unittest
 from pathlib import Path
@@ -10,25 +12,28 @@ import numpy as np
 import torch
 from make_fill_checkpoint import CASES, filled
 
-from dvis.checkpoint import read_checkpoint
-from dvis.importing import load_strictly, mode_of
-from dvis.model import build
-from dvis.tracker import align, track
+from dvis.checkpoints.checkpoint import read_checkpoint
+from dvis.checkpoints.official import load_strictly, mode_of
+from dvis.networks.model import build
+from dvis.networks.tracker import align, track
 
 EXACT = 2e-3      # absolute, of embeddings and logits given the same input
-# The decoder's masked attention has a threshold: rounding may open or close a cell, and the queries that look there move by up to about this much.
+# The decoder's masked attention has a threshold: rounding may open or close a cell, and the queries
+# that look there move by up to about this much.
 SEGMENTER, SEGMENTER_MOSTLY = 2e-3, 1e-4
 HALF = 2e-3       # relative: stored as float16
 
 
 def frames(dump, name: str, windows: int) -> torch.Tensor:
     """Embeddings of all windows, (1,C,T,Q) each -> [T,Q,C]."""
-    return torch.from_numpy(np.concatenate([dump[f"{name}.{window}"][0] for window in range(windows)], 1).transpose(1, 2, 0).copy())
+    parts = [dump[f"{name}.{window}"][0] for window in range(windows)]
+    return torch.from_numpy(np.concatenate(parts, 1).transpose(1, 2, 0).copy())
 
 
 def logits(dump, name: str, windows: int) -> torch.Tensor:
     """(1,T,Q,K+1) of every window -> [T,Q,K+1]."""
-    return torch.from_numpy(np.concatenate([dump[f"{name}.{window}"][0] for window in range(windows)]))
+    return torch.from_numpy(np.concatenate([dump[f"{name}.{window}"][0]
+                                            for window in range(windows)]))
 
 
 @unittest.skipUnless(CASES.is_dir(), "../shared/data/cases/dvis is not there")
@@ -38,7 +43,8 @@ class Official(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         torch.set_grad_enabled(False)
-        cls.online, cls.offline, cls.synthetic = (np.load(CASES / f"{name}.npz") for name in ("online_ovis_192x320", "offline_ovis_192x320", "tracker_synth"))
+        names = ("online_ovis_192x320", "offline_ovis_192x320", "tracker_synth")
+        cls.online, cls.offline, cls.synthetic = (np.load(CASES / f"{name}.npz") for name in names)
         cls.model = build("r50", classes=25).eval()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "offline.pth"
@@ -53,13 +59,16 @@ class Official(unittest.TestCase):
 
     def near(self, found: torch.Tensor, expected: torch.Tensor, tolerance: float):
         if self.shows:
-            print(f"{self._testMethodName}: {(found - expected).abs().max():.1e} of {expected.abs().max():.1f}")
+            print(f"{self._testMethodName}: {(found - expected).abs().max():.1e} of "
+                  f"{expected.abs().max():.1f}")
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
 
     def test_names_and_shapes_are_the_official_ones(self):
         for mode in ("offline", "online"):
-            listed = [line.split("\t") for line in (CASES / f"keys_{mode}.txt").read_text().splitlines()]
-            ours = {name: str(tuple(tensor.shape)) for name, tensor in build("r50", mode, classes=25).state_dict().items()}
+            listed = [line.split("\t")
+                      for line in (CASES / f"keys_{mode}.txt").read_text().splitlines()]
+            ours = {name: str(tuple(tensor.shape))
+                    for name, tensor in build("r50", mode, classes=25).state_dict().items()}
             ours["criterion.empty_weight"] = "(26,)"
             self.assertEqual({name: shape for name, shape, _ in listed}, ours)
 
@@ -68,17 +77,25 @@ class Official(unittest.TestCase):
         embeds, features, classes = self.model.segment(self.model.normalise(video))
         expected = frames(self.online, "seg.pred_embds", 3)
         self.near(embeds, expected, SEGMENTER)
-        self.assertGreater(((embeds - expected).abs() < SEGMENTER_MOSTLY).double().mean().item(), 0.999)
+        self.assertGreater(((embeds - expected).abs() < SEGMENTER_MOSTLY).double().mean().item(),
+                           0.999)
         self.near(classes, logits(self.online, "seg.pred_logits", 3), 2 * SEGMENTER)
-        torch.testing.assert_close(features[6:], torch.from_numpy(self.online["pixdec.mask_features.2"]).float(), rtol=HALF, atol=HALF)
+        torch.testing.assert_close(features[6:],
+                                   torch.from_numpy(self.online["pixdec.mask_features.2"]).float(),
+                                   rtol=HALF, atol=HALF)
         steps = track(self.model.tracker, embeds[:3], "dvis")
-        masks = torch.stack([(step.mask_embeds[0] @ features[t].flatten(1)).view(100, 48, 80) for t, step in enumerate(steps)], 1)
-        torch.testing.assert_close(masks, torch.from_numpy(self.online["tracker.pred_masks.0"][0]).float(), rtol=HALF, atol=5 * HALF)
+        masks = torch.stack([(step.mask_embeds[0] @ features[t].flatten(1)).view(100, 48, 80)
+                             for t, step in enumerate(steps)], 1)
+        torch.testing.assert_close(masks,
+                                   torch.from_numpy(self.online["tracker.pred_masks.0"][0]).float(),
+                                   rtol=HALF, atol=5 * HALF)
 
     def test_tracker_on_the_official_segmenters_output(self):
         steps = track(self.model.tracker, frames(self.online, "seg.pred_embds", 3), "dvis")
-        self.near(torch.cat([step.logits for step in steps]), logits(self.online, "tracker.pred_logits", 3), EXACT)
-        self.near(torch.cat([step.embeds for step in steps]), frames(self.online, "tracker.pred_embds", 3), EXACT)
+        self.near(torch.cat([step.logits for step in steps]),
+                  logits(self.online, "tracker.pred_logits", 3), EXACT)
+        self.near(torch.cat([step.embeds for step in steps]),
+                  frames(self.online, "tracker.pred_embds", 3), EXACT)
 
     def test_matching_gathers_by_the_official_inverse_permutation(self):
         embeds = frames(self.online, "seg.pred_embds", 3).numpy()
@@ -91,24 +108,33 @@ class Official(unittest.TestCase):
         official = np.concatenate([self.synthetic["indices.0"], self.synthetic["indices.1"]])
         np.testing.assert_array_equal(align(embeds.numpy(), "dvis"), official)
         steps = track(self.model.tracker, embeds, "dvis")
-        self.near(torch.cat([step.logits for step in steps]), logits(self.synthetic, "pred_logits", 2), EXACT)
-        self.near(torch.cat([step.embeds for step in steps]), frames(self.synthetic, "pred_embds", 2), EXACT)
+        self.near(torch.cat([step.logits for step in steps]),
+                  logits(self.synthetic, "pred_logits", 2), EXACT)
+        self.near(torch.cat([step.embeds for step in steps]),
+                  frames(self.synthetic, "pred_embds", 2), EXACT)
         for window, last in enumerate((3, 6)):
-            self.near(steps[last].reference[0], torch.from_numpy(self.synthetic[f"state.last_outputs.{window}"][-1, :, 0]), EXACT)
+            self.near(steps[last].reference[0],
+                      torch.from_numpy(self.synthetic[f"state.last_outputs.{window}"][-1, :, 0]),
+                      EXACT)
         features = torch.from_numpy(self.synthetic["mask_features"][0])
         for t, step in enumerate(steps):
             expected = torch.from_numpy(self.synthetic[f"pred_masks.{t // 4}"][0, :, t % 4])
-            self.near((step.mask_embeds[0] @ features[t].flatten(1)).view_as(expected), expected, EXACT)
+            self.near((step.mask_embeds[0] @ features[t].flatten(1)).view_as(expected), expected,
+                      EXACT)
 
     def test_frame_forward(self):
-        self.near(self.model.tracker.frame_forward(frames(self.online, "seg.pred_embds", 3)), frames(self.offline, "tracker.frame_forward", 1), EXACT)
+        self.near(self.model.tracker.frame_forward(frames(self.online, "seg.pred_embds", 3)),
+                  frames(self.offline, "tracker.frame_forward", 1), EXACT)
 
     def test_refiner(self):
-        instance, memory = (frames(self.offline, f"refiner.in.{name}", 1) for name in ("instance_embeds", "frame_embeds"))
+        instance, memory = (frames(self.offline, f"refiner.in.{name}", 1)
+                            for name in ("instance_embeds", "frame_embeds"))
         layers = self.model.refiner.layers(instance[:, None], memory[:, None])
-        self.near(self.model.refiner.decoder_norm(layers[-1])[:, 0], frames(self.offline, "refiner.pred_embds", 1), EXACT)
+        self.near(self.model.refiner.decoder_norm(layers[-1])[:, 0],
+                  frames(self.offline, "refiner.pred_embds", 1), EXACT)
         found, _ = self.model.refiner(instance, memory)
-        for expected in logits(self.offline, "refiner.pred_logits", 1):      # one answer, repeated for every frame
+        # One answer, repeated for every frame.
+        for expected in logits(self.offline, "refiner.pred_logits", 1):
             self.near(found, expected, EXACT)
 
 

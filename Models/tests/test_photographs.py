@@ -5,12 +5,12 @@ from pathlib import Path
 
 import context
 import numpy as np
-from PIL import Image
 from photograph_set import SetWriter, rectangle, street
+from PIL import Image
 
-from dvis.config import FINE_OF_COCO, REAL_CLASSES, coarse_class
-from dvis.photographs import IGNORE, Photographs
-from dvis.sprites import Similarity, cut
+from dvis.data.photos.photographs import IGNORE, Photographs
+from dvis.data.photos.sprites import Similarity, cut
+from dvis.networks.config import FINE_OF_COCO, REAL_CLASSES, coarse_class
 
 REAL = context.MODELS.parent.parent / "shared/data/train"
 PERSON, CAR, ANIMAL = (REAL_CLASSES.index(name) for name in ("person", "car", "animal"))
@@ -25,8 +25,11 @@ class InFolder(unittest.TestCase):
 
 class Classes(unittest.TestCase):
     def test_names_lead_from_coco_to_fine_and_coarse(self):
-        self.assertEqual(["car", "vehicle", "animal", "person"], [FINE_OF_COCO[name] for name in ("car", "boat", "zebra", "person")])
-        self.assertEqual(["vehicle", "vehicle", "animal", "person", None], [coarse_class(name) for name in ("bus", "train", "animal", "person", "chair")])
+        self.assertEqual(["car", "vehicle", "animal", "person"],
+                         [FINE_OF_COCO[name] for name in ("car", "boat", "zebra", "person")])
+        self.assertEqual(["vehicle", "vehicle", "animal", "person", None],
+                         [coarse_class(name)
+                          for name in ("bus", "train", "animal", "person", "chair")])
         self.assertTrue(set(FINE_OF_COCO.values()) <= set(REAL_CLASSES))
 
 
@@ -46,11 +49,13 @@ class Loading(InFolder):
         street(self.folder / "sets/a")
         street(self.folder / "sets/b")
         self.assertEqual(8, len(Photographs.load([self.folder / "sets"], "train").items))
-        self.assertEqual(8, len(Photographs.load([self.folder / "sets/a", self.folder / "sets/b"], "train").items))
+        self.assertEqual(8, len(Photographs.load([self.folder / "sets/a", self.folder / "sets/b"],
+                                                 "train").items))
 
     def test_instance_maps_number_objects_and_ignore_crowds(self):
         photos = SetWriter(self.folder / "a")
-        number = photos.photograph([("dog", 200, 20, 240, 40), ("person", 40, 60, 100, 190), ("potted plant", 0, 0, 20, 20)])
+        number = photos.photograph([("dog", 200, 20, 240, 40), ("person", 40, 60, 100, 190),
+                                    ("potted plant", 0, 0, 20, 20)])
         photos.crowd(number, "person", 250, 100, 300, 200)
         photos.photograph([("car", 10, 10, 90, 90)])
         photograph = Photographs.load([photos.write()], "train").items[0]
@@ -59,14 +64,18 @@ class Loading(InFolder):
             ids = photograph.ids(scale)
             self.assertEqual((240 * scale, 320 * scale), ids.shape)
             self.assertTrue((ids[60 * scale:190 * scale, 40 * scale:100 * scale] == 1).all())
-            self.assertEqual([60 * 130 * scale ** 2, 40 * 20 * scale ** 2, 50 * 100 * scale ** 2], [(ids == n).sum() for n in (1, 2, IGNORE)])
+            self.assertEqual([60 * 130 * scale ** 2, 40 * 20 * scale ** 2, 50 * 100 * scale ** 2],
+                             [(ids == n).sum() for n in (1, 2, IGNORE)])
 
     def test_only_whole_objects_are_cut_out(self):
         photos = SetWriter(self.folder / "a")
-        photos.photograph([("person", 40, 60, 100, 190), ("person", 0, 60, 35, 190), ("person", 200, 20, 235, 100), ("car", 240, 20, 310, 50)])
-        photos.photograph([("person", 40, 60, 100, 190), ("car", 70, 100, 240, 180)])       # the person is hidden by a third
+        photos.photograph([("person", 40, 60, 100, 190), ("person", 0, 60, 35, 190),
+                           ("person", 200, 20, 235, 100), ("car", 240, 20, 310, 50)])
+        # The person is hidden by a third.
+        photos.photograph([("person", 40, 60, 100, 190), ("car", 70, 100, 240, 180)])
         loaded = Photographs.load([photos.write()], "train")
-        self.assertEqual({PERSON: 1, CAR: 2}, {label: len(pairs) for label, pairs in loaded.cutouts.items()})
+        self.assertEqual({PERSON: 1, CAR: 2},
+                         {label: len(pairs) for label, pairs in loaded.cutouts.items()})
 
     def test_a_set_with_annotations_of_one_class_only_is_no_backdrop(self):
         people = SetWriter(self.folder / "people")
@@ -91,14 +100,22 @@ class Errors(InFolder):
     def test_every_fault_of_a_set_has_a_sentence(self):
         entry = lambda file: file["annotations"][0]
         self.refuses(ValueError, "no annotations", lambda file: file["annotations"].clear())
-        self.refuses(ValueError, "annotation 1: a polygon needs an even count", lambda file: entry(file).update(segmentation=[[1, 2, 3]]))
-        self.refuses(ValueError, "annotation 1: run lengths of size", lambda file: entry(file).update(segmentation={"size": [1, 1], "counts": [1]}))
-        self.refuses(ValueError, "annotation 1: 99 is missing or unknown", lambda file: entry(file).update(category_id=99))
-        self.refuses(ValueError, "annotation 1: 'area' is missing", lambda file: entry(file).pop("area"))
-        self.refuses(ValueError, "not in COCO format: KeyError 'images'", lambda file: file.pop("images"))
-        self.refuses(ValueError, "its part is neither train nor val", lambda file: file["images"][0].update(part="test"))
-        self.refuses(ValueError, "no photographs of part 'train'", lambda file: file["images"][0].update(part="val"))
-        self.refuses(FileNotFoundError, "is missing", lambda file: file["images"][0].update(file_name="gone.png"))
+        self.refuses(ValueError, "annotation 1: a polygon needs an even count",
+                     lambda file: entry(file).update(segmentation=[[1, 2, 3]]))
+        self.refuses(ValueError, "annotation 1: run lengths of size",
+                     lambda file: entry(file).update(segmentation={"size": [1, 1], "counts": [1]}))
+        self.refuses(ValueError, "annotation 1: 99 is missing or unknown",
+                     lambda file: entry(file).update(category_id=99))
+        self.refuses(ValueError, "annotation 1: 'area' is missing",
+                     lambda file: entry(file).pop("area"))
+        self.refuses(ValueError, "not in COCO format: KeyError 'images'",
+                     lambda file: file.pop("images"))
+        self.refuses(ValueError, "its part is neither train nor val",
+                     lambda file: file["images"][0].update(part="test"))
+        self.refuses(ValueError, "no photographs of part 'train'",
+                     lambda file: file["images"][0].update(part="val"))
+        self.refuses(FileNotFoundError, "is missing",
+                     lambda file: file["images"][0].update(file_name="gone.png"))
 
     def test_folders_that_are_no_sets_and_images_that_are_none(self):
         with self.assertRaisesRegex(FileNotFoundError, "has an instances.json"):
@@ -126,7 +143,8 @@ class Cutting(InFolder):
         image = np.full((240, 320, 3), (0, 220, 0), np.uint8)
         image[60:190, 40:100] = (220, 0, 0)
         Image.fromarray(image).save(self.folder / f"a/images/{number}.png")
-        photos.annotation(number, "person", rectangle(39.5, 59.5, 100.5, 190.5), [39.5, 59.5, 61, 131], 61 * 131)
+        photos.annotation(number, "person", rectangle(39.5, 59.5, 100.5, 190.5),
+                          [39.5, 59.5, 61, 131], 61 * 131)
         photograph = Photographs.load([photos.write()], "train").items[0]
         person = next(instance for instance in photograph.instances if instance.name == "person")
         sprite = cut(photograph, person, photograph.image())
@@ -143,7 +161,8 @@ class Cutting(InFolder):
 
     def test_sprites_are_limited_and_small_when_drawn_from_afar(self):
         photos = SetWriter(self.folder / "a")
-        photos.photograph([("person", 40, 20, 240, 620), ("car", 300, 20, 420, 100)], size=(480, 640))
+        photos.photograph([("person", 40, 20, 240, 620), ("car", 300, 20, 420, 100)],
+                          size=(480, 640))
         photograph = Photographs.load([photos.write()], "train").items[0]
         sprite = cut(photograph, photograph.objects()[0], photograph.image())
         self.assertEqual(320, max(sprite.image.size))
@@ -155,24 +174,32 @@ class Cutting(InFolder):
 @unittest.skipUnless(REAL.exists(), "needs ../shared/data/train")
 class RealSets(unittest.TestCase):
     def test_masks_have_the_annotated_area(self):
-        """Within 2 % where a pixel of the outline weighs little. Left out: crowds, whose areas were not measured again when
-        the images shrank, and coco128-seg, where polygons that were joined to one have other areas than the masks."""
+        """Within 2 % where a pixel of the outline weighs little.
+
+        Left out: crowds, whose areas were not measured again when the images shrank, and
+        coco128-seg, where polygons that were joined to one have other areas than the masks."""
         for part in ("train", "val"):
-            for photograph in Photographs.load([REAL / "coco-extra", REAL / "coco-people"], part).items:
-                for instance in (one for one in photograph.instances if one.area > 4000 and not one.crowd):
+            for photograph in Photographs.load([REAL / "coco-extra", REAL / "coco-people"],
+                                               part).items:
+                for instance in (one for one in photograph.instances if one.area > 4000
+                                 and not one.crowd):
                     area = instance.mask(0, 0, photograph.width, photograph.height).sum()
-                    self.assertAlmostEqual(1, area / instance.area, delta=0.02, msg=f"{photograph.file_name} {instance.name}")
+                    self.assertAlmostEqual(1, area / instance.area, delta=0.02,
+                                           msg=f"{photograph.file_name} {instance.name}")
 
     def test_the_parts_are_those_of_the_split(self):
-        for name, train, val in (("coco128-seg", 103, 25), ("coco-extra", 211, 52), ("coco-people", 563, 140)):
-            split = dict(line.split("\t") for line in (REAL / name / "split.txt").read_text().splitlines())
+        for name, train, val in (("coco128-seg", 103, 25), ("coco-extra", 211, 52),
+                                 ("coco-people", 563, 140)):
+            split = dict(line.split("\t")
+                         for line in (REAL / name / "split.txt").read_text().splitlines())
             for part, count in (("train", train), ("val", val)):
                 items = Photographs.load([REAL / name], part).items
                 self.assertEqual(count, len(items))
                 self.assertEqual({part}, {split[photograph.path.name] for photograph in items})
         whole = Photographs.load([REAL], "train")
         self.assertEqual((877, 314), (len(whole.items), len(whole.backdrops)))
-        self.assertEqual(json.loads((REAL / "coco-extra/instances.json").read_text())["categories"][0]["name"], whole.categories[1])
+        file = json.loads((REAL / "coco-extra/instances.json").read_text())
+        self.assertEqual(file["categories"][0]["name"], whole.categories[1])
 
 
 if __name__ == "__main__":

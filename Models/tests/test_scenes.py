@@ -4,11 +4,11 @@ from dataclasses import replace
 import context  # noqa: F401
 import numpy as np
 
-from dvis.data import VideoPool
-from dvis.sample import annotation, run_lengths
-from dvis.scenes import EVALUATION_SEEDS, HEIGHT, TIERS, Occluder, make_scene
-from dvis.shapes import SHAPES, distance
-from dvis.strip import CELLS, draw_strip, read_strip, strip_cell
+from dvis.data.drawn.scenes import EVALUATION_SEEDS, HEIGHT, TIERS, Occluder, make_scene
+from dvis.data.drawn.shapes import SHAPES, distance
+from dvis.data.drawn.strip import CELLS, draw_strip, read_strip, strip_cell
+from dvis.data.pools import VideoPool
+from dvis.data.sample import annotation, run_lengths
 
 
 class Scenes(unittest.TestCase):
@@ -20,9 +20,9 @@ class Scenes(unittest.TestCase):
                 np.testing.assert_array_equal(one, other)
 
     def test_other_seed_or_tier_other_video(self):
-        picture = make_scene("everyday", 5).frame(0)[0]
-        self.assertTrue((picture != make_scene("everyday", 6).frame(0)[0]).any())
-        self.assertTrue((picture != make_scene("heavy", 5).frame(0)[0]).any())
+        image = make_scene("everyday", 5).frame(0)[0]
+        self.assertTrue((image != make_scene("everyday", 6).frame(0)[0]).any())
+        self.assertTrue((image != make_scene("heavy", 5).frame(0)[0]).any())
 
     def test_training_never_uses_an_evaluation_seed(self):
         seeds = []
@@ -34,21 +34,25 @@ class Scenes(unittest.TestCase):
 
     def test_a_lone_circle_covers_its_area_at_its_place(self):
         scene = make_scene("light", 0)
-        thing = replace(scene.things[0], label=SHAPES.index("circle"), stretch=1.0, swell=0.0, radius=30.0)
-        still = replace(thing.path, start=np.array([100.0, 80.0]), velocity=np.zeros(2), wobble=np.zeros(2), low=np.zeros(2), high=np.array([256.0, 160.0]))
+        thing = replace(scene.things[0], label=SHAPES.index("circle"), stretch=1.0, swell=0.0,
+                        radius=30.0)
+        still = replace(thing.path, start=np.array([100.0, 80.0]), velocity=np.zeros(2),
+                        wobble=np.zeros(2), low=np.zeros(2), high=np.array([256.0, 160.0]))
         thing = replace(thing, path=still)
         scene = replace(scene, things=(thing,), layers=(thing,), strip=False, pan=np.zeros(2))
         for height, width in ((160, 256), (320, 512)):
             ids = scene.frame(3, height, width)[1]
             scale = height / HEIGHT
-            self.assertAlmostEqual(np.pi * 900 * scale ** 2, (ids == 1).sum(), delta=0.01 * np.pi * 900 * scale ** 2)
+            self.assertAlmostEqual(np.pi * 900 * scale ** 2, (ids == 1).sum(),
+                                   delta=0.01 * np.pi * 900 * scale ** 2)
             rows, columns = np.nonzero(ids)
             self.assertAlmostEqual(100 * scale, columns.mean() + 0.5, delta=0.2)
             self.assertAlmostEqual(80 * scale, rows.mean() + 0.5, delta=0.2)
 
     def test_what_is_painted_later_hides_what_was_painted_before(self):
         scene = make_scene("everyday", 3)
-        wall = Occluder(np.array([128.0, 80.0]), np.array([300.0, 300.0]), 0.0, scene.things[0].texture)
+        wall = Occluder(np.array([128.0, 80.0]), np.array([300.0, 300.0]), 0.0,
+                        scene.things[0].texture)
         self.assertEqual(0, replace(scene, layers=(*scene.layers, wall)).frame(0)[1].max())
         self.assertGreater(replace(scene, layers=(wall, *scene.layers)).frame(0)[1].max(), 0)
 
@@ -62,11 +66,12 @@ class Scenes(unittest.TestCase):
     def test_the_strip_gives_the_frame_number_back(self):
         for height, width in ((160, 256), (320, 512), (720, 1280)):
             for number in (0, 1, 349, 2 ** 24 - 1):
-                picture = np.random.default_rng(number).integers(0, 255, (height, width, 3)).astype(np.uint8)
-                draw_strip(picture, number)
-                self.assertEqual(number, read_strip(picture))
-                picture[:strip_cell(height), 25 * strip_cell(height):26 * strip_cell(height)] ^= 255
-                self.assertIsNone(read_strip(picture))
+                image = np.random.default_rng(number).integers(0, 255, (height, width, 3)).astype(
+                    np.uint8)
+                draw_strip(image, number)
+                self.assertEqual(number, read_strip(image))
+                image[:strip_cell(height), 25 * strip_cell(height):26 * strip_cell(height)] ^= 255
+                self.assertIsNone(read_strip(image))
 
     def test_the_strip_belongs_to_no_object(self):
         scene = replace(make_scene("heavy", 1), strip=True)

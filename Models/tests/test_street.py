@@ -9,9 +9,9 @@ import context
 import numpy as np
 from PIL import Image
 
-from dvis.outlined import PhotographError, cut, load
-from dvis.sample import RATE, run_lengths
-from dvis.street import Street, read
+from dvis.data.sample import RATE, run_lengths
+from dvis.data.street.outlined import PhotographError, cut, load
+from dvis.data.street.street import Street, read
 
 ROOT = context.MODELS.parent
 SAMPLES = ROOT / "samples"

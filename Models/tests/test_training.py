@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from dvis import losses, training
-from dvis.clips import Batch
-from dvis.data import make_targets
-from dvis.train_tracker import slots
+from dvis.training import losses
+from dvis.training import stage as training
+from dvis.training.clips import Batch
+from dvis.training.targets import make_targets
+from dvis.training.tracker import slots
 
 
 class Matching(unittest.TestCase):
@@ -26,7 +27,8 @@ class Matching(unittest.TestCase):
         logits = torch.full((1, 2, 4), -30.0)
         logits[0, 0, 1] = logits[0, 1, 2] = 30
         labels = torch.tensor([[1, 2]])
-        assignment = losses.assign(losses.matching_cost(logits, masks, labels, target), torch.ones(1, 2, dtype=torch.bool))
+        assignment = losses.assign(losses.matching_cost(logits, masks, labels, target),
+                                   torch.ones(1, 2, dtype=torch.bool))
         self.assertEqual([[0, 1]], assignment.tolist())
         self.assertAlmostEqual(0, float(losses.class_loss(logits, assignment, labels)), places=5)
         for value in losses.mask_losses(masks[0], target[0]):
@@ -39,16 +41,20 @@ class Matching(unittest.TestCase):
         self.assertGreater(float(losses.contrast(embeds, embeds, right, wrong)), 5)
 
     def test_a_slot_is_given_at_first_sight_and_kept(self):
-        """Three frames, three slots: object 0 from the start in slot 1; object 1 later, best in slot 1 too, so it must take another."""
+        """Three frames, three slots: object 0 from the start in slot 1.
+
+        Object 1 later, best in slot 1 too, so it must take another."""
         target = torch.zeros(1, 3, 2, 4)
         target[0, :, 0, 0] = target[0, 1:, 1, 3] = 1
         visible = target.sum(-1) > 0
         masks = torch.full((1, 3, 3, 4), -9.0)
-        masks[0, 0, 1, 0] = masks[0, 1, 2, 0] = 9      # object 0: slot 1 first, then slot 2 looks better
+        # Object 0: slot 1 first, then slot 2 looks better.
+        masks[0, 0, 1, 0] = masks[0, 1, 2, 0] = 9
         masks[0, 1:, 1, 3] = 9                          # object 1 would be best in the held slot 1
         masks[0, 1:, 0, 3] = 4
         batch = Batch(torch.zeros(1, 3, 3, 2), torch.zeros(1, 3, 2, 4), target, visible, visible,
-                      torch.zeros(1, 2, dtype=torch.long), torch.ones(1, 4), torch.zeros(1, 3, 3, 0))
+                      torch.zeros(1, 2, dtype=torch.long), torch.ones(1, 4),
+                      torch.zeros(1, 3, 3, 0))
         self.assertEqual([[1, 0]], slots(torch.zeros(1, 3, 3, 2), masks, batch).tolist())
 
 
@@ -66,27 +72,34 @@ class Ignoring(unittest.TestCase):
 
     def test_what_a_mask_does_in_ignored_cells_costs_nothing(self):
         target = torch.tensor([[1.0, 1, 0, 0, 0, 0]])
-        masks, other = torch.tensor([[2.0, -1, 1, -3, 5, -5]]), torch.tensor([[2.0, -1, 1, -3, -9, 9]])
-        for one, two, kept in zip(losses.mask_losses(masks, target, self.weight), losses.mask_losses(other, target, self.weight),
+        masks = torch.tensor([[2.0, -1, 1, -3, 5, -5]])
+        other = torch.tensor([[2.0, -1, 1, -3, -9, 9]])
+        for one, two, kept in zip(losses.mask_losses(masks, target, self.weight),
+                                  losses.mask_losses(other, target, self.weight),
                                   losses.mask_losses(masks[:, :4], target[:, :4])):
             torch.testing.assert_close(one, two)
             torch.testing.assert_close(one, kept)
         labels, logits = torch.tensor([1]), torch.zeros(1, 4)
-        costs = [losses.matching_cost(logits, some, labels, target, self.weight[0]) for some in (masks, other)]
+        costs = [losses.matching_cost(logits, some, labels, target, self.weight[0])
+                 for some in (masks, other)]
         torch.testing.assert_close(*costs)
-        torch.testing.assert_close(costs[0], losses.matching_cost(logits, masks[:, :4], labels, target[:, :4]))
+        kept = losses.matching_cost(logits, masks[:, :4], labels, target[:, :4])
+        torch.testing.assert_close(costs[0], kept)
 
     def test_a_query_without_object_that_lies_mostly_in_ignored_cells_is_excused(self):
-        masks = torch.tensor([[[9.0, -9, -9, -9, -9, -9], [-9, -9, -9, 9, 9, 9], [-9, -9, 9, 9, 9, -9]]])
+        masks = torch.tensor([[[9.0, -9, -9, -9, -9, -9], [-9, -9, -9, 9, 9, 9],
+                               [-9, -9, 9, 9, 9, -9]]])
         excused = losses.mostly_in(masks, 1 - self.weight)
         self.assertEqual([[False, True, False]], excused.tolist())
         logits = torch.tensor([[[5.0, 0, 0], [5, 0, 0], [0, 0, 5]]])
         assignment, labels = torch.tensor([[0]]), torch.tensor([[0]])
-        with_, without = (losses.class_loss(logits, assignment, labels, some) for some in (excused, None))
+        with_, without = (losses.class_loss(logits, assignment, labels, some)
+                          for some in (excused, None))
         kept = losses.class_loss(logits[:, [0, 2]], assignment, labels)
         torch.testing.assert_close(with_, kept)
         self.assertGreater(float(without), float(with_) + 0.5)
-        matched = losses.class_loss(logits, torch.tensor([[1]]), labels, excused)   # a query with an object is judged wherever it lies
+        # A query with an object is judged wherever it lies.
+        matched = losses.class_loss(logits, torch.tensor([[1]]), labels, excused)
         torch.testing.assert_close(matched, losses.class_loss(logits, torch.tensor([[1]]), labels))
 
 
@@ -101,21 +114,27 @@ class Resume(unittest.TestCase):
             torch.manual_seed(0)
             return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
 
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(training.time, "monotonic", return_value=100.0) as clock:
-            whole = training.Stage(Path(folder) / "whole.pt", {"net": fresh()}, 0.5, 0.01, slow=("0.",))
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(
+            training.time, "monotonic", return_value=100.0) as clock:
+            whole = training.Stage(Path(folder) / "whole.pt", {"net": fresh()}, 0.5, 0.01,
+                                   slow=("0.",))
             steps(whole, range(10), clock)
             clock.return_value = 100.0
-            part = training.Stage(Path(folder) / "part.pt", {"net": fresh()}, 0.5, 0.01, slow=("0.",))
+            part = training.Stage(Path(folder) / "part.pt", {"net": fresh()}, 0.5, 0.01,
+                                  slow=("0.",))
             steps(part, range(4), clock)
             part.save()
             clock.return_value = 5000.0
-            resumed = training.Stage(Path(folder) / "part.pt", {"net": fresh()}, 0.5, 0.01, slow=("0.",))
+            resumed = training.Stage(Path(folder) / "part.pt", {"net": fresh()}, 0.5, 0.01,
+                                     slow=("0.",))
             self.assertEqual(4, resumed.steps)
             steps(resumed, range(4, 10), clock)
             self.assertAlmostEqual(resumed.progress, 10 / 30)
             for name, value in whole.modules.state_dict().items():
-                torch.testing.assert_close(resumed.modules.state_dict()[name], value, rtol=0, atol=0)
-                torch.testing.assert_close(resumed.average[name], whole.average[name], rtol=0, atol=0)
+                torch.testing.assert_close(resumed.modules.state_dict()[name], value, rtol=0,
+                                           atol=0)
+                torch.testing.assert_close(resumed.average[name], whole.average[name], rtol=0,
+                                           atol=0)
             self.assertEqual([], [path for path in Path(folder).iterdir() if path.suffix == ".new"])
 
     def test_a_loss_that_is_not_finite_changes_nothing(self):

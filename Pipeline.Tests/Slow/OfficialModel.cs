@@ -24,7 +24,8 @@ internal static class OfficialModel
             var cache = Repo.Path(".dvis/cache");
             var folder = Path.Combine(cache, "r50-" + Key(fill));
             if (Directory.Exists(folder)) return folder;
-            if (!File.Exists(Python) || (await Tool.RunAsync(Python, ["-c", "import numpy, torch"])).Code != 0) Assert.Skip($"{Python} has no PyTorch.");
+            if (!File.Exists(Python) || (await Tool.RunAsync(Python, ["-c", "import numpy, onnx, torch"])).Code != 0)
+                Assert.Skip($"{Python} has no PyTorch or no onnx.");
             if (Directory.Exists(cache))
                 foreach (var old in Directory.GetDirectories(cache, "r50-*")) Directory.Delete(old, recursive: true);
 
@@ -51,7 +52,8 @@ internal static class OfficialModel
     private static string Key(string fill)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var file in Directory.GetFiles(Repo.Path("Models/dvis"), "*.py").Order(StringComparer.Ordinal).Append(fill)) hash.AppendData(File.ReadAllBytes(file));
+        var sources = Directory.GetFiles(Repo.Path("Models/dvis"), "*.py", SearchOption.AllDirectories);
+        foreach (var file in sources.Order(StringComparer.Ordinal).Append(fill)) hash.AppendData(File.ReadAllBytes(file));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
 }

