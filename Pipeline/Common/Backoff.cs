@@ -13,7 +13,7 @@ public sealed class BackoffOptions
     [Range(typeof(TimeSpan), "00:00:00.001", "24:00:00")]
     public TimeSpan Max { get; set; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Share of a pause that is added or taken at random, so that not all return at once.</summary>
+    /// <summary>Largest share of a pause that is taken off at random, so that not all return at once.</summary>
     [Range(0.0, 1.0)]
     public double Jitter { get; set; } = 0.2;
 }
@@ -23,13 +23,13 @@ public sealed class Backoff(BackoffOptions options, Random random)
 {
     private int _steps;
 
-    /// <summary>The next pause: twice the last one, up to the maximum, with jitter (which never exceeds the maximum).</summary>
+    /// <summary>The next pause: twice the last one, up to the maximum, less its jitter.</summary>
     public TimeSpan Next()
     {
         // 2^30 times the smallest initial pause is beyond any maximum: no overflow however long a camera is away.
-        var pause = Math.Min(options.Initial.TotalSeconds * Math.Pow(2, Math.Min(_steps++, 30)), options.Max.TotalSeconds);
-        var jitter = 1 + (options.Jitter * ((2 * random.NextDouble()) - 1));
-        return TimeSpan.FromSeconds(Math.Min(pause * jitter, options.Max.TotalSeconds));
+        var doubled = options.Initial.TotalSeconds * Math.Pow(2, Math.Min(_steps++, 30));
+        var pause = Math.Min(doubled, options.Max.TotalSeconds);
+        return TimeSpan.FromSeconds(pause * (1 - (options.Jitter * random.NextDouble())));
     }
 
     /// <summary>All is well again: the next pause is the initial one.</summary>
