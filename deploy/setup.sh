@@ -78,6 +78,13 @@ need_for_tests() {
   if ! has promtool && has apt-get; then
     step 'fetching promtool' fetch_promtool || say "promtool could not be fetched: the tests that need it are skipped"
   fi
+  # OpenCV's native library is linked with them; without them the tests of OpenCV are skipped.
+  if has apt-get; then
+    local missing=()
+    has_library libgtk-3.so.0 || missing+=(libgtk-3-0)
+    has_library libatomic.so.1 || missing+=(libatomic1)
+    (install_debian "${missing[@]}") || say "the tests of OpenCV are skipped"
+  fi
   # The RTSP server for tests is GStreamer's, driven from Python; it lies beside the working tree, or is not there.
   if [[ -f $root/../shared/tools/rtsp_server.py ]] && ! /usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null; then
     install_debian python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-{base,good,bad}
@@ -105,7 +112,7 @@ in_root() (cd "$root" && "$@")
 program=$root/artifacts/bin/Dvis.Streaming.Hosting/release/dvis.dll
 build_program() {
   local built=${program%/*}/.built   # as old as the start of the last build
-  local sources=("$root"/{Evaluation,Hosting,Pipeline,Sinks,Sources,*.props,global.json})
+  local sources=("$root"/{Evaluation,Hosting,Pipeline,Sinks,Sources,Sources.OpenCv,*.props,global.json})
   # A folder is newer when a file was added or removed.
   if [[ -f $program && -f $built && -z $(find "${sources[@]}" -newer "$built" -print -quit) ]]; then return; fi
   need_runtime

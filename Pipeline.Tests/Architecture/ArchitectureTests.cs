@@ -37,6 +37,7 @@ public sealed class ArchitectureTests
         "Sources/Rtsp",
         "Sources/Supervision",
         "Sources",
+        "Sources.OpenCv",
 
         "Sinks/Payloads",
         "Sinks/JsonLines",
@@ -73,15 +74,17 @@ public sealed class ArchitectureTests
     {
         ["Pipeline"] = [],
         ["Sources"] = ["Pipeline"],
+        ["Sources.OpenCv"] = ["Sources"],
         ["Sinks"] = ["Pipeline"],
         ["Evaluation"] = ["Pipeline", "Sources"],
-        ["Hosting"] = ["Evaluation", "Pipeline", "Sinks", "Sources"],
+        ["Hosting"] = ["Evaluation", "Pipeline", "Sinks", "Sources", "Sources.OpenCv"],
     };
 
     /// <summary>Ranges of event ids by project: thousands.</summary>
     private static readonly Dictionary<string, int> s_eventIds = new()
     {
         ["Sources"] = 1,
+        ["Sources.OpenCv"] = 1,
         ["Pipeline"] = 2,
         ["Sinks"] = 3,
         ["Hosting"] = 4,
