@@ -44,7 +44,7 @@ internal sealed class PrecisionLoss(TimeProvider time)
     }
 
     private static ModelGraphs Load(string path, string precision, RuntimeOptions runtime)
-        => ModelGraphs.Load(new ModelOptions { Path = path, Precision = precision, Mode = "online" }, runtime, NullLogger.Instance);
+        => ModelGraphs.Load(new ModelOptions { Path = path, Precision = precision, Mode = ModelMode.Online }, runtime, NullLogger.Instance);
 
     private async Task MeasureAsync(ModelGraphs reference, ModelGraphs other, string video, int step, int frames)
     {

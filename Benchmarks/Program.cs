@@ -3,6 +3,7 @@ using System.Globalization;
 using Dvis.Streaming.Benchmarks;
 using Dvis.Streaming.Benchmarks.Fuzzing;
 using Dvis.Streaming.Benchmarks.Soaking;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
@@ -34,7 +35,7 @@ var mode = new Option<string>("--mode") { DefaultValueFactory = _ => "semi-onlin
 var memory = new Command("memory", "Resident memory after so many frames of the looped file; exit code 1 when it grew by 2 % or something leaked.") { model, precision, mode, file, mqtt, marks };
 memory.SetAction(async (parsed, _) =>
 {
-    var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Mode = parsed.GetRequiredValue(mode) };
+    var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Mode = EnumName.Parse<ModelMode>(parsed.GetRequiredValue(mode)) };
     using var models = ModelGraphs.Load(options, new RuntimeOptions(), NullLogger.Instance);
     return await Memory.RunAsync(models, options.Refiner, parsed.GetRequiredValue(file), parsed.GetValue(mqtt), parsed.GetRequiredValue(marks));
 });

@@ -40,7 +40,8 @@ internal static class ModelEvaluation
         if (!data.CanScore && request.Out is null)
         {
             const string advice = "--out writes the files for the evaluation server";
-            throw new EvaluationException($"{request.Truth} has no annotations to score against: {advice}") { IsUsage = true };
+            var problem = $"{request.Truth} has no annotations to score against: {advice}";
+            throw new EvaluationException(problem) { IsUsage = true };
         }
 
         var videos = data.Videos.Take(request.Videos).ToArray();

@@ -24,7 +24,7 @@ internal sealed class SequencePipeline : IAsyncDisposable
     private const int SinkQueueCapacity = 64;
     private static readonly TimeSpan s_drainLimit = TimeSpan.FromMinutes(1);
 
-    private readonly PublishOptions _publish = new() { Masks = "on", MaskGrid = 1 };
+    private readonly PublishOptions _publish = new() { Masks = MaskOutput.On, MaskGrid = 1 };
     private readonly FramePool _frames = new();
     private readonly TensorPool _tensors = new();
     private readonly PipelineMetrics _metrics;

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Threading.Channels;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Common;
@@ -62,7 +61,7 @@ internal sealed class StatusFeed
 
     private LifecycleEvent Event(EventKind kind, CameraStatus status)
     {
-        var reason = JsonNamingPolicy.SnakeCaseLower.ConvertName(status.Reason.ToString());
+        var reason = EnumName.Of(status.Reason);
         return new(
             status.Camera, _eventEpoch, ++_events, kind, _time.GetUtcNow(), null, null, null, status.LastFrame,
             status.Reason == SourceFault.Ok ? null : reason, null);

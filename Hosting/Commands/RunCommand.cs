@@ -35,7 +35,7 @@ internal static class RunCommand
     private static async Task<int> RunAsync(LoadedConfig config, double? seconds, bool quiet)
     {
         var options = config.Options;
-        var tells = !quiet && options.Logging.Format == "text" && options.Sinks.JsonLines.Path != "-";
+        var tells = !quiet && options.Logging.Format == LogFormat.Text && options.Sinks.JsonLines.Path != "-";
         await using var app = StreamingHost.Build(config, tells ? Console.Out : null);
         var start = Task.Run(() => StartedAsync(app, options));
         if (tells) await ReportAsync(start);

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
-using System.Text.Json;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
 
@@ -77,5 +77,5 @@ internal sealed class CameraBoard
 
     private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
 
-    private static string Word(CameraState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
+    private static string Word(CameraState state) => EnumName.Of(state);
 }

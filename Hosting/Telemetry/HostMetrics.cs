@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
@@ -90,7 +91,7 @@ internal sealed class HostMetrics
     {
         var file = manifest.PrecisionOf(role, precision);
         return One(
-            Tag("role", role), Tag("model", $"{manifest.Name}-{manifest.Version}"), Tag("task", manifest.Task),
+            Tag("role", role), Tag("model", $"{manifest.Name}-{manifest.Version}"), Tag("task", EnumName.Of(manifest.Task)),
             Tag("sha", manifest.FileOf(role, file)!.Sha256[..12]),
             Tag("provider", (model as OnnxModel)?.Provider ?? "none"), Tag("precision", file));
     }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
@@ -46,7 +47,7 @@ internal sealed class WildWorld : IDisposable
         _rig.Refiner.Stride = 1 + _random.Next(_rig.Refiner.Window);
         _rig.Refiner.Lookahead = _random.Next(_rig.Refiner.Window - _rig.Refiner.Stride + 1);
         _rig.Refiner.MaxDelay = TimeSpan.FromSeconds(1);
-        _rig.Refiner.OnOverload = _random.Next(2) == 0 ? "skip" : "passthrough";
+        _rig.Refiner.OnOverload = _random.Next(2) == 0 ? OverloadPolicy.Skip : OverloadPolicy.Passthrough;
         _rig.Track.ConfirmFrames = 1 + _random.Next(3);
         _rig.Track.LostTimeout = TimeSpan.FromSeconds(_random.Next(3) > 0 ? 0.25 + 0.2 * _random.NextDouble() : 2 * _random.NextDouble());
         if (_random.Next(2) == 0) _rig.Publish.Labels = [_random.Next(2) == 0 ? "circle" : "square"];
@@ -82,13 +83,13 @@ internal sealed class WildWorld : IDisposable
         await using (var segmenter = new SegmenterBatcher(_wild.Models.Segmenter, _wild.Models.Manifest, new BatchOptions(), _rig.Tensors, _rig.Measured.Metrics, Time))
         {
             await fanOut.StartAsync(CancellationToken.None);
-            var options = new SourceOptions { Loop = true, StallTimeout = TimeSpan.FromSeconds(40), MaxFps = _maxFps };
+            var options = new SourceOptions { Loop = true, MaxFps = _maxFps, Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) } };
             var camera = _rig.Measured.Metrics.Camera("cam");
             var metrics = new SourceMetrics(camera);
             var reporter = new CameraReporter(
                 camera.Camera, metrics, new SourceFacts(), Time, NullLogger.Instance, OnStatus);
             var source = new SupervisedSource(
-                _raw, options, new Backoff(options.Backoff, new Random(1)), reporter, camera, metrics, Time);
+                _raw, options, new Backoff(options.Rtsp.Backoff, new Random(1)), reporter, camera, metrics, Time);
             while (!_raw.Exhausted) await RunOnceAsync(new Witness(source, this), segmenter, fanOut);
             Assert.True(await fanOut.StopAsync(TimeSpan.FromHours(1)));
         }

@@ -1,5 +1,4 @@
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.Logging;
 

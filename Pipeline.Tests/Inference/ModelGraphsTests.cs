@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -325,7 +326,7 @@ public sealed class ModelGraphsTests : IDisposable
 
     private static ModelGraphs Load(string folder, string mode = "semi-online")
     {
-        return ModelGraphs.Load(new ModelOptions { Path = folder, Mode = mode }, TinyDvis.Runtime, NullLogger.Instance);
+        return ModelGraphs.Load(new ModelOptions { Path = folder, Mode = EnumName.Parse<ModelMode>(mode) }, TinyDvis.Runtime, NullLogger.Instance);
     }
 
     private static string Refusal(string folder) => Assert.Throws<ModelException>(() => Load(folder)).Message;

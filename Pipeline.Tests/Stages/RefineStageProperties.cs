@@ -36,7 +36,7 @@ public sealed class RefineStageProperties
         rig.Refiner.Window = 1 + random.Next(14);
         rig.Refiner.Stride = 1 + random.Next(rig.Refiner.Window);
         rig.Refiner.Lookahead = random.Next(rig.Refiner.Window - rig.Refiner.Stride + 1);
-        rig.Refiner.OnOverload = random.Next(2) == 0 ? "skip" : "passthrough";
+        rig.Refiner.OnOverload = random.Next(2) == 0 ? OverloadPolicy.Skip : OverloadPolicy.Passthrough;
         var load = random.Next(3) * 0.4;
         var world = new World(rig, fake, schedule);
 

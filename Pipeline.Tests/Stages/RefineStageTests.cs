@@ -112,7 +112,7 @@ public sealed class RefineStageTests : IDisposable
     public async Task RunAsync_MergedWhilePending_SpeaksOfTheOldTrack()
     {
         var (old, young) = (ClipBuilder.Track(1), ClipBuilder.Track(2));
-        var merge = new IdentityChange(IdentityOp.Merge, [2], 1, 3);
+        var merge = new IdentityChange([2], 1, 3);
 
         await RunAsync(6, id =>
         {
@@ -156,7 +156,7 @@ public sealed class RefineStageTests : IDisposable
     [Fact]
     public async Task RunAsync_BehindAndToldToSkip_SaysNothing()
     {
-        _rig.Refiner.OnOverload = "skip";
+        _rig.Refiner.OnOverload = OverloadPolicy.Skip;
         var track = ClipBuilder.Track(1);
 
         await RunAsync(4, _ => [new Slot(0, track, Item: 2, ShownAs: 1)], isBehind: () => true);

@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
@@ -159,7 +161,7 @@ public sealed class StreamPipelineTests
             _fake.Segmenter.Run(inputs, outputs);
         });
         await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, slow, _fake.Tracker, _fake.FrameForward, _fake.Refiner));
-        (rig.Queue.Policy, rig.Queue.Capacity) = (policy, 2);
+        (rig.Queue.Policy, rig.Queue.Capacity) = (EnumName.Parse<QueuePolicy>(policy), 2);
 
         await rig.RunAsync(Source(rig, 10, live: live, before: async (i, _) =>
         {

@@ -22,7 +22,7 @@ internal sealed class SceneRig : IDisposable
     private readonly CameraRig _rig;
     private int _frame;
 
-    public SceneRig(string task)
+    public SceneRig(ModelTask task)
     {
         var manifest = FakeDvis.Manifest with
         {

@@ -52,7 +52,7 @@ internal sealed partial class ManifestReader
             Name = json.Text("name"),
             Version = json.Text("version"),
             Method = method,
-            Task = json.OneOf("task", "vis", "vps", "vss"),
+            Task = json.OneOf<ModelTask>("task"),
             Domain = Domain(json),
             Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
             MinScore = minScore,

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Inference;
@@ -26,10 +27,10 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     public static ModelGraphs Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
     {
         var folder = ModelFolder.Open(model.Path);
-        var (manifest, online) = (folder.Manifest, model.Mode == "online");
+        var (manifest, online) = (folder.Manifest, model.Mode == ModelMode.Online);
         var (window, longest) = (model.Refiner.Window, manifest.RefinerMaxWindow);
         var problem = online ? null
-            : longest is null ? $"the model has no refiner; set model.mode to online, not {model.Mode}"
+            : longest is null ? $"the model has no refiner; set model.mode to online, not {EnumName.Of(model.Mode)}"
             : window <= longest ? null
             : $"model.refiner.window is {window}, the model's refiner takes at most {longest} frames";
         if (problem is not null) throw new ModelException($"{model.Path}: {problem}.");

@@ -18,8 +18,7 @@ public sealed record ModelManifest
     /// <summary>Network family, and so the graphs that the model has; DVIS where the manifest names none.</summary>
     public MethodContract Method { get; init; } = MethodContract.Dvis;
 
-    /// <summary><c>vis</c>, <c>vps</c> or <c>vss</c>.</summary>
-    public required string Task { get; init; }
+    public required ModelTask Task { get; init; }
 
     /// <summary>Videos on which the weights were trained; real where the manifest does not say it.</summary>
     public ModelDomain Domain { get; init; }

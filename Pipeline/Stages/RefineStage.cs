@@ -161,7 +161,7 @@ public sealed partial class RefineStage(
         if (method.Clip is null) return Repeat(FinalReason.Disabled);
         if (isBehind())
         {
-            return settings.Refiner.OnOverload == "skip"
+            return settings.Refiner.OnOverload == OverloadPolicy.Skip
                 ? (FinalKind.Skipped, FinalReason.Overload, new([], [], null))
                 : Repeat(FinalReason.Overload);
         }

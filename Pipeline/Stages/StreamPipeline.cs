@@ -39,7 +39,7 @@ public sealed class StreamPipeline(
     public async Task RunAsync(CancellationToken stop)
     {
         var (queue, refiner) = (settings.Queue, settings.Refiner);
-        var drops = queue.Policy == "drop_oldest" || (queue.Policy == "auto" && source.IsLive);
+        var drops = queue.Policy == QueuePolicy.DropOldest || (queue.Policy == QueuePolicy.Auto && source.IsLive);
         var captured = new Link<Frame>(
             queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
             _ => metrics.FrameDropped("captured", "queue_full"));
@@ -57,12 +57,12 @@ public sealed class StreamPipeline(
             settings, method, metrics, time, () => drops && tracked.Count >= refiner.Stride,
             drops ? refiner.MaxDelay : null, logger);
 
-        await Stage.WhenAllAsync(
+        await StageLoop.WhenAllAsync(
             stopping,
             Start(() => CaptureAsync(captured, stopping.Token)),
-            Start(() => Stage.RunAsync(captured, segment.RunAsync, segmented, Beat("segment"))),
-            Start(() => Stage.RunAsync(segmented, frames => TrackAsync(track, frames), tracked, Beat("track"))),
-            Start(() => Stage.RunAsync(tracked, frames => RefineAsync(refine, frames), Beat("refine"))));
+            Start(() => StageLoop.RunAsync(captured, segment.RunAsync, segmented, Beat("segment"))),
+            Start(() => StageLoop.RunAsync(segmented, frames => TrackAsync(track, frames), tracked, Beat("track"))),
+            Start(() => StageLoop.RunAsync(tracked, frames => RefineAsync(refine, frames), Beat("refine"))));
 
         // On the thread pool: a source that is always behind never waits.
         static Task Start(Func<Task> stage) => Task.Run(stage, CancellationToken.None);

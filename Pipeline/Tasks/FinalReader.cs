@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Results;
 
@@ -21,7 +22,7 @@ internal sealed class FinalReader(CameraSettings settings)
     private readonly TaskReader _reader = TaskReader.For(settings);
     private readonly int _width = settings.Manifest.ClassCount + 1;
     private readonly int _maskEmbeds = settings.Manifest.Queries * settings.Manifest.MaskChannels;
-    private readonly bool _hasScenes = settings.Manifest.Task != "vis";
+    private readonly bool _hasScenes = settings.Manifest.Task != ModelTask.Vis;
     private readonly float[] _probabilities = new float[settings.Manifest.Queries * (settings.Manifest.ClassCount + 1)];
     private readonly float[] _mean = new float[settings.Manifest.Queries * (settings.Manifest.ClassCount + 1)];
     private readonly SortedDictionary<long, List<Sighting>> _tracks = [], _regions = [];

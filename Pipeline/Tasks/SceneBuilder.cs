@@ -22,7 +22,7 @@ public sealed class SceneBuilder
     private readonly LabelMapReader _reader = new();
     private readonly List<int> _rows = [];
     private readonly List<float> _scores = [];
-    private readonly List<MapEntry> _entries = [];
+    private readonly List<SegmentMapEntry> _entries = [];
     private readonly ImmutableArray<Region>.Builder _regions = ImmutableArray.CreateBuilder<Region>();
     private readonly List<(Claim Thing, EncodedMask Mask)> _things = [];
     private readonly ushort[] _classValues;
@@ -35,7 +35,7 @@ public sealed class SceneBuilder
         _settings = settings;
         _competition = new PanopticCompetition(manifest.MaskStride);
         _mixture = new SemanticMixture(manifest.MaskStride, manifest.Queries, manifest.ClassCount);
-        _wantsMap = settings.Publish.Map != "off";
+        _wantsMap = settings.Publish.Map != MapOutput.Off;
         _classValues = [0, .. manifest.Classes.Select(c => settings.IsPublished(c.Id) ? (ushort)(c.Id + 1) : (ushort)0)];
     }
 
@@ -79,7 +79,7 @@ public sealed class SceneBuilder
         _entries.Clear();
         for (var value = 1; value < _classValues.Length; value++)
         {
-            var entry = new MapEntry(value, value - 1, null);
+            var entry = new SegmentMapEntry(value, value - 1, null);
             if (AddRegion(entry, 0)) _entries.Add(entry);
         }
 
@@ -97,7 +97,7 @@ public sealed class SceneBuilder
             if (_competition.Survives(k, _settings.Panoptic.Overlap) && _settings.IsPublished(claim.ClassId))
             {
                 if (!claim.IsThing) value = ValueOf(claim.ClassId);
-                if (value == 0 && (!claim.IsThing || claim.Track is not null)) _entries.Add(new MapEntry(value = _entries.Count + 1, claim.ClassId, claim.Track));
+                if (value == 0 && (!claim.IsThing || claim.Track is not null)) _entries.Add(new SegmentMapEntry(value = _entries.Count + 1, claim.ClassId, claim.Track));
             }
 
             _values[k + 1] = (ushort)value;
@@ -120,7 +120,7 @@ public sealed class SceneBuilder
         return best;
     }
 
-    private bool AddRegion(MapEntry entry, float score)
+    private bool AddRegion(SegmentMapEntry entry, float score)
     {
         if (_reader.Mask(entry.Value) is not { } mask) return false;
         _regions.Add(new Region(entry.ClassId, score, mask.Box, mask.AreaPx, mask.CentroidX, mask.CentroidY, mask.Truncated, mask.Mask));

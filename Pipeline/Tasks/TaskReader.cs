@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Results;
@@ -50,8 +51,8 @@ internal abstract class TaskReader(CameraSettings settings)
 
     public static TaskReader For(CameraSettings settings) => settings.Manifest.Task switch
     {
-        "vps" => new PanopticReader(settings),
-        "vss" => new SemanticReader(settings),
+        ModelTask.Vps => new PanopticReader(settings),
+        ModelTask.Vss => new SemanticReader(settings),
         _ => new InstanceReader(settings),
     };
 

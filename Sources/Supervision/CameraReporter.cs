@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Sources.Decoding;
@@ -103,7 +104,7 @@ internal sealed partial class CameraReporter(
 
     private void Log(CameraState state, SourceFault reason, string? detail, int attempt, TimeSpan? retry, bool failed)
     {
-        var (word, size) = (reason.Word(), (Width: _lastFrame?.Width ?? 0, Height: _lastFrame?.Height ?? 0));
+        var (word, size) = (EnumName.Of(reason), (Width: _lastFrame?.Width ?? 0, Height: _lastFrame?.Height ?? 0));
         switch (state)
         {
             case CameraState.Starting: LogStarting(camera); break;

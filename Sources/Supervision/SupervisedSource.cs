@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources.Clocks;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Supervision;
@@ -32,12 +32,12 @@ internal sealed class SupervisedSource(
 
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var patience = !IsLive && options.StallTimeout < s_filePatience ? s_filePatience : options.StallTimeout;
+        var patience = !IsLive && options.Rtsp.StallTimeout < s_filePatience ? s_filePatience : options.Rtsp.StallTimeout;
         var attempt = 0;
         reporter.Starting();
         while (!stop.IsCancellationRequested)
         {
-            await using var session = new SupervisedSession(source, options.ConnectTimeout + patience, patience, time, stop);
+            await using var session = new SupervisedSession(source, options.Rtsp.ConnectTimeout + patience, patience, time, stop);
             var began = time.GetTimestamp();
             var (firstId, firstSession) = (_nextId, _nextSession);
             var clock = IsLive ? new LiveClock(options.MaxAge, time) : null;
@@ -66,7 +66,7 @@ internal sealed class SupervisedSource(
             reporter.Lost(fault, attempt, pause);
             await session.DisposeAsync(); // nothing of it may linger while we wait
             if (!await PauseAsync(pause, stop)) break;
-            metrics.Reconnected(fault.Fault.Word());
+            metrics.Reconnected(EnumName.Of(fault.Fault));
         }
 
         reporter.Over();

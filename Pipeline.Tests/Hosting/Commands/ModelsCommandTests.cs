@@ -1,5 +1,4 @@
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;

@@ -212,7 +212,7 @@ public sealed class ServiceManagerTests
         var beats = new Heartbeats(time);
         var link = new Link<CountedItem>(1, System.Threading.Channels.BoundedChannelFullMode.Wait);
         var (working, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
-        var run = Stage.RunAsync(link, async items =>
+        var run = StageLoop.RunAsync(link, async items =>
         {
             await foreach (var item in items)
             {

@@ -16,7 +16,7 @@ internal sealed class FakeDvis
     {
         Name = "fake",
         Version = "1",
-        Task = "vis",
+        Task = ModelTask.Vis,
         Classes = [new ClassLabel(0, "circle", "thing", "#ff0000"), new ClassLabel(1, "square", "thing", "#00ff00")],
         Queries = Queries,
         HiddenSize = Hidden,

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.OnnxRuntime;
 
-namespace Dvis.Streaming.Pipeline.Inference.Onnx;
+namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>Session settings that all graphs share.</summary>
 internal static class OrtSettings

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Sinks.Protos;
 using Google.Protobuf;
@@ -7,11 +8,11 @@ using Google.Protobuf;
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>Masks of a frame as <c>dvis.v1.MaskFrame</c>, in as many parts as the budget asks for. A mask is never cut. Reused; one thread.</summary>
-internal sealed class MaskEncoder(SinkContext context)
+internal sealed class MaskFrameEncoder(SinkContext context)
 {
     // Part numbers are counted after the masks are laid out: room for their largest.
     private const int PartFields = 8;
-    private readonly bool _segments = context.Model.Task != "vis";
+    private readonly bool _segments = context.Model.Task != ModelTask.Vis;
     private readonly ArrayBufferWriter<byte> _payload = new(64 << 10);
     private readonly List<uint> _runs = [];
     private readonly List<Mask> _masks = [];

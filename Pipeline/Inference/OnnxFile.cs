@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Dvis.Streaming.Pipeline.Inference.Onnx;
+namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>What an ONNX file says about itself, read without a runtime: inputs, outputs and the size of its weights. Weights are skipped, not loaded.</summary>
 /// <param name="Parameters">Elements of all stored weights, integers that are no weights (shapes, indices) left out.</param>

@@ -1,7 +1,7 @@
 using Dvis.Streaming.Pipeline.Memory;
 using Microsoft.ML.OnnxRuntime;
 
-namespace Dvis.Streaming.Pipeline.Inference.Onnx;
+namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
 /// Session of one graph, used by several threads at once. A dispose while runs are in progress takes effect when the

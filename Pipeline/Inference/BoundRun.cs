@@ -2,7 +2,7 @@ using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 
-namespace Dvis.Streaming.Pipeline.Inference.Onnx;
+namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
 /// Native headers over the memory of one set of tensors, kept from run to run. It does not own that memory, and reads

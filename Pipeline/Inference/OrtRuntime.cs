@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using Microsoft.ML.OnnxRuntime;
 
-namespace Dvis.Streaming.Pipeline.Inference.Onnx;
+namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>The process's one ONNX Runtime environment, and its errors as sentences.</summary>
 internal static partial class OrtRuntime

@@ -6,7 +6,7 @@ namespace Dvis.Streaming.Pipeline.Flow;
 /// Pumps one step from link to link. End of stream travels on the links, failure on the task, and the token only to the source:
 /// a failing stage closes its input (upstream stops) and completes its output (downstream drains).
 /// </summary>
-public static class Stage
+public static class StageLoop
 {
     /// <param name="beat">Hears when the step is at work, the wait for room in <paramref name="output"/> included.</param>
     public static async Task RunAsync<TIn, TOut>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, IAsyncEnumerable<TOut>> step, Link<TOut> output, Heartbeats.Beat? beat = null)

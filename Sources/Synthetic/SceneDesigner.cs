@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Dvis.Streaming.Sources.Synthetic;
 
 /// <summary>Draws the lots of a scene: who is there, how it moves, what stands in the way. The family is that of the model's training scenes.</summary>
-internal sealed class SceneBuilder(SyntheticOptions options)
+internal sealed class SceneDesigner(SyntheticOptions options)
 {
     public const float ReferenceHeight = 160;
 
@@ -11,7 +11,7 @@ internal sealed class SceneBuilder(SyntheticOptions options)
     public const float Margin = 24;
 
     private readonly SceneRandom _random = new(SceneRandom.Mix((ulong)options.Seed + 1));
-    private readonly Tier _tier = Tier.Named(options.Tier);
+    private readonly Tier _tier = Tier.Of(options.Tier);
     private readonly Vector2 _picture = new(ReferenceHeight * options.Width / options.Height, ReferenceHeight);
 
     /// <summary>Colours of the background, RGB [rows, columns, 3], reference pixels, with its margin.</summary>
@@ -19,7 +19,7 @@ internal sealed class SceneBuilder(SyntheticOptions options)
     {
         var (width, height) = ((int)(_picture.X + (2 * Margin)), (int)(_picture.Y + (2 * Margin)));
         var (corner, right, down) = (Colour(20, 235), Colour(20, 235), Colour(20, 235));
-        var plain = options.Tier == "light";
+        var plain = options.Tier == SceneTier.Light;
         var waves = Repeat(plain ? 0 : _random.Integer(0, 4), () => (
             Pace: new Vector2(_random.Between(-25, 25), _random.Between(-25, 25)), Phase: _random.Between(0, MathF.Tau), Tint: Colour(-18, 18)));
         var blobs = Repeat(plain ? 0 : _random.Integer(0, 6), () => (
