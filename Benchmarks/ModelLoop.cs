@@ -39,7 +39,8 @@ internal sealed class ModelLoop : IDisposable
             for (var i = 0; i < _stride; i++, frames++)
             {
                 _models.Segmenter.Run([_image], [_embeds, _features, _frameLogits]);
-                _models[MethodContract.Tracker].Run([_embeds, _matched, _reference, _first], [_instance, _nextReference, _logits, _maskEmbeds]);
+                _models[MethodContract.Tracker].Run(
+                    [_embeds, _matched, _reference, _first], [_instance, _nextReference, _logits, _maskEmbeds]);
             }
 
             _models.Find(MethodContract.FrameForward)?.Run([_newEmbeds], [_newMemory]);

@@ -29,7 +29,13 @@ internal sealed class OfflineMemory : IDisposable
     {
         (Width, Height) = (width, height);
         var folder = ModelFolder.Open(path);
-        var loaded = ModelGraphs.Load(folder, "fp32", new RuntimeOptions { Threads = 1 }, [MethodContract.Segmenter, MethodContract.Tracker, MethodContract.FrameForward, .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance, frugal: true);
+        string[] graphs =
+        [
+            MethodContract.Segmenter, MethodContract.Tracker, MethodContract.FrameForward,
+            .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo),
+        ];
+        var loaded = ModelGraphs.Load(
+            folder, "fp32", new RuntimeOptions { Threads = 1 }, graphs, 2, NullLogger.Instance, frugal: true);
         (_segmenter, _attention, _layer) = (
             new(loaded.Segmenter), new(loaded[MethodContract.RefinerAttention], Clock),
             new(loaded[MethodContract.RefinerLayer], Clock));

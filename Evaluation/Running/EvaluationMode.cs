@@ -29,7 +29,7 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
         };
     }
 
-    /// <summary>Graph that follows the slots: MinVIS matches only, in whichever way its videos are gone through.</summary>
+    /// <summary>Graph that follows the slots: a MinVIS model matches only, whatever the mode.</summary>
     public string SlotGraph(MethodContract method)
         => Kind == ModeKind.MinVis || method == MethodContract.MinVis ? MethodContract.Matcher : MethodContract.Tracker;
 

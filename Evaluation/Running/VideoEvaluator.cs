@@ -34,7 +34,8 @@ public sealed class VideoEvaluator(
         {
             foreach (var mode in modes) runs.Add(ModeRun.Create(mode, models, tensors));
             using var segmenting = segmenter.Open();
-            foreach (var graph in modes.Select(m => m.SlotGraph(_manifest.Method)).Distinct()) trackers[graph] = Tracker(graph);
+            foreach (var graph in modes.Select(m => m.SlotGraph(_manifest.Method)).Distinct())
+                trackers[graph] = Tracker(graph);
             InputGeometry? size = null;
             var count = 0;
             await foreach (var frame in frames.WithCancellation(stop))

@@ -23,6 +23,8 @@ public sealed class ArchitectureTests
         "Pipeline/Inference",
         "Pipeline/Segmentation",
         "Pipeline/Methods",
+        "Pipeline/Methods/Dvis",
+        "Pipeline/Methods/MinVis",
         "Pipeline/Masks",
         "Pipeline/Delivery",
         "Pipeline/Identity",

@@ -1,5 +1,6 @@
 using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Stages;

@@ -8,6 +8,34 @@ namespace Dvis.Streaming.Pipeline.Flow;
 /// </summary>
 public static class StageLoop
 {
+    /// <summary>The first stage: items of a source, until it ends or is stopped.</summary>
+    /// <param name="written">Called after each item.</param>
+    public static async Task RunAsync<T>(
+        Func<CancellationToken, IAsyncEnumerable<T>> source, Link<T> output, Action written, CancellationToken stop)
+        where T : class, IDisposable
+    {
+        try
+        {
+            await foreach (var item in source(stop))
+            {
+                await output.WriteAsync(item);
+                written();
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // A stop that was asked for is a normal end.
+        }
+        catch (ChannelClosedException)
+        {
+            // The next stage ended first; its own task carries the reason.
+        }
+        finally
+        {
+            output.Complete();
+        }
+    }
+
     /// <param name="beat">Hears when the step is at work, the wait for room in <paramref name="output"/> included.</param>
     public static async Task RunAsync<TIn, TOut>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, IAsyncEnumerable<TOut>> step, Link<TOut> output, Heartbeats.Beat? beat = null)
         where TIn : class, IDisposable

@@ -90,8 +90,9 @@ public sealed class SegmenterBatcher : IAsyncDisposable
             {
                 var i = _answered;
                 var (embeds, features) = (Part(_outputs[0], i, n), Part(_outputs[1], i, n));
+                var times = new SegmentTimes(_batch[i].Begun, _batch[i].Queued, started, done, n);
                 _answered++;
-                _batch[i].Complete(embeds, features, new SegmentTimes(_batch[i].Begun, _batch[i].Queued, started, done, n));
+                _batch[i].Complete(embeds, features, times);
             }
         }
         finally

@@ -59,37 +59,15 @@ public sealed class StreamPipeline(
 
         await StageLoop.WhenAllAsync(
             stopping,
-            Start(() => CaptureAsync(captured, stopping.Token)),
+            Start(() => StageLoop.RunAsync(source.ReadAsync, captured, Captured, stopping.Token)),
             Start(() => StageLoop.RunAsync(captured, segment.RunAsync, segmented, Beat("segment"))),
             Start(() => StageLoop.RunAsync(segmented, frames => TrackAsync(track, frames), tracked, Beat("track"))),
             Start(() => StageLoop.RunAsync(tracked, frames => RefineAsync(refine, frames), Beat("refine"))));
 
+        void Captured() => metrics.QueueLength("captured", captured.Count, captured.Capacity);
+
         // On the thread pool: a source that is always behind never waits.
         static Task Start(Func<Task> stage) => Task.Run(stage, CancellationToken.None);
-    }
-
-    private async Task CaptureAsync(Link<Frame> captured, CancellationToken stop)
-    {
-        try
-        {
-            await foreach (var frame in source.ReadAsync(stop))
-            {
-                await captured.WriteAsync(frame);
-                metrics.QueueLength("captured", captured.Count, captured.Capacity);
-            }
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // A stop that was asked for is a normal end.
-        }
-        catch (ChannelClosedException)
-        {
-            // The next stage ended first; its own task carries the reason.
-        }
-        finally
-        {
-            captured.Complete();
-        }
     }
 
     private async IAsyncEnumerable<TrackedFrame> TrackAsync(TrackStage track, IAsyncEnumerable<SegmentedFrame> input)

@@ -36,7 +36,7 @@ public sealed class SceneBuilder
         _competition = new PanopticCompetition(manifest.MaskStride);
         _mixture = new SemanticMixture(manifest.MaskStride, manifest.Queries, manifest.ClassCount);
         _wantsMap = settings.Publish.Map != MapOutput.Off;
-        _classValues = [0, .. manifest.Classes.Select(c => settings.IsPublished(c.Id) ? (ushort)(c.Id + 1) : (ushort)0)];
+        _classValues = [0, .. manifest.Classes.Select(c => (ushort)(settings.IsPublished(c.Id) ? c.Id + 1 : 0))];
     }
 
     /// <summary>The things of the last <see cref="Panoptic"/> that have pixels of their own.</summary>
