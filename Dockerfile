@@ -5,44 +5,47 @@
 #   docker run --rm -e DVIS__MQTT__SERVERS__0=mqtt://broker -v "$PWD/config.yaml:/etc/dvis/config.yaml:ro" dvis-streaming
 #
 # With CUDA, for NVIDIA GPUs (docs/gpu.md): docker build --target gpu -t dvis-streaming:gpu .
-# deploy/compose.yaml has it with a broker and Prometheus; deploy/check-dockerfile.sh builds it where no container engine runs.
+# deploy/compose.yaml adds a broker and Prometheus; deploy/check-dockerfile.sh builds it where no container engine runs.
 
-# ---- build: /image holds what goes into the image
+# ---- build: /image is the content of the image
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble AS build
 WORKDIR /src
 # Restored first, so that a change in the code alone does not fetch the packages again.
 COPY Directory.Build.props Directory.Build.targets Directory.Packages.props BannedSymbols.txt global.json .editorconfig ./
 COPY Pipeline/*.csproj Pipeline/
 COPY Sources/*.csproj Sources/
+COPY Sources.OpenCv/*.csproj Sources.OpenCv/
 COPY Sinks/*.csproj Sinks/
 COPY Evaluation/*.csproj Evaluation/
 COPY Hosting/*.csproj Hosting/
-RUN dotnet restore Hosting
+# false: a slim image, without OpenCV and its USB cameras (docs/opencv.md).
+ARG OPENCV=true
+RUN dotnet restore Hosting -p:OpenCv=$OPENCV
 COPY Pipeline Pipeline
 COPY Sources Sources
+COPY Sources.OpenCv Sources.OpenCv
 COPY Sinks Sinks
 COPY Evaluation Evaluation
 COPY Hosting Hosting
-RUN dotnet publish Hosting -c Release --no-restore -o /image/app -p:PublishDocumentationFiles=false
+RUN dotnet publish Hosting -c Release --no-restore -o /image/app -p:PublishDocumentationFiles=false -p:OpenCv=$OPENCV
 COPY deploy/container-health LICENSE NOTICE /image/app/
 COPY Models/default /image/app/Models/default
 COPY Models/shapes /image/app/Models/shapes
 COPY samples /image/app/samples
 COPY config.yaml /image/etc/dvis/
-# Relative paths in config.yaml count from its folder: what it names there by default is found there.
-RUN ln -s /app/Models /app/samples /image/etc/dvis/
 
 # ---- the image
 FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble AS service
+ARG OPENCV=true
 LABEL org.opencontainers.image.title="Dvis.Streaming" \
       org.opencontainers.image.description="Segments, tracks and refines live video, and publishes tracks with masks over MQTT" \
       org.opencontainers.image.licenses="MIT"
 RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ffmpeg \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ffmpeg $([ "$OPENCV" = false ] || echo libgtk-3-0 libatomic1) \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /image/ /
-# HTTP stays on the container's own loopback, where the health check asks. To reach it from outside: DVIS__HTTP__BIND=0.0.0.0:8080 and
-# DVIS__HTTP__TOKEN_FILE with a file that holds the token, such as a secret.
+# HTTP binds to the container's loopback, where the health check connects. To reach it from outside: DVIS__HTTP__BIND=0.0.0.0:8080
+# and DVIS__HTTP__TOKEN_FILE with a file that holds the token, such as a secret.
 ENV ASPNETCORE_HTTP_PORTS=
 USER 1654
 WORKDIR /app
@@ -54,15 +57,17 @@ CMD ["run", "-c", "/etc/dvis/config.yaml"]
 
 # ---- the image with CUDA (target gpu, x64 only): CUDA 13 and cuDNN 9 from NVIDIA's image, .NET from Microsoft's; both are Ubuntu 24.04
 FROM build AS build-gpu
-RUN dotnet publish Hosting -c Release --no-restore -o /image/app -p:PublishDocumentationFiles=false -p:Gpu=true
+RUN dotnet publish Hosting -c Release --no-restore -o /image/app -p:PublishDocumentationFiles=false -p:OpenCv=$OPENCV -p:Gpu=true
 
 FROM nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 AS gpu
+ARG OPENCV=true
 LABEL org.opencontainers.image.title="Dvis.Streaming with CUDA" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=service /usr/share/dotnet/ /usr/share/dotnet/
 RUN ln -s /usr/share/dotnet/dotnet /usr/bin/dotnet \
  && apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates ffmpeg libmosquitto1 libssl3t64 \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates ffmpeg libssl3t64 \
+      $([ "$OPENCV" = false ] || echo libgtk-3-0 libatomic1) \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 1654 --user-group --create-home app
 COPY --from=build-gpu /image/ /

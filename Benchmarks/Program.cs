@@ -107,4 +107,4 @@ soak.SetAction(async (parsed, _) =>
     await using var run = new Soak(parsed.GetRequiredValue(model), parsed.GetRequiredValue(rtspServer));
     return await run.RunAsync(parsed.GetRequiredValue(minutes), TimeSpan.FromSeconds(parsed.GetRequiredValue(churn)), parsed.GetRequiredValue(output));
 });
-return await new RootCommand("Measurements of Dvis.Streaming; docs/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, FuzzCommand.Create(), soak }.Parse(args).InvokeAsync();
+return await new RootCommand("Measurements of Dvis.Streaming; docs/internal/measurements.md says how they are taken.") { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, FuzzCommand.Create(), soak }.Parse(args).InvokeAsync();

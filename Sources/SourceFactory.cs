@@ -17,15 +17,18 @@ public static class SourceFactory
     /// <param name="options">Validated.</param>
     /// <param name="onStatus">Called on the reader's thread, on every change and every few seconds; must not block.
     /// Its <see cref="CameraStatus.FpsOut"/> and <see cref="CameraStatus.Epoch"/> are for the receiver to fill in.</param>
+    /// <param name="openCv">Decoder of devices, and of files where they ask for it; null: built without.</param>
     public static IFrameSource Create(
         CameraMetrics camera, SourceOptions options, FramePool pool, TimeProvider time, ILoggerFactory loggerFactory,
-        Action<CameraStatus> onStatus)
+        Action<CameraStatus> onStatus, IFrameDecoder? openCv = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         var (facts, metrics) = (new SourceFacts(), new SourceMetrics(camera));
+        if (options.OpenCvPath is { } path && openCv is not null) metrics.Abandoned(() => openCv.AbandonedThreads(path));
         var logger = loggerFactory.CreateLogger("Dvis.Streaming.Sources");
         return new SupervisedSource(
-            CreateRaw(camera.Camera, options, facts, pool, time), options, new Backoff(options.Backoff, Random.Shared),
+            CreateRaw(camera.Camera, options, facts, pool, time, openCv), options,
+            new Backoff(options.Backoff, Random.Shared),
             new CameraReporter(camera, metrics, facts, time, logger, onStatus), camera, metrics, time);
     }
 
@@ -39,11 +42,27 @@ public static class SourceFactory
         bool exactColours = true)
         => new ImageListSource(name, files, ffmpeg, pool, time, exactColours);
 
-    internal static IFrameSource CreateRaw(string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time) => options switch
+    internal static IFrameSource CreateRaw(
+        string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time,
+        IFrameDecoder? openCv = null)
     {
-        { Synthetic: { } synthetic } => new SyntheticSource(camera, synthetic, pool, time),
-        { File: not null } => new FileSource(camera, options, facts, pool, time),
-        { Url: not null } => new RtspSource(camera, options, facts, pool, time),
-        _ => throw new ArgumentException("one of url, file and synthetic must be set", nameof(options)),
-    };
+        return options switch
+        {
+            { Synthetic: { } synthetic } => new SyntheticSource(camera, synthetic, pool, time),
+            { Device: not null } => new DeviceSource(camera, OpenCv, facts),
+            { File: not null } => new FileSource(camera, options, OpenFileAsync, facts, time),
+            { Url: not null } => new RtspSource(camera, options, facts, pool, time),
+            _ => throw new ArgumentException("one of url, device, file and synthetic must be set", nameof(options)),
+        };
+
+        IFrameSession OpenCv() => openCv?.Start(camera, options, pool, time)
+            ?? throw new SourceException(SourceFault.Config, "This program was built without OpenCV (-p:OpenCv=false).");
+
+        async Task<IFrameSession> OpenFileAsync()
+        {
+            if (options.OpenCvPath is not null) return OpenCv();
+            var arguments = FfmpegCommand.ForFile(options.File!);
+            return await FfmpegSession.StartAsync(options.Ffmpeg, arguments, new Redactor(), camera, pool, time);
+        }
+    }
 }

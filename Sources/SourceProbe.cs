@@ -10,12 +10,14 @@ public static class SourceProbe
 {
     /// <summary>Never throws for what is wrong with the source: that is the report.</summary>
     /// <param name="options">Validated.</param>
-    public static async Task<SourceReport> ProbeAsync(SourceOptions options, TimeProvider time, CancellationToken stop)
+    /// <param name="openCv">As for <see cref="SourceFactory.Create"/>.</param>
+    public static async Task<SourceReport> ProbeAsync(
+        SourceOptions options, TimeProvider time, CancellationToken stop, IFrameDecoder? openCv = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         using var pool = new FramePool();
         var facts = new SourceFacts();
-        var source = SourceFactory.CreateRaw("probe", options, facts, pool, time);
+        var source = SourceFactory.CreateRaw("probe", options, facts, pool, time, openCv);
         var began = time.GetTimestamp();
         await using var session = new SupervisedSession(source, options.ConnectTimeout + options.StallTimeout, options.StallTimeout, time, stop);
         using var frame = await session.NextAsync();

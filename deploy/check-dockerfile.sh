@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# deploy/check-dockerfile.sh [--keep]: builds the Dockerfile and runs the image where neither a container engine nor an image
-# registry can be had; as root, with the Debian packages buildah, debootstrap, mosquitto and mosquitto-clients.
+# deploy/check-dockerfile.sh [--keep]: builds the Dockerfile and runs the image on a machine without container engine and image
+# registry; as root, with the Debian packages buildah, debootstrap, mosquitto and mosquitto-clients.
 #
-# Simulated are the base images, each under its real name: Debian bookworm by debootstrap, with the .NET SDK or runtime
-# of this machine copied in, and this machine's certificate authorities. The target gpu is not built. (The real .NET images are Ubuntu noble, with
-# the same names for the packages installed here.) Real are every step of the Dockerfile, the packages, the user, the
-# entry point and the health check. Needs about 6 GB in TMPDIR while it runs; nothing stays (--keep: all of it).
+# Simulated are the base images, each under its real name: Debian bookworm by debootstrap, with the .NET SDK or runtime and the
+# certificate authorities of this machine. (The real .NET images are Ubuntu noble, with the same names for the packages
+# installed here.) Real are every step of the Dockerfile, the packages, the user, the entry point and the health check. The
+# target gpu is not built. Needs about 6 GB in TMPDIR while it runs; all of it is removed at the end (--keep: it stays).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 [[ $EUID -eq 0 ]] || { echo "check-dockerfile: needs root" >&2; exit 1; }

@@ -13,7 +13,7 @@ public sealed partial class RightClasses
     {
     }
 
-    /// <summary>Those of the five DAVIS sequences that docs/accuracy.md reports.</summary>
+    /// <summary>Those of the five DAVIS sequences that docs/internal/accuracy.md reports.</summary>
     public static RightClasses Shipped()
     {
         const string file = "right-classes.txt";

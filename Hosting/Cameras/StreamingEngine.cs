@@ -149,7 +149,8 @@ internal sealed partial class StreamingEngine(
             name, _models!, _tensors, camera, measured, time, options.Settings.Track, options.Settings.Publish,
             _options.Model.Refiner)
         { Panoptic = options.Settings.Panoptic, Beats = beats, Reset = camera.Reset };
-        var source = SourceFactory.Create(measured, options.ToSource(), frames, time, loggers, camera.OnStatus);
+        var source = SourceFactory.Create(
+            measured, options.ToSource(), frames, time, loggers, camera.OnStatus, OpenCv.Decoder);
         camera.Pipeline = () => new StreamPipeline(context, source, _segmenter!, options.Settings.Queue, loggers.CreateLogger<StreamPipeline>());
         return camera;
     }

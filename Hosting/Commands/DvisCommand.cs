@@ -8,17 +8,18 @@ namespace Dvis.Streaming.Hosting.Commands;
 /// <summary>The command line: <c>dvis run | validate | probe | eval | models</c>.</summary>
 internal static class DvisCommand
 {
+    public static RootCommand Create() => new("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
+    {
+        RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(), ModelsCommand.Create(),
+    };
+
     public static async Task<int> InvokeAsync(string[] args)
     {
-        var root = new RootCommand("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
-        {
-            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(), ModelsCommand.Create(),
-        };
-        var parsed = root.Parse(args);
+        var parsed = Create().Parse(args);
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors) await Console.Error.WriteLineAsync($"dvis: {error.Message}");
-            await Console.Error.WriteLineAsync("dvis: 'dvis --help' tells how it is used");
+            await Console.Error.WriteLineAsync("dvis: 'dvis --help' lists commands and options");
             return ExitCode.Usage;
         }
 

@@ -12,7 +12,7 @@ internal static class ProbeCommand
     public static Command Create()
     {
         var config = new ConfigArguments();
-        var target = new Argument<string?>("source") { Description = "rtsp:// or rtsps:// URL, or a video file.", Arity = ArgumentArity.ZeroOrOne };
+        var target = new Argument<string?>("source") { Description = "rtsp:// or rtsps:// URL, a device such as /dev/video0, or a video file.", Arity = ArgumentArity.ZeroOrOne };
         var camera = new Option<string?>("--camera") { Description = "A camera of the configuration, in place of a source." };
         var command = config.AddTo(new Command("probe", "Opens a source for one frame and tells codec, size and rate."));
         command.Arguments.Add(target);
@@ -35,7 +35,7 @@ internal static class ProbeCommand
     /// <summary>Prints one line; false when there is no picture.</summary>
     public static async Task<bool> ProbeAsync(string shown, SourceOptions options, CancellationToken cancel)
     {
-        var report = await SourceProbe.ProbeAsync(options, TimeProvider.System, cancel);
+        var report = await SourceProbe.ProbeAsync(options, TimeProvider.System, cancel, OpenCv.Decoder);
         await Console.Out.WriteLineAsync(report.Fault == SourceFault.Ok
             ? FormattableString.Invariant($"{shown}: {report.Codec ?? "unknown codec"}, {report.Width}x{report.Height}, {(report.Fps is { } fps ? $"{fps:0.##} fps" : "no stated rate")}, timebase {report.Timebase}, first frame after {report.FirstFrame.TotalSeconds:0.00} s")
             : $"{shown}: {KeyPath.Snake(report.Fault.ToString())}: {report.Detail}");
@@ -44,7 +44,10 @@ internal static class ProbeCommand
 
     private static SourceOptions Parse(string source)
     {
-        var options = source.Contains("://", StringComparison.Ordinal) ? new SourceOptions { Url = source } : new SourceOptions { File = Path.GetFullPath(source) };
+        var options = new SourceOptions();
+        if (source.Contains("://", StringComparison.Ordinal)) options.Url = source;
+        else if (source.StartsWith("/dev/", StringComparison.Ordinal)) options.Device = source;
+        else options.File = Path.GetFullPath(source);
         var wrong = options.Validate(new System.ComponentModel.DataAnnotations.ValidationContext(options)).FirstOrDefault();
         if (wrong is not null) throw new UsageException($"the source {wrong.ErrorMessage}");
         return options.File is null || File.Exists(options.File) ? options : throw new UsageException($"the file '{options.File}' does not exist");

@@ -33,13 +33,26 @@ internal static class RunCommand
         var options = config.Options;
         var tells = !quiet && options.Logging.Format == "text" && options.Sinks.JsonLines.Path != "-";
         await using var app = StreamingHost.Build(config, tells ? Console.Out : null);
-        if (!await StartedAsync(app, options)) return ExitCode.Ok;
+        var start = Task.Run(() => StartedAsync(app, options));
+        if (tells) await ReportAsync(start);
+        if (!await start) return ExitCode.Ok;
         if (tells)
             foreach (var line in RunBanner.Lines(config, StreamingHost.Address(app))) await Console.Out.WriteLineAsync(line);
 
         if (seconds is { } limit) await StopAfterAsync(app, TimeSpan.FromSeconds(limit));
         else await app.WaitForShutdownAsync();
         return await EndAsync(app, options, seconds is not null);
+    }
+
+    /// <summary>Prints the seconds while the model loads, which takes long for a large one.</summary>
+    private static async Task ReportAsync(Task start)
+    {
+        var pause = TimeSpan.FromSeconds(2);
+        for (var waited = pause; ; waited += pause)
+        {
+            if (await Task.WhenAny(start, Task.Delay(pause, TimeProvider.System)) == start) return;
+            await Console.Out.WriteLineAsync($"dvis: loading the model, {waited.TotalSeconds} s");
+        }
     }
 
     /// <returns>False when it was asked to stop before it had started.</returns>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Dvis.Streaming.Evaluation;
 using Dvis.Streaming.Evaluation.Sequences;
+using Dvis.Streaming.Hosting.Configuration;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
@@ -46,7 +47,8 @@ internal sealed class SequenceArguments(ModelArguments model, Option<string?> cl
         foreach (var needed in (string[])[folder, data.Images, data.Annotations])
             if (!Directory.Exists(needed)) throw new UsageException($"--davis: the folder '{needed}' does not exist");
         return new SequenceRequest(
-            parsed.GetValue(model.Model) ?? DefaultModel.Find(), model.Precision(parsed), model.ServiceMode(parsed),
+            parsed.GetValue(model.Model) ?? ShippedFiles.Find("Models/default", Environment.CurrentDirectory),
+            model.Precision(parsed), model.ServiceMode(parsed),
             model.Runtime(parsed), data, Names(parsed, data), Classes(parsed), model.Ffmpeg(parsed));
     }
 

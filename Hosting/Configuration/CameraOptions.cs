@@ -29,7 +29,7 @@ internal sealed class CameraDefaults
     public PublishOptions Publish { get; set; } = new();
 }
 
-/// <summary>One camera (section <c>cameras.&lt;name&gt;</c>): exactly one of url, file and synthetic, and what differs from the defaults.</summary>
+/// <summary>One camera (section <c>cameras.&lt;name&gt;</c>): exactly one of url, device, file and synthetic, and what differs from the defaults.</summary>
 internal sealed class CameraOptions
 {
     /// <inheritdoc cref="SourceOptions.Url"/>
@@ -41,8 +41,14 @@ internal sealed class CameraOptions
     /// <inheritdoc cref="SourceOptions.Password"/>
     [Secret] public string? Password { get; set; }
 
+    /// <inheritdoc cref="SourceOptions.Device"/>
+    [FilePath] public string? Device { get; set; }
+
+    /// <inheritdoc cref="SourceOptions.V4l2"/>
+    public DeviceOptions? V4l2 { get; set; }
+
     /// <inheritdoc cref="SourceOptions.File"/>
-    [FilePath] public string? File { get; set; }
+    [FilePath(Shipped = true)] public string? File { get; set; }
 
     /// <inheritdoc cref="SourceOptions.Loop"/>
     public bool Loop { get; set; }
@@ -69,6 +75,8 @@ internal sealed class CameraOptions
         Url = Url,
         Username = Username,
         Password = Password,
+        Device = Device,
+        V4l2 = V4l2,
         File = File,
         Loop = Loop,
         Realtime = Realtime,
@@ -81,6 +89,7 @@ internal sealed class CameraOptions
         Clock = Settings.Clock,
         MaxFps = Settings.Rate.MaxFps,
         MaxAge = Settings.Queue.Policy == "wait" ? null : Settings.Queue.MaxAge,
+        Backend = Settings.Decode.Backend,
         Ffmpeg = Settings.Decode.Ffmpeg,
     };
 }
@@ -118,6 +127,9 @@ internal sealed class RtspOptions
 /// <summary>Decoder (section <c>decode</c>).</summary>
 internal sealed class DecodeOptions
 {
+    /// <inheritdoc cref="SourceOptions.Backend"/>
+    public DecodeBackend Backend { get; set; }
+
     /// <inheritdoc cref="SourceOptions.Ffmpeg"/>
     [Required] public string Ffmpeg { get; set; } = "ffmpeg";
 }

@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tasks;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
@@ -110,6 +111,14 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         if (!CameraName().IsMatch(name)) Add(path, $"found the name '{name}', {Names.Expected}");
         Section(path, camera.ToSource());
         if (camera.File is { } file && !File.Exists(file)) Add($"{path}.file", $"the file '{file}' does not exist");
+        if (camera.V4l2 is { } device) Section($"{path}.v4l2", device);
+        var opencv = camera.Settings.Decode.Backend == DecodeBackend.Opencv;
+        if (opencv && camera.Url is not null)
+            Add($"{path}.decode.backend", "found 'opencv', expected ffmpeg for a url: the FFmpeg inside OpenCV is built without network");
+        if (OpenCv.Decoder is not null) return;
+        const string without = "but this program was built without OpenCV (-p:OpenCv=false)";
+        if (camera.Device is { } node) Add($"{path}.device", $"found '{node}', {without}");
+        if (opencv && camera.File is not null) Add($"{path}.decode.backend", $"found 'opencv', {without}");
     }
 
     private void Http()

@@ -19,6 +19,9 @@ internal sealed record OptionProperty(string Key, PropertyInfo Property, IReadOn
 
     public bool IsPath { get; } = Property.IsDefined(typeof(FilePathAttribute));
 
+    /// <summary>True for a path of something that may be shipped with the program.</summary>
+    public bool IsShipped { get; } = Property.GetCustomAttribute<FilePathAttribute>() is { Shipped: true };
+
     /// <summary>In the order of the class, which is the order of <c>config.yaml</c>.</summary>
     public static IReadOnlyList<OptionProperty> Of(Type section) => Cache.GetOrAdd(section, static s => [.. Walk(s, [])]);
 

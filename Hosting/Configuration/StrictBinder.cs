@@ -90,7 +90,8 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         foreach (var option in OptionProperty.Of(section.GetType()))
         {
             var value = option.Get(section);
-            if (option.IsPath && value is string { Length: > 0 } file && file != "-") option.Set(section, Path.GetFullPath(file, folder));
+            if (option.IsPath && value is string { Length: > 0 } file && file != "-")
+                option.Set(section, option.IsShipped ? ShippedFiles.Find(file, folder) : Path.GetFullPath(file, folder));
             else if (value is IDictionary map) foreach (var element in map.Values) ResolvePaths(element!);
             else if (value is not null && OptionProperty.IsSection(option.Type)) ResolvePaths(value);
         }

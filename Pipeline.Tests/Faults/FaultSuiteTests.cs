@@ -4,7 +4,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Faults;
 
 /// <summary>
 /// The fault suite: the service with real ffmpeg, real Mosquitto and cameras that misbehave, one fault after the other. A few run with every
-/// <c>./test</c>, all of them with <c>./test --faults</c>, which prints the table of <c>docs/reliability.md</c>.
+/// <c>./test</c>, all of them with <c>./test --faults</c>, which prints the table of <c>docs/internal/reliability.md</c>.
 /// </summary>
 [Collection(nameof(Alone))]
 public sealed class FaultSuiteTests(FaultTable table) : IClassFixture<FaultTable>

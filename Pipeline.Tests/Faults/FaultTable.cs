@@ -4,7 +4,7 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
 
-/// <summary>What was observed, printed at the end; with <c>DVIS_FAULTS_WRITE</c> set it replaces the table of <c>docs/reliability.md</c>.</summary>
+/// <summary>What was observed, printed at the end; with <c>DVIS_FAULTS_WRITE</c> set it replaces the table of <c>docs/internal/reliability.md</c>.</summary>
 public sealed class FaultTable : IDisposable
 {
     private const string Begin = "<!-- faults: written by ./test --faults --write -->", End = "<!-- end of faults -->";
@@ -28,7 +28,7 @@ public sealed class FaultTable : IDisposable
     // Rows that were not run keep what was seen of them last.
     private void Write()
     {
-        var file = Repo.Path("docs/reliability.md");
+        var file = Repo.Path("docs/internal/reliability.md");
         var text = File.ReadAllText(file);
         var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
         if (begin < 0 || end < begin) throw new InvalidOperationException($"{file} has no place for the table.");

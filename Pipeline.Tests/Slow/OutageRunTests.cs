@@ -2,7 +2,7 @@ using Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 
 namespace Dvis.Streaming.Pipeline.Tests.Slow;
 
-/// <summary>Broker outage, at length (<c>docs/reliability.md</c>): broker killed five times, service twice, at least 2,000 finals.</summary>
+/// <summary>Broker outage, at length (<c>docs/internal/reliability.md</c>): broker killed five times, service twice, at least 2,000 finals.</summary>
 public sealed class OutageRunTests(ITestOutputHelper output)
 {
     [Fact]

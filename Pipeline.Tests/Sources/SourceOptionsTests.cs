@@ -11,13 +11,14 @@ public sealed class SourceOptionsTests
     {
         Assert.Empty(Faults(new SourceOptions { Url = "rtsp://cam/1" }));
         Assert.Empty(Faults(new SourceOptions { File = "a.mp4" }));
+        Assert.Empty(Faults(new SourceOptions { Device = "/dev/video0", V4l2 = new DeviceOptions() }));
         Assert.Empty(Faults(new SourceOptions { Synthetic = new SyntheticOptions() }));
     }
 
     [Fact]
-    public void Validate_NoneOrTwo_NamesAllThree()
+    public void Validate_NoneOrTwo_NamesAll()
     {
-        Assert.Contains("url, file and synthetic", Assert.Single(Faults(new SourceOptions())), StringComparison.Ordinal);
+        Assert.Contains("url, device, file and synthetic", Assert.Single(Faults(new SourceOptions())), StringComparison.Ordinal);
         Assert.Single(Faults(new SourceOptions { Url = "rtsp://cam/1", File = "a.mp4" }));
     }
 

@@ -27,8 +27,8 @@ internal sealed class SourceRig(TimeProvider? time = null) : IAsyncDisposable
 
     public CameraStatus Last { get { lock (_statuses) return _statuses[^1]; } }
 
-    public IFrameSource Create(SourceOptions options)
-        => SourceFactory.Create(Probe.Metrics.Camera("cam"), options, Pool, Time, NullLoggerFactory.Instance, Take);
+    public IFrameSource Create(SourceOptions options, IFrameDecoder? openCv = null) => SourceFactory.Create(
+        Probe.Metrics.Camera("cam"), options, Pool, Time, NullLoggerFactory.Instance, Take, openCv);
 
     /// <summary>The same supervision around a source made by the test.</summary>
     public IFrameSource Supervise(IFrameSource source, SourceOptions options, SourceFacts? facts = null)

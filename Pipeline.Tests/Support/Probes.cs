@@ -41,6 +41,7 @@ internal sealed class MetricProbe : IDisposable
             if (instrument.Meter.Scope == Metrics) listener.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Note(instrument, value, tags));
+        _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Note(instrument, value, tags));
         _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Note(instrument, value, tags));
         _listener.Start();
     }
@@ -49,6 +50,13 @@ internal sealed class MetricProbe : IDisposable
 
     /// <summary>Sum of all measurements whose tags contain these (<c>kind=tracks</c>); of a gauge it is no sum but the last value.</summary>
     public double Sum(string instrument, params string[] tags) => Over(_sums, instrument, tags);
+
+    /// <summary>What an observable instrument gives now.</summary>
+    public double Observe(string instrument, params string[] tags)
+    {
+        _listener.RecordObservableInstruments();
+        return Sum(instrument, tags);
+    }
 
     /// <summary>Number of measurements.</summary>
     public int Records(string instrument, params string[] tags) => (int)Over(_records.ToDictionary(p => p.Key, p => (double)p.Value), instrument, tags);
@@ -74,7 +82,7 @@ internal sealed class MetricProbe : IDisposable
         lock (_gate)
         {
             _records[key] = _records.GetValueOrDefault(key) + 1;
-            _sums[key] = instrument is Gauge<long> or Gauge<double> ? value : _sums.GetValueOrDefault(key) + value;
+            _sums[key] = instrument is Gauge<long> or Gauge<double> or ObservableGauge<int> ? value : _sums.GetValueOrDefault(key) + value;
         }
     }
 }

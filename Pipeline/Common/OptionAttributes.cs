@@ -9,4 +9,8 @@ public sealed class SecretAttribute : Attribute;
 
 /// <summary>This option is a path; a relative one counts from the folder of the configuration file.</summary>
 [AttributeUsage(AttributeTargets.Property)]
-public sealed class FilePathAttribute : Attribute;
+public sealed class FilePathAttribute : Attribute
+{
+    /// <summary>True when a relative path that is not there is also looked for beside the program.</summary>
+    public bool Shipped { get; init; }
+}

@@ -7,7 +7,7 @@ namespace Dvis.Streaming.Pipeline.Inference;
 public sealed class ModelOptions
 {
     /// <summary>Model folder with <c>manifest.json</c>.</summary>
-    [Required, FilePath] public string Path { get; set; } = "Models/default";
+    [Required, FilePath(Shipped = true)] public string Path { get; set; } = "Models/default";
 
     /// <summary>Which of the manifest's files to take.</summary>
     [AllowedValues("auto", "fp32", "fp16", "int8")] public string Precision { get; set; } = ModelManifest.AutoPrecision;

@@ -28,7 +28,7 @@ internal static class FfmpegCommand
 
     // Containers and streams that hold pictures themselves. Left out is whatever names other files or addresses to open (playlists, scripts,
     // session descriptions, patterns of file names) or hands the file to a program: a video must not make the decoder read anything else.
-    private const string FileFormats =
+    internal const string FileFormats =
         "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,nut,mxf,gxf,wtv,rm,dv,ivf,obu,av1,h261,h263,h264,hevc,vvc,m4v,mpegvideo,mjpeg,mpjpeg,vc1,vc1test,cavsvideo,avs2,avs3,dirac,dnxhd,dhav,cine,"
         + "yuv4mpegpipe,gif,apng,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,wav,mp3,aac,flac";
 

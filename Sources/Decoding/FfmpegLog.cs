@@ -9,7 +9,7 @@ namespace Dvis.Streaming.Sources.Decoding;
 /// errors, and the last few other messages, which say why it ended. Written by the process's thread, read by the source's;
 /// memory is bounded and everything kept is redacted.
 /// </summary>
-internal sealed partial class FfmpegLog(Redactor redactor)
+internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 {
     private const int KeptMessages = 6;
     private const int KeptSizes = 8;
@@ -98,6 +98,24 @@ internal sealed partial class FfmpegLog(Redactor redactor)
         var tail = Tail;
         return s_rules.Where(rule => rule.Texts.Any(text => tail.Contains(text, StringComparison.Ordinal)))
             .Select(rule => rule.Fault).FirstOrDefault(otherwise);
+    }
+
+    /// <summary>The fault of a run that did not end well.</summary>
+    /// <param name="frames">Frames that it decoded.</param>
+    /// <param name="otherwise">Detail when the messages give none.</param>
+    public SourceException Judge(long frames, string otherwise)
+    {
+        var (errors, tail, broken) = (DecodeErrors, Tail, LastDecodeError);
+        if (frames == 0)
+        {
+            var messages = string.Join("; ", new[] { broken, tail }.Where(m => m is { Length: > 0 }));
+            var detail = messages.Length > 0 ? messages : otherwise;
+            return new SourceException(Classify(SourceFault.DecodeErrors), detail);
+        }
+
+        return errors > 0
+            ? new SourceException(SourceFault.DecodeErrors, $"{errors} decode errors, {frames} pictures decoded; the last: {broken}")
+            : new SourceException(Classify(SourceFault.Eof), tail.Length > 0 ? tail : otherwise);
     }
 
     // The filter graph is set up anew whenever the decoded size changes, before the first picture of that size comes out.

@@ -3,8 +3,8 @@ using Dvis.Streaming.Sources.Decoding.Nut;
 
 namespace Dvis.Streaming.Sources.Decoding;
 
-/// <summary>One run of ffmpeg, read frame by frame. One caller at a time; disposing ends the child.</summary>
-internal sealed class FfmpegSession : IAsyncDisposable
+/// <summary>One run of ffmpeg; disposing ends the child.</summary>
+internal sealed class FfmpegSession : IFrameSession
 {
     private static readonly TimeSpan s_logTimeout = TimeSpan.FromSeconds(10); // takes milliseconds, unless the machine is swamped
     private static readonly TimeSpan s_codecTimeout = TimeSpan.FromSeconds(1);
@@ -25,7 +25,8 @@ internal sealed class FfmpegSession : IAsyncDisposable
 
     public FfmpegLog Log { get; }
 
-    /// <summary>Frames read so far.</summary>
+    public IDecoderFacts Facts => Log;
+
     public long Frames { get; private set; }
 
     /// <param name="ptsOffset">What <paramref name="arguments"/> make ffmpeg add to every timestamp, in ticks.</param>
@@ -38,11 +39,6 @@ internal sealed class FfmpegSession : IAsyncDisposable
         return new FfmpegSession(process, log, camera, ptsOffset, pool, time);
     }
 
-    /// <summary>
-    /// The next frame; null when there is none any more (<see cref="EndAsync"/> says why) or <paramref name="stop"/> asked.
-    /// Frame ids and sessions count from 0; a session is a stretch of one picture size.
-    /// </summary>
-    /// <exception cref="SourceException">What came is not what ffmpeg was asked for.</exception>
     public async Task<Frame?> ReadAsync(CancellationToken stop)
     {
         Frame? frame = null;
@@ -75,7 +71,6 @@ internal sealed class FfmpegSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Why the frames ended: null when ffmpeg read its input to the end and had nothing to complain of.</summary>
     public async Task<SourceException?> EndAsync()
     {
         int code;
@@ -88,18 +83,9 @@ internal sealed class FfmpegSession : IAsyncDisposable
             return new SourceException(SourceFault.Stalled, "The decoder closed its output but did not end.");
         }
 
-        var (errors, tail, broken) = (Log.DecodeErrors, Log.Tail, Log.LastDecodeError);
-        if (code == 0 && _cut is null && errors == 0 && Frames > 0) return null;
+        if (code == 0 && _cut is null && Log.DecodeErrors == 0 && Frames > 0) return null;
         if (code > 128) return new SourceException(SourceFault.DecodeErrors, $"The decoder died (signal {code - 128}).");
-        if (Frames == 0)
-        {
-            var messages = string.Join("; ", new[] { broken, tail }.Where(m => m is { Length: > 0 }));
-            return new SourceException(Log.Classify(SourceFault.DecodeErrors), messages.Length > 0 ? messages : "There is no picture in it.");
-        }
-
-        return errors > 0
-            ? new SourceException(SourceFault.DecodeErrors, $"{errors} decode errors, {Frames} pictures decoded; the last: {broken}")
-            : new SourceException(Log.Classify(SourceFault.Eof), tail.Length > 0 ? tail : $"The decoder ended with code {code}.");
+        return Log.Judge(Frames, Frames == 0 ? "There is no picture in it." : $"The decoder ended with code {code}.");
     }
 
     public async ValueTask DisposeAsync() => await _process.DisposeAsync();

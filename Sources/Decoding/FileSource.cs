@@ -9,7 +9,8 @@ namespace Dvis.Streaming.Sources.Decoding;
 /// A video file: every frame that decodes, once, in order, with the container's timestamps; nothing is dropped, a slow
 /// reader is waited for. Passes of a looped file and stretches of one picture size are sessions of their own.
 /// </summary>
-internal sealed class FileSource(string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time) : IFrameSource
+internal sealed class FileSource(
+    string camera, SourceOptions options, Func<Task<IFrameSession>> open, SourceFacts facts, TimeProvider time) : IFrameSource
 {
     private static readonly DateTimeOffset s_oldest = new(1990, 1, 1, 0, 0, 0, TimeSpan.Zero); // older dates mean that there is none
     private readonly string _path = options.File ?? throw new ArgumentException("file is not set", nameof(options));
@@ -25,16 +26,15 @@ internal sealed class FileSource(string camera, SourceOptions options, SourceFac
 
         var clock = new FileClock(options.Realtime, File.GetLastWriteTimeUtc(_path), time);
         var pacer = options.Realtime ? new MediaPacer(time) : null;
-        var arguments = FfmpegCommand.ForFile(_path);
         var (id, session) = (0L, 0);
         do
         {
-            await using var pass = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, new Redactor(), camera, pool, time);
+            await using var pass = await open();
             var firstSession = session;
             pacer?.Reset();
             while (await pass.ReadAsync(stop) is { } frame)
             {
-                facts.Update(pass.Log);
+                facts.Update(pass.Facts);
                 var media = Media(frame.Info);
                 if (pacer is not null && !await pacer.WaitAsync(media, stop))
                 {
@@ -57,7 +57,7 @@ internal sealed class FileSource(string camera, SourceOptions options, SourceFac
 
             if (stop.IsCancellationRequested) yield break;
             var fault = await pass.EndAsync();
-            facts.Update(pass.Log);
+            facts.Update(pass.Facts);
             if (fault is not null && (!options.Loop || pass.Frames == 0)) throw fault;
             session++;
         }

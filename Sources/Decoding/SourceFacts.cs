@@ -15,16 +15,16 @@ internal sealed class SourceFacts
     /// <summary>Decode errors since the source was made.</summary>
     public long DecodeErrors { get; private set; }
 
-    private FfmpegLog? _log;
+    private IDecoderFacts? _facts;
     private long _counted;
 
     /// <summary>Takes over what the decoder has reported so far.</summary>
-    public void Update(FfmpegLog log)
+    public void Update(IDecoderFacts facts)
     {
         // Another session may have another codec.
-        if (!ReferenceEquals(log, _log)) (_log, _counted, Codec, NominalFps) = (log, 0, null, null);
-        if (Codec is null || NominalFps is null) (Codec, NominalFps) = (log.Codec, log.NominalFps);
-        var errors = log.DecodeErrors;
+        if (facts != _facts) (_facts, _counted, Codec, NominalFps) = (facts, 0, null, null);
+        if (Codec is null || NominalFps is null) (Codec, NominalFps) = (facts.Codec, facts.NominalFps);
+        var errors = facts.DecodeErrors;
         DecodeErrors += errors - _counted;
         _counted = errors;
     }

@@ -6,12 +6,18 @@ namespace Dvis.Streaming.Sources.Options;
 
 /// <summary>
 /// Where one camera's frames come from (<c>cameras.&lt;name&gt;</c>, with the defaults of <c>defaults.rtsp</c>):
-/// exactly one of <see cref="Url"/>, <see cref="File"/> and <see cref="Synthetic"/>.
+/// exactly one of <see cref="Url"/>, <see cref="Device"/>, <see cref="File"/> and <see cref="Synthetic"/>.
 /// </summary>
 public sealed class SourceOptions : IValidatableObject
 {
     /// <summary>Camera, <c>rtsp://</c> or <c>rtsps://</c>; a login may stand in it.</summary>
     [Secret] public string? Url { get; set; }
+
+    /// <summary>Capture device, such as <c>/dev/video0</c>.</summary>
+    [FilePath] public string? Device { get; set; }
+
+    /// <summary>What <see cref="Device"/> is asked for; null: nothing in particular.</summary>
+    public DeviceOptions? V4l2 { get; set; }
 
     /// <summary>Video file, anything ffmpeg reads.</summary>
     [FilePath] public string? File { get; set; }
@@ -51,14 +57,25 @@ public sealed class SourceOptions : IValidatableObject
 
     public ClockOptions Clock { get; set; } = new();
 
+    /// <summary>Decoder of <see cref="File"/>; a device always has OpenCV, a URL always ffmpeg.</summary>
+    public DecodeBackend Backend { get; set; }
+
     /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
     [Required] public string Ffmpeg { get; set; } = "ffmpeg";
 
+    /// <summary>What OpenCV reads here; null: nothing.</summary>
+    internal string? OpenCvPath => Device ?? (Backend == DecodeBackend.Opencv ? File : null);
+
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        var given = (Url is null ? 0 : 1) + (File is null ? 0 : 1) + (Synthetic is null ? 0 : 1);
+        var given = new object?[] { Url, Device, File, Synthetic }.Count(option => option is not null);
         if (given != 1)
-            yield return new ValidationResult($"exactly one of url, file and synthetic must be set, not {given}", [nameof(Url), nameof(File), nameof(Synthetic)]);
+        {
+            string[] all = [nameof(Url), nameof(Device), nameof(File), nameof(Synthetic)];
+            yield return new ValidationResult($"exactly one of url, device, file and synthetic must be set, not {given}", all);
+        }
+
+        if (V4l2 is not null && Device is null) yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
         if (Url is not null && !RtspAddress.IsValid(Url))
             yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
         else if (Transport == "udp" && Url is not null && RtspAddress.Parse(Url).Secure)
@@ -66,6 +83,16 @@ public sealed class SourceOptions : IValidatableObject
         if (Backoff.Max < Backoff.Initial)
             yield return new ValidationResult("backoff.max must not be less than backoff.initial", [nameof(Backoff)]);
     }
+}
+
+/// <summary>Decoder of files.</summary>
+public enum DecodeBackend
+{
+    /// <summary>The program ffmpeg, in a process of its own.</summary>
+    Ffmpeg,
+
+    /// <summary>The FFmpeg inside OpenCV, in this process.</summary>
+    Opencv,
 }
 
 /// <summary>TLS of <c>rtsps://</c> cameras (section <c>rtsp.tls</c>).</summary>

@@ -8,6 +8,7 @@ namespace Dvis.Streaming.Sources.Supervision;
 internal sealed class SourceMetrics
 {
     private readonly CameraTally _tally;
+    private readonly Meter _meter;
     private readonly KeyValuePair<string, object?> _camera;
     private readonly Counter<long> _frames, _bytes, _reconnects, _decodeErrors;
     private readonly Gauge<long> _clockKnown;
@@ -16,7 +17,7 @@ internal sealed class SourceMetrics
     public SourceMetrics(CameraMetrics camera)
     {
         (_tally, _camera) = (camera.Tally, new("camera", camera.Camera));
-        var m = camera.Meter;
+        var m = _meter = camera.Meter;
         _frames = m.CreateCounter<long>("dvis.source.frames", "{frame}", "Frames decoded.");
         _bytes = m.CreateCounter<long>("dvis.source.received", "By", "Decoded bytes read from the source.");
         _reconnects = m.CreateCounter<long>(
@@ -55,6 +56,11 @@ internal sealed class SourceMetrics
     /// <summary>A session was started again; <paramref name="reason"/> is the fault that ended the last one.</summary>
     public void Reconnected(string reason) =>
         _reconnects.Add(1, _camera, new KeyValuePair<string, object?>("reason", reason));
+
+    /// <param name="threads">Threads left behind in reads of this camera that have not returned.</param>
+    public void Abandoned(Func<int> threads) => _meter.CreateObservableGauge(
+        "dvis.source.abandoned_threads", () => new Measurement<int>(threads(), _camera), "{thread}",
+        "Threads left behind in a read of OpenCV that has not returned.");
 
     public void DecodeErrors(long count) => _decodeErrors.Add(count, _camera);
 }

@@ -26,7 +26,8 @@ internal static class Tool
 
     public static Process StartDvis(params string[] arguments) => Start("dotnet", [Dvis, .. arguments], input: false);
 
-    private static string Dvis => Path.Combine(AppContext.BaseDirectory, "dvis.dll");
+    /// <summary>Path of the built <c>dvis</c>.</summary>
+    public static string Dvis => Path.Combine(AppContext.BaseDirectory, "dvis.dll");
 
     private static Process Start(string program, string[] arguments, bool input) => Process.Start(new ProcessStartInfo(MosquittoBroker.Executable(program) ?? program, arguments)
     {

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 
@@ -42,6 +43,36 @@ public sealed class ConfigLoaderTests : IDisposable
     {
         _folder.Environment["PASS"] = "${HOME}$$";
         Assert.Equal("${HOME}$$", _folder.Load(ConfigFolder.Cameras + "mqtt: { username: u, password: \"${PASS}\" }").Options.Mqtt.Password);
+    }
+
+    [Fact]
+    public void Path_NotBesideTheConfiguration_IsFoundInTheShippedTree()
+    {
+        Directory.Delete(Path.Combine(_folder.Root, "Models"), recursive: true);
+
+        var options = _folder.Load("cameras: { a: { file: samples/street.mp4 } }").Options;
+
+        Assert.Equal(Repo.Path("Models/default"), options.Model.Path);
+        Assert.Equal(Repo.Path("samples/street.mp4"), options.Cameras["a"].File);
+    }
+
+    [Fact]
+    public void Path_BesideTheConfigurationToo_IsThatOne()
+    {
+        _folder.Write("samples/street.mp4", "");
+
+        var options = _folder.Load("cameras: { a: { file: samples/street.mp4 } }").Options;
+
+        Assert.Equal(Path.Combine(_folder.Root, "Models/default"), options.Model.Path);
+        Assert.Equal(Path.Combine(_folder.Root, "samples/street.mp4"), options.Cameras["a"].File);
+    }
+
+    [Fact]
+    public void Path_OfAnOutput_IsBesideTheConfiguration()
+    {
+        var options = _folder.Load(ConfigFolder.Cameras + "sinks: { json_lines: { path: README.md } }").Options;
+
+        Assert.Equal(Path.Combine(_folder.Root, "README.md"), options.Sinks.JsonLines.Path);
     }
 
     [Fact]

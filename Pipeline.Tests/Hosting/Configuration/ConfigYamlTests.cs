@@ -46,9 +46,10 @@ public sealed class ConfigYamlTests : IDisposable
     {
         _folder.Write("samples/street.mp4", "");
         _folder.Write("front_password", "p");
-        var lines = Shipped.Split('\n').Select(l => Regex.IsMatch(l, @"^# (front:|test:|  +[a-z_]+:)") ? "  " + l[2..] : l);
+        var lines = Shipped.Split('\n').Select(l => Regex.IsMatch(l, @"^# (front:|desk:|test:|  +[a-z0-9_]+:)") ? "  " + l[2..] : l);
         var cameras = _folder.Load(string.Join('\n', lines)).Options.Cameras;
-        Assert.Equal(["sample", "front", "test"], cameras.Keys);
+        Assert.Equal(["sample", "front", "desk", "test"], cameras.Keys);
+        Assert.Equivalent(new DeviceOptions(), cameras["desk"].V4l2, strict: true);
         Assert.Equal("p", cameras["front"].Password);
         Assert.Equivalent(new Dvis.Streaming.Sources.Synthetic.SyntheticOptions(), cameras["test"].Synthetic, strict: true);
     }
