@@ -14,7 +14,7 @@ namespace Dvis.Streaming.Benchmarks;
 /// <summary>What the measured pipeline publishes to: a real broker, or nothing.</summary>
 internal static class BenchSinks
 {
-    public static PublishOptions Publish { get; } = new() { Masks = "on", Contours = true };
+    public static PublishOptions Publish { get; } = new() { Masks = MaskOutput.On, Contours = true };
 
     /// <param name="server"><c>mqtt://host:port</c>; null: no sink.</param>
     public static IEnumerable<IResultSink> Create(string? server, ModelManifest model, PipelineMetrics metrics)

@@ -5,7 +5,7 @@ namespace Dvis.Streaming.Benchmarks;
 /// <summary>Resident memory of this process at given frame counts of one endless run.</summary>
 internal static class Memory
 {
-    public static async Task<int> RunAsync(DvisModels models, RefinerOptions refiner, string file, string? server, long[] marks)
+    public static async Task<int> RunAsync(ModelGraphs models, RefinerOptions refiner, string file, string? server, long[] marks)
     {
         var pipeline = new PipelineRun(models, refiner, file, BenchSinks.Publish, metrics => BenchSinks.Create(server, models.Manifest, metrics));
         await pipeline.StartAsync();

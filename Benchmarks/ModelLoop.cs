@@ -7,12 +7,12 @@ namespace Dvis.Streaming.Benchmarks;
 /// <summary>The graphs alone, one after the other as a stream would need them: the rate that no pipeline around them can pass by much.</summary>
 internal sealed class ModelLoop : IDisposable
 {
-    private readonly DvisModels _models;
+    private readonly ModelGraphs _models;
     private readonly int _stride;
     private readonly Tensor _image, _embeds, _features, _frameLogits, _matched, _reference, _first, _instance, _nextReference, _logits, _maskEmbeds;
     private readonly Tensor _newEmbeds, _newMemory, _clip, _memory, _clipLogits, _clipMasks;
 
-    public ModelLoop(DvisModels models, RefinerOptions refiner, int width, int height)
+    public ModelLoop(ModelGraphs models, RefinerOptions refiner, int width, int height)
     {
         var m = models.Manifest;
         (_models, _stride) = (models, refiner.Stride);
@@ -39,11 +39,12 @@ internal sealed class ModelLoop : IDisposable
             for (var i = 0; i < _stride; i++, frames++)
             {
                 _models.Segmenter.Run([_image], [_embeds, _features, _frameLogits]);
-                _models.Tracker.Run([_embeds, _matched, _reference, _first], [_instance, _nextReference, _logits, _maskEmbeds]);
+                _models[MethodContract.Tracker].Run(
+                    [_embeds, _matched, _reference, _first], [_instance, _nextReference, _logits, _maskEmbeds]);
             }
 
-            _models.FrameForward?.Run([_newEmbeds], [_newMemory]);
-            _models.Refiner?.Run([_clip, _memory], [_clipLogits, _clipMasks]);
+            _models.Find(MethodContract.FrameForward)?.Run([_newEmbeds], [_newMemory]);
+            _models.Find(MethodContract.Refiner)?.Run([_clip, _memory], [_clipLogits, _clipMasks]);
         }
         while (clock.Elapsed < atLeast);
         return frames / clock.Elapsed.TotalSeconds;

@@ -22,17 +22,33 @@ internal sealed class OfflineMemory : IDisposable
     private static readonly EvaluationMode[] s_offline = [new(ModeKind.Offline)];
     private readonly FirstFrameOnly _segmenter;
     private readonly TimedModel _attention, _layer;
-    private readonly DvisModels _models;
+    private readonly ModelGraphs _models;
 
     /// <param name="width">Of the pictures, and of the network's input.</param>
     public OfflineMemory(string path, int width, int height)
     {
         (Width, Height) = (width, height);
         var folder = ModelFolder.Open(path);
-        var loaded = DvisModels.Load(folder, "fp32", new RuntimeOptions { Threads = 1 }, ["segmenter", "tracker", "frame_forward", .. RefinerSteps.Graphs], 2, NullLogger.Instance, frugal: true);
-        (_segmenter, _attention, _layer) = (new(loaded.Segmenter), new(loaded.Steps!.Attention, Clock), new(loaded.Steps.Layer, Clock));
+        string[] graphs =
+        [
+            MethodContract.Segmenter, MethodContract.Tracker, MethodContract.FrameForward,
+            .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo),
+        ];
+        var loaded = ModelGraphs.Load(
+            folder, "fp32", new RuntimeOptions { Threads = 1 }, graphs, 2, NullLogger.Instance, frugal: true);
+        (_segmenter, _attention, _layer) = (
+            new(loaded.Segmenter), new(loaded[MethodContract.RefinerAttention], Clock),
+            new(loaded[MethodContract.RefinerLayer], Clock));
         var manifest = loaded.Manifest with { Input = loaded.Manifest.Input with { ShorterSide = Math.Min(width, height), LargestSide = Math.Max(width, height) } };
-        _models = new DvisModels(manifest, _segmenter, loaded.Tracker, loaded.FrameForward) { Steps = new RefinerSteps(_attention, _layer, loaded.Steps.Heads) };
+        _models = new ModelGraphs(manifest, new Dictionary<string, IModel>
+        {
+            [MethodContract.Segmenter] = _segmenter,
+            [MethodContract.Tracker] = loaded[MethodContract.Tracker],
+            [MethodContract.FrameForward] = loaded[MethodContract.FrameForward],
+            [MethodContract.RefinerAttention] = _attention,
+            [MethodContract.RefinerLayer] = _layer,
+            [MethodContract.RefinerHeads] = loaded[MethodContract.RefinerHeads],
+        });
     }
 
     private int Width { get; }
@@ -41,7 +57,7 @@ internal sealed class OfflineMemory : IDisposable
 
     public async Task RunAsync(int frames)
     {
-        var metrics = new PipelineMetrics(TimeProvider.System);
+        var metrics = new PipelineMetrics();
         using var pool = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20);
         await using var segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, new BatchOptions(), tensors, metrics, TimeProvider.System);

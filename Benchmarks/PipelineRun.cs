@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Dvis.Streaming.Pipeline.Delivery;
-using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
@@ -31,24 +30,24 @@ internal sealed class PipelineRun : IAsyncDisposable
     private readonly StageTimes _stages;
     private readonly (string Stage, TimedModel Graph)[] _graphs;
     private readonly SegmenterBatcher _segmenter;
-    private readonly DvisModels _models;
+    private readonly ModelGraphs _models;
     private readonly FanOut _fanOut;
     private readonly string _file;
     private readonly RefinerOptions _refiner;
 
     private readonly PublishOptions _publish;
 
-    public PipelineRun(DvisModels models, RefinerOptions refiner, string file, PublishOptions publish, Func<PipelineMetrics, IEnumerable<IResultSink>> sinks)
+    public PipelineRun(ModelGraphs models, RefinerOptions refiner, string file, PublishOptions publish, Func<PipelineMetrics, IEnumerable<IResultSink>> sinks)
     {
         _publish = publish;
         (_file, _refiner) = (file, refiner);
-        _metrics = new PipelineMetrics(TimeProvider.System);
+        _metrics = new PipelineMetrics();
         _stages = new StageTimes(_metrics.Meter);
-        var (segmenter, tracker) = (new TimedModel(models.Segmenter), new TimedModel(models.Tracker));
-        var (forward, refine) = (Timed(models.FrameForward), Timed(models.Refiner));
-        _graphs = [("segment", segmenter), ("track", tracker), .. new[] { forward, refine }.OfType<TimedModel>().Select(graph => ("refine", graph))];
-        _models = new DvisModels(models.Manifest, segmenter, tracker, forward, refine);
-        _segmenter = new SegmenterBatcher(segmenter, models.Manifest, new BatchOptions(), _tensors, _metrics, TimeProvider.System);
+        var timed = models.Manifest.Method.Graphs.Where(g => models.Find(g.Name) is not null)
+            .ToDictionary(g => g.Name, g => new TimedModel(models[g.Name]));
+        _graphs = [.. timed.Select(g => (StageOf(g.Key), g.Value))];
+        _models = new ModelGraphs(models.Manifest, timed.ToDictionary(g => g.Key, IModel (g) => g.Value));
+        _segmenter = new SegmenterBatcher(_models.Segmenter, models.Manifest, new BatchOptions(), _tensors, _metrics, TimeProvider.System);
         _fanOut = new FanOut(sinks(_metrics), 1024, _metrics, TimeProvider.System, NullLogger<FanOut>.Instance);
     }
 
@@ -105,10 +104,10 @@ internal sealed class PipelineRun : IAsyncDisposable
 
     private Task RunAsync(CountingSource source, CancellationToken stop)
     {
-        var context = new CameraContext(
-            Camera, _models, _tensors, _fanOut, _metrics.Camera(Camera), TimeProvider.System, Track, _publish,
-            _refiner);
-        return new StreamPipeline(context, source, _segmenter, new QueueOptions(), NullLogger<StreamPipeline>.Instance).RunAsync(stop);
+        var settings = new CameraSettings(_models.Manifest) { Track = Track, Publish = _publish, Refiner = _refiner };
+        return new StreamPipeline(
+            settings, source, _segmenter, _models, _tensors, _fanOut, _metrics.Camera(Camera), TimeProvider.System,
+            NullLogger<StreamPipeline>.Instance).RunAsync(stop);
     }
 
     public async ValueTask DisposeAsync()
@@ -121,7 +120,12 @@ internal sealed class PipelineRun : IAsyncDisposable
         _tensors.Dispose();
     }
 
-    private static TimedModel? Timed(IModel? model) => model is null ? null : new TimedModel(model);
+    private static string StageOf(string graph) => graph switch
+    {
+        MethodContract.Segmenter => "segment",
+        MethodContract.Tracker or MethodContract.Matcher => "track",
+        _ => "refine",
+    };
 
     private sealed class CountingSource(IFrameSource source, Action<long>? counted) : IFrameSource
     {

@@ -43,12 +43,12 @@ internal sealed class PrecisionLoss(TimeProvider time)
         }
     }
 
-    private static DvisModels Load(string path, string precision, RuntimeOptions runtime)
-        => DvisModels.Load(new ModelOptions { Path = path, Precision = precision, Mode = "online" }, runtime, NullLogger.Instance);
+    private static ModelGraphs Load(string path, string precision, RuntimeOptions runtime)
+        => ModelGraphs.Load(new ModelOptions { Path = path, Precision = precision, Mode = ModelMode.Online }, runtime, NullLogger.Instance);
 
-    private async Task MeasureAsync(DvisModels reference, DvisModels other, string video, int step, int frames)
+    private async Task MeasureAsync(ModelGraphs reference, ModelGraphs other, string video, int step, int frames)
     {
-        var metrics = new PipelineMetrics(TimeProvider.System);
+        var metrics = new PipelineMetrics();
         using var pool = new FramePool();
         await using var a = new Chain(reference, metrics, time);
         await using var b = new Chain(other, metrics, time);
@@ -119,7 +119,7 @@ internal sealed class PrecisionLoss(TimeProvider time)
         return child;
     }
 
-    private sealed record Answer(SegmentedFrame Frame, TrackerStep Step) : IDisposable
+    private sealed record Answer(SegmentedFrame Frame, QueryFrame Step) : IDisposable
     {
         public (int Label, float Score) Best(int query, int classes)
         {
@@ -148,20 +148,20 @@ internal sealed class PrecisionLoss(TimeProvider time)
         private readonly TensorPool _pool = new();
         private readonly SegmenterBatcher _batcher;
         private readonly CameraSegmenter _segmenter;
-        private readonly ReferringTracker _tracker;
+        private readonly QueryTracker _tracker;
 
-        public Chain(DvisModels models, PipelineMetrics metrics, TimeProvider time)
+        public Chain(ModelGraphs models, PipelineMetrics metrics, TimeProvider time)
         {
             _batcher = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), _pool, metrics, time);
             _segmenter = _batcher.Open();
-            _tracker = new ReferringTracker(models, _pool);
+            _tracker = new QueryTracker(models[MethodContract.Tracker], models.Manifest, models.Manifest.Matching, _pool);
         }
 
         public async Task<Answer> RunAsync(Frame frame)
         {
             var segmented = await _segmenter.SegmentAsync(frame);
             _tracker.Reset();
-            return new Answer(segmented, _tracker.Step(segmented));
+            return new Answer(segmented, _tracker.Step(segmented.FrameEmbeds));
         }
 
         public async ValueTask DisposeAsync()

@@ -3,6 +3,7 @@ using System.Globalization;
 using Dvis.Streaming.Benchmarks;
 using Dvis.Streaming.Benchmarks.Fuzzing;
 using Dvis.Streaming.Benchmarks.Soaking;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
@@ -25,7 +26,7 @@ throughput.SetAction(async (parsed, _) =>
     foreach (var count in parsed.GetRequiredValue(threads))
     {
         var options = new ModelOptions { Path = parsed.GetRequiredValue(model) };
-        using var models = DvisModels.Load(options, new RuntimeOptions { Threads = count }, NullLogger.Instance);
+        using var models = ModelGraphs.Load(options, new RuntimeOptions { Threads = count }, NullLogger.Instance);
         await Throughput.CompareAsync(models, options.Refiner, parsed.GetRequiredValue(file), parsed.GetValue(mqtt), count, TimeSpan.FromSeconds(parsed.GetRequiredValue(seconds)), parsed.GetRequiredValue(rounds));
     }
 });
@@ -34,8 +35,8 @@ var mode = new Option<string>("--mode") { DefaultValueFactory = _ => "semi-onlin
 var memory = new Command("memory", "Resident memory after so many frames of the looped file; exit code 1 when it grew by 2 % or something leaked.") { model, precision, mode, file, mqtt, marks };
 memory.SetAction(async (parsed, _) =>
 {
-    var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Mode = parsed.GetRequiredValue(mode) };
-    using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
+    var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Mode = EnumName.Parse<ModelMode>(parsed.GetRequiredValue(mode)) };
+    using var models = ModelGraphs.Load(options, new RuntimeOptions(), NullLogger.Instance);
     return await Memory.RunAsync(models, options.Refiner, parsed.GetRequiredValue(file), parsed.GetValue(mqtt), parsed.GetRequiredValue(marks));
 });
 var transcript = new Command("transcript", "Proves the message contract on what a subscriber has seen.") { transcriptFile };
@@ -52,7 +53,7 @@ quality.SetAction(async (parsed, _) =>
 {
     var lengths = parsed.GetRequiredValue(clip);
     var options = new ModelOptions { Path = parsed.GetRequiredValue(model), Precision = parsed.GetRequiredValue(precision), Refiner = new RefinerOptions { Window = lengths[0], Stride = lengths[1], Lookahead = lengths[2] } };
-    using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
+    using var models = ModelGraphs.Load(options, new RuntimeOptions(), NullLogger.Instance);
     await Quality.RunAsync(models, options.Refiner, new TrackOptions { ReidentifySimilarity = parsed.GetRequiredValue(similarity) }, parsed.GetRequiredValue(videos));
 });
 var precisions = new Option<string[]>("--precision") { DefaultValueFactory = _ => ["fp32"], Description = "Precisions of the model, measured in turn.", AllowMultipleArgumentsPerToken = true };

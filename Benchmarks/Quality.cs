@@ -12,7 +12,7 @@ internal static class Quality
     /// <summary>Objects smaller than this many pixels in a frame are not asked for.</summary>
     private const int SmallestArea = 64;
 
-    public static async Task RunAsync(DvisModels models, RefinerOptions refiner, TrackOptions track, IReadOnlyList<string> videos)
+    public static async Task RunAsync(ModelGraphs models, RefinerOptions refiner, TrackOptions track, IReadOnlyList<string> videos)
     {
         var (provisional, final) = (new Score(), new Score());
         foreach (var video in videos)

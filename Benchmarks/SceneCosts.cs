@@ -1,10 +1,9 @@
 using System.Numerics.Tensors;
-using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tasks;
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Payloads;
 using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 
@@ -55,34 +54,34 @@ internal sealed class SceneCosts : IDisposable
 
     private void Panoptic(int grid, int rounds)
     {
-        var camera = Camera("vps", grid);
+        var camera = Camera(ModelTask.Vps, grid);
         var (masks, builder, geometry) = (new MaskReader(Channels, contours: false), new SceneBuilder(camera), MaskReader.GeometryOf(s_input, grid));
         int[] wanted = [.. Enumerable.Range(0, Regions)];
         List<Claim> claims = [.. wanted.Select(q => new Claim(q, Class(q), 0.95f, Class(q) < Things, Class(q) < Things ? q + 1 : null))];
         Scene? scene = null;
         var load = Median(rounds, () => masks.Load(_embeds, _features, wanted, geometry));
         var merge = Median(rounds, () => scene = builder.Panoptic(masks, claims, geometry));
-        Console.WriteLine($"vps grid {grid}: masks {load:0.0}, competition and masks of {builder.Things.Count} things and {scene!.Regions.Length} stuff {merge:0.0}; {Encoding("vps", scene, rounds)}");
+        Console.WriteLine($"vps grid {grid}: masks {load:0.0}, competition and masks of {builder.Things.Count} things and {scene!.Regions.Length} stuff {merge:0.0}; {Encoding(ModelTask.Vps, scene, rounds)}");
     }
 
     private void Semantic(int grid, int rounds, string kind, float[] probabilities)
     {
-        var camera = Camera("vss", grid);
+        var camera = Camera(ModelTask.Vss, grid);
         var (masks, builder, geometry) = (new MaskReader(Channels, contours: false), new SceneBuilder(camera), MaskReader.GeometryOf(s_input, grid));
         Scene? scene = null;
         int[] wanted = [.. builder.Weigh(probabilities)];
         var load = Median(rounds, () => masks.Load(_embeds, _features, wanted, geometry, bits: false));
         var label = Median(rounds, () => scene = builder.Semantic(masks, geometry));
-        Console.WriteLine($"vss grid {grid}, {kind}: masks of {wanted.Length} queries {load:0.0}, sums and classes {label:0.0}, {scene!.Regions.Length} classes; {Encoding("vss", scene, rounds)}; as the official rule in {Agreement(probabilities, scene.Map!, geometry):0.000 %} of the pixels");
+        Console.WriteLine($"vss grid {grid}, {kind}: masks of {wanted.Length} queries {load:0.0}, sums and classes {label:0.0}, {scene!.Regions.Length} classes; {Encoding(ModelTask.Vss, scene, rounds)}; as the official rule in {Agreement(probabilities, scene.Map!, geometry):0.000 %} of the pixels");
     }
 
     /// <summary>Cost and size of the map's messages.</summary>
-    private static string Encoding(string task, Scene scene, int rounds)
+    private static string Encoding(ModelTask task, Scene scene, int rounds)
     {
         var encoder = new MapEncoder(Context(task));
         var result = new ProvisionalResult(new("bench", 1, 0, 0, new(1, 90000), 0, default, new(DateTimeOffset.UnixEpoch, Pipeline.Frames.ClockSource.Synthetic, 0, 0, true), 1280, 720), "", [], -1, 0, new()) { Scene = scene };
         var text = new List<string>();
-        foreach (var map in (string[])["runs", "png"])
+        foreach (var map in (MapOutput[])[MapOutput.Runs, MapOutput.Png])
         {
             long bytes = 0;
             var ms = Median(rounds, () =>
@@ -90,7 +89,7 @@ internal sealed class SceneCosts : IDisposable
                 bytes = 0;
                 encoder.Encode(result, new PublishOptions { Map = map }, 65536, payload => bytes += payload.Length);
             });
-            text.Add($"{map} {ms:0.0} ms, {bytes / 1024.0:0.0} KiB");
+            text.Add($"{EnumName.Of(map)} {ms:0.0} ms, {bytes / 1024.0:0.0} KiB");
         }
 
         return string.Join(", ", text);
@@ -178,7 +177,7 @@ internal sealed class SceneCosts : IDisposable
         double Distance(int q, int x, int y) => Math.Sqrt((sites[q].X - x) * (sites[q].X - x) + (sites[q].Y - y) * (sites[q].Y - y)) + 2 * Math.Sin(x * 0.3 + q);
     }
 
-    private static CameraContext Camera(string task, int grid)
+    private static CameraSettings Camera(ModelTask task, int grid)
     {
         var manifest = new ModelManifest
         {
@@ -197,15 +196,12 @@ internal sealed class SceneCosts : IDisposable
             License = "MIT",
             WeightsFrom = "none",
         };
-        return new CameraContext(
-            "bench", new DvisModels(manifest, null!, null!), null!, null!,
-            new PipelineMetrics(TimeProvider.System).Camera("bench"), TimeProvider.System,
-            new TrackOptions(), new PublishOptions { MaskGrid = grid }, new RefinerOptions());
+        return new CameraSettings(manifest) { Publish = new PublishOptions { MaskGrid = grid } };
     }
 
     private static ClassLabel[] ClassLabels() => [.. Enumerable.Range(0, Classes).Select(c => new ClassLabel(c, $"class {c}", c < Things ? "thing" : "stuff", "#808080"))];
 
-    private static SinkContext Context(string task) => new("bench", "", "0", "", 0, new("bench", "1", task, "bench/1", ClassLabels(), []), [new("bench", new())]);
+    private static SinkContext Context(ModelTask task) => new("bench", "", "0", "", 0, new("bench", "1", task, "bench/1", ClassLabels(), []), [new("bench", new())]);
 
     private static double Median(int rounds, Action run)
     {

@@ -5,6 +5,7 @@ using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Methods;
+using Dvis.Streaming.Pipeline.Methods.Dvis;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
@@ -21,7 +22,7 @@ namespace Dvis.Streaming.Benchmarks;
 internal sealed class StageCosts : IAsyncDisposable
 {
     private readonly TensorPool _pool = new();
-    private readonly DvisModels _models;
+    private readonly ModelGraphs _models;
     private readonly Func<TimeSpan> _clock;
     private readonly TimedModel _graph, _tracker, _forward, _refiner;
     private readonly SegmenterBatcher _batcher;
@@ -30,13 +31,21 @@ internal sealed class StageCosts : IAsyncDisposable
     private readonly List<SegmentedFrame> _seen = [];
     private readonly List<double> _segmentMs = [], _preprocessMs = [];
 
-    public StageCosts(DvisModels models, int threads)
+    public StageCosts(ModelGraphs models, int threads)
     {
         _clock = threads == 1 ? () => Environment.CpuUsage.TotalTime : () => Stopwatch.GetElapsedTime(0);
-        (_graph, _tracker, _forward, _refiner) = (new(models.Segmenter, _clock), new(models.Tracker, _clock), new(models.FrameForward!, _clock), new(models.Refiner!, _clock));
-        _models = new DvisModels(models.Manifest, _graph, _tracker, _forward, _refiner);
+        (_graph, _tracker) = (new(models.Segmenter, _clock), new(models[MethodContract.Tracker], _clock));
+        (_forward, _refiner) = (
+            new(models[MethodContract.FrameForward], _clock), new(models[MethodContract.Refiner], _clock));
+        _models = new ModelGraphs(models.Manifest, new Dictionary<string, IModel>
+        {
+            [MethodContract.Segmenter] = _graph,
+            [MethodContract.Tracker] = _tracker,
+            [MethodContract.FrameForward] = _forward,
+            [MethodContract.Refiner] = _refiner,
+        });
         _batcher = new SegmenterBatcher(
-            _graph, models.Manifest, new BatchOptions(), _pool, new PipelineMetrics(TimeProvider.System),
+            _graph, models.Manifest, new BatchOptions(), _pool, new PipelineMetrics(),
             TimeProvider.System);
         _segmenter = _batcher.Open();
         _encoders = new Encoders(BenchSinks.Context(models.Manifest), TimeProvider.System);
@@ -69,8 +78,8 @@ internal sealed class StageCosts : IAsyncDisposable
     /// <param name="objects">Masks made and published of every frame, once provisional and once final.</param>
     public IReadOnlyDictionary<string, double> Run(RefinerOptions clip, int objects)
     {
-        using var tracker = new ReferringTracker(_models, _pool);
-        using var window = new ClipWindow<Clipped>(clip.Window, _models, _pool);
+        using var method = new DvisMethod(_models, _pool, new ClipLengths(clip.Window, clip.Stride, clip.Lookahead));
+        using var window = new ClipWindow<Clipped>(clip.Window);
         var masks = new MaskReader(_models.Manifest.MaskChannels, BenchSinks.Publish.Contours);
         var geometry = MaskReader.GeometryOf(Geometry, BenchSinks.Publish.MaskGrid);
         int[] wanted = [.. Enumerable.Range(0, Math.Min(objects, _models.Manifest.Queries))];
@@ -85,7 +94,7 @@ internal sealed class StageCosts : IAsyncDisposable
             using var frame = Copy(seen, t);
             var before = _tracker.Seconds;
             var started = _clock();
-            var step = tracker.Step(frame);
+            var step = method.Observe(frame);
             Add(costs, "matching", Since(started) - (_tracker.Seconds - before) * 1000);
             using (step.MaskEmbeds)
             {
@@ -95,9 +104,9 @@ internal sealed class StageCosts : IAsyncDisposable
                 Add(costs, "encoding", Encode(new ProvisionalResult(frame.Info, "bench", shown, -1, 0, new StageLatency())));
             }
 
-            window.Add(new Clipped(frame.Info) { InstanceEmbeds = step.InstanceEmbeds, FrameEmbeds = frame.TakeFrameEmbeds(), Logits = step.Logits });
+            window.Add(new Clipped(frame.Info, step));
             if (window.Pending < clip.Stride + clip.Lookahead) continue;
-            using var refined = window.Refine();
+            using var refined = method.Revise([.. window.Frames.Select(f => f.Queries)]);
             var first = window.Frames.Count - window.Pending;
             started = _clock();
             var final = Final(masks, refined, window, first, clip.Stride, wanted, geometry);
@@ -128,10 +137,10 @@ internal sealed class StageCosts : IAsyncDisposable
     {
         var embeds = _pool.Rent(seen.FrameEmbeds.Shape);
         seen.FrameEmbeds.Span.CopyTo(embeds.Span);
-        return new SegmentedFrame(seen.Info with { FrameId = number }, seen.Geometry, embeds, _pool.Rent(1), _pool.Rent(1), seen.Times);
+        return new SegmentedFrame(seen.Info with { FrameId = number }, seen.Geometry, embeds, _pool.Rent(1), seen.Times);
     }
 
-    private FinalResult Final(MaskReader masks, RefinedClip refined, ClipWindow<Clipped> window, int first, int count, int[] wanted, in MaskGeometry geometry)
+    private FinalResult Final(MaskReader masks, ClipRevision refined, ClipWindow<Clipped> window, int first, int count, int[] wanted, in MaskGeometry geometry)
     {
         var perFrame = _models.Manifest.Queries * _models.Manifest.MaskChannels;
         var tracks = wanted.Select(_ => ImmutableArray.CreateBuilder<FinalObservation>()).ToArray();
@@ -188,8 +197,12 @@ internal sealed class StageCosts : IAsyncDisposable
 
     private double Since(TimeSpan started) => (_clock() - started).TotalMilliseconds;
 
-    private sealed class Clipped(FrameInfo info) : ClipFrame
+    private sealed class Clipped(FrameInfo info, QueryFrame queries) : IDisposable
     {
         public FrameInfo Info => info;
+
+        public QueryFrame Queries => queries;
+
+        public void Dispose() => queries.Dispose();
     }
 }

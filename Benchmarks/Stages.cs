@@ -18,7 +18,7 @@ internal static class Stages
         var longest = clips.MaxBy(c => c.Window)!;
         using var pool = new FramePool();
         var pictures = await RenderAsync(pool, size, frames);
-        var models = precisions.Select(p => DvisModels.Load(new ModelOptions { Path = path, Precision = p, Refiner = longest }, runtime, NullLogger.Instance)).ToArray();
+        var models = precisions.Select(p => ModelGraphs.Load(new ModelOptions { Path = path, Precision = p, Refiner = longest }, runtime, NullLogger.Instance)).ToArray();
         var costs = Array.ConvertAll(models, m => new StageCosts(m, runtime.Threads));
         var later = costs.Select(_ => clips.Select(_ => new List<IReadOnlyDictionary<string, double>>()).ToArray()).ToArray();
         foreach (var cost in costs) await cost.SegmentAsync([pictures[0]], count: false);
@@ -57,7 +57,7 @@ internal static class Stages
     {
         var scene = new SyntheticOptions { Width = size.Width, Height = size.Height, Frames = count, Realtime = false };
         var source = SourceFactory.Create(
-            new PipelineMetrics(TimeProvider.System).Camera(PipelineRun.Camera),
+            new PipelineMetrics().Camera(PipelineRun.Camera),
             new SourceOptions { Synthetic = scene }, pool, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
         var frames = new List<Frame>();
         await foreach (var frame in source.ReadAsync(CancellationToken.None)) frames.Add(frame);

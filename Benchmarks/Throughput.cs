@@ -5,7 +5,7 @@ namespace Dvis.Streaming.Benchmarks;
 /// <summary>Model loop and pipeline in turn, so that a noisy machine harms both alike; the ratio of the medians counts.</summary>
 internal static class Throughput
 {
-    public static async Task CompareAsync(DvisModels models, RefinerOptions refiner, string file, string? server, int threads, TimeSpan length, int rounds)
+    public static async Task CompareAsync(ModelGraphs models, RefinerOptions refiner, string file, string? server, int threads, TimeSpan length, int rounds)
     {
         using var loop = new ModelLoop(models, refiner, 512, 320);
         loop.Run(TimeSpan.FromSeconds(1));

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Evaluation.Running;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Evaluation;
 
@@ -55,7 +56,7 @@ internal static class EvaluationText
         ["model"] = outcome.Manifest.Name,
         ["version"] = outcome.Manifest.Version,
         ["precision"] = request.Precision,
-        ["task"] = outcome.Manifest.Task,
+        ["task"] = EnumName.Of(outcome.Manifest.Task),
         ["data"] = request.Truth,
         ["videos"] = outcome.Videos,
         ["frames"] = outcome.Frames,

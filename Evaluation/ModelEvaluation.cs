@@ -40,7 +40,8 @@ internal static class ModelEvaluation
         if (!data.CanScore && request.Out is null)
         {
             const string advice = "--out writes the files for the evaluation server";
-            throw new EvaluationException($"{request.Truth} has no annotations to score against: {advice}") { IsUsage = true };
+            var problem = $"{request.Truth} has no annotations to score against: {advice}";
+            throw new EvaluationException(problem) { IsUsage = true };
         }
 
         var videos = data.Videos.Take(request.Videos).ToArray();
@@ -50,7 +51,7 @@ internal static class ModelEvaluation
         try
         {
             foreach (var mode in request.Modes) scorers.Add(data.CreateScorer(FolderOf(request, mode), data.CanScore));
-            using var models = DvisModels.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes, folder.Manifest), Window(request.Modes), NullLogger.Instance, frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
+            using var models = ModelGraphs.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes, folder.Manifest), Window(request.Modes), NullLogger.Instance, frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
             var told = new EvaluationProgress(progress, terminal, videos.Length, videos.Sum(v => (long)v.Pictures.Count), time);
             var stopped = false;
             try
@@ -79,11 +80,11 @@ internal static class ModelEvaluation
     }
 
     private static async Task EvaluateAsync(
-        EvaluationRequest request, DvisModels models, VideoPictures[] videos, List<ModeScorer> scorers, EvaluationProgress told, TimeProvider time, CancellationToken stop)
+        EvaluationRequest request, ModelGraphs models, VideoPictures[] videos, List<ModeScorer> scorers, EvaluationProgress told, TimeProvider time, CancellationToken stop)
     {
         using var frames = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20); // a long video must not leave its embeddings here
-        using var metrics = new PipelineMetrics(time);
+        using var metrics = new PipelineMetrics();
         await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, request.Runtime.Batch, tensors, metrics, time);
         var evaluator = new VideoEvaluator(models, segmenter, tensors, request.Modes, request.TopK);
         foreach (var (index, video) in videos.Index())
@@ -109,12 +110,11 @@ internal static class ModelEvaluation
         var steps = whole && manifest.HasRefinerSteps;
         return
         [
-            "segmenter",
-            .. modes.Any(m => m.Kind != ModeKind.MinVis) ? ["tracker"] : Array.Empty<string>(),
-            .. modes.Any(m => m.Kind == ModeKind.MinVis) ? ["matcher"] : Array.Empty<string>(),
-            .. clips || whole ? ["frame_forward"] : Array.Empty<string>(),
-            .. clips || (whole && !steps) ? ["refiner"] : Array.Empty<string>(),
-            .. steps ? RefinerSteps.Graphs : [],
+            MethodContract.Segmenter,
+            .. modes.Select(m => m.SlotGraph(manifest.Method)).Distinct(),
+            .. clips || whole ? [MethodContract.FrameForward] : Array.Empty<string>(),
+            .. clips || (whole && !steps) ? [MethodContract.Refiner] : Array.Empty<string>(),
+            .. steps ? manifest.Method.GraphsOf(GraphUse.WholeVideo) : [],
         ];
     }
 

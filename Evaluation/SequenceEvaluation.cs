@@ -37,9 +37,9 @@ internal static class SequenceEvaluation
         using var interruption = new Interruption(cancel);
         var stop = interruption.Token;
         var options = OptionsOf(request);
-        using var models = DvisModels.Load(options, request.Runtime, NullLogger.Instance);
+        using var models = ModelGraphs.Load(options, request.Runtime, NullLogger.Instance);
         var manifest = models.Manifest;
-        if (manifest.Task == "vss")
+        if (manifest.Task == ModelTask.Vss)
             throw new EvaluationException($"{request.Model}: a semantic model publishes no tracks to score.");
 
         var (reports, failures) = (new List<SequenceReport>(), new List<string>());
@@ -106,7 +106,7 @@ internal static class SequenceEvaluation
         if (request.Mode.Clip is { } clip)
             options.Refiner = new() { Window = clip.Window, Stride = clip.Stride, Lookahead = clip.Lookahead };
         else
-            options.Mode = "online";
+            options.Mode = ModelMode.Online;
         return options;
     }
 }

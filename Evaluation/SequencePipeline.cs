@@ -2,9 +2,7 @@ using System.Runtime.CompilerServices;
 using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Evaluation.Sequences;
 using Dvis.Streaming.Pipeline.Delivery;
-using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Results;
@@ -26,12 +24,12 @@ internal sealed class SequencePipeline : IAsyncDisposable
     private const int SinkQueueCapacity = 64;
     private static readonly TimeSpan s_drainLimit = TimeSpan.FromMinutes(1);
 
-    private readonly PublishOptions _publish = new() { Masks = "on", MaskGrid = 1 };
+    private readonly PublishOptions _publish = new() { Masks = MaskOutput.On, MaskGrid = 1 };
     private readonly FramePool _frames = new();
     private readonly TensorPool _tensors = new();
     private readonly PipelineMetrics _metrics;
     private readonly SegmenterBatcher _segmenter;
-    private readonly DvisModels _models;
+    private readonly ModelGraphs _models;
     private readonly RefinerOptions _refiner;
     private readonly string _ffmpeg;
     private readonly TimeProvider _time;
@@ -39,10 +37,10 @@ internal sealed class SequencePipeline : IAsyncDisposable
     /// <param name="models">The caller's.</param>
     /// <param name="ffmpeg">Decoder: a path, or a name in PATH.</param>
     public SequencePipeline(
-        DvisModels models, RefinerOptions refiner, RuntimeOptions runtime, string ffmpeg, TimeProvider time)
+        ModelGraphs models, RefinerOptions refiner, RuntimeOptions runtime, string ffmpeg, TimeProvider time)
     {
         (_models, _refiner, _ffmpeg, _time) = (models, refiner, ffmpeg, time);
-        _metrics = new PipelineMetrics(time);
+        _metrics = new PipelineMetrics();
         _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, runtime.Batch, _tensors, _metrics, time);
     }
 
@@ -59,13 +57,13 @@ internal sealed class SequencePipeline : IAsyncDisposable
         var log = NullLogger<FanOut>.Instance;
         await using var fanOut = new FanOut([published], SinkQueueCapacity, _metrics, _time, log);
         await fanOut.StartAsync(stop);
-        var context = new CameraContext(
-            sequence.Name, _models, _tensors, fanOut, _metrics.Camera(sequence.Name), _time, new TrackOptions(), _publish, _refiner);
+        var settings = new CameraSettings(_models.Manifest) { Publish = _publish, Refiner = _refiner };
         var images = SourceFactory.FromImages(
             sequence.Name, sequence.Images, _ffmpeg, _frames, _time, exactColours: false);
         var source = new SequenceSource(images, sequence, read);
         var pipeline = new StreamPipeline(
-            context, source, _segmenter, new QueueOptions(), NullLogger<StreamPipeline>.Instance);
+            settings, source, _segmenter, _models, _tensors, fanOut, _metrics.Camera(sequence.Name), _time,
+            NullLogger<StreamPipeline>.Instance);
         await pipeline.RunAsync(stop);
         if (!await fanOut.StopAsync(s_drainLimit))
             throw new EvaluationException($"{sequence.Name}: results were lost on the way to the evaluation.");

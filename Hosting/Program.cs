@@ -1,6 +1,61 @@
+using System.CommandLine;
 using Dvis.Streaming.Hosting.Commands;
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 
+namespace Dvis.Streaming.Hosting;
 
-NativeHeap.Limit();
-return await DvisCommand.InvokeAsync(args);
+/// <summary>
+/// The command line: <c>dvis run | validate | probe | eval | models</c>. The way to the frames of a camera:
+/// <code>
+/// Program ─▶ RunCommand ─▶ PipelineService ─▶ CameraFleet ─▶ Camera ─▶ StreamPipeline
+/// </code>
+/// <see cref="Composition.StreamingHost"/> composes the host that the command starts; the host starts the service.
+/// </summary>
+internal static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        NativeHeap.Limit();
+        var parsed = CreateCommand().Parse(args);
+        if (parsed.Errors.Count > 0)
+            return await FailAsync(
+                ExitCode.Usage, [.. parsed.Errors.Select(e => e.Message), "'dvis --help' lists commands and options"]);
+
+        try
+        {
+            // Signals are the host's: it drains before it ends.
+            return await parsed.InvokeAsync(
+                new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (ConfigException e)
+        {
+            foreach (var error in e.Errors) await Console.Error.WriteLineAsync(error.ToString());
+            var errors = e.Errors.Count == 1 ? "error" : "errors";
+            return await FailAsync(ExitCode.Usage, $"{e.Errors.Count} {errors} in the configuration");
+        }
+        catch (UsageException e)
+        {
+            return await FailAsync(ExitCode.Usage, [.. e.Problems]);
+        }
+        catch (Exception e) when (e is StartupException or ModelException)
+        {
+            return await FailAsync(ExitCode.Failed, Redaction.Urls(e.Message));
+        }
+    }
+
+    public static RootCommand CreateCommand() =>
+        new("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
+        {
+            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(),
+            ModelsCommand.Create(),
+        };
+
+    private static async Task<int> FailAsync(int code, params string[] problems)
+    {
+        foreach (var problem in problems) await Console.Error.WriteLineAsync($"dvis: {problem}");
+        return code;
+    }
+}

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
@@ -28,8 +29,8 @@ public static class SourceFactory
         var logger = loggerFactory.CreateLogger("Dvis.Streaming.Sources");
         return new SupervisedSource(
             CreateRaw(camera.Camera, options, facts, pool, time, openCv), options,
-            new Backoff(options.Backoff, Random.Shared),
-            new CameraReporter(camera, metrics, facts, time, logger, onStatus), camera, metrics, time);
+            new Backoff(options.Rtsp.Backoff, Random.Shared),
+            new CameraReporter(camera.Camera, metrics, facts, time, logger, onStatus), camera, metrics, time);
     }
 
     /// <summary>Picture files as one video: all of them, once, in order, unpaced.</summary>

@@ -19,7 +19,8 @@ public static class SourceProbe
         var facts = new SourceFacts();
         var source = SourceFactory.CreateRaw("probe", options, facts, pool, time, openCv);
         var began = time.GetTimestamp();
-        await using var session = new SupervisedSession(source, options.ConnectTimeout + options.StallTimeout, options.StallTimeout, time, stop);
+        await using var session = new SupervisedSession(
+            source, options.Rtsp.ConnectTimeout + options.Rtsp.StallTimeout, options.Rtsp.StallTimeout, time, stop);
         using var frame = await session.NextAsync();
         stop.ThrowIfCancellationRequested();
         if (frame is null)

@@ -7,7 +7,6 @@ using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Sinks.Mqtt.Commands;

@@ -23,8 +23,8 @@ public abstract class VideoPostProcessor
     /// <param name="topK">Instances a video.</param>
     public static VideoPostProcessor Create(ModelManifest manifest, float[] probabilities, int topK, in InputGeometry input) => manifest.Task switch
     {
-        "vps" => new PanopticPostProcessor(probabilities, manifest.Classes, input, manifest.MaskStride),
-        "vss" => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
+        ModelTask.Vps => new PanopticPostProcessor(probabilities, manifest.Classes, input, manifest.MaskStride),
+        ModelTask.Vss => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
         _ => new InstancePostProcessor(probabilities, manifest.ClassCount, topK, input, manifest.MaskStride),
     };
 }

@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Methods;
+using Dvis.Streaming.Pipeline.Methods.Dvis;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Stages;
 using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
@@ -13,9 +14,10 @@ namespace Dvis.Streaming.Evaluation.Running;
 /// which is DVIS's offline mode (here for models without <see cref="RefinerSteps"/> only: memory grows with the video). A frame's masks are those of the clip that committed it. The refiner's class logits count for each frame
 /// that their clip committed, and are averaged over the video, as DVIS averages whatever its refiner says frame by frame.
 /// </summary>
-internal sealed class ClipRun(DvisModels models, TensorPool tensors, ClipLengths? clip) : ModeRun(models.Manifest)
+internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLengths? clip) : ModeRun(models.Manifest)
 {
-    private readonly ClipWindow<EmbeddedFrame> _window = new(clip?.Window ?? int.MaxValue, models, tensors);
+    private readonly ClipWindow<DvisFrame> _window = new(clip?.Window ?? int.MaxValue);
+    private readonly TemporalRefiner _refiner = new(models, tensors);
     private readonly float[] _refined = new float[models.Manifest.Queries * (models.Manifest.ClassCount + 1)];
 
     public override void Complete(CancellationToken stop)
@@ -31,10 +33,12 @@ internal sealed class ClipRun(DvisModels models, TensorPool tensors, ClipLengths
         base.Dispose();
     }
 
-    protected override void Take(int index, SegmentedFrame frame, TrackerStep step)
+    protected override void Take(int index, SegmentedFrame frame, QueryFrame step)
     {
         AddLogits(step.Logits.Span);
-        _window.Add(new EmbeddedFrame { InstanceEmbeds = Copy(step.InstanceEmbeds), FrameEmbeds = Copy(frame.FrameEmbeds), Logits = Copy(step.Logits) });
+        // Nothing reads the mask embeddings of a frame that will be revised.
+        var answer = new QueryFrame(Copy(step.InstanceEmbeds), Copy(step.Logits), tensors.Rent(1));
+        _window.Add(new DvisFrame(answer, Copy(frame.FrameEmbeds)));
         if (clip is not null && _window.Pending == clip.Stride + clip.Lookahead) Commit(clip.Stride);
     }
 
@@ -43,7 +47,7 @@ internal sealed class ClipRun(DvisModels models, TensorPool tensors, ClipLengths
     private void Commit(int count)
     {
         var (queries, channels) = (models.Manifest.Queries, models.Manifest.MaskChannels);
-        using var refined = _window.Refine();
+        using var refined = _refiner.Refine(_window.Frames);
         var first = _window.Frames.Count - _window.Pending;
         for (var t = first; t < first + count; t++)
         {
@@ -60,7 +64,4 @@ internal sealed class ClipRun(DvisModels models, TensorPool tensors, ClipLengths
         tensor.Span.CopyTo(copy.Span);
         return copy;
     }
-
-    /// <summary>A frame without masks: their features lie on disk for all modes together.</summary>
-    private sealed class EmbeddedFrame : ClipFrame;
 }

@@ -25,8 +25,8 @@ public abstract class EvaluationData : IDisposable
     /// <exception cref="EvaluationException">Not readable, not of the form the task needs, or its categories are not the model's.</exception>
     public static EvaluationData Open(ModelManifest manifest, string truth, string images, int firstLabel) => manifest.Task switch
     {
-        "vps" => new PanopticData(truth, images, manifest),
-        "vss" => new SemanticData(truth, images, manifest, firstLabel),
+        ModelTask.Vps => new PanopticData(truth, images, manifest),
+        ModelTask.Vss => new SemanticData(truth, images, manifest, firstLabel),
         _ => new InstanceData(truth, images, manifest),
     };
 

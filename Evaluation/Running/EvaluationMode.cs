@@ -1,4 +1,6 @@
 using System.Globalization;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Methods;
 
 namespace Dvis.Streaming.Evaluation.Running;
 
@@ -26,6 +28,10 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
             _ => throw new FormatException($"there is no mode '{text}'; expected {Expected}"),
         };
     }
+
+    /// <summary>Graph that follows the slots: a MinVIS model matches only, whatever the mode.</summary>
+    public string SlotGraph(MethodContract method)
+        => Kind == ModeKind.MinVis || method == MethodContract.MinVis ? MethodContract.Matcher : MethodContract.Tracker;
 
     public override string ToString() => Kind switch
     {
@@ -70,6 +76,3 @@ public enum ModeKind
     /// <summary>The refiner over the whole video at once (DVIS, offline).</summary>
     Offline,
 }
-
-/// <summary>Frames that the refiner sees, that one run decides, and that lie after the last decided one.</summary>
-public sealed record ClipLengths(int Window, int Stride, int Lookahead);

@@ -19,16 +19,18 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
     /// <summary>Frames taken.</summary>
     protected int Frames { get; private set; }
 
-    public static ModeRun Create(EvaluationMode mode, DvisModels models, TensorPool tensors) => mode.Kind switch
+    public static ModeRun Create(EvaluationMode mode, ModelGraphs models, TensorPool tensors) => mode.Kind switch
     {
         ModeKind.SemiOnline => new ClipRun(models, tensors, mode.Clip!),
-        ModeKind.Offline => models.Steps is null ? new ClipRun(models, tensors, clip: null) : new OfflineRun(models, tensors),
+        ModeKind.Offline => models.Find(MethodContract.RefinerHeads) is null
+            ? new ClipRun(models, tensors, clip: null)
+            : new OfflineRun(models, tensors),
         _ => new OnlineRun(models.Manifest),
     };
 
     /// <summary>The next frame; both stay the caller's.</summary>
     /// <param name="step">What the tracker says; in mode <see cref="ModeKind.MinVis"/> the matcher.</param>
-    public void Add(SegmentedFrame frame, TrackerStep step)
+    public void Add(SegmentedFrame frame, QueryFrame step)
     {
         Take(Frames++, frame, step);
     }
@@ -54,7 +56,7 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
 
     public virtual void Dispose() => _maskEmbeds.Dispose();
 
-    protected abstract void Take(int index, SegmentedFrame frame, TrackerStep step);
+    protected abstract void Take(int index, SegmentedFrame frame, QueryFrame step);
 
     /// <summary>The refiner's class logits, averaged over the frames; empty when there is no refiner.</summary>
     protected virtual ReadOnlySpan<float> Refined() => [];
@@ -68,7 +70,7 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
 /// <summary>Each frame is the tracker's, or the matcher's; the class logits are averaged over the whole video, as DVIS evaluates its online mode and MinVIS itself.</summary>
 internal sealed class OnlineRun(ModelManifest manifest) : ModeRun(manifest)
 {
-    protected override void Take(int index, SegmentedFrame frame, TrackerStep step)
+    protected override void Take(int index, SegmentedFrame frame, QueryFrame step)
     {
         AddLogits(step.Logits.Span);
         WriteMaskEmbeds(index, step.MaskEmbeds.Span);

@@ -6,9 +6,9 @@ using Dvis.Streaming.Pipeline.Segmentation;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>DVIS's offline mode: the refiner over the whole video at once. What it works on lies on disk, so the video may have any length.</summary>
-internal sealed class OfflineRun(DvisModels models, TensorPool tensors) : ModeRun(models.Manifest)
+internal sealed class OfflineRun(ModelGraphs models, TensorPool tensors) : ModeRun(models.Manifest)
 {
-    private readonly VideoRefiner _refiner = new(models.Steps!, models.Manifest, tensors, RefinerBlocks.Default);
+    private readonly VideoRefiner _refiner = new(new RefinerSteps(models), models.Manifest, tensors, RefinerBlocks.Default);
     private float[] _refined = [];
 
     public override void Complete(CancellationToken stop) => _refined = _refiner.Refine(Frames, WriteMaskEmbeds, stop);
@@ -19,11 +19,11 @@ internal sealed class OfflineRun(DvisModels models, TensorPool tensors) : ModeRu
         base.Dispose();
     }
 
-    protected override void Take(int index, SegmentedFrame frame, TrackerStep step)
+    protected override void Take(int index, SegmentedFrame frame, QueryFrame step)
     {
         AddLogits(step.Logits.Span);
         using var memory = tensors.Rent(frame.FrameEmbeds.Shape);
-        models.FrameForward!.Run([frame.FrameEmbeds], [memory]);
+        models[MethodContract.FrameForward].Run([frame.FrameEmbeds], [memory]);
         _refiner.Add(index, step.InstanceEmbeds.Span, memory.Span);
     }
 

@@ -16,7 +16,7 @@ namespace Dvis.Streaming.Evaluation.Running;
 /// </summary>
 /// <param name="topK">Instances a video (MAX_NUM: 20 for OVIS, 10 for YouTube-VIS).</param>
 public sealed class VideoEvaluator(
-    DvisModels models, SegmenterBatcher segmenter, TensorPool tensors, IReadOnlyList<EvaluationMode> modes, int topK)
+    ModelGraphs models, SegmenterBatcher segmenter, TensorPool tensors, IReadOnlyList<EvaluationMode> modes, int topK)
 {
     private readonly ModelManifest _manifest = models.Manifest;
 
@@ -28,14 +28,14 @@ public sealed class VideoEvaluator(
     /// <exception cref="ModelException">A graph failed.</exception>
     public async Task<IReadOnlyList<VideoResult>> RunAsync(string name, IAsyncEnumerable<Frame> frames, Action progress, CancellationToken stop)
     {
-        var runs = new List<ModeRun>();
+        var (runs, trackers) = (new List<ModeRun>(), new Dictionary<string, QueryTracker>());
         TensorSpill? features = null;
         try
         {
             foreach (var mode in modes) runs.Add(ModeRun.Create(mode, models, tensors));
             using var segmenting = segmenter.Open();
-            using var tracker = modes.Any(m => m.Kind != ModeKind.MinVis) ? new ReferringTracker(models, tensors) : null;
-            using var matcher = modes.Any(m => m.Kind == ModeKind.MinVis) ? new ReferringTracker(models.Matcher!, _manifest, MatchingRule.Aligned, tensors) : null;
+            foreach (var graph in modes.Select(m => m.SlotGraph(_manifest.Method)).Distinct())
+                trackers[graph] = Tracker(graph);
             InputGeometry? size = null;
             var count = 0;
             await foreach (var frame in frames.WithCancellation(stop))
@@ -45,9 +45,13 @@ public sealed class VideoEvaluator(
                 size ??= segmented.Geometry;
                 if (segmented.Geometry != size)
                     throw new EvaluationException($"{name}: frame {count + 1} has {segmented.Info.Width}x{segmented.Info.Height} pixels, the frames before have {size.Value.SourceWidth}x{size.Value.SourceHeight}.");
-                using var tracked = tracker?.Step(segmented);
-                using var matched = matcher?.Step(segmented);
-                for (var i = 0; i < runs.Count; i++) runs[i].Add(segmented, modes[i].Kind == ModeKind.MinVis ? matched! : tracked!);
+                foreach (var (graph, tracker) in trackers)
+                {
+                    using var answer = tracker.Step(segmented.FrameEmbeds);
+                    for (var i = 0; i < runs.Count; i++)
+                        if (modes[i].SlotGraph(_manifest.Method) == graph) runs[i].Add(segmented, answer);
+                }
+
                 features ??= new TensorSpill(segmented.MaskFeatures.Length, half: true);
                 features.Write(count++, segmented.MaskFeatures.Span);
                 progress();
@@ -67,8 +71,15 @@ public sealed class VideoEvaluator(
         finally
         {
             features?.Dispose();
+            foreach (var tracker in trackers.Values) tracker.Dispose();
             foreach (var run in runs) run.Dispose();
         }
+    }
+
+    private QueryTracker Tracker(string graph)
+    {
+        var rule = graph == MethodContract.Matcher ? MatchingRule.Aligned : _manifest.Matching;
+        return new QueryTracker(models[graph], _manifest, rule, tensors);
     }
 
     private static async ValueTask<SegmentedFrame> SegmentAsync(CameraSegmenter segmenting, Frame frame)

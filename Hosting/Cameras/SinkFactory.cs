@@ -29,24 +29,31 @@ internal static class SinkFactory
             var logger = loggers.CreateLogger<MqttSink>();
             sinks.Add(new MqttSink(options.Mqtt, context, metrics, mqtt, time, logger, commands));
         }
-        if (options.Sinks.JsonLines.Path is { Length: > 0 }) sinks.Add(new JsonLinesSink(options.Sinks.JsonLines, context, time));
+
+        if (options.Sinks.JsonLines.Path is { Length: > 0 })
+            sinks.Add(new JsonLinesSink(options.Sinks.JsonLines, context, time));
         return sinks;
     }
 
     private static SinkContext Context(LoadedConfig config, ModelManifest manifest, TimeProvider time)
     {
         var options = config.Options;
-        var files = manifest.Files.Keys.Select(graph => manifest.FileOf(graph, manifest.Resolve(options.Model.Precision))).OfType<ModelFile>().Select(f => new SinkModelFile(f.Path, f.Sha256));
-        var model = new SinkModel(manifest.Name, manifest.Version, manifest.Task, $"{manifest.Name}/{manifest.Version}", manifest.Classes, [.. files]);
+        var precision = manifest.Resolve(options.Model.Precision);
+        var files = manifest.Files.Keys.Select(graph => manifest.FileOf(graph, precision)).OfType<ModelFile>();
+        var model = new SinkModel(
+            manifest.Name, manifest.Version, manifest.Task, $"{manifest.Name}/{manifest.Version}", manifest.Classes,
+            [.. files.Select(f => new SinkModelFile(f.Path, f.Sha256))]);
         return new SinkContext(
-            options.Node.Id, Ulid.New(time), BuildInfo.Version, EffectiveConfig.Hash(config), FinalDeadlineMs(options.Model.Refiner), model,
-            [.. Cameras(options)]);
+            options.Node.Id, Ulid.New(time), BuildInfo.Version, EffectiveConfig.Hash(config),
+            FinalDeadlineMs(options.Model.Refiner), model, [.. Cameras(options)]);
     }
 
     /// <summary>As the sinks are told about a change.</summary>
-    public static CamerasChanged Change(LoadedConfig config) => new([.. Cameras(config.Options)], EffectiveConfig.Hash(config));
+    public static CamerasChanged Change(LoadedConfig config) =>
+        new([.. Cameras(config.Options)], EffectiveConfig.Hash(config));
 
-    private static IEnumerable<SinkCamera> Cameras(StreamingOptions options) => options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Settings.Publish));
+    private static IEnumerable<SinkCamera> Cameras(StreamingOptions options) =>
+        options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Settings.Publish));
 
     // Of live frames, after their provisional result: the longest wait, and a second for the refiner's own run.
     private static int FinalDeadlineMs(RefinerOptions refiner) => (int)refiner.MaxDelay.TotalMilliseconds + 1000;

@@ -10,8 +10,8 @@ using Dvis.Streaming.Hosting.State;
 namespace Dvis.Streaming.Hosting.Commands;
 
 /// <summary>
-/// <c>dvis eval</c>: scores results, or what a model says, against a data set with the official metrics. The evaluators'
-/// assembly is not loaded before the command runs.
+/// <c>dvis eval</c>: scores results, or what a model says, against a data set with the official metrics. The
+/// assembly of the evaluators is not loaded before the command runs.
 /// </summary>
 internal static class EvalCommand
 {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Dvis.Streaming.Evaluation;
 using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Methods;
 
 namespace Dvis.Streaming.Hosting.Commands;
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Inference.Onnx;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
@@ -46,7 +46,8 @@ internal static class ModelsCommand
     {
         var m = folder.Manifest;
         var input = m.Input;
-        yield return $"{m.Name} {m.Version}, task {m.Task}";
+        yield return $"{m.Name} {m.Version}, task {EnumName.Of(m.Task)}";
+        yield return $"  method    {m.Method.Name}";
         yield return $"  domain    {Domain(m.Domain)}";
         yield return string.Create(CultureInfo.InvariantCulture, $"  score     detections from {m.MinScore} on, tracks start from {m.StartScore}");
         yield return $"  precision {m.Precision}, where none is chosen";

@@ -15,7 +15,10 @@ internal static class RunCommand
     public static Command Create()
     {
         var config = new ConfigArguments();
-        var seconds = new Option<double?>("--seconds") { Description = "Ends after so many seconds with a summary; exit code 0 only when results were delivered." };
+        var seconds = new Option<double?>("--seconds")
+        {
+            Description = "Ends after so many seconds with a summary; exit code 0 only when results were delivered.",
+        };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Does not tell what happens, only logs." };
         seconds.Validators.Add(result =>
         {
@@ -24,20 +27,22 @@ internal static class RunCommand
         var command = config.AddTo(new Command("run", "Runs the cameras of a configuration."));
         command.Options.Add(seconds);
         command.Options.Add(quiet);
-        command.SetAction((parsed, _) => RunAsync(config.Load(parsed), parsed.GetValue(seconds), parsed.GetValue(quiet)));
+        command.SetAction((parsed, _) =>
+            RunAsync(config.Load(parsed), parsed.GetValue(seconds), parsed.GetValue(quiet)));
         return command;
     }
 
     private static async Task<int> RunAsync(LoadedConfig config, double? seconds, bool quiet)
     {
         var options = config.Options;
-        var tells = !quiet && options.Logging.Format == "text" && options.Sinks.JsonLines.Path != "-";
+        var tells = !quiet && options.Logging.Format == LogFormat.Text && options.Sinks.JsonLines.Path != "-";
         await using var app = StreamingHost.Build(config, tells ? Console.Out : null);
         var start = Task.Run(() => StartedAsync(app, options));
         if (tells) await ReportAsync(start);
         if (!await start) return ExitCode.Ok;
         if (tells)
-            foreach (var line in RunBanner.Lines(config, StreamingHost.Address(app))) await Console.Out.WriteLineAsync(line);
+            foreach (var line in RunBanner.Lines(config, StreamingHost.Address(app)))
+                await Console.Out.WriteLineAsync(line);
 
         if (seconds is { } limit) await StopAfterAsync(app, TimeSpan.FromSeconds(limit));
         else await app.WaitForShutdownAsync();
@@ -70,7 +75,9 @@ internal static class RunCommand
         }
         catch (IOException e)
         {
-            throw new StartupException($"http.bind: {options.Http.Bind} cannot be used: {e.GetBaseException().Message}; set http.bind to another port, or to 127.0.0.1:0 for any free one.", e);
+            throw new StartupException(
+                $"http.bind: {options.Http.Bind} cannot be used: {e.GetBaseException().Message}; "
+                + "set http.bind to another port, or to 127.0.0.1:0 for any free one.", e);
         }
         catch
         {
@@ -82,19 +89,20 @@ internal static class RunCommand
     private static async Task StopAfterAsync(WebApplication app, TimeSpan limit)
     {
         var time = app.Services.GetRequiredService<TimeProvider>();
-        await using var timer = time.CreateTimer(_ => app.Lifetime.StopApplication(), null, limit, Timeout.InfiniteTimeSpan);
+        await using var timer = time.CreateTimer(
+            _ => app.Lifetime.StopApplication(), null, limit, Timeout.InfiniteTimeSpan);
         await app.WaitForShutdownAsync();
     }
 
     private static async Task<int> EndAsync(WebApplication app, StreamingOptions options, bool timed)
     {
-        var statistics = app.Services.GetRequiredService<RunStatistics>();
+        var state = app.Services.GetRequiredService<RunState>();
         var mqtt = options.Mqtt.Servers.Length > 0;
         if (timed)
-            foreach (var line in RunSummary.Lines(statistics, mqtt)) await Console.Out.WriteLineAsync(line);
+            foreach (var line in RunSummary.Lines(state, mqtt)) await Console.Out.WriteLineAsync(line);
 
-        var failures = app.Services.GetRequiredService<RunState>().Failures.ToList();
-        if (timed && RunSummary.Shortfall(statistics, mqtt) is { } shortfall) failures.Add(shortfall);
+        var failures = state.Failures.ToList();
+        if (timed && RunSummary.Shortfall(state, mqtt) is { } shortfall) failures.Add(shortfall);
         foreach (var failure in failures) await Console.Error.WriteLineAsync($"dvis: {failure}");
         return failures.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
     }

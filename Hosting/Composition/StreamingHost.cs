@@ -7,8 +7,10 @@ using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Hosting.Terminal;
 using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
+using Dvis.Streaming.Sources;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -25,33 +27,24 @@ internal static class StreamingHost
 {
     /// <param name="console">Where to tell what happens; null: nowhere.</param>
     /// <param name="adjust">Tests put fakes in place of parts.</param>
-    public static WebApplication Build(LoadedConfig config, TextWriter? console, Action<IServiceCollection>? adjust = null)
+    public static WebApplication Build(
+        LoadedConfig config, TextWriter? console, Action<IServiceCollection>? adjust = null)
     {
         var options = config.Options;
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = Path.GetDirectoryName(config.File) });
+        var builder = WebApplication.CreateSlimBuilder(
+            new WebApplicationOptions { ContentRootPath = Path.GetDirectoryName(config.File) });
         // Our configuration is config.yaml and nothing beside it.
         builder.Configuration.Sources.Clear();
         AddLogging(builder.Logging, options.Logging);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint)) throw new ArgumentException("The configuration was not checked.", nameof(config));
+            if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint))
+                throw new ArgumentException("The configuration was not checked.", nameof(config));
             kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
             HttpGuard.Limit(kestrel);
         });
 
-        builder.Services.AddSingleton(config).AddSingleton(options).AddSingleton<CurrentConfig>().AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(s =>
-            new PipelineMetrics(s.GetRequiredService<TimeProvider>()) { LabelsMax = options.Telemetry.LabelsMax });
-        builder.Services.AddSingleton<MqttStatus>();
-        MetricsPage.Add(builder.Services);
-        builder.Services.AddSingleton<FramePool>().AddSingleton<Heartbeats>().AddSingleton<RunState>().AddSingleton<RunStatistics>();
-        builder.Services.AddSingleton<ProcessMetrics>();
-        builder.Services.AddSingleton<IEngine, StreamingEngine>().AddSingleton<CameraFleet>().AddSingleton<CommandDesk>();
-        builder.Services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
-        builder.Services.AddHostedService<PipelineService>();
-        builder.Services.AddSingleton<ReloadMetrics>().AddSingleton<ConfigReloader>().AddHostedService(s => s.GetRequiredService<ConfigReloader>());
-        builder.Services.AddSingleton(s => ServiceManager.FromEnvironment(s.GetRequiredService<TimeProvider>())).AddHostedService<ServiceManagerLoop>();
-        if (console is not null) builder.Services.AddHostedService(s => new RunConsole(s.GetRequiredService<RunStatistics>(), s.GetRequiredService<TimeProvider>(), console));
+        AddServices(builder.Services, config, console);
         builder.Services.Configure<HostOptions>(host =>
         {
             host.ShutdownTimeout = TimeSpan.FromSeconds(5);
@@ -61,7 +54,9 @@ internal static class StreamingHost
         adjust?.Invoke(builder.Services);
 
         var app = builder.Build();
-        Measure(app.Services);
+        // They listen before anything is measured.
+        app.Services.GetRequiredService<MetricsPage>();
+        app.Services.GetRequiredService<HostMetrics>();
         var current = app.Services.GetRequiredService<CurrentConfig>();
         HttpGuard.Use(app, current, app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(HttpGuard)));
         var health = app.Services.GetRequiredService<Health>();
@@ -69,7 +64,7 @@ internal static class StreamingHost
         return app;
     }
 
-    /// <summary>Where the web server listens; known after the start, which picks the port when 0 was asked for.</summary>
+    /// <summary>Address of the web server; known after the start, which picks the port when 0 was asked for.</summary>
     public static string Address(WebApplication app) => app.Urls.First();
 
     private static void AddLogging(ILoggingBuilder logging, LoggingOptions options)
@@ -82,16 +77,31 @@ internal static class StreamingHost
             console.LogToStandardErrorThreshold = LogLevel.Trace;
         });
         logging.Services.TryAddEnumerable(ServiceDescriptor.Singleton<ConsoleFormatter, LogFormatter>());
-        logging.SetMinimumLevel(options.Level == "info" ? LogLevel.Information : Enum.Parse<LogLevel>(options.Level, ignoreCase: true));
+        logging.SetMinimumLevel(
+            options.Level == "info" ? LogLevel.Information : Enum.Parse<LogLevel>(options.Level, ignoreCase: true));
         // Every request and every step of the host is not what an operator asked for.
         logging.AddFilter("Microsoft", LogLevel.Warning);
     }
 
-    /// <summary>Listens before anything is measured.</summary>
-    private static void Measure(IServiceProvider services)
+    private static void AddServices(IServiceCollection services, LoadedConfig config, TextWriter? console)
     {
-        services.GetRequiredService<MetricsPage>();
-        services.GetRequiredService<ProcessMetrics>();
-        EngineMetrics.RegisterBuild(services.GetRequiredService<PipelineMetrics>());
+        var options = config.Options;
+        services.AddSingleton(config).AddSingleton(options).AddSingleton<CurrentConfig>();
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(_ => new PipelineMetrics { LabelsMax = options.Telemetry.LabelsMax });
+        MetricsPage.Add(services);
+        services.AddSingleton<HostMetrics>().AddSingleton<MqttStatus>().AddSingleton<RunState>();
+        services.AddSingleton<FramePool>().AddSingleton<TensorPool>().AddSingleton<Heartbeats>();
+        services.AddSingleton<OpenSource>(s => (camera, settings, onStatus) => SourceFactory.Create(
+            camera, settings.ToSource(), s.GetRequiredService<FramePool>(), s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILoggerFactory>(), onStatus, OpenCv.Decoder));
+        services.AddSingleton<Engine>().AddSingleton<CameraFleet>();
+        services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
+        services.AddHostedService<PipelineService>();
+        services.AddSingleton<ConfigReloader>().AddHostedService(s => s.GetRequiredService<ConfigReloader>());
+        services.AddSingleton(s => ServiceManager.FromEnvironment(s.GetRequiredService<TimeProvider>()));
+        services.AddHostedService<ServiceManagerLoop>();
+        if (console is not null)
+            services.AddHostedService(s => ActivatorUtilities.CreateInstance<RunConsole>(s, console));
     }
 }

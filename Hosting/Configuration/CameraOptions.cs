@@ -64,9 +64,6 @@ internal sealed class CameraOptions
 
     [Inline] public CameraDefaults Settings { get; } = new();
 
-    /// <summary>True when its stream ends by itself.</summary>
-    public bool Ends => (File is not null && !Loop) || Synthetic is { Frames: > 0 };
-
     /// <summary>True when its frames show scenes that a program has drawn.</summary>
     public bool IsRendered => Domain == CameraDomain.Rendered || (Domain == CameraDomain.Auto && Synthetic is not null);
 
@@ -81,14 +78,10 @@ internal sealed class CameraOptions
         Loop = Loop,
         Realtime = Realtime,
         Synthetic = Synthetic,
-        Transport = Settings.Rtsp.Transport,
-        ConnectTimeout = Settings.Rtsp.ConnectTimeout,
-        StallTimeout = Settings.Rtsp.StallTimeout,
-        Backoff = Settings.Rtsp.Backoff,
-        Tls = Settings.Rtsp.Tls,
+        Rtsp = Settings.Rtsp,
         Clock = Settings.Clock,
         MaxFps = Settings.Rate.MaxFps,
-        MaxAge = Settings.Queue.Policy == "wait" ? null : Settings.Queue.MaxAge,
+        MaxAge = Settings.Queue.Policy == QueuePolicy.Wait ? null : Settings.Queue.MaxAge,
         Backend = Settings.Decode.Backend,
         Ffmpeg = Settings.Decode.Ffmpeg,
     };
@@ -105,23 +98,6 @@ internal enum CameraDomain
 
     /// <summary>Scenes that a program has drawn, such as a rendered file.</summary>
     Rendered,
-}
-
-/// <summary>How a camera is spoken to (section <c>rtsp</c>).</summary>
-internal sealed class RtspOptions
-{
-    /// <inheritdoc cref="SourceOptions.Transport"/>
-    [AllowedValues("tcp", "udp")] public string Transport { get; set; } = "tcp";
-
-    /// <inheritdoc cref="SourceOptions.ConnectTimeout"/>
-    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
-
-    /// <inheritdoc cref="SourceOptions.StallTimeout"/>
-    [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00")] public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(10);
-
-    public BackoffOptions Backoff { get; set; } = new();
-
-    public RtspTlsOptions Tls { get; set; } = new();
 }
 
 /// <summary>Decoder (section <c>decode</c>).</summary>

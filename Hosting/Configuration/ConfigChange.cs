@@ -4,7 +4,8 @@ namespace Dvis.Streaming.Hosting.Configuration;
 /// <param name="Fixed">Keys that changed and can only change by a restart.</param>
 /// <param name="Added">Names of cameras, as in the two below.</param>
 /// <param name="Changed">Anything of theirs, inherited or their own.</param>
-internal sealed record ConfigChange(IReadOnlyList<string> Fixed, IReadOnlyList<string> Added, IReadOnlyList<string> Changed, IReadOnlyList<string> Removed)
+internal sealed record ConfigChange(
+    IReadOnlyList<string> Fixed, IReadOnlyList<string> Added, IReadOnlyList<string> Changed, IReadOnlyList<string> Removed)
 {
     private const string TokenKey = "http.token";
 
@@ -17,14 +18,42 @@ internal sealed record ConfigChange(IReadOnlyList<string> Fixed, IReadOnlyList<s
     public bool IsEmpty => !Token && Fixed.Count + Added.Count + Changed.Count + Removed.Count == 0;
 
     public static ConfigChange Between(StreamingOptions old, StreamingOptions next) => new(
-        [.. OptionProperty.Of(typeof(StreamingOptions)).Where(o => !Reloadable.Contains(o.Key)).SelectMany(o => OptionDiff.Keys(o.Get(old), o.Get(next), o.Key)).Where(k => k != TokenKey)],
+        [
+            .. OptionProperty.Of(typeof(StreamingOptions)).Where(o => !Reloadable.Contains(o.Key))
+                .SelectMany(o => Diff(o.Get(old), o.Get(next), o.Key)).Where(k => k != TokenKey),
+        ],
         [.. next.Cameras.Keys.Where(name => !old.Cameras.ContainsKey(name))],
-        [.. next.Cameras.Where(c => old.Cameras.TryGetValue(c.Key, out var before) && OptionDiff.Keys(before, c.Value).Any()).Select(c => c.Key)],
+        [
+            .. next.Cameras.Where(c => old.Cameras.TryGetValue(c.Key, out var before) && Diff(before, c.Value).Any())
+                .Select(c => c.Key),
+        ],
         [.. old.Cameras.Keys.Where(name => !next.Cameras.ContainsKey(name))])
     { Token = old.Http.Token != next.Http.Token };
 
     /// <summary>For a person: <c>added b; changed a; removed c</c>.</summary>
-    public override string ToString() => string.Join("; ", Told("added", Added).Concat(Told("changed", Changed)).Concat(Told("removed", Removed)).Concat(Told("replaced", Token ? [TokenKey] : [])));
+    public override string ToString()
+    {
+        (string Verb, IReadOnlyList<string> Names)[] parts =
+            [("added", Added), ("changed", Changed), ("removed", Removed), ("replaced", Token ? [TokenKey] : [])];
+        return string.Join("; ", parts.Where(p => p.Names.Count > 0).Select(p => $"{p.Verb} {string.Join(", ", p.Names)}"));
+    }
 
-    private static IEnumerable<string> Told(string verb, IReadOnlyList<string> names) => names.Count == 0 ? [] : [$"{verb} {string.Join(", ", names)}"];
+    /// <summary>
+    /// Keys whose values differ, in the order of <c>config.yaml</c>; a section that only one side has is one key. Without
+    /// the values, which may be secrets.
+    /// </summary>
+    private static IEnumerable<string> Diff(object? a, object? b, string path = "")
+    {
+        if (a is null || b is null || !OptionProperty.IsSection(a.GetType()))
+        {
+            if (!Same(a, b)) yield return path;
+            yield break;
+        }
+
+        foreach (var option in OptionProperty.Of(a.GetType()))
+            foreach (var key in Diff(option.Get(a), option.Get(b), KeyPath.Join(path, option.Key))) yield return key;
+    }
+
+    private static bool Same(object? a, object? b) =>
+        a is Array x && b is Array y ? x.Cast<object>().SequenceEqual(y.Cast<object>()) : Equals(a, b);
 }

@@ -1,8 +1,10 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Sources.Options;
 
@@ -50,9 +52,9 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         var model = options.Model;
         if (!manifest.Precisions.Contains(manifest.Resolve(model.Precision)))
             Add("model.precision", $"found '{model.Precision}', expected what this model has: {string.Join(", ", manifest.Precisions)}");
-        if (model.Mode != "online" && manifest.RefinerMaxWindow is null)
-            Add("model.mode", $"found '{model.Mode}', expected online: this model has no refiner");
-        if (model.Mode != "online" && model.Refiner.Window > manifest.RefinerMaxWindow)
+        if (model.Mode != ModelMode.Online && manifest.RefinerMaxWindow is null)
+            Add("model.mode", $"found '{EnumName.Of(model.Mode)}', expected online: this model has no refiner");
+        if (model.Mode != ModelMode.Online && model.Refiner.Window > manifest.RefinerMaxWindow)
             Add("model.refiner.window", $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner takes no more");
         Task(manifest);
         var labels = manifest.Classes.Select(c => c.Name).ToList();
@@ -72,12 +74,12 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     private void Task(ModelManifest manifest, string path, CameraDefaults settings)
     {
         var (task, publish) = (manifest.Task, settings.Publish);
-        if (task == "vis" && publish.Map is "runs" or "png") Unfit("publish.map", publish.Map, "has no map of the frame; expected auto or off");
-        if (task == "vss" && publish.Contours) Unfit("publish.contours", "true", "has no tracks to draw; expected false");
-        if (task == "vss" && publish.Map == "png" && manifest.ClassCount > byte.MaxValue)
-            Unfit("publish.map", publish.Map, $"and {manifest.ClassCount} classes does not fit into a PNG of 8 bits; expected runs");
-        if (task != "vps") Unused("panoptic", settings.Panoptic, new PanopticOptions(), "makes no panoptic segments: this option is for task vps");
-        if (task == "vss") Unused("track", settings.Track, new TrackOptions { ResetAfterGap = settings.Track.ResetAfterGap }, "has no tracks");
+        if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png) Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
+        if (task == ModelTask.Vss && publish.Contours) Unfit("publish.contours", "true", "has no tracks to draw; expected false");
+        if (task == ModelTask.Vss && publish.Map == MapOutput.Png && manifest.ClassCount > byte.MaxValue)
+            Unfit("publish.map", EnumName.Of(publish.Map), $"and {manifest.ClassCount} classes does not fit into a PNG of 8 bits; expected runs");
+        if (task != ModelTask.Vps) Unused("panoptic", settings.Panoptic, new PanopticOptions(), "makes no panoptic segments: this option is for task vps");
+        if (task == ModelTask.Vss) Unused("track", settings.Track, new TrackOptions { ResetAfterGap = settings.Track.ResetAfterGap }, "has no tracks");
 
         void Unused(string section, object found, object defaults, string why)
         {
@@ -88,7 +90,7 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         void Unfit(string key, string found, string why)
         {
             // What a camera has inherited is wrong in one place, not in two.
-            if (path == "defaults" || MarkOf($"{path}.{key}") != MarkOf($"defaults.{key}")) Add($"{path}.{key}", $"found '{found}', but a model of task {task} {why}");
+            if (path == "defaults" || MarkOf($"{path}.{key}") != MarkOf($"defaults.{key}")) Add($"{path}.{key}", $"found '{found}', but a model of task {EnumName.Of(task)} {why}");
         }
     }
 

@@ -53,6 +53,6 @@ internal static class EffectiveConfig
     {
         var text = ScalarText.Format(value, isSize);
         // Dollars are doubled, so that what is printed can be read again.
-        return value is not string ? text : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("$", "$$", StringComparison.Ordinal)}\"";
+        return value is not (string or Enum) ? text : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("$", "$$", StringComparison.Ordinal)}\"";
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
@@ -31,8 +32,9 @@ internal static class ScalarText
         }
         else if (type.IsEnum)
         {
-            expected = $"one of {string.Join(", ", EnumNames(type))}{KeyPath.DidYouMean(text, EnumNames(type))}";
-            var at = EnumNames(type).ToList().IndexOf(text);
+            var names = EnumName.All(type);
+            expected = $"one of {string.Join(", ", names)}{KeyPath.DidYouMean(text, names)}";
+            var at = names.ToList().IndexOf(text);
             if (at >= 0) value = Enum.GetValues(type).GetValue(at);
         }
         else if (type == typeof(int) || type == typeof(long))
@@ -60,7 +62,7 @@ internal static class ScalarText
         string s => s,
         bool b => b ? "true" : "false",
         TimeSpan t => Format(t),
-        Enum e => KeyPath.Snake(e.ToString()),
+        Enum e => EnumName.Of(e),
         int or long when isSize => FormatSize(Convert.ToInt64(value, CultureInfo.InvariantCulture)),
         IFormattable f => f.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "",
@@ -68,8 +70,6 @@ internal static class ScalarText
 
     /// <summary>Whole numbers whose name ends in <c>Bytes</c> are sizes.</summary>
     public static bool IsSize(PropertyInfo property) => property.Name.EndsWith("Bytes", StringComparison.Ordinal);
-
-    private static IEnumerable<string> EnumNames(Type type) => Enum.GetNames(type).Select(KeyPath.Snake);
 
     private static long? Whole(string text) =>
         long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var n) ? n : null;

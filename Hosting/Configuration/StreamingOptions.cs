@@ -76,8 +76,17 @@ internal sealed class LoggingOptions
 {
     [AllowedValues("trace", "debug", "info", "warning", "error")] public string Level { get; set; } = "info";
 
-    /// <summary><c>text</c> for people, <c>json</c> for collectors: one object a line.</summary>
-    [AllowedValues("text", "json")] public string Format { get; set; } = "text";
+    public LogFormat Format { get; set; }
+}
+
+/// <summary>Form of log lines.</summary>
+internal enum LogFormat
+{
+    /// <summary>Lines for people.</summary>
+    Text,
+
+    /// <summary>For collectors: one object per line.</summary>
+    Json,
 }
 
 /// <summary>Names that stand in topics.</summary>

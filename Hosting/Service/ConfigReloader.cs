@@ -2,24 +2,20 @@ using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Telemetry;
-using Dvis.Streaming.Pipeline.Telemetry;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Service;
 
 /// <summary>
-/// Takes over a changed configuration while the cameras run: when a file of it has changed and then stayed the same for one look, and on
-/// SIGHUP. All of it or nothing: what is wrong, or can only change by a restart, leaves the old configuration in force and is told in the
-/// log, in the metrics and in the health report.
+/// Takes over a changed configuration while the cameras run: when a file of it has changed and then stayed the same for
+/// one look, and on SIGHUP. All of it or nothing: what is wrong, or can only change by a restart, leaves the old
+/// configuration in force and is reported in the log, in the metrics and in the health report.
 /// </summary>
 internal sealed partial class ConfigReloader(
-    CurrentConfig current, CameraFleet fleet, RunState state, PipelineMetrics cameras, MetricsPage page,
-    ReloadMetrics metrics, ServiceManager manager, TimeProvider time, ILogger<ConfigReloader> logger)
-    : BackgroundService
+    CurrentConfig current, CameraFleet fleet, RunState state, MetricsPage page, ServiceManager manager,
+    TimeProvider time, ILogger<ConfigReloader> logger)
+    : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
-    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
-
     private readonly ConfigLoader _loader = current.Value.Loader;
     private int _asked;
     private string? _tried, _seen; // what the files looked like: at the last attempt, at the last look
@@ -30,17 +26,10 @@ internal sealed partial class ConfigReloader(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var hangUp = new HangUp(Ask);
-        using var timer = new PeriodicTimer(Look, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
-                if (state.Ready && Due()) await ReloadAsync();
-        }
-        catch (OperationCanceledException)
-        {
-            // The end of the run.
-        }
+        await base.ExecuteAsync(stoppingToken);
     }
+
+    protected override Task TickAsync() => state.Ready && Due() ? ReloadAsync() : Task.CompletedTask;
 
     private bool Due()
     {
@@ -64,18 +53,17 @@ internal sealed partial class ConfigReloader(
         }
         catch (ConfigException e)
         {
-            report = new("invalid", time.GetUtcNow(), e.Message);
+            report = new("invalid", Time.GetUtcNow(), e.Message);
             LogInvalid(e.Errors.Count, e.Message);
         }
         catch (Exception e) // a boundary: whatever it is, the cameras that run must run on
         {
-            report = new("failed", time.GetUtcNow(), e.Message);
+            report = new("failed", Time.GetUtcNow(), e.Message);
             LogFailed(e);
         }
 
         manager.Ready();
-        metrics.Reloaded(report);
-        state.Reload = report with { Detail = Redaction.Apply(report.Detail, current.Secrets) };
+        state.Reloaded(report with { Detail = Redaction.Apply(report.Detail, current.Secrets) });
     }
 
     private async Task<ReloadReport> ApplyAsync(LoadedConfig next)
@@ -83,25 +71,22 @@ internal sealed partial class ConfigReloader(
         var change = ConfigChange.Between(current.Options, next.Options);
         if (change.Fixed.Count > 0)
         {
-            var refusal = $"{string.Join(", ", change.Fixed)} cannot change while the program runs, so nothing was changed; restart it";
+            var refusal = $"{string.Join(", ", change.Fixed)} cannot change while the program runs, "
+                + "so nothing was changed; restart it";
             LogRefused(refusal);
-            return new("refused", time.GetUtcNow(), refusal);
+            return new("refused", Time.GetUtcNow(), refusal);
         }
 
         if (change.IsEmpty)
         {
             LogUnchanged();
-            return new("unchanged", time.GetUtcNow(), "the same configuration");
+            return new("unchanged", Time.GetUtcNow(), "the same configuration");
         }
 
-        await fleet.ChangeAsync(change, next, () =>
-        {
-            current.Replace(next);
-            cameras.Keep(next.Options.Cameras.Keys);
-        });
+        await fleet.ChangeAsync(change, next, () => current.Replace(next));
         await page.DropEndedAsync();
         LogApplied(change);
-        return new("applied", time.GetUtcNow(), change.ToString());
+        return new("applied", Time.GetUtcNow(), change.ToString());
     }
 
     [LoggerMessage(4301, LogLevel.Information, "The configuration was taken over: {Change}.")]

@@ -7,23 +7,22 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Hosting.Service;
 
 /// <summary>
-/// Runs the cameras between start and stop of the host. It starts when the web server already answers, so that health can be
-/// asked while the model loads; it stops first, so that the last metrics can still be read.
+/// Runs the cameras between start and stop of the host. It starts when the web server already answers, so that health
+/// can be asked while the model loads; it stops first, so that the last metrics can still be read.
 /// </summary>
 internal sealed partial class PipelineService(
-    StreamingOptions options, IEngine engine, CameraFleet fleet, ServiceManager manager, CommandDesk commands, RunState state, IHostApplicationLifetime lifetime,
-    ILogger<PipelineService> logger) : IHostedLifecycleService
+    StreamingOptions options, Engine engine, CameraFleet fleet, ServiceManager manager, RunState state,
+    IHostApplicationLifetime lifetime, ILogger<PipelineService> logger) : IHostedLifecycleService
 {
     // Together below the 5 s that systemd, Kubernetes and people wait.
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(2.5);
     private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(1.5);
 
-    /// <exception cref="Pipeline.Inference.ModelException">The model cannot be used; the host does not start.</exception>
+    /// <exception cref="Pipeline.Inference.ModelException">The model cannot be used; the host stops.</exception>
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
-        await engine.StartAsync(cancellationToken);
-        fleet.Start(options.Cameras.Keys);
-        commands.Open(fleet);
+        await engine.StartAsync(fleet, cancellationToken);
+        fleet.Start(engine, options.Cameras);
         state.Ready = true;
         _ = StopWhenOverAsync();
     }
@@ -41,7 +40,7 @@ internal sealed partial class PipelineService(
             LogNotDrained(DrainLimit.TotalSeconds);
         }
 
-        if (state.Ready && !await engine.FlushAsync(FlushLimit))
+        if (state.Ready && !await engine.Sinks.StopAsync(FlushLimit))
         {
             state.Fail("not everything could be delivered");
             LogNotFlushed(FlushLimit.TotalSeconds);

@@ -1,35 +1,23 @@
 using Dvis.Streaming.Hosting.State;
-using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Service;
 
 /// <summary>
-/// Keeps the service manager informed: ready once the model is loaded and the cameras run, a line of status when it changes, and a sign of
-/// life only while <see cref="Health.Live"/> holds: no stage of any camera is stuck, and our own loops get to run.
+/// Notifier of the service manager: ready once the model is loaded and the cameras run, a line of status when it
+/// changes, and a sign of life only while <see cref="Health.Live"/> holds: no stage is stuck, and our own loops run.
 /// </summary>
-internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, RunState state, RunStatistics statistics, TimeProvider time) : BackgroundService
+internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, RunState state, TimeProvider time)
+    : PeriodicService(Interval(manager), time)
 {
-    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(1);
 
     private bool _ready;
     private string? _status;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        if (!manager.Listens) return;
-        // Three signs of life may get lost before it matters.
-        using var timer = new PeriodicTimer(manager.Watchdog is { } limit && limit / 4 < Tick ? limit / 4 : Tick, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken)) Tell();
-        }
-        catch (OperationCanceledException)
-        {
-            // The end of the run.
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        manager.Listens ? base.ExecuteAsync(stoppingToken) : Task.CompletedTask;
 
-    private void Tell()
+    protected override Task TickAsync()
     {
         if (state.Ready && !_ready)
         {
@@ -41,13 +29,19 @@ internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, 
         var status = live.Healthy ? Status() : live.Detail!;
         if (status != _status) manager.Status(_status = status);
         if (manager.Watchdog is not null && live.Healthy) manager.Alive();
+        return Task.CompletedTask;
     }
+
+    // Three signs of life may get lost before it matters.
+    private static TimeSpan Interval(ServiceManager manager) =>
+        manager.Watchdog is { } limit && limit / 4 < s_longest ? limit / 4 : s_longest;
 
     private string Status()
     {
         if (!state.Ready) return "loading the model";
-        var cameras = statistics.Cameras.ToList();
-        var away = cameras.Where(c => c.State is not ("online" or "starting")).Select(c => c.Name).ToList();
-        return $"{cameras.Count - away.Count} of {cameras.Count} cameras online{(away.Count == 0 ? "" : $"; not: {string.Join(", ", away)}")}";
+        var cameras = state.Cameras;
+        var away = cameras.Where(c => !c.IsWell).Select(c => c.Name).ToList();
+        var names = away.Count == 0 ? "" : $"; not: {string.Join(", ", away)}";
+        return $"{cameras.Count - away.Count} of {cameras.Count} cameras online{names}";
     }
 }

@@ -1,67 +1,64 @@
-using System.Collections.Concurrent;
-using System.Collections.Immutable;
-using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.State;
 
-/// <summary>Where the run stands; read by the health checks and, at the end, for the exit code. Thread-safe.</summary>
-internal sealed class RunState
+/// <summary>State of the run: health, console, metrics, summary and the exit code read it. Thread-safe.</summary>
+internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
 {
-    private readonly Lock _lock = new();
-    private readonly List<(string Reason, string? Camera)> _failures = [];
-    private readonly ConcurrentDictionary<string, ImmutableArray<CameraWarning>> _warnings = new();
-    private volatile bool _ready, _over;
-    private volatile ReloadReport? _reload;
+    private readonly Lock _gate = new(); // around the two below
+    private readonly List<string> _failures = [];
+    private readonly Dictionary<string, long> _reloads = [];
+    private ReloadReport _loaded = new("applied", time.GetUtcNow(), "at the start");
+
+    /// <summary>Cameras of the configuration in force, sorted by name; empty until the model is loaded.</summary>
+    public IReadOnlyList<CameraBoard> Cameras
+    {
+        get => Volatile.Read(ref field);
+        set => Volatile.Write(ref field, [.. value.OrderBy(c => c.Name, StringComparer.Ordinal)]);
+    } = [];
+
+    public MqttStatus Mqtt => mqtt;
 
     /// <summary>The model is loaded and the sinks are started.</summary>
-    public bool Ready
-    {
-        get => _ready;
-        set => _ready = value;
-    }
+    public bool Ready { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
     /// <summary>Everything that was running has ended.</summary>
-    public bool Over
-    {
-        get => _over;
-        set => _over = value;
-    }
+    public bool Over { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
-    /// <summary>The last attempt to take over a changed configuration; null before the first.</summary>
-    public ReloadReport? Reload
-    {
-        get => _reload;
-        set => _reload = value;
-    }
+    /// <summary>Last attempt to take over a changed configuration; null before the first.</summary>
+    public ReloadReport? Reload { get => Volatile.Read(ref field); private set => Volatile.Write(ref field, value); }
 
-    /// <summary>What went wrong for good, one sentence each; empty after a good run.</summary>
+    /// <summary>When the configuration in force was loaded.</summary>
+    public DateTimeOffset Loaded => Volatile.Read(ref _loaded).At;
+
+    /// <summary>What failed for good, one sentence each; empty after a good run.</summary>
     public IReadOnlyList<string> Failures
     {
         get
         {
-            lock (_lock) return [.. _failures.Select(f => f.Reason)];
+            var cameras = Cameras.Where(c => c.Run == CameraRun.Failed).Select(c => $"camera {c.Name} failed for good");
+            lock (_gate) return [.. cameras, .. _failures];
         }
     }
 
-    /// <summary>What a person should change about a camera that works; empty: nothing.</summary>
-    public ImmutableArray<CameraWarning> Warnings(string camera) => _warnings.GetValueOrDefault(camera, []);
-
-    /// <summary>Replaces the warnings about a camera; none when it is removed.</summary>
-    public void Warn(string camera, ImmutableArray<CameraWarning> warnings)
+    /// <summary>Attempts to take over a changed configuration.</summary>
+    public long Reloads(string outcome)
     {
-        if (warnings.IsEmpty) _warnings.TryRemove(camera, out _);
-        else _warnings[camera] = warnings;
+        lock (_gate) return _reloads.GetValueOrDefault(outcome);
     }
 
-    /// <param name="camera">Whose failure it is, or null.</param>
-    public void Fail(string reason, string? camera = null)
+    public void Reloaded(ReloadReport report)
     {
-        lock (_lock) _failures.Add((reason, camera));
+        lock (_gate)
+        {
+            _reloads[report.Outcome] = _reloads.GetValueOrDefault(report.Outcome) + 1;
+            if (report.Successful) Volatile.Write(ref _loaded, report);
+            Reload = report;
+        }
     }
 
-    /// <summary>The camera is gone, or begins anew: what was wrong with it no longer is.</summary>
-    public void Forgive(string camera)
+    public void Fail(string reason)
     {
-        lock (_lock) _failures.RemoveAll(f => f.Camera == camera);
+        lock (_gate) _failures.Add(reason);
     }
 }

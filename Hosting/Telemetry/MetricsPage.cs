@@ -75,7 +75,7 @@ internal sealed class MetricsPage(IServiceProvider services, MeterProvider provi
 
     /// <summary>
     /// The runtime calls two gauges of the thread pool counters, and ends gauges in "count", a suffix that Prometheus
-    /// keeps for histograms (promtool rejects it). <see cref="ProcessMetrics"/> has the ones that matter.
+    /// keeps for histograms (promtool rejects it). <see cref="HostMetrics"/> has the ones that matter.
     /// </summary>
     private static bool IsMisnamed(Instrument instrument) =>
         instrument.Name is "dotnet.thread_pool.thread.count" or "dotnet.thread_pool.queue.length"

@@ -22,7 +22,7 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
         if (logEntry.EventId.Name == "HostedServiceStartupFaulted") return;
         var message = Redaction.Apply(logEntry.Formatter(logEntry.State, logEntry.Exception), config.Secrets);
         var exception = logEntry.Exception is { } e ? Redaction.Apply(e.ToString(), config.Secrets) : null;
-        textWriter.WriteLine(config.Options.Logging.Format == "json" ? Json(logEntry, message, exception) : Text(logEntry, message, exception));
+        textWriter.WriteLine(config.Options.Logging.Format == LogFormat.Json ? Json(logEntry, message, exception) : Text(logEntry, message, exception));
     }
 
     private string Text<TState>(in LogEntry<TState> entry, string message, string? exception) =>

@@ -1,6 +1,7 @@
 using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Sinks.Mqtt.Options;
 
@@ -15,7 +16,7 @@ internal static class RunBanner
         yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
         var model = ModelFolder.Open(options.Model.Path).Manifest;
         var task = model.Task;
-        yield return $"  model    {options.Model.Path} ({(task == "vis" ? "" : $"{task}, ")}{model.Resolve(options.Model.Precision)}, {Mode(options)})";
+        yield return $"  model    {options.Model.Path} ({(task == ModelTask.Vis ? "" : $"{EnumName.Of(task)}, ")}{model.Resolve(options.Model.Precision)}, {Mode(options)})";
         foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera)}";
         foreach (var warning in Warnings(options, model)) yield return $"  warning  {warning}";
         if (options.Mqtt.Servers.Length > 0)
@@ -32,7 +33,7 @@ internal static class RunBanner
     private static string Mode(StreamingOptions options)
     {
         var r = options.Model.Refiner;
-        return options.Model.Mode == "online" ? "online" : $"{options.Model.Mode}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
+        return options.Model.Mode == ModelMode.Online ? "online" : $"{EnumName.Of(options.Model.Mode)}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
     }
 
     /// <summary>One line for all cameras that share a warning.</summary>
@@ -46,11 +47,11 @@ internal static class RunBanner
         : $"synthetic {camera.Synthetic!.Width}x{camera.Synthetic.Height}, {camera.Synthetic.Fps} fps";
 
     /// <summary>A command to paste; a password is left to fill in.</summary>
-    private static string Watch(StreamingOptions options, string task)
+    private static string Watch(StreamingOptions options, ModelTask task)
     {
         var server = MqttServer.TryParse(options.Mqtt.Servers[0])!;
         var login = options.Mqtt.Username is { } user ? $" -u {user} -P {Redaction.Mask}" : "";
         var tls = !server.Tls ? "" : $" --cafile {options.Mqtt.Tls.Ca ?? "/etc/ssl/certs/ca-certificates.crt"}{(options.Mqtt.Tls.Verify ? "" : " --insecure")}";
-        return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t '{options.Mqtt.Root}/{options.Node.Id}/camera/+/{(task == "vis" ? "tracks" : "segments")}/#'";
+        return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t '{options.Mqtt.Root}/{options.Node.Id}/camera/+/{(task == ModelTask.Vis ? "tracks" : "segments")}/#'";
     }
 }

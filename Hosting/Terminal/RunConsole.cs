@@ -1,49 +1,38 @@
 using System.Globalization;
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
 /// <summary>One line a second and camera about what happens, for the person who started it.</summary>
-internal sealed class RunConsole(RunStatistics statistics, TimeProvider time, TextWriter output) : BackgroundService
+internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter output)
+    : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
     // With more cameras than this the lines would outrun the reader: then one line for all.
     private const int ShownCameras = 6;
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, (long In, long Out)> _last = [];
     private long _lastAt = time.GetTimestamp();
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task TickAsync()
     {
-        using var timer = new PeriodicTimer(Interval, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken)) await TellAsync();
-        }
-        catch (OperationCanceledException)
-        {
-            // The end of the run.
-        }
-    }
-
-    private async Task TellAsync()
-    {
-        var seconds = time.GetElapsedTime(_lastAt).TotalSeconds;
-        _lastAt = time.GetTimestamp();
-        var cameras = statistics.Cameras.ToList();
+        var seconds = Time.GetElapsedTime(_lastAt).TotalSeconds;
+        _lastAt = Time.GetTimestamp();
+        var cameras = state.Cameras;
         foreach (var gone in _last.Keys.Except(cameras.Select(c => c.Name)).ToList()) _last.Remove(gone);
-        var rates = cameras.ToDictionary(c => c.Name, c => Rates(c, seconds));
+        var rates = cameras.ToDictionary(c => c.Name, c => Rates(c.Counts, seconds));
         if (cameras.Count <= ShownCameras)
         {
             foreach (var camera in cameras) await output.WriteLineAsync(Line(camera, rates[camera.Name]));
             return;
         }
 
-        var off = cameras.Where(c => c.State != "online").Select(c => $"{c.Name} {c.State}").ToList();
-        await output.WriteLineAsync(Text(
-            $"{Clock} {cameras.Count} cameras, in {rates.Values.Sum(r => r.In):0.0} out {rates.Values.Sum(r => r.Out):0.0} fps, active {cameras.Sum(c => c.Active)}, provisional {cameras.Sum(c => c.Provisional)}, final {cameras.Sum(c => c.Final)}{(off.Count == 0 ? "" : "; " + string.Join(", ", off))}"));
+        var off = cameras.Where(c => c.State != CameraState.Online).Select(c => $"{c.Name} {c.StateWord}").ToList();
+        var all = cameras.Select(c => c.Counts).ToList();
+        var counts = Counts(rates.Values.Sum(r => r.In), rates.Values.Sum(r => r.Out), all);
+        var away = off.Count == 0 ? "" : $"; {string.Join(", ", off)}";
+        await output.WriteLineAsync($"{Clock} {cameras.Count} cameras, {counts}{away}");
     }
 
     private (double In, double Out) Rates(CameraTally camera, double seconds)
@@ -54,14 +43,19 @@ internal sealed class RunConsole(RunStatistics statistics, TimeProvider time, Te
         return seconds <= 0 ? (0, 0) : ((now.In - before.In) / seconds, (now.Out - before.Out) / seconds);
     }
 
-    private string Clock => time.GetLocalNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+    private string Clock => Time.GetLocalNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
 
-    private string Line(CameraTally camera, (double In, double Out) rates)
+    private string Line(CameraBoard camera, (double In, double Out) rates)
     {
-        var dropped = camera.DroppedBy.Sum(d => d.Value);
-        return Text(
-            $"{Clock} {camera.Name} {camera.State}, in {rates.In:0.0} out {rates.Out:0.0} fps, active {camera.Active}, provisional {camera.Provisional}, final {camera.Final}, p95 {camera.ProvisionalLatency.Percentile(.95) * 1000:0} ms{(dropped > 0 ? $", dropped {dropped}" : "")}");
+        var dropped = camera.Counts.DroppedBy.Sum(d => d.Value);
+        var p95 = camera.Counts.ProvisionalLatency.Percentile(.95) * 1000;
+        return $"{Clock} {camera.Name} {camera.StateWord}, {Counts(rates.In, rates.Out, [camera.Counts])}, "
+            + Text($"p95 {p95:0} ms") + (dropped > 0 ? Text($", dropped {dropped}") : "");
     }
+
+    private static string Counts(double framesIn, double framesOut, IReadOnlyList<CameraTally> cameras) =>
+        Text($"in {framesIn:0.0} out {framesOut:0.0} fps, active {cameras.Sum(c => c.Active)}, ")
+        + $"provisional {cameras.Sum(c => c.Provisional)}, final {cameras.Sum(c => c.Final)}";
 
     private static string Text(FormattableString text) => FormattableString.Invariant(text);
 }

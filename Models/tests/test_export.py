@@ -15,7 +15,7 @@ from onnx import TensorProto
 from dvis.checkpoints import weights
 from dvis.evaluation.videos import run
 from dvis.export.graphs import GRAPHS, export, mask_margin, reference_inputs, rounded
-from dvis.export.manifest import own_model
+from dvis.export.manifest import manifest, own_model
 from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES, SIZES
 from dvis.networks.model import Dvis, build
 
@@ -90,6 +90,13 @@ class Export(unittest.TestCase):
         with self.assertRaisesRegex(ValueError,
                                     "domain: found 'painted', expected one of real, rendered"):
             replace(about, domain="painted")
+
+    def test_the_manifest_has_what_the_service_uses_by_default(self):
+        model = Dvis(SIZES["street"], "segmenter")
+        chosen = {"min_score": 0.2, "start_score": 0.3, "precision": "int8"}
+        for service in (chosen, {}):
+            written = manifest(model, own_model(model, "1.0.0", {}, 20, service), {})
+            self.assertEqual(service, {name: written[name] for name in chosen if name in written})
 
     def test_reference_answers_are_the_models(self):
         raw = (self.path / "reference.bin").read_bytes()

@@ -203,11 +203,12 @@ class Folder(unittest.TestCase):
                          (manifest["name"], manifest["version"], manifest["input"]["shorter_side"],
                           manifest["input"]["largest_side"]))
 
-    def test_minvis_has_a_tracker_that_only_passes_on_what_was_matched(self):
+    def test_minvis_has_a_matcher_that_only_passes_on_what_was_matched(self):
         path, manifest = self.imported("r50", "segmenter")
-        self.assertEqual(("minvis-r50-vis", "aligned", ["segmenter", "tracker"]),
-                         (manifest["name"], manifest["matching"], list(manifest["files"])))
-        graph = onnx.load(str(path / "out/tracker.onnx")).graph
+        self.assertEqual(("minvis-r50-vis", "minvis", "aligned", ["segmenter", "matcher"]),
+                         (manifest["name"], manifest["method"], manifest["matching"],
+                          list(manifest["files"])))
+        graph = onnx.load(str(path / "out/matcher.onnx")).graph
         self.assertEqual(["frame_embeds", "matched_embeds", "reference", "is_first"],
                          list(dimensions(graph.input)))
         reference = json.loads((path / "out/reference.json").read_text())["tensors"]
@@ -215,7 +216,7 @@ class Folder(unittest.TestCase):
         value = {entry["name"]: torch.frombuffer(bytearray(raw), dtype=torch.float32,
                                                  count=torch.Size(entry["shape"]).numel(),
                                                  offset=entry["offset"]).view(entry["shape"])
-                 for entry in reference if entry["graph"] == "tracker"}
+                 for entry in reference if entry["graph"] == "matcher"}
         # A new stream takes the frame's queries, a running one those matched to the slots.
         expected = torch.stack((value["frame_embeds"][0], value["matched_embeds"][1]))
         torch.testing.assert_close(value["instance_embeds"], expected)

@@ -160,6 +160,22 @@ class Refiner(unittest.TestCase):
             torch.testing.assert_close(logits[b], alone[0])
             torch.testing.assert_close(masks[:, b], alone[1])
 
+    @torch.no_grad()
+    def test_where_scores_are_qualities_surer_frames_have_more_weight(self):
+        refiner = tiny().refiner
+        refiner.activation_proj.weight.zero_()
+        plain, sure = torch.randn(2, 1, 1, 32, dtype=torch.float64)
+        logits = refiner.class_embed(refiner.decoder_norm(torch.stack((plain, sure))))
+        odds = logits[..., :-1].amax(-1) - logits[..., -1]
+        first, second = (plain, sure) if odds[0] < odds[1] else (sure, plain)
+        pair = torch.stack((first, second))
+        even = refiner.frame_weight(refiner.decoder_norm(pair)).softmax(0)
+        torch.testing.assert_close(even, torch.full_like(even, 0.5))
+        refiner.scores_quality = True
+        weight = refiner.frame_weight(refiner.decoder_norm(pair)).softmax(0)[..., 0, 0]
+        gap = (odds[0] - odds[1]).abs().squeeze()
+        torch.testing.assert_close((weight[1] / weight[0]).squeeze(), torch.exp(2 * gap))
+
     def test_padding_replicates(self):
         self.assertEqual([1, 1, 1, 2, 3, 3, 3], replicate(torch.tensor([[1, 2, 3]]), 2)[0].tolist())
 

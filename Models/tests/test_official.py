@@ -3,6 +3,7 @@
 
 python3 tests/test_official.py also prints the largest difference of every comparison.
 """
+import copy
 import tempfile
 import unittest
 from pathlib import Path
@@ -18,9 +19,9 @@ from dvis.networks.model import build
 from dvis.networks.tracker import align, track
 
 EXACT = 2e-3      # absolute, of embeddings and logits given the same input
-# The decoder's masked attention has a threshold: rounding may open or close a cell, and the queries
-# that look there move by up to about this much.
-SEGMENTER, SEGMENTER_MOSTLY = 2e-3, 1e-4
+# Computed in float64; in float32 masked attention has a threshold where rounding may open or close a
+# cell, and the queries that look there move by up to 5e-3.
+SEGMENTER = 1e-4
 HALF = 2e-3       # relative: stored as float16
 
 
@@ -74,11 +75,12 @@ class Official(unittest.TestCase):
 
     def test_segmenter(self):
         video = torch.from_numpy(self.online["video_u8"]).permute(0, 2, 3, 1)
-        embeds, features, classes = self.model.segment(self.model.normalise(video))
+        # In float32, processors round to different sides of the threshold of masked attention.
+        model = copy.deepcopy(self.model).double()
+        embeds, features, classes = (part.float()
+                                     for part in model.segment(model.normalise(video).double()))
         expected = frames(self.online, "seg.pred_embds", 3)
         self.near(embeds, expected, SEGMENTER)
-        self.assertGreater(((embeds - expected).abs() < SEGMENTER_MOSTLY).double().mean().item(),
-                           0.999)
         self.near(classes, logits(self.online, "seg.pred_logits", 3), 2 * SEGMENTER)
         torch.testing.assert_close(features[6:],
                                    torch.from_numpy(self.online["pixdec.mask_features.2"]).float(),

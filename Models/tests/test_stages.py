@@ -33,6 +33,8 @@ class Stages(unittest.TestCase):
             saved = torch.load(run / "segmenter.pt")
             train_segmenter.train(build(), run, saved["spent"] / 60 + 0.03)
             self.assertGreater(torch.load(run / "segmenter.pt")["steps"], saved["steps"])
+            train_tracker.train(build(), run, 0)
+            self.assertEqual(0, torch.load(run / "tracker.pt")["steps"])
             train_tracker.train(build(), run, 0.03)
             train_refiner.train(build(), run, 0.03)
             model = build()

@@ -42,6 +42,14 @@ def refine(refiner, x: torch.Tensor, memory: torch.Tensor, size: int,
 
 
 class Stepwise(unittest.TestCase):
+    def test_where_scores_are_qualities_blocks_give_the_same_score(self):
+        refiner = tiny().refiner
+        refiner.scores_quality = True
+        instance, memory = (torch.randn(11, 5, 32, dtype=torch.float64) for _ in range(2))
+        with torch.no_grad():
+            torch.testing.assert_close(refine(refiner, instance, memory, 4, 2)[0],
+                                       refiner(instance, memory)[0])
+
     def test_blocks_of_any_size_give_what_the_whole_clip_gives(self):
         refiner = tiny().refiner
         for frames, size, queries in ((1, 4, 5), (2, 1, 2), (9, 9, 5), (11, 4, 2), (20, 7, 3)):

@@ -15,6 +15,28 @@ from dvis.training.targets import make_targets
 from dvis.training.tracker import slots
 
 
+class ClipQuality(unittest.TestCase):
+    """One object in four frames of two points."""
+
+    def quality(self, masks, target, shown):
+        masks, target = torch.tensor(masks) - 0.5, torch.tensor(target)
+        return float(losses.clip_quality(masks, target, torch.ones(2), torch.tensor(shown)))
+
+    def test_frames_count_by_their_chance_to_be_shown(self):
+        target = [[1.0, 1.0]] * 4
+        masks = [[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
+        self.assertAlmostEqual(0.625, self.quality(masks, target, [1.0] * 4))
+        self.assertAlmostEqual(0.75, self.quality(masks, target, [0.5, 0.5, 0.0, 0.0]))
+
+    def test_a_mask_where_no_object_is_counts_as_wrong_and_an_empty_frame_not_at_all(self):
+        target = [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+        masks = [[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+        self.assertAlmostEqual(0.5, self.quality(masks, target, [1.0] * 4))
+
+    def test_a_clip_without_a_shown_frame_has_quality_zero(self):
+        self.assertEqual(0, self.quality([[1.0, 1.0]] * 4, [[1.0, 1.0]] * 4, [0.0] * 4))
+
+
 class Matching(unittest.TestCase):
     def test_every_visible_object_gets_its_own_best_query(self):
         cost = torch.tensor([[[1.0, 5.0], [2.0, 1.0], [0.0, 0.5]]])

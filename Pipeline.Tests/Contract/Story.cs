@@ -120,7 +120,7 @@ internal sealed class Story
         foreach (var number in final.Retracted) Assert.Contains(number, announced);
         foreach (var change in final.Identity)
         {
-            _occurred.Add(change.Op.ToString());
+            _occurred.Add("Merge");
             foreach (var number in (long[])[.. change.From, change.Into]) Assert.Contains(number, announced);
             Assert.InRange(change.AtFrame, final.FirstFrame, final.LastFrame);
             Assert.Contains(said, m => m is LifecycleEvent { Kind: EventKind.TrackIdentityChanged } e && e.Epoch == final.Epoch && e.Track == change.From[0] && e.Into == change.Into);
@@ -130,7 +130,7 @@ internal sealed class Story
         Assert.Equal(tracks.Distinct().Order(), tracks);
         Assert.Empty(tracks.Intersect(final.Retracted));
         var labels = _world.Rig.Publish.Labels;
-        Assert.All(final.Tracks, t => Assert.True(labels.Length == 0 || labels.Contains(_world.Rig.Context.Label(t.ClassId))));
+        Assert.All(final.Tracks, t => Assert.True(labels.Length == 0 || labels.Contains(_world.Rig.Settings.Label(t.ClassId))));
         foreach (var number in tracks.Where(n => !_events.Any(e => e.Epoch == final.Epoch && e.Kind == EventKind.TrackStarted && e.Track == n)))
         {
             // Only the refiner found it to be of a class that is published: nothing provisional ever named it.

@@ -23,10 +23,10 @@ internal sealed class WildModels
         (_random, _whims) = (new Random(seed), whims);
         var segmenter = new FakeModel("segmenter", Segment);
         var tracker = new FakeModel("tracker", Track);
-        Models = new DvisModels(FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null, refines ? new FakeModel("refiner", Refine) : null);
+        Models = FakeDvis.Graphs(FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null, refines ? new FakeModel("refiner", Refine) : null);
     }
 
-    public DvisModels Models { get; }
+    public ModelGraphs Models { get; }
 
     /// <summary>Taken by the next run of a graph, which does it first: throws, or waits.</summary>
     public Action? NextSegmenter { get; set; }

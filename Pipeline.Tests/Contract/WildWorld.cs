@@ -1,11 +1,10 @@
 using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Delivery;
-using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
-using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 using Dvis.Streaming.Sources.Decoding;
@@ -29,7 +28,6 @@ internal sealed class WildWorld : IDisposable
     private readonly CameraRig _rig;
     private readonly WildModels _wild;
     private readonly WildSource _raw;
-    private readonly QueueOptions _queue;
     private readonly double _maxFps;
     private readonly bool _storm; // frames come as fast as they can be painted, and most are dropped
     private readonly HashSet<string> _happened = [];
@@ -49,11 +47,11 @@ internal sealed class WildWorld : IDisposable
         _rig.Refiner.Stride = 1 + _random.Next(_rig.Refiner.Window);
         _rig.Refiner.Lookahead = _random.Next(_rig.Refiner.Window - _rig.Refiner.Stride + 1);
         _rig.Refiner.MaxDelay = TimeSpan.FromSeconds(1);
-        _rig.Refiner.OnOverload = _random.Next(2) == 0 ? "skip" : "passthrough";
+        _rig.Refiner.OnOverload = _random.Next(2) == 0 ? OverloadPolicy.Skip : OverloadPolicy.Passthrough;
         _rig.Track.ConfirmFrames = 1 + _random.Next(3);
         _rig.Track.LostTimeout = TimeSpan.FromSeconds(_random.Next(3) > 0 ? 0.25 + 0.2 * _random.NextDouble() : 2 * _random.NextDouble());
         if (_random.Next(2) == 0) _rig.Publish.Labels = [_random.Next(2) == 0 ? "circle" : "square"];
-        _queue = new QueueOptions { Capacity = 1 + _random.Next(3) };
+        _rig.Queue.Capacity = 1 + _random.Next(3);
         _maxFps = _random.Next(3) == 0 ? 15 : 0;
         _storm = _random.Next(3) == 0;
         _raw = new WildSource(this, schedule);
@@ -85,12 +83,13 @@ internal sealed class WildWorld : IDisposable
         await using (var segmenter = new SegmenterBatcher(_wild.Models.Segmenter, _wild.Models.Manifest, new BatchOptions(), _rig.Tensors, _rig.Measured.Metrics, Time))
         {
             await fanOut.StartAsync(CancellationToken.None);
-            var options = new SourceOptions { Loop = true, StallTimeout = TimeSpan.FromSeconds(40), MaxFps = _maxFps };
+            var options = new SourceOptions { Loop = true, MaxFps = _maxFps, Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) } };
             var camera = _rig.Measured.Metrics.Camera("cam");
             var metrics = new SourceMetrics(camera);
-            var reporter = new CameraReporter(camera, metrics, new SourceFacts(), Time, NullLogger.Instance, OnStatus);
+            var reporter = new CameraReporter(
+                camera.Camera, metrics, new SourceFacts(), Time, NullLogger.Instance, OnStatus);
             var source = new SupervisedSource(
-                _raw, options, new Backoff(options.Backoff, new Random(1)), reporter, camera, metrics, Time);
+                _raw, options, new Backoff(options.Rtsp.Backoff, new Random(1)), reporter, camera, metrics, Time);
             while (!_raw.Exhausted) await RunOnceAsync(new Witness(source, this), segmenter, fanOut);
             Assert.True(await fanOut.StopAsync(TimeSpan.FromHours(1)));
         }
@@ -172,7 +171,7 @@ internal sealed class WildWorld : IDisposable
         _running = true;
         try
         {
-            await new StreamPipeline(_rig.Context with { Publisher = fanOut }, source, segmenter, _queue, NullLogger<StreamPipeline>.Instance).RunAsync(_stop.Token);
+            await _rig.Pipeline(source, segmenter, fanOut).RunAsync(_stop.Token);
         }
         catch (ModelException)
         {

@@ -22,7 +22,7 @@ public sealed class EvaluationDataTests : IDisposable
     [Fact]
     public void Instances_ObjectsInGroupsOfOcclusion_AreScoredByGroup()
     {
-        using var data = Open(Manifest("vis"), WriteInstances(("light", s_left), ("heavy", s_right)));
+        using var data = Open(Manifest(ModelTask.Vis), WriteInstances(("light", s_left), ("heavy", s_right)));
         using var scorer = Assert.IsType<InstanceScorer>(data.CreateScorer(_folder.Root, scores: true));
 
         // The left object is found by the best detection, the right one by the worst; between them one that finds nothing.
@@ -49,7 +49,7 @@ public sealed class EvaluationDataTests : IDisposable
     [Fact]
     public void Instances_NoAnnotations_CannotBeScored()
     {
-        using var data = Open(Manifest("vis"), WriteInstances());
+        using var data = Open(Manifest(ModelTask.Vis), WriteInstances());
 
         Assert.False(data.CanScore);
         Assert.Equal([Path.Combine(_folder.Root, "v/0.png"), Path.Combine(_folder.Root, "v/1.png")], Assert.Single(data.Videos).Pictures);
@@ -59,7 +59,7 @@ public sealed class EvaluationDataTests : IDisposable
     public void Panoptic_TheTruthItself_IsPerfectAndComesBackFromItsFiles()
     {
         WritePanoptic();
-        using var data = Open(Manifest("vps"), _folder.Root);
+        using var data = Open(Manifest(ModelTask.Vps), _folder.Root);
         using (var scorer = Assert.IsType<PanopticScorer>(data.CreateScorer(_folder.Path("out"), scores: true)))
         {
             scorer.Add(0, new PanopticResult(8, 4, [new PredictedSegment(1, 0, 0, true), new PredictedSegment(2, 1, 1, false)], [Runs(1, 2), Runs(1, 1), Runs(0, 2)]));
@@ -85,7 +85,7 @@ public sealed class EvaluationDataTests : IDisposable
             PngWriter.Write(_folder.Path($"v/mask/{frame}.png"), new PngImage(8, 4, 1, Bytes(1, 2)));
         }
 
-        using var data = Open(Manifest("vss"), _folder.Root);
+        using var data = Open(Manifest(ModelTask.Vss), _folder.Root);
         using var scorer = Assert.IsType<SemanticScorer>(data.CreateScorer(_folder.Path("out"), scores: true));
         scorer.Add(0, new SemanticResult(8, 4, [Runs(0, 1), Runs(0, 0)]));
 
@@ -104,7 +104,7 @@ public sealed class EvaluationDataTests : IDisposable
 
         var failure = Assert.Throws<EvaluationException>(() =>
         {
-            using var data = Open(Manifest("vis"), path);
+            using var data = Open(Manifest(ModelTask.Vis), path);
             using var scorer = data.CreateScorer(null, scores: true);
             scorer.Add(0, new InstanceResult(9, 4, [new InstanceTube(0, 0, 1, [new RunLengthMask(9, 4, [36]), new RunLengthMask(9, 4, [36])])]));
         });
@@ -114,10 +114,10 @@ public sealed class EvaluationDataTests : IDisposable
 
     private EvaluationData Open(ModelManifest manifest, string truth) => EvaluationData.Open(manifest, truth, _folder.Root, firstLabel: 1);
 
-    private static ModelManifest Manifest(string task) => FakeDvis.Manifest with
+    private static ModelManifest Manifest(ModelTask task) => FakeDvis.Manifest with
     {
         Task = task,
-        Classes = [new ClassLabel(0, "circle", "thing", "#ff0000"), new ClassLabel(1, task == "vis" ? "star" : "sky", "stuff", "#00ff00")],
+        Classes = [new ClassLabel(0, "circle", "thing", "#ff0000"), new ClassLabel(1, task == ModelTask.Vis ? "star" : "sky", "stuff", "#00ff00")],
     };
 
     private string WriteInstances(params (string Group, RunLengthMask Mask)[] objects)

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Evaluation.Running;
+using Dvis.Streaming.Pipeline.Methods;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 

@@ -4,6 +4,7 @@ using Dvis.Streaming.Evaluation.PostProcessing;
 using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
@@ -63,6 +64,21 @@ public sealed class VideoEvaluatorTests
             Assert.Equal(online[classId].Masks.Select(m => m.Counts), matched[classId].Masks.Select(m => m.Counts));
     }
 
+    /// <summary>A model of the method MinVIS has one way only, whichever of the two modes is asked for.</summary>
+    [Fact]
+    public async Task Online_OfAMinVisModel_IsItsMatching()
+    {
+        using var rig = new CameraRig(_fake.MinVisModels());
+
+        var results = await RunAsync(rig, [s_minvis, s_online], 15);
+
+        Assert.Equal((15, 0), (_fake.Matcher.Runs, _fake.Tracker.Runs));
+        var (minvis, online) = ((InstanceResult)results[0], (InstanceResult)results[1]);
+        Assert.Contains(minvis.Tubes.SelectMany(t => t.Masks), m => !m.IsEmpty);
+        Assert.Equal(minvis.Tubes.Select(t => (t.Query, t.ClassId, t.Score)), online.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
+        Assert.Equal(minvis.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts), online.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts));
+    }
+
     [Fact]
     public async Task Offline_AnyLength_RunsTheRefinerOnceAndKeepsNoMaskFeatures()
     {
@@ -120,7 +136,7 @@ public sealed class VideoEvaluatorTests
         {
             foreach (var output in outputs) output.Span.Fill(float.NaN);
         });
-        using var rig = new CameraRig(new DvisModels(FakeDvis.Manifest, _fake.Segmenter, broken));
+        using var rig = new CameraRig(FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, broken));
 
         Assert.Contains("a video: what fake says is no number", (await Assert.ThrowsAsync<ModelException>(() => RunAsync(rig, [s_online], 3))).Message);
     }

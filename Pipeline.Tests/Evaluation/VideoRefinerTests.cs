@@ -31,7 +31,7 @@ public sealed class VideoRefinerTests
     [InlineData(61, 20, 10, 200, 16)]
     public void Refine_InBlocks_SaysWhatOnePieceSays(int frames, int asking, int asked, int pairs, int rest)
     {
-        using var steps = Steps();
+        var steps = Steps();
 
         var whole = Refine(steps, s_manifest, frames, new RefinerBlocks(frames, frames, frames * frames * Queries, frames));
         var blocks = Refine(steps, s_manifest, frames, new RefinerBlocks(asking, asked, pairs, rest));
@@ -44,7 +44,7 @@ public sealed class VideoRefinerTests
     [Fact]
     public void Refine_AVideoTenTimesAsLong_TakesNoMoreMemory()
     {
-        using var steps = Steps();
+        var steps = Steps();
         var blocks = new RefinerBlocks(16, 8, 128, 8);
         using var shorter = new TensorPool();
         using var longer = new TensorPool();
@@ -59,7 +59,7 @@ public sealed class VideoRefinerTests
     [Fact]
     public void Refine_Stopped_Throws()
     {
-        using var steps = Steps();
+        var steps = Steps();
         using var stop = new CancellationTokenSource();
         stop.Cancel();
 
@@ -73,14 +73,14 @@ public sealed class VideoRefinerTests
     {
         var folder = ModelFolder.Open(Repo.Path(model));
         if (!folder.Manifest.HasRefinerSteps) Assert.Skip($"{model} has no refiner in steps.");
-        using var models = DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "refiner", .. RefinerSteps.Graphs], 2, NullLogger.Instance);
+        using var models = ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "refiner", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance);
         var m = models.Manifest;
         var (instance, memory) = Inputs(frames, m);
         using var logits = new Tensor(m.Queries, m.ClassCount + 1);
         using var maskEmbeds = new Tensor(frames, m.Queries, m.MaskChannels);
-        models.Refiner!.Run([instance, memory], [logits, maskEmbeds]);
+        models[MethodContract.Refiner].Run([instance, memory], [logits, maskEmbeds]);
 
-        AssertNear(new Answer(logits.Span.ToArray(), maskEmbeds.Span.ToArray()), Refine(models.Steps!, m, frames, new RefinerBlocks(16, 10, 500, 12)), 1e-3f);
+        AssertNear(new Answer(logits.Span.ToArray(), maskEmbeds.Span.ToArray()), Refine(new RefinerSteps(models), m, frames, new RefinerBlocks(16, 10, 500, 12)), 1e-3f);
         instance.Dispose();
         memory.Dispose();
     }

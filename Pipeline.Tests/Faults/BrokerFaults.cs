@@ -195,9 +195,9 @@ internal static class BrokerFaults
         var password = run.Write("password", "wrong");
         run.Waits = false;
         await run.StartAsync(Camera, null, null, "mqtt.username=gate", $"mqtt.password_file={password}");
-        var statistics = run.App.Services.GetRequiredService<RunStatistics>();
+        var state = run.App.Services.GetRequiredService<RunState>();
         await FinalsAsync(run, 50);
-        Assert.False(statistics.Mqtt.Connected);
+        Assert.False(state.Mqtt.Connected);
         run.Now();
         File.WriteAllText(password, "right\n");
         await run.RecoveredAsync();
@@ -213,7 +213,7 @@ internal static class BrokerFaults
         await run.StartAsync(Camera, $"mqtts://localhost:{old.Port}", null, $"mqtt.tls.ca={run.Folder}/ca.pem");
         await FinalsAsync(run, 50);
         Assert.Equal(0, old.Secured);
-        Assert.False(run.App.Services.GetRequiredService<RunStatistics>().Mqtt.Connected);
+        Assert.False(run.App.Services.GetRequiredService<RunState>().Mqtt.Connected);
         await old.DisposeAsync();
         run.Now();
         run.Own(new TlsFront(run.Broker.Port, run.Folder, "new", old.Port));

@@ -35,11 +35,11 @@ public sealed class StageTests
         using var source = new CancellationTokenSource();
         var (a, b) = (Link(), Link());
 
-        var all = Stage.WhenAllAsync(
+        var all = StageLoop.WhenAllAsync(
             source,
             ProduceAsync(a, int.MaxValue, source.Token),
-            Stage.RunAsync(a, PassAsync, b),
-            Stage.RunAsync(b, async input =>
+            StageLoop.RunAsync(a, PassAsync, b),
+            StageLoop.RunAsync(b, async input =>
             {
                 await foreach (var item in input)
                     using (item)
@@ -56,7 +56,7 @@ public sealed class StageTests
         using var source = new CancellationTokenSource();
         var waiting = Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, source.Token).ContinueWith(_ => { }, TaskScheduler.Default);
 
-        await Assert.ThrowsAsync<OperationCanceledException>(() => Stage.WhenAllAsync(source, waiting, Task.FromException(new OperationCanceledException())));
+        await Assert.ThrowsAsync<OperationCanceledException>(() => StageLoop.WhenAllAsync(source, waiting, Task.FromException(new OperationCanceledException())));
 
         Assert.True(source.IsCancellationRequested);
     }
@@ -66,12 +66,12 @@ public sealed class StageTests
         arrived ??= [];
         using var source = new CancellationTokenSource();
         var (a, b, c) = (Link(), Link(), Link());
-        await Stage.WhenAllAsync(
+        await StageLoop.WhenAllAsync(
             source,
             ProduceAsync(a, items, source.Token),
-            Stage.RunAsync(a, PassAsync, b),
-            Stage.RunAsync(b, input => FailAsync(input, failAt), c),
-            Stage.RunAsync(c, async input =>
+            StageLoop.RunAsync(a, PassAsync, b),
+            StageLoop.RunAsync(b, input => FailAsync(input, failAt), c),
+            StageLoop.RunAsync(c, async input =>
             {
                 await foreach (var item in input)
                     using (item) arrived.Add(item.Number);

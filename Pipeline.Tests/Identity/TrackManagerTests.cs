@@ -235,7 +235,7 @@ public sealed class TrackManagerTests
         Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackStarted 2", "TrackIdentityChanged 2", "TrackUpdated 1"], _world.Story);
         Assert.Equal(1, _world.Changes[3].Into);
         var merge = Assert.Single(_world.Lives.Merges);
-        Assert.Equal((IdentityOp.Merge, 2L, 1L, _world.FrameId), (merge.Op, Assert.Single(merge.From), merge.Into, merge.AtFrame));
+        Assert.Equal((2L, 1L, _world.FrameId), (Assert.Single(merge.From), merge.Into, merge.AtFrame));
         Assert.Single(_world.Lives.Lives);
     }
 

@@ -1,5 +1,4 @@
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.Logging;
 
@@ -52,7 +51,7 @@ public sealed class ExecutionProvidersTests
         var log = new CollectingLogger();
         var options = new RuntimeOptions { Provider = ["cuda", "cpu"], Threads = 1 };
 
-        using var models = DvisModels.Load(new ModelOptions { Path = TinyDvis.Write(temp.Root) }, options, log);
+        using var models = ModelGraphs.Load(new ModelOptions { Path = TinyDvis.Write(temp.Root) }, options, log);
 
         Assert.Equal("cpu", Assert.IsType<OnnxModel>(models.Segmenter).Provider);
         var warning = Assert.Single(log.Entries, entry => entry.Level == LogLevel.Warning);

@@ -56,9 +56,9 @@ public sealed class PrecisionTests : IDisposable
         TinyDvis.Write(_temp.Root, manifest => Add(manifest, "tracker", "int8"));
         var log = new CollectingLogger();
 
-        using var sut = DvisModels.Load(new ModelOptions { Path = _temp.Root, Precision = "int8" }, TinyDvis.Runtime, log);
+        using var sut = ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = "int8" }, TinyDvis.Runtime, log);
 
-        Assert.Equal(_temp.Path("tracker.int8.onnx"), sut.Tracker.Name);
+        Assert.Equal(_temp.Path("tracker.int8.onnx"), sut[MethodContract.Tracker].Name);
         Assert.Equal(_temp.Path("segmenter.onnx"), sut.Segmenter.Name);
         Assert.Contains(new(LogLevel.Information, 2103, "Model tiny has no int8 file of segmenter, frame_forward, refiner: fp32 there."), log.Entries);
     }
@@ -68,7 +68,7 @@ public sealed class PrecisionTests : IDisposable
     {
         TinyDvis.Write(_temp.Root, manifest => Array.ForEach(["segmenter", "tracker", "frame_forward", "refiner"], graph => Add(manifest, graph, "fp16")));
         var log = new CollectingLogger();
-        using var sut = DvisModels.Load(new ModelOptions { Path = _temp.Root, Precision = "fp16" }, TinyDvis.Runtime, log);
+        using var sut = ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = "fp16" }, TinyDvis.Runtime, log);
         Assert.Equal(_temp.Path("segmenter.fp16.onnx"), sut.Segmenter.Name);
         Assert.DoesNotContain(log.Entries, entry => entry.Id == 2103);
     }
@@ -109,6 +109,6 @@ public sealed class PrecisionTests : IDisposable
 
     private string Refusal(string precision)
     {
-        return Assert.Throws<ModelException>(() => DvisModels.Load(new ModelOptions { Path = _temp.Root, Precision = precision }, TinyDvis.Runtime, NullLogger.Instance)).Message;
+        return Assert.Throws<ModelException>(() => ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = precision }, TinyDvis.Runtime, NullLogger.Instance)).Message;
     }
 }

@@ -71,7 +71,7 @@ public sealed class ExactnessTests : IDisposable
     public async Task Run_TheDumpedFrames_GivesTheOfficialQueriesToo()
     {
         var folder = ModelFolder.Open(await OfficialModel.FolderAsync());
-        using var models = DvisModels.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "frame_forward", .. RefinerSteps.Graphs], 2, NullLogger.Instance);
+        using var models = ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "frame_forward", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance);
         using var rig = new CameraRig(models, TimeProvider.System);
         using var pool = new FramePool();
         await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), rig.Tensors, rig.Measured.Metrics, rig.Time);
@@ -101,11 +101,11 @@ public sealed class ExactnessTests : IDisposable
         using var models = await LoadAsync("tracker");
         using var rig = new CameraRig(models, TimeProvider.System);
         using var answers = new Npz(OfficialModel.Answers("online_ovis_192x320"));
-        using var tracker = new ReferringTracker(models, rig.Tensors);
+        using var tracker = new QueryTracker(models[MethodContract.Tracker], models.Manifest, models.Manifest.Matching, rig.Tensors);
         for (var t = 0; t < Frames; t++)
         {
             using var frame = Frame(rig.Tensors, Rows(answers.Floats($"seg.pred_embds.{t / 3}"), t % 3));
-            using var step = tracker.Step(frame);
+            using var step = tracker.Step(frame.FrameEmbeds);
 
             var logits = answers.Floats($"tracker.pred_logits.{t / 3}").Values.AsSpan(t % 3 * Queries * (Classes + 1), Queries * (Classes + 1));
             AssertNear(logits, step.Logits.Span, 2e-3f);
@@ -116,7 +116,7 @@ public sealed class ExactnessTests : IDisposable
     [Fact]
     public async Task Refiner_GivenTheDumpedClip_SaysWhatTheOfficialOneSays()
     {
-        using var models = await LoadAsync(["frame_forward", "refiner", .. RefinerSteps.Graphs]);
+        using var models = await LoadAsync(["frame_forward", "refiner", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)]);
         using var online = new Npz(OfficialModel.Answers("online_ovis_192x320"));
         using var answers = new Npz(OfficialModel.Answers("offline_ovis_192x320"));
         var memory = answers.Floats("tracker.frame_forward.0");
@@ -126,18 +126,18 @@ public sealed class ExactnessTests : IDisposable
         using var maskEmbeds = new Tensor(Frames, Queries, Channels);
         for (var t = 0; t < Frames; t++) Rows(online.Floats($"seg.pred_embds.{t / 3}"), t % 3).CopyTo(embeds.Span[(t * Queries * Channels)..]);
 
-        models.FrameForward!.Run([embeds], [remembered]);
+        models[MethodContract.FrameForward].Run([embeds], [remembered]);
 
         for (var t = 0; t < Frames; t++) AssertNear(Rows(memory, t), remembered.Span.Slice(t * Queries * Channels, Queries * Channels), 2e-3f);
 
         for (var t = 0; t < Frames; t++) Rows(answers.Floats("refiner.in.instance_embeds.0"), t).CopyTo(embeds.Span[(t * Queries * Channels)..]);
-        models.Refiner!.Run([embeds, remembered], [logits, maskEmbeds]);
+        models[MethodContract.Refiner].Run([embeds, remembered], [logits, maskEmbeds]);
 
         AssertNear(answers.Floats("refiner.pred_logits.0").Values.AsSpan(0, logits.Length), logits.Span, 2e-3f);
 
         // In steps over some frames each, none of which sees the clip as a whole.
         using var pool = new TensorPool();
-        using var steps = new VideoRefiner(models.Steps!, models.Manifest, pool, new RefinerBlocks(5, 3, 5 * 3 * 40, 3));
+        using var steps = new VideoRefiner(new RefinerSteps(models), models.Manifest, pool, new RefinerBlocks(5, 3, 5 * 3 * 40, 3));
         const int size = Queries * Channels;
         for (var t = 0; t < Frames; t++) steps.Add(t, embeds.Span.Slice(t * size, size), remembered.Span.Slice(t * size, size));
         var foundMasks = new float[maskEmbeds.Length];
@@ -147,14 +147,14 @@ public sealed class ExactnessTests : IDisposable
         AssertNear(maskEmbeds.Span, foundMasks, 2e-3f);
     }
 
-    private static async Task<DvisModels> LoadAsync(params string[] graphs)
-        => DvisModels.Load(ModelFolder.Open(await OfficialModel.FolderAsync()), "fp32", TinyDvis.Runtime, ["segmenter", "tracker", .. graphs.Except(["tracker"])], 2, NullLogger.Instance);
+    private static async Task<ModelGraphs> LoadAsync(params string[] graphs)
+        => ModelGraphs.Load(ModelFolder.Open(await OfficialModel.FolderAsync()), "fp32", TinyDvis.Runtime, ["segmenter", "tracker", .. graphs.Except(["tracker"])], 2, NullLogger.Instance);
 
     private static SegmentedFrame Frame(TensorPool pool, float[] queries)
     {
         var embeds = pool.Rent(1, Queries, Channels);
         queries.CopyTo(embeds.Span);
-        return new SegmentedFrame(Some.FrameInfo(Width, Height), default, embeds, pool.Rent(1), pool.Rent(1), default);
+        return new SegmentedFrame(Some.FrameInfo(Width, Height), default, embeds, pool.Rent(1), default);
     }
 
     /// <summary>Frame <paramref name="t"/> of [1,C,T,Q] as [Q,C].</summary>

@@ -33,11 +33,10 @@ public sealed class SourceOptionsTests
     [Fact]
     public void Validate_OutOfRange_IsFound()
     {
-        Assert.Single(Faults(new SourceOptions { File = "a", StallTimeout = TimeSpan.Zero }));
-        Assert.Single(Faults(new SourceOptions { File = "a", ConnectTimeout = TimeSpan.FromHours(1) }));
-        Assert.Single(Faults(new SourceOptions { File = "a", Transport = "pigeon" }));
+        Assert.Single(Faults(new RtspOptions { StallTimeout = TimeSpan.Zero }));
+        Assert.Single(Faults(new RtspOptions { ConnectTimeout = TimeSpan.FromHours(1) }));
         Assert.Single(Faults(new SourceOptions { File = "a", MaxFps = -1 }));
-        Assert.Single(Faults(new SourceOptions { File = "a", Backoff = { Initial = TimeSpan.FromMinutes(5) } }));
+        Assert.Single(Faults(new SourceOptions { File = "a", Rtsp = { Backoff = { Initial = TimeSpan.FromMinutes(5) } } }));
     }
 
     [Theory]

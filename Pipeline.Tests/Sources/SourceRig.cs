@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -35,9 +36,9 @@ internal sealed class SourceRig(TimeProvider? time = null) : IAsyncDisposable
     {
         var camera = Probe.Metrics.Camera("cam");
         var metrics = new SourceMetrics(camera);
-        var reporter = new CameraReporter(camera, metrics, facts ?? new SourceFacts(), Time, Logs, Take);
+        var reporter = new CameraReporter(camera.Camera, metrics, facts ?? new SourceFacts(), Time, Logs, Take);
         return new SupervisedSource(
-            source, options, new Backoff(options.Backoff, new Random(1)), reporter, camera, metrics, Time);
+            source, options, new Backoff(options.Rtsp.Backoff, new Random(1)), reporter, camera, metrics, Time);
     }
 
     public Task<List<FrameInfo>> ReadAsync(SourceOptions options, int most = int.MaxValue, Action<Frame>? look = null)

@@ -3,6 +3,8 @@ using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Methods;
+using Dvis.Streaming.Pipeline.Methods.Dvis;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
@@ -39,18 +41,15 @@ internal sealed class ClipBuilder(TensorPool pool)
 
         var frameEmbeds = pool.Rent(1, FakeDvis.Queries, FakeDvis.Hidden);
         instance.Span.CopyTo(frameEmbeds.Span);
-        return new TrackedFrame(Info(frameId), epoch, s_geometry)
+        var provisional = new ProvisionalResult(Info(frameId), epoch.Id, shown.ToImmutable(), -1, 0, new StageLatency());
+        return new TrackedFrame(provisional, epoch, s_geometry)
         {
             Tracked = tracked,
-            InstanceEmbeds = instance,
-            FrameEmbeds = frameEmbeds,
+            Queries = new DvisFrame(new QueryFrame(instance, logits, pool.Rent(1)), frameEmbeds),
             MaskFeatures = Features(),
-            Logits = logits,
             Slots = occupants,
-            Shown = shown.ToImmutable(),
             Ended = [.. ended ?? []],
             Merges = [.. merges ?? []],
-            Latency = new StageLatency(),
         };
     }
 

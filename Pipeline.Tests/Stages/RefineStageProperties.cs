@@ -1,11 +1,10 @@
 using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
-using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 using FsCheck;
 using FsCheck.Fluent;
-using Microsoft.Extensions.Logging.Abstractions;
 using Slot = Dvis.Streaming.Pipeline.Tests.Stages.ClipBuilder.Slot;
 
 namespace Dvis.Streaming.Pipeline.Tests.Stages;
@@ -37,15 +36,16 @@ public sealed class RefineStageProperties
         rig.Refiner.Window = 1 + random.Next(14);
         rig.Refiner.Stride = 1 + random.Next(rig.Refiner.Window);
         rig.Refiner.Lookahead = random.Next(rig.Refiner.Window - rig.Refiner.Stride + 1);
-        rig.Refiner.OnOverload = random.Next(2) == 0 ? "skip" : "passthrough";
+        rig.Refiner.OnOverload = random.Next(2) == 0 ? OverloadPolicy.Skip : OverloadPolicy.Passthrough;
         var load = random.Next(3) * 0.4;
         var world = new World(rig, fake, schedule);
 
         TimeSpan? maxDelay = random.Next(3) == 0 ? TimeSpan.FromSeconds(1) : null;
-        using (var stage = new RefineStage(rig.Context, () => random.NextDouble() < load, maxDelay, NullLogger.Instance))
-            await stage.RunAsync(world.FramesAsync());
+        using (var method = rig.Method())
+        using (var stage = rig.RefineStage(method, () => random.NextDouble() < load, maxDelay))
+            await rig.PublishAsync(stage.RunAsync(world.FramesAsync()));
 
-        var committed = rig.Refiner.Stride + (rig.Models.Refiner is null ? 0 : rig.Refiner.Lookahead);
+        var committed = rig.Refiner.Stride + (rig.Models.Find(MethodContract.Refiner) is null ? 0 : rig.Refiner.Lookahead);
         Assert.Equal(world.Epochs.Where(e => e.Frames.Count > 0).Select(e => e.Epoch.Id), rig.Published.Finals.Select(f => f.Epoch).Distinct());
         foreach (var epoch in world.Epochs.Where(e => e.Frames.Count > 0)) CheckEpoch(epoch, rig, committed, maxDelay is not null);
     }

@@ -113,7 +113,7 @@ public sealed class RefineStageTests : IDisposable
     public async Task RunAsync_MergedWhilePending_SpeaksOfTheOldTrack()
     {
         var (old, young) = (ClipBuilder.Track(1), ClipBuilder.Track(2));
-        var merge = new IdentityChange(IdentityOp.Merge, [2], 1, 3);
+        var merge = new IdentityChange([2], 1, 3);
 
         await RunAsync(6, id =>
         {
@@ -157,7 +157,7 @@ public sealed class RefineStageTests : IDisposable
     [Fact]
     public async Task RunAsync_BehindAndToldToSkip_SaysNothing()
     {
-        _rig.Refiner.OnOverload = "skip";
+        _rig.Refiner.OnOverload = OverloadPolicy.Skip;
         var track = ClipBuilder.Track(1);
 
         await RunAsync(4, _ => [new Slot(0, track, Item: 2, ShownAs: 1)], isBehind: () => true);
@@ -223,10 +223,11 @@ public sealed class RefineStageTests : IDisposable
             rows += (int)inputs[0].Shape[0];
             _fake.FrameForward.Run(inputs, outputs);
         });
-        var models = new DvisModels(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, forward, _fake.Refiner);
-        using var stage = new RefineStage(_rig.Context with { Models = models }, () => false, null, _logger);
+        var models = FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, forward, _fake.Refiner);
+        using var method = VideoMethods.Create(models, _rig.Tensors, _rig.Refiner);
+        using var stage = _rig.RefineStage(method);
 
-        await stage.RunAsync(FramesAsync());
+        await _rig.PublishAsync(stage.RunAsync(FramesAsync()));
 
         Assert.Equal(31, rows);
 
@@ -238,7 +239,7 @@ public sealed class RefineStageTests : IDisposable
                 yield return given[^1];
                 await Task.Yield();
                 Assert.InRange(given.Count(f => IsAlive(f.MaskFeatures)), 1, 3);
-                Assert.Equal(Math.Min(id, 12), given.Count(f => IsAlive(f.InstanceEmbeds)));
+                Assert.Equal(Math.Min(id, 12), given.Count(f => IsAlive(f.Queries.InstanceEmbeds)));
             }
         }
 
@@ -260,9 +261,10 @@ public sealed class RefineStageTests : IDisposable
     {
         var time = (ManualTime)_rig.Time;
         var (track, more) = (ClipBuilder.Track(1), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        using var stage = new RefineStage(_rig.Context, () => false, TimeSpan.FromSeconds(3), _logger);
+        using var method = _rig.Method();
+        using var stage = _rig.RefineStage(method, maxDelay: TimeSpan.FromSeconds(3));
 
-        var running = stage.RunAsync(FramesAsync());
+        var running = _rig.PublishAsync(stage.RunAsync(FramesAsync()));
         await Eventually.TrueAsync(() =>
         {
             time.Advance(TimeSpan.FromSeconds(0.5));
@@ -290,9 +292,10 @@ public sealed class RefineStageTests : IDisposable
     public async Task RunAsync_FailureWhileItWaits_ThrowsTheCause()
     {
         var more = new TaskCompletionSource<TrackedFrame>();
-        using var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, TimeSpan.FromSeconds(3), _logger);
+        using var method = _rig.Method();
+        using var stage = _rig.RefineStage(method, maxDelay: TimeSpan.FromSeconds(3));
 
-        var running = stage.RunAsync(FramesAsync());
+        var running = _rig.PublishAsync(stage.RunAsync(FramesAsync()), new FailingPublisher());
         await Eventually.TrueAsync(() =>
         {
             ((ManualTime)_rig.Time).Advance(TimeSpan.FromSeconds(1));
@@ -311,9 +314,10 @@ public sealed class RefineStageTests : IDisposable
     [Fact]
     public async Task RunAsync_AFailureBeyondTheRefiner_LeaksNothing()
     {
-        var stage = new RefineStage(_rig.Context with { Publisher = new FailingPublisher() }, () => false, null, _logger);
+        using var method = _rig.Method();
+        var stage = _rig.RefineStage(method);
 
-        await Assert.ThrowsAsync<InvalidDataException>(() => stage.RunAsync(FramesAsync(2, 10)));
+        await Assert.ThrowsAsync<InvalidDataException>(() => _rig.PublishAsync(stage.RunAsync(FramesAsync(2, 10)), new FailingPublisher()));
 
         stage.Dispose();
 
@@ -331,8 +335,10 @@ public sealed class RefineStageTests : IDisposable
         int frames, Func<long, IEnumerable<Slot>> slots, Func<bool>? isBehind = null, Func<long, IEnumerable<EndedTrack>>? ended = null,
         Func<long, IEnumerable<IdentityChange>>? merges = null, CameraRig? rig = null, ClipBuilder? clips = null)
     {
-        using var stage = new RefineStage((rig ?? _rig).Context, isBehind ?? (() => false), null, _logger);
-        await stage.RunAsync(FramesAsync());
+        rig ??= _rig;
+        using var method = rig.Method();
+        using var stage = rig.RefineStage(method, isBehind, logger: _logger);
+        await rig.PublishAsync(stage.RunAsync(FramesAsync()));
 
         async IAsyncEnumerable<TrackedFrame> FramesAsync()
         {

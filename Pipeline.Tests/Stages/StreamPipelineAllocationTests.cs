@@ -29,7 +29,7 @@ public sealed class StreamPipelineAllocationTests(ITestOutputHelper output)
 
             fake.Refiner.Run(inputs, outputs);
         });
-        await using var rig = new PipelineRig(new(FakeDvis.Manifest, fake.Segmenter, fake.Tracker, fake.FrameForward, refiner), measures: false);
+        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, fake.Segmenter, fake.Tracker, fake.FrameForward, refiner), measures: false);
         long before = 0, native = 0;
         var source = new PaintedSource(rig.Frames, rig.Camera.Time, WarmUp + Frames, (_, item) => item < 2)
         {

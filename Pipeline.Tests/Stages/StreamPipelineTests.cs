@@ -1,3 +1,5 @@
+using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
@@ -120,6 +122,19 @@ public sealed class StreamPipelineTests
     }
 
     [Fact]
+    public async Task RunAsync_MinVis_TracksWithItsMatcherAndRepeatsEveryFrameAsFinal()
+    {
+        await using var rig = new PipelineRig(_fake.MinVisModels());
+
+        await rig.RunAsync(Source(rig, 23));
+
+        Assert.All(rig.Published.Provisionals[1..], p => Assert.Equal([1L, 2], p.Tracks.Select(t => t.Number)));
+        Assert.Equal(Ids(1, 23), rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
+        Assert.All(rig.Published.Finals, f => Assert.Equal((FinalKind.Passthrough, FinalReason.Disabled), (f.Kind, f.Reason)));
+        Assert.Equal((23, 0), (_fake.Matcher.Runs, _fake.Tracker.Runs));
+    }
+
+    [Fact]
     public async Task RunAsync_SourceFails_FinishesThenThrowsIt()
     {
         await using var rig = new PipelineRig(_fake.Models());
@@ -145,8 +160,8 @@ public sealed class StreamPipelineTests
             Assert.True(gate.Wait(TimeSpan.FromSeconds(30)));
             _fake.Segmenter.Run(inputs, outputs);
         });
-        await using var rig = new PipelineRig(new DvisModels(FakeDvis.Manifest, slow, _fake.Tracker, _fake.FrameForward, _fake.Refiner));
-        (rig.Queue.Policy, rig.Queue.Capacity) = (policy, 2);
+        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, slow, _fake.Tracker, _fake.FrameForward, _fake.Refiner));
+        (rig.Queue.Policy, rig.Queue.Capacity) = (EnumName.Parse<QueuePolicy>(policy), 2);
 
         await rig.RunAsync(Source(rig, 10, live: live, before: async (i, _) =>
         {
@@ -175,7 +190,7 @@ public sealed class StreamPipelineTests
             Assert.True(SpinWait.SpinUntil(() => published() >= 21, TimeSpan.FromSeconds(30)));
             _fake.Refiner.Run(inputs, outputs);
         });
-        await using var rig = new PipelineRig(new DvisModels(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, _fake.FrameForward, slow));
+        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, _fake.FrameForward, slow));
         published = () => rig.Published.Provisionals.Length;
         rig.Queue.Capacity = 64;
 
@@ -239,7 +254,7 @@ public sealed class StreamPipelineTests
     public async Task RunAsync_ShippedModel_RunsFromFrameToFinal(string model)
     {
         var options = new ModelOptions { Path = Repo.Path(model) };
-        using var models = DvisModels.Load(options, new RuntimeOptions(), NullLogger.Instance);
+        using var models = ModelGraphs.Load(options, new RuntimeOptions(), NullLogger.Instance);
         await using var rig = new PipelineRig(models);
         rig.Camera.Track.MinScore = 0.01; // whatever it makes of these pictures, it goes all the way
 

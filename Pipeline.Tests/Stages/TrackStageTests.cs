@@ -4,7 +4,6 @@ using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
-using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 
@@ -36,7 +35,7 @@ public sealed class TrackStageTests : IDisposable
                 }
             }
         });
-        _rig = new CameraRig(new DvisModels(FakeDvis.Manifest, _fake.Segmenter, tracker));
+        _rig = new CameraRig(FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, tracker));
     }
 
     public void Dispose() => _rig.Dispose();
@@ -161,8 +160,8 @@ public sealed class TrackStageTests : IDisposable
     private async Task<List<TrackedFrame>> RunAsync(int frames, Func<int, World, World> paint, Func<int, FrameInfo, FrameInfo>? info = null)
     {
         var tracked = new List<TrackedFrame>();
-        using var stage = new TrackStage(_rig.Context);
-        await foreach (var frame in stage.RunAsync(FramesAsync()))
+        using var method = _rig.Method();
+        await foreach (var frame in _rig.TrackAsync(method, FramesAsync()))
         {
             tracked.Add(frame);
             frame.Dispose();
@@ -195,10 +194,8 @@ public sealed class TrackStageTests : IDisposable
         {
             var embeds = pool.Rent(1, FakeDvis.Queries, FakeDvis.Hidden);
             var features = pool.Rent(1, FakeDvis.MaskChannels, 4, 4);
-            var logits = pool.Rent(1, FakeDvis.Queries, FakeDvis.Classes + 1);
             embeds.Span.Clear();
             features.Span.Fill(-1);
-            logits.Span.Clear();
             for (var item = 0; item < FakeDvis.Queries; item++)
             {
                 var embedding = embeds.Span.Slice((item + rotation) % FakeDvis.Queries * FakeDvis.Hidden, FakeDvis.Hidden);
@@ -208,7 +205,7 @@ public sealed class TrackStageTests : IDisposable
                 features.Span.Slice(item * 16 + row * 4, 4).Fill(1);
             }
 
-            return new SegmentedFrame(info, new InputGeometry(16, 16, 16, 16, 16, 16, 4, 4), embeds, features, logits, default);
+            return new SegmentedFrame(info, new InputGeometry(16, 16, 16, 16, 16, 16, 4, 4), embeds, features, default);
         }
     }
 }

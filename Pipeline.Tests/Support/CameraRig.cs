@@ -1,25 +1,32 @@
+using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Flow;
+using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Segmentation;
+using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>One camera's context with everything observable; disposing it fails the test when a tensor leaked.</summary>
+/// <summary>What one camera's stages need, with everything observable; disposing it fails the test when a tensor leaked.</summary>
 internal sealed class CameraRig : IDisposable
 {
     /// <param name="measures">False: nothing listens to the metrics, as in a run without an exporter.</param>
-    public CameraRig(DvisModels models, TimeProvider? time = null, bool measures = true)
+    public CameraRig(ModelGraphs models, TimeProvider? time = null, bool measures = true)
     {
         Models = models;
         Time = time ?? new ManualTime();
         Measured = new TestMetrics(measures);
     }
 
-    public DvisModels Models { get; }
+    public ModelGraphs Models { get; }
 
     public TimeProvider Time { get; }
 
@@ -35,13 +42,61 @@ internal sealed class CameraRig : IDisposable
 
     public RefinerOptions Refiner { get; } = new();
 
+    public PanopticOptions Panoptic { get; set; } = new();
+
+    public QueueOptions Queue { get; init; } = new();
+
     public Heartbeats? Beats { get; set; }
 
-    public CameraContext Context =>
-        new("cam", Models, Tensors, Published, Measured.Metrics.Camera("cam"), Time, Track, Publish, Refiner)
+    public CameraSettings Settings => new(Models.Manifest)
+    {
+        Queue = Queue,
+        Track = Track,
+        Panoptic = Panoptic,
+        Refiner = Refiner,
+        Publish = Publish,
+    };
+
+    public IVideoMethod Method() => VideoMethods.Create(Models, Tensors, Refiner);
+
+    public RefineStage RefineStage(
+        IVideoMethod method, Func<bool>? isBehind = null, TimeSpan? maxDelay = null, ILogger? logger = null) => new(
+        Settings, method, Measured.Metrics.Camera("cam"), Time, isBehind ?? (() => false), maxDelay,
+        logger ?? NullLogger.Instance);
+
+    public StreamPipeline Pipeline(IFrameSource source, SegmenterBatcher segmenter, IPublisher? publisher = null) => new(
+        Settings, source, segmenter, Models, Tensors, publisher ?? Published, Measured.Metrics.Camera("cam"), Time,
+        NullLogger<StreamPipeline>.Instance)
+    { Beats = Beats };
+
+    /// <summary>Tracks frames and publishes as the pipeline does; the reader gets each frame after its messages.</summary>
+    public async IAsyncEnumerable<TrackedFrame> TrackAsync(IVideoMethod method, IAsyncEnumerable<SegmentedFrame> input)
+    {
+        var stage = new TrackStage(Settings, method, Measured.Metrics.Camera("cam"), Time, new ResetRequest());
+        var failed = true;
+        try
         {
-            Beats = Beats,
-        };
+            await foreach (var segmented in input)
+            {
+                TrackedFrame frame;
+                using (segmented) frame = stage.Track(segmented);
+                await Published.PublishAsync(frame.Provisional);
+                foreach (var e in frame.Events) await Published.PublishAsync(e);
+                yield return frame;
+            }
+
+            failed = false;
+        }
+        finally
+        {
+            foreach (var e in stage.End(failed)) await Published.PublishAsync(e);
+        }
+    }
+
+    public async Task PublishAsync(IAsyncEnumerable<PipelineMessage> messages, IPublisher? publisher = null)
+    {
+        await foreach (var message in messages) await (publisher ?? Published).PublishAsync(message);
+    }
 
     public void Dispose()
     {

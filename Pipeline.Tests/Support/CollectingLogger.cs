@@ -2,8 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>Keeps what was logged.</summary>
-internal sealed class CollectingLogger : ILogger
+/// <summary>Keeps what was logged, by one logger or all of a host.</summary>
+internal sealed class CollectingLogger : ILogger, ILoggerProvider
 {
     private readonly Lock _gate = new();
     private readonly List<Entry> _entries = [];
@@ -11,6 +11,12 @@ internal sealed class CollectingLogger : ILogger
     public IReadOnlyList<Entry> Entries
     {
         get { lock (_gate) return [.. _entries]; }
+    }
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public void Dispose()
+    {
     }
 
     public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;

@@ -3,9 +3,7 @@ using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Segmentation;
-using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
@@ -15,7 +13,7 @@ internal sealed class PipelineRig : IAsyncDisposable
     private readonly SegmenterBatcher _segmenter;
     private readonly List<Task> _runs = [];
 
-    public PipelineRig(DvisModels models, TimeProvider? time = null, bool measures = true)
+    public PipelineRig(ModelGraphs models, TimeProvider? time = null, bool measures = true)
     {
         Camera = new CameraRig(models, time, measures);
         _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), Camera.Tensors, Camera.Measured.Metrics, Camera.Time);
@@ -25,14 +23,13 @@ internal sealed class PipelineRig : IAsyncDisposable
 
     public FramePool Frames { get; } = new();
 
-    public QueueOptions Queue { get; } = new();
+    public QueueOptions Queue => Camera.Queue;
 
     public CollectingPublisher Published => Camera.Published;
 
     public Task RunAsync(IFrameSource source, IPublisher? publisher = null, CancellationToken stop = default)
     {
-        var context = publisher is null ? Camera.Context : Camera.Context with { Publisher = publisher };
-        var run = new StreamPipeline(context, source, _segmenter, Queue, NullLogger<StreamPipeline>.Instance).RunAsync(stop);
+        var run = Camera.Pipeline(source, _segmenter, publisher).RunAsync(stop);
         _runs.Add(run);
         return run;
     }

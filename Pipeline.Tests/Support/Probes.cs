@@ -35,7 +35,7 @@ internal sealed class MetricProbe : IDisposable
 
     public MetricProbe()
     {
-        Metrics = new(TimeProvider.System);
+        Metrics = new();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Meter.Scope == Metrics) listener.EnableMeasurementEvents(instrument);
@@ -51,13 +51,6 @@ internal sealed class MetricProbe : IDisposable
     /// <summary>Sum of all measurements whose tags contain these (<c>kind=tracks</c>); of a gauge it is no sum but the last value.</summary>
     public double Sum(string instrument, params string[] tags) => Over(_sums, instrument, tags);
 
-    /// <summary>What an observable instrument gives now.</summary>
-    public double Observe(string instrument, params string[] tags)
-    {
-        _listener.RecordObservableInstruments();
-        return Sum(instrument, tags);
-    }
-
     /// <summary>Number of measurements.</summary>
     public int Records(string instrument, params string[] tags) => (int)Over(_records.ToDictionary(p => p.Key, p => (double)p.Value), instrument, tags);
 
@@ -69,6 +62,7 @@ internal sealed class MetricProbe : IDisposable
 
     private double Over(Dictionary<string, double> values, string instrument, string[] tags)
     {
+        _listener.RecordObservableInstruments();
         lock (_gate)
         {
             return values.Where(p => p.Key.Split('|') is var key && key[0] == instrument && tags.All(key.Contains)).Sum(p => p.Value);
@@ -82,7 +76,8 @@ internal sealed class MetricProbe : IDisposable
         lock (_gate)
         {
             _records[key] = _records.GetValueOrDefault(key) + 1;
-            _sums[key] = instrument is Gauge<long> or Gauge<double> or ObservableGauge<int> ? value : _sums.GetValueOrDefault(key) + value;
+            var isLast = instrument.IsObservable || instrument is Gauge<long> or Gauge<double>;
+            _sums[key] = isLast ? value : _sums.GetValueOrDefault(key) + value;
         }
     }
 }

@@ -21,11 +21,11 @@ public sealed class SampleRun : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        DvisModels models;
+        ModelGraphs models;
         try
         {
             var model = new ModelOptions { Path = Repo.Path(ShippedModels.Shapes) };
-            models = DvisModels.Load(model, new RuntimeOptions { Threads = 2 }, NullLogger.Instance);
+            models = ModelGraphs.Load(model, new RuntimeOptions { Threads = 2 }, NullLogger.Instance);
         }
         catch (ModelException e)
         {

@@ -11,10 +11,9 @@ internal sealed class TestMetrics : IDisposable
     private readonly List<Measured> _values = [];
 
     /// <param name="record">False: nothing listens, as in a run without an exporter.</param>
-    /// <param name="time">Of the tallies; null: the system's.</param>
-    public TestMetrics(bool record = true, TimeProvider? time = null)
+    public TestMetrics(bool record = true)
     {
-        Metrics = new PipelineMetrics(time ?? TimeProvider.System);
+        Metrics = new PipelineMetrics();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Meter.Scope == Metrics) listener.EnableMeasurementEvents(instrument);
@@ -26,9 +25,14 @@ internal sealed class TestMetrics : IDisposable
 
     public PipelineMetrics Metrics { get; }
 
-    /// <summary>Values of one instrument in order, narrowed to those that carry <paramref name="tag"/> as <c>key=value</c>.</summary>
+    /// <summary>
+    /// Values of one instrument in order, narrowed to those that carry <paramref name="tag"/> as <c>key=value</c>; of
+    /// an observed one the value of each series now.
+    /// </summary>
     public IReadOnlyList<double> Of(string instrument, string? tag = null)
     {
+        lock (_gate) _values.RemoveAll(v => v.Observed);
+        _listener.RecordObservableInstruments();
         lock (_gate) return [.. _values.Where(v => v.Instrument == instrument && (tag is null || v.Tags.Contains(tag))).Select(v => v.Value)];
     }
 
@@ -42,8 +46,8 @@ internal sealed class TestMetrics : IDisposable
     {
         var texts = new string[tags.Length];
         for (var i = 0; i < tags.Length; i++) texts[i] = $"{tags[i].Key}={tags[i].Value}";
-        lock (_gate) _values.Add(new Measured(instrument.Name, value, texts));
+        lock (_gate) _values.Add(new Measured(instrument.Name, value, texts, instrument.IsObservable));
     }
 
-    private sealed record Measured(string Instrument, double Value, string[] Tags);
+    private sealed record Measured(string Instrument, double Value, string[] Tags, bool Observed);
 }

@@ -72,6 +72,16 @@ internal static class TinyDvis
         foreach (var graph in (string[])["frame_forward", "refiner"]) manifest["files"]!.AsObject().Remove(graph);
     }
 
+    /// <summary>The manifest of a MinVIS model: the graph that was the tracker is the matcher.</summary>
+    public static void MakeMinVis(JsonObject manifest)
+    {
+        LeaveRefinerAway(manifest);
+        var files = manifest["files"]!.AsObject();
+        files["matcher"] = files["tracker"]!.DeepClone();
+        files.Remove("tracker");
+        manifest["method"] = "minvis";
+    }
+
     /// <summary>A graph from bytes, on the CPU.</summary>
     public static OnnxModel Load(Onnx graph, string name = "tiny.onnx") => OnnxModel.Load(name, graph.Build(), "cpu", Runtime);
 

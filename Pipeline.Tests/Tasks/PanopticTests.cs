@@ -9,7 +9,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Tasks;
 /// <summary>Task vps from the tracker's step to the final result.</summary>
 public sealed class PanopticTests : IDisposable
 {
-    private readonly SceneRig _rig = new("vps");
+    private readonly SceneRig _rig = new(ModelTask.Vps);
 
     public void Dispose() => _rig.Dispose();
 
@@ -119,9 +119,9 @@ public sealed class PanopticTests : IDisposable
         Assert.Empty(first.Tracks);
         Assert.Null(Cells(first.Scene!.Map!)[0]);
         Assert.Equal(Sky, Cells(first.Scene.Map!)[15]!.Value.ClassId);
-        Assert.Equal(new MapEntry(1, Cat, 1), Cells(second.Scene!.Map!)[0]);
+        Assert.Equal(new SegmentMapEntry(1, Cat, 1), Cells(second.Scene!.Map!)[0]);
         // The final knows: the track was confirmed before its window was decided.
-        Assert.Equal(new MapEntry(1, Cat, 1), Cells(_rig.Published.Finals[0].Scene!.Maps[0])[0]);
+        Assert.Equal(new SegmentMapEntry(1, Cat, 1), Cells(_rig.Published.Finals[0].Scene!.Maps[0])[0]);
     }
 
     [Fact]
@@ -204,7 +204,7 @@ public sealed class PanopticTests : IDisposable
     [Fact]
     public async Task RunAsync_MapOff_MakesNone()
     {
-        _rig.Publish.Map = "off";
+        _rig.Publish.Map = MapOutput.Off;
         _rig.Frame().Say(3, Sky, (_, _) => true);
 
         await _rig.RunAsync();
@@ -231,7 +231,7 @@ public sealed class PanopticTests : IDisposable
         Assert.Equal((Sky, new Box(0, 8, 16, 4)), (sky.ClassId, sky.Frames[0].Box with { Y = 8, Height = 4 }));
         Assert.Equal([Grass], final.Scene.Retracted);
         Assert.Equal(2, final.Scene.Maps.Length);
-        Assert.Equal([new MapEntry(1, Dog, 1), new MapEntry(2, Sky, null)], final.Scene.Maps[1].Entries);
+        Assert.Equal([new SegmentMapEntry(1, Dog, 1), new SegmentMapEntry(2, Sky, null)], final.Scene.Maps[1].Entries);
     }
 
     [Fact]
@@ -254,7 +254,7 @@ public sealed class PanopticTests : IDisposable
     [Fact]
     public async Task RunAsync_RefinerBehindAndToSkip_SaysNothing()
     {
-        _rig.Refiner.OnOverload = "skip";
+        _rig.Refiner.OnOverload = OverloadPolicy.Skip;
         for (var i = 0; i < 4; i++) _rig.Frame().Say(2, Grass, (_, y) => y == 2);
 
         await _rig.RunAsync(isBehind: () => true);
@@ -321,8 +321,8 @@ public sealed class PanopticTests : IDisposable
         return (map, segments);
     }
 
-    internal static MapEntry?[] Cells(SegmentMap map)
-        => [.. LabelMapReaderTests.Decode(map.Runs, map.Width, map.Height).Select(v => v == 0 ? (MapEntry?)null : map.Entries.Single(e => e.Value == v))];
+    internal static SegmentMapEntry?[] Cells(SegmentMap map)
+        => [.. LabelMapReaderTests.Decode(map.Runs, map.Width, map.Height).Select(v => v == 0 ? (SegmentMapEntry?)null : map.Entries.Single(e => e.Value == v))];
 
     private static void Disjoint(SegmentMap map, (long Id, RunLengthMask Mask, double Area)[] segments)
     {

@@ -15,7 +15,7 @@ public sealed class SceneAllocationTests : IDisposable
 
     private static readonly MaskGeometry s_geometry = new(320, 240, 40, 32, 40, 30, 1);
 
-    private readonly CameraRig _rig = new(new DvisModels(
+    private readonly CameraRig _rig = new(FakeDvis.Graphs(
         FakeDvis.Manifest with
         {
             Queries = Queries,
@@ -38,7 +38,7 @@ public sealed class SceneAllocationTests : IDisposable
             Noise.Logits(random, 40, 32).CopyTo(_features.Span.Slice(q * 40 * 32));
         }
 
-        _builder = new SceneBuilder(_rig.Context with { Panoptic = new PanopticOptions { Overlap = 0 } });
+        _builder = new SceneBuilder(_rig.Settings with { Panoptic = new PanopticOptions { Overlap = 0 } });
     }
 
     [Fact]

@@ -5,11 +5,9 @@ using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
-using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Tasks;
 
@@ -24,7 +22,7 @@ internal sealed class SceneRig : IDisposable
     private readonly CameraRig _rig;
     private int _frame;
 
-    public SceneRig(string task)
+    public SceneRig(ModelTask task)
     {
         var manifest = FakeDvis.Manifest with
         {
@@ -36,7 +34,7 @@ internal sealed class SceneRig : IDisposable
             Classes = [new(Cat, "cat", "thing", "#ff0000"), new(Dog, "dog", "thing", "#00ff00"), new(Grass, "grass", "stuff", "#008000"), new(Sky, "sky", "stuff", "#0000ff")],
         };
         var copy = new FakeModel("frame_forward", static (inputs, outputs) => inputs[0].Span.CopyTo(outputs[0].Span));
-        _rig = new CameraRig(new DvisModels(manifest, copy, new FakeModel("tracker", Track), copy, new FakeModel("refiner", Refine)));
+        _rig = new CameraRig(FakeDvis.Graphs(manifest, copy, new FakeModel("tracker", Track), copy, new FakeModel("refiner", Refine)));
         (_rig.Refiner.Window, _rig.Refiner.Stride, _rig.Refiner.Lookahead) = (4, 2, 1);
         (_rig.Track.ConfirmFrames, _rig.Publish.MaskGrid) = (1, 1);
     }
@@ -49,7 +47,7 @@ internal sealed class SceneRig : IDisposable
     /// <summary>Class logits of the refiner; null: those of the last frame.</summary>
     public float[]? Refined { get; set; }
 
-    public PanopticOptions Panoptic { get; } = new();
+    public PanopticOptions Panoptic => _rig.Panoptic;
 
     public TrackOptions Tracks => _rig.Track;
 
@@ -72,10 +70,9 @@ internal sealed class SceneRig : IDisposable
     /// <param name="info">Changes what is known of a frame, by its number from 0.</param>
     public async Task RunAsync(Func<bool>? isBehind = null, Func<int, FrameInfo, FrameInfo>? info = null)
     {
-        var context = _rig.Context with { Panoptic = Panoptic };
-        using var tracking = new TrackStage(context);
-        using var refining = new RefineStage(context, isBehind ?? (() => false), null, NullLogger.Instance);
-        await refining.RunAsync(tracking.RunAsync(FramesAsync()));
+        using var method = _rig.Method();
+        using var refining = _rig.RefineStage(method, isBehind);
+        await _rig.PublishAsync(refining.RunAsync(_rig.TrackAsync(method, FramesAsync())));
 
         async IAsyncEnumerable<SegmentedFrame> FramesAsync()
         {
@@ -87,7 +84,7 @@ internal sealed class SceneRig : IDisposable
                 Identity(embeds.Span);
                 Scripted[i].Masks.CopyTo(features.Span);
                 var plain = Some.FrameInfo(Input.SourceWidth, Input.SourceHeight, i + 1) with { ReceivedTicks = i * 100_000 };
-                yield return new SegmentedFrame(info?.Invoke(i, plain) ?? plain, Input, embeds, features, _rig.Tensors.Rent(1, Queries, Classes + 1), default);
+                yield return new SegmentedFrame(info?.Invoke(i, plain) ?? plain, Input, embeds, features, default);
             }
         }
     }

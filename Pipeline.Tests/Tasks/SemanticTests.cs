@@ -9,7 +9,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Tasks;
 /// <summary>Task vss from the tracker's step to the final result.</summary>
 public sealed class SemanticTests : IDisposable
 {
-    private readonly SceneRig _rig = new("vss");
+    private readonly SceneRig _rig = new(ModelTask.Vss);
 
     public void Dispose() => _rig.Dispose();
 
@@ -58,7 +58,7 @@ public sealed class SemanticTests : IDisposable
         {
             Assert.Empty(p.Tracks);
             Assert.Equal([Cat, Grass], p.Scene!.Regions.Select(r => r.ClassId));
-            Assert.Equal([new MapEntry(1, Cat, null), new MapEntry(3, Grass, null)], p.Scene.Map!.Entries);
+            Assert.Equal([new SegmentMapEntry(1, Cat, null), new SegmentMapEntry(3, Grass, null)], p.Scene.Map!.Entries);
             Assert.Equal(16 * 12, p.Scene.Regions.Sum(r => r.AreaPx));
         });
         Assert.Equal([1L, 2, 3], _rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));

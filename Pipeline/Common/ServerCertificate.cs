@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Security;
+using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -8,9 +9,55 @@ namespace Dvis.Streaming.Pipeline.Common;
 /// <summary>What is wrong with a server's certificate.</summary>
 public enum CertificateFault { UnknownAuthority, Expired, WrongHost }
 
-/// <summary>How certificates of TLS servers are verified, and what is said about those that fail.</summary>
+/// <summary>The certificate of a TLS server is not trusted; the message is a clause without secrets.</summary>
+public sealed class CertificateException(CertificateFault fault, string message, Exception inner)
+    : AuthenticationException(message, inner)
+{
+    public CertificateFault Fault { get; } = fault;
+}
+
+/// <summary>TLS handshakes of a client, with the rules by which the certificate of the server is verified.</summary>
 public static class ServerCertificate
 {
+    /// <summary>Begins TLS on a connection, which stays the caller's when it fails.</summary>
+    /// <param name="verify">False accepts any certificate.</param>
+    /// <param name="own">Certificate of the client; null: none.</param>
+    /// <param name="isTrusted">Accepts a certificate that the rules reject; null: none is accepted.</param>
+    /// <exception cref="CertificateException">The certificate is not trusted.</exception>
+    /// <exception cref="AuthenticationException">The handshake failed.</exception>
+    /// <exception cref="IOException">The connection ended.</exception>
+    public static async Task<SslStream> AuthenticateAsync(
+        Stream plain, string host, X509ChainPolicy policy, bool verify, SslStreamCertificateContext? own,
+        Func<X509Certificate, bool>? isTrusted, CancellationToken cancel)
+    {
+        (CertificateFault Fault, string Detail)? judged = null;
+        var secure = new SslStream(plain);
+        try
+        {
+            await secure.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+            {
+                TargetHost = host,
+                CertificateChainPolicy = policy,
+                ClientCertificateContext = own,
+                RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                {
+                    if (errors == SslPolicyErrors.None || !verify) return true;
+                    if (certificate is not null && isTrusted?.Invoke(certificate) == true) return true;
+                    judged = Judge(host, certificate as X509Certificate2, chain, errors);
+                    return false;
+                },
+            }, cancel);
+            return secure;
+        }
+        catch (Exception e)
+        {
+            await secure.DisposeAsync();
+            if (judged is { } fault && (e is AuthenticationException or IOException))
+                throw new CertificateException(fault.Fault, fault.Detail, e);
+            throw;
+        }
+    }
+
     /// <param name="ca">PEM file of the authorities to trust; null: those of the system.</param>
     /// <exception cref="CryptographicException">The file holds no certificate.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
@@ -24,8 +71,9 @@ public static class ServerCertificate
         return policy.CustomTrustStore.Count > 0 ? policy : throw new CryptographicException($"{ca} holds no certificate");
     }
 
-    /// <summary>What <paramref name="errors"/> of a handshake mean; null: nothing that this knows.</summary>
-    public static (CertificateFault Fault, string Detail)? Judge(string host, X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors)
+    /// <summary>What <paramref name="errors"/> of a handshake mean; null: none of the faults.</summary>
+    private static (CertificateFault Fault, string Detail)? Judge(
+        string host, X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors)
     {
         if (certificate is null) return null;
         var status = (chain?.ChainStatus ?? []).Aggregate(X509ChainStatusFlags.NoError, (all, s) => all | s.Status);

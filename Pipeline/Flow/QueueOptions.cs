@@ -8,9 +8,21 @@ public sealed class QueueOptions
     /// <summary>Frames that may wait. Small is fresh, large is smooth.</summary>
     [Range(1, 64)] public int Capacity { get; set; } = 2;
 
-    /// <summary><c>drop_oldest</c> for what is live, <c>wait</c> for files; <c>auto</c> decides by the source.</summary>
-    [AllowedValues("auto", "drop_oldest", "wait")] public string Policy { get; set; } = "auto";
+    public QueuePolicy Policy { get; set; }
 
     /// <summary>A live frame older than this when its turn comes is dropped as stale.</summary>
     public TimeSpan MaxAge { get; set; } = TimeSpan.FromMilliseconds(500);
+}
+
+/// <summary>What a full queue before the segmenter does.</summary>
+public enum QueuePolicy
+{
+    /// <summary><see cref="DropOldest"/> for live sources, <see cref="Wait"/> for files.</summary>
+    Auto,
+
+    /// <summary>Its oldest frame is dropped.</summary>
+    DropOldest,
+
+    /// <summary>The source waits.</summary>
+    Wait,
 }

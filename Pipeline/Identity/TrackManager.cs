@@ -222,7 +222,7 @@ public sealed class TrackManager
         _lives.Remove(young);
         _slots[young.Slot] = null;
         if (!young.Identity.Confirmed) return;
-        _merges.Add(new IdentityChange(IdentityOp.Merge, [young.Identity.Number], old.Identity.Number, frame.FrameId));
+        _merges.Add(new IdentityChange([young.Identity.Number], old.Identity.Number, frame.FrameId));
         _changed(new TrackChange(EventKind.TrackIdentityChanged, young, "merged", null, old));
     }
 

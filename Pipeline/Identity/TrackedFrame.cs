@@ -7,51 +7,60 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Identity;
 
-/// <summary>Who sits in a query slot in one frame.</summary>
-/// <param name="Identity">Null: nobody.</param>
-/// <param name="State">Of that track in that frame.</param>
+/// <summary>Track assigned to a query slot in one frame.</summary>
+/// <param name="Identity">Null: the slot is empty.</param>
+/// <param name="State">State of that track in that frame.</param>
 public readonly record struct SlotTrack(TrackIdentity? Identity, TrackState State);
 
-/// <summary>One frame after the tracker, on its way to refinement. One owner, who disposes it; the tensors are pooled.</summary>
-public sealed class TrackedFrame(FrameInfo info, Epoch epoch, MaskGeometry geometry) : ClipFrame
+/// <summary>
+/// One frame after the tracker, on its way to be final. One owner, who disposes it; the tensors are pooled.
+/// </summary>
+/// <param name="provisional">What is published of the frame at once.</param>
+public sealed class TrackedFrame(ProvisionalResult provisional, Epoch epoch, MaskGeometry geometry) : IDisposable
 {
-    public FrameInfo Info { get; } = info;
+    public ProvisionalResult Provisional { get; } = provisional;
+
+    public FrameInfo Info => Provisional.Frame;
 
     public Epoch Epoch { get; } = epoch;
 
     public MaskGeometry Geometry { get; } = geometry;
 
-    /// <summary>Monotonic time at which its provisional result was ready (<see cref="TimeProvider.GetTimestamp"/>).</summary>
+    /// <summary><see cref="TimeProvider.GetTimestamp"/> when its provisional result was ready.</summary>
     public required long Tracked { get; init; }
 
-    /// <summary>Shape [1,Cm,h,w].</summary>
+    /// <summary>Answer of the method, kept as context of later revisions.</summary>
+    public required QueryFrame Queries { get; init; }
+
+    /// <summary>Shape [1,Cm,h,w]; disposed when the frame's final masks are made.</summary>
     public required Tensor MaskFeatures { get; init; }
 
     /// <summary>Length Q.</summary>
     public required SlotTrack[] Slots { get; init; }
 
-    /// <summary>What the provisional result showed.</summary>
-    public required ImmutableArray<TrackObservation> Shown { get; init; }
-
-    /// <summary>What it showed beside the tracks; null with task <c>vis</c>.</summary>
-    public Scene? Scene { get; init; }
+    /// <summary>Events at this frame, published after its provisional result.</summary>
+    public ImmutableArray<LifecycleEvent> Events { get; init; } = [];
 
     /// <summary>Tracks that ended at this frame.</summary>
     public required ImmutableArray<EndedTrack> Ended { get; init; }
 
-    /// <summary>Tracks that turned out, at this frame, to be others.</summary>
+    /// <summary>Published tracks that turned out, at this frame, to be others.</summary>
     public required ImmutableArray<IdentityChange> Merges { get; init; }
 
     /// <summary>Why another epoch ended before this frame; null within an epoch, and with the camera's first.</summary>
     public string? Reset { get; init; }
 
-    public required StageLatency Latency { get; init; }
+    /// <summary>Number of the track that the one of this number turned out to be, as far as is known now.</summary>
+    public long Resolve(long number)
+    {
+        foreach (var slot in Slots)
+            if (slot.Identity?.Number == number) return slot.Identity.Resolve().Number;
+        return number;
+    }
 
-    public override void Commit() => MaskFeatures.Dispose();
-
-    public override void Dispose()
+    public void Dispose()
     {
         MaskFeatures.Dispose();
-        base.Dispose();
+        Queries.Dispose();
     }
 }

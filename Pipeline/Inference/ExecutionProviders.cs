@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Memory;
 using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;

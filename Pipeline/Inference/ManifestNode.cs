@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
@@ -13,6 +14,14 @@ internal readonly struct ManifestNode(JsonElement json, string path, List<string
     {
         if (Find(key) is not { ValueKind: JsonValueKind.String } value || string.IsNullOrWhiteSpace(value.GetString())) return Wrong(key, "text", "");
         return value.GetString()!;
+    }
+
+    public T OneOf<T>(string key) where T : struct, Enum
+    {
+        var names = EnumName.All(typeof(T));
+        return Find(key) is { ValueKind: JsonValueKind.String } value && names.Contains(value.GetString())
+            ? EnumName.Parse<T>(value.GetString()!)
+            : Wrong(key, string.Join(" or ", names), default(T));
     }
 
     public string OneOf(string key, params string[] allowed)

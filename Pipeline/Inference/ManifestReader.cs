@@ -7,13 +7,6 @@ namespace Dvis.Streaming.Pipeline.Inference;
 /// <summary>Reads <c>manifest.json</c> strictly and to the end: every problem is collected, none hides another.</summary>
 internal sealed partial class ManifestReader
 {
-    public static readonly string[] Graphs = ["segmenter", "tracker", "frame_forward", "refiner"];
-
-    /// <summary>May be missing: only evaluation asks for it.</summary>
-    private const string Matcher = "matcher";
-
-    private static readonly string[] s_refinement = ["frame_forward", "refiner"];
-
     /// <summary>Of a manifest; a thousand classes take a tenth of it.</summary>
     private const int MaxBytes = 4 << 20;
 
@@ -48,16 +41,18 @@ internal sealed partial class ManifestReader
 
     private ModelManifest Read(ManifestNode json)
     {
-        var (input, files) = (json.Object("input"), json.Object("files"));
+        var (input, files, method) = (json.Object("input"), json.Object("files"), Method(json));
         // A model without a refiner has nothing of it; one that has a part of it must have the rest.
-        var refines = json.Has("refiner") || s_refinement.Any(files.Has);
-        var steps = RefinerSteps.Graphs.Any(files.Has);
+        var steps = method.GraphsOf(GraphUse.WholeVideo).Any(files.Has);
+        var revision = method.GraphsOf(GraphUse.Revision);
+        var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any());
         var minScore = json.Has("min_score") ? json.Number("min_score", 0, 1) : ModelManifest.DefaultMinScore;
         return new ModelManifest
         {
             Name = json.Text("name"),
             Version = json.Text("version"),
-            Task = json.OneOf("task", "vis", "vps", "vss"),
+            Method = method,
+            Task = json.OneOf<ModelTask>("task"),
             Domain = Domain(json),
             Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
             MinScore = minScore,
@@ -67,7 +62,7 @@ internal sealed partial class ManifestReader
             HiddenSize = json.Integer("hidden_size", 1, 4096),
             MaskChannels = json.Integer("mask_channels", 1, 4096),
             MaskStride = json.Integer("mask_stride", 1, 32),
-            Matching = json.OneOf("matching", "aligned", "dvis") == "dvis" ? MatchingRule.Dvis : MatchingRule.Aligned,
+            Matching = Matching(json, method),
             Input = new InputRule(
                 input.Integer("shorter_side", 1, 8192),
                 input.Integer("largest_side", 1, 8192),
@@ -75,17 +70,36 @@ internal sealed partial class ManifestReader
                 input.ThreeNumbers("mean", float.MinValue),
                 input.ThreeNumbers("std", float.Epsilon),
                 input.OneOf("channel_order", "rgb", "bgr")),
-            RefinerMaxWindow = refines || steps ? json.Object("refiner").Integer("max_window", 1, 4096) : null,
+            RefinerMaxWindow = refines ? json.Object("refiner").Integer("max_window", 1, 4096) : null,
             RefinerLayers = steps ? json.Object("refiner").Integer("layers", 1, 256) : 0,
             RefinerHeads = steps ? json.Object("refiner").Integer("heads", 1, 256) : 0,
-            Files = Files(files,
-            [
-                .. refines || steps ? Graphs : Graphs.Except(s_refinement), .. steps ? RefinerSteps.Graphs : [], .. files.Has(Matcher) ? [Matcher] : Array.Empty<string>(),
-            ]),
+            Files = method.Graphs.Where(g => IsExpected(g)).ToDictionary(
+                g => g.Name, IReadOnlyDictionary<string, ModelFile> (g) => Precisions(files.Object(g.Name))),
             License = json.Text("license"),
             WeightsFrom = json.Text("weights_from"),
             Quality = json.Raw("quality"),
         };
+
+        bool IsExpected(GraphContract graph) => graph.Use switch
+        {
+            GraphUse.Online => true,
+            GraphUse.Revision => refines,
+            GraphUse.WholeVideo => steps,
+            _ => files.Has(graph.Name),
+        };
+    }
+
+    private static MethodContract Method(ManifestNode json)
+    {
+        if (!json.Has("method")) return MethodContract.Dvis;
+        var name = json.OneOf("method", [.. MethodContract.All.Select(m => m.Name)]);
+        return MethodContract.All.FirstOrDefault(m => m.Name == name) ?? MethodContract.Dvis;
+    }
+
+    private static MatchingRule Matching(ManifestNode json, MethodContract method)
+    {
+        string[] rules = method == MethodContract.MinVis ? ["aligned"] : ["aligned", "dvis"];
+        return json.OneOf("matching", rules) == "dvis" ? MatchingRule.Dvis : MatchingRule.Aligned;
     }
 
     private static ModelDomain Domain(ManifestNode json)
@@ -106,9 +120,6 @@ internal sealed partial class ManifestReader
         foreach (var twice in labels.GroupBy(label => label.Name).Where(g => g.Count() > 1)) _problems.Add($"classes: the name {twice.Key} stands there {twice.Count()} times");
         return labels;
     }
-
-    private static Dictionary<string, IReadOnlyDictionary<string, ModelFile>> Files(ManifestNode json, IEnumerable<string> graphs)
-        => graphs.ToDictionary(graph => graph, IReadOnlyDictionary<string, ModelFile> (graph) => Precisions(json.Object(graph)));
 
     private static Dictionary<string, ModelFile> Precisions(ManifestNode json)
         => json.Properties().ToDictionary(p => p.Key, p => new ModelFile(

@@ -15,8 +15,10 @@ public sealed record ModelManifest
 
     public required string Version { get; init; }
 
-    /// <summary><c>vis</c>, <c>vps</c> or <c>vss</c>.</summary>
-    public required string Task { get; init; }
+    /// <summary>Network family, and so the graphs that the model has; DVIS where the manifest names none.</summary>
+    public MethodContract Method { get; init; } = MethodContract.Dvis;
+
+    public required ModelTask Task { get; init; }
 
     /// <summary>Videos on which the weights were trained; real where the manifest does not say it.</summary>
     public ModelDomain Domain { get; init; }
@@ -52,13 +54,13 @@ public sealed record ModelManifest
     /// <summary>Largest T the refiner takes; null when the model has none and so runs in mode <c>online</c> only.</summary>
     public required int? RefinerMaxWindow { get; init; }
 
-    /// <summary>Layers and heads of the refiner, for its <see cref="RefinerSteps"/>; 0 when the model has none.</summary>
+    /// <summary>Layers and heads of the refiner, for the graphs of whole videos; 0 without them.</summary>
     public int RefinerLayers { get; init; }
 
     /// <inheritdoc cref="RefinerLayers"/>
     public int RefinerHeads { get; init; }
 
-    /// <summary>Graph name, then precision; without <c>frame_forward</c> and <c>refiner</c> when the model does not refine.</summary>
+    /// <summary>Files of the graphs that the model has, by name and precision, in the order of its method.</summary>
     public required IReadOnlyDictionary<string, IReadOnlyDictionary<string, ModelFile>> Files { get; init; }
 
     public required string License { get; init; }
@@ -71,7 +73,7 @@ public sealed record ModelManifest
     /// <summary>K.</summary>
     public int ClassCount => Classes.Count;
 
-    /// <summary>The refiner is there in steps, too.</summary>
+    /// <summary>True when the model has the graphs of <see cref="GraphUse.WholeVideo"/>.</summary>
     public bool HasRefinerSteps => RefinerLayers > 0;
 
     /// <summary>Precisions that at least one graph has.</summary>

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
 using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Pipeline.Inference;
@@ -12,8 +13,7 @@ public sealed class ModelOptions
     /// <summary>Which of the manifest's files to take.</summary>
     [AllowedValues("auto", "fp32", "fp16", "int8")] public string Precision { get; set; } = ModelManifest.AutoPrecision;
 
-    /// <summary><c>online</c>: tracker only; every final is a passthrough. <c>semi-online</c>: the refiner revises.</summary>
-    [AllowedValues("online", "semi-online")] public string Mode { get; set; } = "semi-online";
+    public ModelMode Mode { get; set; } = ModelMode.SemiOnline;
 
     public RefinerOptions Refiner { get; set; } = new();
 }
@@ -33,6 +33,26 @@ public sealed class RefinerOptions
     /// <summary>A live frame is final at most so long after its provisional result, also when the camera has stopped sending.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan MaxDelay { get; set; } = TimeSpan.FromSeconds(3);
 
-    /// <summary>What happens when refinement falls behind: the window's final repeats the provisional result, or is empty.</summary>
-    [AllowedValues("passthrough", "skip")] public string OnOverload { get; set; } = "passthrough";
+    /// <summary>Final of a window when refinement falls behind.</summary>
+    public OverloadPolicy OnOverload { get; set; }
+}
+
+/// <summary>Whether results are revised.</summary>
+public enum ModelMode
+{
+    /// <summary>Tracker only: every final is a passthrough.</summary>
+    Online,
+
+    /// <summary>The refiner revises.</summary>
+    [JsonStringEnumMemberName("semi-online")] SemiOnline,
+}
+
+/// <summary>Final of a window that the refiner has no time for.</summary>
+public enum OverloadPolicy
+{
+    /// <summary>It repeats the provisional results.</summary>
+    Passthrough,
+
+    /// <summary>It is empty.</summary>
+    Skip,
 }

@@ -30,7 +30,7 @@ public static class ModelVerification
     {
         try
         {
-            using var model = DvisModels.LoadGraph(folder, graph, precision, Batch, provider, runtime);
+            using var model = ModelGraphs.LoadGraph(folder, graph, precision, Batch, provider, runtime);
             return new GraphCheck(graph, precision, file.Path, null,
                 answers?.Has(graph) == true ? answers.Compare(graph, model, tolerance ?? ReferenceAnswers.DefaultTolerance(precision)) : null);
         }

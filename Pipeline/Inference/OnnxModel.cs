@@ -1,4 +1,3 @@
-using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Memory;
 using Microsoft.ML.OnnxRuntime;
 

@@ -16,5 +16,8 @@ public sealed record CameraStatus(
     /// <summary>What a person should change although the camera works; empty: nothing.</summary>
     public ImmutableArray<CameraWarning> Warnings { get; init; } = [];
 
+    /// <summary>True when the source has failed for good: it is not tried again. Not published.</summary>
+    public bool IsFailure { get; init; }
+
     public override bool IsDurable => true;
 }

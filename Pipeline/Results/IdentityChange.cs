@@ -2,7 +2,5 @@ using System.Collections.Immutable;
 
 namespace Dvis.Streaming.Pipeline.Results;
 
-public enum IdentityOp { Merge, Split }
-
-/// <summary>The refiner found that tracks are one (merge) or that one track was two objects (split).</summary>
-public sealed record IdentityChange(IdentityOp Op, ImmutableArray<long> From, long Into, long AtFrame);
+/// <summary>Merge of tracks that turned out to be one object.</summary>
+public sealed record IdentityChange(ImmutableArray<long> From, long Into, long AtFrame);

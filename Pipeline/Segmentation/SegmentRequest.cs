@@ -33,9 +33,9 @@ internal sealed class SegmentRequest : IValueTaskSource<SegmentedFrame>
         return new ValueTask<SegmentedFrame>(this, _answer.Version);
     }
 
-    public void Complete(Tensor frameEmbeds, Tensor maskFeatures, Tensor frameLogits, SegmentTimes times)
+    public void Complete(Tensor frameEmbeds, Tensor maskFeatures, SegmentTimes times)
     {
-        var frame = new SegmentedFrame(_info, Geometry, frameEmbeds, maskFeatures, frameLogits, times);
+        var frame = new SegmentedFrame(_info, Geometry, frameEmbeds, maskFeatures, times);
         ReleaseImage();
         _answer.SetResult(frame);
     }

@@ -6,9 +6,9 @@ namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>What the segmenter says about one frame. One owner, who disposes it or hands it on; the tensors are pooled.</summary>
 public sealed class SegmentedFrame(
-    FrameInfo info, InputGeometry geometry, Tensor frameEmbeds, Tensor maskFeatures, Tensor frameLogits, SegmentTimes times) : IDisposable
+    FrameInfo info, InputGeometry geometry, Tensor frameEmbeds, Tensor maskFeatures, SegmentTimes times) : IDisposable
 {
-    private Tensor? _frameEmbeds = frameEmbeds, _maskFeatures = maskFeatures, _frameLogits = frameLogits;
+    private Tensor? _frameEmbeds = frameEmbeds, _maskFeatures = maskFeatures;
 
     public FrameInfo Info { get; } = info;
 
@@ -22,9 +22,6 @@ public sealed class SegmentedFrame(
     /// <summary>Mask features, shape [1,Cm,MaskHeight,MaskWidth].</summary>
     public Tensor MaskFeatures => Live(_maskFeatures);
 
-    /// <summary>Class logits of this frame alone, shape [1,Q,K+1]; the last column is "no object".</summary>
-    public Tensor FrameLogits => Live(_frameLogits);
-
     /// <summary>Takes the mask features out, for an owner that outlives the frame; the frame has none afterwards.</summary>
     public Tensor TakeMaskFeatures() => Live(Interlocked.Exchange(ref _maskFeatures, null));
 
@@ -35,7 +32,6 @@ public sealed class SegmentedFrame(
     {
         Interlocked.Exchange(ref _frameEmbeds, null)?.Dispose();
         Interlocked.Exchange(ref _maskFeatures, null)?.Dispose();
-        Interlocked.Exchange(ref _frameLogits, null)?.Dispose();
     }
 
     private Tensor Live(Tensor? tensor) => tensor ?? throw new ObjectDisposedException(nameof(SegmentedFrame), $"Frame {Info.FrameId} of camera {Info.Camera} was disposed or handed on.");

@@ -89,14 +89,16 @@ public sealed class SegmenterBatcher : IAsyncDisposable
             while (_answered < n)
             {
                 var i = _answered;
-                var (embeds, features, logits) = (Part(_outputs[0], i, n), Part(_outputs[1], i, n), Part(_outputs[2], i, n));
+                var (embeds, features) = (Part(_outputs[0], i, n), Part(_outputs[1], i, n));
+                var times = new SegmentTimes(_batch[i].Begun, _batch[i].Queued, started, done, n);
                 _answered++;
-                _batch[i].Complete(embeds, features, logits, new SegmentTimes(_batch[i].Begun, _batch[i].Queued, started, done, n));
+                _batch[i].Complete(embeds, features, times);
             }
         }
         finally
         {
-            if (!handedOn) foreach (var output in _outputs) output.Dispose();
+            // Nothing reads the class logits of a frame alone.
+            foreach (var output in handedOn ? _outputs.AsSpan(2) : _outputs) output.Dispose();
         }
     }
 

@@ -1,11 +1,12 @@
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Segmentation;
-using Dvis.Streaming.Pipeline.Tasks;
+using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Pipeline.Stages;
 
-/// <summary>Frames in, segmented frames out, in order; a live frame that is too old when its turn comes is dropped. One per camera.</summary>
-public sealed class SegmentStage(CameraContext camera, CameraSegmenter segmenter, TimeSpan? maxAge)
+/// <summary>Frames in, segmented frames out, in order. One per camera.</summary>
+/// <param name="maxAge">Age at which a live frame is dropped when its turn comes; null: none is.</param>
+public sealed class SegmentStage(CameraSegmenter segmenter, CameraMetrics metrics, TimeProvider time, TimeSpan? maxAge)
 {
     public async IAsyncEnumerable<SegmentedFrame> RunAsync(IAsyncEnumerable<Frame> input)
     {
@@ -14,9 +15,9 @@ public sealed class SegmentStage(CameraContext camera, CameraSegmenter segmenter
             SegmentedFrame segmented;
             using (frame)
             {
-                if (maxAge is { } limit && camera.Time.GetElapsedTime(frame.Info.ReceivedTicks) > limit)
+                if (maxAge is { } limit && time.GetElapsedTime(frame.Info.ReceivedTicks) > limit)
                 {
-                    camera.Metrics.FrameDropped("segment", "stale");
+                    metrics.FrameDropped("segment", "stale");
                     continue;
                 }
 

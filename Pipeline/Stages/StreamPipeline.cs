@@ -1,72 +1,106 @@
 using System.Threading.Channels;
+using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Tasks;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Stages;
 
 /// <summary>
-/// One camera's way of a frame. Read this first:
+/// Way of a camera's frames. Read this first:
 /// <code>
 /// source ─▶ captured ─▶ segment ─▶ segmented ─▶ track ─▶ tracked ─▶ refine
-///                                                 └─▶ provisional, events    └─▶ final, events
+///                                                 │                   │
+///                                provisional, events ─▶ publish ◀─ final, events
 /// </code>
 /// </summary>
+/// <param name="segmenter">Shared by all cameras, as are graphs and tensors.</param>
 public sealed class StreamPipeline(
-    CameraContext camera, IFrameSource source, SegmenterBatcher segmenter, QueueOptions queue, ILogger<StreamPipeline> logger)
+    CameraSettings settings, IFrameSource source, SegmenterBatcher segmenter, ModelGraphs graphs, TensorPool tensors,
+    IPublisher publisher, CameraMetrics metrics, TimeProvider time, ILogger<StreamPipeline> logger)
 {
-    /// <summary>Runs until the source ends or <paramref name="stop"/> asks it to; then everything on the way is finished and published.</summary>
-    /// <exception cref="Inference.ModelException">The segmenter or the tracker failed.</exception>
+    /// <summary>Where the stages report that they are at work; null: nowhere.</summary>
+    public Heartbeats? Beats { get; init; }
+
+    public ResetRequest Reset { get; init; } = new();
+
+    /// <summary>
+    /// Runs until the source ends or <paramref name="stop"/> asks it to; then everything on the way is finished and
+    /// published.
+    /// </summary>
+    /// <exception cref="ModelException">The segmenter or the tracker failed.</exception>
     public async Task RunAsync(CancellationToken stop)
     {
-        var drops = queue.Policy == "drop_oldest" || (queue.Policy == "auto" && source.IsLive);
-        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        using var segmenting = segmenter.Open();
-        using var tracking = new TrackStage(camera);
-
+        var (queue, refiner) = (settings.Queue, settings.Refiner);
+        var drops = queue.Policy == QueuePolicy.DropOldest || (queue.Policy == QueuePolicy.Auto && source.IsLive);
         var captured = new Link<Frame>(
             queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
-            _ => camera.Metrics.FrameDropped("captured", "queue_full"));
+            _ => metrics.FrameDropped("captured", "queue_full"));
         var segmented = new Link<SegmentedFrame>(1, BoundedChannelFullMode.Wait);
-        // A refiner that is about to run while the next window waits already is behind. Room for two windows: one that takes up to
-        // twice its time is behind every other window, and the tracker never waits for it.
-        var tracked = new Link<TrackedFrame>(2 * camera.Refiner.Stride, BoundedChannelFullMode.Wait);
+        // A refiner that is about to run while the next window waits already is behind. Room for two windows: one that
+        // takes up to twice its time is behind every other window, and the tracker never waits for it.
+        var tracked = new Link<TrackedFrame>(2 * refiner.Stride, BoundedChannelFullMode.Wait);
 
-        using var refining = new RefineStage(camera, () => drops && tracked.Count >= camera.Refiner.Stride, drops ? camera.Refiner.MaxDelay : null, logger);
-        await Stage.WhenAllAsync(
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var segmenting = segmenter.Open();
+        using var method = VideoMethods.Create(graphs, tensors, refiner);
+        var segment = new SegmentStage(segmenting, metrics, time, drops ? queue.MaxAge : null);
+        var track = new TrackStage(settings, method, metrics, time, Reset);
+        using var refine = new RefineStage(
+            settings, method, metrics, time, () => drops && tracked.Count >= refiner.Stride,
+            drops ? refiner.MaxDelay : null, logger);
+
+        await StageLoop.WhenAllAsync(
             stopping,
-            Task.Run(() => CaptureAsync(captured, stopping.Token), CancellationToken.None), // a source that is always behind never waits
-            Task.Run(() => Stage.RunAsync(captured, new SegmentStage(camera, segmenting, drops ? queue.MaxAge : null).RunAsync, segmented, Beat("segment")), CancellationToken.None),
-            Task.Run(() => Stage.RunAsync(segmented, tracking.RunAsync, tracked, Beat("track")), CancellationToken.None),
-            Task.Run(() => Stage.RunAsync(tracked, refining.RunAsync, Beat("refine")), CancellationToken.None));
+            Start(() => StageLoop.RunAsync(source.ReadAsync, captured, Captured, stopping.Token)),
+            Start(() => StageLoop.RunAsync(captured, segment.RunAsync, segmented, Beat("segment"))),
+            Start(() => StageLoop.RunAsync(segmented, frames => TrackAsync(track, frames), tracked, Beat("track"))),
+            Start(() => StageLoop.RunAsync(tracked, frames => RefineAsync(refine, frames), Beat("refine"))));
+
+        void Captured() => metrics.QueueLength("captured", captured.Count, captured.Capacity);
+
+        // On the thread pool: a source that is always behind never waits.
+        static Task Start(Func<Task> stage) => Task.Run(stage, CancellationToken.None);
     }
 
-    private Heartbeats.Beat? Beat(string stage) => camera.Beats?.Open(camera.Camera, stage);
-
-    private async Task CaptureAsync(Link<Frame> captured, CancellationToken stop)
+    private async IAsyncEnumerable<TrackedFrame> TrackAsync(TrackStage track, IAsyncEnumerable<SegmentedFrame> input)
     {
+        var failed = true;
         try
         {
-            await foreach (var frame in source.ReadAsync(stop))
+            await foreach (var segmented in input)
             {
-                await captured.WriteAsync(frame);
-                camera.Metrics.QueueLength("captured", captured.Count, captured.Capacity);
+                TrackedFrame frame;
+                using (segmented) frame = track.Track(segmented);
+                await publisher.PublishAsync(frame.Provisional);
+                await PublishAsync(frame.Events);
+                yield return frame;
             }
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // A stop that was asked for is a normal end.
-        }
-        catch (ChannelClosedException)
-        {
-            // The next stage ended first; its own task carries the reason.
+
+            failed = false;
         }
         finally
         {
-            captured.Complete();
+            await PublishAsync(track.End(failed));
         }
     }
+
+    private async Task RefineAsync(RefineStage refine, IAsyncEnumerable<TrackedFrame> input)
+    {
+        await foreach (var message in refine.RunAsync(input)) await publisher.PublishAsync(message);
+    }
+
+    private async ValueTask PublishAsync(IEnumerable<PipelineMessage> messages)
+    {
+        foreach (var message in messages) await publisher.PublishAsync(message);
+    }
+
+    private Heartbeats.Beat? Beat(string stage) => Beats?.Open(metrics.Camera, stage);
 }

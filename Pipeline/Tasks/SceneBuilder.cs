@@ -16,27 +16,27 @@ public readonly record struct Claim(int Row, int ClassId, float Score, bool IsTh
 /// </summary>
 public sealed class SceneBuilder
 {
-    private readonly CameraContext _camera;
+    private readonly CameraSettings _settings;
     private readonly PanopticCompetition _competition;
     private readonly SemanticMixture _mixture;
     private readonly LabelMapReader _reader = new();
     private readonly List<int> _rows = [];
     private readonly List<float> _scores = [];
-    private readonly List<MapEntry> _entries = [];
+    private readonly List<SegmentMapEntry> _entries = [];
     private readonly ImmutableArray<Region>.Builder _regions = ImmutableArray.CreateBuilder<Region>();
     private readonly List<(Claim Thing, EncodedMask Mask)> _things = [];
     private readonly ushort[] _classValues;
     private readonly bool _wantsMap;
     private ushort[] _labels = [], _values = [];
 
-    public SceneBuilder(CameraContext camera)
+    public SceneBuilder(CameraSettings settings)
     {
-        var manifest = camera.Models.Manifest;
-        _camera = camera;
+        var manifest = settings.Manifest;
+        _settings = settings;
         _competition = new PanopticCompetition(manifest.MaskStride);
         _mixture = new SemanticMixture(manifest.MaskStride, manifest.Queries, manifest.ClassCount);
-        _wantsMap = camera.Publish.Map != "off";
-        _classValues = [0, .. manifest.Classes.Select(c => camera.IsPublished(c.Id) ? (ushort)(c.Id + 1) : (ushort)0)];
+        _wantsMap = settings.Publish.Map != MapOutput.Off;
+        _classValues = [0, .. manifest.Classes.Select(c => (ushort)(settings.IsPublished(c.Id) ? c.Id + 1 : 0))];
     }
 
     /// <summary>The things of the last <see cref="Panoptic"/> that have pixels of their own.</summary>
@@ -79,7 +79,7 @@ public sealed class SceneBuilder
         _entries.Clear();
         for (var value = 1; value < _classValues.Length; value++)
         {
-            var entry = new MapEntry(value, value - 1, null);
+            var entry = new SegmentMapEntry(value, value - 1, null);
             if (AddRegion(entry, 0)) _entries.Add(entry);
         }
 
@@ -94,10 +94,10 @@ public sealed class SceneBuilder
         for (var k = 0; k < claims.Count; k++)
         {
             var (claim, value) = (claims[k], 0);
-            if (_competition.Survives(k, _camera.Panoptic.Overlap) && _camera.IsPublished(claim.ClassId))
+            if (_competition.Survives(k, _settings.Panoptic.Overlap) && _settings.IsPublished(claim.ClassId))
             {
                 if (!claim.IsThing) value = ValueOf(claim.ClassId);
-                if (value == 0 && (!claim.IsThing || claim.Track is not null)) _entries.Add(new MapEntry(value = _entries.Count + 1, claim.ClassId, claim.Track));
+                if (value == 0 && (!claim.IsThing || claim.Track is not null)) _entries.Add(new SegmentMapEntry(value = _entries.Count + 1, claim.ClassId, claim.Track));
             }
 
             _values[k + 1] = (ushort)value;
@@ -120,7 +120,7 @@ public sealed class SceneBuilder
         return best;
     }
 
-    private bool AddRegion(MapEntry entry, float score)
+    private bool AddRegion(SegmentMapEntry entry, float score)
     {
         if (_reader.Mask(entry.Value) is not { } mask) return false;
         _regions.Add(new Region(entry.ClassId, score, mask.Box, mask.AreaPx, mask.CentroidX, mask.CentroidY, mask.Truncated, mask.Mask));

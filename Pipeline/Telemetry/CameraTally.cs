@@ -2,21 +2,14 @@ using System.Collections.Concurrent;
 
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
-/// <summary>State and counts of one camera since it was added. Thread-safe.</summary>
-public sealed class CameraTally(string name, TimeProvider time)
+/// <summary>Counts of one camera since it was added. Thread-safe.</summary>
+public sealed class CameraTally(string name)
 {
-    private readonly ConcurrentDictionary<string, long> _dropped = new();
-    private long _in, _provisional, _final, _tracks, _resets, _active, _lastIn, _lastOut;
-    private volatile string _state = "starting";
+    private readonly ConcurrentDictionary<(string Stage, string Reason), long> _dropped = new();
+    private readonly ConcurrentDictionary<string, long> _tracks = new(), _resets = new();
+    private long _in, _provisional, _final, _active;
 
     public string Name => name;
-
-    /// <summary>One of <see cref="CameraMetrics.States"/>.</summary>
-    public string State
-    {
-        get => _state;
-        set => _state = value;
-    }
 
     public long FramesIn => Interlocked.Read(ref _in);
 
@@ -26,9 +19,15 @@ public sealed class CameraTally(string name, TimeProvider time)
     /// <summary>Frames covered by a final result.</summary>
     public long Final => Interlocked.Read(ref _final);
 
-    public long TracksStarted => Interlocked.Read(ref _tracks);
+    public long TracksStarted => _tracks.Sum(t => t.Value);
 
-    public long Epochs => Provisional == 0 ? 0 : Interlocked.Read(ref _resets) + 1;
+    /// <summary>Tracks started by label.</summary>
+    public IEnumerable<KeyValuePair<string, long>> TracksBy => _tracks;
+
+    public long Epochs => Provisional == 0 ? 0 : _resets.Sum(r => r.Value) + 1;
+
+    /// <summary>Epochs begun after the first by reason.</summary>
+    public IEnumerable<KeyValuePair<string, long>> ResetsBy => _resets;
 
     public long Active
     {
@@ -36,36 +35,32 @@ public sealed class CameraTally(string name, TimeProvider time)
         set => Interlocked.Exchange(ref _active, value);
     }
 
-    /// <summary>Monotonic time of the last frame and the last result; 0: none yet.</summary>
-    public (long In, long Out) Last => (Interlocked.Read(ref _lastIn), Interlocked.Read(ref _lastOut));
-
     public LatencyHistogram ProvisionalLatency { get; } = new();
 
     public LatencyHistogram FinalLatency { get; } = new();
 
-    /// <summary>Frames by the reason they were dropped for.</summary>
-    public IEnumerable<KeyValuePair<string, long>> DroppedBy => _dropped.Where(d => d.Value > 0).OrderBy(d => d.Key, StringComparer.Ordinal);
+    /// <summary>Frames dropped by stage and reason.</summary>
+    public IEnumerable<KeyValuePair<(string Stage, string Reason), long>> Dropped => _dropped;
+
+    /// <summary>Frames dropped by reason, sorted; reasons without any are left out.</summary>
+    public IEnumerable<KeyValuePair<string, long>> DroppedBy => _dropped
+        .GroupBy(d => d.Key.Reason, (reason, of) => KeyValuePair.Create(reason, of.Sum(d => d.Value)))
+        .Where(d => d.Value > 0).OrderBy(d => d.Key, StringComparer.Ordinal);
 
     public LatencyHistogram Latency(string stage) => stage == "final" ? FinalLatency : ProvisionalLatency;
 
     /// <summary>A frame came from the source.</summary>
-    public void Received()
-    {
-        Interlocked.Increment(ref _in);
-        Interlocked.Exchange(ref _lastIn, time.GetTimestamp());
-    }
+    public void Received() => Interlocked.Increment(ref _in);
 
-    public void Processed(string stage, long frames)
-    {
-        if (frames == 0) return;
+    public void Processed(string stage, long frames) =>
         Interlocked.Add(ref stage == "final" ? ref _final : ref _provisional, frames);
-        Interlocked.Exchange(ref _lastOut, time.GetTimestamp());
-    }
 
-    public void Dropped(string reason, long frames) =>
-        _dropped.AddOrUpdate(reason, static (_, n) => n, static (_, old, n) => old + n, frames);
+    public void Drop(string stage, string reason, long frames) => Add(_dropped, (stage, reason), frames);
 
-    public void AddTracks(long tracks) => Interlocked.Add(ref _tracks, tracks);
+    public void StartTracks(string label, long tracks) => Add(_tracks, label, tracks);
 
-    public void AddResets(long resets) => Interlocked.Add(ref _resets, resets);
+    public void Reset(string reason, long resets) => Add(_resets, reason, resets);
+
+    private static void Add<T>(ConcurrentDictionary<T, long> counts, T key, long count) where T : notnull =>
+        counts.AddOrUpdate(key, static (_, n) => n, static (_, old, n) => old + n, count);
 }

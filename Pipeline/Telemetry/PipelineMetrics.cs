@@ -15,12 +15,10 @@ public sealed class PipelineMetrics : IDisposable
 
     private readonly Lock _gate = new(); // around changes of _cameras
     private readonly ConcurrentDictionary<string, CameraMetrics> _cameras = new();
-    private readonly TimeProvider _time;
     private readonly Histogram<double> _stage, _stageQueue, _batch;
 
-    public PipelineMetrics(TimeProvider time)
+    public PipelineMetrics()
     {
-        _time = time;
         Meter = new Meter(new MeterOptions(MeterName) { Scope = this });
         _stage = Meter.CreateHistogram(
             "dvis.stage.duration", "s", "Work of one stage on one frame (refine: one window).", null, Buckets.OfStages);
@@ -44,7 +42,7 @@ public sealed class PipelineMetrics : IDisposable
     /// <summary>The metrics of a camera; made when it has none yet.</summary>
     public CameraMetrics Camera(string camera)
     {
-        lock (_gate) return _cameras.GetValueOrDefault(camera) ?? (_cameras[camera] = new(this, camera, _time));
+        lock (_gate) return _cameras.GetValueOrDefault(camera) ?? (_cameras[camera] = new(this, camera));
     }
 
     /// <summary>Null when the camera is not measured.</summary>

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Delivery;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Sinks.Payloads;
 
@@ -29,7 +30,7 @@ public sealed class JsonLinesSink : IResultSink
         (_options, _time) = (options, time);
         var envelope = new Envelope(context, time);
         (_provisional, _final, _events, _state) = (new(envelope), new(envelope), new(context, envelope), new(envelope));
-        var segments = envelope.Task != "vis";
+        var segments = envelope.Task != ModelTask.Vis;
         _sequences = context.Cameras.ToDictionary(c => c.Name, _ => new Sequences());
         _writeProvisional = line => WriteLine(segments ? "{\"type\":\"segments\","u8 : "{\"type\":\"tracks\","u8, line.Span[1..]);
         _writeFinal = line => WriteLine(segments ? "{\"type\":\"segments_final\","u8 : "{\"type\":\"final\","u8, line.Span[1..]);

@@ -47,7 +47,7 @@ internal sealed class CameraPublisher
 
     public string Name => _camera.Name;
 
-    private bool Masks => _camera.Publish.Masks == "on";
+    private bool Masks => _camera.Publish.Masks == MaskOutput.On;
 
     /// <summary>The first state, and every count at 0, so that nothing an earlier run retained outlives it.</summary>
     public void Announce(CameraStatus status)
@@ -85,7 +85,7 @@ internal sealed class CameraPublisher
     {
         var published = Begin();
         var events = _encoders.Events;
-        if (_options.Protocol == "5") HandOver(_topics.Events, events.EncodeData(e, _events, published), events.Attributes(e));
+        if (_options.Protocol == MqttProtocol.V5) HandOver(_topics.Events, events.EncodeData(e, _events, published), events.Attributes(e));
         else HandOver(_topics.Events, events.EncodeStructured(e, _events, published));
         End(published);
         return 0;

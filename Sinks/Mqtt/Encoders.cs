@@ -28,7 +28,7 @@ internal sealed class Encoders : IDisposable
 
     public StateEncoder State { get; }
 
-    public MaskEncoder Masks { get; }
+    public MaskFrameEncoder Masks { get; }
 
     public MapEncoder Maps { get; }
 

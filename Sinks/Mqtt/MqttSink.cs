@@ -138,7 +138,7 @@ public sealed partial class MqttSink : IResultSink
     }
 
     private CameraPublisher Publisher(SinkCamera camera) =>
-        new(camera, new(_topics, camera, _context.Model, _options.Protocol == "5"), _options, _client.Delivery,
+        new(camera, new(_topics, camera, _context.Model, _options.Protocol == MqttProtocol.V5), _options, _client.Delivery,
             _encoders, _metrics, _frames, _time);
 
     private static void Announce(CameraPublisher camera, DateTimeOffset since) =>

@@ -50,7 +50,7 @@ internal static class Documents
         w.WriteStartObject("model"u8);
         w.WriteString("name"u8, model.Name);
         w.WriteString("version"u8, model.Version);
-        w.WriteString("task"u8, model.Task);
+        w.WriteString("task"u8, WireName<ModelTask>.Json(model.Task));
         w.WriteString("labels_id"u8, model.LabelsId);
         w.WriteStartArray("files"u8);
         foreach (var file in model.Files)
@@ -65,20 +65,27 @@ internal static class Documents
         w.WriteEndObject();
     }
 
-    private static string[] Spoken(string task)
+    private static string[] Spoken(ModelTask task)
     {
         string[] always = [Schemas.Event, Schemas.State, Schemas.Status, Schemas.Labels, Schemas.Masks];
-        return task == "vis" ? [Schemas.Tracks, Schemas.Final, .. always] : [Schemas.Segments, Schemas.SegmentsFinal, .. always, Schemas.Maps];
+        return task == ModelTask.Vis
+            ? [Schemas.Tracks, Schemas.Final, .. always]
+            : [Schemas.Segments, Schemas.SegmentsFinal, .. always, Schemas.Maps];
     }
 
-    private static void WriteCamera(Utf8JsonWriter w, SinkCamera camera, string task)
+    private static void WriteCamera(Utf8JsonWriter w, SinkCamera camera, ModelTask task)
     {
         w.WriteStartObject();
         w.WriteString("name"u8, camera.Name);
-        w.WriteBoolean("masks"u8, camera.Publish.Masks == "on");
+        w.WriteBoolean("masks"u8, camera.Publish.Masks == MaskOutput.On);
         w.WriteNumber("mask_grid"u8, camera.Publish.MaskGrid);
         w.WriteBoolean("contours"u8, camera.Publish.Contours);
-        if (task != "vis") w.WriteString("map"u8, camera.Publish.Map == "auto" ? "runs" : camera.Publish.Map);
+        if (task != ModelTask.Vis)
+        {
+            var map = camera.Publish.Map == MapOutput.Auto ? MapOutput.Runs : camera.Publish.Map;
+            w.WriteString("map"u8, WireName<MapOutput>.Json(map));
+        }
+
         w.WriteEndObject();
     }
 

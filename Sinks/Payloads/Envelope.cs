@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
@@ -24,7 +25,7 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
     private readonly JsonEncodedText _session = JsonEncodedText.Encode(context.Session);
 
     /// <summary>Of the model: with <c>vis</c> results are tracks, else segments.</summary>
-    public string Task => Model.Task;
+    public ModelTask Task => Model.Task;
 
     public SinkModel Model => context.Model;
 
@@ -49,7 +50,6 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
         w.WriteStartObject("latency_ms"u8);
         w.WriteNumber("total"u8, JsonText.Thousandths(Total(frame, published).TotalMilliseconds));
         if (CaptureToPublish(frame, published) is { } since) w.WriteNumber("capture_to_publish"u8, JsonText.Thousandths(since.TotalMilliseconds));
-        if (latency?.Decode is { } decode) w.WriteNumber("decode"u8, JsonText.Thousandths(decode));
         if (latency?.Queue is { } queue) w.WriteNumber("queue"u8, JsonText.Thousandths(queue));
         if (latency?.Segment is { } segment) w.WriteNumber("segment"u8, JsonText.Thousandths(segment));
         if (latency?.Track is { } track) w.WriteNumber("track"u8, JsonText.Thousandths(track));

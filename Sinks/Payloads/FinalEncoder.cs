@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
@@ -11,8 +12,9 @@ namespace Dvis.Streaming.Sinks.Payloads;
 /// </summary>
 internal sealed class FinalEncoder(Envelope envelope) : IDisposable
 {
-    private readonly bool _segments = envelope.Task != "vis";
-    private readonly JsonEncodedText _schema = JsonEncodedText.Encode(envelope.Task == "vis" ? Schemas.Final : Schemas.SegmentsFinal);
+    private readonly bool _segments = envelope.Task != ModelTask.Vis;
+    private readonly JsonEncodedText _schema =
+        JsonEncodedText.Encode(envelope.Task == ModelTask.Vis ? Schemas.Final : Schemas.SegmentsFinal);
     private readonly RecordBuffer _records = new();
     private readonly List<int> _firstRecord = [];
     private readonly PartPlan _plan = new();
@@ -107,7 +109,7 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         envelope.WriteIdentity(w, _schema, result.Epoch, seq, result.Camera);
         envelope.WriteFrame(w, result.Frames[^1], result.Latency, published);
         w.WriteString("stage"u8, "final"u8);
-        if (_segments) w.WriteString("task"u8, envelope.Task);
+        if (_segments) w.WriteString("task"u8, WireName<ModelTask>.Json(envelope.Task));
         w.WriteStartObject("window"u8);
         w.WriteNumber("first_frame"u8, result.FirstFrame);
         w.WriteNumber("last_frame"u8, result.LastFrame);
@@ -162,7 +164,7 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         else w.TrackId("id"u8, result.Epoch, track.Number);
         w.WriteNumber("class_id"u8, track.ClassId);
         w.WriteString("label"u8, envelope.Labels.Name(track.ClassId));
-        if (envelope.Task != "vss") w.WriteNumber("score"u8, JsonText.Thousandths(track.Score));
+        if (envelope.Task != ModelTask.Vss) w.WriteNumber("score"u8, JsonText.Thousandths(track.Score));
         if (track.ProvisionalClassId is { } provisional) w.WriteNumber("provisional_class_id"u8, provisional);
         w.WriteStartArray("frames"u8);
         for (var i = 0; i < slice.Items; i++)
@@ -178,7 +180,7 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
         w.WriteNumber("f"u8, observation.FrameId);
         if (observation.Visible) w.Box(observation.Box);
         if (_segments && observation.Visible) w.WriteNumber("area_px"u8, JsonText.Tenths(observation.AreaPx));
-        if (envelope.Task != "vss") w.WriteNumber("score"u8, JsonText.Thousandths(observation.Score));
+        if (envelope.Task != ModelTask.Vss) w.WriteNumber("score"u8, JsonText.Thousandths(observation.Score));
         w.WriteBoolean("visible"u8, observation.Visible);
         if (options.Masks && observation is { Visible: true, Mask: { } mask }) w.Mask(mask);
         if (contour is not null && observation.Visible) w.Contour(contour);
@@ -203,7 +205,7 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
     private static void WriteIdentityChange(Utf8JsonWriter w, string epoch, IdentityChange change)
     {
         w.WriteStartObject();
-        w.WriteString("op"u8, WireName<IdentityOp>.Json(change.Op));
+        w.WriteString("op"u8, "merge"u8);
         w.WriteStartArray("from"u8);
         foreach (var number in change.From) w.TrackIdValue(epoch, number);
         w.WriteEndArray();

@@ -43,7 +43,7 @@ internal sealed class MapEncoder(SinkContext context)
 
     private int Encode(SegmentMap map, FrameInfo frame, string epoch, Stage stage, PublishOptions options, int budget, Action<ReadOnlyMemory<byte>> emit)
     {
-        var png = options.Map == "png" ? _picture.Encode(map) : null;
+        var png = options.Map == MapOutput.Png ? _picture.Encode(map) : null;
         Fill(map, frame, epoch, stage, png is not null);
         var room = budget - _message.CalculateSize() - PartFields;
         if (room < LeastRoom) return 1;

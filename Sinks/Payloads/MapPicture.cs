@@ -39,7 +39,7 @@ internal sealed class MapPicture(SinkModel model)
         return PngWriter.Encode(new PngImage(map.Width, map.Height, 1, _pixels, _palette), CompressionLevel.Fastest);
     }
 
-    private void Paint(MapEntry entry)
+    private void Paint(SegmentMapEntry entry)
     {
         var (r, g, b) = _colors[entry.ClassId];
         var shade = 1 - 0.5 / Shades * ((entry.Track ?? 0) % Shades);

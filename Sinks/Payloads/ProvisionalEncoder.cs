@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
@@ -15,8 +16,9 @@ internal readonly record struct EncodeOptions(int Budget, bool MaskRefs = false,
 /// </summary>
 internal sealed class ProvisionalEncoder(Envelope envelope) : IDisposable
 {
-    private readonly bool _segments = envelope.Task != "vis";
-    private readonly JsonEncodedText _schema = JsonEncodedText.Encode(envelope.Task == "vis" ? Schemas.Tracks : Schemas.Segments);
+    private readonly bool _segments = envelope.Task != ModelTask.Vis;
+    private readonly JsonEncodedText _schema =
+        JsonEncodedText.Encode(envelope.Task == ModelTask.Vis ? Schemas.Tracks : Schemas.Segments);
     private readonly RecordBuffer _records = new();
     private readonly PartPlan _plan = new();
     private readonly PayloadBuffer _payload = new();
@@ -72,7 +74,7 @@ internal sealed class ProvisionalEncoder(Envelope envelope) : IDisposable
         envelope.WriteIdentity(w, _schema, result.Epoch, seq, result.Camera);
         envelope.WriteFrame(w, result.Frame, result.Latency, published);
         w.WriteString("stage"u8, "provisional"u8);
-        if (_segments) w.WriteString("task"u8, envelope.Task);
+        if (_segments) w.WriteString("task"u8, WireName<ModelTask>.Json(envelope.Task));
         w.WriteNumber("final_through_frame"u8, result.FinalThroughFrame);
         w.WriteNumber("dropped_since_last"u8, result.DroppedSinceLast);
         w.WriteString("labels_id"u8, envelope.Labels.Id);
@@ -109,7 +111,7 @@ internal sealed class ProvisionalEncoder(Envelope envelope) : IDisposable
     private int EncodeRegion(ProvisionalResult result, Region region, EncodeOptions options)
     {
         var w = Begin(result, region.ClassId, null);
-        if (envelope.Task != "vss") w.WriteNumber("score"u8, JsonText.Thousandths(region.Score));
+        if (envelope.Task != ModelTask.Vss) w.WriteNumber("score"u8, JsonText.Thousandths(region.Score));
         Measures(w, region.Box, region.AreaPx, region.CentroidX, region.CentroidY, region.Truncated);
         Mask(w, result, SegmentIds.Of(region.ClassId, null), region.Mask, options);
         w.WriteEndObject();

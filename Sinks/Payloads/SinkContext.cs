@@ -14,10 +14,9 @@ public sealed record SinkContext(
     SinkModel Model, IReadOnlyList<SinkCamera> Cameras);
 
 /// <summary>The model as consumers see it.</summary>
-/// <param name="Task"><c>vis</c>, <c>vps</c> or <c>vss</c>.</param>
 /// <param name="LabelsId">Names the class map, for example <c>coco-80/1</c>.</param>
 public sealed record SinkModel(
-    string Name, string Version, string Task, string LabelsId,
+    string Name, string Version, ModelTask Task, string LabelsId,
     IReadOnlyList<ClassLabel> Classes, IReadOnlyList<SinkModelFile> Files);
 
 /// <param name="Sha256">Lower-case hexadecimal.</param>

@@ -1,15 +1,17 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Names of enum members as they stand on the wire: snake case, encoded once.</summary>
+/// <summary>Names of enum members (<see cref="EnumName"/>) as JSON, encoded once.</summary>
 internal static class WireName<T> where T : struct, Enum
 {
-    private static readonly JsonEncodedText[] Encoded = [.. Enum.GetValues<T>().Select(v => JsonEncodedText.Encode(Of(v)))];
+    private static readonly JsonEncodedText[] s_encoded =
+        [.. Enum.GetValues<T>().Select(v => JsonEncodedText.Encode(EnumName.Of(v)))];
 
-    /// <summary>For enums whose members count from 0 without gaps, as ours do. A cast by way of object would be garbage for every track.</summary>
-    public static JsonEncodedText Json(T value) => Encoded[Unsafe.As<T, int>(ref value)];
-
-    public static string Of(T value) => JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
+    /// <summary>
+    /// Name of a member of an enum that counts from 0 without gaps. A cast by way of object would allocate per track.
+    /// </summary>
+    public static JsonEncodedText Json(T value) => s_encoded[Unsafe.As<T, int>(ref value)];
 }

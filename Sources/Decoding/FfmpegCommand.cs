@@ -1,5 +1,7 @@
 using System.Globalization;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Sources.Clocks;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Decoding;
 
@@ -60,17 +62,17 @@ internal static class FfmpegCommand
     /// judges them); arrival times (<c>-use_wallclock_as_timestamps</c>) would put the network's jitter into media time.
     /// </summary>
     /// <param name="url">Without a login and without TLS: those are the relay's.</param>
-    public static IReadOnlyList<string> ForRtsp(string url, string transport, TimeSpan connectTimeout)
+    public static IReadOnlyList<string> ForRtsp(string url, RtspTransport transport, TimeSpan connectTimeout)
     {
         var microseconds = ((long)connectTimeout.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
 
         // nobuffer turns off the reordering that UDP needs; this much of it costs nothing while packets come in order.
-        string[] reorder = transport == "udp" ? ["-reorder_queue_size", "64", "-max_delay", "100000"] : [];
+        string[] reorder = transport == RtspTransport.Udp ? ["-reorder_queue_size", "64", "-max_delay", "100000"] : [];
         return
         [
             .. s_common, "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "500000", "-probesize", "200000",
             "-correct_ts_overflow", "0",
-            "-protocol_whitelist", transport == "udp" ? "tcp,rtp,udp" : "tcp", "-format_whitelist", "rtsp", "-f", "rtsp", "-allowed_media_types", "video", "-rtsp_transport", transport,
+            "-protocol_whitelist", transport == RtspTransport.Udp ? "tcp,rtp,udp" : "tcp", "-format_whitelist", "rtsp", "-f", "rtsp", "-allowed_media_types", "video", "-rtsp_transport", EnumName.Of(transport),
             .. reorder, "-timeout", microseconds, "-i", url, .. s_output, "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1",
         ];
     }

@@ -1,6 +1,3 @@
-using System.Text.Json;
-using Dvis.Streaming.Pipeline.Frames;
-
 namespace Dvis.Streaming.Sources.Decoding;
 
 /// <summary>What a raw source knows about its current session beside the frames; read by its supervisor on the same thread.</summary>
@@ -28,10 +25,4 @@ internal sealed class SourceFacts
         DecodeErrors += errors - _counted;
         _counted = errors;
     }
-}
-
-internal static class SourceFaultNames
-{
-    /// <summary>The fault as it stands in metrics and messages: <c>auth_failed</c>.</summary>
-    public static string Word(this SourceFault fault) => JsonNamingPolicy.SnakeCaseLower.ConvertName(fault.ToString());
 }

@@ -31,17 +31,6 @@ public sealed class SourceOptions : IValidatableObject
     /// <summary>A file is read at the speed of its timestamps instead of as fast as it can be processed.</summary>
     public bool Realtime { get; set; }
 
-    /// <summary>How RTP travels: <c>tcp</c> loses nothing, <c>udp</c> is for cameras that know nothing else.</summary>
-    [AllowedValues("tcp", "udp")] public string Transport { get; set; } = "tcp";
-
-    /// <summary>Longest wait for the camera to answer.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>Longest silence between two frames before the session is ended and begun anew.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00")] public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(10);
-
-    public BackoffOptions Backoff { get; set; } = new();
-
     /// <summary>Frames a second at most; the others are dropped and counted. 0: all.</summary>
     [Range(0.0, 1000.0)] public double MaxFps { get; set; }
 
@@ -53,7 +42,7 @@ public sealed class SourceOptions : IValidatableObject
 
     [Secret] public string? Password { get; set; }
 
-    public RtspTlsOptions Tls { get; set; } = new();
+    public RtspOptions Rtsp { get; set; } = new();
 
     public ClockOptions Clock { get; set; } = new();
 
@@ -78,10 +67,10 @@ public sealed class SourceOptions : IValidatableObject
         if (V4l2 is not null && Device is null) yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
         if (Url is not null && !RtspAddress.IsValid(Url))
             yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
-        else if (Transport == "udp" && Url is not null && RtspAddress.Parse(Url).Secure)
-            yield return new ValidationResult("rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Transport)]);
-        if (Backoff.Max < Backoff.Initial)
-            yield return new ValidationResult("backoff.max must not be less than backoff.initial", [nameof(Backoff)]);
+        else if (Rtsp.Transport == RtspTransport.Udp && Url is not null && RtspAddress.Parse(Url).Secure)
+            yield return new ValidationResult("rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
+        if (Rtsp.Backoff.Max < Rtsp.Backoff.Initial)
+            yield return new ValidationResult("backoff.max must not be less than backoff.initial", [nameof(Rtsp.Backoff)]);
     }
 }
 
@@ -93,16 +82,6 @@ public enum DecodeBackend
 
     /// <summary>The FFmpeg inside OpenCV, in this process.</summary>
     Opencv,
-}
-
-/// <summary>TLS of <c>rtsps://</c> cameras (section <c>rtsp.tls</c>).</summary>
-public sealed class RtspTlsOptions
-{
-    /// <summary>PEM file of the authorities to trust, or of the camera's own certificate, which is then trusted whatever its name; empty: those of the system.</summary>
-    [FilePath] public string? Ca { get; set; }
-
-    /// <summary>False accepts any certificate of any host: for tests only.</summary>
-    public bool Verify { get; set; } = true;
 }
 
 /// <summary>Where a camera's capture times come from (section <c>clock</c>).</summary>
@@ -123,15 +102,4 @@ public sealed class ClockOptions : IValidatableObject
         if (Prefer is not ([Reports, Arrival] or [Arrival]))
             yield return new ValidationResult("must be [rtcp_sr, arrival] or [arrival]", [nameof(Prefer)]);
     }
-}
-
-/// <summary>Pauses between sessions: they double from <see cref="Initial"/> to <see cref="Max"/>, each changed at random by up to <see cref="Jitter"/>.</summary>
-public sealed class BackoffOptions
-{
-    [Range(typeof(TimeSpan), "00:00:00.01", "01:00:00")] public TimeSpan Initial { get; set; } = TimeSpan.FromSeconds(1);
-
-    [Range(typeof(TimeSpan), "00:00:00.01", "24:00:00")] public TimeSpan Max { get; set; } = TimeSpan.FromSeconds(60);
-
-    /// <summary>Share of a pause, 0 … 1, that chance adds or takes, so that cameras do not come back all at once.</summary>
-    [Range(0.0, 1.0)] public double Jitter { get; set; } = 0.2;
 }

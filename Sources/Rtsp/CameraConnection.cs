@@ -42,7 +42,6 @@ internal static class CameraConnection
 
     private static async Task<SslStream> SecureAsync(NetworkStream stream, string host, RtspTlsOptions tls, CancellationToken stop)
     {
-        (CertificateFault, string Detail)? judged = null;
         X509ChainPolicy policy;
         try
         {
@@ -53,35 +52,18 @@ internal static class CameraConnection
             throw new SourceException(SourceFault.Config, $"tls.ca cannot be used: {e.Message}", e);
         }
 
-        var secure = new SslStream(stream);
         try
         {
-            await secure.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
-            {
-                TargetHost = host,
-                CertificateChainPolicy = policy,
-                RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-                {
-                    if (errors == SslPolicyErrors.None || !tls.Verify || IsListed(policy, certificate)) return true;
-                    judged = ServerCertificate.Judge(host, certificate as X509Certificate2, chain, errors);
-                    return false;
-                },
-            }, stop);
-            return secure;
+            return await ServerCertificate.AuthenticateAsync(
+                stream, host, policy, tls.Verify, own: null, certificate => IsListed(policy, certificate), stop);
         }
-        catch (AuthenticationException e) when (judged is { } fault)
+        catch (CertificateException e)
         {
-            await secure.DisposeAsync();
-            throw new SourceException(SourceFault.Tls, $"The camera is not trusted: {fault.Detail}.", e);
-        }
-        catch
-        {
-            await secure.DisposeAsync();
-            throw;
+            throw new SourceException(SourceFault.Tls, $"The camera is not trusted: {e.Message}.", e);
         }
     }
 
     // Cameras come with a certificate of their own making, in any name: the very one that the file holds is the camera that was meant.
-    private static bool IsListed(X509ChainPolicy policy, X509Certificate? certificate)
-        => certificate is not null && policy.CustomTrustStore.Any(own => own.RawData.AsSpan().SequenceEqual(certificate.GetRawCertData()));
+    private static bool IsListed(X509ChainPolicy policy, X509Certificate certificate)
+        => policy.CustomTrustStore.Any(own => own.RawData.AsSpan().SequenceEqual(certificate.GetRawCertData()));
 }

@@ -23,11 +23,11 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         FfmpegProcess.Require(options.Ffmpeg); // before a camera is asked for pictures
         var began = time.GetTimestamp();
         // Datagrams go to the decoder: their reports are not seen here.
-        var reports = options.Transport == "tcp" && options.Clock.UsesReports ? new SenderReports(options.Clock.MaxSkew, time) : null;
+        var reports = options.Rtsp.Transport == RtspTransport.Tcp && options.Clock.UsesReports ? new SenderReports(options.Clock.MaxSkew, time) : null;
         var direct = reports is null && !address.Secure && !address.HasLogin && !address.HasQuery;
-        await using var relay = direct ? null : await RtspRelay.OpenAsync(address, options.Tls, reports, options.ConnectTimeout, time, stop);
+        await using var relay = direct ? null : await RtspRelay.OpenAsync(address, options.Rtsp.Tls, reports, options.Rtsp.ConnectTimeout, time, stop);
         var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)]) { Alias = relay is null ? null : (relay.Url, address.Url) };
-        var arguments = FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Transport, options.ConnectTimeout);
+        var arguments = FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Rtsp.Transport, options.Rtsp.ConnectTimeout);
         await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
         while (await session.ReadAsync(stop) is { } frame)
         {
@@ -44,7 +44,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         if (session.Frames == 0 && fault is not null)
         {
             // When its time limit ends the wait for an answer, ffmpeg says "Invalid data", as if there had been one.
-            if (fault.Fault == SourceFault.DecodeErrors && session.Log.DecodeErrors == 0 && time.GetElapsedTime(began) >= options.ConnectTimeout)
+            if (fault.Fault == SourceFault.DecodeErrors && session.Log.DecodeErrors == 0 && time.GetElapsedTime(began) >= options.Rtsp.ConnectTimeout)
                 throw new SourceException(SourceFault.Timeout, "The camera did not answer in time.", fault);
             throw fault;
         }

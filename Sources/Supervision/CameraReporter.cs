@@ -1,21 +1,20 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources.Decoding;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sources.Supervision;
 
-/// <summary>Tells the world how a camera is: status messages on every change and every few seconds, metrics, and the log.</summary>
+/// <summary>Reporter of a camera's status: on every change, then also in the log, and every few seconds.</summary>
 internal sealed partial class CameraReporter(
-    CameraMetrics camera, SourceMetrics metrics, SourceFacts facts, TimeProvider time, ILogger logger,
+    string camera, SourceMetrics metrics, SourceFacts facts, TimeProvider time, ILogger logger,
     Action<CameraStatus> onStatus)
 {
     // The first rate soon, then now and then.
     private static readonly TimeSpan s_firstRefresh = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_refresh = TimeSpan.FromSeconds(10);
 
-    private readonly string _name = camera.Camera;
     private CameraState? _state;
     private SourceFault _reason;
     private string? _detail;
@@ -25,7 +24,7 @@ internal sealed partial class CameraReporter(
     private long _periodBegan, _periodFrames, _periodErrors, _errors;
     private TimeSpan _period;
 
-    public void Starting() => Change(CameraState.Starting, SourceFault.Ok, null, 0, null);
+    public void Starting() => Change(CameraState.Starting, SourceFault.Ok);
 
     /// <summary>A frame came; <paramref name="first"/> of its connection.</summary>
     public void Received(Frame frame, bool first)
@@ -36,7 +35,7 @@ internal sealed partial class CameraReporter(
         if (first)
         {
             Begin(s_firstRefresh);
-            Change(CameraState.Online, SourceFault.Ok, null, 0, null);
+            Change(CameraState.Online, SourceFault.Ok);
         }
         else
         {
@@ -45,26 +44,37 @@ internal sealed partial class CameraReporter(
         }
     }
 
-    /// <summary>The connection is lost or the file is over.</summary>
+    /// <summary>The file is over (<see cref="SourceFault.Eof"/>), or the camera was stopped.</summary>
+    public void Over(SourceFault reason = SourceFault.Ok) => Offline(reason, null, 0, null, failed: false);
+
+    /// <summary>The connection is lost.</summary>
     /// <param name="attempt">Connections that failed since the last frame.</param>
-    /// <param name="retry">Pause before the next one; null when there is none.</param>
-    public void Offline(SourceFault reason, string? detail, int attempt, TimeSpan? retry)
+    /// <param name="pause">Until the next one.</param>
+    public void Lost(SourceException fault, int attempt, TimeSpan pause) =>
+        Offline(fault.Fault, fault.Message, attempt, pause, failed: false);
+
+    /// <summary>The file is not read again. One that was cut short is over; any other fault is a failure.</summary>
+    public void GivenUp(SourceException fault, int attempt) =>
+        Offline(fault.Fault, fault.Message, attempt, null, failed: fault.Fault != SourceFault.Eof);
+
+    /// <summary>The camera's timestamps are given up for this session.</summary>
+    public void ClockUseless() => LogClockUseless(camera);
+
+    private void Offline(SourceFault reason, string? detail, int attempt, TimeSpan? retry, bool failed)
     {
         CountErrors();
         metrics.Clock(null);
         _fps = 0;
-        Change(CameraState.Offline, reason, detail, attempt, retry);
+        Change(CameraState.Offline, reason, detail, attempt, retry, failed);
     }
-
-    /// <summary>The camera's timestamps are given up for this session.</summary>
-    public void ClockUseless() => LogClockUseless(_name);
 
     private void Refresh()
     {
         _fps = _periodFrames / time.GetElapsedTime(_periodBegan).TotalSeconds;
         var broken = facts.DecodeErrors - _periodErrors;
-        if (broken > 0) Change(CameraState.Degraded, SourceFault.DecodeErrors, $"{broken} decode errors within {_period.TotalSeconds:0} s", 0, null);
-        else Change(CameraState.Online, SourceFault.Ok, null, 0, null);
+        var detail = $"{broken} decode errors within {_period.TotalSeconds:0} s";
+        if (broken > 0) Change(CameraState.Degraded, SourceFault.DecodeErrors, detail);
+        else Change(CameraState.Online, SourceFault.Ok);
         Begin(s_refresh);
     }
 
@@ -78,35 +88,35 @@ internal sealed partial class CameraReporter(
         _errors = total;
     }
 
-    private void Change(CameraState state, SourceFault reason, string? detail, int attempt, TimeSpan? retry)
+    private void Change(
+        CameraState state, SourceFault reason, string? detail = null, int attempt = 0, TimeSpan? retry = null,
+        bool failed = false)
     {
-        if (state != _state || reason != _reason || detail != _detail) Log(state, reason, detail, attempt, retry);
-        if (state != _state)
-        {
-            _since = time.GetUtcNow();
-            camera.StateChanged(Word(state));
-        }
-
+        if (state != _state || reason != _reason || detail != _detail)
+            Log(state, reason, detail, attempt, retry, failed);
+        if (state != _state) _since = time.GetUtcNow();
         (_state, _reason, _detail) = (state, reason, detail);
         onStatus(new CameraStatus(
-            _name, state, _since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0,
-            _lastFrame, facts.Codec, Epoch: null));
+            camera, state, _since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0,
+            _lastFrame, facts.Codec, Epoch: null)
+        { IsFailure = failed });
     }
 
-    private void Log(CameraState state, SourceFault reason, string? detail, int attempt, TimeSpan? retry)
+    private void Log(CameraState state, SourceFault reason, string? detail, int attempt, TimeSpan? retry, bool failed)
     {
+        var (word, size) = (EnumName.Of(reason), (Width: _lastFrame?.Width ?? 0, Height: _lastFrame?.Height ?? 0));
         switch (state)
         {
-            case CameraState.Starting: LogStarting(_name); break;
-            case CameraState.Online: LogOnline(_name, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, facts.Codec ?? "?"); break;
-            case CameraState.Degraded: LogDegraded(_name, reason.Word(), detail); break;
-            case CameraState.Offline when retry is { } pause: LogLost(_name, reason.Word(), detail, attempt, pause.TotalSeconds); break;
-            case CameraState.Offline when reason is SourceFault.Eof or SourceFault.Ok: LogOver(_name, reason.Word()); break;
-            default: LogFailed(_name, reason.Word(), detail); break;
+            case CameraState.Starting: LogStarting(camera); break;
+            case CameraState.Online: LogOnline(camera, size.Width, size.Height, facts.Codec ?? "?"); break;
+            case CameraState.Degraded: LogDegraded(camera, word, detail); break;
+            case CameraState.Offline when retry is { } pause:
+                LogLost(camera, word, detail, attempt, pause.TotalSeconds);
+                break;
+            case CameraState.Offline when failed: LogFailed(camera, word, detail); break;
+            default: LogOver(camera, word); break;
         }
     }
-
-    private static string Word(CameraState state) => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
 
     [LoggerMessage(1001, LogLevel.Information, "Camera {Camera}: starting.")]
     private partial void LogStarting(string camera);

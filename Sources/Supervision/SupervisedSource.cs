@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources.Clocks;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Supervision;
@@ -32,12 +32,12 @@ internal sealed class SupervisedSource(
 
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var patience = !IsLive && options.StallTimeout < s_filePatience ? s_filePatience : options.StallTimeout;
+        var patience = !IsLive && options.Rtsp.StallTimeout < s_filePatience ? s_filePatience : options.Rtsp.StallTimeout;
         var attempt = 0;
         reporter.Starting();
         while (!stop.IsCancellationRequested)
         {
-            await using var session = new SupervisedSession(source, options.ConnectTimeout + patience, patience, time, stop);
+            await using var session = new SupervisedSession(source, options.Rtsp.ConnectTimeout + patience, patience, time, stop);
             var began = time.GetTimestamp();
             var (firstId, firstSession) = (_nextId, _nextSession);
             var clock = IsLive ? new LiveClock(options.MaxAge, time) : null;
@@ -50,20 +50,26 @@ internal sealed class SupervisedSource(
             if (stop.IsCancellationRequested) break;
             if (session.Frames > 0 && time.GetElapsedTime(began) >= s_healthy) backoff.Reset();
             attempt++;
-            if (session.Fault is not { } fault || Final(session))
+            if (session.Fault is not { } fault)
             {
-                reporter.Offline(session.Fault?.Fault ?? SourceFault.Eof, session.Fault?.Message, session.Fault is null ? 0 : attempt, null);
+                reporter.Over(SourceFault.Eof);
+                yield break;
+            }
+
+            if (IsFinal(session))
+            {
+                reporter.GivenUp(fault, attempt);
                 yield break;
             }
 
             var pause = backoff.Next();
-            reporter.Offline(fault.Fault, fault.Message, attempt, pause);
+            reporter.Lost(fault, attempt, pause);
             await session.DisposeAsync(); // nothing of it may linger while we wait
             if (!await PauseAsync(pause, stop)) break;
-            metrics.Reconnected(fault.Fault.Word());
+            metrics.Reconnected(EnumName.Of(fault.Fault));
         }
 
-        reporter.Offline(SourceFault.Ok, null, 0, null);
+        reporter.Over();
     }
 
     // Numbers the frame and judges its time; false: it was not fit or one too many for max_fps, and is gone.
@@ -92,7 +98,7 @@ internal sealed class SupervisedSource(
         return judged;
     }
 
-    private bool Final(SupervisedSession failed) => !IsLive && (!options.Loop || failed.Frames == 0);
+    private bool IsFinal(SupervisedSession failed) => !IsLive && (!options.Loop || failed.Frames == 0);
 
     private async Task<bool> PauseAsync(TimeSpan pause, CancellationToken stop)
     {

@@ -46,11 +46,11 @@ internal sealed record Tier(
     (int Low, int High) Objects, (float Low, float High) Radius, (float Low, float High) Speed, (int Low, int High) Occluders,
     float Twins, float Visitors, float Camera, float Noise, float Flicker)
 {
-    public static Tier Named(string name) => name switch
+    public static Tier Of(SceneTier tier) => tier switch
     {
-        "light" => new Tier((1, 3), (18, 42), (0, 1.6f), (0, 0), 0, 0.1f, 0, 4, 0.05f),
-        "everyday" => new Tier((2, 5), (16, 40), (0.3f, 2.5f), (0, 1), 0, 0.35f, 10, 8, 0.15f),
-        "heavy" => new Tier((4, 8), (12, 36), (0.5f, 3.5f), (1, 3), 0.35f, 0.35f, 20, 10, 0.25f),
-        _ => throw new ArgumentOutOfRangeException(nameof(name), name, "light, everyday or heavy"),
+        SceneTier.Light => new Tier((1, 3), (18, 42), (0, 1.6f), (0, 0), 0, 0.1f, 0, 4, 0.05f),
+        SceneTier.Everyday => new Tier((2, 5), (16, 40), (0.3f, 2.5f), (0, 1), 0, 0.35f, 10, 8, 0.15f),
+        SceneTier.Heavy => new Tier((4, 8), (12, 36), (0.5f, 3.5f), (1, 3), 0.35f, 0.35f, 20, 10, 0.25f),
+        _ => throw new ArgumentOutOfRangeException(nameof(tier), tier, null),
     };
 }

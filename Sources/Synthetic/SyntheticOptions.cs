@@ -15,7 +15,7 @@ public sealed class SyntheticOptions
     [Range(0, int.MaxValue)] public int Seed { get; set; }
 
     /// <summary>How much happens: <c>light</c>, <c>everyday</c> or <c>heavy</c> (occlusions, look-alikes, a moving camera).</summary>
-    [AllowedValues("light", "everyday", "heavy")] public string Tier { get; set; } = "everyday";
+    public SceneTier Tier { get; set; } = SceneTier.Everyday;
 
     /// <summary>Moving objects; 0: as many as the tier draws.</summary>
     [Range(0, 32)] public int Objects { get; set; }
@@ -29,3 +29,6 @@ public sealed class SyntheticOptions
     /// <summary>Draws the frame number as a machine-readable strip at the top left.</summary>
     public bool Strip { get; set; } = true;
 }
+
+/// <summary>Difficulty of a rendered scene.</summary>
+public enum SceneTier { Light, Everyday, Heavy }

@@ -31,14 +31,14 @@ public sealed class SyntheticScene
         ArgumentNullException.ThrowIfNull(options);
         (_width, _height, _seed) = (options.Width, options.Height, (ulong)options.Seed);
         _strip = options.Strip && FrameStrip.Fits(_width, _height);
-        _scale = _height / SceneBuilder.ReferenceHeight;
-        var builder = new SceneBuilder(options);
+        _scale = _height / SceneDesigner.ReferenceHeight;
+        var builder = new SceneDesigner(options);
         var (backdrop, width, height) = builder.Backdrop();
         var ground = Vector3.Zero;
         foreach (var colour in MemoryMarshal.Cast<float, Vector3>(backdrop)) ground += colour / (width * height);
         _layers = builder.Layers(ground);
         _atmosphere = builder.Atmosphere();
-        _canvasWidth = _width + (int)MathF.Ceiling(2 * SceneBuilder.Margin * _scale) + 2;
+        _canvasWidth = _width + (int)MathF.Ceiling(2 * SceneDesigner.Margin * _scale) + 2;
         _canvas = Enlarge(backdrop, width, height);
         _picture = new float[_width * _height * 3];
         var random = new SceneRandom(SceneRandom.Mix(_seed ^ 0x6E6F_6973_65));
@@ -112,7 +112,7 @@ public sealed class SyntheticScene
 
     private void PaintBackground(Vector2 offset)
     {
-        var corner = (new Vector2(SceneBuilder.Margin) * _scale) - offset;
+        var corner = (new Vector2(SceneDesigner.Margin) * _scale) - offset;
         var (left, top) = ((int)corner.X, (int)corner.Y);
         for (var y = 0; y < _height; y++)
         {
@@ -168,7 +168,7 @@ public sealed class SyntheticScene
 
     private float[] Enlarge(float[] backdrop, int width, int height)
     {
-        var rows = _height + (int)MathF.Ceiling(2 * SceneBuilder.Margin * _scale) + 2;
+        var rows = _height + (int)MathF.Ceiling(2 * SceneDesigner.Margin * _scale) + 2;
         var canvas = new float[_canvasWidth * rows * 3];
         var source = MemoryMarshal.Cast<float, Vector3>(backdrop);
         var target = MemoryMarshal.Cast<float, Vector3>(canvas.AsSpan());

@@ -23,7 +23,12 @@ def _add_export(command) -> None:
                          help="weights of a model folder; stages of the run replace them")
     command.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
     command.add_argument("--min-score", type=share, default=None,
-                         help="class score from which the service takes a query for an object")
+                         help="class score from which a query is a detection, where the service's "
+                         "configuration has none")
+    command.add_argument("--start-score", type=share, default=None,
+                         help="class score from which a detection starts a track, likewise")
+    command.add_argument("--precision", choices=("fp32", "fp16", "int8"), default=None,
+                         help="precision of the service, likewise; quantise writes the files")
     command.add_argument("--version", default="1.0.0")
     command.set_defaults(handler=_export)
 
@@ -38,7 +43,10 @@ def _export(arguments) -> None:
     load_stages(model, arguments)
     quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text())
                for path in sorted(arguments.run.glob("quality-*.json"))}
-    export(model, arguments.out, arguments.version, quality, LENGTH, arguments.min_score)
+    chosen = {"min_score": arguments.min_score, "start_score": arguments.start_score,
+              "precision": arguments.precision}
+    service = {name: value for name, value in chosen.items() if value is not None}
+    export(model, arguments.out, arguments.version, quality, LENGTH, service)
 
 
 def _add_import(command) -> None:

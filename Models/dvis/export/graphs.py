@@ -55,7 +55,7 @@ class _Track(nn.Module):
 
 
 class _Match(nn.Module):
-    """MinVIS with the tensors of a tracker, which is also the tracker of a model without one.
+    """MinVIS with the tensors of a tracker.
 
     A slot takes the query that was matched to it, and the segmenter's heads apply."""
 
@@ -124,7 +124,7 @@ def graphs(model: Dvis) -> dict[str, tuple]:
     """Graphs that this model consists of."""
     parts = dict(GRAPHS)
     if model.tracker is None:
-        parts["tracker"] = parts.pop("matcher")
+        del parts["tracker"]
     if model.refiner is None:
         for name in REFINEMENT:
             del parts[name]
@@ -132,12 +132,12 @@ def graphs(model: Dvis) -> dict[str, tuple]:
 
 
 def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
-           max_window: int = 20, min_score: float | None = None) -> None:
+           max_window: int = 20, service: dict | None = None) -> None:
     """Writes the folder of a model trained here, with its weights for further training.
 
     Graphs store float16 values, which halves the files; they compute in float32."""
     write_folder(rounded(model), folder,
-                 own_model(model, version, quality or {}, max_window, min_score), store_half)
+                 own_model(model, version, quality or {}, max_window, service), store_half)
     weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
 
 

@@ -41,8 +41,9 @@ class About:
     license: str
     weights_from: str
     quality: dict = field(default_factory=dict)
-    # Class score from which the service takes a query for an object; None: its default.
-    min_score: float | None = None
+    # Values that the service uses where its configuration has none: min_score, start_score,
+    # precision.
+    service: dict = field(default_factory=dict)
     # "rendered" for weights trained on drawn scenes: the service warns about real cameras.
     domain: str = "real"
 
@@ -58,14 +59,14 @@ def colour(index: int) -> str:
 
 
 def own_model(model: Dvis, version: str, quality: dict, max_window: int,
-              min_score: float | None = None) -> About:
+              service: dict | None = None) -> About:
     """Description of a model trained here."""
     config = model.config
     name, domain, origin = OWN[config.name]
     labels = tuple(ClassLabel(label, "thing", colour(index))
                    for index, label in enumerate(class_names(config)))
     return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side,
-                 max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, min_score, domain)
+                 max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, service or {}, domain)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
@@ -74,14 +75,16 @@ def manifest(model: Dvis, about: About, files: dict) -> dict:
     refiner = {"max_window": about.max_window, "layers": config.refiner_layers,
                "heads": config.heads}
     return {
-        "name": about.name, "version": about.version, "task": about.task, "domain": about.domain,
+        "name": about.name, "version": about.version,
+        "method": "minvis" if model.tracker is None else "dvis",
+        "task": about.task, "domain": about.domain,
         "classes": [{"id": index, **asdict(label)} for index, label in enumerate(about.classes)],
         "queries": config.queries, "hidden_size": config.hidden,
         "mask_channels": config.mask_channels, "mask_stride": 4, "matching": about.matching,
         "input": {"shorter_side": about.shorter_side, "largest_side": about.largest_side,
                   "divisor": 32,
                   "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
-        **({} if about.min_score is None else {"min_score": about.min_score}),
+        **about.service,
         **({} if model.refiner is None else {"refiner": refiner}),
         "files": files, "license": about.license, "weights_from": about.weights_from,
         "quality": about.quality,

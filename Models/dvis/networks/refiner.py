@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from .config import Config
 from .layers import CrossAttentionLayer, FeedForwardLayer, Perceptron, SelfAttentionLayer, stacked
 
+SURE = 2.0   # not in DVIS, whose scores say which class, not how good the mask is
 GROUP = 20   # queries that go through time together
 
 
@@ -29,6 +30,7 @@ class TemporalRefiner(nn.Module):
         self.class_embed = nn.Linear(c, config.classes + 1)
         self.mask_embed = Perceptron(c, config.mask_channels)
         self.activation_proj = nn.Linear(c, 1)
+        self.scores_quality = config.scores_quality
 
     def forward(self, instance: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Tracker embeddings and frame_forward memory [T,Q,C] -> clip logits [Q,K+1], mask
@@ -64,9 +66,19 @@ class TemporalRefiner(nn.Module):
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings [T,B,Q,C] -> clip logits [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
         embeds = self.decoder_norm(x)
-        # Over time, per query (eq. 5).
-        weight = self.activation_proj(embeds).softmax(0)
+        weight = self.frame_weight(embeds).softmax(0)
         return self.class_embed((weight * embeds).sum(0)), self.mask_embed(embeds)
+
+    def frame_weight(self, embeds: Tensor) -> Tensor:
+        """Logits over time of the frames' weights in the clip's score, per query (eq. 5).
+
+        Embeddings [T,..,C] -> [T,..,1]. Where scores are qualities, also SURE times the log odds
+        of the frame's own class: a frame that shows the object surely has more weight."""
+        weight = self.activation_proj(embeds)
+        if self.scores_quality:
+            logits = self.class_embed(embeds)
+            weight = weight + SURE * (logits[..., :-1].amax(-1, True) - logits[..., -1:])
+        return weight
 
 
 def over_time(x: Tensor, time: SelfAttentionLayer, conv: nn.Sequential,

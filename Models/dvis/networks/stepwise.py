@@ -91,6 +91,6 @@ class Heads(nn.Module):
 
         Between them the logarithm of the frames' weight beside other blocks [Q,1]."""
         logits, masks = self.refiner.heads(embeds.unsqueeze(1))
-        activation = self.refiner.activation_proj(self.refiner.decoder_norm(embeds))
+        activation = self.refiner.frame_weight(self.refiner.decoder_norm(embeds))
         peak = activation.amax(0)
         return logits.squeeze(0), peak + (activation - peak).exp().sum(0).log(), masks.squeeze(1)

@@ -60,7 +60,7 @@ def assign(cost: Tensor, valid: Tensor) -> Tensor:
 
 
 def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tensor | None = None,
-               quality: Tensor | None = None) -> Tensor:
+               quality: Tensor | None = None, no_object_weight: float = NO_OBJECT) -> Tensor:
     """Cross-entropy of all queries.
 
     Those without an object must give "no object", except where `excused`. With `quality` the class
@@ -73,7 +73,7 @@ def class_loss(logits: Tensor, assignment: Tensor, labels: Tensor, excused: Tens
     queries = assignment[rows, objects]
     goal[rows, queries] = labels[rows, objects]
     weight = torch.ones(no_object + 1, device=logits.device)
-    weight[-1] = NO_OBJECT
+    weight[-1] = no_object_weight
     if excused is not None:
         goal[excused & (goal == no_object)] = EXCUSED
     if quality is None:
@@ -92,6 +92,18 @@ def mask_quality(masks: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     predicted, true = (masks > 0).float() * weight, (target > 0.5).float()
     common = (predicted * true).sum(-1)
     return common / (predicted.sum(-1) + (true * weight).sum(-1) - common).clamp(min=1e-3)
+
+
+def clip_quality(masks: Tensor, target: Tensor, weight: Tensor, shown: Tensor) -> Tensor:
+    """Mean IoU [*] of an object's masks in a clip, weighted by the chance that they are shown.
+
+    masks, target [*,T,P], weight of the points [*,T,P], shown [*,T]. Frames in which neither has
+    a point do not count."""
+    predicted, true = (masks > 0).float() * weight, (target > 0.5).float()
+    common = (predicted * true).sum(-1)
+    union = predicted.sum(-1) + (true * weight).sum(-1) - common
+    shown = shown * (union > 0)
+    return (shown * common / union.clamp(min=1e-3)).sum(-1) / shown.sum(-1).clamp(min=1e-3)
 
 
 def mostly_in(masks: Tensor, ignore: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from ..data.photos.photographs import Photographs
 from ..networks.model import Dvis
 from . import losses
 from .clips import Batch, ClipPool
+from .losses import NO_OBJECT
+from .selection import NO_OBJECT as QUALITY_NO_OBJECT
 from .stage import Stage, device, load_before, run
 from .tracker import HEADS, MIX, copy_heads, quiet
 
@@ -28,11 +30,20 @@ WHOLE = 0.3               # share of steps with whole clips; the others have any
 # From this share of the budget on the refiner's own answer is matched, before the tracker's.
 OWN_MATCH_FROM = 0.5
 
+# Where scores are qualities, a clip's score is what the refiner adds at first: its class head and
+# the weights of frames learn alone, then everything else, too, at SLOW of their rate.
+SCORES = ("class_embed", "activation_proj")
+SCORES_RATE = 1e-3
+SCORES_ALONE = 0.6        # share of the budget
+SLOW = 0.1
+WINDOW = 20               # frames of a clip: the window of the service
+SHORTEST = 5
+
 
 def start_from_tracker(model: Dvis) -> None:
     """Initialises the refiner so that it passes the tracker's answer on.
 
-    Heads are copied, residuals add nothing, all frames have the same weight."""
+    Heads are copied, residuals add nothing, learned weights of frames are the same."""
     refiner = model.refiner
     copy_heads(model.tracker, refiner)
     for layers in (refiner.transformer_time_self_attention_layers,
@@ -46,14 +57,16 @@ def start_from_tracker(model: Dvis) -> None:
         torch.nn.init.zeros_(last.bias)
 
 
-def tracked(model: Dvis, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def tracked(model: Dvis, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Outputs of the frozen tracker for a batch.
 
-    Embeddings and memory [T,B,Q,C], mean logits [B,Q,K+1], mask embeddings [T,B,Q,Cm]."""
+    Embeddings and memory [T,B,Q,C], mean logits [B,Q,K+1], mask embeddings [T,B,Q,Cm], chance of
+    an object in each frame [B,Q,T]."""
     config = model.config
     embeds, memory, logits, mask_embeds = batch.tracked.transpose(0, 1).split(
         (config.hidden, config.hidden, config.classes + 1, config.mask_channels), -1)
-    return embeds, memory, logits.mean(0), mask_embeds
+    shown = 1 - logits.softmax(-1)[..., -1].permute(1, 2, 0)
+    return embeds, memory, logits.mean(0), mask_embeds, shown
 
 
 def tubes(mask_embeds: Tensor, batch: Batch) -> Tensor:
@@ -62,10 +75,15 @@ def tubes(mask_embeds: Tensor, batch: Batch) -> Tensor:
     return masks.transpose(-3, -2).flatten(-2)
 
 
-def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, float]]:
-    """Class and tube losses after every layer, for one assignment over the clip."""
-    instance, memory, online, online_masks = tracked(model, batch)
-    outputs = torch.stack(model.refiner.layers(instance, memory))             # [L,T,B,Q,C]
+def loss(model: Dvis, batch: Batch, own_match: bool,
+         scores_alone: bool = False) -> tuple[Tensor, dict[str, float]]:
+    """Class and tube losses after every layer, for one assignment over the clip.
+
+    `scores_alone`: after the last layer only; the layers before it do not learn."""
+    instance, memory, online, online_masks, shown = tracked(model, batch)
+    with torch.set_grad_enabled(not scores_alone):
+        outputs = torch.stack(model.refiner.layers(instance, memory))         # [L,T,B,Q,C]
+    outputs = outputs[-1:] if scores_alone else outputs
     logits, mask_embeds = zip(*(model.refiner.heads(output) for output in outputs))
     # [L,B,Q,K+1], [L,B,Q,T*P]
     logits = torch.stack(logits)
@@ -83,15 +101,16 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
     wide = lambda x: x[None].expand(layers, *x.shape).flatten(0, 1)
     quality = None
     if model.config.scores_quality:
-        # [B,T*P]
-        points = batch.weight[:, None].expand(-1, batch.masks.shape[1], -1).flatten(1)
-        points = points if known is None else points * known
-        own = masks[-1].detach().gather(
-            1, assignment.clamp(min=0)[..., None].expand(-1, -1, goal.shape[-1]))
-        quality = losses.mask_quality(own, goal, points[:, None])
+        points = batch.weight[:, None] if known is None else batch.weight[:, None] * batch.known
+        index = assignment.clamp(min=0)
+        own = masks[-1].detach().gather(1, index[..., None].expand(-1, -1, goal.shape[-1]))
+        apart = lambda x: x.unflatten(-1, (len(instance), -1))                # [B,N,T,P]
+        sure = shown.gather(1, index[..., None].expand(-1, -1, len(instance)))
+        quality = losses.clip_quality(apart(own), apart(goal), points[:, None], sure)
     class_part = losses.class_loss(logits.flatten(0, 1), wide(assignment), wide(batch.labels),
                                    None if excused is None else wide(excused),
-                                   None if quality is None else wide(quality))
+                                   None if quality is None else wide(quality),
+                                   QUALITY_NO_OBJECT if model.config.scores_quality else NO_OBJECT)
     rows, objects = (assignment >= 0).nonzero(as_tuple=True)
     chosen = masks[:, rows, assignment[rows, objects]]
     weight = None if known is None else known[rows].repeat(layers, 1)
@@ -106,7 +125,7 @@ def loss(model: Dvis, batch: Batch, own_match: bool) -> tuple[Tensor, dict[str, 
 def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
           further: bool = False, workers: int = 0, photographs: Photographs | None = None,
           real: float | None = None) -> None:
-    """Trains the refiner of a run.
+    """Trains the refiner of a run; for 0 minutes it is saved as it begins.
 
     `further`: it is trained already and continues; `real`: share of clips made of `photographs`."""
     torch.manual_seed(seed)
@@ -114,16 +133,27 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
     if not further:
         start_from_tracker(model)
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
-    model.refiner.requires_grad_(True)
-    stage = Stage(folder / "refiner.pt", {"refiner": model.refiner}, minutes, RATE, HEADS)
+    scores_first = model.config.scores_quality
+    length, shortest = (WINDOW, SHORTEST) if scores_first else (LENGTH, 1)
+    rate, slow, factor = RATE, HEADS, 0.3
+    if scores_first:
+        slow = tuple(name for name, _ in model.refiner.named_children() if name not in SCORES)
+        rate, factor = SCORES_RATE, SLOW
+    stage = Stage(folder / "refiner.pt", {"refiner": model.refiner}, minutes, rate, slow, factor)
+    if not minutes:
+        return stage.save()
     source = clip_source(model.config, MIX, extras, photographs, real)
-    pool = ClipPool(model, LENGTH, True, POOL, START, seed + stage.steps, source, workers)
+    pool = ClipPool(model, length, True, POOL, START, seed + stage.steps, source, workers)
 
     def step() -> tuple[Tensor, dict[str, float]]:
         pool.freshen(FRESH, stage.progress)
         whole = pool.random.random() < WHOLE
-        frames = LENGTH if whole else int(pool.random.integers(1, LENGTH + 1))
-        return loss(model, pool.batch(CLIPS, frames), stage.progress >= OWN_MATCH_FROM)
+        frames = length if whole else int(pool.random.integers(shortest, length + 1))
+        alone = scores_first and stage.progress < SCORES_ALONE
+        for name, part in model.refiner.named_children():
+            part.requires_grad_(not alone or name in SCORES)
+        own_match = stage.progress >= OWN_MATCH_FROM
+        return loss(model, pool.batch(CLIPS, frames), own_match, alone)
 
     run(stage, "refiner", step)
     pool.close()

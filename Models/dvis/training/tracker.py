@@ -140,7 +140,7 @@ def loss(model: Dvis, batch: Batch) -> tuple[Tensor, dict[str, float]]:
 def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
           further: bool = False, workers: int = 0, photographs: Photographs | None = None,
           real: float | None = None) -> None:
-    """Trains the tracker of a run.
+    """Trains the tracker of a run; for 0 minutes it is saved as it begins, equal to matching.
 
     `further`: it is trained already and continues; `workers` processes render clips meanwhile;
     `real`: share of clips made of `photographs`."""
@@ -152,6 +152,8 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
     model.tracker.requires_grad_(True)
     stage = Stage(folder / "tracker.pt", {"tracker": model.tracker}, minutes,
                   GENTLE if model.config.scores_quality else RATE, HEADS)
+    if not minutes:
+        return stage.save()
     source = clip_source(model.config, MIX, extras, photographs, real)
     pool = ClipPool(model, LENGTH, False, POOL, START, seed + stage.steps, source, workers)
 

@@ -1,11 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Cameras;
 
@@ -39,14 +37,13 @@ public sealed class CameraChurnTests : IAsyncDisposable
                   g{{round}}: { file: a.mp4 }
                   r{{round}}: { url: 'rtsp://127.0.0.1:{{away}}/x', rtsp: { backoff: { initial: 10ms, max: 10ms } } }
                 """), "applied");
-            var metrics = _rig.Services.GetRequiredService<PipelineMetrics>();
             await Eventually.TrueAsync(() => Final($"s{round}") > 0 && Final($"f{round}") == 20 && State($"g{round}") == "offline" && State($"r{round}") == "offline", $"round {round}");
             await _rig.ReloadAsync(Yaml(""), "applied");
             await Eventually.TrueAsync(() => _rig.Metrics.Contains("dvis_native_buffers_in_use{pool=\"frames\"} 0\n", StringComparison.Ordinal) && _rig.Metrics.Contains("dvis_native_buffers_in_use{pool=\"tensors\"} 0\n", StringComparison.Ordinal), "buffers come back");
             if (round == Rounds / 5) early = await Level.TakeAsync();
 
-            long Final(string camera) => metrics.Camera(camera).Tally.Final;
-            string State(string camera) => metrics.Camera(camera).Tally.State;
+            long Final(string camera) => _rig.Camera(camera).Counts.Final;
+            string State(string camera) => _rig.Camera(camera).StateWord;
         }
 
         var late = await Level.TakeAsync();

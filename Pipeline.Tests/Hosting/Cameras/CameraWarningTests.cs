@@ -160,21 +160,12 @@ public sealed class CameraWarningTests : IAsyncDisposable
     }
 
     private Task StartAsync(string yaml)
-        => _rig.StartAsync(yaml, services => services.AddSingleton<ILoggerProvider>(new Provider(_log)));
+        => _rig.StartAsync(yaml, services => services.AddSingleton<ILoggerProvider>(_log));
 
     private string[] Warnings()
     {
         var entries = _log.Entries.Where(e => e.Id == Warned).ToArray();
         Assert.All(entries, e => Assert.Equal(LogLevel.Warning, e.Level));
         return [.. entries.Select(e => e.Message)];
-    }
-
-    private sealed class Provider(ILogger log) : ILoggerProvider
-    {
-        public ILogger CreateLogger(string categoryName) => log;
-
-        public void Dispose()
-        {
-        }
     }
 }

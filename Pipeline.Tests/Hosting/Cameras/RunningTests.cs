@@ -16,13 +16,14 @@ public sealed class RunningTests : IDisposable
     private readonly TestMetrics _own;
     private readonly ManualTime _time = new();
     private readonly MqttMetrics _mqtt;
-    private readonly RunStatistics _statistics;
+    private readonly RunState _state;
 
     public RunningTests()
     {
-        _own = new(record: false, _time);
+        _own = new(record: false);
         var status = new MqttStatus();
-        (_mqtt, _statistics) = (new(_own.Metrics.Meter, status), new(_own.Metrics, status));
+        _mqtt = new(_own.Metrics.Meter, status);
+        _state = new(status, _time) { Cameras = [new CameraBoard(Camera)] };
     }
 
     private CameraMetrics Camera => _own.Metrics.Camera("a");
@@ -64,20 +65,20 @@ public sealed class RunningTests : IDisposable
                 "a: latency provisional p50 101.1 p95 101.1 p99 101.1 ms; final none",
                 "mqtt: acknowledged by the broker tracks 7 of 7, final 1 of 1, event 0 of 0, state 0 of 0, masks 0 of 0",
             ],
-            RunSummary.Lines(_statistics, mqtt: true));
-        Assert.Null(RunSummary.Shortfall(_statistics, mqtt: true));
+            RunSummary.Lines(_state, mqtt: true));
+        Assert.Null(RunSummary.Shortfall(_state, mqtt: true));
     }
 
     [Fact]
     public void Shortfall_NothingProcessed_SaysSo()
     {
         Camera.Tally.Received();
-        Assert.Equal("no frame got a provisional result", RunSummary.Shortfall(_statistics, mqtt: false));
+        Assert.Equal("no frame got a provisional result", RunSummary.Shortfall(_state, mqtt: false));
         Camera.FramesProcessed("provisional");
-        Assert.Equal("no frame got a final result", RunSummary.Shortfall(_statistics, mqtt: false));
+        Assert.Equal("no frame got a final result", RunSummary.Shortfall(_state, mqtt: false));
         Camera.FramesProcessed("final");
-        Assert.Null(RunSummary.Shortfall(_statistics, mqtt: false));
-        Assert.Equal("the broker acknowledged no provisional result", RunSummary.Shortfall(_statistics, mqtt: true));
+        Assert.Null(RunSummary.Shortfall(_state, mqtt: false));
+        Assert.Equal("the broker acknowledged no provisional result", RunSummary.Shortfall(_state, mqtt: true));
     }
 
     [Theory]
@@ -88,14 +89,14 @@ public sealed class RunningTests : IDisposable
     {
         Deliver();
         _mqtt.Message(kind, outcome);
-        Assert.Equal(expected, RunSummary.Shortfall(_statistics, mqtt: true));
+        Assert.Equal(expected, RunSummary.Shortfall(_state, mqtt: true));
     }
 
     [Fact]
     public async Task Health_FramesComeButNoResults_IsStuckAfterAWhile_AndRecovers()
     {
         using var folder = new ConfigFolder();
-        using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), new RunState(), _statistics, new(_time), _time);
+        using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), _state, new(_time), _time);
         await health.StartAsync(CancellationToken.None);
         await Eventually.TrueAsync(() =>
         {
@@ -114,19 +115,23 @@ public sealed class RunningTests : IDisposable
     }
 
     [Fact]
-    public async Task StatusRelay_Status_LeavesWithEpochAndEvents()
+    public async Task StatusFeed_Status_LeavesWithEpochWarningsAndEvents()
     {
-        var published = new Collector();
-        var relay = new StatusRelay(published, _time);
-        await relay.PublishAsync(new ProvisionalResult(Frame, "EPOCH", [], -1, 0, new StageLatency()));
-        relay.Post(Status(CameraState.Starting));
-        relay.Post(Status(CameraState.Online));
-        relay.Post(Status(CameraState.Online));
-        relay.Post(Status(CameraState.Degraded));
-        relay.Post(Status(CameraState.Online));
-        relay.Post(Status(CameraState.Offline, SourceFault.AuthFailed));
-        await relay.StopAsync();
+        var (published, board) = (new Collector(), _state.Cameras[0]);
+        var warning = new CameraWarning(CameraWarningKind.ModelDomain, "as the test says");
+        board.Restart([warning]);
+        board.Epoch = "EPOCH";
+        var feed = new StatusFeed(board, published, _time);
+        feed.Post(Status(CameraState.Starting));
+        feed.Post(Status(CameraState.Online));
+        feed.Post(Status(CameraState.Online));
+        feed.Post(Status(CameraState.Degraded));
+        feed.Post(Status(CameraState.Online));
+        feed.Post(Status(CameraState.Offline, SourceFault.AuthFailed));
+        await feed.CompleteAsync();
+        feed.Post(Status(CameraState.Online));
 
+        Assert.All(published.Of<CameraStatus>(), s => Assert.Equal([warning], s.Warnings));
         Assert.All(published.Of<CameraStatus>(), s => Assert.Equal("EPOCH", s.Epoch));
         Assert.Equal(6, published.Of<CameraStatus>().Count);
         var events = published.Of<LifecycleEvent>();
@@ -136,9 +141,22 @@ public sealed class RunningTests : IDisposable
         Assert.Single(events.Select(e => e.Epoch).Distinct());
     }
 
-    public void Dispose() => _own.Dispose();
+    [Theory]
+    [InlineData(CameraState.Starting, 0)]
+    [InlineData(CameraState.Online, 1)]
+    [InlineData(CameraState.Degraded, 1)]
+    [InlineData(CameraState.Offline, 0)]
+    [InlineData(CameraState.Disabled, 0)]
+    public void Board_Status_IsWhatTheMetricsShow(CameraState state, int up)
+    {
+        using var measured = new TestMetrics();
+        var board = new CameraBoard(measured.Metrics.Camera("a")) { Status = Status(state) };
+        Assert.Equal([up], measured.Of("dvis.camera.up", "camera=a"));
+        Assert.Equal([1], measured.Of("dvis.camera.state", $"state={board.StateWord}"));
+        Assert.Equal(1, measured.Of("dvis.camera.state").Sum());
+    }
 
-    private static FrameInfo Frame => new("a", 0, 0, 0, new Timebase(1, 25), 0, default, default, 4, 4);
+    public void Dispose() => _own.Dispose();
 
     private static CameraStatus Status(CameraState state, SourceFault reason = SourceFault.Ok) => new("a", state, default, reason, null, 0, null, 0, 0, null, null, null);
 

@@ -1,10 +1,9 @@
 using System.Text.Json;
 using Dvis.Streaming.Hosting.Cameras;
-using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Cameras;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 
@@ -16,21 +15,25 @@ public sealed class CommandTests : IAsyncDisposable
     [Fact]
     public async Task Fleet_DisabledCamera_EndsAndComesAgain_AndTheOtherRunsOn()
     {
-        using var metrics = new TestMetrics(record: false);
-        var engine = new FakeEngine(metrics.Metrics, FakeEngine.UntilStoppedAsync);
-        var fleet = new CameraFleet(engine, new RunState(), TimeProvider.System, NullLoggerFactory.Instance, NullLogger<CameraFleet>.Instance);
-        fleet.Start(["a", "b"]);
-        await Eventually.TrueAsync(() => engine.Lives == 2);
+        var lives = 0;
+        const string Two = "cameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n"
+            + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
+        await _rig.StartAsync(Two, services => ScriptedCamera.Use(services, (name, stop) =>
+        {
+            Interlocked.Increment(ref lives);
+            return ScriptedCamera.UntilStoppedAsync(name, stop);
+        }));
+        var fleet = _rig.Services.GetRequiredService<CameraFleet>();
+        await Eventually.TrueAsync(() => lives == 2);
 
         Assert.True((await fleet.ExecuteAsync("a", "disable")).Done);
         Assert.True((await fleet.ExecuteAsync("a", "disable")).Done);
-        Assert.Equal(["a"], engine.Disabled);
+        Assert.Equal(["disabled", "starting"], _rig.State.Cameras.Select(c => c.StateWord));
         Assert.False((await fleet.ExecuteAsync("a", "reset_tracker")).Done);
-        Assert.Equal(2, engine.Lives);
+        Assert.Equal(2, lives);
         Assert.True((await fleet.ExecuteAsync("a", "enable")).Done);
-        await Eventually.TrueAsync(() => engine.Lives == 3);
+        await Eventually.TrueAsync(() => lives == 3);
         Assert.True((await fleet.ExecuteAsync("b", "reset_tracker")).Done);
-        Assert.Equal(["b"], engine.Reset);
         Assert.False((await fleet.ExecuteAsync("c", "disable")).Done);
 
         Assert.True((await fleet.ExecuteAsync("a", "disable")).Done);

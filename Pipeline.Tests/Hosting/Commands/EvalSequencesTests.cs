@@ -206,7 +206,7 @@ public sealed class EvalSequencesTests : IDisposable
 
     private async Task<ProvisionalResult[]> ResultsAsync(string model, string name)
     {
-        using var models = DvisModels.Load(new ModelOptions { Path = model }, TinyDvis.Runtime, NullLogger.Instance);
+        using var models = ModelGraphs.Load(new ModelOptions { Path = model }, TinyDvis.Runtime, NullLogger.Instance);
         await using var rig = new PipelineRig(models, TimeProvider.System);
         rig.Camera.Publish.MaskGrid = 1;
         string[] images = [.. Directory.GetFiles($"{_data}/JPEGImages/{name}").Order(StringComparer.Ordinal)];

@@ -1,5 +1,4 @@
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Inference.Onnx;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
@@ -21,7 +20,7 @@ public sealed class ModelsCommandTests : IDisposable
         Assert.Equal(0, code);
         foreach (var line in new[]
         {
-            "tiny 1, task vis\n", "  domain    real\n", "  classes   2: circle, square\n", "  matching  aligned\n", "  refiner   windows of up to 20 frames\n", "  licence   MIT\n",
+            "tiny 1, task vis\n", "  method    dvis\n", "  domain    real\n", "  classes   2: circle, square\n", "  matching  aligned\n", "  refiner   windows of up to 20 frames\n", "  licence   MIT\n",
             "tracker fp32: tracker.onnx, 0.0 MB, 24 parameters, sha256 ", "  in   image [?,3,?,?]\n", "  out  logits [3,3]\n", "quality.ap: 0\n", "  answers   none",
         }) Assert.Contains(line, output, StringComparison.Ordinal);
     }
@@ -115,6 +114,19 @@ public sealed class ModelsCommandTests : IDisposable
         Assert.Equal(0, code);
         Assert.Contains("matcher (fp32): file and shapes fit the manifest", output, StringComparison.Ordinal);
         Assert.Contains("tiny 1: passed, 3 graphs", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task MinVis_IsInspectedAndVerified()
+    {
+        TinyDvis.Write(_temp.Root, TinyDvis.MakeMinVis);
+        var inspected = (await Tool.DvisAsync("models", "inspect", _temp.Root)).Output;
+        Assert.Contains("  method    minvis\n", inspected, StringComparison.Ordinal);
+        Assert.Contains("  refiner   none: mode online only\n", inspected, StringComparison.Ordinal);
+        var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
+        Assert.Equal(0, code);
+        Assert.Contains("matcher (fp32): file and shapes fit the manifest", output, StringComparison.Ordinal);
+        Assert.Contains("tiny 1: passed, 2 graphs", output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
@@ -45,7 +44,7 @@ public sealed partial class DocsTests
     {
         foreach (Match use in Use().Matches(Code(File.ReadAllText(Repo.Path(file)))))
         {
-            Command command = DvisCommand.Create();
+            Command command = Dvis.Streaming.Hosting.Program.CreateCommand();
             var words = use.Groups[1].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries);
             foreach (var word in words.TakeWhile(_ => command.Subcommands.Count > 0).Where(w => !w.StartsWith('-')))
             {

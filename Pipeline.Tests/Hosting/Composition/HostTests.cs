@@ -3,7 +3,7 @@ using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Cameras;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -11,6 +11,7 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Composition;
 
@@ -18,10 +19,12 @@ public sealed class HostTests : IAsyncDisposable
 {
     private const string NoMqtt = ConfigFolder.Cameras + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
 
+    private static readonly string Two =
+        "cameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n" + NoMqtt[ConfigFolder.Cameras.Length..];
+
     private readonly ConfigFolder _folder = new();
     private readonly HttpClient _http = new();
     private WebApplication? _app;
-    private FakeEngine? _engine;
 
     private RunState State => _app!.Services.GetRequiredService<RunState>();
 
@@ -30,7 +33,7 @@ public sealed class HostTests : IAsyncDisposable
     [Fact]
     public async Task Run_PortZero_ServesMetricsHealthAndIndex_AndStops()
     {
-        await StartAsync(NoMqtt, FakeEngine.UntilStoppedAsync);
+        await StartAsync(NoMqtt, ScriptedCamera.UntilStoppedAsync);
         var (code, metrics) = await GetAsync("/metrics");
         Assert.Equal(HttpStatusCode.OK, code);
         Assert.Contains("dvis_source_frames_total{camera=\"a\"} 0\n", metrics, StringComparison.Ordinal);
@@ -42,7 +45,6 @@ public sealed class HostTests : IAsyncDisposable
         Assert.Equal(HttpStatusCode.NotFound, (await GetAsync("/nothing")).Code);
 
         await _app!.StopAsync();
-        Assert.True(_engine!.Flushed);
         Assert.True(State.Over);
         Assert.Empty(State.Failures);
     }
@@ -50,14 +52,14 @@ public sealed class HostTests : IAsyncDisposable
     [Fact]
     public async Task Metrics_SwitchedOff_AreNotServed()
     {
-        await StartAsync(NoMqtt + "telemetry: { prometheus: false }", FakeEngine.UntilStoppedAsync);
+        await StartAsync(NoMqtt + "telemetry: { prometheus: false }", ScriptedCamera.UntilStoppedAsync);
         Assert.Equal(HttpStatusCode.NotFound, (await GetAsync("/metrics")).Code);
     }
 
     [Fact]
     public async Task Ready_MqttConfigured_WaitsForTheConnection_AndACameraThatIsAwayOnlyDegrades()
     {
-        await StartAsync(NoMqtt.Replace("[]", "['mqtt://127.0.0.1:1']", StringComparison.Ordinal), FakeEngine.UntilStoppedAsync);
+        await StartAsync(NoMqtt.Replace("[]", "['mqtt://127.0.0.1:1']", StringComparison.Ordinal), ScriptedCamera.UntilStoppedAsync);
         var (code, body) = await GetAsync("/health/ready");
         Assert.Equal((HttpStatusCode.ServiceUnavailable, true), (code, body.Contains("\"not_connected\"", StringComparison.Ordinal)));
 
@@ -70,7 +72,7 @@ public sealed class HostTests : IAsyncDisposable
         Mqtt.Connected = true;
         Assert.Equal(HttpStatusCode.OK, (await GetAsync("/health/ready")).Code);
 
-        _app!.Services.GetRequiredService<PipelineMetrics>().Camera("a").StateChanged("offline");
+        Assert.Single(State.Cameras).Status = ScriptedCamera.Offline("a");
         (code, body) = await GetAsync("/health/ready");
         Assert.Equal(HttpStatusCode.OK, code);
         Assert.Equal("""{"healthy":true,"status":"degraded","detail":"not online: a","cameras":[{"name":"a","state":"offline"}]}""", body);
@@ -79,8 +81,11 @@ public sealed class HostTests : IAsyncDisposable
     [Fact]
     public async Task Start_ModelCannotBeUsed_FailsWithItsSentence()
     {
-        var e = await Assert.ThrowsAsync<ModelException>(() => StartAsync(NoMqtt, FakeEngine.UntilStoppedAsync, new ModelException("the model is broken")));
-        Assert.Equal("the model is broken", e.Message);
+        var config = _folder.Load(NoMqtt);
+        Directory.Delete(Path.Combine(_folder.Root, "Models"), recursive: true);
+        _app = StreamingHost.Build(config, null);
+        var e = await Assert.ThrowsAsync<ModelException>(() => _app.StartAsync());
+        Assert.Contains("Models/default", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -95,8 +100,8 @@ public sealed class HostTests : IAsyncDisposable
     public async Task Run_CameraFailsForGood_IsAFailureOfTheRun_ButOthersGoOn()
     {
         await StartAsync(
-            "cameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n" + NoMqtt[ConfigFolder.Cameras.Length..],
-            (name, stop) => name == "a" ? Task.FromResult(false) : FakeEngine.UntilStoppedAsync(name, stop));
+            Two,
+            (name, stop) => name == "a" ? Task.FromResult(false) : ScriptedCamera.UntilStoppedAsync(name, stop));
         await Eventually.TrueAsync(() => State.Failures.Count > 0);
         Assert.Equal(["camera a failed for good"], State.Failures);
         Assert.False(_app!.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
@@ -104,41 +109,43 @@ public sealed class HostTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task CameraRunner_PipelineBreaks_BeginsAnewWithGrowingPauses_ThenGivesUp()
+    public async Task Run_PipelineBreaks_BeginsAnewWithGrowingPauses_ThenIsGivenUp()
     {
-        using var metrics = new TestMetrics();
-        var engine = new FakeEngine(metrics.Metrics, (_, _) => Task.FromException<bool>(new InvalidOperationException("broken")));
-        var (time, log) = (new ManualTime(), new LogProbe<CameraRunner>());
-        var run = new CameraRunner("a", engine, time, log).RunAsync(CancellationToken.None);
+        var (time, log, lives) = (new ManualTime(), new CollectingLogger(), 0);
+        await StartAsync(
+            Two, (name, stop) => name == "b" ? ScriptedCamera.UntilStoppedAsync(name, stop) : Break(ref lives), time, log);
         await Eventually.TrueAsync(() =>
         {
             time.Advance(TimeSpan.FromSeconds(4));
-            return run.IsCompleted;
+            return State.Failures.Count > 0;
         });
 
-        Assert.False(await run);
-        Assert.Equal(CameraRunner.MaxCrashes, engine.Lives);
-        Assert.Equal([1.0, 2.0, 4.0, 8.0, null], engine.Broken.Select(b => b.Retry?.TotalSeconds));
-        Assert.Equal([4101, 4101, 4101, 4101, 4102], log.Entries.Select(e => e.Id));
+        Assert.Equal(["camera a failed for good"], State.Failures);
+        Assert.Equal(Camera.MaxCrashes, lives);
+        var told = log.Entries.Where(e => e.Id is 4101 or 4102).ToList();
+        Assert.Equal([4101, 4101, 4101, 4101, 4102], told.Select(e => e.Id));
+        Assert.Equal(["1 s.", "2 s.", "4 s.", "8 s."], told.SkipLast(1).Select(e => e.Message.Split(" in ")[1]));
+        var status = State.Cameras[0].Status!;
+        Assert.Equal((CameraState.Offline, Camera.MaxCrashes), (status.State, status.Attempt));
+        Assert.Null(status.NextRetrySeconds);
     }
 
     [Fact]
-    public async Task CameraRunner_StoppedDuringAPause_Ends()
+    public async Task Run_StoppedDuringAPause_EndsWithoutFailure()
     {
-        using var metrics = new TestMetrics();
-        using var stop = new CancellationTokenSource();
-        var engine = new FakeEngine(metrics.Metrics, (_, _) => Task.FromException<bool>(new InvalidOperationException("broken")));
-        var run = new CameraRunner("a", engine, new ManualTime(), new LogProbe<CameraRunner>()).RunAsync(stop.Token);
-        await Eventually.TrueAsync(() => engine.Broken.Count == 1);
-        await stop.CancelAsync();
-        Assert.True(await run);
+        var (log, lives) = (new CollectingLogger(), 0);
+        await StartAsync(NoMqtt, (_, _) => Break(ref lives), new ManualTime(), log);
+        await Eventually.TrueAsync(() => State.Cameras[0].Status is { NextRetrySeconds: 1 });
+        await _app!.StopAsync();
+        Assert.Equal((1, CameraRun.Ended), (lives, State.Cameras[0].Run));
+        Assert.Empty(State.Failures);
     }
 
     public async ValueTask DisposeAsync()
     {
         if (_app is not null)
         {
-            await _app.StopAsync();
+            if (!State.Over) await _app.StopAsync();
             await _app.DisposeAsync();
         }
 
@@ -146,10 +153,22 @@ public sealed class HostTests : IAsyncDisposable
         _folder.Dispose();
     }
 
-    private async Task StartAsync(string yaml, Func<string, CancellationToken, Task<bool>> camera, Exception? failure = null)
+    private static Task<bool> Break(ref int lives)
     {
-        _app = StreamingHost.Build(_folder.Load(yaml), null, services => services.AddSingleton<IEngine>(s =>
-            _engine = new FakeEngine(s.GetRequiredService<PipelineMetrics>(), camera) { StartFailure = failure }));
+        Interlocked.Increment(ref lives);
+        return Task.FromException<bool>(new InvalidOperationException("broken"));
+    }
+
+    private async Task StartAsync(
+        string yaml, Func<string, CancellationToken, Task<bool>> camera, TimeProvider? time = null,
+        ILoggerProvider? log = null)
+    {
+        _app = StreamingHost.Build(_folder.Load(yaml), null, services =>
+        {
+            ScriptedCamera.Use(services, camera);
+            if (time is not null) services.AddSingleton(time);
+            if (log is not null) services.AddSingleton(log);
+        });
         await _app.StartAsync();
     }
 

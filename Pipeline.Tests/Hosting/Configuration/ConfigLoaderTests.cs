@@ -1,5 +1,6 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 
@@ -145,8 +146,8 @@ public sealed class ConfigLoaderTests : IDisposable
             """).Options.Cameras;
 
         var (a, b) = (cameras["a"].ToSource(), cameras["b"].ToSource());
-        Assert.Equal(("udp", 3.0, 60.0, 5.0), (a.Transport, a.Backoff.Initial.TotalSeconds, a.Backoff.Max.TotalSeconds, a.MaxFps));
-        Assert.Equal(("udp", 3.0, 300.0, 9.0), (b.Transport, b.Backoff.Initial.TotalSeconds, b.Backoff.Max.TotalSeconds, b.MaxFps));
+        Assert.Equal((RtspTransport.Udp, 3.0, 60.0, 5.0), (a.Rtsp.Transport, a.Rtsp.Backoff.Initial.TotalSeconds, a.Rtsp.Backoff.Max.TotalSeconds, a.MaxFps));
+        Assert.Equal((RtspTransport.Udp, 3.0, 300.0, 9.0), (b.Rtsp.Transport, b.Rtsp.Backoff.Initial.TotalSeconds, b.Rtsp.Backoff.Max.TotalSeconds, b.MaxFps));
     }
 
     [Fact]

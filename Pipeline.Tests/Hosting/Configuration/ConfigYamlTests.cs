@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources.Options;
 
@@ -22,7 +23,7 @@ public sealed class ConfigYamlTests : IDisposable
         var defaults = new StreamingOptions();
         defaults.Model.Path = Path.Combine(_folder.Root, defaults.Model.Path);
         var camera = new CameraOptions { File = Path.Combine(_folder.Root, "samples/street.mp4"), Realtime = true, Loop = true };
-        camera.Settings.Publish.Masks = "on";
+        camera.Settings.Publish.Masks = MaskOutput.On;
         defaults.Cameras["sample"] = camera;
         Assert.Equal(EffectiveConfig.Write(new LoadedConfig(defaults, "", [])), EffectiveConfig.Write(shipped));
     }

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Service;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Cameras;
@@ -154,8 +153,7 @@ public sealed class HttpGuardTests : IAsyncDisposable
         _rig.Folder.Write("token", Token + "\n");
         await _rig.StartAsync(yaml, services =>
         {
-            services.AddSingleton<IEngine>(
-                s => new FakeEngine(s.GetRequiredService<PipelineMetrics>(), FakeEngine.UntilStoppedAsync));
+            ScriptedCamera.Use(services, ScriptedCamera.UntilStoppedAsync);
             adjust?.Invoke(services);
         });
     }

@@ -1,25 +1,22 @@
 using System.Collections.Concurrent;
-using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Service;
-using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Cameras;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 
-/// <summary>What a changed configuration does to the cameras: with an engine that notes who begins and who ends.</summary>
+/// <summary>What a changed configuration does to the cameras: with sources that note when they begin and end.</summary>
 public sealed class ConfigReloadTests : IAsyncDisposable
 {
     private const string Rest = "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
 
     private readonly ReloadRig _rig = new();
     private readonly ConcurrentQueue<string> _happened = new();
-    private FakeEngine? _engine;
 
     [Fact]
     public async Task Reload_CameraAdded_BeginsAndNobodyElseNotices()
@@ -27,7 +24,7 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         await StartAsync(Cameras("a"));
         await _rig.ReloadAsync(Cameras("a", "b"), "applied");
         await HappenedAsync("+a", "+b");
-        Assert.Equal(["a", "b"], _engine!.Announced[^1].Options.Cameras.Keys);
+        Assert.Equal(["a", "b"], _rig.State.Cameras.Select(c => c.Name));
         Assert.Equal(["added b"], _rig.Log.Where(l => l.Id == 4301).Select(l => l.Text.Split(": ")[1].TrimEnd('.')));
     }
 
@@ -44,12 +41,11 @@ public sealed class ConfigReloadTests : IAsyncDisposable
 
         await _rig.ReloadAsync(Cameras("a"), "applied");
         await HappenedAsync("+a", "+b", "-b");
-        Assert.Equal(["b"], _engine!.Removed);
         b.FramesProcessed("final"); // a straggler
         var page = _rig.Metrics;
         Assert.DoesNotContain("camera=\"b\"", page, StringComparison.Ordinal);
         Assert.Contains("dvis_frames_processed_total{camera=\"a\",stage=\"final\"} 1", page.Split('\n'));
-        Assert.Equal(["a"], _rig.Services.GetRequiredService<RunStatistics>().Cameras.Select(c => c.Name));
+        Assert.Equal(["a"], _rig.State.Cameras.Select(c => c.Name));
         Assert.Equal(["a"], (await _rig.ReadyAsync()).GetProperty("cameras").EnumerateArray().Select(c => c.GetProperty("name").GetString()));
     }
 
@@ -185,7 +181,8 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     public async Task Reload_OnlyRunningCameraChanged_DoesNotEndTheRun_AndAFailureIsForgiven()
     {
         var lives = 0;
-        await StartAsync(Cameras("a", "b"), (name, stop) => name == "a" && lives++ == 0 ? Task.FromResult(false) : FakeEngine.UntilStoppedAsync(name, stop));
+        await StartAsync(Cameras("a", "b"), (name, stop) =>
+            name == "a" && lives++ == 0 ? Task.FromResult(false) : ScriptedCamera.UntilStoppedAsync(name, stop));
         await Eventually.TrueAsync(() => _rig.State.Failures.Count == 1);
         await _rig.ReloadAsync("cameras: { a: { file: a.mp4, loop: true } }\n" + Rest, "applied");
         Assert.Empty(_rig.State.Failures);
@@ -197,24 +194,25 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     [Fact]
     public async Task Fleet_RemovedCameraHangs_IsLeftBehind_AndTheOthersChangeAllTheSame()
     {
-        using var metrics = new TestMetrics(record: false);
-        var (time, never, log) = (new ManualTime(), new TaskCompletionSource<bool>(), new LogProbe<CameraFleet>());
-        var engine = new FakeEngine(metrics.Metrics, (name, stop) => name == "hangs" ? never.Task : FakeEngine.UntilStoppedAsync(name, stop));
-        var fleet = new CameraFleet(engine, new RunState(), time, NullLoggerFactory.Instance, log);
-        fleet.Start(["hangs", "a"]);
-        var next = _rig.Folder.Load(Cameras("a", "b"));
-        var changed = fleet.ChangeAsync(new([], ["b"], [], ["hangs"]), next, () => { });
+        var (time, log, never) = (new ManualTime(), new CollectingLogger(), new TaskCompletionSource<bool>());
+        await StartAsync(
+            Cameras("hangs", "a"),
+            (name, stop) => name == "hangs" ? never.Task : ScriptedCamera.UntilStoppedAsync(name, stop),
+            services => services.AddSingleton<TimeProvider>(time).AddSingleton<ILoggerProvider>(log));
+        await HappenedAsync("+hangs", "+a");
+        var changed = _rig.ReloadAsync(Cameras("a", "b"), "applied");
         await Eventually.TrueAsync(() =>
         {
             time.Advance(TimeSpan.FromSeconds(1));
             return changed.IsCompleted;
         });
         await changed;
-        Assert.Equal([4201], log.Entries.Select(e => e.Id));
-        Assert.Equal(["hangs"], engine.Removed);
-        Assert.Equal(["b"], engine.Added);
-        await fleet.StopAsync(TimeSpan.FromSeconds(1));
-        await fleet.Over;
+        Assert.Equal([4201], log.Entries.Select(e => e.Id).Where(id => id is > 4100 and < 4300));
+        await HappenedAsync("+hangs", "+a", "+b");
+        Assert.Equal(["a", "b"], _rig.State.Cameras.Select(c => c.Name));
+        await _rig.StopAsync();
+        Assert.Empty(_rig.State.Failures);
+        never.SetResult(true);
     }
 
     [Fact]
@@ -256,14 +254,20 @@ public sealed class ConfigReloadTests : IAsyncDisposable
 
     private static string Cameras(params string[] names) => $"cameras: {{ {string.Join(", ", names.Select(n => $"{n}: {{ file: a.mp4 }}"))} }}\n{Rest}";
 
-    private async Task StartAsync(string yaml, Func<string, CancellationToken, Task<bool>>? run = null) =>
-        await _rig.StartAsync(yaml, services => services.AddSingleton<IEngine>(s => _engine = new FakeEngine(s.GetRequiredService<PipelineMetrics>(), async (name, stop) =>
+    private async Task StartAsync(
+        string yaml, Func<string, CancellationToken, Task<bool>>? run = null,
+        Action<IServiceCollection>? adjust = null) =>
+        await _rig.StartAsync(yaml, services =>
         {
-            _happened.Enqueue("+" + name);
-            var well = await (run ?? FakeEngine.UntilStoppedAsync)(name, stop);
-            _happened.Enqueue("-" + name);
-            return well;
-        })));
+            adjust?.Invoke(services);
+            ScriptedCamera.Use(services, async (name, stop) =>
+            {
+                _happened.Enqueue("+" + name);
+                var well = await (run ?? ScriptedCamera.UntilStoppedAsync)(name, stop);
+                _happened.Enqueue("-" + name);
+                return well;
+            });
+        });
 
     /// <summary>A page is served again for a moment, so what was just measured may not stand on it yet.</summary>
     private Task MeasuredAsync(string line) => Eventually.TrueAsync(() => _rig.Metrics.Contains(line, StringComparison.Ordinal), line);

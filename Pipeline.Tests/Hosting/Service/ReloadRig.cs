@@ -27,6 +27,9 @@ internal sealed class ReloadRig : IAsyncDisposable
 
     public RunState State => Services.GetRequiredService<RunState>();
 
+    /// <summary>The board of a camera that there is.</summary>
+    public CameraBoard Camera(string name) => State.Cameras.Single(c => c.Name == name);
+
     /// <summary>The page as a scraper gets it.</summary>
     public string Metrics
     {

@@ -1,17 +1,16 @@
 using System.Globalization;
-using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Service;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Results;
-using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Cameras;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 
@@ -60,7 +59,9 @@ public sealed class ServiceManagerTests
         var starting = rig.StartAsync(Yaml, services =>
         {
             services.AddSingleton(new ServiceManager(socket.Name, TimeSpan.FromMilliseconds(400), TimeProvider.System)); // slower than datagrams are read, or some would be lost
-            services.AddSingleton<IEngine>(s => new FakeEngine(s.GetRequiredService<PipelineMetrics>(), FakeEngine.UntilStoppedAsync) { Loaded = loaded.Task });
+            // The model is loaded after it.
+            services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(new Gate(loaded.Task)));
+            ScriptedCamera.Use(services, ScriptedCamera.UntilStoppedAsync);
         });
         await socket.WaitAsync("STATUS=loading the model");
         await socket.WaitAsync("WATCHDOG=1");
@@ -132,12 +133,10 @@ public sealed class ServiceManagerTests
         using var socket = new NotifySocket($"@dvis-test-{Ulid.New(TimeProvider.System)}");
         using var folder = new ConfigFolder();
         var (time, wedge, wedged) = (new ManualTime(), new ManualResetEventSlim(true), new TaskCompletionSource());
-        using var own = new TestMetrics(record: false, time);
-        var (beats, state) = (new Heartbeats(time), new RunState { Ready = true });
-        var statistics = new RunStatistics(own.Metrics, new());
-        using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), state, statistics, beats, time);
+        var (beats, state) = (new Heartbeats(time), new RunState(new(), time) { Ready = true });
+        using var health = new Health(new(folder.Load(ConfigFolder.Cameras)), state, beats, time);
         using var manager = new ServiceManager(socket.Name, TimeSpan.FromSeconds(30), time);
-        using var loop = new ServiceManagerLoop(manager, health, state, statistics, time);
+        using var loop = new ServiceManagerLoop(manager, health, state, time);
         await health.StartAsync(default);
         await loop.StartAsync(default);
 
@@ -153,7 +152,7 @@ public sealed class ServiceManagerTests
             wedge.Wait();
         }
 
-        await using var rig = new PipelineRig(new(FakeDvis.Manifest, Wedging(fake.Segmenter, "segment"), Wedging(fake.Tracker, "track"), fake.FrameForward, Wedging(fake.Refiner, "refine")));
+        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, Wedging(fake.Segmenter, "segment"), Wedging(fake.Tracker, "track"), fake.FrameForward, Wedging(fake.Refiner, "refine")));
         rig.Camera.Beats = beats;
         using var stop = new CancellationTokenSource();
         // A file's source waits for the pipeline: no frame comes in that could show that none goes out.
@@ -213,7 +212,7 @@ public sealed class ServiceManagerTests
         var beats = new Heartbeats(time);
         var link = new Link<CountedItem>(1, System.Threading.Channels.BoundedChannelFullMode.Wait);
         var (working, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
-        var run = Stage.RunAsync(link, async items =>
+        var run = StageLoop.RunAsync(link, async items =>
         {
             await foreach (var item in items)
             {
@@ -236,6 +235,22 @@ public sealed class ServiceManagerTests
         await run;
         time.Advance(TimeSpan.FromHours(9));
         Assert.Empty(beats.Stuck(Health.Patience));
+    }
+
+    /// <summary>Holds up the services after it.</summary>
+    private sealed class Gate(Task open) : IHostedLifecycleService
+    {
+        public Task StartedAsync(CancellationToken cancellationToken) => open;
+
+        public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     private sealed class Publisher(IPublisher next, Action before) : IPublisher

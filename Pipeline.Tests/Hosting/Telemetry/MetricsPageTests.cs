@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
-using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Pipeline.Tests.Golden;
@@ -168,8 +167,8 @@ public sealed class MetricsPageTests : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    private static Task StartAsync(ReloadRig rig) => rig.StartAsync(Yaml, services => services.AddSingleton<IEngine>(
-        s => new FakeEngine(s.GetRequiredService<PipelineMetrics>(), FakeEngine.UntilStoppedAsync)));
+    private static Task StartAsync(ReloadRig rig) =>
+        rig.StartAsync(Yaml, services => ScriptedCamera.Use(services, ScriptedCamera.UntilStoppedAsync));
 
     private static List<string> Starting(string[] lines, string start) =>
         [.. lines.Where(l => l.StartsWith(start, StringComparison.Ordinal))];

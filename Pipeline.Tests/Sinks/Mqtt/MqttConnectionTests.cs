@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sinks.Mqtt.Options;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
@@ -18,7 +20,7 @@ public sealed class MqttConnectionTests
     public async Task ConnectAsync_GoodPassword_Connects(string protocol)
     {
         await using var broker = await MosquittoBroker.StartAsync(login: ("dvis", Secret));
-        await using var rig = new MqttRig(broker.Url, o => (o.Protocol, o.Username, o.Password) = (protocol, "dvis", Secret));
+        await using var rig = new MqttRig(broker.Url, o => (o.Protocol, o.Username, o.Password) = (EnumName.Parse<MqttProtocol>(protocol), "dvis", Secret));
         await rig.StartAsync();
         await rig.Sink.FlushAsync(default);
         Assert.DoesNotContain(rig.Log.Entries, e => e.Text.Contains(Secret, StringComparison.Ordinal));
@@ -30,7 +32,7 @@ public sealed class MqttConnectionTests
     public async Task ConnectAsync_BadPassword_IsNotConnectedAndLoggedOnce(string protocol, string reason)
     {
         await using var broker = await MosquittoBroker.StartAsync(login: ("dvis", "other"));
-        await using var rig = new MqttRig(broker.Url, o => (o.Protocol, o.Username, o.Password) = (protocol, "dvis", Secret));
+        await using var rig = new MqttRig(broker.Url, o => (o.Protocol, o.Username, o.Password) = (EnumName.Parse<MqttProtocol>(protocol), "dvis", Secret));
         await rig.Sink.StartAsync(default);
         await rig.RefusedAsync(reason);
         Assert.False(rig.Connected);
@@ -246,7 +248,7 @@ public sealed class MqttConnectionTests
     public async Task ConnectAsync_ConnackRefuses_IsTypedAndNotConnected(string protocol, byte code, string reason)
     {
         await using var broker = new ScriptedBroker(protocol == "5" ? [0x20, 0x03, 0x00, code, 0x00] : [0x20, 0x02, 0x00, code]);
-        await using var rig = new MqttRig(broker.Url, o => o.Protocol = protocol);
+        await using var rig = new MqttRig(broker.Url, o => o.Protocol = EnumName.Parse<MqttProtocol>(protocol));
         await rig.Sink.StartAsync(default);
         await rig.RefusedAsync(reason);
         Assert.False(rig.Connected);

@@ -36,7 +36,7 @@ public sealed class MqttOptionsTests
     }
 
     [Theory]
-    [InlineData(nameof(MqttOptions.Protocol), "4"), InlineData(nameof(MqttOptions.Root), "a/+/b"), InlineData(nameof(MqttOptions.MaxMessageBytes), 10)]
+    [InlineData(nameof(MqttOptions.Root), "a/+/b"), InlineData(nameof(MqttOptions.MaxMessageBytes), 10)]
     public void Validate_Property_HasItsLimits(string property, object value)
     {
         var options = new MqttOptions();
@@ -50,15 +50,6 @@ public sealed class MqttOptionsTests
         Assert.Matches("^dvis-gate-3-[0-9a-f]{8}$", ClientId.For(null, "gate-3"));
         Assert.Equal(ClientId.For("", "a"), ClientId.For(null, "a"));
         Assert.Equal("mine", ClientId.For("mine", "gate-3"));
-    }
-
-    [Fact]
-    public void Backoff_Doubles_UpToItsLimitWithJitterBelow()
-    {
-        var backoff = new Backoff(new() { Initial = TimeSpan.FromSeconds(1), Max = TimeSpan.FromSeconds(5), Jitter = 0.2 });
-        foreach (var seconds in (double[])[1, 2, 4, 5, 5]) Assert.InRange(backoff.Next().TotalSeconds, seconds * 0.8, seconds);
-        backoff.Reset();
-        Assert.InRange(backoff.Next().TotalSeconds, 0.8, 1);
     }
 
     private static List<string> Errors(MqttOptions options)

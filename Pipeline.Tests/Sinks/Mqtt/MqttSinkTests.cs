@@ -3,6 +3,7 @@ using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sinks.Mqtt;
+using Dvis.Streaming.Sinks.Mqtt.Options;
 using Dvis.Streaming.Sinks.Protos;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
@@ -60,7 +61,7 @@ public sealed class MqttSinkTests
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(new() { Masks = "on" }));
+        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(new() { Masks = MaskOutput.On }));
         await rig.StartAsync();
         await PublishAllAsync(rig.Sink);
         await rig.Sink.FlushAsync(default);
@@ -103,7 +104,7 @@ public sealed class MqttSinkTests
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(new() { Masks = "on", Contours = true }));
+        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(new() { Masks = MaskOutput.On, Contours = true }));
         await rig.StartAsync();
         await PublishAllAsync(rig.Sink);
         foreach (var kind in Enum.GetValues<EventKind>()) await rig.Sink.PublishAsync(SomeResult.Event(Time, kind, (int)kind + 2, summary: true), default);
@@ -155,7 +156,7 @@ public sealed class MqttSinkTests
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        await using var rig = new MqttRig(broker.Url, o => o.Protocol = "3.1.1");
+        await using var rig = new MqttRig(broker.Url, o => o.Protocol = MqttProtocol.V311);
         await rig.StartAsync();
         await PublishAllAsync(rig.Sink);
         await rig.Sink.FlushAsync(default);
@@ -173,7 +174,7 @@ public sealed class MqttSinkTests
     {
         await using var broker = await MosquittoBroker.StartAsync(["max_packet_size 2048"]);
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(new() { Masks = "on" }));
+        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(new() { Masks = MaskOutput.On }));
         await rig.StartAsync();
         var tracks = Enumerable.Range(1, 40).Select(n => SomeResult.Track(n)).ToArray();
         await rig.Sink.PublishAsync(SomeResult.Provisional(Time, 7, tracks), default);

@@ -1,6 +1,8 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sinks.Mqtt.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 
@@ -102,7 +104,7 @@ public sealed class OutboxSinkTests : IDisposable
 
     private MqttRig Rig(MosquittoBroker broker, string protocol, string session)
     {
-        var context = SomeResult.Context(new() { Masks = "on" }) with { Session = session };
-        return new(broker.Url, o => (o.Protocol, o.Outbox.Path) = (protocol, _folder.Root), context);
+        var context = SomeResult.Context(new() { Masks = MaskOutput.On }) with { Session = session };
+        return new(broker.Url, o => (o.Protocol, o.Outbox.Path) = (EnumName.Parse<MqttProtocol>(protocol), _folder.Root), context);
     }
 }

@@ -1,7 +1,9 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
+using Dvis.Streaming.Sinks.Mqtt.Options;
 using Dvis.Streaming.Sinks.Payloads;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
@@ -13,7 +15,7 @@ public sealed class RetainedSweepTests
     public async Task StartAsync_CameraAndClassGone_TheirRetainedTopicsAreCleared(string protocol)
     {
         await using var broker = await MosquittoBroker.StartAsync();
-        await using (var first = new MqttRig(broker.Url, o => o.Protocol = protocol, Context("front", "back")))
+        await using (var first = new MqttRig(broker.Url, o => o.Protocol = EnumName.Parse<MqttProtocol>(protocol), Context("front", "back")))
         {
             await first.StartAsync();
             await first.Sink.FlushAsync(default);
@@ -24,7 +26,7 @@ public sealed class RetainedSweepTests
         await subscriber.WaitAsync("camera/back/state");
         await subscriber.WaitAsync("camera/front/count/person");
 
-        await using var rig = new MqttRig(broker.Url, o => o.Protocol = protocol, Context("front") with { Cameras = [new("front", new() { Labels = ["car"] })] });
+        await using var rig = new MqttRig(broker.Url, o => o.Protocol = EnumName.Parse<MqttProtocol>(protocol), Context("front") with { Cameras = [new("front", new() { Labels = ["car"] })] });
         await rig.StartAsync();
         string[] expected =
         [

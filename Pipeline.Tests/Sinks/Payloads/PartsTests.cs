@@ -48,7 +48,7 @@ public sealed class PartsTests
             var result = SomeResult.Final(Time, 10, 10 + random.Next(1, 60)) with
             {
                 Retracted = [.. Enumerable.Range(100, random.Next(0, 60)).Select(i => (long)i)],
-                Identity = [.. Enumerable.Range(200, random.Next(0, 20)).Select(i => new IdentityChange(i % 2 == 0 ? IdentityOp.Merge : IdentityOp.Split, [i, i + 1], i, 12))],
+                Identity = [.. Enumerable.Range(200, random.Next(0, 20)).Select(i => new IdentityChange([i, i + 1], i, 12))],
             };
             var tracks = Enumerable.Range(1, random.Next(0, 12)).Select(n => SomeResult.FinalTrack(n, 10, result.LastFrame, random.Next(4) == 0 ? Contour(random, 12) : null)).ToImmutableArray();
             var parts = new List<JsonElement>();
@@ -87,7 +87,7 @@ public sealed class PartsTests
     {
         using var encoder = new FinalEncoder(_envelope);
         var parts = new List<JsonElement>();
-        var result = SomeResult.Final(Time, 3, 5, SomeResult.FinalTrack(1)) with { Identity = [new(IdentityOp.Merge, [.. Enumerable.Range(1, 200).Select(i => (long)i)], 1, 3)] };
+        var result = SomeResult.Final(Time, 3, 5, SomeResult.FinalTrack(1)) with { Identity = [new([.. Enumerable.Range(1, 200).Select(i => (long)i)], 1, 3)] };
         var lost = encoder.Encode(result, new(), Moment.Now(Time), new(2048), payload =>
         {
             Assert.InRange(payload.Length, 1, 2048);
@@ -101,7 +101,7 @@ public sealed class PartsTests
     public void Encode_RandomMasks_PartsFitAndDecodeToTheMasks()
     {
         var random = new Random(4);
-        var encoder = new MaskEncoder(SomeResult.Context());
+        var encoder = new MaskFrameEncoder(SomeResult.Context());
         for (var round = 0; round < 20; round++)
         {
             var masks = Enumerable.Range(1, random.Next(0, 30)).ToDictionary(n => (long)n, _ => Blobs(random));
@@ -130,7 +130,7 @@ public sealed class PartsTests
     public void Encode_FinalMasks_OneMessageForEveryFrameAlsoWithoutMasks()
     {
         var frames = new List<MaskFrame>();
-        Assert.Equal(0, new MaskEncoder(SomeResult.Context()).Encode(SomeResult.Final(Time, 3, 5, SomeResult.FinalTrack()), new(), 65536, p => frames.Add(MaskFrame.Parser.ParseFrom(p.Span))));
+        Assert.Equal(0, new MaskFrameEncoder(SomeResult.Context()).Encode(SomeResult.Final(Time, 3, 5, SomeResult.FinalTrack()), new(), 65536, p => frames.Add(MaskFrame.Parser.ParseFrom(p.Span))));
         Assert.Equal([(3, 1), (4, 1), (5, 0)], frames.Select(f => ((int)f.FrameId, f.Masks.Count)));
         Assert.All(frames, f => Assert.Equal((160u, 90u, Stage.Final), (f.GridW, f.GridH, f.Stage)));
     }

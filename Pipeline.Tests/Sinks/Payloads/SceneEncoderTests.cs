@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Masks;
 using Dvis.Streaming.Sinks.Payloads;
@@ -11,16 +12,16 @@ public sealed class SceneEncoderTests
     private static readonly TimeProvider Time = TimeProvider.System;
 
     [Theory]
-    [InlineData("runs", 1024)]
-    [InlineData("runs", 300)]
-    [InlineData("runs", 1 << 20)]
-    [InlineData("png", 1024)]
-    [InlineData("png", 300)]
-    [InlineData("png", 1 << 20)]
-    public void Map_AnyBudget_ComesWholeInPartsThatFit(string encoding, int budget)
+    [InlineData(MapOutput.Runs, 1024)]
+    [InlineData(MapOutput.Runs, 300)]
+    [InlineData(MapOutput.Runs, 1 << 20)]
+    [InlineData(MapOutput.Png, 1024)]
+    [InlineData(MapOutput.Png, 300)]
+    [InlineData(MapOutput.Png, 1 << 20)]
+    public void Map_AnyBudget_ComesWholeInPartsThatFit(MapOutput encoding, int budget)
     {
         var map = SomeScene.Map(400, 30, 60);
-        var encoder = new MapEncoder(SomeScene.Context("vps"));
+        var encoder = new MapEncoder(SomeScene.Context(ModelTask.Vps));
         var parts = new List<MapFrame>();
 
         var lost = encoder.Encode(SomeScene.Provisional(Time, map: map), new() { Map = encoding }, budget, payload =>
@@ -34,7 +35,7 @@ public sealed class SceneEncoderTests
         Assert.All(parts, p => Assert.Equal((parts.Count, "front", 7ul, 640u), ((int)p.Parts, p.Camera, p.FrameId, p.FrameW)));
         Assert.Equal(map.Entries.Select(e => ((uint)e.Value, (ulong)SegmentIds.Of(e.ClassId, e.Track))), parts.SelectMany(p => p.Entries).Select(e => (e.Value, e.SegmentId)));
         var expected = LabelMapReaderTests.Decode(map.Runs, 400, 30);
-        if (encoding == "runs") Assert.Equal(expected, LabelMapReaderTests.Decode([.. parts.SelectMany(p => p.Runs).Select(r => (int)r)], 400, 30));
+        if (encoding == MapOutput.Runs) Assert.Equal(expected, LabelMapReaderTests.Decode([.. parts.SelectMany(p => p.Runs).Select(r => (int)r)], 400, 30));
         else
         {
             var picture = PngReader.Decode([.. parts.SelectMany(p => p.Png.ToByteArray())]);
@@ -50,21 +51,21 @@ public sealed class SceneEncoderTests
     {
         var parts = new List<MapFrame>();
 
-        new MapEncoder(SomeScene.Context("vps")).Encode(SomeScene.Provisional(Time, map: SomeScene.Map(600, 2, 300)), new() { Map = "png" }, 1 << 20, p => parts.Add(MapFrame.Parser.ParseFrom(p.Span)));
+        new MapEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Provisional(Time, map: SomeScene.Map(600, 2, 300)), new() { Map = MapOutput.Png }, 1 << 20, p => parts.Add(MapFrame.Parser.ParseFrom(p.Span)));
 
         Assert.Equal((MapEncoding.Runs, 300), (parts[0].Encoding, parts[0].Entries.Count));
     }
 
     [Fact]
     public void Map_NoRoomForAnyPart_IsLostAndSaidSo()
-        => Assert.Equal(1, new MapEncoder(SomeScene.Context("vps")).Encode(SomeScene.Provisional(Time, map: SomeScene.Map(10, 10, 3)), new(), 100, _ => Assert.Fail("nothing fits")));
+        => Assert.Equal(1, new MapEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Provisional(Time, map: SomeScene.Map(10, 10, 3)), new(), 100, _ => Assert.Fail("nothing fits")));
 
     [Fact]
     public void Map_Final_HasOneForEveryFrame()
     {
         var frames = new List<(ulong, Stage)>();
 
-        new MapEncoder(SomeScene.Context("vps")).Encode(SomeScene.Final(Time, SomeScene.Map(10, 10, 3)), new(), 4096, p => frames.Add((MapFrame.Parser.ParseFrom(p.Span).FrameId, MapFrame.Parser.ParseFrom(p.Span).Stage)));
+        new MapEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Final(Time, SomeScene.Map(10, 10, 3)), new(), 4096, p => frames.Add((MapFrame.Parser.ParseFrom(p.Span).FrameId, MapFrame.Parser.ParseFrom(p.Span).Stage)));
 
         Assert.Equal([(3ul, Stage.Final), (4, Stage.Final), (5, Stage.Final)], frames);
     }
@@ -74,22 +75,22 @@ public sealed class SceneEncoderTests
     {
         MaskFrame? frame = null;
 
-        new MaskEncoder(SomeScene.Context("vps")).Encode(SomeScene.Provisional(Time, things: 1), new(), 1 << 20, p => frame = MaskFrame.Parser.ParseFrom(p.Span));
+        new MaskFrameEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Provisional(Time, things: 1), new(), 1 << 20, p => frame = MaskFrame.Parser.ParseFrom(p.Span));
 
         Assert.Equal([(1ul, 65537ul), (0, 3), (0, 4)], frame!.Masks.Select(m => (m.TrackN, m.SegmentId)));
     }
 
     [Theory]
-    [InlineData("vps", 1500)]
-    [InlineData("vps", 8192)]
-    [InlineData("vss", 8192)]
-    public void Segments_AnyBudget_AreValidAndWhole(string task, int budget)
+    [InlineData(ModelTask.Vps, 1500)]
+    [InlineData(ModelTask.Vps, 8192)]
+    [InlineData(ModelTask.Vss, 8192)]
+    public void Segments_AnyBudget_AreValidAndWhole(ModelTask task, int budget)
     {
         var envelope = new Envelope(SomeScene.Context(task), Time);
         using var provisional = new ProvisionalEncoder(envelope);
         using var final = new FinalEncoder(envelope);
         var (segments, finals) = (new List<System.Text.Json.JsonElement>(), new List<System.Text.Json.JsonElement>());
-        var things = task == "vps" ? 12 : 0;
+        var things = task == ModelTask.Vps ? 12 : 0;
 
         Assert.Equal(0, provisional.Encode(SomeScene.Provisional(Time, things), new(), Moment.Now(Time), new(budget, MaskRefs: true), p =>
         {
@@ -99,7 +100,7 @@ public sealed class SceneEncoderTests
         Assert.Equal(0, final.Encode(SomeScene.Final(Time), new(), Moment.Now(Time), new(budget), p => finals.Add(WireSchemas.Valid("segments_final", p))));
 
         Assert.Equal(Enumerable.Range(65537, things).Concat([3, 4]), segments.Select(s => s.GetProperty("id").GetInt32()));
-        Assert.Equal(task == "vps", segments[^1].TryGetProperty("score", out _));
+        Assert.Equal(task == ModelTask.Vps, segments[^1].TryGetProperty("score", out _));
         Assert.EndsWith("/7/4", segments[^1].GetProperty("mask_ref").GetString(), StringComparison.Ordinal);
         Assert.Equal([65536 + 42, 3], finals.SelectMany(f => f.GetProperty("segments").EnumerateArray()).Select(s => s.GetProperty("id").GetInt32()));
         Assert.Equal([65536 + 51, 4], finals.SelectMany(f => f.GetProperty("retracted").EnumerateArray()).Select(s => s.GetInt32()));
@@ -109,7 +110,7 @@ public sealed class SceneEncoderTests
     [Fact]
     public void Segments_WithMasks_CarryTheMap()
     {
-        var envelope = new Envelope(SomeScene.Context("vss"), Time);
+        var envelope = new Envelope(SomeScene.Context(ModelTask.Vss), Time);
         using var provisional = new ProvisionalEncoder(envelope);
         using var final = new FinalEncoder(envelope);
         var map = SomeScene.Map(20, 10, 3);
@@ -123,7 +124,7 @@ public sealed class SceneEncoderTests
     [Fact]
     public void Encode_SteadyState_AllocatesNothing()
     {
-        var context = SomeScene.Context("vps");
+        var context = SomeScene.Context(ModelTask.Vps);
         var envelope = new Envelope(context, Time);
         using var segments = new ProvisionalEncoder(envelope);
         using var finals = new FinalEncoder(envelope);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Sinks.Payloads;
 
@@ -14,7 +15,7 @@ internal static class SomeResult
 
     public static SinkContext Context(PublishOptions? publish = null, params string[] cameras) => new(
         "gate-3", Session, "0.1.0", "c0ffee", 3000,
-        new("tiny", "1.2.0", "vis", "tiny-3/1",
+        new("tiny", "1.2.0", ModelTask.Vis, "tiny-3/1",
             [new(0, "person", "thing", "#ff0000"), new(1, "car", "thing", "#00ff00"), new(2, "traffic light", "thing", "#0000ff")],
             [new("segmenter.onnx", new string('a', 64))]),
         [.. (cameras.Length == 0 ? ["front"] : cameras).Select(c => new SinkCamera(c, publish ?? new()))]);
@@ -33,7 +34,7 @@ internal static class SomeResult
 
     public static FinalResult Final(TimeProvider time, long first = 3, long last = 5, params FinalTrack[] tracks) => new(
         "front", Epoch, first, last, [.. Enumerable.Range((int)first, (int)(last - first + 1)).Select(i => Frame(time, i))],
-        FinalKind.Refined, FinalReason.None, [.. tracks], [51], [new(IdentityOp.Merge, [47], 42, last)], Latency with { Refine = 11.5 });
+        FinalKind.Refined, FinalReason.None, [.. tracks], [51], [new([47], 42, last)], Latency with { Refine = 11.5 });
 
     public static FinalTrack FinalTrack(long number = 42, long first = 3, long last = 5, Contour? contour = null) => new(
         number, 1, 0.94f, 0, [.. Enumerable.Range((int)first, (int)(last - first + 1)).Select(f => new FinalObservation(

@@ -7,7 +7,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;
 /// <summary>Plain valid messages of panoptic and semantic models.</summary>
 internal static class SomeScene
 {
-    public static SinkContext Context(string task, PublishOptions? publish = null, int stuff = 2)
+    public static SinkContext Context(ModelTask task, PublishOptions? publish = null, int stuff = 2)
     {
         var context = SomeResult.Context(publish);
         return context with
@@ -33,6 +33,6 @@ internal static class SomeScene
 
     /// <summary>Stripes of a column each, the values in turn.</summary>
     public static SegmentMap Map(int width, int height, int values) => new(
-        width, height, [.. Enumerable.Range(1, values).Select(v => v % 2 == 0 ? new MapEntry(v, 1, 1000 + v) : new MapEntry(v, 2 + v % 2, null))],
+        width, height, [.. Enumerable.Range(1, values).Select(v => v % 2 == 0 ? new SegmentMapEntry(v, 1, 1000 + v) : new SegmentMapEntry(v, 2 + v % 2, null))],
         [.. Enumerable.Range(0, width).SelectMany(x => (int[])[x % (values + 1), height])]);
 }

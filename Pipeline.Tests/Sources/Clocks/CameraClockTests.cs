@@ -68,7 +68,7 @@ public sealed class CameraClockTests
             }
         });
         await using var rig = new SourceRig();
-        var options = new SourceOptions { Url = camera.Url, ConnectTimeout = TimeSpan.FromSeconds(30), MaxAge = null };
+        var options = new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
         if (!asked) options.Clock.Prefer = ["arrival"];
 
         var frames = await rig.ReadAsync(options, most: LeadIn);
@@ -110,7 +110,7 @@ public sealed class CameraClockTests
             Volatile.Write(ref last, 1);
         });
         await using var rig = new SourceRig();
-        var options = new SourceOptions { Url = camera.Url, ConnectTimeout = TimeSpan.FromSeconds(30), MaxAge = null };
+        var options = new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
         var frames = new List<FrameInfo>();
         using var stop = new CancellationTokenSource();
         if (!raw)

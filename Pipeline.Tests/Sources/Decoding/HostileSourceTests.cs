@@ -86,7 +86,7 @@ public sealed class HostileSourceTests : IDisposable
         using var camera = new Listener($"RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: {target}\r\n\r\n");
 
         using var stop = new CancellationTokenSource();
-        var raw = SourceFactory.CreateRaw("cam", new SourceOptions { Url = $"rtsp://127.0.0.1:{camera.Port}/x", ConnectTimeout = TimeSpan.FromSeconds(2) }, new SourceFacts(), new FramePool(), TimeProvider.System);
+        var raw = SourceFactory.CreateRaw("cam", new SourceOptions { Url = $"rtsp://127.0.0.1:{camera.Port}/x", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(2) } }, new SourceFacts(), new FramePool(), TimeProvider.System);
         await Assert.ThrowsAsync<SourceException>(async () =>
         {
             await foreach (var frame in raw.ReadAsync(stop.Token)) frame.Dispose();

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
@@ -34,7 +34,7 @@ public sealed class TortureTests(ITestOutputHelper output)
 
             var count = file.Value.GetProperty("decoded_frames").GetInt32();
             var sizes = string.Join(", ", frames.GroupBy(f => (f.Session, f.Width, f.Height)).Select(g => $"{g.Count()} of {g.Key.Width}x{g.Key.Height}"));
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {file.Name} | {count} | {(frames.Count > 0 ? sizes : "0")} | {rig.Last.Reason.Word()} {rig.Last.Detail} |"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {file.Name} | {count} | {(frames.Count > 0 ? sizes : "0")} | {EnumName.Of(rig.Last.Reason)} {rig.Last.Detail} |"));
             Assert.Equal(count, frames.Count);
             Assert.Equal(Enumerable.Range(0, count).Select(i => (long)i), frames.Select(f => f.FrameId));
             Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.True(pair.First.Pts < pair.Second.Pts, $"{file.Name}: {pair}"));

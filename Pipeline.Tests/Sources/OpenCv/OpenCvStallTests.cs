@@ -45,7 +45,7 @@ public sealed class OpenCvStallTests : IDisposable
             File.Move(_clips.Path("whole.mkv"), path, overwrite: true); // the drive is back; the stuck read still has the pipe
             await Eventually.TrueAsync(() => Advance(1) && Has(SourceFault.Stalled), "the watchdog has given the session up");
             Assert.Equal(1, opencv.Decoder.AbandonedThreads(path));
-            Assert.Equal(1, opencv.Rig.Probe.Observe("dvis.source.abandoned_threads", "camera=cam"));
+            Assert.Equal(1, opencv.Rig.Probe.Sum("dvis.source.abandoned_threads", "camera=cam"));
             await Eventually.TrueAsync(() => Advance(0.1) && Sessions() > 1, "the next session reads");
         }
 

@@ -1,8 +1,8 @@
 using System.Globalization;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
@@ -42,7 +42,7 @@ public sealed class OpenCvTortureTests(ITestOutputHelper output)
         var sizes = frames.Select(f => $"{frames.Count} of {f.Width}x{f.Height}").Distinct();
         var delivered = frames.Count > 0 ? string.Join(", ", sizes) : "0";
         var last = opencv.Rig.Last;
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {file} | {delivered} | {last.Reason.Word()} | {last.Detail} |"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {file} | {delivered} | {EnumName.Of(last.Reason)} | {last.Detail} |"));
         Assert.Equal(expected, delivered);
         Assert.Equal(Enumerable.Range(0, frames.Count).Select(i => (long)i), frames.Select(f => f.FrameId));
         Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.True(pair.First.Pts < pair.Second.Pts, $"{file}: {pair}"));

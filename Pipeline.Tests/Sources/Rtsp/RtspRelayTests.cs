@@ -24,15 +24,15 @@ public sealed class RtspRelayTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory(Timeout = 120_000)]
-    [InlineData("tcp")]
-    [InlineData("udp")]
-    public async Task ReadAsync_LoginInTheUrl_IsInNoCommandLine(string transport)
+    [InlineData(RtspTransport.Tcp)]
+    [InlineData(RtspTransport.Udp)]
+    public async Task ReadAsync_LoginInTheUrl_IsInNoCommandLine(RtspTransport transport)
     {
         await using var server = await RtspServer.StartAsync("user:hunter2-secret");
         await using var rig = new SourceRig();
         List<string> lines = [];
 
-        await rig.ReadAsync(new SourceOptions { Url = server.Url("user:hunter2-secret@"), Transport = transport, MaxAge = null }, most: 10, _ => lines.AddRange(CommandLines.OfCameras()));
+        await rig.ReadAsync(new SourceOptions { Url = server.Url("user:hunter2-secret@"), MaxAge = null, Rtsp = { Transport = transport } }, most: 10, _ => lines.AddRange(CommandLines.OfCameras()));
 
         Assert.Contains(lines, line => line.Contains("rtsp://127.0.0.1", StringComparison.Ordinal));
         Assert.DoesNotContain(lines, line => line.Contains("hunter2", StringComparison.Ordinal) || line.Contains($":{server.Port}/", StringComparison.Ordinal));
@@ -116,8 +116,11 @@ public sealed class RtspRelayTests : IDisposable
         var options = new SourceOptions
         {
             Url = $"rtsps://user:right@localhost:{front.Port}/cam1",
-            Tls = { Ca = ca is null ? null : Path.Combine(_folder.Root, ca + ".pem"), Verify = verify },
             MaxAge = null,
+            Rtsp =
+            {
+                Tls = { Ca = ca is null ? null : Path.Combine(_folder.Root, ca + ".pem"), Verify = verify },
+            },
         };
         if (refusal is null)
         {
@@ -138,7 +141,7 @@ public sealed class RtspRelayTests : IDisposable
     {
         await using var server = await RtspServer.StartAsync();
 
-        Assert.Equal(SourceFault.Tls, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{server.Port}/cam1", ConnectTimeout = TimeSpan.FromSeconds(5) })).Fault);
+        Assert.Equal(SourceFault.Tls, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{server.Port}/cam1", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(5) } })).Fault);
     }
 
     [Fact(Timeout = 120_000)]
@@ -148,8 +151,8 @@ public sealed class RtspRelayTests : IDisposable
         await using var front = new TlsFront(1, _folder.Root, "camera");
         await File.WriteAllTextAsync(Path.Combine(_folder.Root, "empty.pem"), "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n");
 
-        Assert.Equal(SourceFault.Config, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{front.Port}/cam1", Tls = { Ca = Path.Combine(_folder.Root, "empty.pem") } })).Fault);
-        Assert.Equal(SourceFault.Config, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{front.Port}/cam1", Tls = { Ca = Path.Combine(_folder.Root, "none.pem") } })).Fault);
+        Assert.Equal(SourceFault.Config, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{front.Port}/cam1", Rtsp = { Tls = { Ca = Path.Combine(_folder.Root, "empty.pem") } } })).Fault);
+        Assert.Equal(SourceFault.Config, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{front.Port}/cam1", Rtsp = { Tls = { Ca = Path.Combine(_folder.Root, "none.pem") } } })).Fault);
     }
 
     [Fact(Timeout = 120_000)]
@@ -186,7 +189,7 @@ public sealed class RtspRelayTests : IDisposable
             }
         });
 
-        var fault = await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Username = "u", Password = "hunter2", ConnectTimeout = TimeSpan.FromSeconds(60) });
+        var fault = await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Username = "u", Password = "hunter2", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(60) } });
 
         Assert.Contains(fault.Fault, expected);
         Assert.DoesNotContain("hunter", fault.ToString(), StringComparison.Ordinal);
@@ -206,7 +209,7 @@ public sealed class RtspRelayTests : IDisposable
             while (true) await client.GetStream().WriteAsync(new byte[1024].Select(_ => (byte)'x').ToArray());
         });
 
-        var fault = await FaultAsync(new SourceOptions { Url = $"rtsp://u:p@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", ConnectTimeout = TimeSpan.FromSeconds(20) });
+        var fault = await FaultAsync(new SourceOptions { Url = $"rtsp://u:p@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(20) } });
 
         Assert.Equal(SourceFault.DecodeErrors, fault.Fault);
         Assert.Contains("has no end", fault.Message, StringComparison.Ordinal);
@@ -220,7 +223,7 @@ public sealed class RtspRelayTests : IDisposable
         listener.Start();
         foreach (var scheme in (string[])["rtsp", "rtsps"])
         {
-            var fault = await FaultAsync(new SourceOptions { Url = $"{scheme}://u:p@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", ConnectTimeout = TimeSpan.FromSeconds(1) });
+            var fault = await FaultAsync(new SourceOptions { Url = $"{scheme}://u:p@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) } });
             Assert.Equal(SourceFault.Timeout, fault.Fault);
         }
     }
@@ -229,7 +232,7 @@ public sealed class RtspRelayTests : IDisposable
     public async Task ReadAsync_NobodyThereOrNoSuchName_IsTyped()
     {
         Assert.Equal(SourceFault.Refused, (await FaultAsync(new SourceOptions { Url = $"rtsp://u:p@127.0.0.1:{FreePorts.Next()}/x" })).Fault);
-        Assert.Equal(SourceFault.NotFound, (await FaultAsync(new SourceOptions { Url = "rtsp://u:p@no-such-camera.invalid/x", ConnectTimeout = TimeSpan.FromMinutes(1) })).Fault);
+        Assert.Equal(SourceFault.NotFound, (await FaultAsync(new SourceOptions { Url = "rtsp://u:p@no-such-camera.invalid/x", Rtsp = { ConnectTimeout = TimeSpan.FromMinutes(1) } })).Fault);
     }
 
     [Fact(Timeout = 120_000)]

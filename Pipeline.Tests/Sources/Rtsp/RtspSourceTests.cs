@@ -17,17 +17,17 @@ public sealed class RtspSourceTests
     private const string Password = "p:a@s/s 1#%";
 
     [Theory(Timeout = 120_000)]
-    [InlineData("tcp")]
-    [InlineData("udp")]
-    public async Task ReadAsync_RightLogin_GivesFramesWithTheCamerasClock(string transport)
+    [InlineData(RtspTransport.Tcp)]
+    [InlineData(RtspTransport.Udp)]
+    public async Task ReadAsync_RightLogin_GivesFramesWithTheCamerasClock(RtspTransport transport)
     {
         await using var server = await RtspServer.StartAsync("user:" + Password);
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(new SourceOptions { Url = server.Url(), Username = "user", Password = Password, Transport = transport, MaxAge = null }, most: 40);
+        var frames = await rig.ReadAsync(new SourceOptions { Url = server.Url(), Username = "user", Password = Password, MaxAge = null, Rtsp = { Transport = transport } }, most: 40);
 
         Assert.All(frames, f => Assert.Equal((640, 360, new Timebase(1, 90000)), (f.Width, f.Height, f.Timebase)));
-        if (transport == "udp") Assert.All(frames, f => Assert.Equal((ClockSource.Arrival, false, null), (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
+        if (transport == RtspTransport.Udp) Assert.All(frames, f => Assert.Equal((ClockSource.Arrival, false, null), (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
         Assert.Equal(Enumerable.Range(0, 40).Select(i => (long)i), frames.Select(f => f.FrameId));
 
         // 25 frames a second on a 90 kHz clock: exact steps, whatever the network did (a lost packet may cost a frame).
@@ -81,7 +81,7 @@ public sealed class RtspSourceTests
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
 
-        var fault = await FaultAsync(new SourceOptions { Url = Url(listener), ConnectTimeout = TimeSpan.FromSeconds(1) });
+        var fault = await FaultAsync(new SourceOptions { Url = Url(listener), Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) } });
 
         Assert.Equal(SourceFault.Timeout, fault.Fault);
     }
@@ -103,7 +103,7 @@ public sealed class RtspSourceTests
             }
         });
 
-        var fault = await FaultAsync(new SourceOptions { Url = Url(listener), ConnectTimeout = TimeSpan.FromSeconds(1) });
+        var fault = await FaultAsync(new SourceOptions { Url = Url(listener), Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) } });
 
         Assert.NotEqual(SourceFault.Ok, fault.Fault);
         listener.Stop();
@@ -118,9 +118,12 @@ public sealed class RtspSourceTests
         var options = new SourceOptions
         {
             Url = server.Url(),
-            ConnectTimeout = TimeSpan.FromSeconds(30),
-            StallTimeout = TimeSpan.FromSeconds(2),
-            Backoff = { Initial = TimeSpan.FromMilliseconds(200), Max = TimeSpan.FromMilliseconds(500) },
+            Rtsp =
+            {
+                ConnectTimeout = TimeSpan.FromSeconds(30),
+                StallTimeout = TimeSpan.FromSeconds(2),
+                Backoff = { Initial = TimeSpan.FromMilliseconds(200), Max = TimeSpan.FromMilliseconds(500) },
+            },
         };
         using var stop = new CancellationTokenSource();
         var count = 0;
@@ -153,9 +156,12 @@ public sealed class RtspSourceTests
         var options = new SourceOptions
         {
             Url = server.Url(),
-            ConnectTimeout = TimeSpan.FromSeconds(30),
-            StallTimeout = TimeSpan.FromSeconds(5),
-            Backoff = { Initial = TimeSpan.FromMinutes(5), Max = TimeSpan.FromMinutes(5) },
+            Rtsp =
+            {
+                ConnectTimeout = TimeSpan.FromSeconds(30),
+                StallTimeout = TimeSpan.FromSeconds(5),
+                Backoff = { Initial = TimeSpan.FromMinutes(5), Max = TimeSpan.FromMinutes(5) },
+            },
         };
         var reading = SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
 

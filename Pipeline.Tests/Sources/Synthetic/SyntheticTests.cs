@@ -53,10 +53,10 @@ public sealed class SyntheticTests
     }
 
     [Theory]
-    [InlineData("light")]
-    [InlineData("everyday")]
-    [InlineData("heavy")]
-    public void Render_SameOptions_SamePictures(string tier)
+    [InlineData(SceneTier.Light)]
+    [InlineData(SceneTier.Everyday)]
+    [InlineData(SceneTier.Heavy)]
+    public void Render_SameOptions_SamePictures(SceneTier tier)
     {
         var options = new SyntheticOptions { Width = 200, Height = 120, Seed = 5, Tier = tier };
         byte[] a = new byte[200 * 120 * 3], b = new byte[a.Length], c = new byte[a.Length];
@@ -78,7 +78,7 @@ public sealed class SyntheticTests
         var (seen, gone, late) = (0, 0, 0);
         for (var seed = 0; seed < 12; seed++)
         {
-            var scene = new SyntheticScene(new SyntheticOptions { Width = 256, Height = 160, Seed = seed, Tier = "heavy", Objects = 6 });
+            var scene = new SyntheticScene(new SyntheticOptions { Width = 256, Height = 160, Seed = seed, Tier = SceneTier.Heavy, Objects = 6 });
             Assert.Equal(6, scene.Objects);
             var visible = new List<HashSet<int>>();
             for (var t = 0L; t < 200; t += 20)
@@ -108,7 +108,7 @@ public sealed class SyntheticTests
     public void Render_Object_IsPaintedWhereTheTruthSaysItIs()
     {
         // Without noise or camera: what differs between two frames lies within the objects of either.
-        var options = new SyntheticOptions { Width = 256, Height = 160, Tier = "light", Strip = false, Seed = Enumerable.Range(0, 1000).First(Still) };
+        var options = new SyntheticOptions { Width = 256, Height = 160, Tier = SceneTier.Light, Strip = false, Seed = Enumerable.Range(0, 1000).First(Still) };
         var scene = new SyntheticScene(options);
         byte[] a = new byte[256 * 160 * 3], b = new byte[a.Length];
         scene.Render(0, a);
@@ -128,7 +128,7 @@ public sealed class SyntheticTests
 
         static bool Still(int seed)
         {
-            var trial = new SyntheticScene(new SyntheticOptions { Width = 256, Height = 160, Tier = "light", Strip = false, Seed = seed });
+            var trial = new SyntheticScene(new SyntheticOptions { Width = 256, Height = 160, Tier = SceneTier.Light, Strip = false, Seed = seed });
             return trial.Instances(0).Zip(trial.Instances(30)).Count(pair => pair.First != pair.Second) > 1000;
         }
     }

@@ -16,7 +16,7 @@ internal sealed class FakeDvis
     {
         Name = "fake",
         Version = "1",
-        Task = "vis",
+        Task = ModelTask.Vis,
         Classes = [new ClassLabel(0, "circle", "thing", "#ff0000"), new ClassLabel(1, "square", "thing", "#00ff00")],
         Queries = Queries,
         HiddenSize = Hidden,
@@ -40,8 +40,28 @@ internal sealed class FakeDvis
 
     public FakeModel Matcher { get; } = new("matcher", Track);
 
-    public DvisModels Models(bool refines = true)
-        => new(Manifest, Segmenter, Tracker, refines ? FrameForward : null, refines ? Refiner : null) { Matcher = Matcher };
+    public ModelGraphs Models(bool refines = true)
+        => Graphs(Manifest, Segmenter, Tracker, refines ? FrameForward : null, refines ? Refiner : null, Matcher);
+
+    /// <summary>The same world seen by MinVIS.</summary>
+    public ModelGraphs MinVisModels() => new(
+        Manifest with { Method = MethodContract.MinVis, RefinerMaxWindow = null },
+        new Dictionary<string, IModel> { [MethodContract.Segmenter] = Segmenter, [MethodContract.Matcher] = Matcher });
+
+    public static ModelGraphs Graphs(
+        ModelManifest manifest, IModel segmenter, IModel tracker, IModel? frameForward = null, IModel? refiner = null,
+        IModel? matcher = null)
+    {
+        var graphs = new Dictionary<string, IModel>
+        {
+            [MethodContract.Segmenter] = segmenter,
+            [MethodContract.Tracker] = tracker,
+        };
+        if (frameForward is not null) graphs[MethodContract.FrameForward] = frameForward;
+        if (refiner is not null) graphs[MethodContract.Refiner] = refiner;
+        if (matcher is not null) graphs[MethodContract.Matcher] = matcher;
+        return new(manifest, graphs);
+    }
 
     public static byte Red(int item) => (byte)(40 * (item + 1));
 

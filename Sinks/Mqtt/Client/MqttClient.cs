@@ -1,9 +1,9 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
 using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Transport;
-using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
@@ -70,7 +70,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
 
     private async Task RunAsync(CancellationToken stop)
     {
-        var backoff = new Backoff(_options.Backoff);
+        var backoff = new Backoff(_options.Backoff, Random.Shared);
         (MqttServer?, MqttFault) reported = default;
         try
         {
@@ -80,14 +80,14 @@ internal sealed partial class MqttClient : IAsyncDisposable
                 var session = new Session(this);
                 var result = await _transport.ConnectAsync(server, _will, session, stop);
                 var outcome = result.Outcome;
-                _metrics.ConnectAttempted(WireName<MqttFault>.Of(outcome.Fault));
+                _metrics.ConnectAttempted(EnumName.Of(outcome.Fault));
                 if (result.Connection is { } connection)
                 {
                     LogConnected(server);
                     var since = _time.GetTimestamp();
                     outcome = await ServeAsync(server, connection, result, session, stop);
                     stop.ThrowIfCancellationRequested();
-                    _metrics.Disconnected(WireName<MqttFault>.Of(outcome.Fault));
+                    _metrics.Disconnected(EnumName.Of(outcome.Fault));
                     if (outcome.Fault == MqttFault.SessionTakenOver) _metrics.ConnectAttempted("session_taken_over");
                     if (_time.GetElapsedTime(since) > Enough(outcome.Fault))
                     {

@@ -30,7 +30,7 @@ internal sealed record CameraTopics
         var prefix = _prefix = $"{node.Prefix}/camera/{camera.Name}";
         Availability = new($"{prefix}/availability", Kinds.State, Qos: 1, Retain: true);
         State = new($"{prefix}/state", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
-        var results = $"{prefix}/{(model.Task == "vis" ? "tracks" : "segments")}";
+        var results = $"{prefix}/{(model.Task == ModelTask.Vis ? "tracks" : "segments")}";
         Results = new(results, Kinds.Tracks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MqttTopic.Json);
         Final = new($"{results}/final", Kinds.Final, Qos: 1, ExpirySeconds: Hour, ContentType: MqttTopic.Json);
         Masks = new($"{prefix}/masks", Kinds.Masks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MaskType);
@@ -77,10 +77,10 @@ internal sealed record CameraTopics
         });
     }
 
-    private static bool IsTracked(ClassLabel label, string task) => task switch
+    private static bool IsTracked(ClassLabel label, ModelTask task) => task switch
     {
-        "vis" => true,
-        "vps" => label.IsThing,
+        ModelTask.Vis => true,
+        ModelTask.Vps => label.IsThing,
         _ => false,
     };
 

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
 using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Options;
@@ -10,7 +11,7 @@ public sealed class MqttOptions : IValidatableObject
     public string[] Servers { get; set; } = ["mqtt://127.0.0.1:1883"];
 
     /// <summary>MQTT version.</summary>
-    [AllowedValues("5", "3.1.1")] public string Protocol { get; set; } = "5";
+    public MqttProtocol Protocol { get; set; }
 
     /// <summary>Empty: <c>dvis-{node}-{short machine id}</c>.</summary>
     [MaxLength(256)] public string? ClientId { get; set; }
@@ -42,7 +43,7 @@ public sealed class MqttOptions : IValidatableObject
     /// <summary>Longest wait for the broker's answer to a connect, name resolution and TLS included.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    public MqttBackoffOptions Backoff { get; set; } = new();
+    public BackoffOptions Backoff { get; set; } = new();
 
     public MqttOutboxOptions Outbox { get; set; } = new();
 
@@ -64,6 +65,13 @@ public sealed class MqttOptions : IValidatableObject
     }
 }
 
+/// <summary>Versions of MQTT.</summary>
+public enum MqttProtocol
+{
+    [JsonStringEnumMemberName("5")] V5,
+    [JsonStringEnumMemberName("3.1.1")] V311,
+}
+
 /// <summary>TLS of <c>mqtts://</c> servers (section <c>mqtt.tls</c>).</summary>
 public sealed class MqttTlsOptions
 {
@@ -78,19 +86,6 @@ public sealed class MqttTlsOptions
 
     /// <summary>False accepts any certificate of any host: for tests only.</summary>
     public bool Verify { get; set; } = true;
-}
-
-/// <summary>Pauses between connection attempts (section <c>mqtt.backoff</c>).</summary>
-public sealed class MqttBackoffOptions
-{
-    /// <summary>First pause; each failure doubles it.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")] public TimeSpan Initial { get; set; } = TimeSpan.FromSeconds(1);
-
-    /// <summary>Longest pause.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")] public TimeSpan Max { get; set; } = TimeSpan.FromSeconds(60);
-
-    /// <summary>Random part of each pause, so that nodes do not return all at once.</summary>
-    [Range(0.0, 1.0)] public double Jitter { get; set; } = 0.2;
 }
 
 /// <summary>What waits for the broker (section <c>mqtt.outbox</c>): finals, events and final masks. Provisional results never wait.</summary>

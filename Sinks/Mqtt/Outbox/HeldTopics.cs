@@ -1,4 +1,4 @@
-using Dvis.Streaming.Sinks.Mqtt.Options;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
@@ -6,7 +6,7 @@ namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 /// Topics that the broker refuses, by its access list or for a quota, and what waits for it to change its mind: after a pause that doubles
 /// the oldest message of a topic is tried again, and the others follow when it is taken, so that none overtakes another. Not thread-safe.
 /// </summary>
-internal sealed class HeldTopics(MqttBackoffOptions backoff, TimeProvider time)
+internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
 {
     private readonly Dictionary<string, Topic> _topics = [];
 
@@ -20,7 +20,8 @@ internal sealed class HeldTopics(MqttBackoffOptions backoff, TimeProvider time)
     /// <summary>The broker refused this one: the topic rests from now on, for longer than the last time.</summary>
     public void Refuse(OutboxEntry entry)
     {
-        if (!_topics.TryGetValue(entry.Topic.Name, out var held)) _topics[entry.Topic.Name] = held = new(new(backoff));
+        if (!_topics.TryGetValue(entry.Topic.Name, out var held))
+            _topics[entry.Topic.Name] = held = new(new(backoff, Random.Shared));
         // Several of a topic are in flight and refused together: that is one refusal.
         if (held.Due(time)) held.Rest(time);
         Add(entry);

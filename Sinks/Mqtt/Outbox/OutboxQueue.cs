@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
 using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
@@ -12,7 +13,7 @@ namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 /// <param name="store">Null: memory only. Disposed of here.</param>
 /// <param name="dropped">Told of every message that is given up, and why.</param>
 /// <param name="backoff">Pauses before a topic that was refused is tried again; null: the default.</param>
-internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, OutboxStore? store, Action<OutboxEntry, string> dropped, MqttBackoffOptions? backoff = null) : IDisposable
+internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, OutboxStore? store, Action<OutboxEntry, string> dropped, BackoffOptions? backoff = null) : IDisposable
 {
     // How much of what waits on disk is in memory, so that a connection is fed from there.
     private const int Window = 512;

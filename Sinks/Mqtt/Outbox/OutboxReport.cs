@@ -1,7 +1,7 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
-using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
@@ -66,7 +66,7 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
 
     public void DiskFailed(StoreFault fault, Exception e)
     {
-        metrics.OutboxDiskError(WireName<StoreFault>.Of(fault));
+        metrics.OutboxDiskError(EnumName.Of(fault));
         if (_diskFault == fault) return;
         _diskFault = fault;
         LogDiskFailed(fault, e.Message);

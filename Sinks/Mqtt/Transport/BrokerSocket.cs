@@ -85,7 +85,6 @@ internal sealed class BrokerSocket : IDisposable
     private static async Task<(BrokerSocket?, MqttOutcome)> SecureAsync(
         Socket socket, NetworkStream plain, string host, MqttTlsOptions tls, CancellationToken cancel)
     {
-        MqttOutcome? judged = null;
         X509ChainPolicy policy;
         X509Certificate2? own;
         SslStreamCertificateContext? context;
@@ -99,29 +98,18 @@ internal sealed class BrokerSocket : IDisposable
             return (null, new(MqttFault.Config, $"a file of mqtt.tls cannot be used: {e.Message}"));
         }
 
-        var secure = new SslStream(plain);
         try
         {
-            await secure.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
-            {
-                TargetHost = host,
-                CertificateChainPolicy = policy,
-                ClientCertificateContext = context,
-                RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-                {
-                    if (errors == SslPolicyErrors.None || !tls.Verify) return true;
-                    var leaf = certificate as X509Certificate2;
-                    judged = OfCertificate(ServerCertificate.Judge(host, leaf, chain, errors));
-                    return false;
-                },
-            }, cancel);
+            var secure = await ServerCertificate.AuthenticateAsync(
+                plain, host, policy, tls.Verify, context, isTrusted: null, cancel);
             return (new(socket, secure, own), new(MqttFault.Ok, ""));
         }
         catch (Exception e) when (e is AuthenticationException or IOException or SocketException)
         {
-            await secure.DisposeAsync();
             own?.Dispose();
-            return (null, judged ?? new(MqttFault.Tls, e.GetBaseException().Message));
+            return (null, e is CertificateException untrusted
+                ? new(OfCertificate(untrusted.Fault), e.Message)
+                : new(MqttFault.Tls, e.GetBaseException().Message));
         }
     }
 
@@ -143,11 +131,10 @@ internal sealed class BrokerSocket : IDisposable
         _ => new(MqttFault.Refused, e.Message),
     };
 
-    private static MqttOutcome? OfCertificate((CertificateFault Fault, string Detail)? judged) => judged switch
+    private static MqttFault OfCertificate(CertificateFault fault) => fault switch
     {
-        (CertificateFault.UnknownAuthority, var detail) => new(MqttFault.TlsUnknownCa, detail),
-        (CertificateFault.Expired, var detail) => new(MqttFault.TlsExpired, detail),
-        (CertificateFault.WrongHost, var detail) => new(MqttFault.TlsWrongHost, detail),
-        _ => null,
+        CertificateFault.UnknownAuthority => MqttFault.TlsUnknownCa,
+        CertificateFault.Expired => MqttFault.TlsExpired,
+        _ => MqttFault.TlsWrongHost,
     };
 }

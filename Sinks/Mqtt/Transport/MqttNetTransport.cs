@@ -14,7 +14,7 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
     private const int MaxUnanswered = 20;
 
     private readonly MqttProtocolVersion _version =
-        options.Protocol == "5" ? MqttProtocolVersion.V500 : MqttProtocolVersion.V311;
+        options.Protocol == MqttProtocol.V5 ? MqttProtocolVersion.V500 : MqttProtocolVersion.V311;
 
     public async Task<MqttConnectResult> ConnectAsync(
         MqttServer server, MqttWill will, IMqttListener listener, CancellationToken cancel)

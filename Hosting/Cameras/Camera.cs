@@ -1,0 +1,212 @@
+using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Delivery;
+using Dvis.Streaming.Pipeline.Flow;
+using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Identity;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Stages;
+using Dvis.Streaming.Pipeline.Tasks;
+using Dvis.Streaming.Pipeline.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Hosting.Cameras;
+
+/// <summary>Opens the source of a camera. It calls <paramref name="onStatus"/> on its own thread.</summary>
+internal delegate IFrameSource OpenSource(CameraMetrics camera, CameraOptions options, Action<CameraStatus> onStatus);
+
+/// <summary>
+/// One camera: its source, its pipeline and its status board. A pipeline that breaks is started again after a growing
+/// pause, up to <see cref="MaxCrashes"/> times; the source outlives it, so that frame ids go on.
+/// </summary>
+internal sealed partial class Camera : IPublisher
+{
+    /// <summary>Crashes in a row after which the camera is given up.</summary>
+    public const int MaxCrashes = 5;
+
+    // A pipeline that ran this long was healthy: the next crash counts as the first.
+    private static readonly TimeSpan s_healthy = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
+
+    // Longer than a decoder needs to be killed and reaped, and a refiner for its last window.
+    private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(10);
+
+    private readonly IPublisher _sinks;
+    private readonly StatusFeed _statuses;
+    private readonly Func<StreamPipeline> _pipeline;
+    private readonly ResetRequest _reset = new();
+    private readonly TimeProvider _time;
+    private readonly ILogger<Camera> _logger;
+    private volatile bool _retired;
+
+    /// <param name="board">New, or that of the camera of this name which this one replaces.</param>
+    public Camera(
+        CameraBoard board, CameraOptions options, Engine engine, Heartbeats beats, OpenSource open, TimeProvider time,
+        ILoggerFactory loggers)
+    {
+        (Board, _sinks, _time, _logger) = (board, engine.Sinks, time, loggers.CreateLogger<Camera>());
+        board.Restart(CameraWarnings.Of(engine.Models.Manifest, options));
+        foreach (var warning in board.Warnings) LogWarning(Name, warning.Detail);
+        _statuses = new StatusFeed(board, _sinks, time);
+        var logger = loggers.CreateLogger<StreamPipeline>();
+        var source = open(board.Metrics, options, Report);
+        var settings = new CameraSettings(engine.Models.Manifest)
+        {
+            Queue = options.Settings.Queue,
+            Track = options.Settings.Track,
+            Panoptic = options.Settings.Panoptic,
+            Refiner = engine.Refiner,
+            Publish = options.Settings.Publish,
+        };
+        _pipeline = () => new StreamPipeline(
+            settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
+        { Beats = beats, Reset = _reset };
+    }
+
+    public string Name => Board.Name;
+
+    public CameraBoard Board { get; }
+
+    /// <summary>Stopped by a command: it has ended, or will, and may be enabled. Under the fleet's lock.</summary>
+    public bool Disabled { get; set; }
+
+    // Has no timer and no handle: nothing to dispose.
+    private CancellationTokenSource Stop { get; set; } = new();
+
+    /// <summary>The current run; completed when there is none.</summary>
+    public Task Running { get; private set; } = Task.CompletedTask;
+
+    /// <summary>Runs off the caller's thread: the first frames must not hold up the start of the next camera.</summary>
+    /// <param name="ended">Called when the run has ended.</param>
+    public void Start(Action ended)
+    {
+        (Stop, Board.Run, Disabled) = (new CancellationTokenSource(), CameraRun.Running, false);
+        var stop = Stop.Token;
+        Running = Task.Run(RunAndTellAsync, CancellationToken.None);
+
+        async Task RunAndTellAsync()
+        {
+            var run = await RunAsync(stop);
+            if (!_retired) Board.Run = run;
+            ended();
+        }
+    }
+
+    public Task StopAsync() => Stop.CancelAsync();
+
+    /// <summary>The next frame begins a new epoch.</summary>
+    public void ResetTracker() => _reset.Ask();
+
+    /// <summary>Stops it by a command.</summary>
+    /// <returns>False: it did not end in time.</returns>
+    public async Task<bool> DisableAsync()
+    {
+        if (!await EndAsync()) return false;
+        Report(Status(CameraState.Disabled, SourceFault.Ok, "disabled by a command"));
+        Board.Run = CameraRun.Ended;
+        return true;
+    }
+
+    /// <summary>
+    /// Stops it for good and publishes its final status. A pipeline that hangs is left behind and publishes nothing any
+    /// more for a camera that no longer exists.
+    /// </summary>
+    public async Task RetireAsync()
+    {
+        await EndAsync();
+        if (Board.State is not (CameraState.Offline or CameraState.Disabled))
+            Report(Status(CameraState.Offline, SourceFault.Ok) with { LastFrame = Board.Status?.LastFrame });
+        _retired = true;
+        await CompleteAsync();
+    }
+
+    /// <summary>Publishes the statuses that are on their way; no later one is published.</summary>
+    public Task CompleteAsync() => _statuses.CompleteAsync();
+
+    ValueTask IPublisher.PublishAsync(PipelineMessage message)
+    {
+        if (_retired) return ValueTask.CompletedTask;
+        if (message is ProvisionalResult result) Board.Epoch = result.Epoch;
+        return _sinks.PublishAsync(message);
+    }
+
+    private void Report(CameraStatus status)
+    {
+        if (_retired) return;
+        Board.Status = status;
+        _statuses.Post(status);
+    }
+
+    private CameraStatus Status(
+        CameraState state, SourceFault reason, string? detail = null, int attempt = 0, TimeSpan? retry = null) => new(
+        Name, state, _time.GetUtcNow(), reason, detail, attempt, retry?.TotalSeconds, 0, 0, null, null, null);
+
+    /// <returns>False: it did not end in time, and is left behind.</returns>
+    private async Task<bool> EndAsync()
+    {
+        await StopAsync();
+        try
+        {
+            await Running.WaitAsync(s_endLimit, _time);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            LogLeftBehind(Name, s_endLimit.TotalSeconds);
+            return false;
+        }
+    }
+
+    private async Task<CameraRun> RunAsync(CancellationToken stop)
+    {
+        for (var crashes = 0; ;)
+        {
+            var started = _time.GetTimestamp();
+            try
+            {
+                await _pipeline().RunAsync(stop);
+                var failed = Board.Status is { IsFailure: true } && !stop.IsCancellationRequested;
+                return failed ? CameraRun.Failed : CameraRun.Ended;
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return CameraRun.Ended;
+            }
+            catch (Exception e) // whatever broke, it broke this camera only
+            {
+                crashes = _time.GetElapsedTime(started) > s_healthy ? 1 : crashes + 1;
+                if (!await RecoverAsync(crashes, e, stop))
+                    return crashes == MaxCrashes ? CameraRun.Failed : CameraRun.Ended;
+            }
+        }
+    }
+
+    /// <returns>False: it must not be started again.</returns>
+    private async Task<bool> RecoverAsync(int crashes, Exception e, CancellationToken stop)
+    {
+        var pause = crashes < MaxCrashes ? s_pause * (1 << (crashes - 1)) : (TimeSpan?)null;
+        if (pause is { } next) LogCrashed(Name, next.TotalSeconds, e);
+        else LogGivenUp(Name, crashes, e);
+        const string Detail = "the pipeline of this camera broke; the log says why";
+        Report(Status(CameraState.Offline, SourceFault.Unknown, Detail, crashes, pause));
+        if (pause is not { } wait) return false;
+        await Task.Delay(wait, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return !stop.IsCancellationRequested;
+    }
+
+    [LoggerMessage(4101, LogLevel.Error, "Camera {Camera}: its pipeline broke; it begins anew in {Pause} s.")]
+    private partial void LogCrashed(string camera, double pause, Exception e);
+
+    [LoggerMessage(
+        4102, LogLevel.Critical,
+        "Camera {Camera}: its pipeline broke {Crashes} times in a row and is given up; the other cameras go on.")]
+    private partial void LogGivenUp(string camera, int crashes, Exception e);
+
+    [LoggerMessage(
+        4201, LogLevel.Error, "Camera {Camera}: its pipeline did not end within {Seconds} s and is left behind.")]
+    private partial void LogLeftBehind(string camera, double seconds);
+
+    [LoggerMessage(4501, LogLevel.Warning, "Camera {Camera}: {Detail}")]
+    private partial void LogWarning(string camera, string detail);
+}

@@ -1,0 +1,81 @@
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Telemetry;
+
+namespace Dvis.Streaming.Hosting.State;
+
+/// <summary>Whether a camera runs.</summary>
+internal enum CameraRun
+{
+    /// <summary>Its pipeline runs, or will be started again.</summary>
+    Running,
+
+    /// <summary>Its stream is over, or it was asked to stop.</summary>
+    Ended,
+
+    /// <summary>It cannot be read, or its pipeline broke too often; it is not tried again.</summary>
+    Failed,
+}
+
+/// <summary>
+/// Status board of a camera, kept while the configuration has a camera of this name. Health, console, summary, metrics
+/// and the state messages read it. Thread-safe.
+/// </summary>
+internal sealed class CameraBoard
+{
+    private readonly KeyValuePair<string, object?> _tag;
+    private volatile CameraRun _run;
+
+    public CameraBoard(CameraMetrics metrics)
+    {
+        (Metrics, _tag) = (metrics, Tag("camera", metrics.Camera));
+        metrics.Meter.CreateObservableGauge("dvis.camera.up", () => Is(IsUp), null, "1 while frames arrive.");
+        metrics.Meter.CreateObservableGauge(
+            "dvis.camera.state", () => Enum.GetValues<CameraState>().Select(s => Is(s == State, Tag("state", Word(s)))),
+            null, "1 for the state the camera is in.");
+    }
+
+    public string Name => Metrics.Camera;
+
+    public CameraMetrics Metrics { get; }
+
+    /// <summary>Counts since the name was added.</summary>
+    public CameraTally Counts => Metrics.Tally;
+
+    public CameraRun Run { get => _run; set => _run = value; }
+
+    /// <summary>Last status; null until the source reports one.</summary>
+    public CameraStatus? Status { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
+
+    /// <summary>Epoch of the last provisional result; null before the first.</summary>
+    public string? Epoch { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
+
+    /// <summary>What a person should change about a camera that works; set before it starts.</summary>
+    public ImmutableArray<CameraWarning> Warnings { get; private set; } = [];
+
+    public CameraState State => Status?.State ?? CameraState.Starting;
+
+    /// <summary>True while frames arrive or are about to: neither degraded nor away.</summary>
+    public bool IsWell => State is CameraState.Online or CameraState.Starting;
+
+    /// <summary>The state in snake case.</summary>
+    public string StateWord => Word(State);
+
+    /// <summary>Clears all but the counts for a camera that starts with another configuration.</summary>
+    public void Restart(ImmutableArray<CameraWarning> warnings)
+    {
+        (Run, Status, Epoch, Warnings) = (CameraRun.Running, null, null, warnings);
+        Metrics.Initialize();
+    }
+
+    private bool IsUp => State is CameraState.Online or CameraState.Degraded;
+
+    private Measurement<long> Is(bool holds, params KeyValuePair<string, object?>[] tags) =>
+        new(holds ? 1 : 0, [_tag, .. tags]);
+
+    private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
+
+    private static string Word(CameraState state) => EnumName.Of(state);
+}

@@ -1,0 +1,65 @@
+namespace Dvis.Streaming.Pipeline.Inference;
+
+/// <summary>
+/// Graphs of a network family. The only place that states which graphs there are, with their tensors; a manifest names
+/// its family in the key <c>method</c>.
+/// </summary>
+public sealed class MethodContract
+{
+    public const string Segmenter = "segmenter", Tracker = "tracker", Matcher = "matcher";
+    public const string FrameForward = "frame_forward", Refiner = "refiner";
+    public const string RefinerAttention = "refiner_attention", RefinerLayer = "refiner_layer";
+    public const string RefinerHeads = "refiner_heads";
+
+    private static readonly GraphContract s_segmenter = new(
+        Segmenter, GraphUse.Online,
+        "image [B,3,H,W]",
+        "frame_embeds [B,Q,C], mask_features [B,Cm,h,w], frame_logits [B,Q,K+1]");
+
+    private MethodContract(string name, params GraphContract[] graphs) => (Name, Graphs) = (name, graphs);
+
+    /// <summary>
+    /// DVIS. <c>instance_embeds</c> are the tracker's answers after its norm, <c>reference_out</c> those before it; row
+    /// = slot. <c>matcher</c> makes a DVIS model answer as MinVIS.
+    /// </summary>
+    public static MethodContract Dvis { get; } = new(
+        "dvis",
+        s_segmenter,
+        Slots(Tracker, GraphUse.Online),
+        new(FrameForward, GraphUse.Revision, "frame_embeds [N,Q,C]", "memory [N,Q,C]"),
+        new(
+            Refiner, GraphUse.Revision,
+            "instance_embeds [T,Q,C], memory [T,Q,C]",
+            "logits [Q,K+1], mask_embeds [T,Q,Cm]"),
+        new(
+            RefinerAttention, GraphUse.WholeVideo,
+            "layer [1], embeds [T,N,C], block [S,N,C]",
+            "mixed [T,N,C], weight [T,N,heads]"),
+        new(
+            RefinerLayer, GraphUse.WholeVideo,
+            "layer [1], embeds [T,Q,C], mixed [T,Q,C], memory [T,Q,C]",
+            "refined [T,Q,C]"),
+        new(
+            RefinerHeads, GraphUse.WholeVideo,
+            "embeds [T,Q,C]",
+            "logits [Q,K+1], weight [Q,1], mask_embeds [T,Q,Cm]"),
+        Slots(Matcher, GraphUse.Evaluation));
+
+    /// <summary>MinVIS: a slot takes the query matched to it, and the segmenter's heads read that query.</summary>
+    public static MethodContract MinVis { get; } = new("minvis", s_segmenter, Slots(Matcher, GraphUse.Online));
+
+    public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis];
+
+    /// <summary>Value of the manifest's key <c>method</c>.</summary>
+    public string Name { get; }
+
+    public IReadOnlyList<GraphContract> Graphs { get; }
+
+    /// <summary>Names of the graphs of a use.</summary>
+    public IEnumerable<string> GraphsOf(GraphUse use) => Graphs.Where(g => g.Use == use).Select(g => g.Name);
+
+    private static GraphContract Slots(string name, GraphUse use) => new(
+        name, use,
+        "frame_embeds [B,Q,C], matched_embeds [B,Q,C], reference [B,Q,C], is_first [B]",
+        "instance_embeds [B,Q,C], reference_out [B,Q,C], logits [B,Q,K+1], mask_embeds [B,Q,Cm]");
+}

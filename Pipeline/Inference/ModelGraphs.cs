@@ -1,0 +1,131 @@
+using Dvis.Streaming.Pipeline.Common;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Pipeline.Inference;
+
+/// <summary>Graphs of one model, shared by all cameras. <see cref="MethodContract"/> has their tensors.</summary>
+/// <param name="graphs">By name; owned.</param>
+public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDictionary<string, IModel> graphs)
+    : IDisposable
+{
+    public ModelManifest Manifest { get; } = manifest;
+
+    public IModel Segmenter => this[MethodContract.Segmenter];
+
+    /// <param name="graph">Name in the manifest.</param>
+    /// <exception cref="ModelException">The graph is not loaded.</exception>
+    public IModel this[string graph]
+        => Find(graph) ?? throw new ModelException($"{Manifest.Name}: the graph {graph} is not loaded.");
+
+    /// <summary>Null when the graph is not loaded.</summary>
+    public IModel? Find(string graph) => graphs.GetValueOrDefault(graph);
+
+    /// <summary>
+    /// Opens the folder, loads the graphs that the mode needs, and proves on zeros that they fit the manifest.
+    /// </summary>
+    /// <exception cref="ModelException">Anything that would fail later: the file, and what is wrong with it.</exception>
+    public static ModelGraphs Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
+    {
+        var folder = ModelFolder.Open(model.Path);
+        var (manifest, online) = (folder.Manifest, model.Mode == ModelMode.Online);
+        var (window, longest) = (model.Refiner.Window, manifest.RefinerMaxWindow);
+        var problem = online ? null
+            : longest is null ? $"the model has no refiner; set model.mode to online, not {EnumName.Of(model.Mode)}"
+            : window <= longest ? null
+            : $"model.refiner.window is {window}, the model's refiner takes at most {longest} frames";
+        if (problem is not null) throw new ModelException($"{model.Path}: {problem}.");
+
+        string[] graphs =
+        [
+            .. manifest.Method.GraphsOf(GraphUse.Online),
+            .. online ? [] : manifest.Method.GraphsOf(GraphUse.Revision),
+        ];
+        return Load(folder, model.Precision, runtime, graphs, window, logger);
+    }
+
+    /// <summary>Loads these graphs only.</summary>
+    /// <param name="graphs">Names of the manifest, <c>segmenter</c> among them.</param>
+    /// <param name="window">Frames with which the graphs of clips are proved.</param>
+    /// <param name="frugal">
+    /// Graphs take from the system what a run needs and give it back: for clips of any length, whose refiner needs the
+    /// room of all.
+    /// </param>
+    /// <inheritdoc cref="Load(ModelOptions, RuntimeOptions, ILogger)"/>
+    public static ModelGraphs Load(
+        ModelFolder folder, string precision, RuntimeOptions runtime, IReadOnlyCollection<string> graphs, int window,
+        ILogger logger, bool frugal = false)
+    {
+        var manifest = folder.Manifest;
+        precision = manifest.Resolve(precision);
+        if (!manifest.Precisions.Contains(precision))
+        {
+            var only = string.Join(", ", manifest.Precisions);
+            throw new ModelException(
+                $"{folder.Path}: the model has no {precision} file of any graph, only {only}; correct model.precision.");
+        }
+
+        if (graphs.FirstOrDefault(g => !manifest.Files.ContainsKey(g)) is { } missing)
+            throw new ModelException($"{folder.Path}: the model has no graph {missing}, which this mode needs.");
+        var provider = ExecutionProviders.Choose(runtime, logger);
+        var models = new Dictionary<string, IModel>();
+        var loaded = new ModelGraphs(manifest, models);
+        try
+        {
+            foreach (var (name, use, _, _) in manifest.Method.Graphs.Where(g => graphs.Contains(g.Name)))
+            {
+                var batch = use is GraphUse.Revision or GraphUse.WholeVideo ? window
+                    : name == MethodContract.Segmenter ? Math.Min(2, runtime.Batch.Max)
+                    : 1;
+                models[name] = LoadGraph(
+                    folder, name, manifest.PrecisionOf(name, precision), batch, provider, runtime, arena: !frugal);
+            }
+
+            string[] others = [.. graphs.Where(g => manifest.PrecisionOf(g, precision) != precision)];
+            if (others.Length > 0) LogFallback(logger, manifest.Name, precision, string.Join(", ", others));
+            LogLoaded(logger, manifest.Name, manifest.Version, precision, provider, ExecutionProviders.RuntimeVersion);
+            return loaded;
+        }
+        catch
+        {
+            loaded.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>One graph, proved to fit the manifest; the caller disposes it.</summary>
+    /// <exception cref="ModelException">The file is missing or another one, or the graph does not fit.</exception>
+    internal static OnnxModel LoadGraph(
+        ModelFolder folder, string name, string precision, int batch, string provider, RuntimeOptions runtime,
+        bool arena = true)
+    {
+        var manifest = folder.Manifest;
+        var graph = OnnxModel.Load(folder.File(name, precision), provider, runtime, arena);
+        try
+        {
+            var contract = manifest.Method.Graphs.Single(g => g.Name == name);
+            contract.Check(graph, manifest);
+            var size = InputGeometry.For(1920, 1080, manifest.Input, manifest.MaskStride); // any: the sides are free
+            contract.Prove(graph, manifest, batch, size.PaddedHeight, size.PaddedWidth);
+            return graph;
+        }
+        catch
+        {
+            graph.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var graph in graphs.Values) graph.Dispose();
+    }
+
+    [LoggerMessage(
+        2102, LogLevel.Information,
+        "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion}.")]
+    private static partial void LogLoaded(
+        ILogger logger, string name, string version, string precision, string provider, string runtimeVersion);
+
+    [LoggerMessage(2103, LogLevel.Information, "Model {Name} has no {Precision} file of {Graphs}: fp32 there.")]
+    private static partial void LogFallback(ILogger logger, string name, string precision, string graphs);
+}

@@ -1,0 +1,30 @@
+using Dvis.Streaming.Pipeline.Memory;
+
+namespace Dvis.Streaming.Pipeline.Methods;
+
+/// <summary>
+/// Answer of a method for one frame; row = slot. One owner, who disposes it; the tensors are pooled. A family whose
+/// revision needs more of a frame derives from it.
+/// </summary>
+/// <param name="instanceEmbeds">Shape [1,Q,C].</param>
+/// <param name="logits">Shape [1,Q,K+1].</param>
+/// <param name="maskEmbeds">Shape [1,Q,Cm].</param>
+public class QueryFrame(Tensor instanceEmbeds, Tensor logits, Tensor maskEmbeds) : IDisposable
+{
+    /// <summary>What objects look like: close where they are the same. Shape [1,Q,C].</summary>
+    public Tensor InstanceEmbeds { get; } = instanceEmbeds;
+
+    /// <summary>Class logits, shape [1,Q,K+1]; the last column is "no object".</summary>
+    public Tensor Logits { get; } = logits;
+
+    /// <summary>Weights of the mask features, shape [1,Q,Cm]; disposed once the frame's masks are made.</summary>
+    public Tensor MaskEmbeds { get; } = maskEmbeds;
+
+    public virtual void Dispose()
+    {
+        InstanceEmbeds.Dispose();
+        Logits.Dispose();
+        MaskEmbeds.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}

@@ -1,0 +1,42 @@
+using System.ComponentModel.DataAnnotations;
+using Dvis.Streaming.Pipeline.Common;
+
+namespace Dvis.Streaming.Sources.Options;
+
+/// <summary>RTSP connection settings (section <c>rtsp</c>).</summary>
+public sealed class RtspOptions
+{
+    public RtspTransport Transport { get; set; }
+
+    /// <summary>Longest wait for the camera to answer.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Longest silence between two frames before the session is ended and begun anew.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00")]
+    public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    public BackoffOptions Backoff { get; set; } = new();
+
+    public RtspTlsOptions Tls { get; set; } = new();
+}
+
+/// <summary>How RTP travels.</summary>
+public enum RtspTransport
+{
+    /// <summary>In the RTSP connection: nothing is lost.</summary>
+    Tcp,
+
+    /// <summary>In datagrams, for cameras that support nothing else.</summary>
+    Udp,
+}
+
+/// <summary>TLS of <c>rtsps://</c> cameras (section <c>rtsp.tls</c>).</summary>
+public sealed class RtspTlsOptions
+{
+    /// <summary>PEM file of the authorities to trust, or of the camera's own certificate, which is then trusted whatever its name; empty: those of the system.</summary>
+    [FilePath] public string? Ca { get; set; }
+
+    /// <summary>False accepts any certificate of any host: for tests only.</summary>
+    public bool Verify { get; set; } = true;
+}
