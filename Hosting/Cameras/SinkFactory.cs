@@ -48,7 +48,7 @@ internal static class SinkFactory
             FinalDeadlineMs(options.Model.Refiner), model, [.. Cameras(options)]);
     }
 
-    /// <summary>As the sinks are told about a change.</summary>
+    /// <summary>Message to the sinks about a changed set of cameras.</summary>
     public static CamerasChanged Change(LoadedConfig config) =>
         new([.. Cameras(config.Options)], EffectiveConfig.Hash(config));
 

@@ -1,4 +1,4 @@
-"""Processes that make training data, and what becomes of them when the training ends."""
+"""Processes that make training data: they end with the training, however it ends."""
 import itertools
 import os
 import signal

@@ -5,7 +5,7 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 namespace Dvis.Streaming.Pipeline.Tests.Golden;
 
 /// <summary>
-/// A checked-in text that a run must reproduce line by line. With the environment variable it is written anew.
+/// A checked-in text that a run must reproduce line by line. With the environment variable the run replaces it.
 /// </summary>
 internal static class GoldenFile
 {
@@ -27,7 +27,7 @@ internal static class GoldenFile
             $"Pipeline.Tests/Golden/{name} differs in {changes.Count} line(s); - expected, + now:");
         foreach (var change in changes.Take(ShownLines)) report.AppendLine(change);
         if (changes.Count > ShownLines) report.AppendLine("…");
-        Assert.Fail($"{report}If it is meant, write the file anew: {WriteVariable}=yes ./test -class '*Golden*'");
+        Assert.Fail($"{report}If the change is intended, replace the file: {WriteVariable}=yes ./test -class '*Golden*'");
     }
 
     /// <summary>

@@ -144,7 +144,7 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
         _claims.RemoveAll(c => c.IsThing && !Taken.Contains(Masks.Bits(c.Row)));
     }
 
-    /// <summary>A slot that carries another object than before begins its class anew.</summary>
+    /// <summary>Restarts the class votes of slots whose object has changed.</summary>
     private void Remember(TrackManager tracks, ReadOnlySpan<float> logits)
     {
         for (var slot = 0; slot < Queries; slot++)

@@ -99,11 +99,10 @@ def clip_quality(masks: Tensor, target: Tensor, weight: Tensor, shown: Tensor) -
 
     masks, target [*,T,P], weight of the points [*,T,P], shown [*,T]. Frames in which neither has
     a point do not count."""
-    predicted, true = (masks > 0).float() * weight, (target > 0.5).float()
-    common = (predicted * true).sum(-1)
-    union = predicted.sum(-1) + (true * weight).sum(-1) - common
-    shown = shown * (union > 0)
-    return (shown * common / union.clamp(min=1e-3)).sum(-1) / shown.sum(-1).clamp(min=1e-3)
+    either = ((masks > 0) | (target > 0.5)) * weight
+    shown = shown * (either.sum(-1) > 0)
+    iou = mask_quality(masks, target, weight)
+    return (shown * iou).sum(-1) / shown.sum(-1).clamp(min=1e-3)
 
 
 def mostly_in(masks: Tensor, ignore: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ public sealed class MetricsPageTests : IAsyncDisposable
     }
 
     /// <summary>
-    /// 200 cameras in four names at a time, and nobody scrapes: no series is left, and those of one that stays go on.
+    /// 200 cameras in four names at a time, without a scrape: no series is left, and those of one that stays go on.
     /// </summary>
     [Fact]
     public async Task Keep_TwoHundredCamerasComeAndGo_LeaveNoSeries()
@@ -102,7 +102,7 @@ public sealed class MetricsPageTests : IAsyncDisposable
     }
 
     /// <summary>
-    /// A camera that returns under its name begins at 0, and stands on the page once, also when nobody scraped in
+    /// A camera that returns under its name begins at 0, and stands on the page once, also without a scrape in
     /// between.
     /// </summary>
     [Fact]

@@ -7,7 +7,7 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
 
 /// <summary>
-/// Reads of OpenCV that do not return: those of a named pipe whose writer is silent, or that nobody writes to. They block
+/// Reads of OpenCV that do not return: those of a named pipe whose writer sends nothing, or that has no writer. They block
 /// in the kernel, as a device does whose driver hangs, or a file of a dead network drive.
 /// </summary>
 public sealed class OpenCvStallTests : IDisposable
