@@ -27,5 +27,6 @@ internal static class BenchSinks
 
     public static SinkContext Context(ModelManifest model) => new(
         "bench", Ulid.New(TimeProvider.System), "bench", "", 0,
-        new SinkModel(model.Name, model.Version, model.Task, $"{model.Name}/{model.Version}", model.Classes, []), [new SinkCamera(PipelineRun.Camera, Publish)]);
+        new SinkModel(model.Name, model.Version, model.Task, $"{model.Name}/{model.Version}", model.Classes, []),
+        [new SinkCamera(PipelineRun.Camera, Publish)]);
 }

@@ -4,12 +4,14 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Benchmarks;
 
-/// <summary>The graphs alone, one after the other as a stream would need them: the rate that no pipeline around them can pass by much.</summary>
+/// <summary>The graphs alone, one after the other as a stream would need them:
+/// the rate that no pipeline around them can pass by much.</summary>
 internal sealed class ModelLoop : IDisposable
 {
     private readonly ModelGraphs _models;
     private readonly int _stride;
-    private readonly Tensor _image, _embeds, _features, _frameLogits, _matched, _reference, _first, _instance, _nextReference, _logits, _maskEmbeds;
+    private readonly Tensor _image, _embeds, _features, _frameLogits, _matched, _reference, _first, _instance,
+        _nextReference, _logits, _maskEmbeds;
     private readonly Tensor _newEmbeds, _newMemory, _clip, _memory, _clipLogits, _clipMasks;
 
     public ModelLoop(ModelGraphs models, RefinerOptions refiner, int width, int height)
@@ -21,9 +23,11 @@ internal sealed class ModelLoop : IDisposable
         _image = new Tensor(1, 3, g.PaddedHeight, g.PaddedWidth);
         var random = new Random(1);
         foreach (ref var value in _image.Span) value = random.NextSingle() * 4 - 2;
-        (_embeds, _features, _frameLogits) = (new Tensor(1, q, c), new Tensor(1, m.MaskChannels, g.MaskHeight, g.MaskWidth), new Tensor(1, q, k));
+        (_embeds, _features, _frameLogits) =
+            (new Tensor(1, q, c), new Tensor(1, m.MaskChannels, g.MaskHeight, g.MaskWidth), new Tensor(1, q, k));
         (_matched, _reference, _first) = (new Tensor(1, q, c), new Tensor(1, q, c), new Tensor(1));
-        (_instance, _nextReference, _logits, _maskEmbeds) = (new Tensor(1, q, c), new Tensor(1, q, c), new Tensor(1, q, k), new Tensor(1, q, m.MaskChannels));
+        (_instance, _nextReference, _logits, _maskEmbeds) =
+            (new Tensor(1, q, c), new Tensor(1, q, c), new Tensor(1, q, k), new Tensor(1, q, m.MaskChannels));
         (_newEmbeds, _newMemory) = (new Tensor(refiner.Stride, q, c), new Tensor(refiner.Stride, q, c));
         (_clip, _memory) = (new Tensor(refiner.Window, q, c), new Tensor(refiner.Window, q, c));
         (_clipLogits, _clipMasks) = (new Tensor(q, k), new Tensor(refiner.Window, q, m.MaskChannels));
@@ -52,7 +56,9 @@ internal sealed class ModelLoop : IDisposable
 
     public void Dispose()
     {
-        foreach (var tensor in (Tensor[])[_image, _embeds, _features, _frameLogits, _matched, _reference, _first, _instance, _nextReference,
-                 _logits, _maskEmbeds, _newEmbeds, _newMemory, _clip, _memory, _clipLogits, _clipMasks]) tensor.Dispose();
+        foreach (var tensor in (Tensor[])[_image, _embeds, _features, _frameLogits, _matched, _reference, _first,
+            _instance, _nextReference,
+                 _logits, _maskEmbeds, _newEmbeds, _newMemory, _clip, _memory, _clipLogits, _clipMasks])
+            tensor.Dispose();
     }
 }

@@ -13,8 +13,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Dvis.Streaming.Benchmarks;
 
 /// <summary>
-/// Resident memory of an offline evaluation by the length of the video. The segmenter runs on the first frame of each only; its answers come again with noise on the
-/// queries, because its memory does not depend on the length and its seconds would fill days. All else is what <c>dvis eval</c> runs.
+/// Resident memory of an offline evaluation by the length of the video. The segmenter runs on the first frame of each
+/// only; its answers come again with noise on the queries, because its memory does not depend on the length and its
+/// seconds would fill days. All else is what <c>dvis eval</c> runs.
 /// </summary>
 internal sealed class OfflineMemory : IDisposable
 {
@@ -39,7 +40,12 @@ internal sealed class OfflineMemory : IDisposable
         (_segmenter, _attention, _layer) = (
             new(loaded.Segmenter), new(loaded[MethodContract.RefinerAttention], Clock),
             new(loaded[MethodContract.RefinerLayer], Clock));
-        var manifest = loaded.Manifest with { Input = loaded.Manifest.Input with { ShorterSide = Math.Min(width, height), LargestSide = Math.Max(width, height) } };
+        var manifest = loaded.Manifest with
+        {
+            Input = loaded.Manifest.Input
+            with
+            { ShorterSide = Math.Min(width, height), LargestSide = Math.Max(width, height) }
+        };
         _models = new ModelGraphs(manifest, new Dictionary<string, IModel>
         {
             [MethodContract.Segmenter] = _segmenter,
@@ -60,7 +66,8 @@ internal sealed class OfflineMemory : IDisposable
         var metrics = new PipelineMetrics();
         using var pool = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20);
-        await using var segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, new BatchOptions(), tensors, metrics, TimeProvider.System);
+        await using var segmenter = new SegmenterBatcher(_models.Segmenter, _models.Manifest, new BatchOptions(),
+            tensors, metrics, TimeProvider.System);
         var scene = new SyntheticOptions { Width = Width, Height = Height, Frames = frames, Realtime = false };
         var source = SourceFactory.Create(
             metrics.Camera(PipelineRun.Camera), new SourceOptions { Synthetic = scene }, pool, TimeProvider.System,
@@ -68,13 +75,17 @@ internal sealed class OfflineMemory : IDisposable
         _segmenter.Restart();
         ResidentMemory.ForgetPeak();
         var (seen, segmented, started, attention, layer) = (0, 0.0, Clock(), _attention.Seconds, _layer.Seconds);
-        var results = await new VideoEvaluator(_models, segmenter, tensors, s_offline, TopK).RunAsync("video", source.ReadAsync(CancellationToken.None), () =>
+        var results = await new VideoEvaluator(_models, segmenter, tensors, s_offline, TopK)
+            .RunAsync("video", source.ReadAsync(CancellationToken.None), () =>
         {
             if (++seen == frames) segmented = ResidentMemory.Peak;
         }, CancellationToken.None);
         var runs = ((InstanceResult)results[0]).Tubes.Sum(tube => tube.Masks.Sum(mask => (long)mask.Counts.Length));
-        Console.WriteLine($"{frames,7} frames {Width}x{Height}: {ResidentMemory.Peak:0} MiB resident at most, {segmented:0} before the refiner; result {runs * sizeof(int) / 1048576.0:0} MiB of runs; "
-            + $"{(Clock() - started).TotalSeconds:0} s of processor time, of them attention over time {_attention.Seconds - attention:0} s, the rest of the layers {_layer.Seconds - layer:0} s");
+        Console.WriteLine(
+            $"{frames,7} frames {Width}x{Height}: {ResidentMemory.Peak:0} MiB resident at most, {segmented:0} before "
+            + $"the refiner; result {runs * sizeof(int) / 1048576.0:0} MiB of runs; "
+            + $"{(Clock() - started).TotalSeconds:0} s of processor time, of them attention over time "
+                + $"{_attention.Seconds - attention:0} s, the rest of the layers {_layer.Seconds - layer:0} s");
     }
 
     public void Dispose()

@@ -18,9 +18,11 @@ namespace Dvis.Streaming.Benchmarks;
 /// <summary>What a run of the whole pipeline over one looped file took.</summary>
 /// <param name="OwnMs">Milliseconds a frame by stage, the graphs' time taken out.</param>
 /// <param name="CpuMs">Processor milliseconds a frame of this process; the decoder's own process is not in it.</param>
-internal sealed record PipelineRate(double FramesPerSecond, double ModelMs, double CpuMs, IReadOnlyList<(string Stage, double OwnMs)> OwnMs);
+internal sealed record PipelineRate(double FramesPerSecond, double ModelMs, double CpuMs,
+    IReadOnlyList<(string Stage, double OwnMs)> OwnMs);
 
-/// <summary>The whole pipeline as the service runs it: real decoder, real graphs, the sinks it is given; files never drop.</summary>
+/// <summary>The whole pipeline as the service runs it: real decoder, real graphs,
+/// the sinks it is given; files never drop.</summary>
 internal sealed class PipelineRun : IAsyncDisposable
 {
     public const string Camera = "bench";
@@ -37,7 +39,8 @@ internal sealed class PipelineRun : IAsyncDisposable
 
     private readonly PublishOptions _publish;
 
-    public PipelineRun(ModelGraphs models, RefinerOptions refiner, string file, PublishOptions publish, Func<PipelineMetrics, IEnumerable<IResultSink>> sinks)
+    public PipelineRun(ModelGraphs models, RefinerOptions refiner, string file, PublishOptions publish,
+        Func<PipelineMetrics, IEnumerable<IResultSink>> sinks)
     {
         _publish = publish;
         (_file, _refiner) = (file, refiner);
@@ -47,7 +50,8 @@ internal sealed class PipelineRun : IAsyncDisposable
             .ToDictionary(g => g.Name, g => new TimedModel(models[g.Name]));
         _graphs = [.. timed.Select(g => (StageOf(g.Key), g.Value))];
         _models = new ModelGraphs(models.Manifest, timed.ToDictionary(g => g.Key, IModel (g) => g.Value));
-        _segmenter = new SegmenterBatcher(_models.Segmenter, models.Manifest, new BatchOptions(), _tensors, _metrics, TimeProvider.System);
+        _segmenter = new SegmenterBatcher(_models.Segmenter, models.Manifest, new BatchOptions(), _tensors, _metrics,
+            TimeProvider.System);
         _fanOut = new FanOut(sinks(_metrics), 1024, _metrics, TimeProvider.System, NullLogger<FanOut>.Instance);
     }
 
@@ -76,13 +80,16 @@ internal sealed class PipelineRun : IAsyncDisposable
         var cpuMs = (Environment.CpuUsage.TotalTime - cpu).TotalMilliseconds / count;
         var model = _graphs.Select((g, i) => (g.Stage, Ms: (g.Graph.Seconds - before[i]) * 1000 / count)).ToArray();
         string[] stages = ["preprocess", "segment", "track", "refine", "encode", "publish"];
-        var own = stages.Select(s => (s, Math.Max(0, _stages.Seconds(s) * 1000 / count - model.Where(m => m.Stage == s).Sum(m => m.Ms)))).ToArray();
+        var own = stages.Select(s =>
+            (s, Math.Max(0, _stages.Seconds(s) * 1000 / count - model.Where(m => m.Stage == s).Sum(m => m.Ms))))
+            .ToArray();
         await stop.CancelAsync();
         await running;
         return new PipelineRate(count / seconds, model.Sum(m => m.Ms), cpuMs, own);
     }
 
-    /// <summary>Runs this many frames; <paramref name="counted"/> is called after each was handed to the pipeline.</summary>
+    /// <summary>Runs this many frames;
+    /// <paramref name="counted"/> is called after each was handed to the pipeline.</summary>
     public async Task RunAsync(long frames, Action<long> counted)
     {
         using var stop = new CancellationTokenSource();
@@ -137,7 +144,8 @@ internal sealed class PipelineRun : IAsyncDisposable
 
         public long Frames => Interlocked.Read(ref _frames);
 
-        public async IAsyncEnumerable<Frame> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stop)
+        public async IAsyncEnumerable<Frame> ReadAsync(
+            [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stop)
         {
             await foreach (var frame in source.ReadAsync(stop))
             {

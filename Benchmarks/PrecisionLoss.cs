@@ -16,19 +16,22 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Dvis.Streaming.Benchmarks;
 
 /// <summary>
-/// What a precision loses against fp32, over the objects that fp32 is sure of: segmenter and tracker of both see the same frames, each
-/// frame as a stream's first one, so that a changed order of slots is no loss and an error does not add up.
+/// What a precision loses against fp32, over the objects that fp32 is sure of: segmenter and tracker of both see the
+/// same frames, each frame as a stream's first one, so that a changed order of slots is no loss and an error does not
+/// add up.
 /// </summary>
 internal sealed class PrecisionLoss(TimeProvider time)
 {
-    private static readonly JsonSerializerOptions Written = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Written =
+        new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private int _frames, _objects, _sameClass, _kept;
     private readonly MaskBits _expected = new(), _found = new();
     private double _cosine, _iou;
 
     /// <param name="step">Of a video every so-manieth frame is taken.</param>
     /// <param name="frames">Frames taken of each video.</param>
-    public static async Task RunAsync(string path, string[] precisions, RuntimeOptions runtime, string[] videos, int step, int frames, bool write)
+    public static async Task RunAsync(string path, string[] precisions, RuntimeOptions runtime, string[] videos,
+        int step, int frames, bool write)
     {
         foreach (var precision in precisions)
         {
@@ -36,7 +39,9 @@ internal sealed class PrecisionLoss(TimeProvider time)
             using var reference = Load(path, "fp32", runtime);
             using var other = Load(path, precision, runtime);
             foreach (var video in videos) await loss.MeasureAsync(reference, other, video, step, frames);
-            if (loss._objects == 0) throw new ModelException($"{path}: fp32 is sure of no object in these videos, so there is nothing to compare.");
+            if (loss._objects == 0)
+                throw new ModelException(
+                    $"{path}: fp32 is sure of no object in these videos, so there is nothing to compare.");
             var figures = loss.Figures(videos);
             Console.WriteLine($"{precision}: {figures.ToJsonString()}");
             if (write) Write(Path.Combine(path, "manifest.json"), precision, figures);
@@ -44,7 +49,8 @@ internal sealed class PrecisionLoss(TimeProvider time)
     }
 
     private static ModelGraphs Load(string path, string precision, RuntimeOptions runtime)
-        => ModelGraphs.Load(new ModelOptions { Path = path, Precision = precision, Mode = ModelMode.Online }, runtime, NullLogger.Instance);
+        => ModelGraphs.Load(new ModelOptions { Path = path, Precision = precision, Mode = ModelMode.Online }, runtime,
+            NullLogger.Instance);
 
     private async Task MeasureAsync(ModelGraphs reference, ModelGraphs other, string video, int step, int frames)
     {
@@ -74,13 +80,15 @@ internal sealed class PrecisionLoss(TimeProvider time)
 
     private void Compare(ModelManifest m, Answer expected, Answer found)
     {
-        var sure = Enumerable.Range(0, m.Queries).Where(q => expected.Best(q, m.ClassCount).Score >= m.MinScore).ToArray();
+        var sure = Enumerable.Range(0, m.Queries).Where(q => expected.Best(q, m.ClassCount).Score >= m.MinScore)
+            .ToArray();
         var (a, b) = (expected.Masks(m, sure), found.Masks(m, sure));
         var cells = sure.Length == 0 ? 0 : a.Length / sure.Length;
         for (var k = 0; k < sure.Length; k++)
         {
             var row = sure[k] * m.HiddenSize;
-            _cosine += TensorPrimitives.CosineSimilarity<float>(expected.Frame.FrameEmbeds.Span.Slice(row, m.HiddenSize), found.Frame.FrameEmbeds.Span.Slice(row, m.HiddenSize));
+            _cosine += TensorPrimitives.CosineSimilarity<float>(expected.Frame.FrameEmbeds.Span
+                .Slice(row, m.HiddenSize), found.Frame.FrameEmbeds.Span.Slice(row, m.HiddenSize));
             var (label, score) = found.Best(sure[k], m.ClassCount);
             if (label == expected.Best(sure[k], m.ClassCount).Label) _sameClass++;
             if (score >= m.MinScore) _kept++;
@@ -152,9 +160,11 @@ internal sealed class PrecisionLoss(TimeProvider time)
 
         public Chain(ModelGraphs models, PipelineMetrics metrics, TimeProvider time)
         {
-            _batcher = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), _pool, metrics, time);
+            _batcher =
+                new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), _pool, metrics, time);
             _segmenter = _batcher.Open();
-            _tracker = new QueryTracker(models[MethodContract.Tracker], models.Manifest, models.Manifest.Matching, _pool);
+            _tracker =
+                new QueryTracker(models[MethodContract.Tracker], models.Manifest, models.Manifest.Matching, _pool);
         }
 
         public async Task<Answer> RunAsync(Frame frame)

@@ -6,13 +6,15 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Benchmarks;
 
-/// <summary>How good is what the service publishes: detection, masks and ids of provisional and of final results against rendered truth.</summary>
+/// <summary>How good is what the service publishes: detection,
+/// masks and ids of provisional and of final results against rendered truth.</summary>
 internal static class Quality
 {
     /// <summary>Objects smaller than this many pixels in a frame are not asked for.</summary>
     private const int SmallestArea = 64;
 
-    public static async Task RunAsync(ModelGraphs models, RefinerOptions refiner, TrackOptions track, IReadOnlyList<string> videos)
+    public static async Task RunAsync(ModelGraphs models, RefinerOptions refiner, TrackOptions track,
+        IReadOnlyList<string> videos)
     {
         var (provisional, final) = (new Score(), new Score());
         foreach (var video in videos)
@@ -28,14 +30,17 @@ internal static class Quality
             final.Add(truth, published.Final(truth.Videos[0].Length), models.Manifest);
         }
 
-        Console.WriteLine($"{videos.Count} videos | recall | mean IoU | right class | link accuracy | link, misses count | ids kept over gaps | ids an object | identity switches | false, share of what is said");
+        Console.WriteLine(
+            $"{videos.Count} videos | recall | mean IoU | right class | link accuracy | link, misses count | ids kept "
+            + $"over gaps | ids an object | identity switches | false, share of what is said");
         Console.WriteLine($"provisional | {provisional}");
         Console.WriteLine($"final | {final}");
     }
 
     private sealed class Score
     {
-        private int _visible, _found, _rightClass, _pairs, _bothFound, _linked, _gaps, _kept, _objects, _ids, _switches, _said, _false;
+        private int _visible, _found, _rightClass, _pairs, _bothFound, _linked, _gaps, _kept, _objects, _ids, _switches,
+            _said, _false;
         private double _iou;
 
         public void Add(YtvisTruth truth, IReadOnlyList<PublishedTrack>[] frames, ModelManifest model)
@@ -97,7 +102,9 @@ internal static class Quality
         }
 
         public override string ToString() =>
-            $"{Share(_found, _visible)} | {_iou / _visible:0.000} | {Share(_rightClass, _found)} | {Share(_linked, _bothFound)} | {Share(_linked, _pairs)} | {Share(_kept, _gaps)} ({_gaps}) | {(double)_ids / _objects:0.00} | {_switches} | {Share(_false, _said)}";
+            $"{Share(_found, _visible)} | {_iou / _visible:0.000} | {Share(_rightClass, _found)} | "
+            + $"{Share(_linked, _bothFound)} | {Share(_linked, _pairs)} | {Share(_kept, _gaps)} ({_gaps}) | "
+                + $"{(double)_ids / _objects:0.00} | {_switches} | {Share(_false, _said)}";
 
         private static string Share(int part, int whole) => whole == 0 ? "–" : $"{(double)part / whole:0.000}";
     }

@@ -15,9 +15,10 @@ using Dvis.Streaming.Sinks.Payloads;
 namespace Dvis.Streaming.Benchmarks;
 
 /// <summary>
-/// What each step of one model costs, with the service's own classes and one frame after the other. The segmenter is run on real pictures;
-/// the other steps see its answers again and again, as often as a clip needs, because their cost does not depend on the content.
-/// With one thread it is processor time that counts, which other work on the machine does not stretch; with more it is time on the wall.
+/// What each step of one model costs, with the service's own classes and one frame after the other. The segmenter is
+/// run on real pictures; the other steps see its answers again and again, as often as a clip needs, because their cost
+/// does not depend on the content. With one thread it is processor time that counts, which other work on the machine
+/// does not stretch; with more it is time on the wall.
 /// </summary>
 internal sealed class StageCosts : IAsyncDisposable
 {
@@ -74,7 +75,8 @@ internal sealed class StageCosts : IAsyncDisposable
         }
     }
 
-    /// <summary>Milliseconds a frame of every step after the segmenter. A sliding clip is counted once it is full, over four strides.</summary>
+    /// <summary>Milliseconds a frame of every step after the segmenter.
+    /// A sliding clip is counted once it is full, over four strides.</summary>
     /// <param name="objects">Masks made and published of every frame, once provisional and once final.</param>
     public IReadOnlyDictionary<string, double> Run(RefinerOptions clip, int objects)
     {
@@ -99,9 +101,11 @@ internal sealed class StageCosts : IAsyncDisposable
             using (step.MaskEmbeds)
             {
                 started = _clock();
-                var shown = Read(masks, step.MaskEmbeds.Span, seen, wanted, geometry).Select(Observation).ToImmutableArray();
+                var shown = Read(masks, step.MaskEmbeds.Span, seen, wanted, geometry).Select(Observation)
+                    .ToImmutableArray();
                 Add(costs, "masks", Since(started));
-                Add(costs, "encoding", Encode(new ProvisionalResult(frame.Info, "bench", shown, -1, 0, new StageLatency())));
+                Add(costs, "encoding",
+                    Encode(new ProvisionalResult(frame.Info, "bench", shown, -1, 0, new StageLatency())));
             }
 
             window.Add(new Clipped(frame.Info, step));
@@ -130,24 +134,28 @@ internal sealed class StageCosts : IAsyncDisposable
 
     public static double Median(IReadOnlyCollection<double> values) => values.Order().ElementAt(values.Count / 2);
 
-    private Dictionary<string, double> Graphs() => new() { ["tracker"] = _tracker.Seconds, ["frame_forward"] = _forward.Seconds, ["refiner"] = _refiner.Seconds };
+    private Dictionary<string, double> Graphs() =>
+        new() { ["tracker"] = _tracker.Seconds, ["frame_forward"] = _forward.Seconds, ["refiner"] = _refiner.Seconds };
 
     /// <summary>The embeddings once more; nothing here reads the other two tensors of the copy.</summary>
     private SegmentedFrame Copy(SegmentedFrame seen, int number)
     {
         var embeds = _pool.Rent(seen.FrameEmbeds.Shape);
         seen.FrameEmbeds.Span.CopyTo(embeds.Span);
-        return new SegmentedFrame(seen.Info with { FrameId = number }, seen.Geometry, embeds, _pool.Rent(1), seen.Times);
+        return new SegmentedFrame(seen.Info with { FrameId = number }, seen.Geometry, embeds, _pool.Rent(1),
+            seen.Times);
     }
 
-    private FinalResult Final(MaskReader masks, ClipRevision refined, ClipWindow<Clipped> window, int first, int count, int[] wanted, in MaskGeometry geometry)
+    private FinalResult Final(MaskReader masks, ClipRevision refined, ClipWindow<Clipped> window, int first, int count,
+        int[] wanted, in MaskGeometry geometry)
     {
         var perFrame = _models.Manifest.Queries * _models.Manifest.MaskChannels;
         var tracks = wanted.Select(_ => ImmutableArray.CreateBuilder<FinalObservation>()).ToArray();
         for (var t = first; t < first + count; t++)
         {
             var info = window.Frames[t].Info;
-            var encoded = Read(masks, refined.MaskEmbeds.Span.Slice(t * perFrame, perFrame), _seen[(int)(info.FrameId % _seen.Count)], wanted, geometry);
+            var encoded = Read(masks, refined.MaskEmbeds.Span.Slice(t * perFrame, perFrame),
+                _seen[(int)(info.FrameId % _seen.Count)], wanted, geometry);
             for (var k = 0; k < encoded.Count; k++)
             {
                 tracks[k].Add(encoded[k] is var (mask, contour)
@@ -158,26 +166,33 @@ internal sealed class StageCosts : IAsyncDisposable
 
         ImmutableArray<FrameInfo> infos = [.. window.Frames.Skip(first).Take(count).Select(f => f.Info)];
         return new FinalResult(
-            PipelineRun.Camera, "bench", infos[0].FrameId, infos[^1].FrameId, infos, FinalKind.Refined, FinalReason.None,
-            [.. tracks.Select((seen, k) => new FinalTrack(k, 0, 1, null, seen.ToImmutable()))], [], [], new StageLatency());
+            PipelineRun.Camera, "bench", infos[0].FrameId, infos[^1].FrameId, infos, FinalKind.Refined,
+            FinalReason.None,
+            [.. tracks.Select((seen, k) => new FinalTrack(k, 0, 1, null, seen.ToImmutable()))], [], [],
+            new StageLatency());
     }
 
-    private static List<(EncodedMask Mask, Contour? Contour)?> Read(MaskReader masks, ReadOnlySpan<float> maskEmbeds, SegmentedFrame frame, int[] wanted, in MaskGeometry geometry)
+    private static List<(EncodedMask Mask, Contour? Contour)?> Read(MaskReader masks, ReadOnlySpan<float> maskEmbeds,
+        SegmentedFrame frame, int[] wanted, in MaskGeometry geometry)
     {
         masks.Load(maskEmbeds, frame.MaskFeatures, wanted, geometry);
         var read = new List<(EncodedMask, Contour?)?>();
-        for (var row = 0; row < wanted.Length; row++) read.Add(masks.Encode(row) is { } mask ? (mask, masks.Trace(mask.Mask)) : null);
+        for (var row = 0; row < wanted.Length; row++)
+            read.Add(masks.Encode(row) is { } mask ? (mask, masks.Trace(mask.Mask)) : null);
         return read;
     }
 
-    private static TrackObservation Observation((EncodedMask Mask, Contour? Contour)? read, int number) => read is var (mask, contour)
-        ? new TrackObservation(number, 0, 1, TrackState.Active, 1, mask.Box, mask.AreaPx, mask.CentroidX, mask.CentroidY, mask.Truncated, mask.Mask, contour)
+    private static TrackObservation Observation((EncodedMask Mask, Contour? Contour)? read, int number) =>
+        read is var (mask, contour)
+        ? new TrackObservation(number, 0, 1, TrackState.Active, 1, mask.Box, mask.AreaPx, mask.CentroidX,
+            mask.CentroidY, mask.Truncated, mask.Mask, contour)
         : new TrackObservation(number, 0, 1, TrackState.Active, 1, default, 0, 0, 0, false, null, null);
 
     private double Encode(PipelineMessage message)
     {
         var started = _clock();
-        var (sequence, now, options) = (new Sequence(), Moment.Now(TimeProvider.System), new EncodeOptions(1 << 20, MaskRefs: true));
+        var (sequence, now, options) =
+            (new Sequence(), Moment.Now(TimeProvider.System), new EncodeOptions(1 << 20, MaskRefs: true));
         switch (message)
         {
             case ProvisionalResult result:
@@ -193,7 +208,8 @@ internal sealed class StageCosts : IAsyncDisposable
         return Since(started);
     }
 
-    private static void Add(Dictionary<string, double> costs, string stage, double ms) => costs[stage] = costs.GetValueOrDefault(stage) + ms;
+    private static void Add(Dictionary<string, double> costs, string stage, double ms) =>
+        costs[stage] = costs.GetValueOrDefault(stage) + ms;
 
     private double Since(TimeSpan started) => (_clock() - started).TotalMilliseconds;
 

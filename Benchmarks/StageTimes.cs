@@ -13,7 +13,8 @@ internal sealed class StageTimes : IDisposable
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter == meter && instrument.Name == "dvis.stage.duration") listener.EnableMeasurementEvents(instrument);
+            if (instrument.Meter == meter && instrument.Name == "dvis.stage.duration")
+                listener.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<double>((_, value, tags, _) =>
         {

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Dvis.Streaming.Benchmarks;
 
 /// <summary>
-/// Reads what <c>mosquitto_sub -v -t 'dvis/v1/#'</c> printed and proves the contract on it: finals contiguous and in order within an
-/// epoch, no epoch and no track id of one camera ever seen at another, sequence numbers without gaps.
+/// Reads what <c>mosquitto_sub -v -t 'dvis/v1/#'</c> printed and proves the contract on it: finals contiguous and in
+/// order within an epoch, no epoch and no track id of one camera ever seen at another, sequence numbers without gaps.
 /// </summary>
 internal sealed class Transcript
 {
@@ -16,24 +16,31 @@ internal sealed class Transcript
         while (lines.ReadLine() is { } line)
         {
             var space = line.IndexOf(' ', StringComparison.Ordinal);
-            if (space < 0 || line.IndexOf("/camera/", StringComparison.Ordinal) is var at && (at < 0 || at > space)) continue;
+            if (space < 0 || line.IndexOf("/camera/", StringComparison.Ordinal) is var at && (at < 0 || at > space))
+                continue;
             var topic = line[(at + 8)..space];
             var slash = topic.IndexOf('/', StringComparison.Ordinal);
             if (slash < 0) continue;
             var (name, kind) = (topic[..slash], topic[(slash + 1)..]);
             if (!_cameras.TryGetValue(name, out var camera)) _cameras[name] = camera = new Camera();
-            if (kind is "tracks" or "tracks/final" or "state" or "events") Read(name, camera, kind, line[(space + 1)..]);
+            if (kind is "tracks" or "tracks/final" or "state" or "events")
+                Read(name, camera, kind, line[(space + 1)..]);
         }
 
         Compare();
         foreach (var (name, c) in _cameras)
         {
-            Console.WriteLine($"{name}: {c.Provisional} provisional, {c.Finals} final ({string.Join(", ", c.Results.Select(r => $"{r.Value} {r.Key}"))}), {c.Events} events, {c.Epochs.Count} epochs, {c.Ids.Count} ids");
+            Console.WriteLine(
+                $"{name}: {c.Provisional} provisional, {c.Finals} final "
+                + $"({string.Join(", ", c.Results.Select(r => $"{r.Value} {r.Key}"))}), {c.Events} events, "
+                    + $"{c.Epochs.Count} epochs, {c.Ids.Count} ids");
             Console.WriteLine($"  states: {string.Join(" → ", c.States)}");
         }
 
         foreach (var fault in _faults.Take(20)) Console.WriteLine($"FAULT {fault}");
-        Console.WriteLine(_faults.Count == 0 && _cameras.Count > 0 ? "contract holds" : $"{_faults.Count} faults, {_cameras.Count} cameras");
+        Console.WriteLine(_faults.Count == 0 && _cameras.Count > 0
+            ? "contract holds"
+            : $"{_faults.Count} faults, {_cameras.Count} cameras");
         return _faults.Count == 0 && _cameras.Count > 0 ? 0 : 1;
     }
 
@@ -82,7 +89,8 @@ internal sealed class Transcript
     private static void Identify(Camera camera, JsonElement message)
     {
         camera.Epochs.Add(message.GetProperty("epoch").GetString()!);
-        foreach (var track in message.GetProperty("tracks").EnumerateArray()) camera.Ids.Add(track.GetProperty("id").GetString()!);
+        foreach (var track in message.GetProperty("tracks").EnumerateArray())
+            camera.Ids.Add(track.GetProperty("id").GetString()!);
     }
 
     private void Window(string name, Camera camera, JsonElement message)
@@ -93,7 +101,8 @@ internal sealed class Transcript
         camera.Results[result] = camera.Results.GetValueOrDefault(result) + 1;
         var (epoch, window) = (message.GetProperty("epoch").GetString()!, message.GetProperty("window"));
         var (first, last) = (window.GetProperty("first_frame").GetInt64(), window.GetProperty("last_frame").GetInt64());
-        if (camera.FinalThrough.TryGetValue(epoch, out var through) && first != through + 1) _faults.Add($"{name}: window {first}–{last} follows {through} in epoch {epoch}");
+        if (camera.FinalThrough.TryGetValue(epoch, out var through) && first != through + 1)
+            _faults.Add($"{name}: window {first}–{last} follows {through} in epoch {epoch}");
         if (last < first) _faults.Add($"{name}: window {first}–{last} is empty");
         camera.FinalThrough[epoch] = last;
     }

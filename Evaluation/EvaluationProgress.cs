@@ -44,7 +44,9 @@ internal sealed class EvaluationProgress(TextWriter output, bool terminal, int v
     {
         _shown = time.GetTimestamp();
         var left = TimeSpan.FromMilliseconds((frames - Frames) * MillisecondsPerFrame);
-        var text = string.Create(CultureInfo.InvariantCulture, $"{Videos}/{videos} videos, {Frames}/{frames} frames, {MillisecondsPerFrame:0.#} ms a frame, {Text(left)} left");
+        var text = string.Create(CultureInfo.InvariantCulture,
+            $"{Videos}/{videos} videos, {Frames}/{frames} frames, {MillisecondsPerFrame:0.#} ms a frame, "
+            + $"{Text(left)} left");
         if (!terminal)
         {
             output.WriteLine(text);
@@ -58,7 +60,8 @@ internal sealed class EvaluationProgress(TextWriter output, bool terminal, int v
         _width = text.Length;
     }
 
-    private static string Text(TimeSpan left) => left.TotalMinutes < 1 ? string.Create(CultureInfo.InvariantCulture, $"{left.TotalSeconds:0} s")
+    private static string Text(TimeSpan left) =>
+        left.TotalMinutes < 1 ? string.Create(CultureInfo.InvariantCulture, $"{left.TotalSeconds:0} s")
         : left.TotalHours < 1 ? string.Create(CultureInfo.InvariantCulture, $"{left.TotalMinutes:0} min")
         : string.Create(CultureInfo.InvariantCulture, $"{left.TotalHours:0.0} h");
 }

@@ -25,7 +25,9 @@ internal static class EvaluationText
         yield return Line("Average Recall", "AR", "0.50:0.95", "large", 100, r.ArLarge);
         yield return "";
         yield return Text($" {"category",-24}     AP   AP50   AP75    AR1   AR10");
-        foreach (var c in r.PerCategory) yield return Text($" {c.Category.Name,-24} {c.Ap,6:F3} {c.Ap50,6:F3} {c.Ap75,6:F3} {c.Ar1,6:F3} {c.Ar10,6:F3}");
+        foreach (var c in r.PerCategory)
+            yield return Text(
+                $" {c.Category.Name,-24} {c.Ap,6:F3} {c.Ap50,6:F3} {c.Ap75,6:F3} {c.Ar1,6:F3} {c.Ar10,6:F3}");
     }
 
     /// <summary>A line a mode, and for one mode alone the whole table before.</summary>
@@ -39,14 +41,20 @@ internal static class EvaluationText
                 yield return "";
             }
 
-            var rows = outcome.Scorers.Select((scorer, i) => (Name: request.Modes[i].ToString(), Figures: Figures(scorer).ToArray())).ToArray();
+            var rows = outcome.Scorers.Select((scorer, i) =>
+                (Name: request.Modes[i].ToString(), Figures: Figures(scorer).ToArray())).ToArray();
             var width = rows.Max(r => r.Name.Length);
-            yield return "mode".PadRight(width) + string.Concat(rows[0].Figures.Select(f => "  " + f.Name.PadLeft(Math.Max(5, f.Name.Length))));
+            yield return "mode".PadRight(width)
+                + string.Concat(rows[0].Figures.Select(f => "  " + f.Name.PadLeft(Math.Max(5, f.Name.Length))));
             foreach (var (name, figures) in rows)
-                yield return name.PadRight(width) + string.Concat(figures.Select(f => "  " + (f.Value is -1 or double.NaN ? "-" : Text($"{100 * f.Value:F2}")).PadLeft(Math.Max(5, f.Name.Length))));
+                yield return name.PadRight(width)
+                    + string.Concat(
+                        figures.Select(f => "  " + (f.Value is -1 or double.NaN ? "-" : Text($"{100 * f.Value:F2}"))
+                            .PadLeft(Math.Max(5, f.Name.Length))));
         }
 
-        yield return Text($"{outcome.Videos} {(outcome.Videos == 1 ? "video" : "videos")}, {outcome.Frames} frames, {outcome.MillisecondsPerFrame:0.#} ms a frame");
+        yield return Text($"{outcome.Videos} {(outcome.Videos == 1 ? "video" : "videos")}, {outcome.Frames} frames, ")
+            + Text($"{outcome.MillisecondsPerFrame:0.#} ms a frame");
         if (request.Out is not null) yield return $"results in {request.Out}";
     }
 
@@ -62,7 +70,10 @@ internal static class EvaluationText
         ["frames"] = outcome.Frames,
         ["ms_per_frame"] = outcome.MillisecondsPerFrame,
         ["top_k"] = request.TopK,
-        ["modes"] = outcome.Scored ? new JsonObject(outcome.Scorers.Select((scorer, i) => KeyValuePair.Create(request.Modes[i].ToString(), (JsonNode?)Json(scorer)))) : null,
+        ["modes"] = outcome.Scored
+            ? new JsonObject(outcome.Scorers.Select((scorer, i) =>
+                KeyValuePair.Create(request.Modes[i].ToString(), (JsonNode?)Json(scorer))))
+            : null,
     };
 
     private static IEnumerable<string> Table(ModeScorer scorer) => scorer switch
@@ -79,7 +90,8 @@ internal static class EvaluationText
         {
             case InstanceScorer instances:
                 var json = Json(instances.Report()!);
-                var groups = instances.Groups().Select(g => KeyValuePair.Create(g.Key, (JsonNode?)Json(g.Value))).ToArray();
+                var groups = instances.Groups().Select(g => KeyValuePair.Create(g.Key, (JsonNode?)Json(g.Value)))
+                    .ToArray();
                 if (groups.Length > 0) json["occlusion"] = new JsonObject(groups);
                 return json;
             case PanopticScorer panoptic:
@@ -93,9 +105,12 @@ internal static class EvaluationText
     private static IEnumerable<(string Name, double Value)> Figures(ModeScorer scorer) => scorer switch
     {
         InstanceScorer instances when instances.Report() is { } r =>
-            [("AP", r.Ap), ("AP50", r.Ap50), ("AP75", r.Ap75), ("AR1", r.Ar1), ("AR10", r.Ar10), .. instances.Groups().Select(g => ($"AP {g.Key}", g.Value.Ap))],
-        PanopticScorer panoptic when panoptic.Report() is { } r => [("VPQ", r.Vpq), .. r.Windows.Select(w => ($"VPQ{w.Window}", w.All.Pq)), ("STQ", r.Stq.Stq)],
-        SemanticScorer semantic when semantic.Report() is { } r => [("mIoU", r.MeanIoU), ("VC8", r.Vc8), ("VC16", r.Vc16)],
+            [("AP", r.Ap), ("AP50", r.Ap50), ("AP75", r.Ap75), ("AR1", r.Ar1), ("AR10", r.Ar10), .. instances.Groups()
+                .Select(g => ($"AP {g.Key}", g.Value.Ap))],
+        PanopticScorer panoptic when panoptic.Report() is { } r =>
+            [("VPQ", r.Vpq), .. r.Windows.Select(w => ($"VPQ{w.Window}", w.All.Pq)), ("STQ", r.Stq.Stq)],
+        SemanticScorer semantic when semantic.Report() is { } r =>
+            [("mIoU", r.MeanIoU), ("VC8", r.Vc8), ("VC16", r.Vc16)],
         _ => [],
     };
 
@@ -106,7 +121,8 @@ internal static class EvaluationText
             yield return Text($"VPQ, windows of {w.Window} frame{(w.Window == 1 ? "" : "s")}");
             yield return "          |    PQ     SQ     RQ    N";
             foreach (var (name, score) in new[] { ("All", w.All), ("Things", w.Things), ("Stuff", w.Stuff) })
-                yield return Text($"{name,-10}| {100 * score.Pq,5:F1}  {100 * score.Sq,5:F1}  {100 * score.Rq,5:F1} {score.Categories,5}");
+                yield return Text($"{name,-10}| {100 * score.Pq,5:F1}  {100 * score.Sq,5:F1}  {100 * score.Rq,5:F1} ")
+                    + Text($"{score.Categories,5}");
             yield return "";
         }
 
@@ -140,7 +156,10 @@ internal static class EvaluationText
         ["ARs"] = Number(r.ArSmall),
         ["ARm"] = Number(r.ArMedium),
         ["ARl"] = Number(r.ArLarge),
-        ["ap_per_iou"] = new JsonObject(r.PerThreshold.Select((ap, t) => KeyValuePair.Create(VideoPrecision.Thresholds[t].ToString("F2", CultureInfo.InvariantCulture), (JsonNode?)Number(ap)))),
+        ["ap_per_iou"] = new JsonObject(
+            r.PerThreshold.Select((ap, t) =>
+                KeyValuePair.Create(VideoPrecision.Thresholds[t].ToString("F2", CultureInfo.InvariantCulture),
+                    (JsonNode?)Number(ap)))),
         ["per_category"] = new JsonArray([.. r.PerCategory.Select(c => new JsonObject
         {
             ["id"] = c.Category.Id,

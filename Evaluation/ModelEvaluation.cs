@@ -18,12 +18,14 @@ namespace Dvis.Streaming.Evaluation;
 /// <param name="Videos">So many at most, the first.</param>
 /// <param name="FirstLabel">What semantic maps call the first class.</param>
 internal sealed record EvaluationRequest(
-    string Model, string Precision, RuntimeOptions Runtime, string Truth, string Images, IReadOnlyList<EvaluationMode> Modes,
+    string Model, string Precision, RuntimeOptions Runtime, string Truth, string Images,
+    IReadOnlyList<EvaluationMode> Modes,
     int TopK, string? Out, int Videos, int FirstLabel, string Ffmpeg);
 
 /// <summary>What became of it; the scorers in the order of the modes, and their owner's.</summary>
 /// <param name="Videos">Those that are through.</param>
-internal sealed record EvaluationOutcome(ModelManifest Manifest, IReadOnlyList<ModeScorer> Scorers, bool Scored, int Videos, int AllVideos, long Frames, double MillisecondsPerFrame, bool Stopped);
+internal sealed record EvaluationOutcome(ModelManifest Manifest, IReadOnlyList<ModeScorer> Scorers, bool Scored,
+    int Videos, int AllVideos, long Frames, double MillisecondsPerFrame, bool Stopped);
 
 /// <summary>Runs a model over a data set, in all modes at once, and scores and writes what it says.</summary>
 internal static class ModelEvaluation
@@ -31,7 +33,8 @@ internal static class ModelEvaluation
     /// <param name="finish">Takes the outcome while its scorers live; also when the run was stopped.</param>
     /// <exception cref="EvaluationException">Data set, pictures and model do not fit together.</exception>
     /// <exception cref="ModelException">The model cannot run.</exception>
-    public static async Task RunAsync(EvaluationRequest request, TextWriter progress, bool terminal, TimeProvider time, Func<EvaluationOutcome, Task> finish, CancellationToken cancel)
+    public static async Task RunAsync(EvaluationRequest request, TextWriter progress, bool terminal, TimeProvider time,
+        Func<EvaluationOutcome, Task> finish, CancellationToken cancel)
     {
         using var interruption = new Interruption(cancel);
         var stop = interruption.Token;
@@ -46,13 +49,17 @@ internal static class ModelEvaluation
 
         var videos = data.Videos.Take(request.Videos).ToArray();
         var choice = ExecutionProviders.Choose(request.Runtime);
-        if (choice.Skipped is { } skipped) await progress.WriteLineAsync($"dvis: inference runs on {choice.Name}: {skipped}");
+        if (choice.Skipped is { } skipped)
+            await progress.WriteLineAsync($"dvis: inference runs on {choice.Name}: {skipped}");
         var scorers = new List<ModeScorer>();
         try
         {
             foreach (var mode in request.Modes) scorers.Add(data.CreateScorer(FolderOf(request, mode), data.CanScore));
-            using var models = ModelGraphs.Load(folder, request.Precision, request.Runtime, Graphs(request.Modes, folder.Manifest), Window(request.Modes), NullLogger.Instance, frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
-            var told = new EvaluationProgress(progress, terminal, videos.Length, videos.Sum(v => (long)v.Pictures.Count), time);
+            using var models = ModelGraphs.Load(folder, request.Precision, request.Runtime,
+                Graphs(request.Modes, folder.Manifest), Window(request.Modes), NullLogger.Instance,
+                frugal: request.Modes.Any(m => m.Kind == ModeKind.Offline));
+            var told = new EvaluationProgress(progress, terminal, videos.Length,
+                videos.Sum(v => (long)v.Pictures.Count), time);
             var stopped = false;
             try
             {
@@ -67,7 +74,8 @@ internal static class ModelEvaluation
                 told.End();
             }
 
-            await finish(new EvaluationOutcome(folder.Manifest, scorers, data.CanScore, told.Videos, videos.Length, told.Frames, told.MillisecondsPerFrame, stopped));
+            await finish(new EvaluationOutcome(folder.Manifest, scorers, data.CanScore, told.Videos, videos.Length,
+                told.Frames, told.MillisecondsPerFrame, stopped));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -80,12 +88,14 @@ internal static class ModelEvaluation
     }
 
     private static async Task EvaluateAsync(
-        EvaluationRequest request, ModelGraphs models, VideoPictures[] videos, List<ModeScorer> scorers, EvaluationProgress told, TimeProvider time, CancellationToken stop)
+        EvaluationRequest request, ModelGraphs models, VideoPictures[] videos, List<ModeScorer> scorers,
+        EvaluationProgress told, TimeProvider time, CancellationToken stop)
     {
         using var frames = new FramePool();
         using var tensors = new TensorPool(keepBytes: 64 << 20); // a long video must not leave its embeddings here
         using var metrics = new PipelineMetrics();
-        await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, request.Runtime.Batch, tensors, metrics, time);
+        await using var segmenter =
+            new SegmenterBatcher(models.Segmenter, models.Manifest, request.Runtime.Batch, tensors, metrics, time);
         var evaluator = new VideoEvaluator(models, segmenter, tensors, request.Modes, request.TopK);
         foreach (var (index, video) in videos.Index())
         {
@@ -106,7 +116,8 @@ internal static class ModelEvaluation
 
     private static string[] Graphs(IReadOnlyList<EvaluationMode> modes, ModelManifest manifest)
     {
-        var (clips, whole) = (modes.Any(m => m.Kind == ModeKind.SemiOnline), modes.Any(m => m.Kind == ModeKind.Offline));
+        var (clips, whole) =
+            (modes.Any(m => m.Kind == ModeKind.SemiOnline), modes.Any(m => m.Kind == ModeKind.Offline));
         var steps = whole && manifest.HasRefinerSteps;
         return
         [
@@ -119,13 +130,16 @@ internal static class ModelEvaluation
     }
 
     // The whole video's length is not known yet: two frames show at least that the graph runs.
-    private static int Window(IReadOnlyList<EvaluationMode> modes) => modes.Select(m => m.Clip?.Window ?? 2).DefaultIfEmpty(2).Max();
+    private static int Window(IReadOnlyList<EvaluationMode> modes) =>
+        modes.Select(m => m.Clip?.Window ?? 2).DefaultIfEmpty(2).Max();
 
     /// <summary>The only mode writes into the folder itself, several into a folder each.</summary>
     private static string? FolderOf(EvaluationRequest request, EvaluationMode mode)
     {
         if (request.Out is null) return null;
-        var folder = request.Modes.Count == 1 ? request.Out : Path.Combine(request.Out, mode.ToString().Replace(':', '_').Replace(',', '_'));
+        var folder = request.Modes.Count == 1
+            ? request.Out
+            : Path.Combine(request.Out, mode.ToString().Replace(':', '_').Replace(',', '_'));
         return Directory.CreateDirectory(folder).FullName;
     }
 }

@@ -19,7 +19,8 @@ internal sealed record SequenceRequest(
 /// <param name="Model">Name and version.</param>
 /// <param name="Failures">One sentence for each sequence that has no figures, and for a run that was stopped.</param>
 internal sealed record SequenceOutcome(
-    string Model, string Precision, IReadOnlyList<SequenceReport> Sequences, IReadOnlyList<string> Failures, double MillisecondsPerFrame)
+    string Model, string Precision, IReadOnlyList<SequenceReport> Sequences, IReadOnlyList<string> Failures,
+    double MillisecondsPerFrame)
 {
     public MeanFigures Provisional => MeanFigures.Of([.. Sequences.Select(s => s.Provisional)]);
 
@@ -66,7 +67,8 @@ internal static class SequenceEvaluation
         told.End();
         if (stop.IsCancellationRequested)
             failures.Add($"stopped after {reports.Count} of {request.Names.Count} sequences");
-        return new SequenceOutcome($"{manifest.Name} {manifest.Version}", manifest.Resolve(request.Precision), reports, failures, told.MillisecondsPerFrame);
+        return new SequenceOutcome($"{manifest.Name} {manifest.Version}", manifest.Resolve(request.Precision), reports,
+            failures, told.MillisecondsPerFrame);
     }
 
     private static List<AnnotatedSequence> Read(SequenceRequest request, List<string> failures)

@@ -3,7 +3,8 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests;
 
-/// <summary>What the shipped model makes of the shipped sample: it finds the objects, keeps their ids through occlusions, and its final word is the better one.</summary>
+/// <summary>What the shipped model makes of the shipped sample: it finds the objects, keeps their ids through
+/// occlusions, and its final word is the better one.</summary>
 [Trait("Category", "Model")]
 public sealed class SampleTests : IClassFixture<SampleRun>
 {
@@ -23,7 +24,8 @@ public sealed class SampleTests : IClassFixture<SampleRun>
     [Fact]
     public void Evaluation_OfTheTruthItself_IsPerfect()
     {
-        var perfect = SampleEvaluation.OfProvisional(Repo.Path(SampleRun.Truth), SampleEvaluation.Perfect(Repo.Path(SampleRun.Truth), (number, _) => number));
+        var perfect = SampleEvaluation.OfProvisional(Repo.Path(SampleRun.Truth),
+            SampleEvaluation.Perfect(Repo.Path(SampleRun.Truth), (number, _) => number));
 
         Assert.Equal((1, 1, 1), (perfect.Recall, perfect.MeanIoU, perfect.ClassAccuracy));
         Assert.All(perfect.Occlusions(10, 400), o => Assert.True(o.Holds));
@@ -33,7 +35,8 @@ public sealed class SampleTests : IClassFixture<SampleRun>
     public void Evaluation_OfATrackerThatForgets_SeesIt()
     {
         var forgets = SampleEvaluation.OfProvisional(
-            Repo.Path(SampleRun.Truth), SampleEvaluation.Perfect(Repo.Path(SampleRun.Truth), (number, t) => t < 200 ? number : number + 100));
+            Repo.Path(SampleRun.Truth),
+            SampleEvaluation.Perfect(Repo.Path(SampleRun.Truth), (number, t) => t < 200 ? number : number + 100));
 
         var occlusion = Assert.Single(forgets.Occlusions(10, LongestHidden), o => !o.Holds);
         Assert.Equal((178, 220), (occlusion.From, occlusion.To));
@@ -43,7 +46,8 @@ public sealed class SampleTests : IClassFixture<SampleRun>
     public void Sample_EveryFrame_HasAProvisionalAndARefinedResult()
     {
         Assert.Equal(_provisional.Length, _run.Provisionals.Count);
-        Assert.Equal(_run.Provisionals.Select(p => p.Frame.FrameId), _run.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
+        Assert.Equal(_run.Provisionals.Select(p => p.Frame.FrameId), _run.Finals.SelectMany(f => f.Frames)
+            .Select(f => f.FrameId));
         Assert.All(_run.Finals, f => Assert.Equal(FinalKind.Refined, f.Kind));
         Assert.Single(_run.Finals.Select(f => f.Epoch).Distinct());
     }
@@ -60,10 +64,12 @@ public sealed class SampleTests : IClassFixture<SampleRun>
     public void Sample_HiddenObjects_ReturnUnderTheirIds()
     {
         SampleEvaluation.Occlusion[] occlusions = [.. _provisional.Occlusions(shortest: 10, LongestHidden)];
-        foreach (var o in occlusions) _output.WriteLine($"{o.Name} hidden in frames {o.From}-{o.To}: track {o.Before} before, {o.After} after");
+        foreach (var o in occlusions)
+            _output.WriteLine($"{o.Name} hidden in frames {o.From}-{o.To}: track {o.Before} before, {o.After} after");
 
         Assert.NotEmpty(occlusions);
-        Assert.All(occlusions, o => Assert.True(o.Holds, $"{o.Name}: track {o.Before} before frame {o.From}, {o.After} after {o.To}"));
+        Assert.All(occlusions, o =>
+            Assert.True(o.Holds, $"{o.Name}: track {o.Before} before frame {o.From}, {o.After} after {o.To}"));
     }
 
     [Fact]

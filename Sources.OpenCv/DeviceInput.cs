@@ -28,7 +28,8 @@ internal sealed class DeviceInput(string path, DeviceOptions options) : ICapture
         if (lastRead > s_silence) return new SourceException(SourceFault.Stalled, "The device sends no frames.");
         return frames > 0
             ? new SourceException(SourceFault.Eof, "The device ended the stream.")
-            : new SourceException(SourceFault.Refused, "OpenCV cannot capture from it; another program may be using it.");
+            : new SourceException(SourceFault.Refused,
+                "OpenCV cannot capture from it; another program may be using it.");
     }
 
     // The format first: sizes and rates depend on it.

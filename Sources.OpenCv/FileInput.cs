@@ -27,5 +27,7 @@ internal sealed class FileInput(string path) : ICaptureInput
     }
 
     public SourceException? End(FfmpegLog log, long frames, TimeSpan lastRead)
-        => frames > 0 && log.DecodeErrors == 0 ? null : log.Judge(frames, "There is no video in it that OpenCV can decode.");
+        => frames > 0 && log.DecodeErrors == 0
+            ? null
+            : log.Judge(frames, "There is no video in it that OpenCV can decode.");
 }

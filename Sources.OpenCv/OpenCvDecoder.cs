@@ -6,8 +6,9 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Sources.OpenCv;
 
 /// <summary>
-/// OpenCV's video capture: V4L2 devices, and files by the FFmpeg inside OpenCV. Its calls cannot be interrupted, so each
-/// session has a thread that is left behind when a call does not return; their number per path is bounded. One per process.
+/// OpenCV's video capture: V4L2 devices, and files by the FFmpeg inside OpenCV. Its calls cannot be interrupted, so
+/// each session has a thread that is left behind when a call does not return; their number per path is bounded. One per
+/// process.
 /// </summary>
 public sealed class OpenCvDecoder : IFrameDecoder
 {
@@ -20,15 +21,19 @@ public sealed class OpenCvDecoder : IFrameDecoder
     {
         ArgumentNullException.ThrowIfNull(options);
         OpenCvLibrary.Require();
-        var path = options.Device ?? options.File ?? throw new ArgumentException("device or file must be set", nameof(options));
+        var path = options.Device ?? options.File
+            ?? throw new ArgumentException("device or file must be set", nameof(options));
         if (AbandonedThreads(path) >= MaxAbandonedThreads)
         {
             throw new SourceException(
                 SourceFault.Stalled,
-                $"{MaxAbandonedThreads} calls of OpenCV on {path} have not returned; no more are started until one does.");
+                $"{MaxAbandonedThreads} calls of OpenCV on {path} have not returned; no more are started until one "
+                + $"does.");
         }
 
-        ICaptureInput input = options.Device is null ? new FileInput(path) : new DeviceInput(path, options.V4l2 ?? new DeviceOptions());
+        ICaptureInput input = options.Device is null
+            ? new FileInput(path)
+            : new DeviceInput(path, options.V4l2 ?? new DeviceOptions());
         return new OpenCvSession(camera, input, ended => Abandon(path, ended), pool, time);
     }
 

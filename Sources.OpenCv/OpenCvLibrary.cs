@@ -36,7 +36,8 @@ internal static partial class OpenCvLibrary
     internal static string Explain(string message)
     {
         if (MissingLibrary().Match(message) is { Success: true } missing)
-            return $"OpenCV needs {missing.Value}, which is not installed; as root: apt-get install libgtk-3-0 libatomic1";
+            return $"OpenCV needs {missing.Value}, which is not installed; as root: apt-get install libgtk-3-0 "
+                + $"libatomic1";
         return RuntimeInformation.ProcessArchitecture == Architecture.X64
             ? "OpenCV's native library (libOpenCvSharpExtern.so) is not beside the program."
             : "OpenCV's native library exists for x64 only.";

@@ -23,7 +23,8 @@ internal static partial class V4l2Node
             if (ioctl(node, QueryCapabilities, answer) != 0)
                 throw new SourceException(SourceFault.Config, "It is not a V4L2 device.");
             if ((BinaryPrimitives.ReadUInt32LittleEndian(answer.AsSpan(NodeCapabilities)) & Capture) == 0)
-                throw new SourceException(SourceFault.Config, "It captures no video; a camera has other nodes beside the one that does.");
+                throw new SourceException(SourceFault.Config,
+                    "It captures no video; a camera has other nodes beside the one that does.");
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -31,7 +32,8 @@ internal static partial class V4l2Node
         }
         catch (UnauthorizedAccessException e)
         {
-            throw new SourceException(SourceFault.Config, "Permission denied; the user must be in the device's group, video.", e);
+            throw new SourceException(SourceFault.Config,
+                "Permission denied; the user must be in the device's group, video.", e);
         }
         catch (IOException e)
         {

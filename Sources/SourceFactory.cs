@@ -14,10 +14,12 @@ namespace Dvis.Streaming.Sources;
 /// <summary>Makes the source of a camera from its options.</summary>
 public static class SourceFactory
 {
-    /// <summary>A supervised source: it reconnects by itself and tells its state through <paramref name="onStatus"/>.</summary>
+    /// <summary>A supervised source: it reconnects by itself and tells its state
+    /// through <paramref name="onStatus"/>.</summary>
     /// <param name="options">Validated.</param>
     /// <param name="onStatus">Called on the reader's thread, on every change and every few seconds; must not block.
-    /// Its <see cref="CameraStatus.FpsOut"/> and <see cref="CameraStatus.Epoch"/> are for the receiver to fill in.</param>
+    /// Its <see cref="CameraStatus.FpsOut"/> and <see cref="CameraStatus.Epoch"/>
+    /// are for the receiver to fill in.</param>
     /// <param name="openCv">Decoder of devices, and of files where they ask for it; null: built without.</param>
     public static IFrameSource Create(
         CameraMetrics camera, SourceOptions options, FramePool pool, TimeProvider time, ILoggerFactory loggerFactory,
@@ -25,7 +27,8 @@ public static class SourceFactory
     {
         ArgumentNullException.ThrowIfNull(options);
         var (facts, metrics) = (new SourceFacts(), new SourceMetrics(camera));
-        if (options.OpenCvPath is { } path && openCv is not null) metrics.Abandoned(() => openCv.AbandonedThreads(path));
+        if (options.OpenCvPath is { } path && openCv is not null)
+            metrics.Abandoned(() => openCv.AbandonedThreads(path));
         var logger = loggerFactory.CreateLogger("Dvis.Streaming.Sources");
         return new SupervisedSource(
             CreateRaw(camera.Camera, options, facts, pool, time, openCv), options,
@@ -57,7 +60,8 @@ public static class SourceFactory
         };
 
         IFrameSession OpenCv() => openCv?.Start(camera, options, pool, time)
-            ?? throw new SourceException(SourceFault.Config, "This program was built without OpenCV (-p:OpenCv=false).");
+            ?? throw new SourceException(SourceFault.Config,
+                "This program was built without OpenCV (-p:OpenCv=false).");
 
         async Task<IFrameSession> OpenFileAsync()
         {

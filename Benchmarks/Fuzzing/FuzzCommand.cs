@@ -7,12 +7,33 @@ internal static class FuzzCommand
 {
     public static Command Create()
     {
-        var names = new Option<string[]>("--target") { DefaultValueFactory = _ => [], Description = "Which readers; none: all of them.", AllowMultipleArgumentsPerToken = true };
-        var minutes = new Option<double>("--minutes") { DefaultValueFactory = _ => 1, Description = "Length for each." };
-        var seed = new Option<int>("--seed") { DefaultValueFactory = _ => 1, Description = "The same seed makes the same inputs." };
-        var output = new Option<string>("--out") { DefaultValueFactory = _ => "artifacts/fuzz", Description = "Folder for inputs that broke something, as base64." };
-        var command = new Command("fuzz", "Hostile files and streams for every reader; exit code 1 when one broke its bounds.") { names, minutes, seed, output };
-        command.SetAction(parsed => Run(parsed.GetRequiredValue(names), TimeSpan.FromMinutes(parsed.GetRequiredValue(minutes)), parsed.GetRequiredValue(seed), parsed.GetRequiredValue(output)));
+        var names = new Option<string[]>("--target")
+        {
+            DefaultValueFactory = _ =>
+            [],
+            Description = "Which readers; none: all of them.",
+            AllowMultipleArgumentsPerToken = true
+        };
+        var minutes =
+            new Option<double>("--minutes") { DefaultValueFactory = _ => 1, Description = "Length for each." };
+        var seed = new Option<int>("--seed")
+        {
+            DefaultValueFactory = _ =>
+            1,
+            Description = "The same seed makes the same inputs."
+        };
+        var output = new Option<string>("--out")
+        {
+            DefaultValueFactory = _ =>
+            "artifacts/fuzz",
+            Description = "Folder for inputs that broke something, as base64."
+        };
+        var command = new Command("fuzz",
+            "Hostile files and streams for every reader; exit code 1 when one broke its bounds.") { names, minutes,
+            seed, output };
+        command.SetAction(parsed =>
+            Run(parsed.GetRequiredValue(names), TimeSpan.FromMinutes(parsed.GetRequiredValue(minutes)),
+                parsed.GetRequiredValue(seed), parsed.GetRequiredValue(output)));
         return command;
     }
 
@@ -31,7 +52,9 @@ internal static class FuzzCommand
         foreach (var target in targets.All.Where(t => names.Length == 0 || names.Contains(t.Name)))
         {
             var report = new FuzzRun(target, seed).Run(long.MaxValue, time);
-            Console.WriteLine($"| {target} | {time.TotalMinutes:0.#} | {report.Inputs} | {report.Rejected} | {report.Ways} | {report.Findings.Count} |");
+            Console.WriteLine(
+                $"| {target} | {time.TotalMinutes:0.#} | {report.Inputs} | {report.Rejected} | {report.Ways} | "
+                + $"{report.Findings.Count} |");
             foreach (var finding in report.Findings)
             {
                 found++;

@@ -5,15 +5,17 @@ using System.Text.RegularExpressions;
 namespace Dvis.Streaming.Benchmarks.Fuzzing;
 
 /// <summary>
-/// Feeds a target with changed inputs and holds each to its bounds: time of its thread, managed memory, resident memory of the process, and
-/// declared exceptions only. What an input does that none did before makes it a new seed. The n-th input of a seed is always the same.
+/// Feeds a target with changed inputs and holds each to its bounds: time of its thread, managed memory, resident memory
+/// of the process, and declared exceptions only. What an input does that none did before makes it a new seed. The n-th
+/// input of a seed is always the same.
 /// </summary>
 internal sealed partial class FuzzRun(FuzzTarget target, int seed)
 {
     private const int MostSeeds = 1000, MostFindings = 20;
     private const long MostResident = 1L << 30;
 
-    /// <summary>A reader that has not come back by then never will; only a machine that stands still could be meant otherwise.</summary>
+    /// <summary>A reader that has not come back by then never will;
+    /// only a machine that stands still could be meant otherwise.</summary>
     private static readonly TimeSpan Hang = TimeSpan.FromMinutes(2);
 
     private readonly List<byte[]> _seeds = [.. FuzzCorpus.Of(target.Name)];
@@ -42,7 +44,8 @@ internal sealed partial class FuzzRun(FuzzTarget target, int seed)
         {
             var now = Interlocked.Read(ref _inputs);
             if (now != last) (last, since) = (now, clock.Elapsed);
-            else if (clock.Elapsed - since > Hang) return Report([new FuzzFinding("hang", $"no answer for {Hang.TotalSeconds:0} s", _current)]);
+            else if (clock.Elapsed - since > Hang)
+                return Report([new FuzzFinding("hang", $"no answer for {Hang.TotalSeconds:0} s", _current)]);
         }
 
         thread.Join();
@@ -71,8 +74,10 @@ internal sealed partial class FuzzRun(FuzzTarget target, int seed)
 
         var (took, bytes) = (ThreadTime() - began, GC.GetAllocatedBytesForCurrentThread() - allocated);
         if (took > target.Time) Find("time", $"{took.TotalSeconds:0.0} s of processor time", input);
-        if (bytes > target.Allowance + target.AllowancePerByte * input.Length) Find("memory", $"{bytes >> 20} MiB for {input.Length} bytes", input);
-        if ((_inputs & 0xff) == 0 && Environment.WorkingSet - _resident > MostResident) Find("resident memory", $"{Environment.WorkingSet >> 20} MiB", input);
+        if (bytes > target.Allowance + target.AllowancePerByte * input.Length)
+            Find("memory", $"{bytes >> 20} MiB for {input.Length} bytes", input);
+        if ((_inputs & 0xff) == 0 && Environment.WorkingSet - _resident > MostResident)
+            Find("resident memory", $"{Environment.WorkingSet >> 20} MiB", input);
         if (_ways.Count < MostSeeds && _ways.Add(way.Length > 200 ? way[..200] : way)) _seeds.Add(input);
         Interlocked.Increment(ref _inputs);
         return Report([]);
@@ -90,18 +95,22 @@ internal sealed partial class FuzzRun(FuzzTarget target, int seed)
         if (!_findings.Exists(f => f.Where == where)) _findings.Add(new FuzzFinding(where, detail, input));
     }
 
-    private FuzzReport Report(FuzzFinding[] more) => new(Interlocked.Read(ref _inputs), _rejected, _ways.Count, [.. _findings, .. more]);
+    private FuzzReport Report(FuzzFinding[] more) =>
+        new(Interlocked.Read(ref _inputs), _rejected, _ways.Count, [.. _findings, .. more]);
 
     /// <summary>The innermost method of ours, or of whom we called.</summary>
     private static string Place(Exception e)
-        => new StackTrace(e).GetFrames().Select(f => f.GetMethod()).FirstOrDefault(m => m?.DeclaringType?.Namespace?.StartsWith("Dvis", StringComparison.Ordinal) == true) is { } method
+        => new StackTrace(e).GetFrames().Select(f => f.GetMethod()).FirstOrDefault(m =>
+            m?.DeclaringType?.Namespace?.StartsWith("Dvis", StringComparison.Ordinal) == true) is { } method
             ? $"{method.DeclaringType!.Name}.{method.Name}"
             : "";
 
     private static TimeSpan ThreadTime()
     {
         const int clock = 3; // CLOCK_THREAD_CPUTIME_ID: other work on the machine does not count
-        return GetTime(clock, out var time) == 0 ? TimeSpan.FromSeconds(time.Seconds) + TimeSpan.FromMicroseconds(time.Nanoseconds / 1000.0) : default;
+        return GetTime(clock, out var time) == 0
+            ? TimeSpan.FromSeconds(time.Seconds) + TimeSpan.FromMicroseconds(time.Nanoseconds / 1000.0)
+            : default;
     }
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]

@@ -2,8 +2,9 @@ namespace Dvis.Streaming.Benchmarks.Fuzzing;
 
 /// <summary>One reader of what strangers send, and how far it may go.</summary>
 /// <param name="Name">Also the folder of its corpus and of what once broke it.</param>
-/// <param name="Read">Reads one input; throws what is declared, or whatever it must never throw. May check that what came out makes sense. Says in a word
-/// what it was: an input with another word than all before is worth changing further.</param>
+/// <param name="Read">Reads one input; throws what is declared, or whatever it must never throw. May check that what
+/// came out makes sense. Says in a word what it was: an input with another word than all before is worth changing
+/// further.</param>
 /// <param name="Declared">The only exceptions a caller has to expect.</param>
 /// <param name="Tokens">Words of the format that blind changes would not find.</param>
 internal sealed record FuzzTarget(string Name, Func<byte[], string> Read, Type[] Declared, string[] Tokens)
@@ -18,7 +19,8 @@ internal sealed record FuzzTarget(string Name, Func<byte[], string> Read, Type[]
     {
     }
 
-    /// <summary>Makes checksums right again, so that changes reach what lies behind them; null where there are none.</summary>
+    /// <summary>Makes checksums right again, so that changes reach what lies behind them;
+    /// null where there are none.</summary>
     public Func<byte[], byte[]>? Repair { get; init; }
 
     /// <summary>Managed bytes that an input may cost, however short it is.</summary>

@@ -15,43 +15,59 @@ using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Benchmarks.Fuzzing;
 
-/// <summary>Every reader of files and streams that others write. Owns a folder for those that read files; dispose it.</summary>
+/// <summary>Every reader of files and streams that others write.
+/// Owns a folder for those that read files; dispose it.</summary>
 internal sealed class FuzzTargets : IDisposable
 {
     // In memory where there is such a folder: millions of files are written.
     private readonly string _folder = Directory.CreateDirectory(
-        Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"dvis-fuzz-{Environment.ProcessId}-{Interlocked.Increment(ref s_folders)}")).FullName;
+        Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(),
+            $"dvis-fuzz-{Environment.ProcessId}-{Interlocked.Increment(ref s_folders)}")).FullName;
 
     public FuzzTargets()
     {
         var map = new PngImage(2, 1, 3, [112, 17, 1, 0, 0, 0]);
-        foreach (var name in (string[])["0", "1"]) PngWriter.Write(Path.Combine(Directory.CreateDirectory(At("gt/v")).FullName, $"{name}.png"), map);
+        foreach (var name in (string[])["0", "1"])
+            PngWriter.Write(Path.Combine(Directory.CreateDirectory(At("gt/v")).FullName, $"{name}.png"), map);
         Directory.CreateDirectory(At("Models/default"));
         File.WriteAllBytes(At("Models/default/manifest.json"), FuzzCorpus.Of("manifest")[0]);
         File.WriteAllBytes(At("a.mp4"), []);
         File.WriteAllBytes(At("reference.bin"), new byte[96]);
-        File.WriteAllText(At("truth.json"), """{"videos": [{"id": 1, "width": 8, "height": 6, "length": 2}], "categories": [{"id": 1, "name": "a"}], "annotations": []}""");
+        File.WriteAllText(At("truth.json"),
+            """{"videos": [{"id": 1, "width": 8, "height": 6, "length": 2}], "categories": [{"id": 1, "name": "a"}], "annotations": []}""");
         All =
         [
             new("onnx", Onnx, [typeof(ModelException)], []),
-            new("manifest", Manifest, [typeof(ModelException)], ["\"segmenter\"", "{}", "[]", "null", "\\ud800", "\\u0000", "../", "/", "int8", "vps", "dvis", "matcher", "\"domain\""]),
-            new("reference", Reference, [typeof(ModelException)], ["{}", "[]", "null", "1e999", "-1", "\\ud800", "\"shape\"", "\"tolerance\""]),
-            new("config", Config, [typeof(ConfigException)], ["&a", "*a", "<<: *a", "!!binary", "- ", ": ", "{", "}", "[", "]", "|", ">", "\t", "#", "%YAML 1.1", "---", "...", "? ", "${HOME}", "${file:secret}", "${file:/dev/zero}", "$$", "\"\\ud800\"", "\\x00", "cameras", "include", "null", "~", "1e400", "99999999999h"])
+            new("manifest", Manifest, [typeof(ModelException)], ["\"segmenter\"", "{}", "[]", "null", "\\ud800",
+                "\\u0000", "../", "/", "int8", "vps", "dvis", "matcher", "\"domain\""]),
+            new("reference", Reference, [typeof(ModelException)],
+                ["{}", "[]", "null", "1e999", "-1", "\\ud800", "\"shape\"", "\"tolerance\""]),
+            new("config", Config, [typeof(ConfigException)], ["&a", "*a", "<<: *a", "!!binary", "- ", ": ", "{", "}",
+                "[", "]", "|", ">", "\t", "#", "%YAML 1.1", "---", "...", "? ", "${HOME}", "${file:secret}",
+                    "${file:/dev/zero}", "$$", "\"\\ud800\"", "\\x00", "cameras", "include", "null", "~", "1e400",
+                        "99999999999h"])
                 { Allowance = 64L << 20, AllowancePerByte = 65536 },
-            new("rle", RunLength, [typeof(FormatException)], ["1 1\n", "32768 32768\n", "c\n", "j\n", "p\n", ";", ",", "-1", "1e5", "-1e5", "99999.5", "NaN", "0", "o"]),
+            new("rle", RunLength, [typeof(FormatException)], ["1 1\n", "32768 32768\n", "c\n", "j\n", "p\n", ";", ",",
+                "-1", "1e5", "-1e5", "99999.5", "NaN", "0", "o"]),
             new("nut", Nut, [typeof(SourceException)], []) { Repair = NutRepair },
-            new("rtsp", Rtsp, [typeof(FormatException)], ["$\0\0\u0004", "\r\n", "\r\n\r\n", ": ", "RTSP/1.0 401 Unauthorized", "WWW-Authenticate: ", "Digest ", "Basic", "nonce=\"", "realm=", "qop=\"auth\"", "algorithm=SHA-256", "-sess", "stale=true", "\\\"", "Content-Length: 70000", "Content-Length: -1", "Transport: "]),
-            new("png", Png, [typeof(FormatException)], ["IHDR", "PLTE", "IDAT", "IEND", "tEXt"]) { Repair = PngRepair, AllowancePerByte = 20_000 },
+            new("rtsp", Rtsp, [typeof(FormatException)], ["$\0\0\u0004", "\r\n", "\r\n\r\n", ": ",
+                "RTSP/1.0 401 Unauthorized", "WWW-Authenticate: ", "Digest ", "Basic", "nonce=\"", "realm=",
+                    "qop=\"auth\"", "algorithm=SHA-256", "-sess", "stale=true", "\\\"", "Content-Length: 70000",
+                        "Content-Length: -1", "Transport: "]),
+            new("png", Png, [typeof(FormatException)], ["IHDR", "PLTE", "IDAT", "IEND", "tEXt"])
+                { Repair = PngRepair, AllowancePerByte = 20_000 },
             new("ytvis", Ytvis, [typeof(EvaluationException)], s_json),
             new("results", Results, [typeof(EvaluationException)], s_json),
             new("commands", CommandRead, [typeof(FormatException)], s_json),
-            new("panoptic", Panoptic, [typeof(EvaluationException)], [.. s_json, "..", "/", "\\u0000", "0.png", "segments_info"]),
+            new("panoptic", Panoptic, [typeof(EvaluationException)],
+                [.. s_json, "..", "/", "\\u0000", "0.png", "segments_info"]),
         ];
     }
 
     private static int s_folders;
 
-    private static readonly string[] s_json = ["{}", "[]", "null", "true", "1e999", "-1", "\\ud800", "\"counts\"", "\"size\"", "[0, 48]", "[[0, 0, 1e5, 1e5, -1e5, 0]]", "\"segmentations\"", "32768", "1000000", "\"length\""];
+    private static readonly string[] s_json = ["{}", "[]", "null", "true", "1e999", "-1", "\\ud800", "\"counts\"",
+        "\"size\"", "[0, 48]", "[[0, 0, 1e5, 1e5, -1e5, 0]]", "\"segmentations\"", "32768", "1000000", "\"length\""];
 
     public IReadOnlyList<FuzzTarget> All { get; }
 
@@ -82,7 +98,9 @@ internal sealed class FuzzTargets : IDisposable
         var folder = ModelFolder.Open(_folder);
         foreach (var (graph, files) in folder.Manifest.Files)
         {
-            Expect(files.Values.All(f => Path.GetFullPath(Path.Combine(_folder, f.Path)).StartsWith(_folder + "/", StringComparison.Ordinal)), "a file lies outside of the folder");
+            Expect(
+                files.Values.All(f => Path.GetFullPath(Path.Combine(_folder, f.Path))
+                    .StartsWith(_folder + "/", StringComparison.Ordinal)), "a file lies outside of the folder");
             foreach (var precision in files.Keys) Try(() => folder.File(graph, precision));
         }
 
@@ -116,11 +134,14 @@ internal sealed class FuzzTargets : IDisposable
         Expect(config.Options.Cameras.Count > 0, "there is no camera");
     }
 
-    /// <summary>First line: width and height; second: c (compressed), j (counts), p (polygons); then what it says.</summary>
+    /// <summary>First line: width and height; second: c (compressed), j (counts),
+    /// p (polygons); then what it says.</summary>
     private static void RunLength(byte[] input)
     {
         var lines = Encoding.Latin1.GetString(input).Split('\n', 3);
-        if (lines.Length < 3 || lines[0].Split(' ') is not [var w, var h] || !int.TryParse(w, CultureInfo.InvariantCulture, out var width) || !int.TryParse(h, CultureInfo.InvariantCulture, out var height)) return;
+        if (lines.Length < 3 || lines[0].Split(' ') is not [var w, var h]
+            || !int.TryParse(w, CultureInfo.InvariantCulture, out var width)
+            || !int.TryParse(h, CultureInfo.InvariantCulture, out var height)) return;
         var mask = lines[1] switch
         {
             "c" => CompressedRuns.Decode(width, height, lines[2]),
@@ -131,14 +152,16 @@ internal sealed class FuzzTargets : IDisposable
         Expect(mask.Area >= 0 && mask.Area <= cells, $"{mask.Area} of {cells} cells are set");
         Expect(RunLengths.Overlap(mask, mask) == mask.Area, "it does not overlap with itself");
         var (x, y, across, down) = RunLengths.Bounds(mask);
-        Expect(x >= 0 && y >= 0 && across >= 0 && down >= 0 && x + across <= width && y + down <= height, "its bounds are outside");
+        Expect(x >= 0 && y >= 0 && across >= 0 && down >= 0 && x + across <= width
+            && y + down <= height, "its bounds are outside");
         var again = CompressedRuns.Decode(width, height, CompressedRuns.Encode(mask));
         Expect(again.Counts.SequenceEqual(mask.Counts), "it is another after packing and unpacking");
         if (cells > 1 << 20) return;
         var bitmap = new byte[cells];
         RunLengths.Decode(mask, bitmap);
         Expect(bitmap.Sum(b => (long)b) == mask.Area, "its bitmap has another area");
-        Expect(RunLengths.IoU(RunLengths.Encode(width, height, bitmap), mask) == (mask.Area > 0 ? 1 : 0), "its bitmap is another mask");
+        Expect(RunLengths.IoU(RunLengths.Encode(width, height, bitmap), mask) == (mask.Area > 0 ? 1 : 0),
+            "its bitmap is another mask");
     }
 
     private static IEnumerable<double> Numbers(string list)
@@ -154,7 +177,9 @@ internal sealed class FuzzTargets : IDisposable
         {
             Expect(frame.Bytes > 0 && reader.Video is { Width: > 0, Height: > 0 }, "a picture has no size");
             last = Math.Max(last, frame.Pts);
-            while (reader.Remaining > 0) reader.ReadPayloadAsync(buffer.AsMemory(0, Math.Min(buffer.Length, reader.Remaining)), default).AsTask().GetAwaiter().GetResult();
+            while (reader.Remaining > 0)
+                reader.ReadPayloadAsync(buffer.AsMemory(0, Math.Min(buffer.Length, reader.Remaining)), default).AsTask()
+                    .GetAwaiter().GetResult();
         }
     }
 
@@ -165,7 +190,8 @@ internal sealed class FuzzTargets : IDisposable
         var login = new RtspLogin("user", "password");
         var reports = new SenderReports(TimeSpan.FromSeconds(2), new StoppedTime());
         var now = DateTimeOffset.UnixEpoch.AddYears(56);
-        var picture = new FrameInfo("a", 0, 0, 900_000_000 - SenderReports.Origin, new(1, 90_000), 0, now, new(now, ClockSource.Arrival, 0, null, false), 1, 1);
+        var picture = new FrameInfo("a", 0, 0, 900_000_000 - SenderReports.Origin, new(1, 90_000), 0, now,
+            new(now, ClockSource.Arrival, 0, null, false), 1, 1);
         reports.Follow(0);
         reports.Answered(TimeSpan.FromMilliseconds(1));
         var at = 0;
@@ -178,13 +204,15 @@ internal sealed class FuzzTargets : IDisposable
             {
                 reports.Received(unit.Span);
                 var capture = reports.At(picture);
-                Expect(capture is null or { ErrorMs: >= 0 and < double.PositiveInfinity, Synced: true }, "an error without a bound");
+                Expect(capture is null or { ErrorMs: >= 0 and < double.PositiveInfinity, Synced: true },
+                    "an error without a bound");
                 if (capture is not null && way.Length < 40) way.Append('+');
                 continue;
             }
 
             var message = RtspMessage.Parse(unit.Span);
-            Expect(message.ToBytes().AsSpan().SequenceEqual(unit.Span), "a message is another after reading and writing");
+            Expect(message.ToBytes().AsSpan().SequenceEqual(unit.Span),
+                "a message is another after reading and writing");
             if (message.Status == 401 && login.Take(message.Values("WWW-Authenticate"), answered: false))
             {
                 var answer = login.Answer("PLAY", "rtsp://camera/1") ?? "";
@@ -223,10 +251,12 @@ internal sealed class FuzzTargets : IDisposable
     {
         using var truth = VipsegTruth.Open(Write("panoptic_gt.json", input), At("gt"));
         foreach (var video in truth.Videos)
-            foreach (var frame in truth.Frames(video)) Expect(frame.Ids.Length == frame.Width * frame.Height, "a map has another number of pixels");
+            foreach (var frame in truth.Frames(video))
+                Expect(frame.Ids.Length == frame.Width * frame.Height, "a map has another number of pixels");
     }
 
-    /// <summary>What can still be unpacked is packed anew, as much as the size asks for; checksums are made right.</summary>
+    /// <summary>What can still be unpacked is packed anew, as much as the size asks for;
+    /// checksums are made right.</summary>
     private static byte[] PngRepair(byte[] input)
     {
         var png = Repack(input);
@@ -234,7 +264,8 @@ internal sealed class FuzzTargets : IDisposable
         {
             var length = BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(at));
             if (length > png.Length - at - 12) break;
-            BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(at + 8 + (int)length), PngCrc.Of(png.AsSpan(at + 4, (int)length + 4)));
+            BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(at + 8 + (int)length),
+                PngCrc.Of(png.AsSpan(at + 4, (int)length + 4)));
             at += 12 + (int)length;
         }
 
@@ -244,16 +275,20 @@ internal sealed class FuzzTargets : IDisposable
     private static byte[] Repack(byte[] png)
     {
         var data = png.AsSpan().IndexOf("IDAT"u8);
-        if (data < 33 || BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(data - 4)) is var length && length > png.Length - data - 8) return [.. png];
-        long width = BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(16)), height = BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(20));
+        if (data < 33 || BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(data - 4)) is var length
+            && length > png.Length - data - 8) return [.. png];
+        long width = BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(16)),
+            height = BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(20));
         if (width > 1 << 15 || height > 1 << 15) return [.. png];
         var channels = png[25] switch { 2 => 3, 4 => 2, 6 => 4, _ => 1 };
         var size = Math.Min(1 << 16, ((width * channels * png[24] + 7) / 8 + 1) * height);
         var rows = new byte[size];
         try
         {
-            using var unpacking = new ZLibStream(new MemoryStream(png, data + 4, (int)length), CompressionMode.Decompress);
-            for (var read = 1; read > 0 && size > 0; size -= read) read = unpacking.Read(rows, rows.Length - (int)size, (int)size);
+            using var unpacking =
+                new ZLibStream(new MemoryStream(png, data + 4, (int)length), CompressionMode.Decompress);
+            for (var read = 1; read > 0 && size > 0; size -= read)
+                read = unpacking.Read(rows, rows.Length - (int)size, (int)size);
         }
         catch (Exception e) when (e is InvalidDataException or IOException)
         {
@@ -264,7 +299,8 @@ internal sealed class FuzzTargets : IDisposable
         using (var packing = new ZLibStream(packed, CompressionLevel.Fastest, leaveOpen: true)) packing.Write(rows);
         var head = new byte[4];
         BinaryPrimitives.WriteInt32BigEndian(head, (int)packed.Length);
-        return [.. png.AsSpan(0, data - 4), .. head, .. "IDAT"u8, .. packed.ToArray(), .. png.AsSpan(data + 4 + (int)length)];
+        return [.. png.AsSpan(0, data - 4), .. head, .. "IDAT"u8, .. packed.ToArray(),
+            .. png.AsSpan(data + 4 + (int)length)];
     }
 
     private static byte[] NutRepair(byte[] input)
@@ -274,9 +310,12 @@ internal sealed class FuzzTargets : IDisposable
         {
             // A startcode, then a length of one or two bytes.
             if (nut[at] != 'N' || nut[at + 1] is not ((byte)'M' or (byte)'S' or (byte)'K' or (byte)'I')) continue;
-            var (body, length) = nut[at + 8] < 0x80 ? (at + 9, nut[at + 8]) : (at + 10, (nut[at + 8] & 0x7f) << 7 | nut[at + 9]);
+            var (body, length) = nut[at + 8] < 0x80
+                ? (at + 9, nut[at + 8])
+                : (at + 10, (nut[at + 8] & 0x7f) << 7 | nut[at + 9]);
             if (length < 4 || body + length > nut.Length) continue;
-            BinaryPrimitives.WriteUInt32BigEndian(nut.AsSpan(body + length - 4), NutCrc.Of(nut.AsSpan(body, length - 4)));
+            BinaryPrimitives.WriteUInt32BigEndian(nut.AsSpan(body + length - 4),
+                NutCrc.Of(nut.AsSpan(body, length - 4)));
             at = body + length - 1;
         }
 

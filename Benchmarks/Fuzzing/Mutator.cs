@@ -8,7 +8,8 @@ namespace Dvis.Streaming.Benchmarks.Fuzzing;
 internal sealed class Mutator(Random random, string[] tokens)
 {
     private const int Longest = 1 << 16;
-    private static readonly long[] s_edges = [0, 1, -1, 2, 7, 8, 63, 64, 127, 128, 255, 256, 32767, 65535, 65536, 100_000, 1 << 24, int.MaxValue, int.MinValue, uint.MaxValue, long.MaxValue, long.MinValue];
+    private static readonly long[] s_edges = [0, 1, -1, 2, 7, 8, 63, 64, 127, 128, 255, 256, 32767, 65535, 65536,
+        100_000, 1 << 24, int.MaxValue, int.MinValue, uint.MaxValue, long.MaxValue, long.MinValue];
 
     /// <summary>One of the seeds, changed once to a dozen times.</summary>
     public byte[] Change(IReadOnlyList<byte[]> seeds)
@@ -33,14 +34,16 @@ internal sealed class Mutator(Random random, string[] tokens)
             case 3: // a number, as text
                 return Digits(input, at);
             case 4: // a word of the format
-                return tokens.Length == 0 ? input : Replace(input, at, random.Next(2) * length, Encoding.UTF8.GetBytes(tokens[random.Next(tokens.Length)]));
+                return tokens.Length == 0 ? input : Replace(input, at, random.Next(2) * length,
+                    Encoding.UTF8.GetBytes(tokens[random.Next(tokens.Length)]));
             case 5: // less
                 return Replace(input, at, length, []);
             case 6: // more of the same
                 return Replace(input, at, 0, Repeat(input.AsSpan(at, length)));
             case 7: // a piece of another
                 var from = random.Next(other.Length + 1);
-                return Replace(input, at, length, other.AsSpan(from, Math.Min(other.Length - from, Length(other.Length))));
+                return Replace(input, at, length,
+                    other.AsSpan(from, Math.Min(other.Length - from, Length(other.Length))));
             case 8: // the end is missing
                 return input[..at];
             default: // two places change places
@@ -102,5 +105,6 @@ internal sealed class Mutator(Random random, string[] tokens)
         return changed;
     }
 
-    private static byte[] Replace(ReadOnlySpan<byte> input, int at, int length, ReadOnlySpan<byte> with) => [.. input[..at], .. with, .. input[(at + length)..]];
+    private static byte[] Replace(ReadOnlySpan<byte> input, int at, int length, ReadOnlySpan<byte> with) =>
+        [.. input[..at], .. with, .. input[(at + length)..]];
 }

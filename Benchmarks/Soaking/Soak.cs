@@ -7,9 +7,10 @@ using System.Text;
 namespace Dvis.Streaming.Benchmarks.Soaking;
 
 /// <summary>
-/// The daemon as its own process, with eight cameras (four RTSP with a login, four files; small pictures, three frames a second) while something happens
-/// every half minute: a camera comes or goes by reload, another is changed, a decoder, the RTSP server or the broker is killed. What it
-/// holds and how late its results are must be at the end what it was at the beginning.
+/// The daemon as its own process, with eight cameras (four RTSP with a login, four files; small pictures, three frames
+/// a second) while something happens every half minute: a camera comes or goes by reload, another is changed, a
+/// decoder, the RTSP server or the broker is killed. What it holds and how late its results are must be at the end what
+/// it was at the beginning.
 /// </summary>
 internal sealed class Soak : IAsyncDisposable
 {
@@ -31,14 +32,16 @@ internal sealed class Soak : IAsyncDisposable
 
     private int Cameras => 7 + (_fourth ? 1 : 0) + (_guest ? 1 : 0);
 
-    /// <summary>Runs, writes soak.csv and soak.svg into <paramref name="output"/> and prints a verdict a quantity; exit code 1 when one is not flat.</summary>
+    /// <summary>Runs, writes soak.csv and soak.svg into <paramref name="output"/> and prints a verdict a quantity;
+    /// exit code 1 when one is not flat.</summary>
     public async Task<int> RunAsync(double minutes, TimeSpan churn, string output)
     {
         await MakeClipsAsync();
         StartBroker();
         StartRtsp();
         WriteConfig();
-        _daemon = Start("dotnet", Path.Combine(AppContext.BaseDirectory, "dvis.dll"), "run", "-c", Path.Combine(_folder, "config.yaml"), "--quiet");
+        _daemon = Start("dotnet", Path.Combine(AppContext.BaseDirectory, "dvis.dll"), "run", "-c",
+            Path.Combine(_folder, "config.yaml"), "--quiet");
         await using var listener = new SoakListener(_mqtt);
         listener.Start();
         _clock.Start();
@@ -46,12 +49,14 @@ internal sealed class Soak : IAsyncDisposable
         while (_clock.Elapsed.TotalMinutes < minutes && !_daemon.HasExited)
         {
             await Task.Delay(Between, TimeProvider.System);
-            if (SoakSample.Read(_clock.Elapsed.TotalSeconds, Cameras, _daemon.Id, await MetricsAsync()) is { } sample) _samples.Add(sample);
+            if (SoakSample.Read(_clock.Elapsed.TotalSeconds, Cameras, _daemon.Id, await MetricsAsync()) is { } sample)
+                _samples.Add(sample);
             if (_clock.Elapsed.TotalMinutes >= minute)
             {
                 var (p50, p99, finalP50, finalP99) = listener.Minute();
                 _minutes.Add((minute++, p50, p99, finalP50, finalP99));
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{_samples.LastOrDefault()}  p50 {p50:0.0} p99 {p99:0.0} ms, final {finalP50:0} {finalP99:0} ms"));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"{_samples.LastOrDefault()}  p50 {p50:0.0} p99 {p99:0.0} ms, final {finalP50:0} {finalP99:0} ms"));
             }
 
             if (_clock.Elapsed - disturbed < churn) continue;
@@ -63,14 +68,19 @@ internal sealed class Soak : IAsyncDisposable
         if (!crashed) await StopAsync(_daemon);
         await Task.Delay(Between, TimeProvider.System); // the last finals reach the listener
         Directory.CreateDirectory(output);
-        await File.WriteAllLinesAsync(Path.Combine(output, "soak.csv"), [SoakSample.Header, .. _samples.Select(sample => sample.ToString())]);
+        await File.WriteAllLinesAsync(Path.Combine(output, "soak.csv"),
+            [SoakSample.Header, .. _samples.Select(sample => sample.ToString())]);
         await File.WriteAllTextAsync(Path.Combine(output, "soak.svg"), Plot());
-        Console.WriteLine($"{_events} disturbances, {listener.Provisional} provisional and {listener.Finals} final messages of {listener.Epochs} epochs, {listener.Repeated} finals repeated, {listener.Faults.Count} out of order or missing; exit code {_daemon.ExitCode}");
+        Console.WriteLine(
+            $"{_events} disturbances, {listener.Provisional} provisional and {listener.Finals} final messages of "
+            + $"{listener.Epochs} epochs, {listener.Repeated} finals repeated, {listener.Faults.Count} out of order "
+                + $"or missing; exit code {_daemon.ExitCode}");
         foreach (var fault in listener.Faults.Take(10)) Console.WriteLine(fault);
         return Verdict() && !crashed && _daemon.ExitCode == 0 && listener.Faults.Count == 0 ? 0 : 1;
     }
 
-    /// <summary>The first and the last quarter against each other, the first two minutes left out: everything has started by then.</summary>
+    /// <summary>The first and the last quarter against each other, the first two minutes left out:
+    /// everything has started by then.</summary>
     private bool Verdict()
     {
         var rest = _samples.Where(sample => sample.Seconds > 120).ToArray();
@@ -80,7 +90,10 @@ internal sealed class Soak : IAsyncDisposable
         {
             var flat = after <= bound;
             good &= flat;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-22} {before,9:0.0} -> {after,9:0.0} {unit,-4} at most {bound,9:0.0}  {(flat ? "flat" : "GREW")}"));
+            Console.WriteLine(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"{name,-22} {before,9:0.0} -> {after,9:0.0} {unit,-4} at most {bound,9:0.0}  "
+                    + $"{(flat ? "flat" : "GREW")}"));
         }
 
         void Compare(string name, Func<SoakSample, double> value, double factor, double more, string unit = "")
@@ -102,19 +115,28 @@ internal sealed class Soak : IAsyncDisposable
         Judge("p99 provisional", p99, Median(late.Select(m => m.P99)), p99 * 1.5, "ms");
         Judge("p99 final", final, Median(late.Select(m => m.FinalP99)), final * 1.5, "ms");
         var slope = Slope(rest[(rest.Length / 2)..]);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"resident memory, slope of the second half: {slope:+0.000;-0.000} MiB a minute"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"resident memory, slope of the second half: {slope:+0.000;-0.000} MiB a minute"));
         return good;
     }
 
     private string Plot()
     {
-        (double, double)[] Curve(Func<SoakSample, double> value) => [.. _samples.Select(sample => (sample.Seconds / 60, value(sample)))];
+        (double, double)[] Curve(Func<SoakSample, double> value) =>
+            [.. _samples.Select(sample => (sample.Seconds / 60, value(sample)))];
         var plot = new SoakPlot();
-        plot.Add("Memory, MiB", ("resident", Curve(s => s.ResidentMiB)), ("native pools", Curve(s => s.PoolMiB)), ("managed heap", Curve(s => s.HeapMiB)));
-        plot.Add("Handles, threads, child processes", ("handles", Curve(s => s.Handles)), ("threads", Curve(s => s.Threads)), ("children", Curve(s => s.Children)));
-        plot.Add("Cameras, messages that wait for the broker", ("cameras", Curve(s => s.Cameras)), ("outbox", Curve(s => s.Outbox)));
-        plot.Add("Provisional result after the frame, ms, by the minute", ("p50", [.. _minutes.Select(m => (m.Minute, m.P50))]), ("p99", [.. _minutes.Select(m => (m.Minute, m.P99))]));
-        plot.Add("Final result after the frame, ms, by the minute", ("p50", [.. _minutes.Select(m => (m.Minute, m.FinalP50))]), ("p99", [.. _minutes.Select(m => (m.Minute, m.FinalP99))]));
+        plot.Add("Memory, MiB", ("resident", Curve(s => s.ResidentMiB)), ("native pools", Curve(s => s.PoolMiB)),
+            ("managed heap", Curve(s => s.HeapMiB)));
+        plot.Add("Handles, threads, child processes", ("handles", Curve(s => s.Handles)),
+            ("threads", Curve(s => s.Threads)), ("children", Curve(s => s.Children)));
+        plot.Add("Cameras, messages that wait for the broker", ("cameras", Curve(s => s.Cameras)),
+            ("outbox", Curve(s => s.Outbox)));
+        plot.Add("Provisional result after the frame, ms, by the minute",
+            ("p50", [.. _minutes.Select(m => (m.Minute, m.P50))]),
+            ("p99", [.. _minutes.Select(m => (m.Minute, m.P99))]));
+        plot.Add("Final result after the frame, ms, by the minute",
+            ("p50", [.. _minutes.Select(m => (m.Minute, m.FinalP50))]),
+            ("p99", [.. _minutes.Select(m => (m.Minute, m.FinalP99))]));
         return plot.ToString();
     }
 
@@ -157,10 +179,14 @@ internal sealed class Soak : IAsyncDisposable
     {
         for (var i = 0; i < 8; i++)
         {
-            using var ffmpeg = Start("ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "-1", "-ss", $"{i}", "-i", "samples/everyday.mp4", "-t", "120",
-                "-vf", "scale=256:160,fps=3", "-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", "6", "-pix_fmt", "yuv420p", Clip(i));
+            using var ffmpeg = Start("ffmpeg", "-nostdin", "-v", "error", "-stream_loop", "-1", "-ss", $"{i}", "-i",
+                "samples/everyday.mp4", "-t", "120",
+                "-vf", "scale=256:160,fps=3", "-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", "6",
+                "-pix_fmt", "yuv420p", Clip(i));
             await ffmpeg.WaitForExitAsync();
-            if (ffmpeg.ExitCode != 0) throw new InvalidOperationException("ffmpeg could not make the clips of the soak; run it in the repository's root");
+            if (ffmpeg.ExitCode != 0)
+                throw new InvalidOperationException(
+                    "ffmpeg could not make the clips of the soak; run it in the repository's root");
         }
     }
 
@@ -188,7 +214,8 @@ internal sealed class Soak : IAsyncDisposable
         string Looped(int clip) => $"file: {Clip(clip)}, loop: true, realtime: true";
 
         void Add(string name, FormattableString settings)
-            => text.Append(CultureInfo.InvariantCulture, $"  {name}: {{ domain: rendered, {FormattableString.Invariant(settings)} }}\n");
+            => text.Append(CultureInfo.InvariantCulture,
+                $"  {name}: {{ domain: rendered, {FormattableString.Invariant(settings)} }}\n");
     }
 
     private void StartBroker()
@@ -209,7 +236,9 @@ internal sealed class Soak : IAsyncDisposable
         _broker = Start("mosquitto", "-c", config);
     }
 
-    private void StartRtsp() => _rtsp = Start("/usr/bin/python3", [_server, "--port", $"{_rtspPort}", "--auth", "soak:soak", .. Enumerable.Range(0, 4).Select(Clip)]);
+    private void StartRtsp() =>
+        _rtsp = Start("/usr/bin/python3",
+            [_server, "--port", $"{_rtspPort}", "--auth", "soak:soak", .. Enumerable.Range(0, 4).Select(Clip)]);
 
     private string Clip(int i) => Path.Combine(_folder, $"{i}.mp4");
 
@@ -267,7 +296,8 @@ internal sealed class Soak : IAsyncDisposable
     private static double Slope(SoakSample[] samples)
     {
         var (x, y) = (samples.Average(s => s.Seconds / 60), samples.Average(s => s.ResidentMiB));
-        return samples.Sum(s => (s.Seconds / 60 - x) * (s.ResidentMiB - y)) / samples.Sum(s => (s.Seconds / 60 - x) * (s.Seconds / 60 - x));
+        return samples.Sum(s => (s.Seconds / 60 - x) * (s.ResidentMiB - y))
+            / samples.Sum(s => (s.Seconds / 60 - x) * (s.Seconds / 60 - x));
     }
 
     private static int FreePort()

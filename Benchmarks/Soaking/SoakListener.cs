@@ -5,8 +5,9 @@ using System.Text.Json;
 namespace Dvis.Streaming.Benchmarks.Soaking;
 
 /// <summary>
-/// A subscriber beside the daemon (mosquitto_sub): latencies of each minute, and whether finals are contiguous and in order within their
-/// epochs. Its session outlives the broker, so that no final may be missing; a repeated one is allowed (QoS 1).
+/// A subscriber beside the daemon (mosquitto_sub): latencies of each minute, and whether finals are contiguous and in
+/// order within their epochs. Its session outlives the broker, so that no final may be missing; a repeated one is
+/// allowed (QoS 1).
 /// </summary>
 internal sealed class SoakListener(int port) : IAsyncDisposable
 {
@@ -29,12 +30,14 @@ internal sealed class SoakListener(int port) : IAsyncDisposable
 
     public void Start() => _listening = ListenAsync();
 
-    /// <summary>Milliseconds since the last call: 50th and 99th percentile of provisional and final results; NaN without any.</summary>
+    /// <summary>Milliseconds since the last call:
+    /// 50th and 99th percentile of provisional and final results; NaN without any.</summary>
     public (double P50, double P99, double FinalP50, double FinalP99) Minute()
     {
         lock (_lock)
         {
-            var answer = (Percentile(_provisional, 0.5), Percentile(_provisional, 0.99), Percentile(_final, 0.5), Percentile(_final, 0.99));
+            var answer = (Percentile(_provisional, 0.5), Percentile(_provisional, 0.99), Percentile(_final,
+                0.5), Percentile(_final, 0.99));
             (_provisional, _final) = ([], []);
             return answer;
         }
@@ -52,8 +55,10 @@ internal sealed class SoakListener(int port) : IAsyncDisposable
     {
         while (!_stop.IsCancellationRequested)
         {
-            var start = new ProcessStartInfo("mosquitto_sub") { RedirectStandardOutput = true, RedirectStandardError = true };
-            foreach (var argument in (string[])["-h", "127.0.0.1", "-p", $"{port}", "-c", "-i", "soak", "-q", "1", "-v", "-t", "dvis/v1/soak/camera/+/tracks/#"]) start.ArgumentList.Add(argument);
+            var start =
+                new ProcessStartInfo("mosquitto_sub") { RedirectStandardOutput = true, RedirectStandardError = true };
+            foreach (var argument in (string[])["-h", "127.0.0.1", "-p", $"{port}", "-c", "-i", "soak", "-q", "1", "-v",
+                "-t", "dvis/v1/soak/camera/+/tracks/#"]) start.ArgumentList.Add(argument);
             using var process = Process.Start(start)!;
             process.ErrorDataReceived += (_, _) => { };
             process.BeginErrorReadLine();
@@ -81,7 +86,8 @@ internal sealed class SoakListener(int port) : IAsyncDisposable
             if (final && !Follows(root)) return;
             if (final) Finals++;
             else Provisional++;
-            if (!root.TryGetProperty("historical", out _)) (final ? _final : _provisional).Add(root.GetProperty("latency_ms").GetProperty("total").GetDouble());
+            if (!root.TryGetProperty("historical", out _))
+                (final ? _final : _provisional).Add(root.GetProperty("latency_ms").GetProperty("total").GetDouble());
         }
     }
 
@@ -98,7 +104,9 @@ internal sealed class SoakListener(int port) : IAsyncDisposable
                 return false;
             }
 
-            if (first != through + 1) _faults.Add(string.Create(CultureInfo.InvariantCulture, $"epoch {epoch}: frames {first}-{last} after {through}"));
+            if (first != through + 1)
+                _faults.Add(string.Create(CultureInfo.InvariantCulture,
+                    $"epoch {epoch}: frames {first}-{last} after {through}"));
         }
 
         _through[epoch] = last;

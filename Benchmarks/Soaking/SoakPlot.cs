@@ -11,7 +11,8 @@ internal sealed class SoakPlot
     private readonly StringBuilder _panels = new();
     private int _count;
 
-    /// <summary>A panel titled <paramref name="title"/>; every curve has a name, minutes and values (NaN: no point). The axis begins at zero.</summary>
+    /// <summary>A panel titled <paramref name="title"/>; every curve has a name, minutes and values (NaN:
+    /// no point). The axis begins at zero.</summary>
     public void Add(string title, params (string Name, IReadOnlyList<(double Minute, double Value)> Points)[] curves)
     {
         var points = curves.SelectMany(curve => curve.Points).Where(point => double.IsFinite(point.Value)).ToArray();
@@ -23,14 +24,20 @@ internal sealed class SoakPlot
         for (var i = 0; i <= 2; i++)
         {
             var value = highest * i / 2;
-            Line($"<path d='M{Left} {Y(value)}H{Left + wide}' class='g'/><text x='{Left - 8}' y='{Y(value)}' dy='4' class='y'>{value.ToString("0.##", CultureInfo.InvariantCulture)}</text>");
+            Line(
+                $"<path d='M{Left} {Y(value)}H{Left + wide}' class='g'/><text x='{Left - 8}' y='{Y(value)}' dy='4' "
+                + $"class='y'>{value.ToString("0.##", CultureInfo.InvariantCulture)}</text>");
         }
 
-        for (var i = 0; i <= 6; i++) Line($"<text x='{X(last * i / 6)}' y='{y0 + high + 15}' class='x'>{Number(last * i / 6)}</text>");
+        for (var i = 0; i <= 6; i++)
+            Line($"<text x='{X(last * i / 6)}' y='{y0 + high + 15}' class='x'>{Number(last * i / 6)}</text>");
         for (var i = 0; i < curves.Length; i++)
         {
-            var path = string.Join('L', curves[i].Points.Where(p => double.IsFinite(p.Value)).Select(p => $"{X(p.Minute)} {Y(p.Value)}"));
-            Line($"<path d='M{path}' stroke='{Colours[i]}' class='c'/><text x='{Left + wide + 12}' y='{y0 + 12 + i * 17}' fill='{Colours[i]}'>{curves[i].Name}</text>");
+            var path = string.Join('L', curves[i].Points.Where(p => double.IsFinite(p.Value))
+                .Select(p => $"{X(p.Minute)} {Y(p.Value)}"));
+            Line(
+                $"<path d='M{path}' stroke='{Colours[i]}' class='c'/><text x='{Left + wide + 12}' "
+                + $"y='{y0 + 12 + i * 17}' fill='{Colours[i]}'>{curves[i].Name}</text>");
         }
 
         _count++;

@@ -10,9 +10,11 @@ namespace Dvis.Streaming.Benchmarks.Soaking;
 /// <param name="Buffers">Native buffers given out and not yet returned.</param>
 /// <param name="Outbox">Messages not yet acknowledged.</param>
 /// <param name="Series">Lines of /metrics that carry a number.</param>
-internal sealed record SoakSample(double Seconds, int Cameras, double ResidentMiB, double HeapMiB, double PoolMiB, int Handles, int Threads, int Children, double Buffers, double Outbox, int Series)
+internal sealed record SoakSample(double Seconds, int Cameras, double ResidentMiB, double HeapMiB, double PoolMiB,
+    int Handles, int Threads, int Children, double Buffers, double Outbox, int Series)
 {
-    public const string Header = "seconds,cameras,resident_mib,heap_mib,pool_mib,handles,threads,children,buffers,outbox,series";
+    public const string Header =
+        "seconds,cameras,resident_mib,heap_mib,pool_mib,handles,threads,children,buffers,outbox,series";
 
     private const double MiB = 1 << 20;
 
@@ -24,9 +26,12 @@ internal sealed record SoakSample(double Seconds, int Cameras, double ResidentMi
         {
             var status = File.ReadAllLines($"{at}/status");
             var lines = metrics.Split('\n').Where(line => line.Length > 0 && line[0] != '#').ToArray();
-            double Sum(string name) => lines.Where(line => line.StartsWith(name, StringComparison.Ordinal)).Sum(line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
+            double Sum(string name) => lines.Where(line => line.StartsWith(name, StringComparison.Ordinal))
+                .Sum(line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
             return new SoakSample(seconds, cameras, Field(status, "VmRSS:") / 1024.0,
-                Sum("dotnet_gc_last_collection_memory_committed_size_bytes") / MiB, Sum("dvis_native_buffers_held_bytes") / MiB, Directory.GetFileSystemEntries($"{at}/fd").Length, Field(status, "Threads:"),
+                Sum("dotnet_gc_last_collection_memory_committed_size_bytes") / MiB,
+                Sum("dvis_native_buffers_held_bytes") / MiB, Directory.GetFileSystemEntries($"{at}/fd").Length,
+                Field(status, "Threads:"),
                 ChildrenOf(pid).Count, Sum("dvis_native_buffers_in_use"), Sum("dvis_outbox_messages"), lines.Length);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -37,13 +42,15 @@ internal sealed record SoakSample(double Seconds, int Cameras, double ResidentMi
 
     /// <summary>Processes whose parent is <paramref name="pid"/>.</summary>
     public static IReadOnlyList<int> ChildrenOf(int pid) =>
-        [.. Directory.EnumerateDirectories($"/proc/{pid}/task").SelectMany(task => Text($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(int.Parse)];
+        [.. Directory.EnumerateDirectories($"/proc/{pid}/task").SelectMany(task =>
+            Text($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(int.Parse)];
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
         $"{Seconds:0},{Cameras},{ResidentMiB:0.0},{HeapMiB:0.0},{PoolMiB:0.0},{Handles},{Threads},{Children},{Buffers:0},{Outbox:0},{Series}");
 
     private static int Field(string[] status, string name) =>
-        int.Parse(status.First(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture);
+        int.Parse(status.First(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..]
+            .Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture);
 
     private static string Text(string path)
     {

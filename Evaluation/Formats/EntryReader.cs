@@ -11,20 +11,24 @@ internal readonly struct EntryReader(string file, string entry, JsonElement json
     /// <summary>Its place in the file, for messages.</summary>
     public string Entry => entry;
 
-    public EvaluationException Wrong(string field, string found, string expected) => new($"{file}: {entry}: {field}: found {found}, expected {expected}.");
+    public EvaluationException Wrong(string field, string found, string expected) =>
+        new($"{file}: {entry}: {field}: found {found}, expected {expected}.");
 
     public JsonElement Value(string field, string expected)
     {
-        if (json.ValueKind != JsonValueKind.Object) throw new EvaluationException($"{file}: {entry}: found {Text(json)}, expected an object.");
+        if (json.ValueKind != JsonValueKind.Object)
+            throw new EvaluationException($"{file}: {entry}: found {Text(json)}, expected an object.");
         return json.TryGetProperty(field, out var value) ? value : throw Wrong(field, "nothing", expected);
     }
 
-    public bool Has(string field) => json.ValueKind == JsonValueKind.Object && json.TryGetProperty(field, out var value) && value.ValueKind != JsonValueKind.Null;
+    public bool Has(string field) => json.ValueKind == JsonValueKind.Object && json.TryGetProperty(field, out var value)
+        && value.ValueKind != JsonValueKind.Null;
 
     public long Integer(string field, long min, long max)
     {
         var value = Value(field, "an integer");
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) && number >= min && number <= max
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) && number >= min
+            && number <= max
             ? number
             : throw Wrong(field, Text(value), $"an integer from {min} to {max}");
     }
@@ -34,7 +38,9 @@ internal readonly struct EntryReader(string file, string entry, JsonElement json
     public double Number(string field)
     {
         var value = Value(field, "a number");
-        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : throw Wrong(field, Text(value), "a number");
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number)
+            ? number
+            : throw Wrong(field, Text(value), "a number");
     }
 
     public string String(string field)
@@ -67,7 +73,8 @@ internal readonly struct EntryReader(string file, string entry, JsonElement json
     public RunLengthMask?[] Masks(string field, int width, int height, int frames)
     {
         var list = List(field);
-        if (list.GetArrayLength() != frames) throw Wrong(field, $"{list.GetArrayLength()} entries", $"one for each of the video's {frames} frames");
+        if (list.GetArrayLength() != frames)
+            throw Wrong(field, $"{list.GetArrayLength()} entries", $"one for each of the video's {frames} frames");
         var masks = new RunLengthMask?[frames];
         foreach (var (t, item) in list.EnumerateArray().Index())
         {
@@ -90,14 +97,21 @@ internal readonly struct EntryReader(string file, string entry, JsonElement json
         if (item.ValueKind == JsonValueKind.Array)
         {
             // An object of no parts is one that is not seen.
-            return item.GetArrayLength() == 0 ? null : PolygonMask.Rasterize(width, height, [.. item.EnumerateArray().Select(Corners)]);
+            return item.GetArrayLength() == 0
+                ? null
+                : PolygonMask.Rasterize(width, height, [.. item.EnumerateArray().Select(Corners)]);
         }
 
-        if (item.ValueKind != JsonValueKind.Object) throw new FormatException($"found {Text(item)}, expected null, polygons or run lengths");
-        if (!item.TryGetProperty("size", out var size) || size.ValueKind != JsonValueKind.Array || size.GetArrayLength() != 2
-            || !Whole(size[0], out var rows) || !Whole(size[1], out var columns)) throw new FormatException("size: expected [height, width]");
-        if (rows != height || columns != width) throw new FormatException($"size: found [{rows}, {columns}], the video's frames are [{height}, {width}]");
-        if (!item.TryGetProperty("counts", out var counts)) throw new FormatException("counts: found nothing, expected run lengths");
+        if (item.ValueKind != JsonValueKind.Object)
+            throw new FormatException($"found {Text(item)}, expected null, polygons or run lengths");
+        if (!item.TryGetProperty("size", out var size) || size.ValueKind != JsonValueKind.Array
+            || size.GetArrayLength() != 2
+            || !Whole(size[0], out var rows) || !Whole(size[1], out var columns))
+            throw new FormatException("size: expected [height, width]");
+        if (rows != height || columns != width)
+            throw new FormatException($"size: found [{rows}, {columns}], the video's frames are [{height}, {width}]");
+        if (!item.TryGetProperty("counts", out var counts))
+            throw new FormatException("counts: found nothing, expected run lengths");
         return counts.ValueKind switch
         {
             JsonValueKind.String => CompressedRuns.Decode(width, height, counts.GetString()),
@@ -110,14 +124,19 @@ internal readonly struct EntryReader(string file, string entry, JsonElement json
     {
         var counts = new int[list.GetArrayLength()];
         foreach (var (i, item) in list.EnumerateArray().Index())
-            if (!Whole(item, out counts[i])) throw new FormatException($"counts[{i}]: found {Text(item)}, expected an integer");
+            if (!Whole(item, out counts[i]))
+                throw new FormatException($"counts[{i}]: found {Text(item)}, expected an integer");
         return counts;
     }
 
     private static double[] Corners(JsonElement part)
     {
-        if (part.ValueKind != JsonValueKind.Array) throw new FormatException($"found a polygon {Text(part)}, expected a list of coordinates");
-        return [.. part.EnumerateArray().Select(c => c.ValueKind == JsonValueKind.Number && c.TryGetDouble(out var value) ? value : throw new FormatException($"found the coordinate {Text(c)}, expected a number"))];
+        if (part.ValueKind != JsonValueKind.Array)
+            throw new FormatException($"found a polygon {Text(part)}, expected a list of coordinates");
+        return [.. part.EnumerateArray()
+            .Select(c => c.ValueKind == JsonValueKind.Number && c.TryGetDouble(out var value)
+                ? value
+                : throw new FormatException($"found the coordinate {Text(c)}, expected a number"))];
     }
 
     private static bool Whole(JsonElement value, out int number)
@@ -128,7 +147,8 @@ internal readonly struct EntryReader(string file, string entry, JsonElement json
 
     private static string Text(JsonElement value)
     {
-        if (value.ValueKind is JsonValueKind.Array or JsonValueKind.Object) return value.ValueKind == JsonValueKind.Array ? "a list" : "an object";
+        if (value.ValueKind is JsonValueKind.Array or JsonValueKind.Object)
+            return value.ValueKind == JsonValueKind.Array ? "a list" : "an object";
         var text = value.GetRawText();
         return text.Length > 60 ? text[..60] + "…" : text;
     }

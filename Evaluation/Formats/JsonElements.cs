@@ -8,7 +8,8 @@ namespace Dvis.Streaming.Evaluation.Formats;
 internal readonly record struct JsonPlace(long Offset, int Length);
 
 /// <summary>
-/// Walks the lists of a JSON file entry by entry. No more than one entry is in memory, so files of any size can be read.
+/// Walks the lists of a JSON file entry by entry. No more than one entry is in memory,
+/// so files of any size can be read.
 /// </summary>
 internal sealed class JsonElements : IDisposable
 {
@@ -35,15 +36,16 @@ internal sealed class JsonElements : IDisposable
     public string Path { get; }
 
     /// <summary>
-    /// Calls back for each entry of each list that stands directly in the file: with the list's name in the top-level object, or with
-    /// "" when the file is a list. Top-level values that are no list are passed whole, with index -1.
+    /// Calls back for each entry of each list that stands directly in the file: with the list's name in the top-level
+    /// object, or with "" when the file is a list. Top-level values that are no list are passed whole, with index -1.
     /// </summary>
     /// <exception cref="EvaluationException">No JSON; names file, line and column.</exception>
     public void Walk(Action<string, int, JsonPlace, JsonElement> found)
     {
         _file.Position = 0;
         var state = new JsonReaderState();
-        var (start, filled, last) = (0L, 0, false); // Where the buffer begins in the file, what is in it, whether the file ends there.
+        // Where the buffer begins in the file, what is in it, whether the file ends there.
+        var (start, filled, last) = (0L, 0, false);
         var (list, index, inside) = ("", -1, false);
         var begun = false;
         while (true)
@@ -57,7 +59,9 @@ internal sealed class JsonElements : IDisposable
             (start, filled) = (start + used, filled - used);
             if (filled == _buffer.Length)
             {
-                if (_buffer.Length >= LongestEntry) throw new EvaluationException($"{Path}: {Name(list, index)} is longer than {LongestEntry >> 20} MiB.");
+                if (_buffer.Length >= LongestEntry)
+                    throw new EvaluationException(
+                        $"{Path}: {Name(list, index)} is longer than {LongestEntry >> 20} MiB.");
                 Array.Resize(ref _buffer, _buffer.Length * 2);
             }
 
@@ -78,7 +82,9 @@ internal sealed class JsonElements : IDisposable
                     if (!begun)
                     {
                         begun = true;
-                        if (reader.TokenType is not (JsonTokenType.StartArray or JsonTokenType.StartObject)) throw new EvaluationException($"{Path}: found a single value, expected a list or an object.");
+                        if (reader.TokenType is not (JsonTokenType.StartArray or JsonTokenType.StartObject))
+                            throw new EvaluationException(
+                                $"{Path}: found a single value, expected a list or an object.");
                         inside = reader.TokenType == JsonTokenType.StartArray;
                         continue;
                     }
@@ -116,7 +122,9 @@ internal sealed class JsonElements : IDisposable
             }
             catch (JsonException e)
             {
-                throw new EvaluationException($"{Path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: {Name(list, index + (inside ? 1 : 0))} is no JSON: {e.Message}", e);
+                throw new EvaluationException(
+                    $"{Path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: "
+                    + $"{Name(list, index + (inside ? 1 : 0))} is no JSON: {e.Message}", e);
             }
         }
     }
@@ -140,5 +148,6 @@ internal sealed class JsonElements : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private static string Name(string list, int index) => index < 0 ? list.Length == 0 ? "the file" : list : $"{list}[{index}]";
+    private static string Name(string list, int index) =>
+        index < 0 ? list.Length == 0 ? "the file" : list : $"{list}[{index}]";
 }

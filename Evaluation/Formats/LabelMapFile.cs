@@ -6,7 +6,8 @@ namespace Dvis.Streaming.Evaluation.Formats;
 /// <summary>The pictures in which data sets keep a number for each pixel.</summary>
 internal static class LabelMapFile
 {
-    /// <exception cref="EvaluationException">Not readable, damaged, or of a kind that is not read; names the file.</exception>
+    /// <exception cref="EvaluationException">Not readable, damaged,
+    /// or of a kind that is not read; names the file.</exception>
     public static PngImage Read(string path)
     {
         try

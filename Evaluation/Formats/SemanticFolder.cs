@@ -3,7 +3,8 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Evaluation.Formats;
 
-/// <summary>A folder of semantic maps: <c>VIDEO/FRAME.png</c> as results are, or <c>VIDEO/mask/FRAME.png</c> as VSPW stores its truth. Frames are in the order of their names.</summary>
+/// <summary>A folder of semantic maps: <c>VIDEO/FRAME.png</c> as results are, or <c>VIDEO/mask/FRAME.png</c> as VSPW
+/// stores its truth. Frames are in the order of their names.</summary>
 public sealed class SemanticFolder
 {
     private readonly string _folder;
@@ -13,8 +14,10 @@ public sealed class SemanticFolder
     {
         if (!Directory.Exists(folder)) throw new EvaluationException($"{folder}: there is no such folder.");
         _folder = folder;
-        Videos = [.. Directory.GetDirectories(folder).Select(d => Path.GetFileName(d)!).Where(v => Maps(v).Length > 0).Order(StringComparer.Ordinal)];
-        if (Videos.Count == 0) throw new EvaluationException($"{folder}: found no maps VIDEO/FRAME.png or VIDEO/mask/FRAME.png.");
+        Videos = [.. Directory.GetDirectories(folder).Select(d => Path.GetFileName(d)!).Where(v => Maps(v).Length > 0)
+            .Order(StringComparer.Ordinal)];
+        if (Videos.Count == 0)
+            throw new EvaluationException($"{folder}: found no maps VIDEO/FRAME.png or VIDEO/mask/FRAME.png.");
     }
 
     /// <summary>Videos with at least one map.</summary>
@@ -28,7 +31,10 @@ public sealed class SemanticFolder
     {
         var path = Path.Combine(Folder(video), frame);
         var map = LabelMapFile.Read(path);
-        return map.Channels == 1 ? map : throw new EvaluationException($"{path}: found a picture of {map.Channels} channels, expected one with the class of each pixel.");
+        return map.Channels == 1
+            ? map
+            : throw new EvaluationException(
+                $"{path}: found a picture of {map.Channels} channels, expected one with the class of each pixel.");
     }
 
     private string[] Maps(string video)

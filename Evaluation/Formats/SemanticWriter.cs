@@ -2,7 +2,8 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Evaluation.Formats;
 
-/// <summary>Writes semantic maps as the VSPW server takes them: <c>VIDEO/FRAME.png</c>, gray, the class a pixel, 255 for none.</summary>
+/// <summary>Writes semantic maps as the VSPW server takes them: <c>VIDEO/FRAME.png</c>, gray,
+/// the class a pixel, 255 for none.</summary>
 public sealed class SemanticWriter(string folder)
 {
     /// <param name="video">Name of its folder.</param>

@@ -7,8 +7,9 @@ namespace Dvis.Streaming.Evaluation.Formats;
 public sealed record PanopticVideo(string Id, IReadOnlyList<string> Pictures);
 
 /// <summary>
-/// A panoptic data set as VIPSeg stores it: a JSON file with <c>videos</c>, <c>categories</c>, <c>annotations</c>, and a folder of PNG maps a
-/// video, the id of a segment as R + 256 G + 65536 B. One frame is in memory at a time. Not thread-safe.
+/// A panoptic data set as VIPSeg stores it: a JSON file with <c>videos</c>, <c>categories</c>, <c>annotations</c>, and
+/// a folder of PNG maps a video, the id of a segment as R + 256 G + 65536 B. One frame is in memory at a time. Not
+/// thread-safe.
 /// </summary>
 public sealed class VipsegTruth : IDisposable
 {
@@ -25,7 +26,8 @@ public sealed class VipsegTruth : IDisposable
 
     public IReadOnlyList<Category> Categories { get; private set; } = [];
 
-    /// <param name="path">The JSON file, or the folder that has one <c>panoptic_gt*.json</c>; the maps lie beside it in <c>panomasksRGB</c> or <c>gt</c>.</param>
+    /// <param name="path">The JSON file, or the folder that has one <c>panoptic_gt*.json</c>;
+    /// the maps lie beside it in <c>panomasksRGB</c> or <c>gt</c>.</param>
     /// <exception cref="EvaluationException">Not readable or not a data set; names file, entry and field.</exception>
     public static VipsegTruth Open(string path)
     {
@@ -75,12 +77,17 @@ public sealed class VipsegTruth : IDisposable
             switch (list)
             {
                 case "videos":
-                    var video = new PanopticVideo(entry.String("video_id"), [.. entry.List("images").EnumerateArray().Select((image, i) => new EntryReader(Path, $"videos[{index}].images[{i}]", image).String("file_name"))]);
-                    if (!videos.TryAdd(video.Id, video)) throw entry.Wrong("video_id", $"'{video.Id}' a second time", "each once");
+                    var video = new PanopticVideo(entry.String("video_id"),
+                        [.. entry.List("images").EnumerateArray().Select((image, i) =>
+                            new EntryReader(Path, $"videos[{index}].images[{i}]", image).String("file_name"))]);
+                    if (!videos.TryAdd(video.Id, video))
+                        throw entry.Wrong("video_id", $"'{video.Id}' a second time", "each once");
                     break;
                 case "categories":
-                    var category = new Category(entry.Int("id", 0, int.MaxValue), entry.String("name"), entry.Flag("isthing"));
-                    if (!categories.TryAdd(category.Id, category)) throw entry.Wrong("id", $"{category.Id} a second time", "each once");
+                    var category =
+                        new Category(entry.Int("id", 0, int.MaxValue), entry.String("name"), entry.Flag("isthing"));
+                    if (!categories.TryAdd(category.Id, category))
+                        throw entry.Wrong("id", $"{category.Id} a second time", "each once");
                     break;
                 case "annotations":
                     _annotations.Note(index, place, json);
@@ -90,7 +97,8 @@ public sealed class VipsegTruth : IDisposable
             }
         });
         if (videos.Count == 0) throw new EvaluationException($"{Path}: videos: found nothing, expected a list.");
-        if (categories.Count == 0) throw new EvaluationException($"{Path}: categories: found nothing, expected a list.");
+        if (categories.Count == 0)
+            throw new EvaluationException($"{Path}: categories: found nothing, expected a list.");
         (Videos, Categories) = ([.. videos.Values], [.. categories.Values]);
     }
 }

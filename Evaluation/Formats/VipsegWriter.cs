@@ -4,7 +4,8 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Evaluation.Formats;
 
-/// <summary>Writes panoptic results as the VIPSeg server takes them, frame by frame. The folder is whole when the writer is disposed.</summary>
+/// <summary>Writes panoptic results as the VIPSeg server takes them, frame by frame.
+/// The folder is whole when the writer is disposed.</summary>
 public sealed class VipsegWriter : IDisposable
 {
     private readonly string _maps;
@@ -38,11 +39,13 @@ public sealed class VipsegWriter : IDisposable
 
     /// <param name="fileName">The frame's picture in the data set; the map gets its name, as PNG.</param>
     /// <param name="frame">Segments that the map does not show are left out; areas are counted.</param>
-    /// <exception cref="ArgumentException">The map shows an id that is no segment's, or one that does not fit into RGB.</exception>
+    /// <exception cref="ArgumentException">The map shows an id that is no segment's,
+    /// or one that does not fit into RGB.</exception>
     public void Add(string fileName, PanopticFrame frame)
     {
         var seen = Measure(frame);
-        PngWriter.Write(ResultFolders.Picture(_maps, _video ?? throw new InvalidOperationException("No video was begun."), fileName), Paint(frame));
+        PngWriter.Write(ResultFolders.Picture(_maps, _video
+            ?? throw new InvalidOperationException("No video was begun."), fileName), Paint(frame));
         _json.WriteStartObject();
         _json.WriteString("file_name"u8, Path.GetFileName(fileName));
         _json.WriteStartArray("segments_info"u8);
@@ -55,7 +58,8 @@ public sealed class VipsegWriter : IDisposable
             _json.WriteNumber("iscrowd"u8, segment.IsCrowd ? 1 : 0);
             _json.WriteNumber("area"u8, extent.Area);
             _json.WriteStartArray("bbox"u8);
-            foreach (var side in (ReadOnlySpan<int>)[extent.Left, extent.Top, extent.Right - extent.Left + 1, extent.Bottom - extent.Top + 1]) _json.WriteNumberValue(side);
+            foreach (var side in (ReadOnlySpan<int>)[extent.Left, extent.Top, extent.Right - extent.Left + 1,
+                extent.Bottom - extent.Top + 1]) _json.WriteNumberValue(side);
             _json.WriteEndArray();
             _json.WriteEndObject();
         }
@@ -100,8 +104,10 @@ public sealed class VipsegWriter : IDisposable
 
         foreach (var id in seen.Keys)
         {
-            if (id is < 0 or >= 1 << 24) throw new ArgumentException($"The segment {id} does not fit into a map of 24 bits.", nameof(frame));
-            if (!frame.Segments.Any(s => s.Id == id)) throw new ArgumentException($"The map shows the segment {id}, which is not listed.", nameof(frame));
+            if (id is < 0 or >= 1 << 24)
+                throw new ArgumentException($"The segment {id} does not fit into a map of 24 bits.", nameof(frame));
+            if (!frame.Segments.Any(s => s.Id == id))
+                throw new ArgumentException($"The map shows the segment {id}, which is not listed.", nameof(frame));
         }
 
         return seen;
@@ -111,7 +117,8 @@ public sealed class VipsegWriter : IDisposable
     {
         var pixels = new byte[frame.Ids.Length * 3];
         for (var i = 0; i < frame.Ids.Length; i++)
-            (pixels[i * 3], pixels[i * 3 + 1], pixels[i * 3 + 2]) = ((byte)frame.Ids[i], (byte)(frame.Ids[i] >> 8), (byte)(frame.Ids[i] >> 16));
+            (pixels[i * 3], pixels[i * 3 + 1], pixels[i * 3 + 2]) =
+                ((byte)frame.Ids[i], (byte)(frame.Ids[i] >> 8), (byte)(frame.Ids[i] >> 16));
         return new PngImage(frame.Width, frame.Height, 3, pixels);
     }
 

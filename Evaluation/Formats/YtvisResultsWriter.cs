@@ -5,7 +5,8 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Evaluation.Formats;
 
-/// <summary>Writes a results file for the YouTube-VIS and OVIS servers: detection by detection, masks as compressed run lengths. The file is whole when it is disposed.</summary>
+/// <summary>Writes a results file for the YouTube-VIS and OVIS servers: detection by detection, masks as compressed run
+/// lengths. The file is whole when it is disposed.</summary>
 public sealed class YtvisResultsWriter : IDisposable
 {
     private const int FlushAt = 1 << 20;
@@ -19,7 +20,8 @@ public sealed class YtvisResultsWriter : IDisposable
         _file = File.Create(path);
 
         // Compressed run lengths use most of ASCII; only what JSON itself needs is escaped.
-        _json = new Utf8JsonWriter(_file, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        _json =
+            new Utf8JsonWriter(_file, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         _json.WriteStartArray();
     }
 

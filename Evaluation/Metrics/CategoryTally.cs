@@ -29,7 +29,8 @@ internal sealed class CategoryTally
             bool[] ignored = [.. truth.Select(t => t.IsCrowd || t.IsIgnored || t.MeanArea < from || t.MeanArea > to)];
             _objects[range] += ignored.Count(i => !i);
             // Those that count come first, each part in the file's order.
-            int[] order = [.. Enumerable.Range(0, truth.Length).Where(g => !ignored[g]), .. Enumerable.Range(0, truth.Length).Where(g => ignored[g])];
+            int[] order = [.. Enumerable.Range(0, truth.Length).Where(g => !ignored[g]),
+                .. Enumerable.Range(0, truth.Length).Where(g => ignored[g])];
             var (matched, excused) = (new ushort[found.Length], new ushort[found.Length]);
             for (var threshold = 0; threshold < VideoPrecision.Thresholds.Count; threshold++)
                 Match(threshold, ious, truth, ignored, order, matched, excused);
@@ -47,7 +48,8 @@ internal sealed class CategoryTally
     public (double Precision, double Recall)[] Curves(int area, int limit)
     {
         // The best first; equal scores in the order of the videos' numbers and, within one, of the file.
-        Detection[] sorted = [.. _detections[area].Where(d => d.Rank < limit).OrderByDescending(d => d.Score).ThenBy(d => d.Video).ThenBy(d => d.Rank)];
+        Detection[] sorted = [.. _detections[area].Where(d => d.Rank < limit).OrderByDescending(d => d.Score)
+            .ThenBy(d => d.Video).ThenBy(d => d.Rank)];
         return [.. Enumerable.Range(0, VideoPrecision.Thresholds.Count).Select(t => Curve(sorted, t, _objects[area]))];
     }
 
@@ -93,8 +95,10 @@ internal sealed class CategoryTally
         return ious;
     }
 
-    /// <summary>Greedy, the best detection first: each takes the object it overlaps most, one that counts before one that does not.</summary>
-    private static void Match(int threshold, double[,] ious, TruthInstance[] truth, bool[] ignored, int[] order, ushort[] matched, ushort[] excused)
+    /// <summary>Greedy, the best detection first: each takes the object it overlaps most,
+    /// one that counts before one that does not.</summary>
+    private static void Match(int threshold, double[,] ious, TruthInstance[] truth, bool[] ignored, int[] order,
+        ushort[] matched, ushort[] excused)
     {
         var taken = new bool[truth.Length];
         for (var d = 0; d < matched.Length; d++)

@@ -14,8 +14,10 @@ public sealed record VideoInfo(long Id, int Width, int Height, int Length, IRead
 
 /// <summary>An annotated object of one video.</summary>
 /// <param name="Masks">One a frame of the video; null where the object is not seen.</param>
-/// <param name="MeanArea">Mean of the annotated areas that are not 0, in pixels; decides small, medium or large.</param>
-public sealed record TruthInstance(long Id, int CategoryId, bool IsCrowd, IReadOnlyList<RunLengthMask?> Masks, double MeanArea)
+/// <param name="MeanArea">Mean of the annotated areas that are not 0, in pixels;
+/// decides small, medium or large.</param>
+public sealed record TruthInstance(long Id, int CategoryId, bool IsCrowd, IReadOnlyList<RunLengthMask?> Masks,
+    double MeanArea)
 {
     /// <summary>With the area measured on the masks.</summary>
     public TruthInstance(long id, int categoryId, bool isCrowd, IReadOnlyList<RunLengthMask?> masks)
@@ -29,7 +31,8 @@ public sealed record TruthInstance(long Id, int CategoryId, bool IsCrowd, IReadO
     /// <summary>Neither asked for nor wrong to find: an object of a group that is not scored.</summary>
     public bool IsIgnored { get; init; }
 
-    internal static double MeanOf(IEnumerable<RunLengthMask?> masks) => masks.Select(m => m?.Area ?? 0).Where(a => a > 0).DefaultIfEmpty().Average();
+    internal static double MeanOf(IEnumerable<RunLengthMask?> masks) =>
+        masks.Select(m => m?.Area ?? 0).Where(a => a > 0).DefaultIfEmpty().Average();
 }
 
 /// <summary>An object found in one video.</summary>

@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Evaluation.Metrics;
 
-/// <summary>VPQ and STQ as the VIPSeg evaluators compute them. Frames are added one by one, video by video; the tables of the last eight stay.</summary>
+/// <summary>VPQ and STQ as the VIPSeg evaluators compute them. Frames are added one by one, video by video;
+/// the tables of the last eight stay.</summary>
 public sealed class PanopticQuality
 {
     private static readonly int[] s_windows = [1, 2, 4, 6, 8];
@@ -26,7 +27,8 @@ public sealed class PanopticQuality
     }
 
     /// <summary>Scores the next frame of the video.</summary>
-    /// <exception cref="EvaluationException">Sizes, ids or categories do not fit; names the video and the frame.</exception>
+    /// <exception cref="EvaluationException">Sizes, ids or categories do not fit;
+    /// names the video and the frame.</exception>
     public void Add(PanopticFrame truth, PanopticFrame prediction)
     {
         var at = $"{_video}, frame {_frame++}";
@@ -45,8 +47,12 @@ public sealed class PanopticQuality
 
     public PanopticReport Report()
     {
-        VpqReport[] windows = [.. _vpq.Select(v => new VpqReport(v.Window, v.Score(_categories.Values, null), v.Score(_categories.Values, true), v.Score(_categories.Values, false),
-            [.. _categories.Values.Select(c => (c, v.Score(c))).Where(s => s.Item2 is not null).Select(s => (s.c, s.Item2!.Value))]))];
-        return new PanopticReport(windows.Average(w => w.All.Pq), windows.Average(w => w.Things.Pq), windows.Average(w => w.Stuff.Pq), windows, _stq.Report());
+        VpqReport[] windows = [.. _vpq.Select(v =>
+            new VpqReport(v.Window, v.Score(_categories.Values, null), v.Score(_categories.Values, true),
+                v.Score(_categories.Values, false),
+            [.. _categories.Values.Select(c => (c, v.Score(c))).Where(s => s.Item2 is not null).Select(s =>
+                (s.c, s.Item2!.Value))]))];
+        return new PanopticReport(windows.Average(w => w.All.Pq), windows.Average(w => w.Things.Pq),
+            windows.Average(w => w.Stuff.Pq), windows, _stq.Report());
     }
 }

@@ -2,11 +2,13 @@ namespace Dvis.Streaming.Evaluation.Metrics;
 
 /// <summary>The official numbers of VIPSeg, each 0 … 1; NaN where the data set has nothing to ask for.</summary>
 /// <param name="Vpq">Mean over the windows, of all categories.</param>
-public sealed record PanopticReport(double Vpq, double VpqThings, double VpqStuff, IReadOnlyList<VpqReport> Windows, StqReport Stq);
+public sealed record PanopticReport(double Vpq, double VpqThings, double VpqStuff, IReadOnlyList<VpqReport> Windows,
+    StqReport Stq);
 
 /// <summary>VPQ with windows of so many frames.</summary>
 /// <param name="PerCategory">Those that occur.</param>
-public sealed record VpqReport(int Window, PanopticScore All, PanopticScore Things, PanopticScore Stuff, IReadOnlyList<(Category Category, PanopticScore Score)> PerCategory);
+public sealed record VpqReport(int Window, PanopticScore All, PanopticScore Things, PanopticScore Stuff,
+    IReadOnlyList<(Category Category, PanopticScore Score)> PerCategory);
 
 /// <param name="Pq">Panoptic quality = <paramref name="Sq"/> · <paramref name="Rq"/> of a single category.</param>
 /// <param name="Sq">Mean IoU of the matched tubes.</param>

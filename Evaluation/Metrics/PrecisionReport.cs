@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Evaluation.Metrics;
 
-/// <summary>The official numbers of YouTube-VIS, each 0 … 1, or -1 where the data set has no object to ask for.</summary>
+/// <summary>The official numbers of YouTube-VIS, each 0 … 1,
+/// or -1 where the data set has no object to ask for.</summary>
 /// <param name="Ap">Mean over IoU 0.5 … 0.95.</param>
 /// <param name="Ar1">Recall with one detection a video and category.</param>
 /// <param name="PerThreshold">AP at each of <see cref="VideoPrecision.Thresholds"/>.</param>
@@ -14,7 +15,8 @@ public sealed record PrecisionReport(
 
     internal static PrecisionReport Of(CategoryTally[] categories)
     {
-        var (areas, limits, thresholds) = (VideoPrecision.Areas.Length, VideoPrecision.MaxDetections.Length, VideoPrecision.Thresholds.Count);
+        var (areas, limits, thresholds) =
+            (VideoPrecision.Areas.Length, VideoPrecision.MaxDetections.Length, VideoPrecision.Thresholds.Count);
 
         // [category][area, limit, threshold]; null where there is nothing to find.
         var cells = Array.ConvertAll(categories, category =>
@@ -24,7 +26,8 @@ public sealed record PrecisionReport(
             {
                 if (category.Objects(area) == 0) continue;
                 for (var limit = 0; limit < limits; limit++)
-                    foreach (var (t, curve) in category.Curves(area, VideoPrecision.MaxDetections[limit]).Index()) curves[area, limit, t] = curve;
+                    foreach (var (t, curve) in category.Curves(area, VideoPrecision.MaxDetections[limit]).Index())
+                        curves[area, limit, t] = curve;
             }
 
             return curves;
@@ -37,13 +40,17 @@ public sealed record PrecisionReport(
             Recall(every, 1, Best100), Recall(every, 2, Best100), Recall(every, 3, Best100),
             [.. all.Select(t => Precision(every, All, [t]))],
             [.. every.Select(c => new CategoryPrecision(
-                categories[c].Category, Precision([c], All, all), Precision([c], All, [At50]), Precision([c], All, [At75]), Recall([c], All, 0), Recall([c], All, 1)))]);
+                categories[c].Category, Precision([c], All, all), Precision([c], All, [At50]),
+                    Precision([c], All, [At75]), Recall([c], All, 0), Recall([c], All, 1)))]);
 
-        double Precision(int[] which, int area, int[] at) => Mean(from c in which from t in at select cells[c][area, Best100, t]?.Precision);
-        double Recall(int[] which, int area, int limit) => Mean(from c in which from t in all select cells[c][area, limit, t]?.Recall);
+        double Precision(int[] which, int area, int[] at) =>
+            Mean(from c in which from t in at select cells[c][area, Best100, t]?.Precision);
+        double Recall(int[] which, int area, int limit) =>
+            Mean(from c in which from t in all select cells[c][area, limit, t]?.Recall);
     }
 
-    private static double Mean(IEnumerable<double?> values) => values.Where(v => v is not null).DefaultIfEmpty(-1).Average()!.Value;
+    private static double Mean(IEnumerable<double?> values) =>
+        values.Where(v => v is not null).DefaultIfEmpty(-1).Average()!.Value;
 }
 
 /// <inheritdoc cref="PrecisionReport"/>

@@ -2,10 +2,11 @@ using System.Runtime.InteropServices;
 
 namespace Dvis.Streaming.Evaluation.Metrics;
 
-/// <summary>STQ, the geometric mean of association quality and mean IoU (Weber et al., STEP, 2021), with the conventions of the VIPSeg evaluator.</summary>
+/// <summary>STQ, the geometric mean of association quality and mean IoU (Weber et al., STEP, 2021),
+/// with the conventions of the VIPSeg evaluator.</summary>
 /// <remarks>
-/// Quirks kept: the first segment that a video's truth lists is instance 0, and a thing that is instance 0 is a crowd; predicted
-/// pixels of no segment, where the truth has one, count as one more class with an IoU of 0.
+/// Quirks kept: the first segment that a video's truth lists is instance 0, and a thing that is instance 0 is a crowd;
+/// predicted pixels of no segment, where the truth has one, count as one more class with an IoU of 0.
 /// </remarks>
 internal sealed class SegmentationTrackingQuality
 {
@@ -20,7 +21,8 @@ internal sealed class SegmentationTrackingQuality
     private readonly Dictionary<int, int> _truth = [], _prediction = [];
     private VideoTally? _video;
 
-    public SegmentationTrackingQuality(IEnumerable<Category> categories) => _things = [.. categories.Where(c => c.IsThing).Select(c => c.Id)];
+    public SegmentationTrackingQuality(IEnumerable<Category> categories) =>
+        _things = [.. categories.Where(c => c.IsThing).Select(c => c.Id)];
 
     public void BeginVideo(string name)
     {
@@ -73,7 +75,8 @@ internal sealed class SegmentationTrackingQuality
     }
 
     /// <summary>Class and instance by segment id; a segment that is listed twice is what the last entry says.</summary>
-    private static Dictionary<int, (int Class, int Instance)> Label(IReadOnlyList<PanopticSegment> segments, Dictionary<int, int> instances)
+    private static Dictionary<int, (int Class, int Instance)> Label(IReadOnlyList<PanopticSegment> segments,
+        Dictionary<int, int> instances)
     {
         var labels = new Dictionary<int, (int, int)>();
         foreach (var segment in segments)
@@ -85,7 +88,8 @@ internal sealed class SegmentationTrackingQuality
         return labels;
     }
 
-    /// <summary>Sum over true tubes of the share-weighted IoU with the predicted ones (STEP, eq. 2), not yet divided by their number.</summary>
+    /// <summary>Sum over true tubes of the share-weighted IoU with the predicted ones (STEP, eq. 2),
+    /// not yet divided by their number.</summary>
     private static double Association(VideoTally video)
     {
         var sum = 0.0;
@@ -124,6 +128,7 @@ internal sealed class SegmentationTrackingQuality
 
         public Dictionary<(int Class, int Instance), long> Prediction { get; } = [];
 
-        public Dictionary<((int Class, int Instance) Truth, (int Class, int Instance) Prediction), long> Both { get; } = [];
+        public Dictionary<((int Class, int Instance) Truth, (int Class, int Instance) Prediction), long> Both
+        { get; } = [];
     }
 }

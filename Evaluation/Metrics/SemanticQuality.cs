@@ -2,7 +2,8 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Evaluation.Metrics;
 
-/// <summary>Mean IoU and video consistency of semantic maps, as the VSPW evaluator computes them. Frames are added one by one, video by video.</summary>
+/// <summary>Mean IoU and video consistency of semantic maps, as the VSPW evaluator computes them.
+/// Frames are added one by one, video by video.</summary>
 /// <param name="classes">K: classes 0 … K-1; any other label is none.</param>
 /// <param name="firstLabel">What the truth's maps call class 0: 1 in VSPW's files, where 0 and 255 are void.</param>
 public sealed class SemanticQuality(int classes, int firstLabel)
@@ -20,12 +21,17 @@ public sealed class SemanticQuality(int classes, int firstLabel)
     /// <param name="truth">A label a pixel.</param>
     /// <param name="prediction">A class a pixel.</param>
     /// <param name="frame">For messages.</param>
-    /// <exception cref="EvaluationException">The maps differ in size, or from the frame before; names the frame.</exception>
+    /// <exception cref="EvaluationException">The maps differ in size,
+    /// or from the frame before; names the frame.</exception>
     public void Add(PngImage truth, PngImage prediction, string frame)
     {
         if (truth.Width != prediction.Width || truth.Height != prediction.Height)
-            throw new EvaluationException($"{frame}: the prediction is {prediction.Width}x{prediction.Height} pixels, the truth {truth.Width}x{truth.Height}.");
-        if (!_vc8.Takes(truth.Pixels.Length)) throw new EvaluationException($"{frame}: the map is {truth.Width}x{truth.Height} pixels, the one before was of another size.");
+            throw new EvaluationException(
+                $"{frame}: the prediction is {prediction.Width}x{prediction.Height} pixels, the truth "
+                + $"{truth.Width}x{truth.Height}.");
+        if (!_vc8.Takes(truth.Pixels.Length))
+            throw new EvaluationException(
+                $"{frame}: the map is {truth.Width}x{truth.Height} pixels, the one before was of another size.");
         Add(truth.Pixels, prediction.Pixels);
     }
 
@@ -35,7 +41,9 @@ public sealed class SemanticQuality(int classes, int firstLabel)
     public void Add(ReadOnlySpan<byte> truth, ReadOnlySpan<byte> prediction)
     {
         if (truth.Length != prediction.Length || !_vc8.Takes(truth.Length))
-            throw new ArgumentException($"A prediction of {prediction.Length} pixels does not fit to a truth of {truth.Length}, or to the frame before.", nameof(prediction));
+            throw new ArgumentException(
+                $"A prediction of {prediction.Length} pixels does not fit to a truth of {truth.Length}, or to the "
+                + $"frame before.", nameof(prediction));
         for (var i = 0; i < truth.Length; i++)
         {
             var label = truth[i] - firstLabel;
@@ -57,12 +65,13 @@ public sealed class SemanticQuality(int classes, int firstLabel)
             if (wanted > 0) perClass[c] = _confusion[c, c] / (double)(wanted + said - _confusion[c, c]);
         }
 
-        return new SemanticReport(perClass.Where(c => c is not null).DefaultIfEmpty(double.NaN).Average()!.Value, _vc8.Mean, _vc16.Mean, perClass);
+        return new SemanticReport(perClass.Where(c => c is not null).DefaultIfEmpty(double.NaN)
+            .Average()!.Value, _vc8.Mean, _vc16.Mean, perClass);
     }
 
     /// <summary>
-    /// VC_n (Miao et al., VSPW, 2021): of the pixels whose true label holds for n frames, the share whose prediction holds too; the mean over
-    /// windows. The evaluator leaves out a video's last window; that is kept.
+    /// VC_n (Miao et al., VSPW, 2021): of the pixels whose true label holds for n frames, the share whose prediction
+    /// holds too; the mean over windows. The evaluator leaves out a video's last window; that is kept.
     /// </summary>
     private sealed class Consistency(int window)
     {
@@ -81,7 +90,9 @@ public sealed class SemanticQuality(int classes, int firstLabel)
         public void Add(ReadOnlySpan<byte> truth, ReadOnlySpan<byte> prediction)
         {
             if (_pending is { } share) (_sum, _windows, _pending) = (_sum + share, _windows + 1, null);
-            if (_frames == 0) (_truth, _prediction, _truthAge, _age) = (new byte[truth.Length], new byte[truth.Length], new byte[truth.Length], new byte[truth.Length]);
+            if (_frames == 0)
+                (_truth, _prediction, _truthAge, _age) =
+                    (new byte[truth.Length], new byte[truth.Length], new byte[truth.Length], new byte[truth.Length]);
             Grow(truth, _truth, _truthAge);
             Grow(prediction, _prediction, _age);
             if (++_frames < window) return;
@@ -98,7 +109,8 @@ public sealed class SemanticQuality(int classes, int firstLabel)
 
         private void Grow(ReadOnlySpan<byte> now, byte[] before, byte[] age)
         {
-            for (var i = 0; i < now.Length; i++) age[i] = now[i] == before[i] && _frames > 0 ? (byte)Math.Min(age[i] + 1, window) : (byte)1;
+            for (var i = 0; i < now.Length; i++)
+                age[i] = now[i] == before[i] && _frames > 0 ? (byte)Math.Min(age[i] + 1, window) : (byte)1;
             now.CopyTo(before);
         }
     }

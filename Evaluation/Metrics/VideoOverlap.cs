@@ -9,7 +9,8 @@ internal sealed class VideoOverlap
     private readonly IReadOnlyList<RunLengthMask?> _masks;
     private readonly long[] _areas;
 
-    // Per frame the first cell that is set and the one after the last, in column-major order: what lies apart needs no walk.
+    // Per frame the first cell that is set and the one after the last, in column-major order:
+    // what lies apart needs no walk.
     private readonly (int From, int To)[] _spans;
 
     public VideoOverlap(IReadOnlyList<RunLengthMask?> masks)
@@ -21,11 +22,13 @@ internal sealed class VideoOverlap
         {
             if (masks[t] is not { IsEmpty: false } mask) continue;
             _areas[t] = mask.Area;
-            _spans[t] = (mask.Counts[0], mask.Width * mask.Height - (mask.Counts.Length % 2 == 1 ? mask.Counts[^1] : 0));
+            _spans[t] =
+                (mask.Counts[0], mask.Width * mask.Height - (mask.Counts.Length % 2 == 1 ? mask.Counts[^1] : 0));
         }
     }
 
-    /// <summary>Sum of intersections over sum of unions (Yang et al., Video Instance Segmentation, 2019, eq. 2); 0 when both are empty throughout.</summary>
+    /// <summary>Sum of intersections over sum of unions (Yang et al., Video Instance Segmentation, 2019, eq. 2);
+    /// 0 when both are empty throughout.</summary>
     /// <exception cref="ArgumentException">The masks of a frame differ in size.</exception>
     public double IoU(VideoOverlap other)
     {

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Evaluation.Metrics;
 
 /// <summary>
-/// VPQ of one window length: panoptic quality of the tubes that segments form over <paramref name="window"/> successive frames (Kim et al.,
-/// Video Panoptic Segmentation, 2020), with the rules of the VIPSeg evaluator. A video shorter than the window has no tubes.
+/// VPQ of one window length: panoptic quality of the tubes that segments form over <paramref name="window"/> successive
+/// frames (Kim et al., Video Panoptic Segmentation, 2020), with the rules of the VIPSeg evaluator. A video shorter than
+/// the window has no tubes.
 /// </summary>
 internal sealed class VideoPanopticQuality(int window)
 {
@@ -51,7 +52,8 @@ internal sealed class VideoPanopticQuality(int window)
         var prediction = Tubes(f => f.Prediction);
         var pixels = new Dictionary<(int Truth, int Prediction), long>();
         foreach (var frame in _frames)
-            foreach (var (pair, count) in frame.Pixels) CollectionsMarshal.GetValueRefOrAddDefault(pixels, pair, out _) += count;
+            foreach (var (pair, count) in frame.Pixels)
+                CollectionsMarshal.GetValueRefOrAddDefault(pixels, pair, out _) += count;
 
         HashSet<int> found = [], right = [];
         foreach (var ((t, p), both) in pixels)
@@ -60,7 +62,8 @@ internal sealed class VideoPanopticQuality(int window)
             if (wanted.IsCrowd || wanted.CategoryId != said.CategoryId) continue;
             // What lies over no true segment is nobody's business.
             var iou = both / (double)(said.Area!.Value + wanted.Area!.Value - both - pixels.GetValueOrDefault((0, p)));
-            if (iou is > 1 or < 0) throw new EvaluationException($"the true segment {t} covers more pixels than its stated area.");
+            if (iou is > 1 or < 0)
+                throw new EvaluationException($"the true segment {t} covers more pixels than its stated area.");
             if (iou <= 0.5) continue;
             Tally(wanted.CategoryId, iou, hits: 1);
             found.Add(t);
@@ -79,7 +82,8 @@ internal sealed class VideoPanopticQuality(int window)
         {
             if (right.Contains(said.Id)) continue;
             var excused = pixels.GetValueOrDefault((0, said.Id));
-            if (crowds.TryGetValue(said.CategoryId, out var crowd)) excused += pixels.GetValueOrDefault((crowd, said.Id));
+            if (crowds.TryGetValue(said.CategoryId, out var crowd))
+                excused += pixels.GetValueOrDefault((crowd, said.Id));
             if (excused / (double)said.Area!.Value <= 0.5) Tally(said.CategoryId, wrong: 1);
         }
     }
@@ -89,7 +93,8 @@ internal sealed class VideoPanopticQuality(int window)
     {
         var tubes = new OrderedDictionary<int, PanopticSegment>();
         foreach (var segment in _frames.SelectMany(segments))
-            if (!tubes.TryAdd(segment.Id, segment)) tubes[segment.Id] = tubes[segment.Id] with { Area = tubes[segment.Id].Area + segment.Area };
+            if (!tubes.TryAdd(segment.Id, segment))
+                tubes[segment.Id] = tubes[segment.Id] with { Area = tubes[segment.Id].Area + segment.Area };
         return tubes;
     }
 

@@ -3,20 +3,24 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Evaluation.Metrics;
 
 /// <summary>
-/// Video average precision and recall as the YouTube-VIS evaluator computes them. Videos are added one by one, in any order; what stays of each is
-/// a few bytes a detection. At most 100 detections a video <em>and category</em> count, the best first; ties keep their order.
+/// Video average precision and recall as the YouTube-VIS evaluator computes them. Videos are added one by one, in any
+/// order; what stays of each is a few bytes a detection. At most 100 detections a video <em>and category</em> count,
+/// the best first; ties keep their order.
 /// </summary>
-/// <remarks>Quirks kept: an absent category is left out of the means; a crowd may be matched often; the area is the mean over the frames where the object is seen.</remarks>
+/// <remarks>Quirks kept: an absent category is left out of the means; a crowd may be matched often; the area is the
+/// mean over the frames where the object is seen.</remarks>
 public sealed class VideoPrecision
 {
     /// <summary>IoU from which on a detection is right: 0.5, 0.55 … 0.95.</summary>
-    public static IReadOnlyList<double> Thresholds { get; } = [.. Enumerable.Range(0, 10).Select(i => 0.5 + i * ((0.95 - 0.5) / 9))];
+    public static IReadOnlyList<double> Thresholds
+    { get; } = [.. Enumerable.Range(0, 10).Select(i => 0.5 + i * ((0.95 - 0.5) / 9))];
 
     /// <summary>Detections a video and category that count for AR1, AR10 and everything else.</summary>
     internal static readonly int[] MaxDetections = [1, 10, 100];
 
     /// <summary>Mean area in pixels, both ends included: all, small, medium, large.</summary>
-    internal static readonly (double From, double To)[] Areas = [(0, 1e10), (0, 128 * 128), (128 * 128, 256 * 256), (256 * 256, 1e10)];
+    internal static readonly (double From, double To)[] Areas =
+        [(0, 1e10), (0, 128 * 128), (128 * 128, 256 * 256), (256 * 256, 1e10)];
 
     private readonly SortedDictionary<int, CategoryTally> _categories = [];
     private readonly HashSet<long> _videos = [];
@@ -28,8 +32,10 @@ public sealed class VideoPrecision
 
     public int Videos => _videos.Count;
 
-    /// <summary>Scores one whole video. The order of <paramref name="predictions"/> decides between equal scores.</summary>
-    /// <exception cref="EvaluationException">A category the data set does not have, a score that is no number, masks for another number of frames or of another size, or the video was added before.</exception>
+    /// <summary>Scores one whole video.
+    /// The order of <paramref name="predictions"/> decides between equal scores.</summary>
+    /// <exception cref="EvaluationException">A category the data set does not have, a score that is no number, masks
+    /// for another number of frames or of another size, or the video was added before.</exception>
     public void Add(VideoInfo video, IReadOnlyList<TruthInstance> truth, IReadOnlyList<PredictedInstance> predictions)
     {
         Check(video, truth, predictions);
@@ -37,29 +43,39 @@ public sealed class VideoPrecision
         foreach (var (id, tally) in _categories)
         {
             var wanted = truth.Where(t => t.CategoryId == id).ToArray();
-            var found = predictions.Where(p => p.CategoryId == id).OrderByDescending(p => p.Score).Take(MaxDetections[^1]).ToArray();
+            var found = predictions.Where(p => p.CategoryId == id).OrderByDescending(p => p.Score)
+                .Take(MaxDetections[^1]).ToArray();
             if (wanted.Length > 0 || found.Length > 0) tally.Add(video.Id, wanted, found);
         }
     }
 
     public PrecisionReport Report() => PrecisionReport.Of([.. _categories.Values]);
 
-    private void Check(VideoInfo video, IReadOnlyList<TruthInstance> truth, IReadOnlyList<PredictedInstance> predictions)
+    private void Check(VideoInfo video, IReadOnlyList<TruthInstance> truth,
+        IReadOnlyList<PredictedInstance> predictions)
     {
         foreach (var t in truth) Check($"video {video.Id}: object {t.Id}", t.CategoryId, t.Masks);
         foreach (var (i, p) in predictions.Index())
         {
             Check($"video {video.Id}: prediction {i}", p.CategoryId, p.Masks);
-            if (!double.IsFinite(p.Score)) throw new EvaluationException($"video {video.Id}: prediction {i}: score: found {p.Score}, expected a number.");
+            if (!double.IsFinite(p.Score))
+                throw new EvaluationException(
+                    $"video {video.Id}: prediction {i}: score: found {p.Score}, expected a number.");
         }
 
         void Check(string entry, int category, IReadOnlyList<RunLengthMask?> masks)
         {
-            if (!_categories.ContainsKey(category)) throw new EvaluationException($"{entry}: category_id: found {category}, the data set has no such category.");
-            if (masks.Count != video.Length) throw new EvaluationException($"{entry}: segmentations: found {masks.Count} masks, the video has {video.Length} frames.");
+            if (!_categories.ContainsKey(category))
+                throw new EvaluationException(
+                    $"{entry}: category_id: found {category}, the data set has no such category.");
+            if (masks.Count != video.Length)
+                throw new EvaluationException(
+                    $"{entry}: segmentations: found {masks.Count} masks, the video has {video.Length} frames.");
             for (var f = 0; f < masks.Count; f++)
                 if (masks[f] is { } mask && (mask.Width != video.Width || mask.Height != video.Height))
-                    throw new EvaluationException($"{entry}: segmentations[{f}]: found a mask of {mask.Width}x{mask.Height}, the video is {video.Width}x{video.Height}.");
+                    throw new EvaluationException(
+                        $"{entry}: segmentations[{f}]: found a mask of {mask.Width}x{mask.Height}, the video is "
+                        + $"{video.Width}x{video.Height}.");
         }
     }
 }

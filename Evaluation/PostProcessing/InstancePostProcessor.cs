@@ -6,8 +6,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Evaluation.PostProcessing;
 
 /// <summary>
-/// Video instances, official: of all pairs of query and class the most probable, without threshold or suppression; masks are upsampled
-/// twice and cut at 0.
+/// Video instances, official: of all pairs of query and class the most probable,
+/// without threshold or suppression; masks are upsampled twice and cut at 0.
 /// </summary>
 public sealed class InstancePostProcessor : VideoPostProcessor
 {
@@ -24,7 +24,8 @@ public sealed class InstancePostProcessor : VideoPostProcessor
     private readonly float[][] _held; // column x of the resized picture in half x & 1
 
     /// <param name="probabilities">Shape [Q,K+1].</param>
-    public InstancePostProcessor(ReadOnlySpan<float> probabilities, int classes, int topK, in InputGeometry input, int maskStride)
+    public InstancePostProcessor(ReadOnlySpan<float> probabilities, int classes, int topK, in InputGeometry input,
+        int maskStride)
     {
         (_input, _geometry) = (input, MaskReader.GeometryOf(input, cell: 1));
         _best = Best(probabilities, classes, topK);
@@ -32,7 +33,8 @@ public sealed class InstancePostProcessor : VideoPostProcessor
         _masks = Array.ConvertAll(_wanted, _ => new List<RunLengthMask>());
         _upsampler = new ProbabilityUpsampler(maskStride, sigmoid: false);
         var g = _geometry;
-        _upsampler.Prepare(new MaskGeometry(g.FrameHeight, g.FrameWidth, g.GridHeight, g.GridWidth, g.ContentHeight, g.ContentWidth, Cell: 1));
+        _upsampler.Prepare(new MaskGeometry(g.FrameHeight, g.FrameWidth, g.GridHeight, g.GridWidth, g.ContentHeight,
+            g.ContentWidth, Cell: 1));
         (_grid, _column) = (new float[g.GridWidth * g.GridHeight], new float[g.FrameHeight]);
         _held = [new float[_upsampler.InputWidth], new float[_upsampler.InputWidth]];
     }
@@ -49,7 +51,8 @@ public sealed class InstancePostProcessor : VideoPostProcessor
         [.. _best.Select(b => new InstanceTube(b.Query, b.ClassId, b.Score, _masks[Array.IndexOf(_wanted, b.Query)]))]);
 
     /// <summary>The most probable pairs of query and class; on ties the lower query, then the lower class.</summary>
-    private static (int Query, int ClassId, float Score)[] Best(ReadOnlySpan<float> probabilities, int classes, int topK)
+    private static (int Query, int ClassId, float Score)[] Best(ReadOnlySpan<float> probabilities, int classes,
+        int topK)
     {
         var pairs = new List<(int Query, int ClassId, float Score)>();
         for (var q = 0; q < probabilities.Length / (classes + 1); q++)

@@ -5,9 +5,9 @@ using Dvis.Streaming.Pipeline.Masks;
 namespace Dvis.Streaming.Evaluation.PostProcessing;
 
 /// <summary>
-/// Panoptic segments, official: queries of a sure class compete for each pixel; a segment stays when, over the whole video, it keeps most
-/// of its mask; stuff of one class is one segment. Because the areas are the whole video's, frames are kept as runs of the winners until the
-/// last one has come.
+/// Panoptic segments, official: queries of a sure class compete for each pixel; a segment stays when, over the whole
+/// video, it keeps most of its mask; stuff of one class is one segment. Because the areas are the whole video's, frames
+/// are kept as runs of the winners until the last one has come.
 /// </summary>
 public sealed class PanopticPostProcessor : VideoPostProcessor
 {
@@ -28,7 +28,8 @@ public sealed class PanopticPostProcessor : VideoPostProcessor
     private readonly List<ValueRuns> _frames = [];
 
     /// <param name="probabilities">Shape [Q,K+1].</param>
-    public PanopticPostProcessor(ReadOnlySpan<float> probabilities, IReadOnlyList<ClassLabel> classes, in InputGeometry input, int maskStride)
+    public PanopticPostProcessor(ReadOnlySpan<float> probabilities, IReadOnlyList<ClassLabel> classes,
+        in InputGeometry input, int maskStride)
     {
         (_input, _geometry, _classes) = (input, MaskReader.GeometryOf(input, cell: 1), classes);
         var width = classes.Count + 1;
@@ -39,7 +40,8 @@ public sealed class PanopticPostProcessor : VideoPostProcessor
             if (best < classes.Count && row[best] > ObjectThreshold) _kept.Add((q, best, row[best]));
         }
 
-        (_wanted, _rows, _scores) = ([.. _kept.Select(k => k.Query)], [.. Enumerable.Range(0, _kept.Count)], [.. _kept.Select(k => k.Score)]);
+        (_wanted, _rows, _scores) =
+            ([.. _kept.Select(k => k.Query)], [.. Enumerable.Range(0, _kept.Count)], [.. _kept.Select(k => k.Score)]);
         _competition = new PanopticCompetition(maskStride);
         _competition.Begin(_kept.Count);
         _labels = new ushort[input.SourceWidth * input.SourceHeight];
@@ -67,6 +69,7 @@ public sealed class PanopticPostProcessor : VideoPostProcessor
             idOf[k + 1] = (ushort)same.Id;
         }
 
-        return new PanopticResult(_input.SourceWidth, _input.SourceHeight, segments, _frames.ConvertAll(frame => frame.Select(idOf)));
+        return new PanopticResult(_input.SourceWidth, _input.SourceHeight, segments,
+            _frames.ConvertAll(frame => frame.Select(idOf)));
     }
 }

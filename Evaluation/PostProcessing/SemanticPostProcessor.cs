@@ -3,7 +3,8 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Evaluation.PostProcessing;
 
-/// <summary>Semantic classes, official: a class's score at a pixel is the sum over all queries of class times mask probability; the highest wins.</summary>
+/// <summary>Semantic classes, official: a class's score at a pixel is the sum over all queries of
+/// class times mask probability; the highest wins.</summary>
 public sealed class SemanticPostProcessor : VideoPostProcessor
 {
     private readonly InputGeometry _input;

@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Evaluation.PostProcessing;
 
-/// <summary>A picture of small numbers as runs of equal values, row by row: some kilobytes where the picture has a megapixel.</summary>
+/// <summary>A picture of small numbers as runs of equal values, row by row:
+/// some kilobytes where the picture has a megapixel.</summary>
 public sealed class ValueRuns
 {
     private readonly ushort[] _values;
@@ -23,7 +24,8 @@ public sealed class ValueRuns
         (_values, _ends) = ([.. values], [.. ends]);
     }
 
-    private ValueRuns(ValueRuns runs, ushort[] values) => (Width, Height, _values, _ends) = (runs.Width, runs.Height, values, runs._ends);
+    private ValueRuns(ValueRuns runs, ushort[] values) =>
+        (Width, Height, _values, _ends) = (runs.Width, runs.Height, values, runs._ends);
 
     public int Width { get; }
 
@@ -40,6 +42,7 @@ public sealed class ValueRuns
         for (var i = 0; i < _values.Length; from = _ends[i++]) pixels[from.._ends[i]].Fill(_values[i]);
     }
 
-    /// <summary>The same picture with every value replaced by what stands at its number in <paramref name="map"/>.</summary>
+    /// <summary>The same picture with every value replaced by what stands at its
+    /// number in <paramref name="map"/>.</summary>
     public ValueRuns Select(ushort[] map) => new(this, Array.ConvertAll(_values, value => map[value]));
 }

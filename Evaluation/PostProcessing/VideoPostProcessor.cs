@@ -3,8 +3,9 @@ using Dvis.Streaming.Pipeline.Inference;
 namespace Dvis.Streaming.Evaluation.PostProcessing;
 
 /// <summary>
-/// From a video's class probabilities and, frame by frame, mask logits to its result, by the rules of the official inference. The
-/// probabilities come first, because they say which queries' masks are wanted at all. One a video and mode; not thread-safe.
+/// From a video's class probabilities and, frame by frame, mask logits to its result, by the rules of the official
+/// inference. The probabilities come first, because they say which queries' masks are wanted at all. One a video and
+/// mode; not thread-safe.
 /// </summary>
 public abstract class VideoPostProcessor
 {
@@ -21,10 +22,11 @@ public abstract class VideoPostProcessor
     /// <summary>The rules of the model's task.</summary>
     /// <param name="probabilities">Shape [Q,K+1].</param>
     /// <param name="topK">Instances a video.</param>
-    public static VideoPostProcessor Create(ModelManifest manifest, float[] probabilities, int topK, in InputGeometry input) => manifest.Task switch
-    {
-        ModelTask.Vps => new PanopticPostProcessor(probabilities, manifest.Classes, input, manifest.MaskStride),
-        ModelTask.Vss => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
-        _ => new InstancePostProcessor(probabilities, manifest.ClassCount, topK, input, manifest.MaskStride),
-    };
+    public static VideoPostProcessor Create(ModelManifest manifest, float[] probabilities, int topK,
+        in InputGeometry input) => manifest.Task switch
+        {
+            ModelTask.Vps => new PanopticPostProcessor(probabilities, manifest.Classes, input, manifest.MaskStride),
+            ModelTask.Vss => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
+            _ => new InstancePostProcessor(probabilities, manifest.ClassCount, topK, input, manifest.MaskStride),
+        };
 }

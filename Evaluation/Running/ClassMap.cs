@@ -7,8 +7,9 @@ namespace Dvis.Streaming.Evaluation.Running;
 public static class ClassMap
 {
     /// <summary>
-    /// By name where the two share any: then a class that the data set lacks maps to null, and what the model says of it is left out. Else in order,
-    /// as official models are trained: things by ascending id, then stuff by ascending id.
+    /// By name where the two share any: then a class that the data set lacks maps to null, and what the model says of
+    /// it is left out. Else in order, as official models are trained: things by ascending id, then stuff by ascending
+    /// id.
     /// </summary>
     /// <returns>Index = column of the logits.</returns>
     /// <exception cref="EvaluationException">They share no name, and there are not as many of each.</exception>
@@ -26,7 +27,9 @@ public static class ClassMap
         if (things.Length != countable.Length || stuff.Length != others.Length)
         {
             throw new EvaluationException(
-                $"{path}: the data set has {Kinds(things.Length, stuff.Length)}, the model {Kinds(countable.Length, others.Length)}, and no name is in both, such as {categories[0].Name} and {classes[0].Name}.");
+                $"{path}: the data set has {Kinds(things.Length, stuff.Length)}, the model "
+                + $"{Kinds(countable.Length, others.Length)}, and no name is in both, such as "
+                    + $"{categories[0].Name} and {classes[0].Name}.");
         }
 
         for (var i = 0; i < things.Length; i++) map[countable[i]] = things[i];
@@ -34,5 +37,6 @@ public static class ClassMap
         return map;
     }
 
-    private static string Kinds(int things, int stuff) => stuff == 0 ? $"{things} categories" : $"{things} categories of things and {stuff} of stuff";
+    private static string Kinds(int things, int stuff) =>
+        stuff == 0 ? $"{things} categories" : $"{things} categories of things and {stuff} of stuff";
 }

@@ -10,9 +10,11 @@ using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>
-/// The refiner over clips, committed as the live pipeline commits them (<see cref="RefineStage"/>); without clip lengths over the whole video in one run,
-/// which is DVIS's offline mode (here for models without <see cref="RefinerSteps"/> only: memory grows with the video). A frame's masks are those of the clip that committed it. The refiner's class logits count for each frame
-/// that their clip committed, and are averaged over the video, as DVIS averages whatever its refiner says frame by frame.
+/// The refiner over clips, committed as the live pipeline commits them (<see cref="RefineStage"/>); without clip
+/// lengths over the whole video in one run, which is DVIS's offline mode (here for models without
+/// <see cref="RefinerSteps"/> only: memory grows with the video). A frame's masks are those of the clip that committed
+/// it. The refiner's class logits count for each frame that their clip committed, and are averaged over the video, as
+/// DVIS averages whatever its refiner says frame by frame.
 /// </summary>
 internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLengths? clip) : ModeRun(models.Manifest)
 {
@@ -51,7 +53,8 @@ internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLength
         var first = _window.Frames.Count - _window.Pending;
         for (var t = first; t < first + count; t++)
         {
-            WriteMaskEmbeds(Frames - _window.Frames.Count + t, refined.MaskEmbeds.Span.Slice(t * queries * channels, queries * channels));
+            WriteMaskEmbeds(Frames - _window.Frames.Count + t,
+                refined.MaskEmbeds.Span.Slice(t * queries * channels, queries * channels));
             TensorPrimitives.Add(_refined, refined.Logits.Span, _refined);
         }
 

@@ -9,7 +9,8 @@ namespace Dvis.Streaming.Evaluation.Running;
 /// <param name="Pictures">One a frame, in order.</param>
 public sealed record VideoPictures(string Name, IReadOnlyList<string> Pictures);
 
-/// <summary>A data set that a model can be run over: its videos, and what scores and writes the results. One of three forms, by the model's task.</summary>
+/// <summary>A data set that a model can be run over: its videos, and what scores and writes the results.
+/// One of three forms, by the model's task.</summary>
 public abstract class EvaluationData : IDisposable
 {
     private static readonly string[] s_formats = [".jpg", ".png", ".jpeg"];
@@ -19,16 +20,19 @@ public abstract class EvaluationData : IDisposable
     /// <summary>False for test sets, which the evaluation servers score.</summary>
     public abstract bool CanScore { get; }
 
-    /// <param name="truth">A YouTube-VIS or OVIS file for a model of instances, VIPSeg's file or folder for a panoptic one, a folder of maps (VSPW) for a semantic one.</param>
+    /// <param name="truth">A YouTube-VIS or OVIS file for a model of instances, VIPSeg's file or folder for a panoptic
+    /// one, a folder of maps (VSPW) for a semantic one.</param>
     /// <param name="images">Folder of the pictures.</param>
     /// <param name="firstLabel">What semantic maps call the first class.</param>
-    /// <exception cref="EvaluationException">Not readable, not of the form the task needs, or its categories are not the model's.</exception>
-    public static EvaluationData Open(ModelManifest manifest, string truth, string images, int firstLabel) => manifest.Task switch
-    {
-        ModelTask.Vps => new PanopticData(truth, images, manifest),
-        ModelTask.Vss => new SemanticData(truth, images, manifest, firstLabel),
-        _ => new InstanceData(truth, images, manifest),
-    };
+    /// <exception cref="EvaluationException">Not readable, not of the form the task needs,
+    /// or its categories are not the model's.</exception>
+    public static EvaluationData Open(ModelManifest manifest, string truth, string images, int firstLabel) =>
+        manifest.Task switch
+        {
+            ModelTask.Vps => new PanopticData(truth, images, manifest),
+            ModelTask.Vss => new SemanticData(truth, images, manifest, firstLabel),
+            _ => new InstanceData(truth, images, manifest),
+        };
 
     /// <summary>One a mode.</summary>
     /// <param name="folder">Where result files go; null: none are written.</param>

@@ -4,21 +4,24 @@ using Dvis.Streaming.Pipeline.Methods;
 
 namespace Dvis.Streaming.Evaluation.Running;
 
-/// <summary>How a video is gone through. <see cref="Clip"/> is set for <see cref="ModeKind.SemiOnline"/> only.</summary>
+/// <summary>How a video is gone through.
+/// <see cref="Clip"/> is set for <see cref="ModeKind.SemiOnline"/> only.</summary>
 public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
 {
     /// <summary>What may be given to <see cref="Parse"/>.</summary>
     public const string Expected = "minvis, online, offline, semi-online or semi-online:window=20,stride=5,lookahead=5";
 
     /// <summary>
-    /// Reads <c>online</c>, <c>semi-online:window=20</c>, …. Without settings the clip is <paramref name="clip"/>; a setting that is not given is the
-    /// paper's: lookahead 0, and a stride that leaves no frame of the window undecided.
+    /// Reads <c>online</c>, <c>semi-online:window=20</c>, …. Without settings the clip is <paramref name="clip"/>; a
+    /// setting that is not given is the paper's: lookahead 0, and a stride that leaves no frame of the window
+    /// undecided.
     /// </summary>
     /// <exception cref="FormatException">One sentence that says what was found and what was expected.</exception>
     public static EvaluationMode Parse(string text, ClipLengths clip)
     {
         var (name, settings) = text.Split(':', 2) is [var before, var after] ? (before, after) : (text, null);
-        if (settings is not null && name != "semi-online") throw new FormatException($"the mode '{text}' takes no settings; expected {Expected}");
+        if (settings is not null && name != "semi-online")
+            throw new FormatException($"the mode '{text}' takes no settings; expected {Expected}");
         return name switch
         {
             "minvis" => new EvaluationMode(ModeKind.MinVis),
@@ -38,7 +41,8 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
         ModeKind.MinVis => "minvis",
         ModeKind.Online => "online",
         ModeKind.Offline => "offline",
-        _ => string.Create(CultureInfo.InvariantCulture, $"semi-online:window={Clip!.Window},stride={Clip.Stride},lookahead={Clip.Lookahead}"),
+        _ => string.Create(CultureInfo.InvariantCulture,
+            $"semi-online:window={Clip!.Window},stride={Clip.Stride},lookahead={Clip.Lookahead}"),
     };
 
     private static ClipLengths Read(string text, string settings)
@@ -47,17 +51,21 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
         foreach (var setting in settings.Split(','))
         {
             if (setting.Split('=') is not [("window" or "stride" or "lookahead") and var key, var value]
-                || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || !numbers.TryAdd(key, number))
+                || !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                || !numbers.TryAdd(key, number))
                 throw new FormatException($"'{setting}' in the mode '{text}' is not understood; expected {Expected}");
         }
 
-        if (!numbers.TryGetValue("window", out var window) || window < 1) throw new FormatException($"the mode '{text}' needs a window of 1 frame or more");
+        if (!numbers.TryGetValue("window", out var window) || window < 1)
+            throw new FormatException($"the mode '{text}' needs a window of 1 frame or more");
         var lookahead = numbers.GetValueOrDefault("lookahead");
         var stride = numbers.GetValueOrDefault("stride", Math.Max(1, window - lookahead));
         if (stride < 1) throw new FormatException($"the mode '{text}' needs a stride of 1 frame or more");
         return stride + lookahead <= window
             ? new ClipLengths(window, stride, lookahead)
-            : throw new FormatException($"in the mode '{text}' the window is too short: it must hold stride and lookahead, {stride} + {lookahead} frames");
+            : throw new FormatException(
+                $"in the mode '{text}' the window is too short: it must hold stride and lookahead, {stride} + "
+                + $"{lookahead} frames");
     }
 }
 

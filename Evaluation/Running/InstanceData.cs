@@ -24,18 +24,22 @@ public sealed class InstanceData : EvaluationData
     /// <summary>Category by class; null: the data set lacks it.</summary>
     internal int?[] Map { get; }
 
-    public override ModeScorer CreateScorer(string? folder, bool scores) => new InstanceScorer(_truth, Map, folder, scores);
+    public override ModeScorer CreateScorer(string? folder, bool scores) =>
+        new InstanceScorer(_truth, Map, folder, scores);
 
     public override void Dispose() => _truth.Dispose();
 
     private static VideoPictures[] Pictures(YtvisTruth truth, string path, string images)
     {
-        if (truth.Videos.FirstOrDefault(v => v.FileNames.Count == 0) is { } unnamed) throw new EvaluationException($"{path}: video {unnamed.Id} names no pictures (file_names).");
-        return [.. truth.Videos.Select(v => new VideoPictures($"video {v.Id}", [.. v.FileNames.Select(name => Path.Combine(images, name))]))];
+        if (truth.Videos.FirstOrDefault(v => v.FileNames.Count == 0) is { } unnamed)
+            throw new EvaluationException($"{path}: video {unnamed.Id} names no pictures (file_names).");
+        return [.. truth.Videos.Select(v =>
+            new VideoPictures($"video {v.Id}", [.. v.FileNames.Select(name => Path.Combine(images, name))]))];
     }
 }
 
-/// <summary>Scores and writes instances. Where the data set groups its objects by occlusion (OVIS), each group is scored too.</summary>
+/// <summary>Scores and writes instances.
+/// Where the data set groups its objects by occlusion (OVIS), each group is scored too.</summary>
 public sealed class InstanceScorer : ModeScorer
 {
     private readonly YtvisTruth _truth;
@@ -56,8 +60,10 @@ public sealed class InstanceScorer : ModeScorer
     /// <summary>Null when nothing is scored.</summary>
     public PrecisionReport? Report() => _all?.Report();
 
-    /// <summary>By group: objects of other groups are neither asked for nor wrong to find; what finds no object counts against each group.</summary>
-    public IEnumerable<KeyValuePair<string, PrecisionReport>> Groups() => _groups.Select(g => KeyValuePair.Create(g.Key, g.Value.Report()));
+    /// <summary>By group: objects of other groups are neither asked for nor wrong to find;
+    /// what finds no object counts against each group.</summary>
+    public IEnumerable<KeyValuePair<string, PrecisionReport>> Groups() =>
+        _groups.Select(g => KeyValuePair.Create(g.Key, g.Value.Report()));
 
     public override void Add(int video, VideoResult result)
     {
@@ -69,7 +75,8 @@ public sealed class InstanceScorer : ModeScorer
         if (_all is null) return;
         var objects = _truth.Objects(info);
         _all.Add(info, objects, found);
-        foreach (var (name, group) in _groups) group.Add(info, [.. objects.Select(o => o with { IsIgnored = o.Occlusion != name })], found);
+        foreach (var (name, group) in _groups)
+            group.Add(info, [.. objects.Select(o => o with { IsIgnored = o.Occlusion != name })], found);
     }
 
     public override void Dispose() => _writer?.Dispose();

@@ -8,8 +8,8 @@ using Dvis.Streaming.Pipeline.Tasks;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>
-/// One mode on its way through one video. What it keeps of a frame is on disk (embeddings) or a sum (class logits); only a clip's
-/// embeddings are in memory. Frames count from 0. Not thread-safe.
+/// One mode on its way through one video. What it keeps of a frame is on disk (embeddings) or a sum (class logits);
+/// only a clip's embeddings are in memory. Frames count from 0. Not thread-safe.
 /// </summary>
 internal abstract class ModeRun(ModelManifest manifest) : IDisposable
 {
@@ -50,7 +50,9 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
         var (width, probabilities) = (manifest.ClassCount + 1, new float[_tracker.Length]);
         TensorPrimitives.Divide(_tracker, Frames, _tracker);
         var refined = Refined();
-        ClassProbabilities.Write(refined.IsEmpty ? _tracker : refined, refined.IsEmpty ? [] : _tracker, width, probabilities);
+        ClassProbabilities.Write(refined.IsEmpty ? _tracker : refined, refined.IsEmpty
+            ? []
+            : _tracker, width, probabilities);
         return probabilities;
     }
 
@@ -67,7 +69,8 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
     protected void AddLogits(ReadOnlySpan<float> logits) => TensorPrimitives.Add(_tracker, logits, _tracker);
 }
 
-/// <summary>Each frame is the tracker's, or the matcher's; the class logits are averaged over the whole video, as DVIS evaluates its online mode and MinVIS itself.</summary>
+/// <summary>Each frame is the tracker's, or the matcher's; the class logits are averaged over the whole video,
+/// as DVIS evaluates its online mode and MinVIS itself.</summary>
 internal sealed class OnlineRun(ModelManifest manifest) : ModeRun(manifest)
 {
     protected override void Take(int index, SegmentedFrame frame, QueryFrame step)

@@ -5,10 +5,12 @@ using Dvis.Streaming.Pipeline.Segmentation;
 
 namespace Dvis.Streaming.Evaluation.Running;
 
-/// <summary>DVIS's offline mode: the refiner over the whole video at once. What it works on lies on disk, so the video may have any length.</summary>
+/// <summary>DVIS's offline mode: the refiner over the whole video at once. What it works on lies on disk,
+/// so the video may have any length.</summary>
 internal sealed class OfflineRun(ModelGraphs models, TensorPool tensors) : ModeRun(models.Manifest)
 {
-    private readonly VideoRefiner _refiner = new(new RefinerSteps(models), models.Manifest, tensors, RefinerBlocks.Default);
+    private readonly VideoRefiner _refiner =
+        new(new RefinerSteps(models), models.Manifest, tensors, RefinerBlocks.Default);
     private float[] _refined = [];
 
     public override void Complete(CancellationToken stop) => _refined = _refiner.Refine(Frames, WriteMaskEmbeds, stop);

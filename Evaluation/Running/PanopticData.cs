@@ -15,14 +15,16 @@ public sealed class PanopticData : EvaluationData
     {
         _truth = VipsegTruth.Open(path);
         _map = ReadOrClose(_truth, () => ClassMap.Create(manifest.Classes, _truth.Categories, path));
-        Videos = [.. _truth.Videos.Select(v => new VideoPictures($"video {v.Id}", [.. v.Pictures.Select(p => Picture(Path.Combine(images, v.Id), p))]))];
+        Videos = [.. _truth.Videos.Select(v =>
+            new VideoPictures($"video {v.Id}", [.. v.Pictures.Select(p => Picture(Path.Combine(images, v.Id), p))]))];
     }
 
     public override IReadOnlyList<VideoPictures> Videos { get; }
 
     public override bool CanScore => true;
 
-    public override ModeScorer CreateScorer(string? folder, bool scores) => new PanopticScorer(_truth, _map, folder, scores);
+    public override ModeScorer CreateScorer(string? folder, bool scores) =>
+        new PanopticScorer(_truth, _map, folder, scores);
 
     public override void Dispose() => _truth.Dispose();
 }
@@ -65,7 +67,8 @@ public sealed class PanopticScorer : ModeScorer
             var map = panoptic.Frames[t].Select(idOf);
             map.CopyTo(ids);
             var seen = map.Values;
-            var frame = new PanopticFrame(result.Width, result.Height, ids, segments.FindAll(s => seen.Contains((ushort)s.Id)));
+            var frame =
+                new PanopticFrame(result.Width, result.Height, ids, segments.FindAll(s => seen.Contains((ushort)s.Id)));
             _writer?.Add(info.Pictures[t], frame);
             _quality?.Add(wanted, frame);
         }

@@ -6,7 +6,8 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Evaluation.Running;
 
-/// <summary>A folder of semantic maps as VSPW stores them; the pictures lie in VIDEO/ or VIDEO/origin/, named as the maps are. Labels are the model's classes, counted from a first one.</summary>
+/// <summary>A folder of semantic maps as VSPW stores them; the pictures lie in VIDEO/ or VIDEO/origin/, named as the
+/// maps are. Labels are the model's classes, counted from a first one.</summary>
 public sealed class SemanticData : EvaluationData
 {
     private readonly SemanticFolder _truth;
@@ -14,16 +15,20 @@ public sealed class SemanticData : EvaluationData
 
     public SemanticData(string path, string images, ModelManifest manifest, int firstLabel)
     {
-        if (manifest.ClassCount > 255) throw new EvaluationException($"{manifest.Name}: the model has {manifest.ClassCount} classes, maps of a byte a pixel take 255.");
+        if (manifest.ClassCount > 255)
+            throw new EvaluationException(
+                $"{manifest.Name}: the model has {manifest.ClassCount} classes, maps of a byte a pixel take 255.");
         (_truth, _classes, _firstLabel) = (new SemanticFolder(path), manifest.ClassCount, firstLabel);
-        Videos = [.. _truth.Videos.Select(v => new VideoPictures($"video {v}", [.. _truth.Frames(v).Select(f => Picture(Folder(images, v), f))]))];
+        Videos = [.. _truth.Videos.Select(v =>
+            new VideoPictures($"video {v}", [.. _truth.Frames(v).Select(f => Picture(Folder(images, v), f))]))];
     }
 
     public override IReadOnlyList<VideoPictures> Videos { get; }
 
     public override bool CanScore => true;
 
-    public override ModeScorer CreateScorer(string? folder, bool scores) => new SemanticScorer(_truth, _classes, _firstLabel, folder, scores);
+    public override ModeScorer CreateScorer(string? folder, bool scores) =>
+        new SemanticScorer(_truth, _classes, _firstLabel, folder, scores);
 
     public override void Dispose()
     {
@@ -63,7 +68,8 @@ public sealed class SemanticScorer : ModeScorer
             semantic.Frames[t].CopyTo(labels);
             var classes = Array.ConvertAll(labels, label => (byte)label);
             _writer?.Add(name, frame, result.Width, result.Height, classes);
-            _quality?.Add(_truth.Map(name, frame), new PngImage(result.Width, result.Height, 1, classes), $"{name}/{frame}");
+            _quality?.Add(_truth.Map(name, frame), new PngImage(result.Width, result.Height, 1, classes),
+                $"{name}/{frame}");
         }
     }
 

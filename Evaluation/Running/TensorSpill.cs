@@ -5,8 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>
-/// Rows of float32 on disk instead of in memory: a temporary file that has no name any more once it is open, so that nothing is left behind
-/// however the process ends. It lies where temporary files lie (<c>TMPDIR</c>). Rows may be stored as float16. Not thread-safe.
+/// Rows of float32 on disk instead of in memory: a temporary file that has no name any more once it is open, so that
+/// nothing is left behind however the process ends. It lies where temporary files lie (<c>TMPDIR</c>). Rows may be
+/// stored as float16. Not thread-safe.
 /// </summary>
 public sealed class TensorSpill : IDisposable
 {
@@ -23,7 +24,8 @@ public sealed class TensorSpill : IDisposable
         (RowLength, _half) = (rowLength, half);
         _buffer = new byte[checked(rowLength * (half ? sizeof(ushort) : sizeof(float)))];
         var path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        _file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+        _file =
+            File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
         File.Delete(path);
     }
 
@@ -66,5 +68,6 @@ public sealed class TensorSpill : IDisposable
         return _buffer.AsSpan(0, count * (_half ? sizeof(ushort) : sizeof(float)));
     }
 
-    private long Place(int row, int start) => ((long)row * RowLength + start) * (_half ? sizeof(ushort) : sizeof(float));
+    private long Place(int row, int start) =>
+        ((long)row * RowLength + start) * (_half ? sizeof(ushort) : sizeof(float));
 }

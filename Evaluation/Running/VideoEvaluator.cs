@@ -10,9 +10,10 @@ using Dvis.Streaming.Pipeline.Segmentation;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>
-/// Runs a model over whole videos, in several modes at once: segmenter and tracker run once a frame and all modes read what they said. A
-/// video's mask features go to disk, because only its end tells which masks are wanted; then they come back frame by frame, and each
-/// frame's masks become run lengths at once. So memory does not grow with the video but by embeddings and run lengths. Not thread-safe.
+/// Runs a model over whole videos, in several modes at once: segmenter and tracker run once a frame and all modes read
+/// what they said. A video's mask features go to disk, because only its end tells which masks are wanted; then they
+/// come back frame by frame, and each frame's masks become run lengths at once. So memory does not grow with the video
+/// but by embeddings and run lengths. Not thread-safe.
 /// </summary>
 /// <param name="topK">Instances a video (MAX_NUM: 20 for OVIS, 10 for YouTube-VIS).</param>
 public sealed class VideoEvaluator(
@@ -26,7 +27,8 @@ public sealed class VideoEvaluator(
     /// <param name="progress">Called after each frame that was segmented.</param>
     /// <exception cref="EvaluationException">There is no frame, or their sizes differ.</exception>
     /// <exception cref="ModelException">A graph failed.</exception>
-    public async Task<IReadOnlyList<VideoResult>> RunAsync(string name, IAsyncEnumerable<Frame> frames, Action progress, CancellationToken stop)
+    public async Task<IReadOnlyList<VideoResult>> RunAsync(string name, IAsyncEnumerable<Frame> frames, Action progress,
+        CancellationToken stop)
     {
         var (runs, trackers) = (new List<ModeRun>(), new Dictionary<string, QueryTracker>());
         TensorSpill? features = null;
@@ -44,7 +46,9 @@ public sealed class VideoEvaluator(
                 stop.ThrowIfCancellationRequested();
                 size ??= segmented.Geometry;
                 if (segmented.Geometry != size)
-                    throw new EvaluationException($"{name}: frame {count + 1} has {segmented.Info.Width}x{segmented.Info.Height} pixels, the frames before have {size.Value.SourceWidth}x{size.Value.SourceHeight}.");
+                    throw new EvaluationException(
+                        $"{name}: frame {count + 1} has {segmented.Info.Width}x{segmented.Info.Height} pixels, the "
+                        + $"frames before have {size.Value.SourceWidth}x{size.Value.SourceHeight}.");
                 foreach (var (graph, tracker) in trackers)
                 {
                     using var answer = tracker.Step(segmented.FrameEmbeds);
@@ -65,7 +69,10 @@ public sealed class VideoEvaluator(
             }
 
             var probabilities = runs.ConvertAll(run => run.Probabilities());
-            if (probabilities.Any(p => p.Any(float.IsNaN))) throw new ModelException($"{name}: what {_manifest.Name} says is no number (NaN); its files or their precision do not serve.");
+            if (probabilities.Any(p => p.Any(float.IsNaN)))
+                throw new ModelException(
+                    $"{name}: what {_manifest.Name} says is no number (NaN); its files or their precision do not "
+                    + $"serve.");
             return MakeMasks(runs, probabilities, features!, geometry, count, stop);
         }
         finally
@@ -87,7 +94,8 @@ public sealed class VideoEvaluator(
         using (frame) return await segmenting.SegmentAsync(frame);
     }
 
-    private VideoResult[] MakeMasks(List<ModeRun> runs, List<float[]> probabilities, TensorSpill spilled, InputGeometry input, int count, CancellationToken stop)
+    private VideoResult[] MakeMasks(List<ModeRun> runs, List<float[]> probabilities, TensorSpill spilled,
+        InputGeometry input, int count, CancellationToken stop)
     {
         var results = probabilities.ConvertAll(p => VideoPostProcessor.Create(_manifest, p, topK, input));
         var wanted = results.ConvertAll(result => result.Wanted.ToArray());

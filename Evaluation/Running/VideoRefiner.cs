@@ -15,10 +15,12 @@ public sealed record RefinerBlocks(int Asking, int Asked, int Pairs, int Frames)
 }
 
 /// <summary>
-/// The temporal refiner (DVIS, section 3.2) over a video of any length, in steps over some frames each. Between the steps all embeddings lie on disk: four
-/// sets of them, 0.4 MB a frame with 100 queries of 256 channels. Not thread-safe.
+/// The temporal refiner (DVIS, section 3.2) over a video of any length, in steps over some frames each. Between the
+/// steps all embeddings lie on disk: four sets of them, 0.4 MB a frame with 100 queries of 256 channels. Not
+/// thread-safe.
 /// </summary>
-public sealed class VideoRefiner(RefinerSteps steps, ModelManifest manifest, TensorPool tensors, RefinerBlocks blocks) : IDisposable
+public sealed class VideoRefiner(RefinerSteps steps, ModelManifest manifest, TensorPool tensors, RefinerBlocks blocks)
+    : IDisposable
 {
     private readonly int _queries = manifest.Queries, _channels = manifest.HiddenSize;
     private readonly TensorSpill _memory = Spill(manifest), _mixed = Spill(manifest);
@@ -61,7 +63,8 @@ public sealed class VideoRefiner(RefinerSteps steps, ModelManifest manifest, Ten
         foreach (var spill in (TensorSpill[])[_memory, _mixed, _embeds, _refined]) spill.Dispose();
     }
 
-    private static TensorSpill Spill(ModelManifest manifest) => new(manifest.Queries * manifest.HiddenSize, half: false);
+    private static TensorSpill Spill(ModelManifest manifest) =>
+        new(manifest.Queries * manifest.HiddenSize, half: false);
 
     /// <summary>Attention over time of as many queries as there is room for; returns their number.</summary>
     private int Attend(Tensor layer, int query, int count, CancellationToken stop)
@@ -97,7 +100,8 @@ public sealed class VideoRefiner(RefinerSteps steps, ModelManifest manifest, Ten
         return queries;
     }
 
-    /// <summary>The rest of a layer for frames <paramref name="first"/> and following, with the neighbours that they look at.</summary>
+    /// <summary>The rest of a layer for frames <paramref name="first"/> and following,
+    /// with the neighbours that they look at.</summary>
     private void Finish(Tensor layer, int first, int length, int count)
     {
         var from = Math.Max(0, first - RefinerSteps.Margin);
@@ -107,7 +111,8 @@ public sealed class VideoRefiner(RefinerSteps steps, ModelManifest manifest, Ten
         using var memory = Read(_memory, from, seen, 0, _queries);
         using var refined = tensors.Rent(embeds.Shape);
         steps.Layer.Run([layer, embeds, mixed, memory], [refined]);
-        Write(_refined, first, refined.Span.Slice((first - from) * _refined.RowLength, length * _refined.RowLength), 0, _queries);
+        Write(_refined, first, refined.Span.Slice((first - from) * _refined.RowLength, length * _refined.RowLength), 0,
+            _queries);
     }
 
     private float[] Conclude(int count, MaskEmbedsWriter write, CancellationToken stop)
@@ -152,7 +157,8 @@ public sealed class VideoRefiner(RefinerSteps steps, ModelManifest manifest, Ten
     private void Write(TensorSpill spill, int first, ReadOnlySpan<float> values, int query, int queries)
     {
         var size = queries * _channels;
-        for (var i = 0; i * size < values.Length; i++) spill.Write(first + i, values.Slice(i * size, size), query * _channels);
+        for (var i = 0; i * size < values.Length; i++)
+            spill.Write(first + i, values.Slice(i * size, size), query * _channels);
     }
 }
 

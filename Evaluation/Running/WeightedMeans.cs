@@ -3,15 +3,17 @@ using System.Numerics.Tensors;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>
-/// Means put together from parts: rows of values, each row with the logarithm of its weight. A softmax over everything is the mean of the softmaxes over
-/// its parts, weighted by their sums; so attention to many frames comes from attention to some at a time, up to rounding.
+/// Means put together from parts: rows of values, each row with the logarithm of its weight. A softmax over everything
+/// is the mean of the softmaxes over its parts, weighted by their sums; so attention to many frames comes from
+/// attention to some at a time, up to rounding.
 /// </summary>
 public static class WeightedMeans
 {
     /// <summary>Takes a part into the means so far.</summary>
     /// <param name="values">Shape [rows,width].</param>
     /// <param name="weights">Logarithms, shape [rows].</param>
-    public static void Merge(Span<float> values, Span<float> weights, ReadOnlySpan<float> partValues, ReadOnlySpan<float> partWeights)
+    public static void Merge(Span<float> values, Span<float> weights, ReadOnlySpan<float> partValues,
+        ReadOnlySpan<float> partWeights)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(partValues.Length, values.Length);
         ArgumentOutOfRangeException.ThrowIfNotEqual(partWeights.Length, weights.Length);

@@ -38,7 +38,8 @@ public sealed class DavisFolder(string folder)
         var frames = images.Select(Path.GetFileNameWithoutExtension).ToHashSet();
         var missing = frames.Except(annotations.Select(Path.GetFileNameWithoutExtension)).Count();
         if (missing > 0)
-            throw new EvaluationException($"{name}: {missing} of {images.Length} frames lack an annotation in {folder}.");
+            throw new EvaluationException(
+                $"{name}: {missing} of {images.Length} frames lack an annotation in {folder}.");
         if (Array.Find(annotations, a => !frames.Contains(Path.GetFileNameWithoutExtension(a))) is { } stray)
             throw new EvaluationException($"{name}: the annotation {stray} belongs to no frame.");
         var masks = Array.ConvertAll(annotations, a => Mask(name, a));

@@ -6,8 +6,14 @@ namespace Dvis.Streaming.Hosting.Commands;
 /// <summary>The options by which every command finds its configuration.</summary>
 internal sealed class ConfigArguments
 {
-    private readonly Option<string> _file = new("--config", "-c") { Description = "Configuration file.", DefaultValueFactory = _ => "config.yaml" };
-    private readonly Option<string[]> _set = new("--set") { Description = "Overrides one key, for example --set defaults.rate.max_fps=5.", AllowMultipleArgumentsPerToken = false };
+    private readonly Option<string> _file =
+        new("--config", "-c") { Description = "Configuration file.", DefaultValueFactory = _ => "config.yaml" };
+    private readonly Option<string[]> _set = new("--set")
+    {
+        Description =
+        "Overrides one key, for example --set defaults.rate.max_fps=5.",
+        AllowMultipleArgumentsPerToken = false
+    };
 
     public ConfigArguments()
     {
@@ -27,5 +33,6 @@ internal sealed class ConfigArguments
 
     /// <exception cref="ConfigException">The configuration has errors.</exception>
     public LoadedConfig Load(ParseResult parsed) =>
-        new ConfigLoader(Environment.GetEnvironmentVariables(), [.. (parsed.GetValue(_set) ?? []).Select(s => Override.FromArgument(s)!)]).Load(parsed.GetValue(_file)!);
+        new ConfigLoader(Environment.GetEnvironmentVariables(),
+            [.. (parsed.GetValue(_set) ?? []).Select(s => Override.FromArgument(s)!)]).Load(parsed.GetValue(_file)!);
 }

@@ -19,7 +19,12 @@ internal static class EvalCommand
 
     public static Command Create()
     {
-        var results = new Option<string?>("--results") { Description = "Scores these: a YouTube-VIS results file; a folder with pred.json and pan_pred (VIPSeg); or a folder VIDEO/FRAME.png of semantic maps (VSPW)." };
+        var results = new Option<string?>("--results")
+        {
+            Description =
+                "Scores these: a YouTube-VIS results file; a folder with pred.json and pan_pred (VIPSeg); or a folder "
+                + "VIDEO/FRAME.png of semantic maps (VSPW)."
+        };
         var truth = new Option<string?>("--truth", "--data")
         {
             Description = "The data set: a YouTube-VIS or OVIS file; a folder with panoptic_gt*.json, or that file; "
@@ -30,7 +35,11 @@ internal static class EvalCommand
             Description = "With --results: how many classes semantic maps have, default 124. "
                 + "With --davis: a file of right classes, a line NAME CLASS[,CLASS] per sequence.",
         };
-        var first = new Option<int>("--first-label") { Description = "What the truth's semantic maps call the first class; smaller labels and 255 are void.", DefaultValueFactory = _ => 1 };
+        var first = new Option<int>("--first-label")
+        {
+            Description = "What the truth's semantic maps call the first class; smaller labels and 255 are void.",
+            DefaultValueFactory = _ => 1
+        };
         var json = new Option<string?>("--json") { Description = "Writes the numbers into this file, too." };
         var model = new ModelArguments();
         first.Validators.Add(result => Between(result, "--first-label", 0, 254));
@@ -87,13 +96,16 @@ internal static class EvalCommand
     private static async Task<int> RunAsync(EvaluationRequest request, string? json, CancellationToken cancel)
     {
         if (!Path.Exists(request.Truth)) throw new UsageException($"--truth: '{request.Truth}' does not exist");
-        if (!Directory.Exists(request.Images)) throw new UsageException($"--images: the folder '{request.Images}' does not exist");
+        if (!Directory.Exists(request.Images))
+            throw new UsageException($"--images: the folder '{request.Images}' does not exist");
         var code = ExitCode.Ok;
-        await ModelEvaluation.RunAsync(request, Console.Error, !Console.IsErrorRedirected, TimeProvider.System, async outcome =>
+        await ModelEvaluation.RunAsync(request, Console.Error, !Console.IsErrorRedirected, TimeProvider.System,
+            async outcome =>
         {
             if (outcome.Stopped)
             {
-                await Console.Error.WriteLineAsync($"dvis: stopped after {outcome.Videos} of {outcome.AllVideos} videos; nothing was scored");
+                await Console.Error.WriteLineAsync(
+                    $"dvis: stopped after {outcome.Videos} of {outcome.AllVideos} videos; nothing was scored");
                 code = ExitCode.Failed;
                 return;
             }
@@ -104,7 +116,8 @@ internal static class EvalCommand
         return code;
     }
 
-    private static async Task<int> ScoreAsync(string results, string truth, int classes, int first, string? json, CancellationToken cancel)
+    private static async Task<int> ScoreAsync(string results, string truth, int classes, int first, string? json,
+        CancellationToken cancel)
     {
         if (!Path.Exists(results)) throw new UsageException($"--results: '{results}' does not exist");
         if (!Path.Exists(truth)) throw new UsageException($"--truth: '{truth}' does not exist");
@@ -116,10 +129,13 @@ internal static class EvalCommand
         return ExitCode.Ok;
     }
 
-    private static (IEnumerable<string> Table, JsonObject Json) Instances(string results, string truth, CancellationToken cancel)
+    private static (IEnumerable<string> Table, JsonObject Json) Instances(string results, string truth,
+        CancellationToken cancel)
     {
         using var wanted = YtvisTruth.Open(truth);
-        if (!wanted.HasAnnotations) throw new EvaluationException($"{truth}: there are no annotations to score against; the evaluation server has them.");
+        if (!wanted.HasAnnotations)
+            throw new EvaluationException(
+                $"{truth}: there are no annotations to score against; the evaluation server has them.");
         using var found = YtvisResults.Open(results, wanted);
         var precision = new VideoPrecision(wanted.Categories);
         foreach (var video in wanted.Videos)
@@ -132,7 +148,8 @@ internal static class EvalCommand
         return (EvaluationText.Table(report), EvaluationText.Json(report));
     }
 
-    private static (IEnumerable<string> Table, JsonObject Json) Panoptic(string results, string truth, CancellationToken cancel)
+    private static (IEnumerable<string> Table, JsonObject Json) Panoptic(string results, string truth,
+        CancellationToken cancel)
     {
         using var wanted = VipsegTruth.Open(truth);
         using var found = VipsegResults.Open(results, wanted);
@@ -151,7 +168,8 @@ internal static class EvalCommand
         return (EvaluationText.Table(report), EvaluationText.Json(report));
     }
 
-    private static (IEnumerable<string> Table, JsonObject Json) Semantic(string results, string truth, int classes, int first, CancellationToken cancel)
+    private static (IEnumerable<string> Table, JsonObject Json) Semantic(string results, string truth, int classes,
+        int first, CancellationToken cancel)
     {
         var (wanted, found) = (new SemanticFolder(truth), new SemanticFolder(results));
         var quality = new SemanticQuality(classes, first);
@@ -160,7 +178,9 @@ internal static class EvalCommand
         foreach (var video in found.Videos)
         {
             quality.BeginVideo();
-            foreach (var frame in wanted.Frames(video) is { Count: > 0 } frames ? frames : throw new EvaluationException($"{truth}: found no maps of the video '{video}', which {results} has."))
+            foreach (var frame in wanted.Frames(video) is { Count: > 0 } frames
+                ? frames
+                : throw new EvaluationException($"{truth}: found no maps of the video '{video}', which {results} has."))
             {
                 cancel.ThrowIfCancellationRequested();
                 quality.Add(wanted.Map(video, frame), found.Map(video, frame), $"{video}/{frame}");
@@ -185,6 +205,7 @@ internal static class EvalCommand
 
     internal static void Between(System.CommandLine.Parsing.OptionResult result, string name, int from, int to)
     {
-        if (result.Tokens.Count > 0 && !(int.TryParse(result.Tokens[0].Value, out var value) && value >= from && value <= to)) result.AddError($"{name} needs an integer from {from} to {to}");
+        if (result.Tokens.Count > 0 && !(int.TryParse(result.Tokens[0].Value, out var value) && value >= from
+            && value <= to)) result.AddError($"{name} needs an integer from {from} to {to}");
     }
 }

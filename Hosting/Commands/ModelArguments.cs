@@ -6,27 +6,46 @@ using Dvis.Streaming.Pipeline.Methods;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary>The options of <c>dvis eval</c> that run a model. Names and defaults are those of the configuration, but for the threads: nothing else runs here.</summary>
+/// <summary>The options of <c>dvis eval</c> that run a model. Names and defaults are those of the configuration,
+/// but for the threads: nothing else runs here.</summary>
 internal sealed class ModelArguments
 {
     private static readonly RefinerOptions s_refiner = new();
 
-    private readonly Option<string?> _images = new("--images") { Description = "Folder of the pictures; default: images beside the data set. Names are the data set's; of panoptic and semantic maps VIDEO/FRAME.jpg or .png." };
+    private readonly Option<string?> _images = new("--images")
+    {
+        Description =
+            "Folder of the pictures; default: images beside the data set. Names are the data set's; of panoptic and "
+            + "semantic maps VIDEO/FRAME.jpg or .png."
+    };
     private readonly Option<string[]> _modes = new("--mode")
     {
-        Description = $"May be given several times, and costs one run of the segmenter all the same: {EvaluationMode.Expected}.",
+        Description =
+            $"May be given several times, and costs one run of the segmenter all the same: {EvaluationMode.Expected}.",
         DefaultValueFactory = _ => ["online"],
         AllowMultipleArgumentsPerToken = true,
     };
 
-    private readonly Option<int> _topK = new("--top-k") { Description = "Instances a video: 20 for OVIS, 10 for YouTube-VIS.", DefaultValueFactory = _ => 20 };
-    private readonly Option<string?> _out = new("--out") { Description = "Folder for results as the evaluation servers take them." };
-    private readonly Option<int> _videos = new("--videos") { Description = "Only so many videos, the first.", DefaultValueFactory = _ => int.MaxValue };
-    private readonly Option<string> _precision = new("--precision") { Description = "fp32, fp16, int8, or auto: the model's own.", DefaultValueFactory = _ => "auto" };
-    private readonly Option<string[]> _provider = new("--provider") { Description = "tensorrt, cuda, cpu: the first that works.", DefaultValueFactory = _ => ["cpu"], AllowMultipleArgumentsPerToken = true };
-    private readonly Option<int> _threads = new("--threads") { Description = "Of one graph run; 0: all cores.", DefaultValueFactory = _ => 0 };
+    private readonly Option<int> _topK = new("--top-k")
+    { Description = "Instances a video: 20 for OVIS, 10 for YouTube-VIS.", DefaultValueFactory = _ => 20 };
+    private readonly Option<string?> _out =
+        new("--out") { Description = "Folder for results as the evaluation servers take them." };
+    private readonly Option<int> _videos =
+        new("--videos") { Description = "Only so many videos, the first.", DefaultValueFactory = _ => int.MaxValue };
+    private readonly Option<string> _precision = new("--precision")
+    { Description = "fp32, fp16, int8, or auto: the model's own.", DefaultValueFactory = _ => "auto" };
+    private readonly Option<string[]> _provider = new("--provider")
+    {
+        Description = "tensorrt, cuda, cpu: the first that works.",
+        DefaultValueFactory = _ =>
+        ["cpu"],
+        AllowMultipleArgumentsPerToken = true
+    };
+    private readonly Option<int> _threads =
+        new("--threads") { Description = "Of one graph run; 0: all cores.", DefaultValueFactory = _ => 0 };
     private readonly Option<int> _device = new("--device") { Description = "Number of the GPU." };
-    private readonly Option<string> _ffmpeg = new("--ffmpeg") { Description = "Decoder: a path, or a name in PATH.", DefaultValueFactory = _ => "ffmpeg" };
+    private readonly Option<string> _ffmpeg =
+        new("--ffmpeg") { Description = "Decoder: a path, or a name in PATH.", DefaultValueFactory = _ => "ffmpeg" };
 
     public ModelArguments()
     {
@@ -54,7 +73,8 @@ internal sealed class ModelArguments
 
     public Command AddTo(Command command)
     {
-        foreach (var option in (Option[])[Model, _images, _modes, _topK, _out, _videos, _precision, _provider, _threads, _device, _ffmpeg]) command.Options.Add(option);
+        foreach (var option in (Option[])[Model, _images, _modes, _topK, _out, _videos, _precision, _provider, _threads,
+            _device, _ffmpeg]) command.Options.Add(option);
         return command;
     }
 

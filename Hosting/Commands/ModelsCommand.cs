@@ -6,7 +6,8 @@ using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary><c>dvis models inspect</c> tells what a model folder holds, <c>dvis models verify</c> whether it works here.</summary>
+/// <summary><c>dvis models inspect</c> tells what a model folder holds,
+/// <c>dvis models verify</c> whether it works here.</summary>
 internal static class ModelsCommand
 {
     private static readonly string[] s_precisions = ["fp32", "fp16", "int8"];
@@ -28,15 +29,20 @@ internal static class ModelsCommand
     private static Command Verify()
     {
         var folder = Folder();
-        var precision = new Option<string>("--precision") { Description = "Which of the model's files: fp32, fp16 or int8.", DefaultValueFactory = _ => "fp32" };
-        var tolerance = new Option<double?>("--tolerance") { Description = "Largest deviation from the reference answers, as a share of a tensor's scale." };
+        var precision = new Option<string>("--precision")
+        { Description = "Which of the model's files: fp32, fp16 or int8.", DefaultValueFactory = _ => "fp32" };
+        var tolerance = new Option<double?>("--tolerance")
+        { Description = "Largest deviation from the reference answers, as a share of a tensor's scale." };
         precision.AcceptOnlyFromAmong(s_precisions);
         tolerance.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--tolerance needs a number above 0");
         });
-        var command = new Command("verify", "Checks files, shapes and answers of a model on this machine.") { folder, precision, tolerance };
-        command.SetAction(parsed => VerifyFolder(ModelFolder.Open(parsed.GetValue(folder)!), parsed.GetValue(precision)!, parsed.GetValue(tolerance), new RuntimeOptions()));
+        var command = new Command("verify", "Checks files, shapes and answers of a model on this machine.")
+            { folder, precision, tolerance };
+        command.SetAction(parsed =>
+            VerifyFolder(ModelFolder.Open(parsed.GetValue(folder)!), parsed.GetValue(precision)!,
+                parsed.GetValue(tolerance), new RuntimeOptions()));
         return command;
     }
 
@@ -49,16 +55,28 @@ internal static class ModelsCommand
         yield return $"{m.Name} {m.Version}, task {EnumName.Of(m.Task)}";
         yield return $"  method    {m.Method.Name}";
         yield return $"  domain    {Domain(m.Domain)}";
-        yield return string.Create(CultureInfo.InvariantCulture, $"  score     detections from {m.MinScore} on, tracks start from {m.StartScore}");
+        yield return string.Create(CultureInfo.InvariantCulture,
+            $"  score     detections from {m.MinScore} on, tracks start from {m.StartScore}");
         yield return $"  precision {m.Precision}, where none is chosen";
-        yield return Text($"  classes   {m.ClassCount}: {string.Join(", ", m.Classes.Select(c => c.Kind == "thing" ? c.Name : $"{c.Name} (stuff)"))}");
-        yield return Text($"  sizes     {m.Queries} queries, hidden size {m.HiddenSize}, {m.MaskChannels} mask channels, a mask cell is {m.MaskStride}x{m.MaskStride} input pixels");
+        yield return Text($"  classes   {m.ClassCount}: ")
+            + Text($"{string.Join(", ", m.Classes.Select(c => c.Kind == "thing" ? c.Name : $"{c.Name} (stuff)"))}");
+        yield return Text(
+            $"  sizes     {m.Queries} queries, hidden size {m.HiddenSize}, {m.MaskChannels} mask channels, a mask ")
+            + Text($"cell is {m.MaskStride}x{m.MaskStride} input pixels");
         yield return Text($"  matching  {(m.Matching == MatchingRule.Dvis ? "dvis" : "aligned")}");
-        yield return Text($"  input     shorter side {input.ShorterSide}, at most {input.LargestSide}, padded to multiples of {input.Divisor}, {input.ChannelOrder}, mean {string.Join(' ', input.Mean)}, std {string.Join(' ', input.Std)}");
-        yield return m.RefinerMaxWindow is { } window ? Text($"  refiner   windows of up to {window} frames{(m.HasRefinerSteps ? ", and whole videos of any length" : "")}") : "  refiner   none: mode online only";
+        yield return Text(
+            $"  input     shorter side {input.ShorterSide}, at most {input.LargestSide}, padded to multiples of ")
+            + Text($"{input.Divisor}, {input.ChannelOrder}, mean {string.Join(' ', input.Mean)}, std ")
+            + Text($"{string.Join(' ', input.Std)}");
+        yield return m.RefinerMaxWindow is { } window
+            ? Text(
+                $"  refiner   windows of up to {window} frames{(m.HasRefinerSteps ? ", and whole videos of any "
+                    + "length" : "")}")
+            : "  refiner   none: mode online only";
         yield return $"  licence   {m.License}";
         yield return $"  weights   {m.WeightsFrom}";
-        yield return $"  answers   {(File.Exists(Path.Combine(folder.Path, "reference.json")) ? "reference.json, for dvis models verify" : "none: dvis models verify can only check files and shapes")}";
+        yield return $"  answers   {(File.Exists(Path.Combine(folder.Path, "reference.json")) ? "reference.json, for "
+            + "dvis models verify" : "none: dvis models verify can only check files and shapes")}";
         foreach (var (graph, files) in m.Files)
         {
             if (files.Count == 0) yield return $"{graph}: none";
@@ -89,7 +107,9 @@ internal static class ModelsCommand
             yield break;
         }
 
-        yield return Text($"{graph} {precision}: {file.Path}, {new FileInfo(path).Length / 1e6:F1} MB, {onnx.Parameters:N0} parameters, sha256 {file.Sha256[..12]}… {state}");
+        yield return Text(
+            $"{graph} {precision}: {file.Path}, {new FileInfo(path).Length / 1e6:F1} MB, {onnx.Parameters:N0} ")
+            + Text($"parameters, sha256 {file.Sha256[..12]}… {state}");
         foreach (var spec in onnx.Inputs) yield return $"  in   {Shape(spec)}";
         foreach (var spec in onnx.Outputs) yield return $"  out  {Shape(spec)}";
     }
@@ -97,22 +117,32 @@ internal static class ModelsCommand
     private static int VerifyFolder(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)
     {
         if (!folder.Manifest.Precisions.Contains(precision))
-            throw new UsageException($"--precision: {folder.Path} has no {precision} file of any graph, only {string.Join(", ", folder.Manifest.Precisions)}");
+            throw new UsageException(
+                $"--precision: {folder.Path} has no {precision} file of any graph, only "
+                + $"{string.Join(", ", folder.Manifest.Precisions)}");
         var (checks, passed) = (new List<GraphCheck>(), true);
         foreach (var check in ModelVerification.Run(folder, precision, tolerance, runtime))
         {
             checks.Add(check);
             passed &= check.Passes;
-            Console.Out.WriteLine($"{check.Graph} ({check.Precision}): {check.Problem ?? "file and shapes fit the manifest"}{(check is { Problem: null, Deviations: null } ? "; no reference answers" : "")}");
-            foreach (var d in check.Deviations ?? []) Console.Out.WriteLine(Text($"  {d.Tensor,-16} off by {d.Largest:0.0e+00} at a scale of {d.Scale:0.###}, {Verdict(d)}"));
+            Console.Out.WriteLine(
+                $"{check.Graph} ({check.Precision}): {check.Problem ?? "file and shapes fit the "
+                    + "manifest"}{(check is { Problem: null, Deviations: null } ? "; no reference answers" : "")}");
+            foreach (var d in check.Deviations ?? [])
+                Console.Out.WriteLine(
+                    Text($"  {d.Tensor,-16} off by {d.Largest:0.0e+00} at a scale of {d.Scale:0.###}, {Verdict(d)}"));
         }
 
         Deviation[] deviations = [.. checks.SelectMany(c => c.Deviations ?? [])];
         var unjudged = deviations.Count(d => d.Allowed is null);
         var answers = deviations.Length == 0
             ? "files and shapes only: the folder has no reference answers"
-            : Text($"{deviations.Length} outputs against their reference answers{(unjudged == 0 ? "" : Text($", {unjudged} of them without a bound (--tolerance sets one)"))}");
-        Console.Out.WriteLine(Text($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, {checks.Count} graphs, {answers}"));
+            : Text($"{deviations.Length} outputs against their reference ")
+                + Text(
+                    $"answers{(unjudged == 0 ? "" : Text($", {unjudged} of them without a bound (--tolerance sets one)"))}");
+        Console.Out.WriteLine(
+            Text($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, ")
+                + Text($"{checks.Count} graphs, {answers}"));
         return passed ? ExitCode.Ok : ExitCode.Failed;
     }
 
@@ -124,7 +154,8 @@ internal static class ModelsCommand
     private static IEnumerable<string> Numbers(string path, JsonElement json) => json.ValueKind switch
     {
         JsonValueKind.Object => json.EnumerateObject().SelectMany(p => Numbers($"{path}.{p.Name}", p.Value)),
-        JsonValueKind.Array => json.EnumerateArray().Index().SelectMany(p => Numbers(Text($"{path}[{p.Index}]"), p.Item)),
+        JsonValueKind.Array => json.EnumerateArray().Index()
+            .SelectMany(p => Numbers(Text($"{path}[{p.Index}]"), p.Item)),
         JsonValueKind.Undefined => [],
         _ => [$"{path}: {json}"],
     };
@@ -133,7 +164,9 @@ internal static class ModelsCommand
         ? "rendered: trained on scenes that a program has drawn, not for real cameras"
         : "real";
 
-    private static string Shape(TensorSpec spec) => $"{spec.Name} [{string.Join(',', spec.Shape.Select(s => s < 0 ? "?" : s.ToString(CultureInfo.InvariantCulture)))}]";
+    private static string Shape(TensorSpec spec) =>
+        $"{spec.Name} "
+        + $"[{string.Join(',', spec.Shape.Select(s => s < 0 ? "?" : s.ToString(CultureInfo.InvariantCulture)))}]";
 
     private static string Text(FormattableString text) => FormattableString.Invariant(text);
 }

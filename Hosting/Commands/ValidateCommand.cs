@@ -13,7 +13,8 @@ internal static class ValidateCommand
     public static Command Create()
     {
         var config = new ConfigArguments();
-        var effective = new Option<bool>("--print-effective") { Description = "Prints what holds after includes, environment and defaults; secrets masked." };
+        var effective = new Option<bool>("--print-effective")
+        { Description = "Prints what holds after includes, environment and defaults; secrets masked." };
         var probe = new Option<bool>("--probe") { Description = "Opens every camera for one frame, too." };
         var command = config.AddTo(new Command("validate", "Checks a configuration without running it."));
         command.Options.Add(effective);
@@ -39,9 +40,11 @@ internal static class ValidateCommand
     private static async Task<bool> ProbeAsync(StreamingOptions options, CancellationToken cancel)
     {
         var good = 0;
-        await Parallel.ForEachAsync(options.Cameras, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancel }, async (camera, token) =>
+        await Parallel.ForEachAsync(options.Cameras,
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancel }, async (camera, token) =>
         {
-            if (await ProbeCommand.ProbeAsync(camera.Key, camera.Value.ToSource(), token)) Interlocked.Increment(ref good);
+            if (await ProbeCommand.ProbeAsync(camera.Key, camera.Value.ToSource(), token))
+                Interlocked.Increment(ref good);
         });
         return good == options.Cameras.Count;
     }

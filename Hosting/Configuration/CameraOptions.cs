@@ -29,7 +29,8 @@ internal sealed class CameraDefaults
     public PublishOptions Publish { get; set; } = new();
 }
 
-/// <summary>One camera (section <c>cameras.&lt;name&gt;</c>): exactly one of url, device, file and synthetic, and what differs from the defaults.</summary>
+/// <summary>One camera (section <c>cameras.&lt;name&gt;</c>): exactly one of url, device, file and synthetic,
+/// and what differs from the defaults.</summary>
 internal sealed class CameraOptions
 {
     /// <inheritdoc cref="SourceOptions.Url"/>

@@ -5,7 +5,8 @@ namespace Dvis.Streaming.Hosting.Configuration;
 /// <param name="Added">Names of cameras, as in the two below.</param>
 /// <param name="Changed">Anything of theirs, inherited or their own.</param>
 internal sealed record ConfigChange(
-    IReadOnlyList<string> Fixed, IReadOnlyList<string> Added, IReadOnlyList<string> Changed, IReadOnlyList<string> Removed)
+    IReadOnlyList<string> Fixed, IReadOnlyList<string> Added, IReadOnlyList<string> Changed,
+    IReadOnlyList<string> Removed)
 {
     private const string TokenKey = "http.token";
 
@@ -35,12 +36,13 @@ internal sealed record ConfigChange(
     {
         (string Verb, IReadOnlyList<string> Names)[] parts =
             [("added", Added), ("changed", Changed), ("removed", Removed), ("replaced", Token ? [TokenKey] : [])];
-        return string.Join("; ", parts.Where(p => p.Names.Count > 0).Select(p => $"{p.Verb} {string.Join(", ", p.Names)}"));
+        return string.Join("; ", parts.Where(p => p.Names.Count > 0)
+            .Select(p => $"{p.Verb} {string.Join(", ", p.Names)}"));
     }
 
     /// <summary>
-    /// Keys whose values differ, in the order of <c>config.yaml</c>; a section that only one side has is one key. Without
-    /// the values, which may be secrets.
+    /// Keys whose values differ, in the order of <c>config.yaml</c>;
+    /// a section that only one side has is one key. Without the values, which may be secrets.
     /// </summary>
     private static IEnumerable<string> Diff(object? a, object? b, string path = "")
     {

@@ -11,7 +11,8 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>What no single option can know: names, files that must exist, options that must fit each other.</summary>
-internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDictionary<string, Mark> marks, ConfigErrors errors)
+internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDictionary<string, Mark> marks,
+    ConfigErrors errors)
 {
     private static readonly string[] Providers = ["tensorrt", "cuda", "cpu"];
 
@@ -30,7 +31,9 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     {
         var refiner = options.Model.Refiner;
         if (refiner.Stride + refiner.Lookahead > refiner.Window)
-            Add("model.refiner", $"found stride {refiner.Stride} + lookahead {refiner.Lookahead} = {refiner.Stride + refiner.Lookahead}, expected at most the window of {refiner.Window} frames");
+            Add("model.refiner",
+                $"found stride {refiner.Stride} + lookahead {refiner.Lookahead} = "
+                + $"{refiner.Stride + refiner.Lookahead}, expected at most the window of {refiner.Window} frames");
         if (!File.Exists(Path.Combine(options.Model.Path, "manifest.json")))
         {
             Add("model.path", $"found '{options.Model.Path}', expected a folder with a manifest.json");
@@ -51,17 +54,23 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     {
         var model = options.Model;
         if (!manifest.Precisions.Contains(manifest.Resolve(model.Precision)))
-            Add("model.precision", $"found '{model.Precision}', expected what this model has: {string.Join(", ", manifest.Precisions)}");
+            Add("model.precision",
+                $"found '{model.Precision}', expected what this model has: {string.Join(", ", manifest.Precisions)}");
         if (model.Mode != ModelMode.Online && manifest.RefinerMaxWindow is null)
             Add("model.mode", $"found '{EnumName.Of(model.Mode)}', expected online: this model has no refiner");
         if (model.Mode != ModelMode.Online && model.Refiner.Window > manifest.RefinerMaxWindow)
-            Add("model.refiner.window", $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner takes no more");
+            Add("model.refiner.window",
+                $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner "
+                + $"takes no more");
         Task(manifest);
         var labels = manifest.Classes.Select(c => c.Name).ToList();
-        foreach (var (path, publish) in options.Cameras.Select(c => ($"cameras.{c.Key}", c.Value.Settings.Publish)).Prepend(("defaults", options.Defaults.Publish)))
+        foreach (var (path, publish) in options.Cameras.Select(c => ($"cameras.{c.Key}", c.Value.Settings.Publish))
+            .Prepend(("defaults", options.Defaults.Publish)))
             for (var i = 0; i < publish.Labels.Length; i++)
                 if (!labels.Contains(publish.Labels[i]))
-                    Add($"{path}.publish.labels[{i}]", $"found '{publish.Labels[i]}', expected a class of the model: {string.Join(", ", labels)}{KeyPath.DidYouMean(publish.Labels[i], labels)}");
+                    Add($"{path}.publish.labels[{i}]",
+                        $"found '{publish.Labels[i]}', expected a class of the model: "
+                        + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(publish.Labels[i], labels)}");
     }
 
     /// <summary>What was set and cannot have an effect with this model; a value at its default does no harm.</summary>
@@ -74,23 +83,32 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     private void Task(ModelManifest manifest, string path, CameraDefaults settings)
     {
         var (task, publish) = (manifest.Task, settings.Publish);
-        if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png) Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
-        if (task == ModelTask.Vss && publish.Contours) Unfit("publish.contours", "true", "has no tracks to draw; expected false");
+        if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png)
+            Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
+        if (task == ModelTask.Vss && publish.Contours)
+            Unfit("publish.contours", "true", "has no tracks to draw; expected false");
         if (task == ModelTask.Vss && publish.Map == MapOutput.Png && manifest.ClassCount > byte.MaxValue)
-            Unfit("publish.map", EnumName.Of(publish.Map), $"and {manifest.ClassCount} classes does not fit into a PNG of 8 bits; expected runs");
-        if (task != ModelTask.Vps) Unused("panoptic", settings.Panoptic, new PanopticOptions(), "makes no panoptic segments: this option is for task vps");
-        if (task == ModelTask.Vss) Unused("track", settings.Track, new TrackOptions { ResetAfterGap = settings.Track.ResetAfterGap }, "has no tracks");
+            Unfit("publish.map", EnumName.Of(publish.Map),
+                $"and {manifest.ClassCount} classes does not fit into a PNG of 8 bits; expected runs");
+        if (task != ModelTask.Vps)
+            Unused("panoptic", settings.Panoptic, new PanopticOptions(),
+                "makes no panoptic segments: this option is for task vps");
+        if (task == ModelTask.Vss)
+            Unused("track", settings.Track, new TrackOptions { ResetAfterGap = settings.Track.ResetAfterGap },
+                "has no tracks");
 
         void Unused(string section, object found, object defaults, string why)
         {
             foreach (var option in OptionProperty.Of(found.GetType()))
-                if (!Equals(option.Get(found), option.Get(defaults))) Unfit($"{section}.{option.Key}", ScalarText.Format(option.Get(found)!), why);
+                if (!Equals(option.Get(found), option.Get(defaults)))
+                    Unfit($"{section}.{option.Key}", ScalarText.Format(option.Get(found)!), why);
         }
 
         void Unfit(string key, string found, string why)
         {
             // What a camera has inherited is wrong in one place, not in two.
-            if (path == "defaults" || MarkOf($"{path}.{key}") != MarkOf($"defaults.{key}")) Add($"{path}.{key}", $"found '{found}', but a model of task {EnumName.Of(task)} {why}");
+            if (path == "defaults" || MarkOf($"{path}.{key}") != MarkOf($"defaults.{key}"))
+                Add($"{path}.{key}", $"found '{found}', but a model of task {EnumName.Of(task)} {why}");
         }
     }
 
@@ -99,11 +117,14 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         var provider = options.Runtime.Provider;
         for (var i = 0; i < provider.Length; i++)
             if (!Providers.Contains(provider[i]))
-                Add($"runtime.provider[{i}]", $"found '{provider[i]}', expected one of {string.Join(", ", Providers)}{KeyPath.DidYouMean(provider[i], Providers)}");
+                Add($"runtime.provider[{i}]",
+                    $"found '{provider[i]}', expected one of "
+                    + $"{string.Join(", ", Providers)}{KeyPath.DidYouMean(provider[i], Providers)}");
         if (options.Runtime.Require is { } require && !provider.Contains(require))
         {
             var hint = KeyPath.DidYouMean(require, provider);
-            Add("runtime.require", $"found '{require}', expected one of runtime.provider: {string.Join(", ", provider)}{hint}");
+            Add("runtime.require",
+                $"found '{require}', expected one of runtime.provider: {string.Join(", ", provider)}{hint}");
         }
     }
 
@@ -116,7 +137,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         if (camera.V4l2 is { } device) Section($"{path}.v4l2", device);
         var opencv = camera.Settings.Decode.Backend == DecodeBackend.Opencv;
         if (opencv && camera.Url is not null)
-            Add($"{path}.decode.backend", "found 'opencv', expected ffmpeg for a url: the FFmpeg inside OpenCV is built without network");
+            Add($"{path}.decode.backend",
+                "found 'opencv', expected ffmpeg for a url: the FFmpeg inside OpenCV is built without network");
         if (OpenCv.Decoder is not null) return;
         const string without = "but this program was built without OpenCV (-p:OpenCv=false)";
         if (camera.Device is { } node) Add($"{path}.device", $"found '{node}', {without}");
@@ -127,10 +149,17 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     {
         if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint))
             Add("http.bind", $"found '{options.Http.Bind}', expected an address and port such as 127.0.0.1:8080");
-        else if (!IPAddress.IsLoopback(endpoint.Address) && options.Http.Token is null && !errors.Has("http.token_file"))
-            Add("http.bind", $"found '{options.Http.Bind}', which others can reach; expected a loopback address, or a token in a file that http.token_file names");
+        else if (!IPAddress.IsLoopback(endpoint.Address) && options.Http.Token is null
+            && !errors.Has("http.token_file"))
+            Add("http.bind",
+                $"found '{options.Http.Bind}', which others can reach; expected a loopback address, or a token in a "
+                + $"file that http.token_file names");
         if (options.Http.Token is { } token && !Token().IsMatch(token))
-            Add(marks.ContainsKey("http.token_file") ? "http.token_file" : "http.token", "found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + / =, for example from: openssl rand -hex 24");
+            Add(marks.ContainsKey("http.token_file")
+                ? "http.token_file"
+                : "http.token",
+                "found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + / =, for example from: "
+                + "openssl rand -hex 24");
     }
 
     /// <summary>Asks an option class for what it knows about its own options.</summary>

@@ -15,7 +15,9 @@ internal sealed class ConfigErrors
 
     /// <summary>In the order of the file. A mistake in <c>defaults</c> reaches every camera; it is told once.</summary>
     public IReadOnlyList<ConfigError> InOrder =>
-        [.. _errors.OrderBy(e => e.Path.StartsWith("cameras.", StringComparison.Ordinal)).DistinctBy(e => (e.Mark, e.Message)).OrderBy(e => e.Mark.Source, StringComparer.Ordinal).ThenBy(e => e.Mark.Line).ThenBy(e => e.Mark.Column)];
+        [.. _errors.OrderBy(e => e.Path.StartsWith("cameras.", StringComparison.Ordinal))
+            .DistinctBy(e => (e.Mark, e.Message)).OrderBy(e => e.Mark.Source, StringComparer.Ordinal)
+            .ThenBy(e => e.Mark.Line).ThenBy(e => e.Mark.Column)];
 
     public void Add(Mark mark, string path, string message) => _errors.Add(new ConfigError(mark, path, message));
 
@@ -29,7 +31,8 @@ internal sealed class ConfigErrors
 }
 
 /// <summary>The configuration cannot be used; one line an error. Never holds a secret.</summary>
-internal sealed class ConfigException(IReadOnlyList<ConfigError> errors) : Exception(string.Join(Environment.NewLine, errors))
+internal sealed class ConfigException(IReadOnlyList<ConfigError> errors)
+    : Exception(string.Join(Environment.NewLine, errors))
 {
     public IReadOnlyList<ConfigError> Errors { get; } = errors;
 }

@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// The files of one load, as they were when they were read. Told apart by size and dates, links followed, because that sees a file that was
-/// written over, renamed into place, or mounted from elsewhere, on every file system. Notifications of the kernel do not.
+/// The files of one load, as they were when they were read. Told apart by size and dates, links followed, because that
+/// sees a file that was written over, renamed into place, or mounted from elsewhere, on every file system.
+/// Notifications of the kernel do not.
 /// </summary>
 internal sealed class ConfigFiles(string file)
 {
@@ -15,7 +16,8 @@ internal sealed class ConfigFiles(string file)
     /// <summary>Notes a file that is about to be read.</summary>
     public void Reading(string path) => _read.Add(StampOf(path));
 
-    /// <summary>The files that a name, or a pattern with <c>*</c> and <c>?</c>, stands for, in order; from now on it is looked at, too.</summary>
+    /// <summary>The files that a name, or a pattern with <c>*</c> and <c>?</c>, stands for, in order;
+    /// from now on it is looked at, too.</summary>
     public string[] Include(string folder, string pattern)
     {
         _included.Add((folder, pattern));
@@ -26,13 +28,16 @@ internal sealed class ConfigFiles(string file)
     public string Read => string.Join('\n', _read);
 
     /// <summary>As they are now; equal to <see cref="Read"/> while nothing has changed.</summary>
-    public string Now() => string.Join('\n', _included.SelectMany(i => Expand(i.Folder, i.Pattern)).Prepend(file).Select(StampOf));
+    public string Now() =>
+        string.Join('\n', _included.SelectMany(i => Expand(i.Folder, i.Pattern)).Prepend(file).Select(StampOf));
 
     private static string[] Expand(string folder, string pattern)
     {
         try
         {
-            return pattern.Length > 0 && Directory.Exists(folder) ? [.. Directory.EnumerateFiles(folder, pattern).Order(StringComparer.Ordinal)] : [];
+            return pattern.Length > 0 && Directory.Exists(folder)
+                ? [.. Directory.EnumerateFiles(folder, pattern).Order(StringComparer.Ordinal)]
+                : [];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -45,7 +50,8 @@ internal sealed class ConfigFiles(string file)
         try
         {
             return RealPath(path) is { } real && new FileInfo(real) is { Exists: true } found
-                ? string.Create(CultureInfo.InvariantCulture, $"{path} {real} {found.Length} {found.LastWriteTimeUtc.Ticks} {found.CreationTimeUtc.Ticks}")
+                ? string.Create(CultureInfo.InvariantCulture,
+                    $"{path} {real} {found.Length} {found.LastWriteTimeUtc.Ticks} {found.CreationTimeUtc.Ticks}")
                 : $"{path} missing";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -4,8 +4,8 @@ using Dvis.Streaming.Pipeline.Common;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// From file to options: parse, include, substitute, override, inherit, bind, check. Whatever is wrong at any of these steps is
-/// collected and thrown once.
+/// From file to options: parse, include, substitute, override, inherit, bind, check.
+/// Whatever is wrong at any of these steps is collected and thrown once.
 /// </summary>
 internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Override> arguments)
 {
@@ -27,8 +27,10 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
 
         var root = Read(full, file, substitution);
         if (root.Entries.Count == 0) _errors.ThrowIfAny();
-        foreach (var overriding in Override.FromEnvironment(environment).Concat(arguments)) root = overriding.ApplyTo(root, _errors);
-        foreach (var (path, shown) in Includes(root, folder, file)) root = Include(root, Read(path, shown, substitution), "");
+        foreach (var overriding in Override.FromEnvironment(environment).Concat(arguments))
+            root = overriding.ApplyTo(root, _errors);
+        foreach (var (path, shown) in Includes(root, folder, file))
+            root = Include(root, Read(path, shown, substitution), "");
         if (root.Find("defaults")?.Value is YamlMapping defaults) root = Inherit(root, defaults);
 
         var options = new StreamingOptions();
@@ -50,8 +52,10 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
         {
             // Looked at before it is read, so that a device or a huge file is never pulled in.
             if (new FileInfo(path) is { Exists: true, Length: > 4L * YamlReader.MaxCharacters } huge)
-                _errors.Add(new Mark(shown), "", $"found {huge.Length} bytes, expected at most {YamlReader.MaxCharacters} characters");
-            else if (YamlReader.Read(SmallFile.ReadText(path, 4 * YamlReader.MaxCharacters), shown, _errors) is { } node)
+                _errors.Add(new Mark(shown), "",
+                    $"found {huge.Length} bytes, expected at most {YamlReader.MaxCharacters} characters");
+            else if (YamlReader.Read(SmallFile.ReadText(path, 4 * YamlReader.MaxCharacters), shown, _errors)
+                is { } node)
                 return substitution.Apply(node) switch
                 {
                     YamlMapping map => map,
@@ -84,7 +88,8 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
             var full = Path.GetFullPath(directory, folder);
             var hasWildcard = name.AsSpan().ContainsAny('*', '?');
             var found = Files.Include(full, name);
-            if (found.Length == 0 && !hasWildcard) _errors.Add(pattern.Mark, "include", $"the file '{pattern.Value}' does not exist");
+            if (found.Length == 0 && !hasWildcard)
+                _errors.Add(pattern.Mark, "include", $"the file '{pattern.Value}' does not exist");
             foreach (var path in found)
             {
                 if (++count > MaxIncludes)
@@ -107,9 +112,12 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
             var mine = into.Find(entry.Key);
             if (key == "include") _errors.Add(entry.KeyMark, key, "an included file cannot include others");
             else if (mine is null) into = new YamlMapping(into.Mark, [.. into.Entries, entry]);
-            else if (mine.Value is YamlMapping a && entry.Value is YamlMapping b) into = into.With(entry.Key, Include(a, b, key));
-            else if (mine.Value is YamlScalar { IsNull: true, Inline: false } && entry.Value is YamlMapping) into = into.With(entry.Key, entry.Value);
-            else if (key != "version" && mine.Value is not YamlScalar { Inline: true }) _errors.Add(entry.KeyMark, key, $"already set at {mine.KeyMark}");
+            else if (mine.Value is YamlMapping a && entry.Value is YamlMapping b)
+                into = into.With(entry.Key, Include(a, b, key));
+            else if (mine.Value is YamlScalar { IsNull: true, Inline: false } && entry.Value is YamlMapping)
+                into = into.With(entry.Key, entry.Value);
+            else if (key != "version" && mine.Value is not YamlScalar { Inline: true })
+                _errors.Add(entry.KeyMark, key, $"already set at {mine.KeyMark}");
         }
 
         return into;

@@ -9,7 +9,8 @@ internal sealed class CurrentConfig(LoadedConfig initial)
 
     public StreamingOptions Options => Value.Options;
 
-    /// <summary>Texts that must never be shown; those of the configuration before this one too, because what it began may still be told.</summary>
+    /// <summary>Texts that must never be shown; those of the configuration before this one too,
+    /// because what it began may still be told.</summary>
     public IReadOnlyCollection<string> Secrets => _state.Secrets;
 
     public void Replace(LoadedConfig next) => _state = new(next, [.. Value.Secrets.Union(next.Secrets)]);

@@ -4,7 +4,8 @@ using System.Text;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>Writes options back as YAML: what really holds after files, environment and defaults. Secrets are masked.</summary>
+/// <summary>Writes options back as YAML: what really holds after files,
+/// environment and defaults. Secrets are masked.</summary>
 internal static class EffectiveConfig
 {
     public static string Write(LoadedConfig config)
@@ -25,7 +26,8 @@ internal static class EffectiveConfig
             text.Append(' ', indent).Append(option.Key).Append(':');
             var value = option.Get(section);
             if (value is IDictionary { Count: > 0 } map) Map(text, map, indent);
-            else if (value is not null && OptionProperty.IsSection(option.Type)) Section(text.AppendLine(), value, indent + 2);
+            else if (value is not null && OptionProperty.IsSection(option.Type))
+                Section(text.AppendLine(), value, indent + 2);
             else text.Append(' ').AppendLine(Text(option, value));
         }
     }
@@ -53,6 +55,8 @@ internal static class EffectiveConfig
     {
         var text = ScalarText.Format(value, isSize);
         // Dollars are doubled, so that what is printed can be read again.
-        return value is not (string or Enum) ? text : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("$", "$$", StringComparison.Ordinal)}\"";
+        return value is not (string or Enum)
+            ? text
+            : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("$", "$$", StringComparison.Ordinal)}\"";
     }
 }

@@ -12,7 +12,8 @@ internal static class KeyPath
         var result = new StringBuilder(name.Length + 4);
         for (var i = 0; i < name.Length; i++)
         {
-            var starts = i > 0 && char.IsAsciiLetterUpper(name[i]) && (!char.IsAsciiLetterUpper(name[i - 1]) || (i + 1 < name.Length && char.IsAsciiLetterLower(name[i + 1])));
+            var starts = i > 0 && char.IsAsciiLetterUpper(name[i]) && (!char.IsAsciiLetterUpper(name[i - 1])
+                || (i + 1 < name.Length && char.IsAsciiLetterLower(name[i + 1])));
             if (starts) result.Append('_');
             result.Append(char.ToLowerInvariant(name[i]));
         }
@@ -23,8 +24,11 @@ internal static class KeyPath
     /// <summary><c>; did you mean 'x'?</c> when one of <paramref name="known"/> is close, else nothing.</summary>
     public static string DidYouMean(string found, IEnumerable<string> known)
     {
-        var best = known.Select(k => (Key: k, Distance: EditDistance(found, k))).OrderBy(x => x.Distance).ThenBy(x => x.Key, StringComparer.Ordinal).FirstOrDefault();
-        return best.Key is not null && best.Distance <= Math.Max(1, found.Length / 3) ? $"; did you mean '{best.Key}'?" : "";
+        var best = known.Select(k => (Key: k, Distance: EditDistance(found, k))).OrderBy(x => x.Distance)
+            .ThenBy(x => x.Key, StringComparer.Ordinal).FirstOrDefault();
+        return best.Key is not null && best.Distance <= Math.Max(1, found.Length / 3)
+            ? $"; did you mean '{best.Key}'?"
+            : "";
     }
 
     /// <summary>Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).</summary>
@@ -39,7 +43,8 @@ internal static class KeyPath
             {
                 var cost = a[i - 1] == b[j - 1] ? 0 : 1;
                 d[i, j] = Math.Min(Math.Min(d[i - 1, j] + 1, d[i, j - 1] + 1), d[i - 1, j - 1] + cost);
-                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i, j] = Math.Min(d[i, j], d[i - 2, j - 2] + 1);
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                    d[i, j] = Math.Min(d[i, j], d[i - 2, j - 2] + 1);
             }
         }
 

@@ -23,15 +23,18 @@ internal sealed record OptionProperty(string Key, PropertyInfo Property, IReadOn
     public bool IsShipped { get; } = Property.GetCustomAttribute<FilePathAttribute>() is { Shipped: true };
 
     /// <summary>In the order of the class, which is the order of <c>config.yaml</c>.</summary>
-    public static IReadOnlyList<OptionProperty> Of(Type section) => Cache.GetOrAdd(section, static s => [.. Walk(s, [])]);
+    public static IReadOnlyList<OptionProperty> Of(Type section) =>
+        Cache.GetOrAdd(section, static s => [.. Walk(s, [])]);
 
     /// <summary>True for a class of options, which is a section in the file.</summary>
     public static bool IsSection(Type type) =>
-        type.IsClass && type != typeof(string) && !type.IsArray && !typeof(System.Collections.IEnumerable).IsAssignableFrom(type);
+        type.IsClass && type != typeof(string) && !type.IsArray
+        && !typeof(System.Collections.IEnumerable).IsAssignableFrom(type);
 
     /// <summary>Element type of a map of named sections, or null.</summary>
     public static Type? MapElement(Type type) =>
-        type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Dictionary<,>) && type.GenericTypeArguments[0] == typeof(string) ? type.GenericTypeArguments[1] : null;
+        type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Dictionary<,>)
+        && type.GenericTypeArguments[0] == typeof(string) ? type.GenericTypeArguments[1] : null;
 
     public object Owner(object section) => Through.Aggregate(section, (o, p) => p.GetValue(o)!);
 
@@ -41,7 +44,8 @@ internal sealed record OptionProperty(string Key, PropertyInfo Property, IReadOn
 
     private static IEnumerable<OptionProperty> Walk(Type type, IReadOnlyList<PropertyInfo> through)
     {
-        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).OrderBy(p => p.MetadataToken))
+        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .OrderBy(p => p.MetadataToken))
         {
             if (property.IsDefined(typeof(InlineAttribute)))
             {

@@ -15,7 +15,9 @@ internal static class OptionRules
             return rule switch
             {
                 RangeAttribute r => $"expected {Bound(r, r.Minimum)} to {Bound(r, r.Maximum)}",
-                AllowedValuesAttribute a => $"expected one of {string.Join(", ", Allowed(a))}{(value is string s ? KeyPath.DidYouMean(s, Allowed(a)) : "")}",
+                AllowedValuesAttribute a =>
+                    $"expected one of "
+                    + $"{string.Join(", ", Allowed(a))}{(value is string s ? KeyPath.DidYouMean(s, Allowed(a)) : "")}",
                 RequiredAttribute => "expected a value",
                 MinLengthAttribute m => $"expected at least {m.Length} {(m.Length == 1 ? "entry" : "entries")}",
                 MaxLengthAttribute m => $"expected at most {m.Length} entries",
@@ -28,9 +30,13 @@ internal static class OptionRules
         return null;
     }
 
-    private static IEnumerable<string> Allowed(AllowedValuesAttribute rule) => rule.Values.Where(v => v is not null).Select(v => ScalarText.Format(v!));
+    private static IEnumerable<string> Allowed(AllowedValuesAttribute rule) =>
+        rule.Values.Where(v => v is not null).Select(v => ScalarText.Format(v!));
 
     // A range of durations is given to the attribute as text and becomes a value at the first check.
     private static string Bound(RangeAttribute rule, object bound) =>
-        bound is string text && rule.OperandType == typeof(TimeSpan) && TimeSpan.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var t) ? ScalarText.Format(t) : ScalarText.Format(bound);
+        bound is string text && rule.OperandType == typeof(TimeSpan)
+        && TimeSpan.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var t)
+        ? ScalarText.Format(t)
+        : ScalarText.Format(bound);
 }

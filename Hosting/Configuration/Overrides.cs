@@ -9,14 +9,19 @@ internal sealed record Override(IReadOnlyList<string> Path, string Value, Mark M
 
     /// <summary><c>DVIS__MQTT__SERVERS__0=…</c>: any key, its path upper case with double underscores.</summary>
     public static IEnumerable<Override> FromEnvironment(IDictionary environment) =>
-        environment.Keys.Cast<string>().Where(k => k.StartsWith(Prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal)
-            .Select(k => new Override(k[Prefix.Length..].ToLowerInvariant().Split("__"), (string?)environment[k] ?? "", new Mark(k)));
+        environment.Keys.Cast<string>().Where(k => k.StartsWith(Prefix, StringComparison.Ordinal))
+        .Order(StringComparer.Ordinal)
+            .Select(k =>
+                new Override(k[Prefix.Length..].ToLowerInvariant().Split("__"), (string?)environment[k]
+                    ?? "", new Mark(k)));
 
     /// <summary><c>--set cameras.front.rate.max_fps=5</c>; null when there is no <c>=</c>.</summary>
     public static Override? FromArgument(string argument)
     {
         var at = argument.IndexOf('=');
-        return at <= 0 ? null : new Override(argument[..at].Split('.'), argument[(at + 1)..], new Mark($"--set {argument[..at]}"));
+        return at <= 0
+            ? null
+            : new Override(argument[..at].Split('.'), argument[(at + 1)..], new Mark($"--set {argument[..at]}"));
     }
 
     public YamlMapping ApplyTo(YamlMapping root, ConfigErrors errors) => (YamlMapping)Set(root, 0, errors);
@@ -29,7 +34,9 @@ internal sealed record Override(IReadOnlyList<string> Path, string Value, Mark M
         if (isIndex && node is not YamlMapping { Entries.Count: > 0 } && depth > 0)
         {
             var items = (node as YamlSequence)?.Items.ToList() ?? [];
-            if (index > items.Count) errors.Add(Mark, string.Join('.', Path), $"found index {index}, expected at most {items.Count}: the list has {items.Count} entries");
+            if (index > items.Count)
+                errors.Add(Mark, string.Join('.', Path),
+                    $"found index {index}, expected at most {items.Count}: the list has {items.Count} entries");
             else if (index == items.Count) items.Add(Set(null, depth + 1, errors));
             else items[index] = Set(items[index], depth + 1, errors);
             return new YamlSequence(node?.Mark ?? Mark, items);
@@ -42,5 +49,6 @@ internal sealed record Override(IReadOnlyList<string> Path, string Value, Mark M
 
     /// <summary>A variable's name can hold no dash, so that <c>front_door</c> also finds <c>front-door</c>.</summary>
     private static bool Same(string key, string segment) =>
-        string.Equals(key, segment, StringComparison.Ordinal) || string.Equals(key.Replace('-', '_'), segment, StringComparison.OrdinalIgnoreCase);
+        string.Equals(key, segment, StringComparison.Ordinal)
+        || string.Equals(key.Replace('-', '_'), segment, StringComparison.OrdinalIgnoreCase);
 }

@@ -4,13 +4,17 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>Texts to values and back: numbers, durations (<c>500ms</c>), sizes (<c>64KiB</c>), names of enums in snake case.</summary>
+/// <summary>Texts to values and back: numbers, durations (<c>500ms</c>), sizes (<c>64KiB</c>),
+/// names of enums in snake case.</summary>
 internal static class ScalarText
 {
-    private static readonly (string Unit, double Ms)[] Durations = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-    private static readonly (string Unit, long Bytes)[] Sizes = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+    private static readonly (string Unit, double Ms)[] Durations =
+        [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    private static readonly (string Unit, long Bytes)[] Sizes =
+        [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-    /// <summary>False, with what would have been right in <paramref name="expected"/>, when the text does not fit.</summary>
+    /// <summary>False, with what would have been right in <paramref name="expected"/>,
+    /// when the text does not fit.</summary>
     public static bool TryParse(string text, Type type, bool isSize, out object? value, out string expected)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
@@ -40,12 +44,14 @@ internal static class ScalarText
         else if (type == typeof(int) || type == typeof(long))
         {
             expected = isSize ? "a size such as 8192, 64KiB or 256MiB" : "a whole number";
-            if ((isSize ? Size(text) : Whole(text)) is { } n) value = type == typeof(long) ? n : n is >= int.MinValue and <= int.MaxValue ? (int)n : null;
+            if ((isSize ? Size(text) : Whole(text)) is { } n)
+                value = type == typeof(long) ? n : n is >= int.MinValue and <= int.MaxValue ? (int)n : null;
         }
         else if (type == typeof(double) || type == typeof(float))
         {
             expected = "a number";
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var d) && double.IsFinite(d))
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var d)
+                && double.IsFinite(d))
                 value = type == typeof(float) ? (float)d : d;
         }
         else
@@ -78,7 +84,8 @@ internal static class ScalarText
     {
         var digits = text.TakeWhile(c => char.IsAsciiDigit(c) || c == '.').Count();
         var factor = Array.Find(Durations, d => d.Unit == text[digits..]).Ms;
-        return factor > 0 && double.TryParse(text[..digits], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var n) && n * factor <= TimeSpan.FromDays(3650).TotalMilliseconds
+        return factor > 0 && double.TryParse(text[..digits], NumberStyles.AllowDecimalPoint,
+            CultureInfo.InvariantCulture, out var n) && n * factor <= TimeSpan.FromDays(3650).TotalMilliseconds
             ? TimeSpan.FromTicks((long)Math.Round(n * factor * TimeSpan.TicksPerMillisecond))
             : null;
     }
@@ -87,7 +94,9 @@ internal static class ScalarText
     {
         var unit = Array.Find(Sizes, s => text.EndsWith(s.Unit, StringComparison.Ordinal));
         var number = unit.Unit is null ? text : text[..^unit.Unit.Length];
-        return Whole(number) is { } n && n >= 0 && n <= long.MaxValue / Math.Max(1, unit.Bytes) ? n * Math.Max(1, unit.Bytes) : null;
+        return Whole(number) is { } n && n >= 0 && n <= long.MaxValue / Math.Max(1, unit.Bytes)
+            ? n * Math.Max(1, unit.Bytes)
+            : null;
     }
 
     private static string Format(TimeSpan t)

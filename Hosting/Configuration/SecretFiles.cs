@@ -3,8 +3,8 @@ using Dvis.Streaming.Pipeline.Common;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// Reads secrets from files and remembers them, so that whatever is printed later can be cleaned of them. A relative name is
-/// looked for where systemd and containers put secrets, then beside the configuration.
+/// Reads secrets from files and remembers them, so that whatever is printed later can be cleaned of them. A relative
+/// name is looked for where systemd and containers put secrets, then beside the configuration.
 /// </summary>
 internal sealed class SecretFiles(string folder, Func<string, string?> environment, ConfigErrors errors)
 {
@@ -19,7 +19,9 @@ internal sealed class SecretFiles(string folder, Func<string, string?> environme
     public string? Resolve(string name, Mark mark, string path)
     {
         var file = Candidates(name).FirstOrDefault(File.Exists);
-        if (file is null) errors.Add(mark, path, $"the file '{name}' does not exist; looked at {string.Join(", ", Candidates(name))}");
+        if (file is null)
+            errors.Add(mark, path,
+                $"the file '{name}' does not exist; looked at {string.Join(", ", Candidates(name))}");
         return file;
     }
 
@@ -30,7 +32,9 @@ internal sealed class SecretFiles(string folder, Func<string, string?> environme
         try
         {
             var text = SmallFile.ReadText(file, MaxBytes);
-            text = text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
+            text = text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n')
+                ? text[..^1]
+                : text;
             Remember(text);
             return text;
         }
@@ -55,7 +59,8 @@ internal sealed class SecretFiles(string folder, Func<string, string?> environme
             yield break;
         }
 
-        if (environment("CREDENTIALS_DIRECTORY") is { Length: > 0 } credentials) yield return Path.Combine(credentials, name);
+        if (environment("CREDENTIALS_DIRECTORY") is { Length: > 0 } credentials)
+            yield return Path.Combine(credentials, name);
         yield return Path.Combine("/run/secrets", name);
         yield return Path.GetFullPath(name, folder);
     }

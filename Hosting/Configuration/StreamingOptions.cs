@@ -57,7 +57,8 @@ internal sealed class HttpOptions
     /// <summary>Address and port; port 0 takes any free one.</summary>
     [Required] public string Bind { get; set; } = "127.0.0.1:8080";
 
-    /// <summary>Who sends it (<c>Authorization: Bearer …</c>) may read; needed where others than this machine can connect. Null: everyone may.</summary>
+    /// <summary>Who sends it (<c>Authorization: Bearer …</c>) may read;
+    /// needed where others than this machine can connect. Null: everyone may.</summary>
     [Secret] public string? Token { get; set; }
 }
 

@@ -5,8 +5,8 @@ using System.Reflection;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// Sets option objects from nodes. Strict: a key that no property has, a value of another kind, a value outside its limits are
-/// errors, all of them collected. Whatever is not mentioned keeps the default of its class.
+/// Sets option objects from nodes. Strict: a key that no property has, a value of another kind, a value outside its
+/// limits are errors, all of them collected. Whatever is not mentioned keeps the default of its class.
 /// </summary>
 internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErrors errors)
 {
@@ -15,9 +15,15 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
     /// <summary>Keys of former versions, and what to do instead.</summary>
     private static readonly Dictionary<string, string> Gone = new()
     {
-        ["http.allow_remote"] = "found a key of former versions; expected http.token_file, which names a file with the token that others must send",
-        ["runtime.on_missing_provider"] = "found a key of former versions; expected runtime.provider with every acceptable provider in order of preference, and runtime.require to stop rather than use a later one",
-        ["runtime.library"] = "found a key of former versions; expected no key: ONNX Runtime comes with the program, for GPUs when it is built with -p:Gpu=true",
+        ["http.allow_remote"] =
+            "found a key of former versions; expected http.token_file, which names a file with the token that others "
+            + "must send",
+        ["runtime.on_missing_provider"] =
+            "found a key of former versions; expected runtime.provider with every acceptable provider in order of "
+            + "preference, and runtime.require to stop rather than use a later one",
+        ["runtime.library"] =
+            "found a key of former versions; expected no key: ONNX Runtime comes with the program, for GPUs when it "
+            + "is built with -p:Gpu=true",
     };
 
     /// <summary>Where each key that was mentioned stands, for checks over several keys.</summary>
@@ -39,23 +45,29 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
                 errors.Add(entry.KeyMark, key, Gone.GetValueOrDefault(key) ?? Unknown(entry.Key, options));
         }
 
-        foreach (var missing in options.Where(o => map.Find(o.Key) is null && o.Property.IsDefined(typeof(RequiredAttribute)) && o.Get(section) is null or ""))
+        foreach (var missing in options.Where(o =>
+            map.Find(o.Key) is null && o.Property.IsDefined(typeof(RequiredAttribute)) && o.Get(section) is null or ""))
             errors.Add(map.Mark, KeyPath.Join(path, missing.Key), "missing; expected a value");
     }
 
     private static string Unknown(string key, IReadOnlyList<OptionProperty> options)
     {
-        var known = options.Select(o => o.Key).Concat(options.Where(o => o.IsSecret).Select(o => o.Key + FileTwin)).ToList();
+        var known = options.Select(o => o.Key).Concat(options.Where(o => o.IsSecret).Select(o => o.Key + FileTwin))
+            .ToList();
         var hint = KeyPath.DidYouMean(key, known);
-        return hint.Length > 0 ? $"found an unknown key{hint}" : $"found an unknown key, expected one of {string.Join(", ", known)}";
+        return hint.Length > 0
+            ? $"found an unknown key{hint}"
+            : $"found an unknown key, expected one of {string.Join(", ", known)}";
     }
 
     private void BindFileTwin(object section, OptionProperty secret, YamlMapping map, YamlEntry entry, string key)
     {
-        if (map.Find(secret.Key) is not null) errors.Add(entry.KeyMark, key, $"set together with {secret.Key}; expected only one of them");
+        if (map.Find(secret.Key) is not null)
+            errors.Add(entry.KeyMark, key, $"set together with {secret.Key}; expected only one of them");
         if (entry.Value is not YamlScalar { IsNull: false } file)
         {
-            if (entry.Value is not YamlScalar) errors.Add(entry.Value.Mark, key, $"found {entry.Value.Kind}, expected the name of a file");
+            if (entry.Value is not YamlScalar)
+                errors.Add(entry.Value.Mark, key, $"found {entry.Value.Kind}, expected the name of a file");
             return;
         }
 
@@ -80,7 +92,8 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
             if (OptionRules.Broken(option.Property, value) is { } expected)
                 errors.Add(node.Mark, path, $"found {(option.IsSecret ? "a secret" : Found(node, value))}, {expected}");
             else
-                option.Set(section, option.IsPath && option.Key.EndsWith(FileTwin, StringComparison.Ordinal) && value is string { Length: > 0 } file ? SecretFile(section, option, file, node.Mark, path) : value);
+                option.Set(section, option.IsPath && option.Key.EndsWith(FileTwin, StringComparison.Ordinal) && value
+                    is string { Length: > 0 } file ? SecretFile(section, option, file, node.Mark, path) : value);
         }
     }
 
@@ -91,21 +104,26 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         {
             var value = option.Get(section);
             if (option.IsPath && value is string { Length: > 0 } file && file != "-")
-                option.Set(section, option.IsShipped ? ShippedFiles.Find(file, folder) : Path.GetFullPath(file, folder));
+                option.Set(section, option.IsShipped
+                    ? ShippedFiles.Find(file, folder)
+                    : Path.GetFullPath(file, folder));
             else if (value is IDictionary map) foreach (var element in map.Values) ResolvePaths(element!);
             else if (value is not null && OptionProperty.IsSection(option.Type)) ResolvePaths(value);
         }
     }
 
-    /// <summary>A file that its owner reads anew when needed: found where secrets lie, and read here so that its content is known as a secret.</summary>
+    /// <summary>A file that its owner reads anew when needed: found where secrets lie,
+    /// and read here so that its content is known as a secret.</summary>
     private string SecretFile(object section, OptionProperty option, string file, Mark mark, string path)
     {
         if (secrets.Resolve(file, mark, path) is not { } found) return file;
-        if (OptionProperty.Of(section.GetType()).Any(o => o.IsSecret && o.Key + FileTwin == option.Key)) secrets.Read(found, mark, path);
+        if (OptionProperty.Of(section.GetType()).Any(o => o.IsSecret && o.Key + FileTwin == option.Key))
+            secrets.Read(found, mark, path);
         return found;
     }
 
-    private static bool AllowsNull(OptionProperty option) => new NullabilityInfoContext().Create(option.Property).WriteState != NullabilityState.NotNull;
+    private static bool AllowsNull(OptionProperty option) =>
+        new NullabilityInfoContext().Create(option.Property).WriteState != NullabilityState.NotNull;
 
     private static object Fresh(object section, OptionProperty option)
     {
@@ -141,14 +159,16 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         if (scalar.IsNull && (option.Type == typeof(string) || Nullable.GetUnderlyingType(option.Type) is not null))
             return AllowsNull(option) || Fail(node, path, "a value");
         var isSize = ScalarText.IsSize(option.Property);
-        return ScalarText.TryParse(scalar.Value, option.Type, isSize, out value, out var expected) || Fail(node, path, expected, option.IsSecret);
+        return ScalarText.TryParse(scalar.Value, option.Type, isSize, out value, out var expected)
+            || Fail(node, path, expected, option.IsSecret);
     }
 
     private bool List(OptionProperty option, YamlNode node, string path, out object? value)
     {
         value = null;
         var element = option.Type.GetElementType()!;
-        if (node is YamlScalar { Inline: true } inline) node = YamlReader.Read(inline.Value, inline.Mark.Source, errors) ?? node;
+        if (node is YamlScalar { Inline: true } inline)
+            node = YamlReader.Read(inline.Value, inline.Mark.Source, errors) ?? node;
         if (node is not YamlSequence list) return Fail(node, path, "a list such as [a, b]");
         var result = Array.CreateInstance(element, list.Items.Count);
         var fits = true;
@@ -158,7 +178,8 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
             Marks[at] = list.Items[i].Mark;
             object? item = null;
             var expected = "a single value";
-            if (list.Items[i] is YamlScalar { IsNull: false } scalar && ScalarText.TryParse(scalar.Value, element, false, out item, out expected)) result.SetValue(item, i);
+            if (list.Items[i] is YamlScalar { IsNull: false } scalar
+                && ScalarText.TryParse(scalar.Value, element, false, out item, out expected)) result.SetValue(item, i);
             else fits = Fail(list.Items[i], at, expected);
         }
 
@@ -168,7 +189,8 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
 
     private YamlMapping? AsMapping(YamlNode node, string path)
     {
-        if (node is YamlScalar { Inline: true } inline) node = YamlReader.Read(inline.Value, inline.Mark.Source, errors) ?? node;
+        if (node is YamlScalar { Inline: true } inline)
+            node = YamlReader.Read(inline.Value, inline.Mark.Source, errors) ?? node;
         if (node is YamlMapping map) return map;
         // A section whose every line is commented out is there, and empty.
         if (node is YamlScalar { IsNull: true }) return new YamlMapping(node.Mark, []);
@@ -183,5 +205,7 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
     }
 
     private static string Found(YamlNode node, object? value) =>
-        node is YamlSequence list ? list.Items.Count == 0 ? "an empty list" : node.Kind : value is null ? "nothing" : Redaction.Urls(node.Kind);
+        node is YamlSequence list ? list.Items.Count == 0 ? "an empty list" : node.Kind : value is null
+        ? "nothing"
+        : Redaction.Urls(node.Kind);
 }

@@ -3,16 +3,19 @@ using System.Text;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// Fills <c>${NAME}</c>, <c>${NAME:-default}</c>, <c>${NAME:?message}</c> and <c>${file:/path}</c> into scalars; <c>$$</c> is a dollar.
-/// It runs after the YAML is parsed, so a password with <c>#</c> or <c>:</c> cannot break the file.
+/// Fills <c>${NAME}</c>, <c>${NAME:-default}</c>, <c>${NAME:?message}</c> and <c>${file:/path}</c> into scalars;
+/// <c>$$</c> is a dollar. It runs after the YAML is parsed, so a password with <c>#</c> or <c>:</c> cannot break the
+/// file.
 /// </summary>
 internal sealed class Substitution(Func<string, string?> environment, SecretFiles secrets, ConfigErrors errors)
 {
     public YamlNode Apply(YamlNode node, string path = "") => node switch
     {
         YamlScalar scalar => scalar.Value.Contains('$') ? Scalar(scalar, path) : scalar,
-        YamlSequence list => new YamlSequence(list.Mark, [.. list.Items.Select((item, i) => Apply(item, $"{path}[{i}]"))]),
-        YamlMapping map => new YamlMapping(map.Mark, [.. map.Entries.Select(e => e with { Value = Apply(e.Value, KeyPath.Join(path, e.Key)) })]),
+        YamlSequence list =>
+            new YamlSequence(list.Mark, [.. list.Items.Select((item, i) => Apply(item, $"{path}[{i}]"))]),
+        YamlMapping map => new YamlMapping(map.Mark,
+            [.. map.Entries.Select(e => e with { Value = Apply(e.Value, KeyPath.Join(path, e.Key)) })]),
         _ => node,
     };
 
@@ -38,7 +41,8 @@ internal sealed class Substitution(Func<string, string?> environment, SecretFile
             var end = text.IndexOf('}', i);
             if (end < 0)
             {
-                errors.Add(scalar.Mark, path, "found '${' without '}', expected ${NAME}; a dollar sign itself is written $$");
+                errors.Add(scalar.Mark, path,
+                    "found '${' without '}', expected ${NAME}; a dollar sign itself is written $$");
                 break;
             }
 
@@ -59,14 +63,18 @@ internal sealed class Substitution(Func<string, string?> environment, SecretFile
         var rest = colon < 0 ? "" : expression[(colon + 1)..];
         if (!IsName(name) || (colon >= 0 && rest is not ['-' or '?', ..]))
         {
-            errors.Add(mark, path, $"found '${{{expression}}}', expected ${{NAME}}, ${{NAME:-default}}, ${{NAME:?message}} or ${{file:/path}}");
+            errors.Add(mark, path,
+                $"found '${{{expression}}}', expected ${{NAME}}, ${{NAME:-default}}, ${{NAME:?message}} or "
+                + $"${{file:/path}}");
             return "";
         }
 
         var value = environment(name);
         if (colon < 0)
         {
-            if (value is null) errors.Add(mark, path, $"the environment variable {name} is not set; expected it, or ${{{name}:-default}}");
+            if (value is null)
+                errors.Add(mark, path,
+                    $"the environment variable {name} is not set; expected it, or ${{{name}:-default}}");
             return value ?? "";
         }
 

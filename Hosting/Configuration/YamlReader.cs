@@ -4,8 +4,8 @@ using YamlDotNet.Core.Events;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// Reads one YAML document into nodes that know their place. Anchors, aliases and merge keys work; what they expand to is
-/// bounded, as are depth and length, so that no file can exhaust the process.
+/// Reads one YAML document into nodes that know their place. Anchors, aliases and merge keys work; what they expand to
+/// is bounded, as are depth and length, so that no file can exhaust the process.
 /// </summary>
 internal sealed class YamlReader
 {
@@ -44,8 +44,11 @@ internal sealed class YamlReader
         {
             // The parser tells of a tab in other words, and elsewhere.
             var tab = Array.FindIndex(text.Split('\n'), l => l.TrimStart(' ').StartsWith('\t'));
-            if (tab >= 0) errors.Add(new Mark(name, tab + 1, 1), "", "not valid YAML: indentation must be spaces, found a tab");
-            else errors.Add(new Mark(name, (int)e.Start.Line, (int)e.Start.Column), "", $"not valid YAML: {e.InnerException?.Message ?? e.Message}");
+            if (tab >= 0)
+                errors.Add(new Mark(name, tab + 1, 1), "", "not valid YAML: indentation must be spaces, found a tab");
+            else
+                errors.Add(new Mark(name, (int)e.Start.Line, (int)e.Start.Column), "",
+                    $"not valid YAML: {e.InnerException?.Message ?? e.Message}");
             return null;
         }
     }
@@ -65,9 +68,11 @@ internal sealed class YamlReader
     private YamlNode Node(int depth)
     {
         if (_parser.TryConsume<AnchorAlias>(out var alias)) return Resolve(alias);
-        if (!_parser.Accept<NodeEvent>(out var node)) throw new YamlException(_parser.Current!.Start, _parser.Current.End, "expected a value");
+        if (!_parser.Accept<NodeEvent>(out var node))
+            throw new YamlException(_parser.Current!.Start, _parser.Current.End, "expected a value");
         if (depth > MaxDepth) throw new YamlException(node.Start, node.End, $"nested deeper than {MaxDepth} levels");
-        if (!node.Tag.IsEmpty) throw new YamlException(node.Start, node.End, $"found the tag '{node.Tag}', expected a plain value");
+        if (!node.Tag.IsEmpty)
+            throw new YamlException(node.Start, node.End, $"found the tag '{node.Tag}', expected a plain value");
 
         // Null while its own content is being read: an alias inside its own anchor has no end.
         if (!node.Anchor.IsEmpty) _anchors[node.Anchor.Value] = null;
@@ -77,7 +82,8 @@ internal sealed class YamlReader
             SequenceStart => Sequence(depth),
             _ => Mapping(depth),
         };
-        if (result.Size > MaxNodes) throw new YamlException(node.Start, node.End, $"expands to more than {MaxNodes} values");
+        if (result.Size > MaxNodes)
+            throw new YamlException(node.Start, node.End, $"expands to more than {MaxNodes} values");
         if (!node.Anchor.IsEmpty) _anchors[node.Anchor.Value] = result;
         return result;
     }
@@ -85,8 +91,10 @@ internal sealed class YamlReader
     private YamlNode Resolve(AnchorAlias alias)
     {
         if (!_anchors.TryGetValue(alias.Value.Value, out var target))
-            throw new YamlException(alias.Start, alias.End, $"found the alias '*{alias.Value}', but no anchor '&{alias.Value}' stands before it");
-        return target ?? throw new YamlException(alias.Start, alias.End, $"the alias '*{alias.Value}' stands inside its own anchor");
+            throw new YamlException(alias.Start, alias.End,
+                $"found the alias '*{alias.Value}', but no anchor '&{alias.Value}' stands before it");
+        return target ?? throw new YamlException(alias.Start, alias.End,
+            $"the alias '*{alias.Value}' stands inside its own anchor");
     }
 
     private YamlScalar Text()

@@ -11,27 +11,33 @@ namespace Dvis.Streaming.Hosting.Http;
 /// <summary>What the web server answers.</summary>
 internal static class Endpoints
 {
-    private static readonly HealthJson Json = new(new JsonSerializerOptions(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+    private static readonly HealthJson Json = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
+    { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
 
     public static void Map(WebApplication app, CurrentConfig config, Health health, MetricsPage metrics)
     {
         var options = config.Options;
         app.MapGet("/", Task (HttpContext context) => WriteAsync(context, "text/plain; charset=utf-8", Index(options)));
-        app.MapGet(HttpGuard.Live, Task (HttpContext context) => WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Live() : Bare(health.Live())));
-        app.MapGet(HttpGuard.Ready, Task (HttpContext context) => WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Ready() : Bare(health.Ready())));
+        app.MapGet(HttpGuard.Live, Task (HttpContext context) =>
+            WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Live() : Bare(health.Live())));
+        app.MapGet(HttpGuard.Ready, Task (HttpContext context) =>
+            WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Ready() : Bare(health.Ready())));
         if (options.Telemetry.Prometheus)
             app.MapGet("/metrics", metrics.WriteAsync);
     }
 
     private static string Index(StreamingOptions options) =>
-        $"dvis {BuildInfo.Version}, node {options.Node.Id}\n\n{(options.Telemetry.Prometheus ? "/metrics\n" : "")}/health/live\n/health/ready\n";
+        $"dvis {BuildInfo.Version}, node "
+        + $"{options.Node.Id}\n\n{(options.Telemetry.Prometheus ? "/metrics\n" : "")}/health/live\n/health/ready\n";
 
     /// <summary>For everyone.</summary>
     private static HealthReport Bare(HealthReport report) => new(report.Healthy, report.Status, null, []);
 
     private static Task WriteAsync(HttpContext context, HealthReport report)
     {
-        context.Response.StatusCode = report.Healthy ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        context.Response.StatusCode = report.Healthy
+            ? StatusCodes.Status200OK
+            : StatusCodes.Status503ServiceUnavailable;
         return WriteAsync(context, "application/json", JsonSerializer.Serialize(report, Json.HealthReport));
     }
 

@@ -8,13 +8,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Http;
 
-/// <summary>What stands before every answer: narrow limits, the token, and headers that keep browsers from making anything of it.</summary>
+/// <summary>What stands before every answer: narrow limits, the token,
+/// and headers that keep browsers from making anything of it.</summary>
 internal static partial class HttpGuard
 {
     /// <summary>Asks for no more than whether the process lives: container runtimes have no token to send.</summary>
     public const string Live = "/health/live";
 
-    /// <summary>Without the token it is answered by its code alone: orchestrators cannot send secrets either, and nobody learns the cameras' names.</summary>
+    /// <summary>Without the token it is answered by its code alone: orchestrators cannot send secrets either,
+    /// and nobody learns the cameras' names.</summary>
     public const string Ready = "/health/ready";
 
     private const string Scheme = "Bearer ";
@@ -65,20 +67,23 @@ internal static partial class HttpGuard
         {
             // The server would answer itself, without the headers.
             LogFailed(logger, context.Request.Path, e);
-            context.Response.StatusCode = (e as Microsoft.AspNetCore.Http.BadHttpRequestException)?.StatusCode ?? StatusCodes.Status500InternalServerError;
+            context.Response.StatusCode = (e as Microsoft.AspNetCore.Http.BadHttpRequestException)?.StatusCode
+                ?? StatusCodes.Status500InternalServerError;
         }
     });
 
     /// <summary>True when no token is asked for, or this request has it.</summary>
     public static bool IsAllowed(HttpContext context, CurrentConfig config) =>
         config.Options.Http.Token is not { } token
-        || (context.Request.Headers.Authorization is [{ } sent] && sent.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && Same(sent[Scheme.Length..].Trim(), token));
+        || (context.Request.Headers.Authorization is [{ } sent] && sent.StartsWith(Scheme,
+            StringComparison.OrdinalIgnoreCase) && Same(sent[Scheme.Length..].Trim(), token));
 
     private static bool IsOpen(PathString path) => path == Live || path == Ready;
 
     // Hashed first, so that neither the time nor the length tells how much of it was right.
     private static bool Same(string sent, string token) =>
-        CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(sent)), SHA256.HashData(Encoding.UTF8.GetBytes(token)));
+        CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(sent)),
+            SHA256.HashData(Encoding.UTF8.GetBytes(token)));
 
     [LoggerMessage(4401, LogLevel.Error, "{Path} could not be answered.")]
     private static partial void LogFailed(ILogger logger, PathString path, Exception e);

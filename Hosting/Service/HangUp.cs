@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Hosting.Service;
 
 /// <summary>
-/// SIGHUP: asks for the configuration to be read again. But when the terminal that this was started from is gone, it means what it always
-/// meant: the end.
+/// SIGHUP: asks for the configuration to be read again.
+/// But when the terminal that this was started from is gone, it means what it always meant: the end.
 /// </summary>
 internal sealed class HangUp : IDisposable
 {

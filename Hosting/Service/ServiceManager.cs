@@ -5,8 +5,8 @@ using System.Text;
 namespace Dvis.Streaming.Hosting.Service;
 
 /// <summary>
-/// Tells systemd how the service is (sd_notify(3)): datagrams of lines to the socket that it names. Without one nothing is told. A message
-/// that cannot be sent is lost: the next one comes soon.
+/// Tells systemd how the service is (sd_notify(3)): datagrams of lines to the socket that it names. Without one nothing
+/// is told. A message that cannot be sent is lost: the next one comes soon.
 /// </summary>
 internal sealed class ServiceManager : IDisposable
 {
@@ -36,12 +36,15 @@ internal sealed class ServiceManager : IDisposable
 
     public bool Listens => _socket is not null;
 
-    /// <summary>As the service manager left it in the environment; taken out of there, so that no child takes it for its own.</summary>
+    /// <summary>As the service manager left it in the environment; taken out of there,
+    /// so that no child takes it for its own.</summary>
     public static ServiceManager FromEnvironment(TimeProvider time)
     {
         var socket = Take("NOTIFY_SOCKET");
-        var forUs = Take("WATCHDOG_PID") is not { } pid || pid == Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
-        var watchdog = long.TryParse(Take("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out var microseconds) && microseconds > 0 && forUs ? TimeSpan.FromMicroseconds(microseconds) : (TimeSpan?)null;
+        var forUs = Take("WATCHDOG_PID") is not { } pid
+            || pid == Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        var watchdog = long.TryParse(Take("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out var microseconds)
+            && microseconds > 0 && forUs ? TimeSpan.FromMicroseconds(microseconds) : (TimeSpan?)null;
         return new ServiceManager(string.IsNullOrEmpty(socket) ? null : socket, watchdog, time);
 
         static string? Take(string name)
@@ -57,7 +60,8 @@ internal sealed class ServiceManager : IDisposable
 
     /// <summary>A changed configuration is being taken over; <see cref="Ready"/> follows.</summary>
     public void Reloading() =>
-        Send(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={(long)_time.GetElapsedTime(0).TotalMicroseconds}"));
+        Send(string.Create(CultureInfo.InvariantCulture,
+            $"RELOADING=1\nMONOTONIC_USEC={(long)_time.GetElapsedTime(0).TotalMicroseconds}"));
 
     public void Stopping() => Send("STOPPING=1");
 

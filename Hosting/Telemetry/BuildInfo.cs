@@ -5,7 +5,8 @@ namespace Dvis.Streaming.Hosting.Telemetry;
 /// <summary>Which build this is.</summary>
 internal static class BuildInfo
 {
-    private static readonly string[] Parts = (typeof(BuildInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0.0.0").Split('+');
+    private static readonly string[] Parts = (typeof(BuildInfo).Assembly
+        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0.0.0").Split('+');
 
     public static string Version => Parts[0];
 

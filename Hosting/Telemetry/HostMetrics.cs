@@ -71,7 +71,8 @@ internal sealed class HostMetrics
         var start = new DateTimeOffset(process.StartTime.ToUniversalTime()).ToUnixTimeMilliseconds() / 1000.0;
         _meter.CreateObservableCounter(
             "process.cpu", () => Environment.CpuUsage.TotalTime.TotalSeconds, "s", "User and system time spent.");
-        Gauge("process.resident_memory", "By", "Resident memory, native buffers included.", () => Environment.WorkingSet);
+        Gauge("process.resident_memory", "By", "Resident memory, native buffers included.", () =>
+            Environment.WorkingSet);
         Gauge("process.start_time", "s", "Start, seconds since the epoch.", () => start);
         Gauge("dotnet.thread_pool.threads", null, "Threads of the pool.", () => ThreadPool.ThreadCount);
         Gauge(
@@ -91,7 +92,8 @@ internal sealed class HostMetrics
     {
         var file = manifest.PrecisionOf(role, precision);
         return One(
-            Tag("role", role), Tag("model", $"{manifest.Name}-{manifest.Version}"), Tag("task", EnumName.Of(manifest.Task)),
+            Tag("role", role), Tag("model", $"{manifest.Name}-{manifest.Version}"),
+            Tag("task", EnumName.Of(manifest.Task)),
             Tag("sha", manifest.FileOf(role, file)!.Sha256[..12]),
             Tag("provider", (model as OnnxModel)?.Provider ?? "none"), Tag("precision", file));
     }

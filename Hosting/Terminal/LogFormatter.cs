@@ -9,24 +9,28 @@ using Microsoft.Extensions.Logging.Console;
 namespace Dvis.Streaming.Hosting.Terminal;
 
 /// <summary>
-/// One line a log entry: text for people or JSON for collectors. The last gate for secrets: what is known to be one, and every
-/// password in a URL, is blanked out here, whoever wrote it.
+/// One line a log entry: text for people or JSON for collectors. The last gate for secrets: what is known to be one,
+/// and every password in a URL, is blanked out here, whoever wrote it.
 /// </summary>
 internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "dvis";
 
-    public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
+    public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider,
+        TextWriter textWriter)
     {
         // The host logs a failed start with its stack; the command tells it in one sentence.
         if (logEntry.EventId.Name == "HostedServiceStartupFaulted") return;
         var message = Redaction.Apply(logEntry.Formatter(logEntry.State, logEntry.Exception), config.Secrets);
         var exception = logEntry.Exception is { } e ? Redaction.Apply(e.ToString(), config.Secrets) : null;
-        textWriter.WriteLine(config.Options.Logging.Format == LogFormat.Json ? Json(logEntry, message, exception) : Text(logEntry, message, exception));
+        textWriter.WriteLine(config.Options.Logging.Format == LogFormat.Json
+            ? Json(logEntry, message, exception)
+            : Text(logEntry, message, exception));
     }
 
     private string Text<TState>(in LogEntry<TState> entry, string message, string? exception) =>
-        $"{time.GetLocalNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)} {Level(entry.LogLevel)} {message}{(exception is null ? "" : Environment.NewLine + exception)}";
+        $"{time.GetLocalNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)} {Level(entry.LogLevel)} "
+        + $"{message}{(exception is null ? "" : Environment.NewLine + exception)}";
 
     private string Json<TState>(in LogEntry<TState> entry, string message, string? exception)
     {

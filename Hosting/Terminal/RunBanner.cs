@@ -16,7 +16,8 @@ internal static class RunBanner
         yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
         var model = ModelFolder.Open(options.Model.Path).Manifest;
         var task = model.Task;
-        yield return $"  model    {options.Model.Path} ({(task == ModelTask.Vis ? "" : $"{EnumName.Of(task)}, ")}{model.Resolve(options.Model.Precision)}, {Mode(options)})";
+        yield return $"  model    {options.Model.Path} "
+            + $"({(task == ModelTask.Vis ? "" : $"{EnumName.Of(task)}, ")}{model.Resolve(options.Model.Precision)}, {Mode(options)})";
         foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera)}";
         foreach (var warning in Warnings(options, model)) yield return $"  warning  {warning}";
         if (options.Mqtt.Servers.Length > 0)
@@ -33,7 +34,9 @@ internal static class RunBanner
     private static string Mode(StreamingOptions options)
     {
         var r = options.Model.Refiner;
-        return options.Model.Mode == ModelMode.Online ? "online" : $"{EnumName.Of(options.Model.Mode)}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
+        return options.Model.Mode == ModelMode.Online
+            ? "online"
+            : $"{EnumName.Of(options.Model.Mode)}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
     }
 
     /// <summary>One line for all cameras that share a warning.</summary>
@@ -43,7 +46,8 @@ internal static class RunBanner
 
     private static string Source(CameraOptions camera) =>
         camera.Url is { } url ? Redaction.Urls(url)
-        : camera.File is { } file ? $"{file}{(camera.Realtime ? ", in real time" : "")}{(camera.Loop ? ", looped" : "")}"
+        : camera.File is { } file
+        ? $"{file}{(camera.Realtime ? ", in real time" : "")}{(camera.Loop ? ", looped" : "")}"
         : $"synthetic {camera.Synthetic!.Width}x{camera.Synthetic.Height}, {camera.Synthetic.Fps} fps";
 
     /// <summary>A command to paste; a password is left to fill in.</summary>
@@ -51,7 +55,11 @@ internal static class RunBanner
     {
         var server = MqttServer.TryParse(options.Mqtt.Servers[0])!;
         var login = options.Mqtt.Username is { } user ? $" -u {user} -P {Redaction.Mask}" : "";
-        var tls = !server.Tls ? "" : $" --cafile {options.Mqtt.Tls.Ca ?? "/etc/ssl/certs/ca-certificates.crt"}{(options.Mqtt.Tls.Verify ? "" : " --insecure")}";
-        return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t '{options.Mqtt.Root}/{options.Node.Id}/camera/+/{(task == ModelTask.Vis ? "tracks" : "segments")}/#'";
+        var tls = !server.Tls
+            ? ""
+            : $" --cafile "
+                + $"{options.Mqtt.Tls.Ca ?? "/etc/ssl/certs/ca-certificates.crt"}{(options.Mqtt.Tls.Verify ? "" : " --insecure")}";
+        return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t "
+            + $"'{options.Mqtt.Root}/{options.Node.Id}/camera/+/{(task == ModelTask.Vis ? "tracks" : "segments")}/#'";
     }
 }

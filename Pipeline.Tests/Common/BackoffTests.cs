@@ -7,7 +7,8 @@ public sealed class BackoffTests
     [Fact]
     public void Next_WithJitter_StaysWithinItsShareAndTheMaximum()
     {
-        var options = new BackoffOptions { Initial = TimeSpan.FromSeconds(1), Max = TimeSpan.FromSeconds(60), Jitter = 0.2 };
+        var options =
+            new BackoffOptions { Initial = TimeSpan.FromSeconds(1), Max = TimeSpan.FromSeconds(60), Jitter = 0.2 };
         for (var seed = 0; seed < 200; seed++)
         {
             var backoff = new Backoff(options, new Random(seed));
@@ -21,7 +22,8 @@ public sealed class BackoffTests
 
     [Fact]
     public void Next_TwoCameras_ComeBackAtDifferentTimes()
-        => Assert.NotEqual(new Backoff(new BackoffOptions(), new Random(1)).Next(), new Backoff(new BackoffOptions(), new Random(2)).Next());
+        => Assert.NotEqual(new Backoff(new BackoffOptions(), new Random(1))
+            .Next(), new Backoff(new BackoffOptions(), new Random(2)).Next());
 
     [Fact]
     public void Reset_AfterManySteps_BeginsAtTheInitialPause()

@@ -4,9 +4,10 @@ using FsCheck.Fluent;
 namespace Dvis.Streaming.Pipeline.Tests.Contract;
 
 /// <summary>
-/// What a consumer may rely on, whatever happens on the way: objects that flicker, stalls, broken connections, other resolutions, overload,
-/// deadlines, graphs that fail, stops and new starts. Answers the complaints that a frame is processed twice, that ids are used again, that
-/// a restart leaves tracks open, and that a revision takes back what was never said.
+/// What a consumer may rely on, whatever happens on the way: objects that flicker, stalls, broken connections, other
+/// resolutions, overload, deadlines, graphs that fail, stops and new starts. Answers the complaints that a frame is
+/// processed twice, that ids are used again, that a restart leaves tracks open, and that a revision takes back what was
+/// never said.
 /// </summary>
 public sealed class StreamPipelineProperties
 {
@@ -22,8 +23,10 @@ public sealed class StreamPipelineProperties
         // A storm in which nothing happened would prove nothing; what is rare may take a few more of them.
         string[] expected =
         [
-            "cut", "stop", "crash", "queue_full", "stale", "rate_limit", "gap", "source_restarted", "resolution_change", "clock_jump",
-            "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error", "Retracted", "Merge", "Revealed",
+            "cut", "stop", "crash", "queue_full", "stale", "rate_limit", "gap", "source_restarted", "resolution_change",
+                "clock_jump",
+            "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error",
+                "Retracted", "Merge", "Revealed",
         ];
         var occurred = new HashSet<string>();
         for (var seed = 0; seed < 40 || (seed < 400 && expected.Except(occurred).Any()); seed++)

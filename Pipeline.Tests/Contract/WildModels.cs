@@ -5,8 +5,9 @@ using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 namespace Dvis.Streaming.Pipeline.Tests.Contract;
 
 /// <summary>
-/// <see cref="FakeDvis"/> with whims: queries that claim another object, classes that flip, a refiner that denies what the tracker saw,
-/// runs that fail and runs that take their time. What a run does is drawn, so the numbers mean nothing; the contract must hold all the same.
+/// <see cref="FakeDvis"/> with whims: queries that claim another object, classes that flip, a refiner that denies what
+/// the tracker saw, runs that fail and runs that take their time. What a run does is drawn, so the numbers mean
+/// nothing; the contract must hold all the same.
 /// </summary>
 internal sealed class WildModels
 {
@@ -23,7 +24,9 @@ internal sealed class WildModels
         (_random, _whims) = (new Random(seed), whims);
         var segmenter = new FakeModel("segmenter", Segment);
         var tracker = new FakeModel("tracker", Track);
-        Models = FakeDvis.Graphs(FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null, refines ? new FakeModel("refiner", Refine) : null);
+        Models = FakeDvis.Graphs(FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null, refines
+            ? new FakeModel("refiner", Refine)
+            : null);
     }
 
     public ModelGraphs Models { get; }

@@ -6,8 +6,9 @@ using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 namespace Dvis.Streaming.Pipeline.Tests.Contract;
 
 /// <summary>
-/// A raw source whose every frame is drawn from one number of a schedule: objects come and go, the camera falls silent, breaks off, changes its
-/// resolution, sends late, turns back its clocks. A session ends where the schedule says so and the next one goes on behind it.
+/// A raw source whose every frame is drawn from one number of a schedule: objects come and go, the camera falls silent,
+/// breaks off, changes its resolution, sends late, turns back its clocks. A session ends where the schedule says so and
+/// the next one goes on behind it.
 /// </summary>
 internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
 {
@@ -21,7 +22,8 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
 
     public bool Exhausted => _next >= schedule.Length;
 
-    /// <summary>What a picture's second pixel says: two bytes, which arrive at the model as they are because nothing is resized.</summary>
+    /// <summary>What a picture's second pixel says: two bytes,
+    /// which arrive at the model as they are because nothing is resized.</summary>
     public static int NumberIn(float red, float green) => (int)red * 256 + (int)green;
 
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
@@ -44,7 +46,8 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
         }
     }
 
-    /// <summary>Now and then an object goes, another of its class comes, and some frames later looks like the one that went: a merger, if nothing comes between.</summary>
+    /// <summary>Now and then an object goes, another of its class comes,
+    /// and some frames later looks like the one that went: a merger, if nothing comes between.</summary>
     private bool Disguise(Random random)
     {
         if (_disguise == 0 && random.Next(20) == 0) _disguise = 20;

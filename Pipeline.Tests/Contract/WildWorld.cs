@@ -15,13 +15,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Dvis.Streaming.Pipeline.Tests.Contract;
 
 /// <summary>
-/// One camera's whole way, all of it ours but the model's numbers and the clock: supervised source, segmenter, tracker, refiner, fan-out to a
-/// sink that keeps everything, one that is slow and one that fails. Options and weather are drawn; the pipeline is stopped and begun again
-/// as the daemon would, until the schedule is over.
+/// One camera's whole way, all of it ours but the model's numbers and the clock: supervised source, segmenter, tracker,
+/// refiner, fan-out to a sink that keeps everything, one that is slow and one that fails. Options and weather are
+/// drawn; the pipeline is stopped and begun again as the daemon would, until the schedule is over.
 /// </summary>
 internal sealed class WildWorld : IDisposable
 {
-    /// <summary>Ends a wait for something that will not happen, as a real device would; nothing is asserted about it.</summary>
+    /// <summary>Ends a wait for something that will not happen, as a real device would;
+    /// nothing is asserted about it.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(20);
 
     private readonly Random _random;
@@ -49,7 +50,8 @@ internal sealed class WildWorld : IDisposable
         _rig.Refiner.MaxDelay = TimeSpan.FromSeconds(1);
         _rig.Refiner.OnOverload = _random.Next(2) == 0 ? OverloadPolicy.Skip : OverloadPolicy.Passthrough;
         _rig.Track.ConfirmFrames = 1 + _random.Next(3);
-        _rig.Track.LostTimeout = TimeSpan.FromSeconds(_random.Next(3) > 0 ? 0.25 + 0.2 * _random.NextDouble() : 2 * _random.NextDouble());
+        _rig.Track.LostTimeout =
+            TimeSpan.FromSeconds(_random.Next(3) > 0 ? 0.25 + 0.2 * _random.NextDouble() : 2 * _random.NextDouble());
         if (_random.Next(2) == 0) _rig.Publish.Labels = [_random.Next(2) == 0 ? "circle" : "square"];
         _rig.Queue.Capacity = 1 + _random.Next(3);
         _maxFps = _random.Next(3) == 0 ? 15 : 0;
@@ -79,11 +81,14 @@ internal sealed class WildWorld : IDisposable
     public async Task RunAsync()
     {
         var slow = new SlowSink();
-        await using (var fanOut = new FanOut([_kept, slow, new FailingSink()], 8, _rig.Measured.Metrics, Time, NullLogger<FanOut>.Instance))
-        await using (var segmenter = new SegmenterBatcher(_wild.Models.Segmenter, _wild.Models.Manifest, new BatchOptions(), _rig.Tensors, _rig.Measured.Metrics, Time))
+        await using (var fanOut =
+            new FanOut([_kept, slow, new FailingSink()], 8, _rig.Measured.Metrics, Time, NullLogger<FanOut>.Instance))
+        await using (var segmenter = new SegmenterBatcher(_wild.Models.Segmenter, _wild.Models.Manifest,
+            new BatchOptions(), _rig.Tensors, _rig.Measured.Metrics, Time))
         {
             await fanOut.StartAsync(CancellationToken.None);
-            var options = new SourceOptions { Loop = true, MaxFps = _maxFps, Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) } };
+            var options =
+                new SourceOptions { Loop = true, MaxFps = _maxFps, Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) } };
             var camera = _rig.Measured.Metrics.Camera("cam");
             var metrics = new SourceMetrics(camera);
             var reporter = new CameraReporter(
@@ -189,7 +194,8 @@ internal sealed class WildWorld : IDisposable
     private int Given => Runs.Sum(r => r.Given.Count);
 
     /// <summary>By the pipeline; what the source drops it never gives.</summary>
-    private double Dropped() => _rig.Measured.Of("dvis.frames.dropped", "stage=captured").Sum() + _rig.Measured.Of("dvis.frames.dropped", "stage=segment").Sum();
+    private double Dropped() => _rig.Measured.Of("dvis.frames.dropped", "stage=captured")
+        .Sum() + _rig.Measured.Of("dvis.frames.dropped", "stage=segment").Sum();
 
     /// <summary>While the source waits before its next session, time goes on.</summary>
     private void OnStatus(CameraStatus status)
@@ -209,12 +215,14 @@ internal sealed class WildWorld : IDisposable
     private static void HoldUntil(Func<bool> condition)
     {
         using var never = new ManualResetEventSlim();
-        for (var began = Environment.TickCount64; Environment.TickCount64 - began < Longest.TotalMilliseconds && !condition();) never.Wait(TimeSpan.FromMilliseconds(1));
+        for (var began = Environment.TickCount64; Environment.TickCount64 - began < Longest.TotalMilliseconds
+            && !condition();) never.Wait(TimeSpan.FromMilliseconds(1));
     }
 
     private static async Task WaitAsync(Func<bool> condition)
     {
-        for (var began = Environment.TickCount64; Environment.TickCount64 - began < Longest.TotalMilliseconds && !condition();)
+        for (var began = Environment.TickCount64; Environment.TickCount64 - began < Longest.TotalMilliseconds
+            && !condition();)
             await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System);
     }
 
@@ -243,7 +251,8 @@ internal sealed class WildWorld : IDisposable
 
         public Task StartAsync(CancellationToken cancel) => Task.CompletedTask;
 
-        public virtual ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel) => ValueTask.CompletedTask;
+        public virtual ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel) =>
+            ValueTask.CompletedTask;
 
         public Task FlushAsync(CancellationToken cancel) => Task.CompletedTask;
 
@@ -280,13 +289,15 @@ internal sealed class WildWorld : IDisposable
         public override async ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
         {
             _taken++;
-            if (_taken % 4 == 0) await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, CancellationToken.None);
+            if (_taken % 4 == 0)
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, CancellationToken.None);
         }
     }
 
     private sealed class FailingSink() : Sink("failing", false)
     {
-        public override ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel) => throw new InvalidOperationException("as every time");
+        public override ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel) =>
+            throw new InvalidOperationException("as every time");
     }
 }
 

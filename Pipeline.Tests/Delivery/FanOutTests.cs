@@ -37,7 +37,8 @@ public sealed class FanOutTests : IAsyncDisposable
         {
             await fanOut.PublishAsync(Durable(i));
             // The one that throws is not slow: it has had the message, too, before the next comes.
-            await Eventually.TrueAsync(() => sink.Received.Count > i && _measured.Of("dvis.sink.failures", "sink=throwing").Count > i, "both get the message");
+            await Eventually.TrueAsync(() => sink.Received.Count > i
+                && _measured.Of("dvis.sink.failures", "sink=throwing").Count > i, "both get the message");
             if (i == 0) await hanging.Entered;
         }
 
@@ -166,7 +167,8 @@ public sealed class FanOutTests : IAsyncDisposable
 
         public Task StartAsync(CancellationToken cancel) => Task.CompletedTask;
 
-        public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel) => throw new IOException("the disk is full");
+        public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel) =>
+            throw new IOException("the disk is full");
 
         public Task FlushAsync(CancellationToken cancel) => throw new IOException("the disk is full");
 
@@ -176,7 +178,8 @@ public sealed class FanOutTests : IAsyncDisposable
     /// <param name="obeys">True: it ends when it is told to; false: never.</param>
     private sealed class HangingSink(bool obeys) : IResultSink
     {
-        private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously), _never = new();
+        private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously),
+            _never = new();
 
         public string Name => "hanging";
 

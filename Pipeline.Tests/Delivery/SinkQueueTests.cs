@@ -13,7 +13,8 @@ public sealed class SinkQueueTests
     {
         using var queue = Queue(3);
 
-        foreach (var message in new[] { Durable(1), Lossy(2), Lossy(3), Durable(4), Durable(5), Lossy(6) }) await queue.WriteAsync(message);
+        foreach (var message in new[] { Durable(1), Lossy(2), Lossy(3), Durable(4), Durable(5), Lossy(6) })
+            await queue.WriteAsync(message);
         queue.Complete();
 
         Assert.Equal([2, 3, 6], _shed);
@@ -116,7 +117,8 @@ public sealed class SinkQueueTests
 
         await Task.WhenAll(Enumerable.Range(0, 4).Select(writer => Task.Run(async () =>
         {
-            for (var i = 0; i < 500; i++) await queue.WriteAsync(i % 3 == 0 ? Durable(writer * 1000 + i) : Lossy(writer * 1000 + i));
+            for (var i = 0; i < 500; i++)
+                await queue.WriteAsync(i % 3 == 0 ? Durable(writer * 1000 + i) : Lossy(writer * 1000 + i));
         })));
         queue.Complete();
         var read = await reading;

@@ -14,7 +14,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 /// <summary>Results of a model on their way into the official files and metrics.</summary>
 public sealed class EvaluationDataTests : IDisposable
 {
-    private static readonly RunLengthMask s_left = new(8, 4, [0, 16, 16]), s_right = new(8, 4, [16, 16]), s_none = new(8, 4, [32]);
+    private static readonly RunLengthMask s_left = new(8, 4, [0, 16, 16]), s_right = new(8, 4, [16, 16]),
+        s_none = new(8, 4, [32]);
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -25,7 +26,8 @@ public sealed class EvaluationDataTests : IDisposable
         using var data = Open(Manifest(ModelTask.Vis), WriteInstances(("light", s_left), ("heavy", s_right)));
         using var scorer = Assert.IsType<InstanceScorer>(data.CreateScorer(_folder.Root, scores: true));
 
-        // The left object is found by the best detection, the right one by the worst; between them one that finds nothing.
+        // The left object is found by the best detection, the right one by the worst;
+        // between them one that finds nothing.
         scorer.Add(0, new InstanceResult(8, 4,
         [
             new InstanceTube(0, 0, 0.9f, [s_left, s_left]),
@@ -52,7 +54,8 @@ public sealed class EvaluationDataTests : IDisposable
         using var data = Open(Manifest(ModelTask.Vis), WriteInstances());
 
         Assert.False(data.CanScore);
-        Assert.Equal([Path.Combine(_folder.Root, "v/0.png"), Path.Combine(_folder.Root, "v/1.png")], Assert.Single(data.Videos).Pictures);
+        Assert.Equal([Path.Combine(_folder.Root, "v/0.png"), Path.Combine(_folder.Root, "v/1.png")],
+            Assert.Single(data.Videos).Pictures);
     }
 
     [Fact]
@@ -62,7 +65,9 @@ public sealed class EvaluationDataTests : IDisposable
         using var data = Open(Manifest(ModelTask.Vps), _folder.Root);
         using (var scorer = Assert.IsType<PanopticScorer>(data.CreateScorer(_folder.Path("out"), scores: true)))
         {
-            scorer.Add(0, new PanopticResult(8, 4, [new PredictedSegment(1, 0, 0, true), new PredictedSegment(2, 1, 1, false)], [Runs(1, 2), Runs(1, 1), Runs(0, 2)]));
+            scorer.Add(0,
+                new PanopticResult(8, 4, [new PredictedSegment(1, 0, 0, true), new PredictedSegment(2, 1, 1, false)],
+                    [Runs(1, 2), Runs(1, 1), Runs(0, 2)]));
             var report = scorer.Report()!;
             // Longer windows than the video have no tubes.
             Assert.Equal((1, 1, 1), (report.Windows[0].All.Pq, report.Windows[1].All.Pq, report.Stq.IoU));
@@ -71,7 +76,8 @@ public sealed class EvaluationDataTests : IDisposable
         using var truth = VipsegTruth.Open(_folder.Root);
         using var results = VipsegResults.Open(_folder.Path("out"), truth);
         var frames = results.Frames(truth.Videos[0]).ToArray();
-        Assert.Equal([[(1, 5), (2, 9)], [(1, 5)], [(2, 9)]], frames.Select(f => f.Segments.Select(s => (s.Id, s.CategoryId)).ToArray()).ToArray());
+        Assert.Equal([[(1, 5), (2, 9)], [(1, 5)], [(2, 9)]],
+            frames.Select(f => f.Segments.Select(s => (s.Id, s.CategoryId)).ToArray()).ToArray());
         Assert.Equal([0, 2], frames[2].Ids.Distinct());
         Assert.Equal(Path.Combine(_folder.Root, "v", "b.jpg"), data.Videos[0].Pictures[1]);
     }
@@ -106,25 +112,35 @@ public sealed class EvaluationDataTests : IDisposable
         {
             using var data = Open(Manifest(ModelTask.Vis), path);
             using var scorer = data.CreateScorer(null, scores: true);
-            scorer.Add(0, new InstanceResult(9, 4, [new InstanceTube(0, 0, 1, [new RunLengthMask(9, 4, [36]), new RunLengthMask(9, 4, [36])])]));
+            scorer.Add(0, new InstanceResult(9, 4,
+                [new InstanceTube(0, 0, 1, [new RunLengthMask(9, 4, [36]), new RunLengthMask(9, 4, [36])])]));
         });
 
         Assert.Contains(said, failure.Message);
     }
 
-    private EvaluationData Open(ModelManifest manifest, string truth) => EvaluationData.Open(manifest, truth, _folder.Root, firstLabel: 1);
+    private EvaluationData Open(ModelManifest manifest, string truth) =>
+        EvaluationData.Open(manifest, truth, _folder.Root, firstLabel: 1);
 
     private static ModelManifest Manifest(ModelTask task) => FakeDvis.Manifest with
     {
         Task = task,
-        Classes = [new ClassLabel(0, "circle", "thing", "#ff0000"), new ClassLabel(1, task == ModelTask.Vis ? "star" : "sky", "stuff", "#00ff00")],
+        Classes = [new ClassLabel(0, "circle", "thing", "#ff0000"),
+            new ClassLabel(1, task == ModelTask.Vis ? "star" : "sky", "stuff", "#00ff00")],
     };
 
     private string WriteInstances(params (string Group, RunLengthMask Mask)[] objects)
     {
         var truth = new JsonObject
         {
-            ["videos"] = new JsonArray(new JsonObject { ["id"] = 1, ["width"] = 8, ["height"] = 4, ["length"] = 2, ["file_names"] = new JsonArray("v/0.png", "v/1.png") }),
+            ["videos"] = new JsonArray(new JsonObject
+            {
+                ["id"] = 1,
+                ["width"] = 8,
+                ["height"] = 4,
+                ["length"] = 2,
+                ["file_names"] = new JsonArray("v/0.png", "v/1.png")
+            }),
             ["categories"] = new JsonArray(new JsonObject { ["id"] = 1, ["name"] = "circle" }),
         };
         if (objects.Length > 0)
@@ -143,7 +159,11 @@ public sealed class EvaluationDataTests : IDisposable
         File.WriteAllText(_folder.Path("instances.json"), truth.ToJsonString());
         return _folder.Path("instances.json");
 
-        static JsonObject Mask(RunLengthMask mask) => new() { ["size"] = new JsonArray(mask.Height, mask.Width), ["counts"] = new JsonArray([.. mask.Counts.Select(c => JsonValue.Create(c))]) };
+        static JsonObject Mask(RunLengthMask mask) => new()
+        {
+            ["size"] = new JsonArray(mask.Height, mask.Width),
+            ["counts"] = new JsonArray([.. mask.Counts.Select(c => JsonValue.Create(c))])
+        };
     }
 
     /// <summary>Three frames: thing left and stuff right; the thing everywhere; stuff right alone.</summary>
@@ -152,25 +172,35 @@ public sealed class EvaluationDataTests : IDisposable
         (int Left, int Right)[] frames = [(1, 2), (1, 1), (0, 2)];
         Directory.CreateDirectory(_folder.Path("gt/v"));
         foreach (var (t, (left, right)) in frames.Index())
-            PngWriter.Write(_folder.Path($"gt/v/{"abc"[t]}.png"), new PngImage(8, 4, 3, [.. Bytes((byte)left, (byte)right).SelectMany(id => new byte[] { id, 0, 0 })]));
+            PngWriter.Write(_folder.Path($"gt/v/{"abc"[t]}.png"),
+                new PngImage(8, 4, 3, [.. Bytes((byte)left, (byte)right).SelectMany(id => new byte[] { id, 0, 0 })]));
         var truth = new JsonObject
         {
-            ["videos"] = new JsonArray(new JsonObject { ["video_id"] = "v", ["images"] = new JsonArray([.. "abc".Select(n => new JsonObject { ["file_name"] = $"{n}.png" })]) }),
+            ["videos"] = new JsonArray(new JsonObject
+            {
+                ["video_id"] = "v",
+                ["images"] = new JsonArray([.. "abc".Select(n => new JsonObject { ["file_name"] = $"{n}.png" })])
+            }),
             ["categories"] = new JsonArray(
-                new JsonObject { ["id"] = 5, ["name"] = "circle", ["isthing"] = 1 }, new JsonObject { ["id"] = 9, ["name"] = "sky", ["isthing"] = 0 }),
+                new JsonObject { ["id"] = 5, ["name"] = "circle", ["isthing"] = 1 },
+                new JsonObject { ["id"] = 9, ["name"] = "sky", ["isthing"] = 0 }),
             ["annotations"] = new JsonArray(new JsonObject
             {
                 ["video_id"] = "v",
                 ["annotations"] = new JsonArray([.. frames.Select(f => new JsonObject
                 {
-                    ["segments_info"] = new JsonArray([.. new[] { f.Left, f.Right }.Where(id => id > 0).Distinct().Select(id => new JsonObject { ["id"] = id, ["category_id"] = id == 1 ? 5 : 9, ["iscrowd"] = 0 })]),
+                    ["segments_info"] = new JsonArray(
+                        [.. new[] { f.Left, f.Right }.Where(id => id > 0).Distinct().Select(id =>
+                            new JsonObject { ["id"] = id, ["category_id"] = id == 1 ? 5 : 9, ["iscrowd"] = 0 })]),
                 })]),
             }),
         };
         File.WriteAllText(_folder.Path("panoptic_gt.json"), truth.ToJsonString());
     }
 
-    private static ValueRuns Runs(ushort left, ushort right) => new(8, 4, [.. Enumerable.Range(0, 32).Select(i => i % 8 < 4 ? left : right)]);
+    private static ValueRuns Runs(ushort left, ushort right) =>
+        new(8, 4, [.. Enumerable.Range(0, 32).Select(i => i % 8 < 4 ? left : right)]);
 
-    private static byte[] Bytes(byte left, byte right) => [.. Enumerable.Range(0, 32).Select(i => i % 8 < 4 ? left : right)];
+    private static byte[] Bytes(byte left, byte right) =>
+        [.. Enumerable.Range(0, 32).Select(i => i % 8 < 4 ? left : right)];
 }

@@ -16,7 +16,8 @@ public sealed class EvaluationModeTests
     [InlineData("semi-online:window=1", "semi-online:window=1,stride=1,lookahead=0")]
     [InlineData("semi-online:window=20,lookahead=8", "semi-online:window=20,stride=12,lookahead=8")]
     [InlineData("semi-online:stride=1,window=20,lookahead=10", "semi-online:window=20,stride=1,lookahead=10")]
-    public void Parse_AMode_IsThatMode(string text, string meant) => Assert.Equal(meant, EvaluationMode.Parse(text, s_configured).ToString());
+    public void Parse_AMode_IsThatMode(string text, string meant) =>
+    Assert.Equal(meant, EvaluationMode.Parse(text, s_configured).ToString());
 
     [Theory]
     [InlineData("onlin", "there is no mode 'onlin'")]
@@ -33,5 +34,6 @@ public sealed class EvaluationModeTests
     [InlineData("semi-online:window=5,stride=4,lookahead=2", "4 + 2 frames")]
     [InlineData("semi-online:window=5,lookahead=5", "1 + 5 frames")]
     public void Parse_NoMode_SaysWhatIsWrong(string text, string said)
-        => Assert.Contains(said, Assert.Throws<FormatException>(() => EvaluationMode.Parse(text, s_configured)).Message);
+        => Assert.Contains(said,
+            Assert.Throws<FormatException>(() => EvaluationMode.Parse(text, s_configured)).Message);
 }

@@ -22,7 +22,9 @@ public sealed class EvaluationProgressTests : IDisposable
         }
 
         progress.End();
-        Assert.Equal("0/4 videos, 40/400 frames, 250 ms a frame, 2 min left\n1/4 videos, 80/400 frames, 250 ms a frame, 1 min left\n", _output.ToString());
+        Assert.Equal(
+            "0/4 videos, 40/400 frames, 250 ms a frame, 2 min left\n1/4 videos, 80/400 frames, 250 ms a frame, 1 min "
+            + "left\n", _output.ToString());
         Assert.Equal((2, 100, 250.0), (progress.Videos, progress.Frames, progress.MillisecondsPerFrame));
     }
 
@@ -36,7 +38,8 @@ public sealed class EvaluationProgressTests : IDisposable
             progress.AddFrame();
         }
 
-        Assert.EndsWith("\r[##################------] 0/1 videos, 3/4 frames, 1000 ms a frame, 1 s left", _output.ToString());
+        Assert.EndsWith("\r[##################------] 0/1 videos, 3/4 frames, 1000 ms a frame, 1 s left",
+            _output.ToString());
         progress.End();
         Assert.DoesNotContain('\n', _output.ToString());
         Assert.EndsWith("\r" + new string(' ', 76) + "\r", _output.ToString());

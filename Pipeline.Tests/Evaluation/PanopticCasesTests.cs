@@ -31,7 +31,8 @@ public sealed class PanopticCasesTests
             Assert.Equal(json.Value.GetProperty("Stuff").GetDouble(), 100 * window.Stuff.Pq, Tolerance);
         }
 
-        string[] final = [.. expected.RootElement.GetProperty("vpq_final").EnumerateArray().Select(l => l.GetString()!)];
+        string[] final =
+            [.. expected.RootElement.GetProperty("vpq_final").EnumerateArray().Select(l => l.GetString()!)];
         string[] lines = [Line("all", report.Vpq), Line("thing", report.VpqThings), Line("stuff", report.VpqStuff)];
         Assert.Equal(final, lines);
         Assert.Equal(expected.RootElement.GetProperty("STQ").GetDouble(), report.Stq.Stq, Tolerance);
@@ -52,9 +53,14 @@ public sealed class PanopticCasesTests
         using var truth = VipsegTruth.Open(folder);
         foreach (var window in Score(truth, Path.Combine(folder, "pred")).Windows)
         {
-            var table = File.ReadAllLines(Path.Combine(folder, "official_out", string.Create(CultureInfo.InvariantCulture, $"vpq-{(window.Window - 1) * 5}.txt")));
-            foreach (var (label, score) in new[] { ("All", window.All), ("Things", window.Things), ("Stuff", window.Stuff) })
-                Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"{label,-10}| {100 * score.Pq,5:F1}  {100 * score.Sq,5:F1}  {100 * score.Rq,5:F1} {score.Categories,5}"), table);
+            var table = File.ReadAllLines(Path.Combine(folder, "official_out",
+                string.Create(CultureInfo.InvariantCulture, $"vpq-{(window.Window - 1) * 5}.txt")));
+            foreach (var (label, score) in new[]
+                { ("All", window.All), ("Things", window.Things), ("Stuff", window.Stuff) })
+                Assert.Contains(
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"{label,-10}| {100 * score.Pq,5:F1}  {100 * score.Sq,5:F1}  {100 * score.Rq,5:F1} "
+                        + $"{score.Categories,5}"), table);
         }
     }
 
@@ -70,7 +76,8 @@ public sealed class PanopticCasesTests
             foreach (var video in truth.Videos)
             {
                 writer.BeginVideo(video.Id);
-                foreach (var (picture, frame) in video.Pictures.Zip(results.Frames(video))) writer.Add($"{video.Id}/{Path.ChangeExtension(picture, ".jpg")}", frame);
+                foreach (var (picture, frame) in video.Pictures.Zip(results.Frames(video)))
+                    writer.Add($"{video.Id}/{Path.ChangeExtension(picture, ".jpg")}", frame);
             }
         }
 
@@ -92,11 +99,13 @@ public sealed class PanopticCasesTests
 
     private static string Text(PanopticReport report) => JsonSerializer.Serialize(report);
 
-    private static string Line(string what, double value) => string.Create(CultureInfo.InvariantCulture, $"vpq_{what}:{100 * value:F4}");
+    private static string Line(string what, double value) =>
+        string.Create(CultureInfo.InvariantCulture, $"vpq_{what}:{100 * value:F4}");
 
     private static double[] Numbers(string text, string heading)
     {
         var line = text.Split('\n').SkipWhile(l => l != heading).Skip(1).First();
-        return [.. Regex.Matches(line, @"[\d.]+").Select(m => double.Parse(m.Value.TrimEnd('.'), CultureInfo.InvariantCulture))];
+        return [.. Regex.Matches(line, @"[\d.]+")
+            .Select(m => double.Parse(m.Value.TrimEnd('.'), CultureInfo.InvariantCulture))];
     }
 }

@@ -2,7 +2,8 @@ using Dvis.Streaming.Evaluation.Metrics;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
-/// <summary>VPQ and STQ where the answer is known without a computer, and the quirks that the official evaluators have.</summary>
+/// <summary>VPQ and STQ where the answer is known without a computer,
+/// and the quirks that the official evaluators have.</summary>
 public sealed class PanopticQualityTests
 {
     private static readonly Category[] s_categories = [new(0, "road", IsThing: false), new(1, "car"), new(2, "dog")];
@@ -55,7 +56,8 @@ public sealed class PanopticQualityTests
     [Fact]
     public void IdSwitch_CostsLongWindowsOnly()
     {
-        Score(Frame("1111122222", (1, 0), (2, 1)), Frame("1111177777", (1, 0), (7, 1)), Frame("1111122222", (1, 0), (2, 1)), Frame("1111188888", (1, 0), (8, 1)));
+        Score(Frame("1111122222", (1, 0), (2, 1)), Frame("1111177777", (1, 0), (7, 1)),
+            Frame("1111122222", (1, 0), (2, 1)), Frame("1111188888", (1, 0), (8, 1)));
         var report = Report();
         Assert.Equal(1, report.Windows[0].Things.Pq);
         Assert.Equal(0, report.Windows[1].Things.Pq);
@@ -97,11 +99,15 @@ public sealed class PanopticQualityTests
         var truth = Frame("1111122222", (1, 0), (2, 1));
         _quality.BeginVideo("v");
         Refused("v, frame 0: the prediction is 4x1 pixels, the truth 10x1.", Frame("1111", (1, 0)));
-        Refused("v, frame 1: the predicted map shows the segment 5, its list of segments does not have it.", Frame("5555511111", (1, 0)));
-        Refused("v, frame 2: the predicted segment 6 is listed, the map does not show it.", Frame("1111111111", (1, 0), (6, 1)));
-        Refused("v, frame 3: the predicted segment 1 has the category_id 9, the truth has no such category.", Frame("1111111111", (1, 9)));
+        Refused("v, frame 1: the predicted map shows the segment 5, its list of segments does not have it.",
+            Frame("5555511111", (1, 0)));
+        Refused("v, frame 2: the predicted segment 6 is listed, the map does not show it.",
+            Frame("1111111111", (1, 0), (6, 1)));
+        Refused("v, frame 3: the predicted segment 1 has the category_id 9, the truth has no such category.",
+            Frame("1111111111", (1, 9)));
 
-        void Refused(string says, PanopticFrame prediction) => Assert.Equal(says, Assert.Throws<EvaluationException>(() => _quality.Add(truth, prediction)).Message);
+        void Refused(string says, PanopticFrame prediction) =>
+            Assert.Equal(says, Assert.Throws<EvaluationException>(() => _quality.Add(truth, prediction)).Message);
     }
 
     /// <summary>Truth and prediction by turns, one video.</summary>
@@ -114,8 +120,11 @@ public sealed class PanopticQualityTests
     private PanopticReport Report() => _quality.Report();
 
     private static PanopticFrame Frame(string ids, params (int Id, int Category)[] segments)
-        => new(ids.Length, 1, [.. ids.Select(c => c - '0')], [.. segments.Select(s => new PanopticSegment(s.Id, s.Category))]);
+        => new(ids.Length, 1, [.. ids.Select(c => c - '0')],
+            [.. segments.Select(s => new PanopticSegment(s.Id, s.Category))]);
 
-    private static PanopticFrame Frame(string ids, (int Id, int Category) first, (int Id, int Category, bool Crowd) crowd)
-        => new(ids.Length, 1, [.. ids.Select(c => c - '0')], [new(first.Id, first.Category), new(crowd.Id, crowd.Category, crowd.Crowd)]);
+    private static PanopticFrame Frame(string ids, (int Id, int Category) first,
+        (int Id, int Category, bool Crowd) crowd)
+        => new(ids.Length, 1, [.. ids.Select(c => c - '0')],
+            [new(first.Id, first.Category), new(crowd.Id, crowd.Category, crowd.Crowd)]);
 }

@@ -25,9 +25,12 @@ public sealed class PostProcessingTests
         var probabilities = Some(random, 6 * 4);
         var frames = Frames(random, g, frames: 3, queries: 6);
 
-        var result = Assert.IsType<InstanceResult>(Run(new InstancePostProcessor(probabilities, classes: 3, topK: 5, g, Stride), frames));
+        var result = Assert.IsType<InstanceResult>(
+            Run(new InstancePostProcessor(probabilities, classes: 3, topK: 5, g, Stride), frames));
 
-        var best = Enumerable.Range(0, 18).Select(i => (Query: i / 3, Class: i % 3, Score: probabilities[i / 3 * 4 + i % 3])).OrderByDescending(p => p.Score).Take(5);
+        var best = Enumerable.Range(0, 18)
+            .Select(i => (Query: i / 3, Class: i % 3, Score: probabilities[i / 3 * 4 + i % 3]))
+            .OrderByDescending(p => p.Score).Take(5);
         Assert.Equal(best, result.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
         foreach (var tube in result.Tubes)
         {
@@ -36,7 +39,8 @@ public sealed class PostProcessingTests
                 var expected = OfficialRules.Upsample(frames[t][tube.Query], g, sigmoid: false);
                 var mask = Bitmap.Decode(tube.Masks[t]);
                 for (var i = 0; i < expected.Length; i++)
-                    if (Math.Abs(expected[i]) > 1e-5) Assert.Equal(expected[i] > 0, mask[i % g.SourceWidth, i / g.SourceWidth]);
+                    if (Math.Abs(expected[i]) > 1e-5)
+                        Assert.Equal(expected[i] > 0, mask[i % g.SourceWidth, i / g.SourceWidth]);
             }
         }
     }
@@ -45,7 +49,8 @@ public sealed class PostProcessingTests
     public void Instances_OneQueryWithTwoLikelyClasses_StandsThereTwice()
     {
         var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);
-        var processor = new InstancePostProcessor([0.1f, 0.2f, 0.7f, 0.45f, 0.46f, 0.09f], classes: 2, topK: 2, g, Stride);
+        var processor =
+            new InstancePostProcessor([0.1f, 0.2f, 0.7f, 0.45f, 0.46f, 0.09f], classes: 2, topK: 2, g, Stride);
 
         var result = Assert.IsType<InstanceResult>(Run(processor, [[new float[64], [.. Enumerable.Repeat(1f, 64)]]]));
 
@@ -59,7 +64,8 @@ public sealed class PostProcessingTests
     {
         var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);
 
-        var result = Assert.IsType<InstanceResult>(Run(new InstancePostProcessor([0.1f, 0.9f], classes: 1, topK: 20, g, Stride), [[new float[64]]]));
+        var result = Assert.IsType<InstanceResult>(
+            Run(new InstancePostProcessor([0.1f, 0.9f], classes: 1, topK: 20, g, Stride), [[new float[64]]]));
 
         Assert.Equal([64], Assert.Single(Assert.Single(result.Tubes).Masks).Counts);
     }
@@ -69,7 +75,8 @@ public sealed class PostProcessingTests
     public void Panoptic_AnyGeometry_FollowsTheWholeRule(InputGeometry g)
     {
         // Two things, two kinds of stuff; classes 2 and 3 come up more than once.
-        ClassLabel[] classes = [.. Enumerable.Range(0, 4).Select(i => new ClassLabel(i, $"c{i}", i < 2 ? "thing" : "stuff", "#000000"))];
+        ClassLabel[] classes =
+            [.. Enumerable.Range(0, 4).Select(i => new ClassLabel(i, $"c{i}", i < 2 ? "thing" : "stuff", "#000000"))];
         var random = new Random(3);
         var (stayed, fell) = (0, 0);
         for (var trial = 0; trial < 8; trial++)
@@ -94,13 +101,16 @@ public sealed class PostProcessingTests
     [Fact]
     public void Panoptic_HiddenInOneFrame_StaysWhenTheWholeVideoShowsEnoughOfIt()
     {
-        // The second query wins its cells in three frames and loses all of them to the first in the fourth: 3/4 would be too little, 9/10 is not.
+        // The second query wins its cells in three frames and loses all of them to the first in the fourth:
+        // 3/4 would be too little, 9/10 is not.
         var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);
         ClassLabel[] classes = [new ClassLabel(0, "a", "thing", "#000000")];
         var (open, hidden) = (new float[][] { Filled(-9), Filled(9) }, new float[][] { Filled(12), Filled(9) });
 
-        var some = Assert.IsType<PanopticResult>(Run(new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, g, Stride), [open, open, open, hidden]));
-        var most = Assert.IsType<PanopticResult>(Run(new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, g, Stride), [.. Enumerable.Repeat(open, 9), hidden]));
+        var some = Assert.IsType<PanopticResult>(
+            Run(new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, g, Stride), [open, open, open, hidden]));
+        var most = Assert.IsType<PanopticResult>(Run(new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, g, Stride),
+            [.. Enumerable.Repeat(open, 9), hidden]));
 
         Assert.Equal([0], some.Segments.Select(s => s.Query));
         Assert.Equal([0, 1], most.Segments.Select(s => s.Query));
@@ -114,9 +124,11 @@ public sealed class PostProcessingTests
     public void Panoptic_NobodyIsSure_IsVoid()
     {
         var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);
-        var processor = new PanopticPostProcessor([0.8f, 0.2f, 0.1f, 0.9f], [new ClassLabel(0, "a", "thing", "#000000")], g, Stride);
+        var processor = new PanopticPostProcessor([0.8f, 0.2f, 0.1f, 0.9f],
+            [new ClassLabel(0, "a", "thing", "#000000")], g, Stride);
 
-        var result = Assert.IsType<PanopticResult>(Run(processor, [[[.. Enumerable.Repeat(9f, 64)], [.. Enumerable.Repeat(9f, 64)]]]));
+        var result = Assert.IsType<PanopticResult>(
+            Run(processor, [[[.. Enumerable.Repeat(9f, 64)], [.. Enumerable.Repeat(9f, 64)]]]));
 
         Assert.Empty(processor.Wanted);
         Assert.Empty(result.Segments);
@@ -133,14 +145,16 @@ public sealed class PostProcessingTests
             var probabilities = Some(random, 7 * (classes + 1));
             var frames = Frames(random, g, frames: 2, queries: 7);
 
-            var result = Assert.IsType<SemanticResult>(Run(new SemanticPostProcessor(probabilities, classes, g, Stride), frames));
+            var result = Assert.IsType<SemanticResult>(
+                Run(new SemanticPostProcessor(probabilities, classes, g, Stride), frames));
 
             for (var t = 0; t < frames.Length; t++)
             {
                 var sums = OfficialRules.Semantic(probabilities, classes, frames[t], g);
                 var (labels, pixels) = (Picture(result.Frames[t]), g.SourceWidth * g.SourceHeight);
                 for (var i = 0; i < pixels; i++)
-                    Assert.InRange(Enumerable.Range(0, classes).Max(c => sums[c * pixels + i]) - sums[labels[i] * pixels + i], 0, 1e-4);
+                    Assert.InRange(Enumerable.Range(0, classes)
+                        .Max(c => sums[c * pixels + i]) - sums[labels[i] * pixels + i], 0, 1e-4);
             }
         }
     }
@@ -151,19 +165,26 @@ public sealed class PostProcessingTests
         return processor.Complete();
     }
 
-    private static float[] Some(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() * 0.7f)];
+    private static float[] Some(Random random, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() * 0.7f)];
 
     private static float[][][] Frames(Random random, InputGeometry g, int frames, int queries)
-        => [.. Enumerable.Range(0, frames).Select(_ => Enumerable.Range(0, queries).Select(_ => Noise.Logits(random, g.MaskWidth, g.MaskHeight, random.NextDouble() * 4 - 2)).ToArray())];
+        => [.. Enumerable.Range(0, frames)
+            .Select(_ => Enumerable.Range(0, queries).Select(_ =>
+                Noise.Logits(random, g.MaskWidth, g.MaskHeight, random.NextDouble() * 4 - 2)).ToArray())];
 
     /// <summary>A disc for each query, which moves a little; some hide others.</summary>
     private static float[][][] Blobs(Random random, InputGeometry g, int frames, int queries)
     {
-        var discs = Enumerable.Range(0, queries).Select(_ => (X: random.NextDouble() * g.MaskWidth, Y: random.NextDouble() * g.MaskHeight, R: 1 + random.NextDouble() * 3)).ToArray();
+        var discs = Enumerable.Range(0, queries)
+            .Select(_ =>
+                (X: random.NextDouble() * g.MaskWidth, Y: random.NextDouble() * g.MaskHeight, R: 1
+                    + random.NextDouble() * 3)).ToArray();
         return [.. Enumerable.Range(0, frames).Select(t => discs.Select(d => Disc(d.X + 0.3 * t, d.Y, d.R)).ToArray())];
 
         float[] Disc(double x, double y, double r) => [.. Enumerable.Range(0, g.MaskWidth * g.MaskHeight)
-            .Select(i => (float)(2 * (r - Math.Sqrt(Math.Pow(i % g.MaskWidth - x, 2) + Math.Pow(i / g.MaskWidth - y, 2)))))];
+            .Select(i =>
+                (float)(2 * (r - Math.Sqrt(Math.Pow(i % g.MaskWidth - x, 2) + Math.Pow(i / g.MaskWidth - y, 2)))))];
     }
 
     private static int[] Picture(ValueRuns runs)

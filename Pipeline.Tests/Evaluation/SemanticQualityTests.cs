@@ -12,7 +12,8 @@ public sealed class SemanticQualityTests
     {
         var quality = new SemanticQuality(4, firstLabel: 1);
         quality.BeginVideo();
-        // Classes 0 and 1; the last two pixels are void. Class 3 is said once and is no class of the truth; 255 is said once.
+        // Classes 0 and 1; the last two pixels are void.
+        // Class 3 is said once and is no class of the truth; 255 is said once.
         quality.Add([1, 1, 1, 2, 2, 2, 0, 255], [0, 0, 1, 1, 3, 255, 0, 0]);
         var report = quality.Report();
         Assert.Equal(2 / 3.0, report.PerClass[0]!.Value, 12);
@@ -22,7 +23,8 @@ public sealed class SemanticQualityTests
     }
 
     [Fact]
-    public void MeanIoU_NothingAdded_IsUndefined() => Assert.Equal(double.NaN, new SemanticQuality(3, 0).Report().MeanIoU);
+    public void MeanIoU_NothingAdded_IsUndefined() =>
+    Assert.Equal(double.NaN, new SemanticQuality(3, 0).Report().MeanIoU);
 
     // The definition, written the plainest way: every window but a video's last.
     [Theory]
@@ -82,8 +84,10 @@ public sealed class SemanticQualityTests
         var quality = new SemanticQuality(2, 0);
         quality.BeginVideo();
         quality.Add(Map(2, 2), Map(2, 2), "a");
-        Assert.Equal("b: the prediction is 1x4 pixels, the truth 2x2.", Assert.Throws<EvaluationException>(() => quality.Add(Map(2, 2), Map(1, 4), "b")).Message);
-        Assert.Equal("c: the map is 2x3 pixels, the one before was of another size.", Assert.Throws<EvaluationException>(() => quality.Add(Map(2, 3), Map(2, 3), "c")).Message);
+        Assert.Equal("b: the prediction is 1x4 pixels, the truth 2x2.",
+            Assert.Throws<EvaluationException>(() => quality.Add(Map(2, 2), Map(1, 4), "b")).Message);
+        Assert.Equal("c: the map is 2x3 pixels, the one before was of another size.",
+            Assert.Throws<EvaluationException>(() => quality.Add(Map(2, 3), Map(2, 3), "c")).Message);
 
         static PngImage Map(int width, int height) => new(width, height, 1, new byte[width * height]);
     }
@@ -102,8 +106,11 @@ public sealed class SemanticQualityTests
     {
         for (var start = 0; start < truth.Length - window; start++)
         {
-            var held = Enumerable.Range(0, 25).Where(p => Enumerable.Range(start, window).All(t => truth[t][p] == truth[start][p])).ToArray();
-            if (held.Length > 0) yield return held.Count(p => Enumerable.Range(start, window).All(t => prediction[t][p] == prediction[start][p])) / (double)held.Length;
+            var held = Enumerable.Range(0, 25)
+                .Where(p => Enumerable.Range(start, window).All(t => truth[t][p] == truth[start][p])).ToArray();
+            if (held.Length > 0)
+                yield return held.Count(p => Enumerable.Range(start, window).All(t =>
+                    prediction[t][p] == prediction[start][p])) / (double)held.Length;
         }
     }
 }

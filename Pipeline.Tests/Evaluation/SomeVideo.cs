@@ -14,11 +14,14 @@ internal static class SomeVideo
     public static Category[] Categories => [new(1, "one"), new(2, "two")];
 
     /// <summary>Columns [from,to) of the picture.</summary>
-    public static RunLengthMask Columns(int from, int to) => RunLengths.FromCounts(Width, Height, [from * Height, (to - from) * Height, (Width - to) * Height]);
+    public static RunLengthMask Columns(int from, int to) =>
+        RunLengths.FromCounts(Width, Height, [from * Height, (to - from) * Height, (Width - to) * Height]);
 
-    public static TruthInstance Truth(long id, int category, params RunLengthMask?[] masks) => new(id, category, false, masks);
+    public static TruthInstance Truth(long id, int category, params RunLengthMask?[] masks) =>
+        new(id, category, false, masks);
 
-    public static PredictedInstance Prediction(int category, double score, params RunLengthMask?[] masks) => new(category, score, masks);
+    public static PredictedInstance Prediction(int category, double score, params RunLengthMask?[] masks) =>
+        new(category, score, masks);
 
     public const string TruthJson = """
         {"info": {"year": 2026}, "videos": [{"id": 1, "width": 12, "height": 10, "length": 2, "file_names": ["a/0.jpg", "a/1.jpg"]}],

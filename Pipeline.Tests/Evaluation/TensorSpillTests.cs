@@ -10,7 +10,8 @@ public sealed class TensorSpillTests
     public void Read_InAnyOrder_GivesWhatWasWritten(bool half, double relative)
     {
         var random = new Random(1);
-        var rows = Enumerable.Range(0, 5).Select(_ => Enumerable.Range(0, 37).Select(_ => random.NextSingle() * 20 - 10).ToArray()).ToArray();
+        var rows = Enumerable.Range(0, 5)
+            .Select(_ => Enumerable.Range(0, 37).Select(_ => random.NextSingle() * 20 - 10).ToArray()).ToArray();
         using var spill = new TensorSpill(37, half);
         foreach (var row in new[] { 3, 0, 1, 4, 2 }) spill.Write(row, rows[row]);
 
@@ -18,7 +19,8 @@ public sealed class TensorSpillTests
         {
             var found = new float[37];
             spill.Read(row, found);
-            for (var i = 0; i < found.Length; i++) Assert.Equal(rows[row][i], found[i], Math.Abs(rows[row][i]) * relative);
+            for (var i = 0; i < found.Length; i++)
+                Assert.Equal(rows[row][i], found[i], Math.Abs(rows[row][i]) * relative);
         }
 
         Assert.Equal(5 * 37 * (half ? 2 : 4), spill.Bytes);

@@ -14,10 +14,12 @@ namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 /// <summary>Whole videos in every mode, against what the live pipeline says of the same frames.</summary>
 public sealed class VideoEvaluatorTests
 {
-    private static readonly EvaluationMode s_online = new(ModeKind.Online), s_offline = new(ModeKind.Offline), s_minvis = new(ModeKind.MinVis);
+    private static readonly EvaluationMode s_online = new(ModeKind.Online), s_offline = new(ModeKind.Offline),
+        s_minvis = new(ModeKind.MinVis);
     private readonly FakeDvis _fake = new();
 
-    public static TheoryData<int, int, int> Clips => new() { { 1, 1, 0 }, { 5, 5, 0 }, { 4, 1, 0 }, { 8, 3, 2 }, { 20, 5, 10 }, { 64, 64, 0 } };
+    public static TheoryData<int, int, int> Clips =>
+        new() { { 1, 1, 0 }, { 5, 5, 0 }, { 4, 1, 0 }, { 8, 3, 2 }, { 20, 5, 10 }, { 64, 64, 0 } };
 
     [Theory]
     [MemberData(nameof(Clips))]
@@ -25,15 +27,19 @@ public sealed class VideoEvaluatorTests
     {
         const int count = 33;
         await using var rig = new PipelineRig(_fake.Models());
-        (rig.Camera.Refiner.Window, rig.Camera.Refiner.Stride, rig.Camera.Refiner.Lookahead, rig.Camera.Publish.MaskGrid) = (window, stride, lookahead, 1);
+        (rig.Camera.Refiner.Window, rig.Camera.Refiner.Stride, rig.Camera.Refiner.Lookahead,
+            rig.Camera.Publish.MaskGrid) = (window, stride, lookahead, 1);
         await rig.RunAsync(new PaintedSource(rig.Frames, rig.Camera.Time, count, Visible));
 
-        var tubes = await TubesAsync(new EvaluationMode(ModeKind.SemiOnline, new ClipLengths(window, stride, lookahead)), count);
+        var tubes = await TubesAsync(
+            new EvaluationMode(ModeKind.SemiOnline, new ClipLengths(window, stride, lookahead)), count);
 
         // The two objects have two classes.
-        var finals = rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t => t.Frames.Where(o => o.Visible).Select(o => (Class: t.ClassId, o.FrameId, Mask: o.Mask!))).ToArray();
+        var finals = rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t =>
+            t.Frames.Where(o => o.Visible).Select(o => (Class: t.ClassId, o.FrameId, Mask: o.Mask!))).ToArray();
         Assert.NotEmpty(finals);
-        foreach (var (classId, frameId, mask) in finals) Assert.Equal(mask.Counts, tubes[classId].Masks[(int)frameId - 1].Counts);
+        foreach (var (classId, frameId, mask) in finals)
+            Assert.Equal(mask.Counts, tubes[classId].Masks[(int)frameId - 1].Counts);
         // The live pipeline publishes a track from its second frame on; a clip of one frame cannot make up for that.
         Assert.Equal(finals.Count(f => f.FrameId > 1), tubes.Sum(tube => tube.Masks.Skip(1).Count(m => !m.IsEmpty)));
     }
@@ -48,9 +54,11 @@ public sealed class VideoEvaluatorTests
 
         var tubes = await TubesAsync(s_online, count);
 
-        var shown = rig.Published.Provisionals.SelectMany(p => p.Tracks.Select(t => (t.ClassId, p.Frame.FrameId, t.Mask))).ToArray();
+        var shown = rig.Published.Provisionals
+            .SelectMany(p => p.Tracks.Select(t => (t.ClassId, p.Frame.FrameId, t.Mask))).ToArray();
         Assert.NotEmpty(shown);
-        foreach (var (classId, frameId, mask) in shown) Assert.Equal(mask!.Counts, tubes[classId].Masks[(int)frameId - 1].Counts);
+        foreach (var (classId, frameId, mask) in shown)
+            Assert.Equal(mask!.Counts, tubes[classId].Masks[(int)frameId - 1].Counts);
     }
 
     [Fact]
@@ -75,8 +83,10 @@ public sealed class VideoEvaluatorTests
         Assert.Equal((15, 0), (_fake.Matcher.Runs, _fake.Tracker.Runs));
         var (minvis, online) = ((InstanceResult)results[0], (InstanceResult)results[1]);
         Assert.Contains(minvis.Tubes.SelectMany(t => t.Masks), m => !m.IsEmpty);
-        Assert.Equal(minvis.Tubes.Select(t => (t.Query, t.ClassId, t.Score)), online.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
-        Assert.Equal(minvis.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts), online.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts));
+        Assert.Equal(minvis.Tubes.Select(t => (t.Query, t.ClassId, t.Score)),
+            online.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
+        Assert.Equal(minvis.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts), online.Tubes.SelectMany(t => t.Masks)
+            .Select(m => m.Counts));
     }
 
     [Fact]
@@ -91,7 +101,8 @@ public sealed class VideoEvaluatorTests
         Assert.Equal(count, _fake.Segmenter.Runs);
         Assert.All(Assert.IsType<InstanceResult>(result).Tubes, tube => Assert.Equal(count, tube.Masks.Count));
         // Six sets of embeddings a frame at most, and a few of everything else. The features alone would be 1.2 MB.
-        var (embeddings, features) = (FakeDvis.Queries * FakeDvis.Hidden * sizeof(float), FakeDvis.MaskChannels * 16 * 16 * sizeof(float));
+        var (embeddings, features) =
+            (FakeDvis.Queries * FakeDvis.Hidden * sizeof(float), FakeDvis.MaskChannels * 16 * 16 * sizeof(float));
         Assert.InRange(rig.Tensors.AllocatedBytes, 1, count * 7 * embeddings + 20 * features);
     }
 
@@ -109,8 +120,10 @@ public sealed class VideoEvaluatorTests
         {
             var alone = Assert.IsType<InstanceResult>(Assert.Single(await RunAsync(rig, [modes[i]], 17)));
             var result = Assert.IsType<InstanceResult>(together[i]);
-            Assert.Equal(alone.Tubes.Select(t => (t.Query, t.ClassId, t.Score)), result.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
-            Assert.Equal(alone.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts), result.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts));
+            Assert.Equal(alone.Tubes.Select(t => (t.Query, t.ClassId, t.Score)),
+                result.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
+            Assert.Equal(alone.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts),
+                result.Tubes.SelectMany(t => t.Masks).Select(m => m.Counts));
         }
     }
 
@@ -138,7 +151,8 @@ public sealed class VideoEvaluatorTests
         });
         using var rig = new CameraRig(FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, broken));
 
-        Assert.Contains("a video: what fake says is no number", (await Assert.ThrowsAsync<ModelException>(() => RunAsync(rig, [s_online], 3))).Message);
+        Assert.Contains("a video: what fake says is no number",
+            (await Assert.ThrowsAsync<ModelException>(() => RunAsync(rig, [s_online], 3))).Message);
     }
 
     [Fact]
@@ -161,7 +175,8 @@ public sealed class VideoEvaluatorTests
     {
         using var rig = new CameraRig(_fake.Models());
 
-        Assert.Contains("a video: the video has no frame", (await Assert.ThrowsAsync<EvaluationException>(() => RunAsync(rig, [s_online], 0))).Message);
+        Assert.Contains("a video: the video has no frame",
+            (await Assert.ThrowsAsync<EvaluationException>(() => RunAsync(rig, [s_online], 0))).Message);
     }
 
     [Fact]
@@ -171,7 +186,9 @@ public sealed class VideoEvaluatorTests
         using var pool = new FramePool();
         await using var segmenter = Segmenter(rig);
 
-        var failure = await Assert.ThrowsAsync<EvaluationException>(() => new VideoEvaluator(rig.Models, segmenter, rig.Tensors, [s_online], 2).RunAsync("v7", FramesAsync(), () => { }, default));
+        var failure = await Assert.ThrowsAsync<EvaluationException>(() =>
+            new VideoEvaluator(rig.Models, segmenter, rig.Tensors, [s_online], 2)
+                .RunAsync("v7", FramesAsync(), () => { }, default));
 
         Assert.Equal("v7: frame 3 has 64x32 pixels, the frames before have 64x64.", failure.Message);
         Assert.Equal(0, pool.Outstanding);
@@ -186,7 +203,8 @@ public sealed class VideoEvaluatorTests
     private static bool Visible(int frame, int item) => item == 0 || (item == 3 && frame is < 6 or > 11);
 
     private static SegmenterBatcher Segmenter(CameraRig rig)
-        => new(rig.Models.Segmenter, rig.Models.Manifest, new BatchOptions(), rig.Tensors, rig.Measured.Metrics, rig.Time);
+        => new(rig.Models.Segmenter, rig.Models.Manifest, new BatchOptions(), rig.Tensors, rig.Measured.Metrics,
+            rig.Time);
 
     /// <summary>The tubes of the two objects, by class.</summary>
     private async Task<InstanceTube[]> TubesAsync(EvaluationMode mode, int frames)
@@ -197,14 +215,16 @@ public sealed class VideoEvaluatorTests
         return [.. result.Tubes.OrderBy(t => t.ClassId)];
     }
 
-    private static async Task<IReadOnlyList<VideoResult>> RunAsync(CameraRig rig, EvaluationMode[] modes, int? frames, Action? progress = null, CancellationToken stop = default)
+    private static async Task<IReadOnlyList<VideoResult>> RunAsync(CameraRig rig, EvaluationMode[] modes, int? frames,
+        Action? progress = null, CancellationToken stop = default)
     {
         using var pool = new FramePool();
         await using var segmenter = Segmenter(rig);
         try
         {
             var source = new PaintedSource(pool, rig.Time, frames, Visible);
-            return await new VideoEvaluator(rig.Models, segmenter, rig.Tensors, modes, 2).RunAsync("a video", Read(source, stop), progress ?? (() => { }), stop);
+            return await new VideoEvaluator(rig.Models, segmenter, rig.Tensors, modes, 2)
+                .RunAsync("a video", Read(source, stop), progress ?? (() => { }), stop);
         }
         finally
         {
@@ -212,7 +232,8 @@ public sealed class VideoEvaluatorTests
         }
     }
 
-    private static async IAsyncEnumerable<Frame> Read(PaintedSource source, [EnumeratorCancellation] CancellationToken stop)
+    private static async IAsyncEnumerable<Frame> Read(PaintedSource source,
+        [EnumeratorCancellation] CancellationToken stop)
     {
         await foreach (var frame in source.ReadAsync(stop)) yield return frame;
     }

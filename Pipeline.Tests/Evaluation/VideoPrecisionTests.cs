@@ -34,7 +34,8 @@ public sealed class VideoPrecisionTests
     [Fact]
     public void Overlap_OfAVideo_IsTheSumOfIntersectionsOverTheSumOfUnions()
     {
-        var (truth, found) = (new VideoOverlap([Columns(0, 4), null]), new VideoOverlap([Columns(0, 3), Columns(5, 8)]));
+        var (truth, found) =
+            (new VideoOverlap([Columns(0, 4), null]), new VideoOverlap([Columns(0, 3), Columns(5, 8)]));
         Assert.Equal(3 / 7.0, truth.IoU(found), 12);
         Assert.Equal(3 / 7.0, found.IoU(truth), 12);
     }
@@ -57,7 +58,8 @@ public sealed class VideoPrecisionTests
     [InlineData(0.1, 1.0)]
     public void Report_FalseDetection_CostsOnlyWhenItIsSurer(double score, double expected)
     {
-        _precision.Add(Info(), [Truth(1, 1, Columns(0, 10), null)], [Prediction(1, score, null, Columns(0, 4)), Prediction(1, 0.5, Columns(0, 10), null)]);
+        _precision.Add(Info(), [Truth(1, 1, Columns(0, 10), null)],
+            [Prediction(1, score, null, Columns(0, 4)), Prediction(1, 0.5, Columns(0, 10), null)]);
         Assert.Equal(expected, _precision.Report().Ap, 12);
     }
 
@@ -65,20 +67,26 @@ public sealed class VideoPrecisionTests
     public void Report_DetectionsBeyondAHundred_DoNotCount()
     {
         var wrong = Enumerable.Range(0, 100).Select(i => Prediction(1, 1 - i * 0.001, null, Columns(0, 4)));
-        _precision.Add(Info(), [Truth(1, 1, Columns(0, 10), null)], [.. wrong, Prediction(1, 0.5, Columns(0, 10), null)]);
+        _precision.Add(Info(), [Truth(1, 1, Columns(0, 10), null)],
+            [.. wrong, Prediction(1, 0.5, Columns(0, 10), null)]);
         Assert.Equal((0, 0), (_precision.Report().Ap, _precision.Report().Ar100));
     }
 
     [Fact]
     public void Add_WhatDoesNotFit_IsRefusedByName()
     {
-        Refused("video 1: prediction 0: category_id: found 3, the data set has no such category.", () => _precision.Add(Info(), [], [Prediction(3, 1, null, null)]));
-        Refused("video 1: prediction 0: segmentations: found 1 masks, the video has 2 frames.", () => _precision.Add(Info(), [], [Prediction(1, 1, [null])]));
-        Refused("video 1: prediction 0: score: found NaN, expected a number.", () => _precision.Add(Info(), [], [Prediction(1, double.NaN, null, null)]));
-        Refused("video 1: object 7: segmentations[1]: found a mask of 10x12, the video is 12x10.", () => _precision.Add(Info(), [Truth(7, 1, null, new(10, 12, [120]))], []));
+        Refused("video 1: prediction 0: category_id: found 3, the data set has no such category.", () =>
+            _precision.Add(Info(), [], [Prediction(3, 1, null, null)]));
+        Refused("video 1: prediction 0: segmentations: found 1 masks, the video has 2 frames.", () =>
+            _precision.Add(Info(), [], [Prediction(1, 1, [null])]));
+        Refused("video 1: prediction 0: score: found NaN, expected a number.", () =>
+            _precision.Add(Info(), [], [Prediction(1, double.NaN, null, null)]));
+        Refused("video 1: object 7: segmentations[1]: found a mask of 10x12, the video is 12x10.", () =>
+            _precision.Add(Info(), [Truth(7, 1, null, new(10, 12, [120]))], []));
         _precision.Add(Info(), [], []);
         Refused("video 1 was scored before.", () => _precision.Add(Info(), [], []));
 
-        static void Refused(string says, Action add) => Assert.Equal(says, Assert.Throws<EvaluationException>(add).Message);
+        static void Refused(string says, Action add) =>
+            Assert.Equal(says, Assert.Throws<EvaluationException>(add).Message);
     }
 }

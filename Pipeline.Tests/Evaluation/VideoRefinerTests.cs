@@ -33,7 +33,8 @@ public sealed class VideoRefinerTests
     {
         var steps = Steps();
 
-        var whole = Refine(steps, s_manifest, frames, new RefinerBlocks(frames, frames, frames * frames * Queries, frames));
+        var whole =
+            Refine(steps, s_manifest, frames, new RefinerBlocks(frames, frames, frames * frames * Queries, frames));
         var blocks = Refine(steps, s_manifest, frames, new RefinerBlocks(asking, asked, pairs, rest));
 
         AssertNear(whole, blocks, 1e-4f);
@@ -63,7 +64,8 @@ public sealed class VideoRefinerTests
         using var stop = new CancellationTokenSource();
         stop.Cancel();
 
-        Assert.Throws<OperationCanceledException>(() => Refine(steps, s_manifest, 3, RefinerBlocks.Default, stop: stop.Token));
+        Assert.Throws<OperationCanceledException>(() =>
+            Refine(steps, s_manifest, 3, RefinerBlocks.Default, stop: stop.Token));
     }
 
     public static MatrixTheoryData<string, int> Shipped => new(ShippedModels.Folders, [1, 2, 37]);
@@ -73,14 +75,16 @@ public sealed class VideoRefinerTests
     {
         var folder = ModelFolder.Open(Repo.Path(model));
         if (!folder.Manifest.HasRefinerSteps) Assert.Skip($"{model} has no refiner in steps.");
-        using var models = ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "refiner", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance);
+        using var models = ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "refiner",
+            .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance);
         var m = models.Manifest;
         var (instance, memory) = Inputs(frames, m);
         using var logits = new Tensor(m.Queries, m.ClassCount + 1);
         using var maskEmbeds = new Tensor(frames, m.Queries, m.MaskChannels);
         models[MethodContract.Refiner].Run([instance, memory], [logits, maskEmbeds]);
 
-        AssertNear(new Answer(logits.Span.ToArray(), maskEmbeds.Span.ToArray()), Refine(new RefinerSteps(models), m, frames, new RefinerBlocks(16, 10, 500, 12)), 1e-3f);
+        AssertNear(new Answer(logits.Span.ToArray(), maskEmbeds.Span.ToArray()),
+            Refine(new RefinerSteps(models), m, frames, new RefinerBlocks(16, 10, 500, 12)), 1e-3f);
         instance.Dispose();
         memory.Dispose();
     }
@@ -91,20 +95,23 @@ public sealed class VideoRefinerTests
         float[] scores = [3, -90, 95, 94.5f, 0, 95.5f], values = [1, 2, 3, 4, 5, 6];
 
         float[] mean = [values[0]], weight = [scores[0]];
-        for (var i = 1; i < scores.Length; i++) WeightedMeans.Merge(mean, weight, values.AsSpan(i, 1), scores.AsSpan(i, 1));
+        for (var i = 1; i < scores.Length; i++)
+            WeightedMeans.Merge(mean, weight, values.AsSpan(i, 1), scores.AsSpan(i, 1));
 
         var shares = scores.Select(s => Math.Exp(s - 95.0)).ToArray();
         Assert.Equal(shares.Zip(values, (share, value) => share * value).Sum() / shares.Sum(), mean[0], 1e-5);
         Assert.Equal(Math.Log(shares.Sum()) + 95, weight[0], 1e-5);
     }
 
-    private static Answer Refine(RefinerSteps steps, ModelManifest m, int frames, RefinerBlocks blocks, TensorPool? pool = null, CancellationToken stop = default)
+    private static Answer Refine(RefinerSteps steps, ModelManifest m, int frames, RefinerBlocks blocks,
+        TensorPool? pool = null, CancellationToken stop = default)
     {
         using var own = pool is null ? new TensorPool() : null;
         using var sut = new VideoRefiner(steps, m, pool ?? own!, blocks);
         var (instance, memory) = Inputs(frames, m);
         var size = m.Queries * m.HiddenSize;
-        for (var t = 0; t < frames; t++) sut.Add(t, instance.Span.Slice(t * size, size), memory.Span.Slice(t * size, size));
+        for (var t = 0; t < frames; t++)
+            sut.Add(t, instance.Span.Slice(t * size, size), memory.Span.Slice(t * size, size));
         instance.Dispose();
         memory.Dispose();
         var row = m.Queries * m.MaskChannels;
@@ -116,7 +123,8 @@ public sealed class VideoRefinerTests
     private static (Tensor Instance, Tensor Memory) Inputs(int frames, ModelManifest m)
     {
         var random = new Random(7);
-        var (instance, memory) = (new Tensor(frames, m.Queries, m.HiddenSize), new Tensor(frames, m.Queries, m.HiddenSize));
+        var (instance, memory) =
+            (new Tensor(frames, m.Queries, m.HiddenSize), new Tensor(frames, m.Queries, m.HiddenSize));
         foreach (var tensor in (Tensor[])[instance, memory])
             for (var i = 0; i < tensor.Length; i++) tensor.Span[i] = random.NextSingle() * 4 - 2;
         return (instance, memory);
@@ -126,16 +134,20 @@ public sealed class VideoRefinerTests
     {
         Assert.Equal(expected.Logits.Length, found.Logits.Length);
         Assert.Equal(expected.MaskEmbeds.Length, found.MaskEmbeds.Length);
-        foreach (var (e, f) in expected.Logits.Concat(expected.MaskEmbeds).Zip(found.Logits.Concat(found.MaskEmbeds))) Assert.Equal(e, f, tolerance);
+        foreach (var (e, f) in expected.Logits.Concat(expected.MaskEmbeds).Zip(found.Logits.Concat(found.MaskEmbeds)))
+            Assert.Equal(e, f, tolerance);
     }
 
-    /// <summary>The contract in plain loops, with made-up weights: softmax attention, neighbours three frames to either side, a softmax over frames.</summary>
-    private static RefinerSteps Steps() => new(new ScriptedModel(Attend), new ScriptedModel(Finish), new ScriptedModel(Conclude));
+    /// <summary>The contract in plain loops, with made-up weights: softmax attention,
+    /// neighbours three frames to either side, a softmax over frames.</summary>
+    private static RefinerSteps Steps() =>
+        new(new ScriptedModel(Attend), new ScriptedModel(Finish), new ScriptedModel(Conclude));
 
     private static void Attend(Tensor[] inputs, Tensor[] outputs)
     {
         var (layer, embeds, block, mixed, weight) = (inputs[0].Span[0], inputs[1], inputs[2], outputs[0], outputs[1]);
-        var (frames, queries, keys, width) = ((int)embeds.Shape[0], (int)embeds.Shape[1], (int)block.Shape[0], Channels / Heads);
+        var (frames, queries, keys, width) =
+            ((int)embeds.Shape[0], (int)embeds.Shape[1], (int)block.Shape[0], Channels / Heads);
         for (var t = 0; t < frames; t++)
             for (var q = 0; q < queries; q++)
                 for (var h = 0; h < Heads; h++)
@@ -143,7 +155,8 @@ public sealed class VideoRefinerTests
                     int At(int frame) => (frame * queries + q) * Channels + h * width;
                     var scores = new double[keys];
                     for (var s = 0; s < keys; s++)
-                        for (var c = 0; c < width; c++) scores[s] += (layer + 1) * embeds.Span[At(t) + c] * block.Span[At(s) + c];
+                        for (var c = 0; c < width; c++)
+                            scores[s] += (layer + 1) * embeds.Span[At(t) + c] * block.Span[At(s) + c];
                     var sum = scores.Sum(Math.Exp);
                     for (var c = 0; c < width; c++)
                     {
@@ -181,9 +194,11 @@ public sealed class VideoRefinerTests
         embeds.Span.CopyTo(maskEmbeds.Span);
         for (var q = 0; q < Queries; q++)
         {
-            var shares = Enumerable.Range(0, frames).Select(t => Math.Exp(embeds.Span[(t * Queries + q) * Channels])).ToArray();
+            var shares = Enumerable.Range(0, frames).Select(t => Math.Exp(embeds.Span[(t * Queries + q) * Channels]))
+                .ToArray();
             for (var k = 0; k <= Classes; k++)
-                logits.Span[q * (Classes + 1) + k] = (float)(shares.Select((share, t) => share * embeds.Span[(t * Queries + q) * Channels + k + 1]).Sum() / shares.Sum());
+                logits.Span[q * (Classes + 1) + k] = (float)(shares.Select((share, t) =>
+                    share * embeds.Span[(t * Queries + q) * Channels + k + 1]).Sum() / shares.Sum());
             weight.Span[q] = (float)Math.Log(shares.Sum());
         }
     }

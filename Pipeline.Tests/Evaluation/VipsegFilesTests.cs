@@ -62,20 +62,28 @@ public sealed class VipsegFilesTests : IDisposable
     {
         using var writer = new VipsegWriter(_temp.Path("out"));
         writer.BeginVideo("v");
-        Assert.StartsWith(says, Assert.Throws<ArgumentException>(() => writer.Add("0.jpg", new PanopticFrame(1, 1, [shown], [new(listed, 0)]))).Message, StringComparison.Ordinal);
+        Assert.StartsWith(says, Assert.Throws<ArgumentException>(() =>
+            writer.Add("0.jpg", new PanopticFrame(1, 1, [shown], [new(listed, 0)]))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void WrongTruth_IsNamed()
     {
         var file = _temp.Path("panoptic_gt_x.json");
-        Refused($"{file}: annotations[0].annotations[0].segments_info[0]: id: found 16777216, expected an integer from 0 to 16777215.",
+        Refused(
+            $"{file}: annotations[0].annotations[0].segments_info[0]: id: found 16777216, expected an integer from 0 "
+            + $"to 16777215.",
             json => json["annotations"]![0]!["annotations"]![0]!["segments_info"]![0]!["id"] = 1 << 24);
-        Refused($"{file}: annotations[0]: annotations: found 1 frames, expected the 2 of the video 'v'.", json => json["annotations"]![0]!["annotations"]!.AsArray().RemoveAt(1));
-        Refused($"{file}: annotations: found nothing of the video 'v'.", json => json["annotations"]!.AsArray().Clear());
-        Refused($"{file}: videos[0].images[1]: file_name: found nothing, expected text.", json => json["videos"]![0]!["images"]![1]!.AsObject().Remove("file_name"));
+        Refused($"{file}: annotations[0]: annotations: found 1 frames, expected the 2 of the video 'v'.", json =>
+            json["annotations"]![0]!["annotations"]!.AsArray().RemoveAt(1));
+        Refused($"{file}: annotations: found nothing of the video 'v'.", json =>
+            json["annotations"]!.AsArray().Clear());
+        Refused($"{file}: videos[0].images[1]: file_name: found nothing, expected text.", json =>
+            json["videos"]![0]!["images"]![1]!.AsObject().Remove("file_name"));
         Map("gt/v/1.png", 1, new byte[3]);
-        Refused($"{_temp.Path("gt/v/1.png")}: found a picture of 1 channel, expected RGB with the segment's id as R + 256 G + 65536 B.", _ => { });
+        Refused(
+            $"{_temp.Path("gt/v/1.png")}: found a picture of 1 channel, expected RGB with the segment's id as R + 256 "
+            + $"G + 65536 B.", _ => { });
         File.Delete(_temp.Path("gt/v/1.png"));
         Refused($"{_temp.Path("gt/v/1.png")}: the picture cannot be read: ", _ => { });
     }
@@ -83,11 +91,13 @@ public sealed class VipsegFilesTests : IDisposable
     [Fact]
     public void WrongFolder_IsNamed()
     {
-        Assert.Equal($"{_temp.Root}: found 0 files panoptic_gt*.json, expected one.", Assert.Throws<EvaluationException>(() => VipsegTruth.Open(_temp.Root)).Message);
+        Assert.Equal($"{_temp.Root}: found 0 files panoptic_gt*.json, expected one.",
+            Assert.Throws<EvaluationException>(() => VipsegTruth.Open(_temp.Root)).Message);
         using var truth = Truth();
         Directory.CreateDirectory(_temp.Path("out"));
         File.WriteAllText(_temp.Path("out/pred.json"), """{"annotations": [{"video_id": "w", "annotations": []}]}""");
-        Assert.Equal($"{_temp.Path("out/pred.json")}: annotations: found nothing of the video 'v', which {truth.Path} has.",
+        Assert.Equal(
+            $"{_temp.Path("out/pred.json")}: annotations: found nothing of the video 'v', which {truth.Path} has.",
             Assert.Throws<EvaluationException>(() => VipsegResults.Open(_temp.Path("out"), truth)).Message);
     }
 

@@ -11,7 +11,8 @@ public sealed class YtvisCasesTests
     private const double Tolerance = 1e-6;
 
     public static TheoryData<string> Cases => [
-        "01_perfect", "02_jitter_fp", "03_id_switch_fragments", "04_wrong_class_dups_ties", "05_crowd_emptyvideo_absentcat", "08_polygon_and_uncompressed_gt"];
+        "01_perfect", "02_jitter_fp", "03_id_switch_fragments", "04_wrong_class_dups_ties",
+            "05_crowd_emptyvideo_absentcat", "08_polygon_and_uncompressed_gt"];
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -54,7 +55,8 @@ public sealed class YtvisCasesTests
 
         var thresholds = expected.RootElement.GetProperty("ap_per_iou").EnumerateObject().ToArray();
         Assert.Equal(10, thresholds.Length);
-        for (var t = 0; t < thresholds.Length; t++) Assert.Equal(thresholds[t].Value.GetDouble(), report.PerThreshold[t], Tolerance);
+        for (var t = 0; t < thresholds.Length; t++)
+            Assert.Equal(thresholds[t].Value.GetDouble(), report.PerThreshold[t], Tolerance);
     }
 
     [Theory]
@@ -70,10 +72,12 @@ public sealed class YtvisCasesTests
             var video = truth.Videos.Single(v => v.Id == pairs.GetProperty("video_id").GetInt64());
             var category = pairs.GetProperty("category_id").GetInt32();
             var wanted = truth.Objects(video).Where(o => o.CategoryId == category).ToArray();
-            var found = results.Of(video).Where(o => o.CategoryId == category).OrderByDescending(o => o.Score).ToArray();
+            var found = results.Of(video).Where(o => o.CategoryId == category).OrderByDescending(o => o.Score)
+                .ToArray();
             foreach (var (d, row) in pairs.GetProperty("iou").EnumerateArray().Index())
                 foreach (var (g, iou) in row.EnumerateArray().Index())
-                    Assert.Equal(iou.GetDouble(), new VideoOverlap(found[d].Masks).IoU(new VideoOverlap(wanted[g].Masks)), 1e-12);
+                    Assert.Equal(iou.GetDouble(), new VideoOverlap(found[d].Masks)
+                        .IoU(new VideoOverlap(wanted[g].Masks)), 1e-12);
         }
     }
 
@@ -101,5 +105,6 @@ public sealed class YtvisCasesTests
 
     private static string Text(VideoPrecision precision) => JsonSerializer.Serialize(precision.Report());
 
-    private static void Same(JsonElement expected, double found, string key) => Assert.Equal(expected.GetProperty(key).GetDouble(), found, Tolerance);
+    private static void Same(JsonElement expected, double found, string key) =>
+        Assert.Equal(expected.GetProperty(key).GetDouble(), found, Tolerance);
 }

@@ -6,7 +6,8 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
-/// <summary>What is wrong with a file is said with file, entry and field; large files are read entry by entry.</summary>
+/// <summary>What is wrong with a file is said with file, entry and field;
+/// large files are read entry by entry.</summary>
 public sealed class YtvisFilesTests : IDisposable
 {
     private readonly TempFolder _temp = new();
@@ -20,7 +21,8 @@ public sealed class YtvisFilesTests : IDisposable
     {
         using var truth = Truth();
         var video = Assert.Single(truth.Videos);
-        Assert.Equal((1L, 12, 10, 2, "a/1.jpg"), (video.Id, video.Width, video.Height, video.Length, video.FileNames[1]));
+        Assert.Equal((1L, 12, 10, 2, "a/1.jpg"),
+            (video.Id, video.Width, video.Height, video.Length, video.FileNames[1]));
         var wanted = Assert.Single(truth.Objects(video));
         Assert.Equal((5L, 1, false, 50.0), (wanted.Id, wanted.CategoryId, wanted.IsCrowd, wanted.MeanArea));
         using var results = Results(truth);
@@ -36,14 +38,21 @@ public sealed class YtvisFilesTests : IDisposable
     [InlineData("category_id", "9", "[0]: category_id: found 9, expected an id of the categories in {gt}")]
     [InlineData("score", "\"high\"", "[0]: score: found \"high\", expected a number")]
     [InlineData("score", null, "[0]: score: found nothing, expected a number")]
-    [InlineData("segmentations", "[null]", "[0]: segmentations: found 1 entries, expected one for each of the video's 2 frames")]
+    [InlineData("segmentations", "[null]",
+        "[0]: segmentations: found 1 entries, expected one for each of the video's 2 frames")]
     [InlineData("segmentations", "[null, 3]", "[0]: segmentations[1]: found 3, expected null, polygons or run lengths")]
-    [InlineData("segmentations", """[null, {"size": [12, 10], "counts": "0b1V2"}]""", "[0]: segmentations[1]: size: found [12, 10], the video's frames are [10, 12]")]
-    [InlineData("segmentations", """[null, {"size": [10, 12], "counts": "0b1V"}]""", "[0]: segmentations[1]: the text ends within the count that begins at character 3")]
-    [InlineData("segmentations", """[null, {"size": [10, 12], "counts": "0b1"}]""", "[0]: segmentations[1]: the runs cover 50 cells, 12x10 has 120")]
-    [InlineData("segmentations", """[null, {"size": [10, 12], "counts": [120, 0.5]}]""", "[0]: segmentations[1]: counts[1]: found 0.5, expected an integer")]
-    [InlineData("segmentations", """[null, {"size": [10, 12]}]""", "[0]: segmentations[1]: counts: found nothing, expected run lengths")]
-    [InlineData("segmentations", "[null, [[1, 2, 3, 4]]]", "[0]: segmentations[1]: a polygon has 4 coordinates, it takes at least three pairs")]
+    [InlineData("segmentations", """[null, {"size": [12, 10], "counts": "0b1V2"}]""",
+        "[0]: segmentations[1]: size: found [12, 10], the video's frames are [10, 12]")]
+    [InlineData("segmentations", """[null, {"size": [10, 12], "counts": "0b1V"}]""",
+        "[0]: segmentations[1]: the text ends within the count that begins at character 3")]
+    [InlineData("segmentations", """[null, {"size": [10, 12], "counts": "0b1"}]""",
+        "[0]: segmentations[1]: the runs cover 50 cells, 12x10 has 120")]
+    [InlineData("segmentations", """[null, {"size": [10, 12], "counts": [120, 0.5]}]""",
+        "[0]: segmentations[1]: counts[1]: found 0.5, expected an integer")]
+    [InlineData("segmentations", """[null, {"size": [10, 12]}]""",
+        "[0]: segmentations[1]: counts: found nothing, expected run lengths")]
+    [InlineData("segmentations", "[null, [[1, 2, 3, 4]]]",
+        "[0]: segmentations[1]: a polygon has 4 coordinates, it takes at least three pairs")]
     public void WrongResult_IsNamed(string field, string? value, string says)
     {
         using var truth = Truth();
@@ -64,11 +73,13 @@ public sealed class YtvisFilesTests : IDisposable
     [InlineData("videos", "length", "3", "videos[0]: file_names: found 2 names, expected one for each of the 3 frames")]
     [InlineData("categories", "id", "2", "categories[1]: id: found 2 a second time, expected each once")]
     [InlineData("categories", "name", null, "categories[0]: name: found nothing, expected text")]
-    [InlineData("annotations", "id", "0", "annotations[0]: id: found 0, expected an integer from 1 to 9223372036854775807")]
+    [InlineData("annotations", "id", "0",
+        "annotations[0]: id: found 0, expected an integer from 1 to 9223372036854775807")]
     [InlineData("annotations", "video_id", "8", "annotations[0]: video_id: found 8, videos has no such id")]
     [InlineData("annotations", "category_id", "8", "annotations[0]: category_id: found 8, categories has no such id")]
     [InlineData("annotations", "iscrowd", "2", "annotations[0]: iscrowd: found 2, expected 0 or 1")]
-    [InlineData("annotations", "areas", "[1, \"x\"]", "annotations[0]: areas[1]: found \"x\", expected a number or null")]
+    [InlineData("annotations", "areas", "[1, \"x\"]",
+        "annotations[0]: areas[1]: found \"x\", expected a number or null")]
     public void WrongTruth_IsNamed(string list, string field, string? value, string says)
     {
         var json = JsonNode.Parse(SomeVideo.TruthJson)!;
@@ -98,7 +109,8 @@ public sealed class YtvisFilesTests : IDisposable
 
     [Fact]
     public void MissingFile_IsNamed()
-        => Assert.StartsWith($"{TruthFile}: the file cannot be read: ", Assert.Throws<EvaluationException>(() => YtvisTruth.Open(TruthFile)).Message, StringComparison.Ordinal);
+        => Assert.StartsWith($"{TruthFile}: the file cannot be read: ",
+            Assert.Throws<EvaluationException>(() => YtvisTruth.Open(TruthFile)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void TestSet_WithoutAnnotations_HasNone()
@@ -116,15 +128,19 @@ public sealed class YtvisFilesTests : IDisposable
         var text = new StringBuilder("{\"annotations\": [");
         for (var i = 1; i <= 40; i++)
         {
-            text.Append(i > 1 ? ", " : "").Append($$"""{"note": "{{new string('x', i * 7919)}}", "id": {{i}}, "video_id": {{i % 3}}, "category_id": 1, "segmentations": [{"size": [10, 12], "counts": [{{i}}, {{120 - i}}]}, null]}""");
+            text.Append(i > 1 ? ", " : "")
+                .Append(
+                    $$"""{"note": "{{new string('x', i * 7919)}}", "id": {{i}}, "video_id": {{i % 3}}, "category_id": 1, "segmentations": [{"size": [10, 12], "counts": [{{i}}, {{120 - i}}]}, null]}""");
         }
 
         text.Append("], \"nested\": {\"videos\": [1, [2, 3], {}], \"x\": null}, \"videos\": [");
-        text.AppendJoin(", ", Enumerable.Range(0, 3).Select(i => $$"""{"id": {{i}}, "width": 12, "height": 10, "length": 2}"""));
+        text.AppendJoin(", ", Enumerable.Range(0, 3)
+            .Select(i => $$"""{"id": {{i}}, "width": 12, "height": 10, "length": 2}"""));
         text.Append("], \"categories\": [{\"id\": 1, \"name\": \"one\"}]}");
         using var truth = Truth(text.ToString());
         foreach (var video in truth.Videos)
-            Assert.Equal(Enumerable.Range(1, 40).Where(i => i % 3 == video.Id), truth.Objects(video).Select(o => o.Masks[0]!.Counts[0]));
+            Assert.Equal(Enumerable.Range(1, 40).Where(i => i % 3 == video.Id), truth.Objects(video)
+                .Select(o => o.Masks[0]!.Counts[0]));
     }
 
     [Fact]
@@ -136,7 +152,8 @@ public sealed class YtvisFilesTests : IDisposable
         for (var round = 0; round < 3000; round++)
         {
             byte[] damaged = [.. bytes];
-            for (var n = random.Next(1, 4); n > 0; n--) damaged[random.Next(damaged.Length)] = (byte)random.Next(32, 127);
+            for (var n = random.Next(1, 4); n > 0; n--)
+                damaged[random.Next(damaged.Length)] = (byte)random.Next(32, 127);
             File.WriteAllBytes(TruthFile, damaged[..random.Next(damaged.Length / 2, damaged.Length + 1)]);
             try
             {

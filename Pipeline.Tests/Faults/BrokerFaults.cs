@@ -8,8 +8,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
 
 /// <summary>
-/// The broker, and the network before it; the independent client has a way of its own. Complaints answered: events lost while the broker is away, a client that believes it is
-/// connected and never sends again.
+/// The broker, and the network before it; the independent client has a way of its own. Complaints answered: events lost
+/// while the broker is away, a client that believes it is connected and never sends again.
 /// </summary>
 internal static class BrokerFaults
 {
@@ -18,23 +18,41 @@ internal static class BrokerFaults
 
     public static IReadOnlyList<FaultRow> Rows { get; } =
     [
-        new("broker-away-at-start", "the broker refuses connections from the start, for some fifty windows", "the service works; finals and events of that time come when it is there", AwayAtStartAsync),
-        new("broker-cut", "the connection to the broker ends", "connected again; no final, no event is missing", run => BreakAsync(run, proxy => proxy.Cut())),
-        new("broker-reset", "the connection to the broker is reset", "connected again; no final, no event is missing", run => BreakAsync(run, proxy => proxy.Reset())) { Short = true },
-        new("broker-refuses-for-a-while", "cut, and refused for three seconds", "what waits is sent in order, marked historical; nothing is missing", RefuseAsync),
-        new("broker-cut-mid-packet", "three connections end in the middle of what was being sent", "nothing is missing", MidPacketAsync),
-        new("broker-half-open", "nothing passes any more, no connection ends", "noticed by the keep-alive, connected again; nothing is missing", HalfOpenAsync),
+        new("broker-away-at-start", "the broker refuses connections from the start, for some fifty windows",
+            "the service works; finals and events of that time come when it is there", AwayAtStartAsync),
+        new("broker-cut", "the connection to the broker ends", "connected again; no final, no event is missing", run =>
+            BreakAsync(run, proxy => proxy.Cut())),
+        new("broker-reset", "the connection to the broker is reset", "connected again; no final, no event is missing",
+            run => BreakAsync(run, proxy => proxy.Reset())) { Short = true },
+        new("broker-refuses-for-a-while", "cut, and refused for three seconds",
+            "what waits is sent in order, marked historical; nothing is missing", RefuseAsync),
+        new("broker-cut-mid-packet", "three connections end in the middle of what was being sent", "nothing is missing",
+            MidPacketAsync),
+        new("broker-half-open", "nothing passes any more, no connection ends",
+            "noticed by the keep-alive, connected again; nothing is missing", HalfOpenAsync),
         new("broker-frozen", "the broker stops (SIGSTOP) for five seconds", "nothing is missing", FrozenAsync),
-        new("broker-latency", "every packet takes 200 ms longer", "the connection is kept; nothing is missing", LatencyAsync),
-        new("broker-slow", "4 kB/s for some five seconds", "what does not get through waits; nothing is missing", SlowAsync),
-        new("broker-killed", "kill -9, and started again, three times", "connected and announced again; nothing is missing", KilledAsync),
-        new("broker-away-daemon-killed", "the broker is away; kill -9 of the service after fifty windows; both come back", "what had been said is on the disk: the next run sends it, marked historical", AwayAndKilledAsync) { Short = true },
-        new("outbox-disk-full", "the outbox's disk is full while the broker is away", "messages wait in memory; nothing is missing", FullDiskAsync),
-        new("broker-login-refused", "a wrong password in the file; then the file is put right", "not connected, and connected without a restart; nothing is missing", LoginAsync),
-        new("broker-certificate-not-trusted", "the broker's certificate has expired; then it has a good one", "not connected, and connected without a restart; nothing is missing", CertificateAsync),
-        new("broker-refuses-topics", "the broker's access list forbids a camera's finals and events; then it is mended", "they are held, the rest goes on; then sent in order; nothing is missing", AccessListAsync),
-        new("broker-session-taken-over", "another client comes with our client id", "connected again after a pause; nothing is missing", TakenOverAsync),
-        new("broker-small-packets", "the broker takes no packets above 2,000 bytes", "messages are split below that; nothing is missing", SmallPacketsAsync),
+        new("broker-latency", "every packet takes 200 ms longer", "the connection is kept; nothing is missing",
+            LatencyAsync),
+        new("broker-slow", "4 kB/s for some five seconds", "what does not get through waits; nothing is missing",
+            SlowAsync),
+        new("broker-killed", "kill -9, and started again, three times",
+            "connected and announced again; nothing is missing", KilledAsync),
+        new("broker-away-daemon-killed",
+            "the broker is away; kill -9 of the service after fifty windows; both come back",
+            "what had been said is on the disk: the next run sends it, marked historical",
+            AwayAndKilledAsync) { Short = true },
+        new("outbox-disk-full", "the outbox's disk is full while the broker is away",
+            "messages wait in memory; nothing is missing", FullDiskAsync),
+        new("broker-login-refused", "a wrong password in the file; then the file is put right",
+            "not connected, and connected without a restart; nothing is missing", LoginAsync),
+        new("broker-certificate-not-trusted", "the broker's certificate has expired; then it has a good one",
+            "not connected, and connected without a restart; nothing is missing", CertificateAsync),
+        new("broker-refuses-topics", "the broker's access list forbids a camera's finals and events; then it is mended",
+            "they are held, the rest goes on; then sent in order; nothing is missing", AccessListAsync),
+        new("broker-session-taken-over", "another client comes with our client id",
+            "connected again after a pause; nothing is missing", TakenOverAsync),
+        new("broker-small-packets", "the broker takes no packets above 2,000 bytes",
+            "messages are split below that; nothing is missing", SmallPacketsAsync),
     ];
 
     private static async Task AwayAtStartAsync(FaultRun run)
@@ -162,7 +180,8 @@ internal static class BrokerFaults
         proxy.Cut();
         run.Now();
         var before = Bytes(outbox);
-        await Eventually.TrueAsync(() => Bytes(outbox) > before + 100_000, "messages on the disk"); // of less than 2 kB each
+        // of less than 2 kB each
+        await Eventually.TrueAsync(() => Bytes(outbox) > before + 100_000, "messages on the disk");
         await process.SignalAsync("KILL");
         await process.ExitAsync();
         await proxy.HealAsync();
@@ -187,7 +206,9 @@ internal static class BrokerFaults
         run.ExpectLate(500 / Stride);
     }
 
-    private static long Bytes(string folder) => Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length) : 0;
+    private static long Bytes(string folder) => Directory.Exists(folder)
+        ? new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length)
+        : 0;
 
     private static async Task LoginAsync(FaultRun run)
     {
@@ -224,7 +245,8 @@ internal static class BrokerFaults
     private static async Task AccessListAsync(FaultRun run)
     {
         const string all = "topic readwrite #\n";
-        var list = run.Write("acl", all + "topic deny dvis/v1/t/camera/a/tracks/final\ntopic deny dvis/v1/t/camera/a/events\n");
+        var list = run.Write("acl", all
+            + "topic deny dvis/v1/t/camera/a/tracks/final\ntopic deny dvis/v1/t/camera/a/events\n");
         await run.StartBrokerAsync([$"acl_file {list}"]);
         await run.StartAsync(Camera);
         await FinalsAsync(run, 100);
@@ -243,7 +265,8 @@ internal static class BrokerFaults
         await run.StartAsync(Camera, null, null, "mqtt.client_id=gate-7");
         await run.FramesAsync("a");
         run.Now();
-        await MosquittoBroker.RunAsync("mosquitto_pub", [.. run.Broker.ClientArguments(), "-V", "5", "-i", "gate-7", "-t", "else", "-m", "x"]);
+        await MosquittoBroker.RunAsync("mosquitto_pub",
+            [.. run.Broker.ClientArguments(), "-V", "5", "-i", "gate-7", "-t", "else", "-m", "x"]);
         await Eventually.TrueAsync(() => run.Since("t/availability").Any(m => m.Text == "online"), "announced again");
         await run.RecoveredAsync(frames: 30);
         run.Note("announced again");
@@ -257,7 +280,8 @@ internal static class BrokerFaults
         await run.RecoveredAsync(frames: 30);
         await Eventually.TrueAsync(() => run.Heard.On("a/tracks/final").Count >= 5, "finals");
         Assert.All(run.Heard.Received, m => Assert.InRange(m.Payload.Length, 0, 2000));
-        run.Note(string.Create(CultureInfo.InvariantCulture, $"the largest payload has {run.Heard.Received.Max(m => m.Payload.Length)} bytes"));
+        run.Note(string.Create(CultureInfo.InvariantCulture,
+            $"the largest payload has {run.Heard.Received.Max(m => m.Payload.Length)} bytes"));
     }
 
     private static async Task<FaultProxy> PlayAsync(FaultRun run)

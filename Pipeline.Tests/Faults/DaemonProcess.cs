@@ -27,14 +27,16 @@ internal sealed class DaemonProcess : IAsyncDisposable
     public static IReadOnlyList<int> ChildrenOf(int parent)
     {
         var children = new List<int>();
-        foreach (var folder in Directory.EnumerateDirectories("/proc").Where(f => char.IsAsciiDigit(Path.GetFileName(f)[0])))
+        foreach (var folder in Directory.EnumerateDirectories("/proc")
+            .Where(f => char.IsAsciiDigit(Path.GetFileName(f)[0])))
         {
             try
             {
                 // pid (name) state ppid …; the name may hold spaces.
                 var stat = File.ReadAllText(Path.Combine(folder, "stat"));
                 var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-                if (fields[0] != "Z" && fields[1] == parent.ToString(CultureInfo.InvariantCulture) && stat.Contains("(ffmpeg)", StringComparison.Ordinal))
+                if (fields[0] != "Z" && fields[1] == parent.ToString(CultureInfo.InvariantCulture)
+                    && stat.Contains("(ffmpeg)", StringComparison.Ordinal))
                     children.Add(int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture));
             }
             catch (IOException)
@@ -62,7 +64,8 @@ internal sealed class DaemonProcess : IAsyncDisposable
     public Task SignalAsync(string signal) => SignalAsync(signal, _process.Id);
 
     public static Task SignalAsync(string signal, int process)
-        => MosquittoBroker.RunAsync("sh", "-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {process}"));
+        => MosquittoBroker.RunAsync("sh", "-c",
+            string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {process}"));
 
     /// <summary>Asks it to end; gives its exit code and what it wrote.</summary>
     public async Task<(int Code, string Text)> EndAsync()

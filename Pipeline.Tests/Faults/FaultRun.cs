@@ -13,8 +13,9 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
 
 /// <summary>
-/// The service, in this process or in one of its own, with a tiny model and a real broker, and an independent client that sees all it says. Camera <c>a</c>
-/// gets the fault; camera <c>ok</c> must never notice (<see cref="EndAsync"/> looks). Disposing ends everything.
+/// The service, in this process or in one of its own, with a tiny model and a real broker, and an independent client
+/// that sees all it says. Camera <c>a</c> gets the fault; camera <c>ok</c> must never notice (<see cref="EndAsync"/>
+/// looks). Disposing ends everything.
 /// </summary>
 internal sealed class FaultRun : IAsyncDisposable
 {
@@ -34,7 +35,8 @@ internal sealed class FaultRun : IAsyncDisposable
     /// <summary>The service in a process of its own; null before <see cref="StartProcessAsync"/>.</summary>
     public DaemonProcess? Process { get; private set; }
 
-    public WebApplication App => _app ?? throw new InvalidOperationException("The service does not run in this process.");
+    public WebApplication App =>
+        _app ?? throw new InvalidOperationException("The service does not run in this process.");
 
     public string Folder => _folder.Root;
 
@@ -48,7 +50,12 @@ internal sealed class FaultRun : IAsyncDisposable
     public string Observed { get; private set; } = "";
 
     /// <summary>The last messages about camera <c>a</c>, and its counts, for a test that failed.</summary>
-    public string Tail => Heard is null ? "" : Counts() + string.Join('\n', Heard.Received.Where(m => m.Topic.EndsWith("/a/state", StringComparison.Ordinal) || m.Topic.EndsWith("/a/events", StringComparison.Ordinal)).TakeLast(12).Select(m => $"{m.UserProperties} {m.Text}"));
+    public string Tail => Heard is null
+        ? ""
+        : Counts() + string.Join('\n',
+            Heard.Received.Where(m =>
+                m.Topic.EndsWith("/a/state", StringComparison.Ordinal) || m.Topic.EndsWith("/a/events",
+                    StringComparison.Ordinal)).TakeLast(12).Select(m => $"{m.UserProperties} {m.Text}"));
 
     /// <summary>False: starting does not wait for results to arrive.</summary>
     public bool Waits { get; set; } = true;
@@ -79,7 +86,8 @@ internal sealed class FaultRun : IAsyncDisposable
     /// <summary>The service in this process, with this broker or a proxy before it.</summary>
     /// <param name="cameras">YAML of <c>a</c> and whatever else; <c>ok</c> is always there.</param>
     /// <param name="set">As <c>--set</c>.</param>
-    public async Task StartAsync(string cameras, string? mqtt = null, Action<IServiceCollection>? adjust = null, params string[] set)
+    public async Task StartAsync(string cameras, string? mqtt = null, Action<IServiceCollection>? adjust = null,
+        params string[] set)
     {
         if (Broker is null) await StartBrokerAsync();
         _app = StreamingHost.Build(Load(cameras, mqtt ?? Broker!.Url, set), null, adjust);
@@ -97,7 +105,8 @@ internal sealed class FaultRun : IAsyncDisposable
         return Process;
     }
 
-    public LoadedConfig Load(string cameras, string mqtt, params string[] set) => _folder.Load(Yaml(cameras, mqtt), set);
+    public LoadedConfig Load(string cameras, string mqtt, params string[] set) =>
+        _folder.Load(Yaml(cameras, mqtt), set);
 
     public string Write(string name, string text) => _folder.Write(name, text);
 
@@ -109,21 +118,25 @@ internal sealed class FaultRun : IAsyncDisposable
     /// <summary>At the end so many finals and events must have come late, and have said so.</summary>
     public void ExpectLate(int messages) => _late = messages;
 
-    public IEnumerable<ReceivedMessage> Since(string topicEnd) => Heard.Received.Skip(_mark).Where(m => m.Topic.EndsWith(topicEnd, StringComparison.Ordinal));
+    public IEnumerable<ReceivedMessage> Since(string topicEnd) =>
+        Heard.Received.Skip(_mark).Where(m => m.Topic.EndsWith(topicEnd, StringComparison.Ordinal));
 
     /// <summary>Waits until so many more provisional results of a camera have come.</summary>
     public async Task FramesAsync(string camera, int count = 10)
     {
         var before = Heard.On($"camera/{camera}/tracks").Count;
-        await Eventually.TrueAsync(() => Heard.On($"camera/{camera}/tracks").Count >= before + count, $"{count} results of {camera}");
+        await Eventually.TrueAsync(() => Heard.On($"camera/{camera}/tracks").Count >= before + count,
+            $"{count} results of {camera}");
     }
 
     /// <summary>Waits until camera <c>a</c> has said this since <see cref="Now"/>.</summary>
     public Task StateAsync(string state, string? reason = null, string camera = "a")
-        => Eventually.TrueAsync(() => States(camera).Any(s => s.State == state && (reason is null || s.Reason == reason)), $"{camera}: {state} {reason}");
+        => Eventually.TrueAsync(() => States(camera).Any(s =>
+            s.State == state && (reason is null || s.Reason == reason)), $"{camera}: {state} {reason}");
 
     public Task EventAsync(string kind, string? reason = null)
-        => Eventually.TrueAsync(() => Events("a").Any(e => e.Kind == kind && (reason is null || e.Reason == reason)), $"{kind} {reason}");
+        => Eventually.TrueAsync(() => Events("a").Any(e => e.Kind == kind && (reason is null || e.Reason == reason)),
+            $"{kind} {reason}");
 
     public Task DroppedAsync(string reason)
         => Eventually.TrueAsync(() => Dropped("a").Any(d => d.Key == reason), $"a frame dropped as {reason}");
@@ -138,8 +151,10 @@ internal sealed class FaultRun : IAsyncDisposable
     public IEnumerable<KeyValuePair<string, long>> Dropped(string camera) =>
         App.Services.GetRequiredService<PipelineMetrics>().Camera(camera).Tally.DroppedBy;
 
-    /// <summary>Epochs of the results since <see cref="Now"/> and of the last one before: what was on its way then may have been dropped.</summary>
-    public int Epochs(string camera) => Heard.Received.Take(_mark).Where(m => m.Topic.EndsWith($"{camera}/tracks", StringComparison.Ordinal)).TakeLast(1)
+    /// <summary>Epochs of the results since <see cref="Now"/> and of the last one before:
+    /// what was on its way then may have been dropped.</summary>
+    public int Epochs(string camera) => Heard.Received.Take(_mark)
+        .Where(m => m.Topic.EndsWith($"{camera}/tracks", StringComparison.Ordinal)).TakeLast(1)
         .Concat(Since($"{camera}/tracks")).Select(m => Text(m, "epoch")).Distinct().Count();
 
     /// <summary>Stops the service, and holds what was heard against what must be true after every fault.</summary>
@@ -155,7 +170,8 @@ internal sealed class FaultRun : IAsyncDisposable
         if (_app is not null) await StopAppAsync();
         else if (Process is { Running: true }) await Process.EndAsync();
         // One broker, one queue: when this is here, everything before it is.
-        await MosquittoBroker.RunAsync("mosquitto_pub", [.. Broker.ClientArguments(), "-q", "1", "-t", "dvis/end", "-m", "end"]);
+        await MosquittoBroker.RunAsync("mosquitto_pub",
+            [.. Broker.ClientArguments(), "-q", "1", "-t", "dvis/end", "-m", "end"]);
         await Heard.WaitAsync("dvis/end");
         if (_late > 0)
         {
@@ -169,15 +185,19 @@ internal sealed class FaultRun : IAsyncDisposable
         Assert.Equal(0, Lost ?? 0);
         QoS1Audit.FinalsAreContiguous(Heard.Received);
         if (HitsAll) return;
-        Assert.DoesNotContain(Heard.On("camera/ok/events"), m => m.UserProperties.Contains("tracker.reset", StringComparison.Ordinal));
-        Assert.DoesNotContain(Heard.On("camera/ok/state").SkipLast(1), m => Text(m, "state") is "offline" or "degraded");
+        Assert.DoesNotContain(Heard.On("camera/ok/events"), m =>
+            m.UserProperties.Contains("tracker.reset", StringComparison.Ordinal));
+        Assert.DoesNotContain(Heard.On("camera/ok/state").SkipLast(1), m =>
+            Text(m, "state") is "offline" or "degraded");
     }
 
     private string Counts()
     {
         if (_app is null) return "";
         var camera = _app.Services.GetRequiredService<PipelineMetrics>().Camera("a").Tally;
-        return string.Create(CultureInfo.InvariantCulture, $"{camera.FramesIn} in, {camera.Provisional} provisional, {camera.Final} final; dropped: {string.Join(", ", camera.DroppedBy)}\n");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{camera.FramesIn} in, {camera.Provisional} provisional, {camera.Final} final; dropped: "
+            + $"{string.Join(", ", camera.DroppedBy)}\n");
     }
 
     public async ValueTask DisposeAsync()
@@ -203,7 +223,8 @@ internal sealed class FaultRun : IAsyncDisposable
         // On a busy machine the end may take longer than it should; nothing is timed here.
         Assert.DoesNotContain(
             App.Services.GetRequiredService<RunState>().Failures,
-            f => !f.StartsWith("camera a ", StringComparison.Ordinal) && f is not ("the pipelines did not end in time" or "not everything could be delivered"));
+            f => !f.StartsWith("camera a ", StringComparison.Ordinal)
+                && f is not ("the pipelines did not end in time" or "not everything could be delivered"));
     }
 
     private void Observe(IReadOnlyList<KeyValuePair<string, long>> drops)
@@ -220,15 +241,18 @@ internal sealed class FaultRun : IAsyncDisposable
         if (said is ["online"]) said.Clear();
         var parts = new List<string>();
         if (said.Count > 0) parts.Add(string.Join(" → ", said.Count > 6 ? [.. said[..5], "…", said[^1]] : said));
-        parts.AddRange(Events("a").Where(e => e.Kind is "tracker.reset" or "data.gap").GroupBy(e => $"{e.Kind} {e.Reason}").Select(g => g.Count() == 1 ? g.Key : $"{g.Key} x{g.Count()}"));
+        parts.AddRange(Events("a").Where(e => e.Kind is "tracker.reset" or "data.gap")
+            .GroupBy(e => $"{e.Kind} {e.Reason}").Select(g => g.Count() == 1 ? g.Key : $"{g.Key} x{g.Count()}"));
         parts.AddRange(drops.Select(d => string.Create(CultureInfo.InvariantCulture, $"{d.Value} dropped as {d.Key}")));
         Observed = string.Join("; ", [.. _notes, .. parts]);
     }
 
-    private IEnumerable<(string State, string Reason)> States(string camera) => Since($"{camera}/state").Select(m => (Text(m, "state"), Text(m, "reason")));
+    private IEnumerable<(string State, string Reason)> States(string camera) =>
+        Since($"{camera}/state").Select(m => (Text(m, "state"), Text(m, "reason")));
 
     private IEnumerable<(string Kind, string Reason)> Events(string camera) => Since($"{camera}/events").Select(m =>
-        (m.UserProperties.Split(' ').First(p => p.StartsWith("type:", StringComparison.Ordinal))["type:io.dvis.".Length..], Text(m, "reason")));
+        (m.UserProperties.Split(' ').First(p =>
+            p.StartsWith("type:", StringComparison.Ordinal))["type:io.dvis.".Length..], Text(m, "reason")));
 
     private static string Text(ReceivedMessage message, string key)
     {

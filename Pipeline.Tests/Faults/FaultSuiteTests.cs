@@ -3,23 +3,27 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
 
 /// <summary>
-/// The fault suite: the service with real ffmpeg, real Mosquitto and cameras that misbehave, one fault after the other. A few run with every
-/// <c>./test</c>, all of them with <c>./test --faults</c>, which prints the table of <c>docs/internal/reliability.md</c>.
+/// The fault suite: the service with real ffmpeg, real Mosquitto and cameras that misbehave, one fault after the other.
+/// A few run with every <c>./test</c>, all of them with <c>./test --faults</c>, which prints the table of
+/// <c>docs/internal/reliability.md</c>.
 /// </summary>
 [Collection(nameof(Alone))]
 public sealed class FaultSuiteTests(FaultTable table) : IClassFixture<FaultTable>
 {
     // "all", or names with commas between; nothing: the short form.
-    private static readonly string[] s_chosen = (Environment.GetEnvironmentVariable("DVIS_FAULTS") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries);
+    private static readonly string[] s_chosen = (Environment.GetEnvironmentVariable("DVIS_FAULTS") ?? "")
+        .Split(',', StringSplitOptions.RemoveEmptyEntries);
 
     internal static readonly bool Chosen = s_chosen.Length > 0;
 
     internal static IReadOnlyList<FaultRow> Rows { get; } =
     [
-        .. CameraFaults.Rows, .. ClockFaults.Rows, .. NetworkFaults.Rows, .. FileFaults.Rows, .. BrokerFaults.Rows, .. ProcessFaults.Rows, .. StartFaults.Rows,
+        .. CameraFaults.Rows, .. ClockFaults.Rows, .. NetworkFaults.Rows, .. FileFaults.Rows, .. BrokerFaults.Rows,
+        .. ProcessFaults.Rows, .. StartFaults.Rows,
     ];
 
-    public static TheoryData<string> Names => [.. Rows.Where(r => Chosen ? s_chosen[0] == "all" || s_chosen.Contains(r.Name) : r.Short).Select(r => r.Name)];
+    public static TheoryData<string> Names =>
+        [.. Rows.Where(r => Chosen ? s_chosen[0] == "all" || s_chosen.Contains(r.Name) : r.Short).Select(r => r.Name)];
 
     [Theory(Timeout = 300_000), MemberData(nameof(Names))]
     public async Task Fault(string name)
@@ -33,7 +37,8 @@ public sealed class FaultSuiteTests(FaultTable table) : IClassFixture<FaultTable
         }
         catch (Exception e) when (e is not Xunit.Sdk.SkipException)
         {
-            throw new InvalidOperationException($"{row.Name}: expected: {row.Expected}; observed: {run.Observed}\n{run.Tail}\n{e.Message}", e);
+            throw new InvalidOperationException(
+                $"{row.Name}: expected: {row.Expected}; observed: {run.Observed}\n{run.Tail}\n{e.Message}", e);
         }
 
         table.Add(row, run.Observed, run.Recovery, run.Lost);

@@ -3,21 +3,34 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
 
-/// <summary>The network between a real RTSP server and the service. Complaint answered: after a stall the stream stays minutes behind.</summary>
+/// <summary>The network between a real RTSP server and the service. Complaint answered:
+/// after a stall the stream stays minutes behind.</summary>
 internal static class NetworkFaults
 {
     public static IReadOnlyList<FaultRow> Rows { get; } =
     [
-        new("network-cut", "the connection to the camera ends (FIN)", "offline, then a new connection and a new epoch", run => BreakAsync(run, (proxy, _) => proxy.Cut())),
-        new("network-reset", "the connection to the camera is reset (RST)", "offline, then a new connection and a new epoch", run => BreakAsync(run, (proxy, _) => proxy.Reset())) { Short = true },
-        new("network-refuses-for-a-while", "the connection ends and new ones are refused for two seconds", "offline (refused), then a new connection and a new epoch", RefuseAsync),
-        new("network-half-open", "nothing passes any more, no connection ends", "offline (stalled); new connections time out until something passes again", HalfOpenAsync),
-        new("network-server-frozen", "the server stops (SIGSTOP) for five seconds and goes on", "offline (stalled), then a new connection and a new epoch", FrozenAsync),
-        new("network-backlog", "nothing passes for two seconds, then everything at once", "frames older than max_age are dropped as stale, what follows is fresh, the connection is kept", BacklogAsync),
-        new("network-latency", "every packet takes 300 ms longer", "the connection is kept, no frame is lost, one epoch", LatencyAsync),
-        new("network-slow", "2 kB/s for a stream of some 60 kB/s", "pictures stop: offline (stalled), and back when there is room", SlowAsync),
-        new("network-truncates", "each connection ends after 20 kB", "offline and tried again for as long as it lasts, then online", TruncateAsync),
-        new("network-flips-bits", "a bit is wrong every 500 bytes", "decode errors or new connections, never a crash; online when it is over", FlipAsync),
+        new("network-cut", "the connection to the camera ends (FIN)", "offline, then a new connection and a new epoch",
+            run => BreakAsync(run, (proxy, _) => proxy.Cut())),
+        new("network-reset", "the connection to the camera is reset (RST)",
+            "offline, then a new connection and a new epoch", run =>
+            BreakAsync(run, (proxy, _) => proxy.Reset())) { Short = true },
+        new("network-refuses-for-a-while", "the connection ends and new ones are refused for two seconds",
+            "offline (refused), then a new connection and a new epoch", RefuseAsync),
+        new("network-half-open", "nothing passes any more, no connection ends",
+            "offline (stalled); new connections time out until something passes again", HalfOpenAsync),
+        new("network-server-frozen", "the server stops (SIGSTOP) for five seconds and goes on",
+            "offline (stalled), then a new connection and a new epoch", FrozenAsync),
+        new("network-backlog", "nothing passes for two seconds, then everything at once",
+            "frames older than max_age are dropped as stale, what follows is fresh, the connection is kept",
+            BacklogAsync),
+        new("network-latency", "every packet takes 300 ms longer",
+            "the connection is kept, no frame is lost, one epoch", LatencyAsync),
+        new("network-slow", "2 kB/s for a stream of some 60 kB/s",
+            "pictures stop: offline (stalled), and back when there is room", SlowAsync),
+        new("network-truncates", "each connection ends after 20 kB",
+            "offline and tried again for as long as it lasts, then online", TruncateAsync),
+        new("network-flips-bits", "a bit is wrong every 500 bytes",
+            "decode errors or new connections, never a crash; online when it is over", FlipAsync),
     ];
 
     private static async Task BreakAsync(FaultRun run, Action<FaultProxy, RtspServer> fault)
@@ -118,7 +131,9 @@ internal static class NetworkFaults
         var (proxy, _) = await PlayAsync(run);
         run.Now();
         proxy.FlipEvery = 500;
-        await Eventually.TrueAsync(() => run.Since("a/state").Any(m => m.Text.Contains("\"state\":\"offline\"", StringComparison.Ordinal) || m.Text.Contains("\"state\":\"degraded\"", StringComparison.Ordinal)), "trouble");
+        await Eventually.TrueAsync(() =>
+            run.Since("a/state").Any(m => m.Text.Contains("\"state\":\"offline\"", StringComparison.Ordinal)
+                || m.Text.Contains("\"state\":\"degraded\"", StringComparison.Ordinal)), "trouble");
         await proxy.HealAsync();
         proxy.Cut();
         await run.RecoveredAsync(frames: 20);

@@ -10,14 +10,26 @@ internal static class ProcessFaults
 {
     public static IReadOnlyList<FaultRow> Rows { get; } =
     [
-        new("ffmpeg-killed", "kill -9 of a camera's decoder", "offline (eof or decode_errors), a new decoder, a new epoch", run => DecoderAsync(run, "KILL", null)) { Short = true },
-        new("ffmpeg-stopped", "a camera's decoder stops (SIGSTOP)", "offline (stalled); it is killed and replaced; new epoch", run => DecoderAsync(run, "STOP", "stalled")),
-        new("ffmpeg-missing", "the decoder program does not exist", "offline (config), tried again; the other camera goes on", MissingAsync),
-        new("daemon-terminated-under-load", "SIGTERM with three cameras, one at 200 frames a second", "every frame that was answered is final, goodbye is said, exit code 0", TerminatedAsync),
-        new("daemon-killed", "kill -9 of the service while one decoder works and one waits for a camera that says nothing", "no decoder outlives it; offline by last will; after a new start online", KilledAsync) { Short = true },
-        new("daemon-stopped", "the service stops (SIGSTOP) for five seconds and goes on", "cameras get a moment to say something before they count as stalled; results go on; nothing is missing", StoppedAsync),
-        new("overload", "a camera at 1,000 frames a second", "the oldest frames are dropped and counted, every answered frame is final, the other camera goes on", OverloadAsync),
-        new("disk-full-json-lines", "the file of the second sink lies on a full disk", "its failures are counted; MQTT misses nothing", FullDiskAsync),
+        new("ffmpeg-killed", "kill -9 of a camera's decoder",
+            "offline (eof or decode_errors), a new decoder, a new epoch", run =>
+            DecoderAsync(run, "KILL", null)) { Short = true },
+        new("ffmpeg-stopped", "a camera's decoder stops (SIGSTOP)",
+            "offline (stalled); it is killed and replaced; new epoch", run => DecoderAsync(run, "STOP", "stalled")),
+        new("ffmpeg-missing", "the decoder program does not exist",
+            "offline (config), tried again; the other camera goes on", MissingAsync),
+        new("daemon-terminated-under-load", "SIGTERM with three cameras, one at 200 frames a second",
+            "every frame that was answered is final, goodbye is said, exit code 0", TerminatedAsync),
+        new("daemon-killed",
+            "kill -9 of the service while one decoder works and one waits for a camera that says nothing",
+            "no decoder outlives it; offline by last will; after a new start online", KilledAsync) { Short = true },
+        new("daemon-stopped", "the service stops (SIGSTOP) for five seconds and goes on",
+            "cameras get a moment to say something before they count as stalled; results go on; nothing is missing",
+            StoppedAsync),
+        new("overload", "a camera at 1,000 frames a second",
+            "the oldest frames are dropped and counted, every answered frame is final, the other camera goes on",
+            OverloadAsync),
+        new("disk-full-json-lines", "the file of the second sink lies on a full disk",
+            "its failures are counted; MQTT misses nothing", FullDiskAsync),
     ];
 
     private static async Task DecoderAsync(FaultRun run, string signal, string? reason)
@@ -48,14 +60,17 @@ internal static class ProcessFaults
     private static async Task TerminatedAsync(FaultRun run)
     {
         var camera = run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync()));
-        var process = await run.StartProcessAsync($"a: {{ url: '{camera.Url}' }}\nbusy: {{ synthetic: {{ width: 64, height: 48, fps: 200, strip: false }} }}");
+        var process = await run.StartProcessAsync(
+            $"a: {{ url: '{camera.Url}' }}\nbusy: {{ synthetic: {{ width: 64, height: 48, fps: 200, strip: false }} "
+            + $"}}");
         await run.FramesAsync("a", 30);
         run.Now();
         var (code, text) = await process.EndAsync();
         Assert.True(code == 0, text);
         await run.Heard.WaitTextAsync("t/availability", "offline");
         foreach (var name in (string[])["a", "ok", "busy"])
-            Assert.True(Last(run, $"{name}/tracks/final", "last_frame") >= Last(run, $"{name}/tracks", "frame_id"), name);
+            Assert.True(Last(run, $"{name}/tracks/final", "last_frame") >= Last(run, $"{name}/tracks", "frame_id"),
+                name);
         run.Note("exit code 0, all frames final");
     }
 
@@ -64,7 +79,9 @@ internal static class ProcessFaults
         var camera = run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync()));
         var silent = run.Own(FaultProxy.Start(camera.Port));
         await silent.SetAsync(Fault.HalfOpen);
-        var yaml = $"a: {{ url: '{camera.Url}' }}\nsilent: {{ url: '{silent.Rtsp()}', rtsp: {{ connect_timeout: 10m, stall_timeout: 10m }} }}";
+        var yaml =
+            $"a: {{ url: '{camera.Url}' }}\nsilent: {{ url: '{silent.Rtsp()}', rtsp: {{ connect_timeout: 10m, "
+            + $"stall_timeout: 10m }} }}";
         var process = await run.StartProcessAsync(yaml);
         await run.FramesAsync("a", 30);
         await Eventually.TrueAsync(() => process.Decoders.Count == 2, "two decoders");
@@ -98,22 +115,29 @@ internal static class ProcessFaults
         await run.StartAsync("a: { synthetic: { width: 256, height: 192, fps: 1000, strip: false } }");
         await run.DroppedAsync("queue_full");
         await run.RecoveredAsync(frames: 100);
-        run.Note(string.Create(CultureInfo.InvariantCulture, $"{run.Dropped("a").Single(d => d.Key == "queue_full").Value} dropped as queue_full"));
+        run.Note(string.Create(CultureInfo.InvariantCulture,
+            $"{run.Dropped("a").Single(d => d.Key == "queue_full").Value} dropped as queue_full"));
     }
 
     private static async Task FullDiskAsync(FaultRun run)
     {
         await run.StartBrokerAsync();
         run.Now();
-        await run.StartAsync("a: { synthetic: { width: 64, height: 48, fps: 25, strip: false } }", null, null, "sinks.json_lines.path=/dev/full", "sinks.json_lines.flush_interval=0s");
+        await run.StartAsync("a: { synthetic: { width: 64, height: 48, fps: 25, strip: false } }", null, null,
+            "sinks.json_lines.path=/dev/full", "sinks.json_lines.flush_interval=0s");
         await run.FramesAsync("a", 50);
         using var http = new HttpClient();
-        var metrics = await http.GetStringAsync(new Uri(Dvis.Streaming.Hosting.Composition.StreamingHost.Address(run.App) + "/metrics"));
-        var failures = metrics.Split('\n').Single(l => l.StartsWith("dvis_sink_failures_total{sink=\"json_lines\"}", StringComparison.Ordinal));
+        var metrics = await http.GetStringAsync(
+            new Uri(Dvis.Streaming.Hosting.Composition.StreamingHost.Address(run.App) + "/metrics"));
+        var failures = metrics.Split('\n')
+            .Single(l => l.StartsWith("dvis_sink_failures_total{sink=\"json_lines\"}", StringComparison.Ordinal));
         Assert.True(double.Parse(failures.Split(' ')[1], CultureInfo.InvariantCulture) > 0);
         run.Note("failures counted");
     }
 
     private static long Last(FaultRun run, string topic, string key)
-        => run.Heard.On(topic).Max(m => long.Parse(System.Text.RegularExpressions.Regex.Match(m.Text, $"\"{key}\":(\\d+)").Groups[1].Value, CultureInfo.InvariantCulture));
+        => run.Heard.On(topic)
+            .Max(m =>
+                long.Parse(System.Text.RegularExpressions.Regex.Match(m.Text, $"\"{key}\":(\\d+)").Groups[1].Value,
+                    CultureInfo.InvariantCulture));
 }

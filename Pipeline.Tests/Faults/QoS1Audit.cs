@@ -7,8 +7,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Faults;
 internal static class QoS1Audit
 {
     /// <summary>
-    /// Numbers that are missing between the first and the last message of each topic and run of the service: finals and events. What came twice
-    /// came. State is left out: while the broker is away only its last word counts.
+    /// Numbers that are missing between the first and the last message of each topic and run of the service: finals and
+    /// events. What came twice came. State is left out: while the broker is away only its last word counts.
     /// </summary>
     public static int Lost(IEnumerable<ReceivedMessage> messages)
     {
@@ -25,7 +25,8 @@ internal static class QoS1Audit
     /// <summary>Every frame of an epoch is covered by exactly one final, in order.</summary>
     public static void FinalsAreContiguous(IEnumerable<ReceivedMessage> messages)
     {
-        foreach (var camera in messages.Where(m => m.Topic.EndsWith("/tracks/final", StringComparison.Ordinal)).GroupBy(m => m.Topic))
+        foreach (var camera in messages.Where(m => m.Topic.EndsWith("/tracks/final", StringComparison.Ordinal))
+            .GroupBy(m => m.Topic))
         {
             var next = new Dictionary<string, long>();
             var seen = new HashSet<(string, long)>();
@@ -33,7 +34,8 @@ internal static class QoS1Audit
             {
                 using var document = JsonDocument.Parse(message.Payload);
                 var root = document.RootElement;
-                var (session, epoch) = (root.GetProperty("session").GetString()!, root.GetProperty("epoch").GetString()!);
+                var (session, epoch) =
+                    (root.GetProperty("session").GetString()!, root.GetProperty("epoch").GetString()!);
                 if (!seen.Add((session, root.GetProperty("seq").GetInt64()))) continue; // again: QoS 1
                 if (root.TryGetProperty("part", out var part) && part.GetInt32() > 1) continue;
                 var window = root.GetProperty("window");
@@ -44,12 +46,15 @@ internal static class QoS1Audit
         }
     }
 
-    private static IEnumerable<(string Topic, string Session, long Sequence)> Durable(IEnumerable<ReceivedMessage> messages)
+    private static IEnumerable<(string Topic, string Session, long Sequence)> Durable(
+        IEnumerable<ReceivedMessage> messages)
     {
-        foreach (var message in messages.Where(m => m.Topic.EndsWith("/tracks/final", StringComparison.Ordinal) || m.Topic.EndsWith("/events", StringComparison.Ordinal)))
+        foreach (var message in messages.Where(m => m.Topic.EndsWith("/tracks/final", StringComparison.Ordinal)
+            || m.Topic.EndsWith("/events", StringComparison.Ordinal)))
         {
             using var document = JsonDocument.Parse(message.Payload);
-            yield return (message.Topic, document.RootElement.GetProperty("session").GetString()!, document.RootElement.GetProperty("seq").GetInt64());
+            yield return (message.Topic, document.RootElement.GetProperty("session")
+                .GetString()!, document.RootElement.GetProperty("seq").GetInt64());
         }
     }
 }

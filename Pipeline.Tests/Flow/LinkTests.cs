@@ -12,7 +12,8 @@ public sealed class LinkTests
     [InlineData(BoundedChannelFullMode.DropOldest, new[] { 3, 4 }, new[] { 0, 1, 2 })]
     [InlineData(BoundedChannelFullMode.DropNewest, new[] { 0, 4 }, new[] { 1, 2, 3 })]
     [InlineData(BoundedChannelFullMode.DropWrite, new[] { 0, 1 }, new[] { 2, 3, 4 })]
-    public async Task WriteAsync_FullInADropMode_DisposesAndReportsTheVictims(BoundedChannelFullMode mode, int[] kept, int[] victims)
+    public async Task WriteAsync_FullInADropMode_DisposesAndReportsTheVictims(BoundedChannelFullMode mode, int[] kept,
+        int[] victims)
     {
         var dropped = new List<int>();
         var link = new Link<CountedItem>(2, mode, item =>

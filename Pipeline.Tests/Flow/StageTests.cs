@@ -22,7 +22,8 @@ public sealed class StageTests
     {
         var arrived = new List<int>();
 
-        var cause = await Assert.ThrowsAsync<InvalidDataException>(() => RunAsync(items: int.MaxValue, failAt: 7, arrived));
+        var cause =
+            await Assert.ThrowsAsync<InvalidDataException>(() => RunAsync(items: int.MaxValue, failAt: 7, arrived));
 
         Assert.Equal("item 7", cause.Message);
         Assert.Equal(Enumerable.Range(0, 7), arrived); // what was before the failure is still delivered
@@ -54,9 +55,11 @@ public sealed class StageTests
     public async Task WhenAllAsync_AStageIsCancelledFromWithin_StopsTheSource()
     {
         using var source = new CancellationTokenSource();
-        var waiting = Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, source.Token).ContinueWith(_ => { }, TaskScheduler.Default);
+        var waiting = Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, source.Token)
+            .ContinueWith(_ => { }, TaskScheduler.Default);
 
-        await Assert.ThrowsAsync<OperationCanceledException>(() => StageLoop.WhenAllAsync(source, waiting, Task.FromException(new OperationCanceledException())));
+        await Assert.ThrowsAsync<OperationCanceledException>(() =>
+            StageLoop.WhenAllAsync(source, waiting, Task.FromException(new OperationCanceledException())));
 
         Assert.True(source.IsCancellationRequested);
     }

@@ -3,8 +3,8 @@ using Dvis.Streaming.Benchmarks.Fuzzing;
 namespace Dvis.Streaming.Pipeline.Tests.Fuzzing;
 
 /// <summary>
-/// Hostile input in small: files and streams from strangers end in a result or in the one declared exception, within bounds of time and memory.
-/// <c>bench fuzz</c> is the long form.
+/// Hostile input in small: files and streams from strangers end in a result or in the one declared exception, within
+/// bounds of time and memory. <c>bench fuzz</c> is the long form.
 /// </summary>
 public sealed class FuzzTests : IDisposable
 {
@@ -52,7 +52,9 @@ public sealed class FuzzTests : IDisposable
         }), f => f.Where.StartsWith("InvalidOperationException", StringComparison.Ordinal));
 
     [Fact]
-    public void Run_TooMuchMemory_IsFound() => Assert.Contains(Find(input => GC.KeepAlive(new byte[input.Length % 5 == 1 ? 64 << 20 : 1])), f => f.Where == "memory");
+    public void Run_TooMuchMemory_IsFound() =>
+    Assert.Contains(Find(input => GC.KeepAlive(new byte[input.Length % 5 == 1 ? 64 << 20 : 1])), f =>
+        f.Where == "memory");
 
     [Fact]
     public void Run_TooMuchTime_IsFound()
@@ -78,7 +80,8 @@ public sealed class FuzzTests : IDisposable
         string[] Inputs(int seed)
         {
             var seen = new List<string>();
-            new FuzzRun(new FuzzTarget("rle", input => seen.Add(Convert.ToHexString(input)), [], ["word"]), seed).Run(200, TimeSpan.FromMinutes(1));
+            new FuzzRun(new FuzzTarget("rle", input => seen.Add(Convert.ToHexString(input)), [], ["word"]), seed)
+                .Run(200, TimeSpan.FromMinutes(1));
             return [.. seen];
         }
     }
@@ -87,7 +90,11 @@ public sealed class FuzzTests : IDisposable
 
     /// <summary>What is found in a reader that is wrong on purpose.</summary>
     private static IReadOnlyList<FuzzFinding> Find(Action<byte[]> read)
-        => new FuzzRun(new FuzzTarget("rle", read, [typeof(FormatException)], []) { Allowance = 1 << 20, Time = TimeSpan.FromMilliseconds(20) }, 1).Run(300, TimeSpan.FromMinutes(2)).Findings;
+        => new FuzzRun(new FuzzTarget("rle", read, [typeof(FormatException)], [])
+        {
+            Allowance = 1 << 20,
+            Time = TimeSpan.FromMilliseconds(20)
+        }, 1).Run(300, TimeSpan.FromMinutes(2)).Findings;
 
     private static IEnumerable<string> Read()
     {

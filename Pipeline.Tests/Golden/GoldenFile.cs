@@ -27,7 +27,8 @@ internal static class GoldenFile
             $"Pipeline.Tests/Golden/{name} differs in {changes.Count} line(s); - expected, + now:");
         foreach (var change in changes.Take(ShownLines)) report.AppendLine(change);
         if (changes.Count > ShownLines) report.AppendLine("…");
-        Assert.Fail($"{report}If the change is intended, replace the file: {WriteVariable}=yes ./test -class '*Golden*'");
+        Assert.Fail(
+            $"{report}If the change is intended, replace the file: {WriteVariable}=yes ./test -class '*Golden*'");
     }
 
     /// <summary>

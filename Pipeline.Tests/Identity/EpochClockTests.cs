@@ -95,7 +95,8 @@ public sealed class EpochClockTests
         Assert.Equal("resolution_change", _clock.Advance(Frame(0.1, 0.1) with { Width = width, Height = height }));
     }
 
-    private static FrameInfo OfFile(FrameInfo frame) => frame with { Capture = frame.Capture with { Source = ClockSource.FilePts } };
+    private static FrameInfo OfFile(FrameInfo frame) =>
+        frame with { Capture = frame.Capture with { Source = ClockSource.FilePts } };
 
     private FrameInfo Frame(double received, double media) => Some.FrameInfo(320, 240) with
     {

@@ -26,23 +26,29 @@ public sealed class TrackManagerProperties
     /// <summary>One frame for each number, drawn from it.</summary>
     private static void Tell(int[] schedule)
     {
-        var world = new TrackManagerRig(queries: 5, looks: 3, options: new TrackOptions { LostTimeout = TimeSpan.FromSeconds(0.7) });
+        var world = new TrackManagerRig(queries: 5, looks: 3,
+            options: new TrackOptions { LostTimeout = TimeSpan.FromSeconds(0.7) });
         var started = 0L;
         foreach (var seed in schedule)
         {
             var random = new Random(seed);
             var before = world.Changes.Count;
             world.See([.. Enumerable.Range(0, 5).Where(_ => random.Next(3) > 0).Select(slot => new Sighting(
-                slot, random.Next(4) * 20 + random.Next(11), random.Next(3), random.Next(2), 0.3f + 0.7f * random.NextSingle(), random.Next(3)))]);
+                slot, random.Next(4) * 20 + random.Next(11), random.Next(3), random.Next(2),
+                    0.3f + 0.7f * random.NextSingle(), random.Next(3)))]);
 
-            var occupants = world.Lives.SlotTracks().Where(o => o.Identity is not null).Select(o => o.Identity!.Number).ToArray();
+            var occupants = world.Lives.SlotTracks().Where(o => o.Identity is not null).Select(o => o.Identity!.Number)
+                .ToArray();
             Assert.Equal(occupants.Distinct(), occupants);
             Assert.InRange(world.Lives.Lives.Count, occupants.Length, 20);
             foreach (var life in world.Lives.Lives)
-                if (life.Slot >= 0) Assert.Equal(life.Identity.Number, world.Lives.SlotTracks()[life.Slot].Identity!.Number);
+                if (life.Slot >= 0)
+                    Assert.Equal(life.Identity.Number, world.Lives.SlotTracks()[life.Slot].Identity!.Number);
             var now = world.Changes.Skip(before).ToArray();
-            Assert.Equal(now.Where(c => c.Kind == EventKind.TrackEnded).Select(c => c.Track), world.Lives.Ended.Select(e => e.Identity.Number));
-            Assert.Equal(now.Where(c => c.Kind == EventKind.TrackIdentityChanged).Select(c => c.Track), world.Lives.Merges.Select(m => m.From[0]));
+            Assert.Equal(now.Where(c => c.Kind == EventKind.TrackEnded).Select(c => c.Track),
+                world.Lives.Ended.Select(e => e.Identity.Number));
+            Assert.Equal(now.Where(c => c.Kind == EventKind.TrackIdentityChanged).Select(c => c.Track),
+                world.Lives.Merges.Select(m => m.From[0]));
             foreach (var change in now.Where(c => c.Kind == EventKind.TrackStarted))
             {
                 Assert.DoesNotContain(world.Changes.Take(world.Changes.IndexOf(change)), c => c.Track == change.Track);

@@ -64,7 +64,8 @@ internal sealed class TrackManagerRig
     /// <summary>Number of the track seen in a slot in the last frame; null when none was.</summary>
     public long? In(int slot) => Lives.SeenIn(slot)?.Identity.Number;
 
-    /// <param name="Look">Its embedding is 1 there, and 1 at <paramref name="Also"/>: half way between two looks.</param>
+    /// <param name="Look">Its embedding is 1 there, and 1 at <paramref name="Also"/>:
+    /// half way between two looks.</param>
     internal sealed record Sighting(int Slot, int At, int Look, int Class = 0, float Score = 0.9f, int? Also = null);
 
     internal sealed record Change(EventKind Kind, long Track, string? Reason, long? Into, TrackSummary? Summary);

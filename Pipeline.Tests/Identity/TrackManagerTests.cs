@@ -195,7 +195,8 @@ public sealed class TrackManagerTests
         Assert.Equal(["TrackStarted 1", "TrackStarted 2"], _world.Story);
     }
 
-    /// <summary>The one that is still in its slot is not robbed by a newcomer that looks the same, even one with a better score.</summary>
+    /// <summary>The one that is still in its slot is not robbed by a newcomer that looks the same,
+    /// even one with a better score.</summary>
     [Fact]
     public void Update_ANewcomerLooksLikeANeighbour_TheNeighbourKeepsItsId()
     {
@@ -232,7 +233,8 @@ public sealed class TrackManagerTests
 
         Assert.Equal(1, _world.In(2));
         Assert.Equal(1, young.Resolve().Number);
-        Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackStarted 2", "TrackIdentityChanged 2", "TrackUpdated 1"], _world.Story);
+        Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackStarted 2", "TrackIdentityChanged 2", "TrackUpdated 1"],
+            _world.Story);
         Assert.Equal(1, _world.Changes[3].Into);
         var merge = Assert.Single(_world.Lives.Merges);
         Assert.Equal((2L, 1L, _world.FrameId), (Assert.Single(merge.From), merge.Into, merge.AtFrame));
@@ -290,7 +292,8 @@ public sealed class TrackManagerTests
     [Fact]
     public void Update_MoreLostTracksThanTheLimit_TheLongestLostEnd()
     {
-        var world = new TrackManagerRig(queries: 2, looks: 20, options: new TrackOptions { LostTimeout = TimeSpan.FromHours(1) });
+        var world = new TrackManagerRig(queries: 2, looks: 20,
+            options: new TrackOptions { LostTimeout = TimeSpan.FromHours(1) });
         for (var i = 0; i < 12; i++) world.See(2, new Sighting(0, i % 9 * 10, i));
 
         Assert.Equal(8, world.Lives.Lives.Count);

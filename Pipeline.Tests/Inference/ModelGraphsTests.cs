@@ -43,14 +43,16 @@ public sealed class ModelGraphsTests : IDisposable
     }
 
     [Fact]
-    public void Load_NoFolder_NamesIt() => Assert.Equal("/nowhere: there is no such model folder.", Refusal("/nowhere"));
+    public void Load_NoFolder_NamesIt() =>
+    Assert.Equal("/nowhere: there is no such model folder.", Refusal("/nowhere"));
 
     [Fact]
     public void Load_FileMissing_NamesIt()
     {
         TinyDvis.Write(_temp.Root);
         File.Delete(_temp.Path("tracker.onnx"));
-        Assert.StartsWith($"{_temp.Path("tracker.onnx")}: the model's file cannot be read: ", Refusal(_temp.Root), StringComparison.Ordinal);
+        Assert.StartsWith($"{_temp.Path("tracker.onnx")}: the model's file cannot be read: ", Refusal(_temp.Root),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -58,7 +60,9 @@ public sealed class ModelGraphsTests : IDisposable
     {
         TinyDvis.Write(_temp.Root);
         File.AppendAllText(_temp.Path("segmenter.onnx"), "x");
-        Assert.Matches("segmenter\\.onnx: the file is damaged or another one: its sha256 is [0-9a-f]{64}, the manifest says [0-9a-f]{64}\\.$", Refusal(_temp.Root));
+        Assert.Matches(
+            "segmenter\\.onnx: the file is damaged or another one: its sha256 is [0-9a-f]{64}, the manifest says "
+            + "[0-9a-f]{64}\\.$", Refusal(_temp.Root));
     }
 
     [Theory(Timeout = 60_000)]
@@ -78,43 +82,52 @@ public sealed class ModelGraphsTests : IDisposable
     public void Load_ManifestWithOtherSizes_NamesFileTensorAndBothShapes()
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["hidden_size"] = 8);
-        Assert.Equal($"{_temp.Path("segmenter.onnx")}: output frame_embeds has shape [?,3,4], the manifest says [?,3,8].", Refusal(_temp.Root));
+        Assert.Equal(
+            $"{_temp.Path("segmenter.onnx")}: output frame_embeds has shape [?,3,4], the manifest says [?,3,8].",
+            Refusal(_temp.Root));
     }
 
     [Fact]
     public void Load_ManifestWithAnotherClass_NamesTheLogits()
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["classes"]!.AsArray().RemoveAt(1));
-        Assert.Equal($"{_temp.Path("segmenter.onnx")}: output frame_logits has shape [?,3,3], the manifest says [?,3,2].", Refusal(_temp.Root));
+        Assert.Equal(
+            $"{_temp.Path("segmenter.onnx")}: output frame_logits has shape [?,3,3], the manifest says [?,3,2].",
+            Refusal(_temp.Root));
     }
 
     [Fact]
     public void Load_TensorWithAnotherName_NamesBoth()
     {
-        var graph = new Onnx().Input("picture", -1, 3, -1, -1).Output("x", -1, 3, -1, -1).Node("Identity", ["picture"], "x");
+        var graph = new Onnx().Input("picture", -1, 3, -1, -1).Output("x", -1, 3, -1, -1)
+            .Node("Identity", ["picture"], "x");
         TinyDvis.Write(_temp.Root, segmenter: graph);
-        Assert.Equal($"{_temp.Path("segmenter.onnx")}: input 1 is picture, expected image [?,3,?,?].", Refusal(_temp.Root));
+        Assert.Equal($"{_temp.Path("segmenter.onnx")}: input 1 is picture, expected image [?,3,?,?].",
+            Refusal(_temp.Root));
     }
 
     [Fact]
     public void Load_OpenShapesThatHideAWrongSize_IsCaughtByTheProof()
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["mask_stride"] = 8);
-        Assert.StartsWith($"{_temp.Path("segmenter.onnx")}: the run failed: ", Refusal(_temp.Root), StringComparison.Ordinal);
+        Assert.StartsWith($"{_temp.Path("segmenter.onnx")}: the run failed: ", Refusal(_temp.Root),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Load_WindowLongerThanTheRefinerTakes_NamesBoth()
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["refiner"]!["max_window"] = 10);
-        Assert.Equal($"{_temp.Root}: model.refiner.window is 20, the model's refiner takes at most 10 frames.", Refusal(_temp.Root));
+        Assert.Equal($"{_temp.Root}: model.refiner.window is 20, the model's refiner takes at most 10 frames.",
+            Refusal(_temp.Root));
     }
 
     [Fact]
     public void Load_ModelWithoutRefiner_RunsOnlineOnly()
     {
         TinyDvis.Write(_temp.Root, TinyDvis.LeaveRefinerAway);
-        Assert.Equal($"{_temp.Root}: the model has no refiner; set model.mode to online, not semi-online.", Refusal(_temp.Root));
+        Assert.Equal($"{_temp.Root}: the model has no refiner; set model.mode to online, not semi-online.",
+            Refusal(_temp.Root));
         using var sut = Load(_temp.Root, mode: "online");
         Assert.Null(sut.Manifest.RefinerMaxWindow);
         Assert.Equal(["segmenter", "tracker"], sut.Manifest.Files.Keys);
@@ -124,7 +137,8 @@ public sealed class ModelGraphsTests : IDisposable
     public void Load_MinVis_NeedsNoTrackerAndRunsOnlineOnly()
     {
         TinyDvis.Write(_temp.Root, TinyDvis.MakeMinVis);
-        Assert.Equal($"{_temp.Root}: the model has no refiner; set model.mode to online, not semi-online.", Refusal(_temp.Root));
+        Assert.Equal($"{_temp.Root}: the model has no refiner; set model.mode to online, not semi-online.",
+            Refusal(_temp.Root));
         using var sut = Load(_temp.Root, mode: "online");
         Assert.Equal(MethodContract.MinVis, sut.Manifest.Method);
         Assert.Equal(["segmenter", "matcher"], sut.Manifest.Files.Keys);
@@ -262,9 +276,11 @@ public sealed class ModelGraphsTests : IDisposable
     [Fact]
     public void Open_PartOfTheRefinersSteps_NamesTheRest()
     {
-        TinyDvis.Write(_temp.Root, manifest => manifest["files"]!["refiner_layer"] = manifest["files"]!["refiner"]!.DeepClone());
+        TinyDvis.Write(_temp.Root, manifest =>
+            manifest["files"]!["refiner_layer"] = manifest["files"]!["refiner"]!.DeepClone());
         var message = Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message;
-        foreach (var missing in (string[])["refiner.layers", "refiner.heads", "files.refiner_attention", "files.refiner_heads"])
+        foreach (var missing in (string[])["refiner.layers", "refiner.heads", "files.refiner_attention",
+            "files.refiner_heads"])
             Assert.Contains($"{missing}: missing, expected an", message, StringComparison.Ordinal);
     }
 
@@ -273,24 +289,29 @@ public sealed class ModelGraphsTests : IDisposable
     {
         TinyDvis.Write(_temp.Root, manifest =>
         {
-            foreach (var graph in MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)) manifest["files"]![graph] = manifest["files"]!["refiner"]!.DeepClone();
+            foreach (var graph in MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo))
+                manifest["files"]![graph] = manifest["files"]!["refiner"]!.DeepClone();
             (manifest["refiner"]!["layers"], manifest["refiner"]!["heads"]) = (1, 2);
         });
         var folder = ModelFolder.Open(_temp.Root);
         Assert.True(folder.Manifest.HasRefinerSteps);
-        var failure = Assert.Throws<ModelException>(() => ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance));
+        var failure = Assert.Throws<ModelException>(() =>
+            ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker",
+                .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance));
         Assert.Equal($"{_temp.Path("refiner.onnx")}: input 1 is instance_embeds, expected layer [1].", failure.Message);
     }
 
     [Fact]
     public void Open_ManifestMissing_NamesIt()
-        => Assert.StartsWith($"{_temp.Path("manifest.json")}: the model's manifest cannot be read: ", Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
+        => Assert.StartsWith($"{_temp.Path("manifest.json")}: the model's manifest cannot be read: ",
+            Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Open_ManifestIsNoJson_NamesLineAndColumn()
     {
         File.WriteAllText(_temp.Path("manifest.json"), "{\n  \"name\": oops\n}");
-        Assert.StartsWith($"{_temp.Path("manifest.json")}:2:11: the model's manifest is no JSON: ", Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{_temp.Path("manifest.json")}:2:11: the model's manifest is no JSON: ",
+            Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -326,7 +347,8 @@ public sealed class ModelGraphsTests : IDisposable
 
     private static ModelGraphs Load(string folder, string mode = "semi-online")
     {
-        return ModelGraphs.Load(new ModelOptions { Path = folder, Mode = EnumName.Parse<ModelMode>(mode) }, TinyDvis.Runtime, NullLogger.Instance);
+        return ModelGraphs.Load(new ModelOptions { Path = folder, Mode = EnumName.Parse<ModelMode>(mode) },
+            TinyDvis.Runtime, NullLogger.Instance);
     }
 
     private static string Refusal(string folder) => Assert.Throws<ModelException>(() => Load(folder)).Message;

@@ -7,7 +7,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Inference;
 
 public sealed class OnnxModelTests
 {
-    private static Onnx Sum() => new Onnx().Input("a", -1, 3).Input("b", -1, 3).Output("sum", -1, 3).Node("Add", ["a", "b"], "sum");
+    private static Onnx Sum() =>
+        new Onnx().Input("a", -1, 3).Input("b", -1, 3).Output("sum", -1, 3).Node("Add", ["a", "b"], "sum");
 
     [Fact]
     public void Load_Graph_TellsNamesAndShapes()
@@ -79,29 +80,37 @@ public sealed class OnnxModelTests
     {
         using var sut = TinyDvis.Load(Sum(), "sum.onnx");
         using Tensor a = new(2, 3), sum = new(2, 3);
-        Assert.Equal("sum.onnx: 1 input tensors were given, the graph has 2.", Assert.Throws<ModelException>(() => sut.Run([a], [sum])).Message);
+        Assert.Equal("sum.onnx: 1 input tensors were given, the graph has 2.",
+            Assert.Throws<ModelException>(() => sut.Run([a], [sum])).Message);
     }
 
     [Fact]
     public void Load_DoubleTensors_Refuses()
         => Assert.Equal("tiny.onnx: a is not a float32 tensor (ONNX type Double).",
-            Assert.Throws<ModelException>(() => TinyDvis.Load(new Onnx(elementType: 11).Input("a", 2).Output("b", 2).Node("Identity", ["a"], "b"))).Message);
+            Assert.Throws<ModelException>(() =>
+                TinyDvis.Load(new Onnx(elementType: 11).Input("a", 2).Output("b", 2)
+                    .Node("Identity", ["a"], "b"))).Message);
 
     [Fact]
     public void Load_Garbage_NamesTheFile()
     {
-        var e = Assert.Throws<ModelException>(() => OnnxModel.Load("bad.onnx", Encoding.UTF8.GetBytes("this is no graph"), "cpu", TinyDvis.Runtime));
+        var e = Assert.Throws<ModelException>(() =>
+            OnnxModel.Load("bad.onnx", Encoding.UTF8.GetBytes("this is no graph"), "cpu", TinyDvis.Runtime));
         Assert.StartsWith("bad.onnx: ", e.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', e.Message);
     }
 
     [Fact]
     public void Load_UnknownOperator_NamesTheFile()
-        => Assert.StartsWith("tiny.onnx: ", Assert.Throws<ModelException>(() => TinyDvis.Load(new Onnx().Input("a", 2).Output("b", 2).Node("NoSuchThing", ["a"], "b"))).Message, StringComparison.Ordinal);
+        => Assert.StartsWith("tiny.onnx: ",
+            Assert.Throws<ModelException>(() =>
+                TinyDvis.Load(new Onnx().Input("a", 2).Output("b", 2).Node("NoSuchThing", ["a"], "b"))).Message,
+                StringComparison.Ordinal);
 
     [Fact]
     public void Load_MissingFile_NamesIt()
-        => Assert.Equal("/nowhere/a.onnx: there is no such file.", Assert.Throws<ModelException>(() => OnnxModel.Load("/nowhere/a.onnx", "cpu", TinyDvis.Runtime)).Message);
+        => Assert.Equal("/nowhere/a.onnx: there is no such file.",
+            Assert.Throws<ModelException>(() => OnnxModel.Load("/nowhere/a.onnx", "cpu", TinyDvis.Runtime)).Message);
 
     [Fact]
     public void Dispose_Twice_IsQuietAndRunsThrow()
@@ -155,7 +164,8 @@ public sealed class OnnxModelTests
     {
         using var sut = TinyDvis.Load(Sum());
         // More sets of tensors than the session keeps, each used twice and with other values the second time.
-        var sets = Enumerable.Range(0, 40).Select(_ => (A: new Tensor(1, 3), B: new Tensor(1, 3), Sum: new Tensor(1, 3))).ToArray();
+        var sets = Enumerable.Range(0, 40)
+            .Select(_ => (A: new Tensor(1, 3), B: new Tensor(1, 3), Sum: new Tensor(1, 3))).ToArray();
         for (var round = 1; round <= 2; round++)
         {
             for (var i = 0; i < sets.Length; i++)

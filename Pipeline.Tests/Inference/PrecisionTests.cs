@@ -9,7 +9,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Inference;
 
-/// <summary>Graphs of eight and of sixteen bits behind float32 inputs and outputs, and the choice among a model's files.</summary>
+/// <summary>Graphs of eight and of sixteen bits behind float32 inputs and outputs,
+/// and the choice among a model's files.</summary>
 public sealed class PrecisionTests : IDisposable
 {
     private readonly TempFolder _temp = new();
@@ -28,7 +29,8 @@ public sealed class PrecisionTests : IDisposable
         sut.Run([x], [y]);
 
         // W = [[2, -1], [-0.5, 3]]; 0.13 rounds to 0.125 and 100 saturates at 15.875.
-        Assert.Equal([1.5f * 2 + 2 * 0.5f, -1.5f - 2 * 3, 0.125f * 2 - 15.875f * 0.5f, -0.125f + 15.875f * 3], y.Span.ToArray());
+        Assert.Equal([1.5f * 2 + 2 * 0.5f, -1.5f - 2 * 3, 0.125f * 2 - 15.875f * 0.5f, -0.125f + 15.875f * 3],
+            y.Span.ToArray());
     }
 
     [Fact]
@@ -37,9 +39,11 @@ public sealed class PrecisionTests : IDisposable
         var half = new byte[2];
         BinaryPrimitives.WriteHalfLittleEndian(half, (Half)0.1f);
         using var sut = TinyDvis.Load(new Onnx().Input("x", -1).Output("y", -1).Constant("tenth", 10, [1], half)
-            .Node("Cast", ["x"], "x16", ("to", [10])).Node("Mul", ["x16", "tenth"], "y16").Node("Cast", ["y16"], "y", ("to", [1])));
+            .Node("Cast", ["x"], "x16", ("to", [10])).Node("Mul", ["x16", "tenth"], "y16")
+            .Node("Cast", ["y16"], "y", ("to", [1])));
         using Tensor x = new(3), y = new(3);
-        // Powers of two: the product has the weight's bits, whether the provider multiplies in 16 bits or, as the CPU's does, in 32.
+        // Powers of two: the product has the weight's bits,
+        // whether the provider multiplies in 16 bits or, as the CPU's does, in 32.
         float[] input = [1, 0.5f, -4];
         input.CopyTo(x.Span);
 
@@ -56,19 +60,23 @@ public sealed class PrecisionTests : IDisposable
         TinyDvis.Write(_temp.Root, manifest => Add(manifest, "tracker", "int8"));
         var log = new CollectingLogger();
 
-        using var sut = ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = "int8" }, TinyDvis.Runtime, log);
+        using var sut =
+            ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = "int8" }, TinyDvis.Runtime, log);
 
         Assert.Equal(_temp.Path("tracker.int8.onnx"), sut[MethodContract.Tracker].Name);
         Assert.Equal(_temp.Path("segmenter.onnx"), sut.Segmenter.Name);
-        Assert.Contains(new(LogLevel.Information, 2103, "Model tiny has no int8 file of segmenter, frame_forward, refiner: fp32 there."), log.Entries);
+        Assert.Contains(new(LogLevel.Information, 2103,
+            "Model tiny has no int8 file of segmenter, frame_forward, refiner: fp32 there."), log.Entries);
     }
 
     [Fact]
     public void Load_PrecisionOfAllGraphs_SaysNothing()
     {
-        TinyDvis.Write(_temp.Root, manifest => Array.ForEach(["segmenter", "tracker", "frame_forward", "refiner"], graph => Add(manifest, graph, "fp16")));
+        TinyDvis.Write(_temp.Root, manifest =>
+            Array.ForEach(["segmenter", "tracker", "frame_forward", "refiner"], graph => Add(manifest, graph, "fp16")));
         var log = new CollectingLogger();
-        using var sut = ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = "fp16" }, TinyDvis.Runtime, log);
+        using var sut =
+            ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = "fp16" }, TinyDvis.Runtime, log);
         Assert.Equal(_temp.Path("segmenter.fp16.onnx"), sut.Segmenter.Name);
         Assert.DoesNotContain(log.Entries, entry => entry.Id == 2103);
     }
@@ -77,7 +85,9 @@ public sealed class PrecisionTests : IDisposable
     public void Load_PrecisionOfNoGraph_SaysWhichThereAre()
     {
         TinyDvis.Write(_temp.Root, manifest => Add(manifest, "tracker", "int8"));
-        Assert.Equal($"{_temp.Root}: the model has no fp16 file of any graph, only fp32, int8; correct model.precision.", Refusal("fp16"));
+        Assert.Equal(
+            $"{_temp.Root}: the model has no fp16 file of any graph, only fp32, int8; correct model.precision.",
+            Refusal("fp16"));
     }
 
     [Fact]
@@ -89,13 +99,16 @@ public sealed class PrecisionTests : IDisposable
             manifest["files"]!["segmenter"]!.AsObject().Remove("fp32");
             Add(manifest, "tracker", "fp16");
         });
-        Assert.Equal($"{_temp.Root}: the model has no fp32 file of segmenter, only int8; correct model.precision.", Refusal("fp16"));
+        Assert.Equal($"{_temp.Root}: the model has no fp32 file of segmenter, only int8; correct model.precision.",
+            Refusal("fp16"));
     }
 
     private static Onnx Int8Product() => new Onnx().Input("x", -1, 2).Output("y", -1, 2)
         .Constant("x_scale", [], 0.125f).Constant("x_zero", 2, [], [128])
-        .Constant("w8", 3, [2, 2], [8, unchecked((byte)-2), unchecked((byte)-2), 6]).Constant("w_scale", [2], 0.25f, 0.5f).Constant("w_zero", 3, [2], [0, 0])
-        .Node("QuantizeLinear", ["x", "x_scale", "x_zero"], "x8").Node("DequantizeLinear", ["x8", "x_scale", "x_zero"], "xq")
+        .Constant("w8", 3, [2, 2], [8, unchecked((byte)-2), unchecked((byte)-2), 6])
+        .Constant("w_scale", [2], 0.25f, 0.5f).Constant("w_zero", 3, [2], [0, 0])
+        .Node("QuantizeLinear", ["x", "x_scale", "x_zero"], "x8")
+        .Node("DequantizeLinear", ["x8", "x_scale", "x_zero"], "xq")
         .Node("DequantizeLinear", ["w8", "w_scale", "w_zero"], "w", ("axis", [1]))
         .Node("MatMul", ["xq", "w"], "y");
 
@@ -104,11 +117,17 @@ public sealed class PrecisionTests : IDisposable
     {
         var path = $"{graph}.{precision}.onnx";
         File.Copy(_temp.Path($"{graph}.onnx"), _temp.Path(path));
-        manifest["files"]![graph]![precision] = new JsonObject { ["path"] = path, ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(_temp.Path(path)))) };
+        manifest["files"]![graph]![precision] = new JsonObject
+        {
+            ["path"] = path,
+            ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(_temp.Path(path))))
+        };
     }
 
     private string Refusal(string precision)
     {
-        return Assert.Throws<ModelException>(() => ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = precision }, TinyDvis.Runtime, NullLogger.Instance)).Message;
+        return Assert.Throws<ModelException>(() =>
+            ModelGraphs.Load(new ModelOptions { Path = _temp.Root, Precision = precision }, TinyDvis.Runtime,
+                NullLogger.Instance)).Message;
     }
 }

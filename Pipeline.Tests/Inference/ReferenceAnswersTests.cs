@@ -52,19 +52,22 @@ public sealed class ReferenceAnswersTests : IDisposable
     public void Compare_SeveralCases_RunsEachAtItsOwnSize()
     {
         using var model = TinyDvis.Load(TinyDvis.FrameForward());
-        File.WriteAllBytes(_temp.Path("reference.bin"), [.. Enumerable.Repeat(1f, 36).SelectMany(BitConverter.GetBytes), .. new byte[96]]);
+        File.WriteAllBytes(_temp.Path("reference.bin"),
+            [.. Enumerable.Repeat(1f, 36).SelectMany(BitConverter.GetBytes), .. new byte[96]]);
         File.WriteAllText(_temp.Path("reference.json"), """
             {"tensors": [{"graph": "frame_forward", "case": 2, "role": "input", "name": "frame_embeds", "shape": [2, 3, 4], "offset": 0},
                          {"graph": "frame_forward", "case": 2, "role": "output", "name": "memory", "shape": [2, 3, 4], "offset": 144},
                          {"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
                          {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 96}]}
             """);
-        Assert.Equal([0.0, 1.0], ReferenceAnswers.Open(_temp.Root)!.Compare("frame_forward", model, null).Select(d => d.Largest));
+        Assert.Equal([0.0, 1.0], ReferenceAnswers.Open(_temp.Root)!.Compare("frame_forward", model, null)
+            .Select(d => d.Largest));
     }
 
     [Theory]
     [InlineData("""{"tensors": 3}""", "tensors: expected a list")]
-    [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [4], "offset": 4}]}""", "tensors[0]: expected graph, role, name, shape and offset")]
+    [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [4], "offset": 4}]}""",
+        "tensors[0]: expected graph, role, name, shape and offset")]
     [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [1099511627776, 1099511627776], "offset": 0}]}""", "tensors[0]: expected")]
     [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [1], "offset": 0, "tolerance": 0}]}""", "tensors[0]: expected")]
     [InlineData("""{"tensors": [{"graph": "refiner", "case": 0, "role": "input", "name": "x", "shape": [1], "offset": 0}]}""", "tensors[0]: expected")]
@@ -73,7 +76,8 @@ public sealed class ReferenceAnswersTests : IDisposable
     {
         File.WriteAllText(_temp.Path("reference.json"), json);
         File.WriteAllBytes(_temp.Path("reference.bin"), new byte[16]);
-        Assert.Contains(says, Assert.Throws<ModelException>(() => ReferenceAnswers.Open(_temp.Root)).Message, StringComparison.Ordinal);
+        Assert.Contains(says, Assert.Throws<ModelException>(() => ReferenceAnswers.Open(_temp.Root)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

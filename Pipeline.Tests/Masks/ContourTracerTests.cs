@@ -24,7 +24,8 @@ public sealed class ContourTracerTests
         var corners = Corners(map);
 
         Assert.Equal(4, corners.Count);
-        Assert.Equivalent(new[] { (left, top), (left + width, top), (left + width, top + height), (left, top + height) }, corners);
+        Assert.Equivalent(
+            new[] { (left, top), (left + width, top), (left + width, top + height), (left, top + height) }, corners);
         Assert.Equal(1, Bitmap.Fill(24, 16, Trace(map)).IoU(map));
     }
 
@@ -122,7 +123,8 @@ public sealed class ContourTracerTests
         }
     }
 
-    /// <summary>Noise is the worst there is: parts within holes within parts, and cells that touch by corners.</summary>
+    /// <summary>Noise is the worst there is: parts within holes within parts,
+    /// and cells that touch by corners.</summary>
     [Fact]
     public void Trace_Noise_EndsAndDrawsTheLargestPartExactly()
     {

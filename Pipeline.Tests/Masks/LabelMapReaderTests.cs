@@ -21,7 +21,8 @@ public sealed class LabelMapReaderTests
             // Labels 1 and 3 become one value, 4 becomes nothing.
             ushort[] values = [0, 1, 2, 1, 0];
             var labels = new ushort[width * height];
-            for (var i = 0; i < labels.Length; i++) labels[i] = i > 0 && random.Next(4) > 0 ? labels[i - 1] : (ushort)random.Next(trial == 0 ? 1 : 5);
+            for (var i = 0; i < labels.Length; i++)
+                labels[i] = i > 0 && random.Next(4) > 0 ? labels[i - 1] : (ushort)random.Next(trial == 0 ? 1 : 5);
 
             reader.Read(labels, values, 2, geometry);
 

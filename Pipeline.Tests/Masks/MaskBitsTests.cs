@@ -25,7 +25,8 @@ public sealed class MaskBitsTests
             Assert.Equal(a.Count(v => v > 0), first.Count);
         }
 
-        float[] Random() => [.. Enumerable.Range(0, length).Select(_ => random.Next(5) == 0 ? 0 : random.NextSingle() - 0.5f)];
+        float[] Random() =>
+            [.. Enumerable.Range(0, length).Select(_ => random.Next(5) == 0 ? 0 : random.NextSingle() - 0.5f)];
     }
 
     [Fact]

@@ -50,7 +50,13 @@ public sealed class MaskEncoderTests
         {
             var logits = new float[geometry.GridWidth * geometry.GridHeight];
             foreach (ref var value in logits.AsSpan())
-                value = random.Next(6) switch { 0 => 0, 1 => -0f, 2 => random.NextSingle() * 1e-30f, _ => random.NextSingle() * 20 - 10 };
+                value = random.Next(6) switch
+                {
+                    0 => 0,
+                    1 => -0f,
+                    2 => random.NextSingle() * 1e-30f,
+                    _ => random.NextSingle() * 20 - 10
+                };
 
             Check(logits, geometry);
         }
@@ -88,7 +94,8 @@ public sealed class MaskEncoderTests
 
     [Fact]
     public void Encode_OtherLength_Throws()
-        => Assert.Throws<ArgumentOutOfRangeException>(() => _encoder.Encode(new float[5], new MaskGeometry(64, 48, 16, 12, 16, 12, 4)));
+        => Assert.Throws<ArgumentOutOfRangeException>(() =>
+            _encoder.Encode(new float[5], new MaskGeometry(64, 48, 16, 12, 16, 12, 4)));
 
     /// <summary>Masks, run lengths, areas and boxes of the official COCO mask API.</summary>
     [Fact]
@@ -143,14 +150,16 @@ public sealed class MaskEncoderTests
             for (var x = 0; x < map.Width; x++)
             {
                 if (!map[x, y]) continue;
-                (left, top, right, bottom) = (Math.Min(left, x), Math.Min(top, y), Math.Max(right, x), Math.Max(bottom, y));
+                (left, top, right, bottom) =
+                    (Math.Min(left, x), Math.Min(top, y), Math.Max(right, x), Math.Max(bottom, y));
                 sumX += x + 0.5;
                 sumY += y + 0.5;
             }
         }
 
         var cell = geometry.Cell;
-        var (x1, y1) = (Math.Min((right + 1) * cell, geometry.FrameWidth), Math.Min((bottom + 1) * cell, geometry.FrameHeight));
+        var (x1, y1) =
+            (Math.Min((right + 1) * cell, geometry.FrameWidth), Math.Min((bottom + 1) * cell, geometry.FrameHeight));
         Assert.Equal(new Box(left * cell, top * cell, x1 - left * cell, y1 - top * cell), actual.Box);
         Assert.Equal((double)map.Area * cell * cell, actual.AreaPx);
         Assert.Equal(sumX / map.Area * cell, actual.CentroidX, 1e-2);

@@ -26,7 +26,8 @@ public sealed class MaskKernelsTests
             for (var i = 0; i < cells; i++)
             {
                 double sum = 0;
-                for (var c = 0; c < channels; c++) sum += (double)embeds[wanted[k] * channels + c] * features[c * cells + i];
+                for (var c = 0; c < channels; c++)
+                    sum += (double)embeds[wanted[k] * channels + c] * features[c * cells + i];
                 Assert.Equal(sum, logits[k * cells + i], 1e-4);
             }
         }
@@ -97,12 +98,15 @@ public sealed class MaskKernelsTests
     public void Compete_TheLargerProductWins_AndTheFirstOfEquals(int length)
     {
         var random = new Random(8);
-        var masks = Enumerable.Range(0, 3).Select(_ => Enumerable.Range(0, length).Select(_ => random.Next(5) / 4f).ToArray()).ToArray();
+        var masks = Enumerable.Range(0, 3)
+            .Select(_ => Enumerable.Range(0, length).Select(_ => random.Next(5) / 4f).ToArray()).ToArray();
         float[] scores = [0.5f, 1, 1];
-        var (best, bestMask, labels) = (Enumerable.Repeat(float.NegativeInfinity, length).ToArray(), new float[length], new int[length]);
+        var (best, bestMask, labels) =
+            (Enumerable.Repeat(float.NegativeInfinity, length).ToArray(), new float[length], new int[length]);
 
         for (var k = 0; k < 3; k++)
-            Assert.Equal(masks[k].Count(m => m >= 0.5f), MaskKernels.Compete(masks[k], scores[k], k, 0.5f, best, bestMask, labels));
+            Assert.Equal(masks[k].Count(m => m >= 0.5f),
+                MaskKernels.Compete(masks[k], scores[k], k, 0.5f, best, bestMask, labels));
 
         for (var i = 0; i < length; i++)
         {

@@ -23,7 +23,9 @@ public sealed class PanopticCompetitionTests
             random.Shuffle(rows);
             rows = rows[..claims];
             float[] scores = [.. Enumerable.Range(0, claims).Select(_ => 0.8f + 0.2f * random.NextSingle())];
-            var masks = rows.Select(r => PlainUpsampling.Probabilities(logits.AsSpan(r * cells, cells), geometry, ProbabilityUpsamplerTests.Stride)).ToArray();
+            var masks = rows.Select(r =>
+                PlainUpsampling.Probabilities(logits.AsSpan(r * cells, cells), geometry,
+                    ProbabilityUpsamplerTests.Stride)).ToArray();
             var labels = new ushort[geometry.MaskWidth * geometry.MaskHeight];
 
             competition.Begin(claims);
@@ -34,7 +36,8 @@ public sealed class PanopticCompetitionTests
             {
                 var products = masks.Select((m, k) => m[i] * scores[k]).ToArray();
                 var winner = Array.IndexOf(products, products.Max());
-                if (products.Order().TakeLast(2).ToArray() is [var second, var first] && first - second < Tie || Math.Abs(masks[winner][i] - 0.5) < Tie)
+                if (products.Order().TakeLast(2).ToArray() is [var second, var first] && first - second < Tie
+                    || Math.Abs(masks[winner][i] - 0.5) < Tie)
                 {
                     ties++;
                     continue;
@@ -69,7 +72,8 @@ public sealed class PanopticCompetitionTests
         competition.Add([.. everywhere, .. everywhere], [0, 1], [0.9f, 0.95f], geometry, labels);
         Assert.All(labels, l => Assert.Equal(2, l));
         Assert.False(competition.Survives(0, 0.8));
-        for (var i = 0; i < 4; i++) competition.Add([.. everywhere, .. nowhere], [0, 1], [0.9f, 0.95f], geometry, labels);
+        for (var i = 0; i < 4; i++)
+            competition.Add([.. everywhere, .. nowhere], [0, 1], [0.9f, 0.95f], geometry, labels);
 
         Assert.All(labels, l => Assert.Equal(1, l));
         Assert.True(competition.Survives(0, 0.8));
@@ -93,5 +97,6 @@ public sealed class PanopticCompetitionTests
     }
 
     internal static float[] Masks(Random random, int count, MaskGeometry geometry)
-        => [.. Enumerable.Range(0, count).SelectMany(_ => Noise.Logits(random, geometry.GridWidth, geometry.GridHeight, random.NextDouble() * 4 - 2))];
+        => [.. Enumerable.Range(0, count).SelectMany(_ =>
+            Noise.Logits(random, geometry.GridWidth, geometry.GridHeight, random.NextDouble() * 4 - 2))];
 }

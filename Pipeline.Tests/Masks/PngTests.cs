@@ -33,7 +33,8 @@ public sealed class PngTests
     [Fact]
     public void Crc_IsThatOfTheSpecification() => Assert.Equal(0xCBF43926u, PngCrc.Of("123456789"u8));
 
-    // Each row says its filter; what comes out was computed by hand: Paeth of (left 10, up 20, corner 5) is up, and so on.
+    // Each row says its filter; what comes out was computed by hand: Paeth of (left 10,
+    // up 20, corner 5) is up, and so on.
     [Fact]
     public void Decode_EveryFilter_IsUndone()
     {
@@ -93,7 +94,8 @@ public sealed class PngTests
     public void Decode_CutAnywhere_IsRefused()
     {
         var png = Png(7, 5, 8, 2, new byte[5 * 22]);
-        for (var length = 0; length < png.Length; length++) Assert.Throws<FormatException>(() => PngReader.Decode(png.AsSpan(0, length)));
+        for (var length = 0; length < png.Length; length++)
+            Assert.Throws<FormatException>(() => PngReader.Decode(png.AsSpan(0, length)));
     }
 
     [Theory]
@@ -107,25 +109,32 @@ public sealed class PngTests
     [InlineData(1, 2, 8, 0, 0, "its data is damaged")]
     [InlineData(2, 1, 8, 0, 0, "its data is damaged")]
     public void Decode_WhatIsNotRead_SaysWhy(int width, int height, int depth, int type, int interlace, string says)
-        => Assert.Contains(says, Assert.Throws<FormatException>(() => PngReader.Decode(Png(width, height, depth, type, [0, 1], interlace: interlace))).Message, StringComparison.Ordinal);
+        => Assert.Contains(says,
+            Assert.Throws<FormatException>(() =>
+                PngReader.Decode(Png(width, height, depth, type, [0, 1], interlace: interlace))).Message,
+                StringComparison.Ordinal);
 
     [Fact]
     public void Decode_MoreDataThanPixels_IsRefused()
-        => Assert.Contains("more data", Assert.Throws<FormatException>(() => PngReader.Decode(Png(1, 1, 8, 0, [0, 1, 0, 2]))).Message, StringComparison.Ordinal);
+        => Assert.Contains("more data", Assert.Throws<FormatException>(() =>
+            PngReader.Decode(Png(1, 1, 8, 0, [0, 1, 0, 2]))).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Decode_UnknownFilter_IsRefused()
-        => Assert.Contains("unknown filter 5", Assert.Throws<FormatException>(() => PngReader.Decode(Png(1, 1, 8, 0, [5, 1]))).Message, StringComparison.Ordinal);
+        => Assert.Contains("unknown filter 5", Assert.Throws<FormatException>(() =>
+            PngReader.Decode(Png(1, 1, 8, 0, [5, 1]))).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Read_NoPng_NamesTheFile()
     {
         using var folder = new TempFolder();
         File.WriteAllText(folder.Path("x.png"), "GIF89a");
-        Assert.Equal($"{folder.Path("x.png")}: the picture cannot be read: it is no PNG.", Assert.Throws<EvaluationException>(() => LabelMapFile.Read(folder.Path("x.png"))).Message);
+        Assert.Equal($"{folder.Path("x.png")}: the picture cannot be read: it is no PNG.",
+            Assert.Throws<EvaluationException>(() => LabelMapFile.Read(folder.Path("x.png"))).Message);
     }
 
-    private static byte[] Png(int width, int height, int depth, int type, byte[] rows, byte[]? palette = null, int interlace = 0, int pieces = 1, bool note = false)
+    private static byte[] Png(int width, int height, int depth, int type, byte[] rows, byte[]? palette = null,
+        int interlace = 0, int pieces = 1, bool note = false)
     {
         using var file = new MemoryStream();
         file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a]);

@@ -31,7 +31,8 @@ public sealed class ProbabilityUpsamplerTests
             var expected = PlainUpsampling.Probabilities(logits, geometry, Stride);
 
             upsampler.Prepare(geometry);
-            var (low, high, row) = (new float[upsampler.InputWidth], new float[upsampler.InputWidth], new float[geometry.MaskWidth]);
+            var (low, high, row) =
+                (new float[upsampler.InputWidth], new float[upsampler.InputWidth], new float[geometry.MaskWidth]);
             for (var y = 0; y < geometry.MaskHeight; y++)
             {
                 var (a, b) = upsampler.RowsOf(y);

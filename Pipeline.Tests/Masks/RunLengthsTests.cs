@@ -26,7 +26,8 @@ public sealed class RunLengthsTests
             Assert.Equal(counts, RunLengths.FromCounts(width, height, counts).Counts);
             Assert.Equal(json.GetProperty("area").GetInt64(), mask.Area);
             var box = RunLengths.Bounds(mask);
-            Assert.Equal(json.GetProperty("bbox_xywh").EnumerateArray().Select(v => v.GetDouble()), [box.X, box.Y, box.Width, box.Height]);
+            Assert.Equal(json.GetProperty("bbox_xywh").EnumerateArray().Select(v => v.GetDouble()),
+                [box.X, box.Y, box.Width, box.Height]);
             var cells = new byte[width * height];
             RunLengths.Decode(mask, cells);
             Assert.Equal(mask.Area, cells.Sum(c => (long)c));
@@ -48,7 +49,8 @@ public sealed class RunLengthsTests
             for (var g = 0; g < masks.Length; g++)
             {
                 Assert.Equal(pairs.GetProperty("iou")[d][g].GetDouble(), RunLengths.IoU(masks[d], masks[g]), 12);
-                Assert.Equal(pairs.GetProperty("iou_crowd")[d][g].GetDouble(), RunLengths.IoU(masks[d], masks[g], crowd: true), 12);
+                Assert.Equal(pairs.GetProperty("iou_crowd")[d][g]
+                    .GetDouble(), RunLengths.IoU(masks[d], masks[g], crowd: true), 12);
             }
         }
 
@@ -72,7 +74,9 @@ public sealed class RunLengthsTests
         foreach (var json in cases.RootElement.GetProperty("polygons").EnumerateArray())
         {
             var (width, height) = (json.GetProperty("width").GetInt32(), json.GetProperty("height").GetInt32());
-            double[][] parts = json.TryGetProperty("multi_polygon", out var multi) ? [.. multi.EnumerateArray().Select(Corners)] : [Corners(json.GetProperty("polygon"))];
+            double[][] parts = json.TryGetProperty("multi_polygon", out var multi)
+                ? [.. multi.EnumerateArray().Select(Corners)]
+                : [Corners(json.GetProperty("polygon"))];
             var mask = PolygonMask.Rasterize(width, height, parts);
             Assert.Equal(json.GetProperty("counts").GetString(), CompressedRuns.Encode(mask));
             Assert.Equal(json.GetProperty("area").GetInt64(), mask.Area);
@@ -97,7 +101,8 @@ public sealed class RunLengthsTests
         {
             var text = new char[random.Next(0, 12)];
             // Mostly printable, as in a file that was cut or edited.
-            for (var i = 0; i < text.Length; i++) text[i] = random.Next(20) == 0 ? (char)random.Next(0x2ff) : (char)random.Next(48, 112);
+            for (var i = 0; i < text.Length; i++)
+                text[i] = random.Next(20) == 0 ? (char)random.Next(0x2ff) : (char)random.Next(48, 112);
             try
             {
                 var mask = CompressedRuns.Decode(5, 3, text);
@@ -140,7 +145,8 @@ public sealed class RunLengthsTests
     [InlineData(new[] { 0, 0, 0, 6 }, new[] { 0, 6 })]
     [InlineData(new[] { 1, 2, 3, 0 }, new[] { 1, 2, 3 })]
     [InlineData(new[] { 6, 0 }, new[] { 6 })]
-    public void FromCounts_EmptyRuns_AreClosedUp(int[] counts, int[] expected) => Assert.Equal(expected, RunLengths.FromCounts(2, 3, counts).Counts);
+    public void FromCounts_EmptyRuns_AreClosedUp(int[] counts, int[] expected) =>
+    Assert.Equal(expected, RunLengths.FromCounts(2, 3, counts).Counts);
 
     [Theory]
     [InlineData(2, 3, new int[0], "there are no runs")]
@@ -150,21 +156,25 @@ public sealed class RunLengthsTests
     [InlineData(0, 3, new[] { 0 }, "0x3 is no size")]
     [InlineData(50000, 50000, new[] { 0 }, "50000x50000 is no size")]
     public void FromCounts_NoMaskOfThisSize_SaysWhy(int width, int height, int[] counts, string says)
-        => Assert.Contains(says, Assert.Throws<FormatException>(() => RunLengths.FromCounts(width, height, counts)).Message, StringComparison.Ordinal);
+        => Assert.Contains(says, Assert.Throws<FormatException>(() =>
+            RunLengths.FromCounts(width, height, counts)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Overlap_DifferentGrids_IsRefused()
-        => Assert.Throws<ArgumentException>(() => RunLengths.Overlap(new RunLengthMask(2, 3, [6]), new RunLengthMask(3, 2, [6])));
+        => Assert.Throws<ArgumentException>(() =>
+            RunLengths.Overlap(new RunLengthMask(2, 3, [6]), new RunLengthMask(3, 2, [6])));
 
     [Theory]
     [InlineData(4)]
     [InlineData(7)]
-    public void Rasterize_NotACornerList_IsRefused(int numbers) => Assert.Throws<FormatException>(() => PolygonMask.Rasterize(9, 9, new double[numbers]));
+    public void Rasterize_NotACornerList_IsRefused(int numbers) =>
+    Assert.Throws<FormatException>(() => PolygonMask.Rasterize(9, 9, new double[numbers]));
 
     [Theory]
     [InlineData(double.NaN)]
     [InlineData(1e300)]
-    public void Rasterize_CornerThatIsNoPlace_IsRefused(double x) => Assert.Throws<FormatException>(() => PolygonMask.Rasterize(9, 9, [x, 0, 3, 3, 4, 5]));
+    public void Rasterize_CornerThatIsNoPlace_IsRefused(double x) =>
+    Assert.Throws<FormatException>(() => PolygonMask.Rasterize(9, 9, [x, 0, 3, 3, 4, 5]));
 
     private static byte[] Cells(Random random, int count)
     {
@@ -174,9 +184,11 @@ public sealed class RunLengthsTests
         return cells;
     }
 
-    private static JsonDocument Cases() => JsonDocument.Parse(File.ReadAllBytes(Shared.Path("data/cases/rle/rle_cases.json")));
+    private static JsonDocument Cases() =>
+        JsonDocument.Parse(File.ReadAllBytes(Shared.Path("data/cases/rle/rle_cases.json")));
 
-    private static RunLengthMask Mask(JsonElement json) => CompressedRuns.Decode(json.GetProperty("size")[1].GetInt32(), json.GetProperty("size")[0].GetInt32(), json.GetProperty("counts").GetString());
+    private static RunLengthMask Mask(JsonElement json) => CompressedRuns.Decode(json.GetProperty("size")[1]
+        .GetInt32(), json.GetProperty("size")[0].GetInt32(), json.GetProperty("counts").GetString());
 
     private static double[] Corners(JsonElement json) => [.. json.EnumerateArray().Select(c => c.GetDouble())];
 }

@@ -10,7 +10,8 @@ public sealed class SemanticMixtureTests(ITestOutputHelper output)
     // Of single precision, in sums of a dozen products.
     private const double Rounding = 1e-4;
 
-    /// <summary>From sure classes, as a trained network gives them, to nearly uniform ones; below 0: every query thinks that there is nothing, and every product is small.</summary>
+    /// <summary>From sure classes, as a trained network gives them, to nearly uniform ones; below 0: every query thinks
+    /// that there is nothing, and every product is small.</summary>
     public static TheoryData<MaskGeometry, double> Cases
     {
         get
@@ -36,14 +37,19 @@ public sealed class SemanticMixtureTests(ITestOutputHelper output)
             var probabilities = new float[Queries * (Classes + 1)];
             for (var q = 0; q < Queries; q++)
             {
-                float[] row = [.. Enumerable.Range(0, Classes + 1).Select(_ => (float)(random.NextDouble() * Math.Abs(sureness)))];
+                float[] row = [.. Enumerable.Range(0, Classes + 1)
+                    .Select(_ => (float)(random.NextDouble() * Math.Abs(sureness)))];
                 if (sureness < 0) row[Classes] = 8;
                 MaskKernels.Softmax(row, probabilities.AsSpan(q * (Classes + 1), Classes + 1));
             }
 
-            var masks = Enumerable.Range(0, Queries).Select(q => PlainUpsampling.Probabilities(logits.AsSpan(q * cells, cells), geometry, ProbabilityUpsamplerTests.Stride)).ToArray();
+            var masks = Enumerable.Range(0, Queries)
+                .Select(q =>
+                    PlainUpsampling.Probabilities(logits.AsSpan(q * cells, cells), geometry,
+                        ProbabilityUpsamplerTests.Stride)).ToArray();
             var labels = new ushort[geometry.MaskWidth * geometry.MaskHeight];
-            float[] used = [.. mixture.Weigh(probabilities).ToArray().SelectMany(q => logits[(q * cells)..((q + 1) * cells)])];
+            float[] used =
+                [.. mixture.Weigh(probabilities).ToArray().SelectMany(q => logits[(q * cells)..((q + 1) * cells)])];
 
             mixture.Label(used, geometry, labels);
 

@@ -84,7 +84,8 @@ public sealed class AssignmentTests
 
     private static double At(float[] cost, int i) => float.IsNaN(cost[i]) ? 0 : cost[i];
 
-    private static double Total(float[] cost, int[] columnOf) => columnOf.Select((j, i) => At(cost, i * columnOf.Length + j)).Sum();
+    private static double Total(float[] cost, int[] columnOf) =>
+        columnOf.Select((j, i) => At(cost, i * columnOf.Length + j)).Sum();
 
     private static double BestByTrying(float[] cost, int n)
     {
@@ -95,12 +96,14 @@ public sealed class AssignmentTests
             if (row == n) return 0;
             var best = double.PositiveInfinity;
             for (var j = 0; j < n; j++)
-                if ((taken & (1 << j)) == 0) best = Math.Min(best, At(cost, row * n + j) + Try(row + 1, taken | (1 << j)));
+                if ((taken & (1 << j)) == 0)
+                    best = Math.Min(best, At(cost, row * n + j) + Try(row + 1, taken | (1 << j)));
             return best;
         }
     }
 
-    /// <summary>Successive shortest paths by Bellman and Ford on the residual graph: slow, and nothing in common with the code under test.</summary>
+    /// <summary>Successive shortest paths by Bellman and Ford on the residual graph: slow,
+    /// and nothing in common with the code under test.</summary>
     private static double BestByAugmenting(float[] cost, int n)
     {
         var rowOf = Enumerable.Repeat(-1, n).ToArray();

@@ -71,7 +71,8 @@ public sealed class QueryMatcherTests
         Assert.Equal(6, different); // no frame of this case hides which of the two rules was taken
     }
 
-    /// <summary>The same embeddings, matched the right way round: the permutations they were made with come out.</summary>
+    /// <summary>The same embeddings, matched the right way round:
+    /// the permutations they were made with come out.</summary>
     [Fact]
     public void Align_AlignedOnTheOfficialEmbeddings_UndoesTheirPermutations()
     {
@@ -100,7 +101,8 @@ public sealed class QueryMatcherTests
         {
             result[t] = new float[queries * channels];
             for (var q = 0; q < queries; q++)
-                for (var c = 0; c < channels; c++) result[t][q * channels + c] = all.Values[(c * frames + t) * queries + q];
+                for (var c = 0; c < channels; c++)
+                    result[t][q * channels + c] = all.Values[(c * frames + t) * queries + q];
         }
 
         return result;

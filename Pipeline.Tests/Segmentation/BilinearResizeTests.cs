@@ -6,7 +6,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Segmentation;
 
 public sealed class BilinearResizeTests
 {
-    // sha256 (first half) of Image.frombytes("RGB", source, noise).resize(target, Image.BILINEAR).tobytes(), Pillow 9.4.0.
+    // sha256 (first half) of Image.frombytes("RGB", source, noise).resize(target,
+    // Image.BILINEAR).tobytes(), Pillow 9.4.0.
     [Theory]
     [InlineData(512, 320, 256, 160, "0203f7a0fe96e9eb")]
     [InlineData(1920, 1080, 285, 160, "fbedcdffeed4e60c")]
@@ -27,7 +28,8 @@ public sealed class BilinearResizeTests
     {
         var source = new byte[sourceWidth * sourceHeight * 3];
         Lcg.Fill(source);
-        Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData(Resize(source, sourceWidth, sourceHeight, width, height)))[..16]);
+        Assert.Equal(sha256,
+            Convert.ToHexStringLower(SHA256.HashData(Resize(source, sourceWidth, sourceHeight, width, height)))[..16]);
     }
 
     [Theory]
@@ -38,7 +40,8 @@ public sealed class BilinearResizeTests
     {
         var source = new byte[sourceWidth * sourceHeight * 3];
         Lcg.Fill(source, 7);
-        Assert.Equal(ScalarResize(source, sourceWidth, sourceHeight, width, height), Resize(source, sourceWidth, sourceHeight, width, height));
+        Assert.Equal(ScalarResize(source, sourceWidth, sourceHeight, width, height),
+            Resize(source, sourceWidth, sourceHeight, width, height));
     }
 
     [Fact]
@@ -65,7 +68,8 @@ public sealed class BilinearResizeTests
         var result = new byte[width * height * 3];
         for (var y = 0; y < sourceHeight; y++)
             for (var x = 0; x < width * 3; x++)
-                narrow[y * width * 3 + x] = Weigh(h.Of(x / 3), t => source[(y * sourceWidth + h.Starts[x / 3] + t) * 3 + x % 3]);
+                narrow[y * width * 3 + x] =
+                    Weigh(h.Of(x / 3), t => source[(y * sourceWidth + h.Starts[x / 3] + t) * 3 + x % 3]);
         for (var y = 0; y < height; y++)
             for (var x = 0; x < width * 3; x++)
                 result[y * width * 3 + x] = Weigh(v.Of(y), t => narrow[(v.Starts[y] + t) * width * 3 + x]);

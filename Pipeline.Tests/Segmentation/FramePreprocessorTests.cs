@@ -7,7 +7,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Segmentation;
 
 public sealed class FramePreprocessorTests
 {
-    private static readonly InputRule Rule = new(160, 256, 32, [123.675f, 116.28f, 103.53f], [58.395f, 57.12f, 57.375f], "rgb");
+    private static readonly InputRule Rule =
+        new(160, 256, 32, [123.675f, 116.28f, 103.53f], [58.395f, 57.12f, 57.375f], "rgb");
 
     // From detectron2's ResizeShortestEdge arithmetic, evaluated in Python.
     [Theory]
@@ -21,7 +22,8 @@ public sealed class FramePreprocessorTests
     [InlineData(3840, 100, 160, 256, 256, 7)]
     [InlineData(101, 67, 160, 256, 241, 160)]
     [InlineData(1280, 720, 160, 288, 284, 160)]
-    public void For_AnySize_FollowsShortestEdgeRule(int width, int height, int shorter, int largest, int resizedWidth, int resizedHeight)
+    public void For_AnySize_FollowsShortestEdgeRule(int width, int height, int shorter, int largest, int resizedWidth,
+        int resizedHeight)
     {
         var g = InputGeometry.For(width, height, Rule with { ShorterSide = shorter, LargestSide = largest }, 4);
         Assert.Equal((resizedWidth, resizedHeight), (g.ResizedWidth, g.ResizedHeight));
@@ -51,7 +53,8 @@ public sealed class FramePreprocessorTests
                 for (var x = 0; x < 8; x++)
                 {
                     var expected = x < 7 && y < 5
-                        ? (frame.Row(y)[x * 3 + (order == "rgb" ? plane : 2 - plane)] - rule.Mean[plane]) / rule.Std[plane]
+                        ? (frame.Row(y)[x * 3 + (order == "rgb" ? plane : 2 - plane)] - rule.Mean[plane])
+                        / rule.Std[plane]
                         : 0f;
                     Assert.Equal(expected, image[(plane * 8 + y) * 8 + x]);
                 }

@@ -10,7 +10,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Segmentation;
 [Collection(nameof(Alone))]
 public sealed class SegmenterAllocationTests
 {
-    /// <summary>Bytes a frame: four tensor handles, the result, and nothing for the wait. No term grows with pixels or queries.</summary>
+    /// <summary>Bytes a frame: four tensor handles, the result, and nothing for the wait.
+    /// No term grows with pixels or queries.</summary>
     private const long Budget = 512;
 
     [Fact]
@@ -21,7 +22,8 @@ public sealed class SegmenterAllocationTests
         using var frames = new FramePool();
         using var tensors = new TensorPool();
         using var metrics = new TestMetrics(record: false);
-        await using var shared = new SegmenterBatcher(model, ModelFolder.Open(TinyDvis.Write(temp.Root)).Manifest, new BatchOptions(), tensors, metrics.Metrics, TimeProvider.System);
+        await using var shared = new SegmenterBatcher(model, ModelFolder.Open(TinyDvis.Write(temp.Root)).Manifest,
+            new BatchOptions(), tensors, metrics.Metrics, TimeProvider.System);
         using var sut = shared.Open();
         using var frame = Some.Frame(frames, 320, 240);
         await RunAsync(50);

@@ -37,11 +37,14 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         using var result = await sut.SegmentAsync(frame);
 
         Assert.Same(frame.Info, result.Info);
-        Assert.Equal((48, 32, 64, 32), (result.Geometry.ResizedWidth, result.Geometry.ResizedHeight, result.Geometry.PaddedWidth, result.Geometry.PaddedHeight));
+        Assert.Equal((48, 32, 64, 32),
+            (result.Geometry.ResizedWidth, result.Geometry.ResizedHeight, result.Geometry.PaddedWidth,
+                result.Geometry.PaddedHeight));
         Assert.Equal([1, 3, 4], result.FrameEmbeds.Shape);
         Assert.Equal([1, 3, 8, 16], result.MaskFeatures.Shape);
         Assert.Equal(1, result.Times.Batch);
-        Assert.True(result.Times.Begun <= result.Times.Queued && result.Times.Queued <= result.Times.Started && result.Times.Started <= result.Times.Done);
+        Assert.True(result.Times.Begun <= result.Times.Queued && result.Times.Queued <= result.Times.Started
+            && result.Times.Started <= result.Times.Done);
         // Query 0 is the mean of the red plane (padding included), spread by 1, 2, 3, 4.
         var red = Enumerable.Range(0, 48 * 32).Sum(i => (double)frame.Pixels[i * 3]) / (64 * 32);
         Assert.Equal(red, result.FrameEmbeds.Span[0], 1e-2);
@@ -85,7 +88,8 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         var shared = Batcher(new ScriptedModel((inputs, _) =>
         {
             gate.Wait();
-            runs.Add([.. Enumerable.Range(0, (int)inputs[0].Shape[0]).Select(i => inputs[0].Span[i * inputs[0].Length / (int)inputs[0].Shape[0]])]);
+            runs.Add([.. Enumerable.Range(0, (int)inputs[0].Shape[0]).Select(i =>
+                inputs[0].Span[i * inputs[0].Length / (int)inputs[0].Shape[0]])]);
         }), max: 2);
         var answers = new List<Task<SegmentedFrame>>();
         var cameras = Enumerable.Range(0, 5).Select(_ => shared.Open()).ToArray();
@@ -175,9 +179,12 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         using var frame = Some.Frame(_frames, 32, 32);
 
         var first = new[] { one.SegmentAsync(frame).AsTask(), two.SegmentAsync(frame).AsTask() };
-        foreach (var answer in first) Assert.Equal("scripted.onnx: no luck.", (await Assert.ThrowsAsync<ModelException>(() => answer)).Message);
+        foreach (var answer in first)
+            Assert.Equal("scripted.onnx: no luck.", (await Assert.ThrowsAsync<ModelException>(() => answer)).Message);
         var second = new[] { one.SegmentAsync(frame).AsTask(), two.SegmentAsync(frame).AsTask() };
-        foreach (var answer in second) Assert.Equal("scripted.onnx: the segmenter failed: a bug", (await Assert.ThrowsAsync<ModelException>(() => answer)).Message);
+        foreach (var answer in second)
+            Assert.Equal("scripted.onnx: the segmenter failed: a bug",
+                (await Assert.ThrowsAsync<ModelException>(() => answer)).Message);
         var third = new[] { one.SegmentAsync(frame).AsTask(), two.SegmentAsync(frame).AsTask() };
         foreach (var answer in third) (await answer).Dispose();
     }
@@ -257,7 +264,8 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
 
     private SegmenterBatcher Batcher(IModel model, int max = 4, TimeSpan timeout = default)
     {
-        var batcher = new SegmenterBatcher(model, Manifest(), new BatchOptions { Max = max, Timeout = timeout }, _tensors, _metrics.Metrics, TimeProvider.System);
+        var batcher = new SegmenterBatcher(model, Manifest(), new BatchOptions { Max = max, Timeout = timeout },
+            _tensors, _metrics.Metrics, TimeProvider.System);
         _batchers.Add(batcher);
         return batcher;
     }

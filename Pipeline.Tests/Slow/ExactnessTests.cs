@@ -16,7 +16,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Slow;
 
-/// <summary>An imported DVIS R50, run by the service's own pipeline, against what the official code answered with the same weights on the same frames.</summary>
+/// <summary>An imported DVIS R50, run by the service's own pipeline,
+/// against what the official code answered with the same weights on the same frames.</summary>
 public sealed class ExactnessTests : IDisposable
 {
     private const int Frames = 8, Height = 192, Width = 320, Queries = 100, Channels = 256, Classes = 25, TopK = 20;
@@ -41,7 +42,8 @@ public sealed class ExactnessTests : IDisposable
         var video = Video("online");
         Assert.Equal(video, Video("offline"));
         Directory.CreateDirectory(_folder.Path("images/v"));
-        for (var t = 0; t < Frames; t++) PngWriter.Write(_folder.Path($"images/v/{t}.png"), new PngImage(Width, Height, 3, video[t]));
+        for (var t = 0; t < Frames; t++)
+            PngWriter.Write(_folder.Path($"images/v/{t}.png"), new PngImage(Width, Height, 3, video[t]));
         await File.WriteAllTextAsync(_folder.Path("data.json"), new JsonObject
         {
             ["videos"] = new JsonArray(new JsonObject
@@ -50,12 +52,15 @@ public sealed class ExactnessTests : IDisposable
                 ["width"] = Width,
                 ["height"] = Height,
                 ["length"] = Frames,
-                ["file_names"] = new JsonArray([.. Enumerable.Range(0, Frames).Select(t => JsonValue.Create($"v/{t}.png"))]),
+                ["file_names"] =
+                    new JsonArray([.. Enumerable.Range(0, Frames).Select(t => JsonValue.Create($"v/{t}.png"))]),
             }),
-            ["categories"] = new JsonArray([.. Enumerable.Range(0, Classes).Select(c => new JsonObject { ["id"] = 100 + c, ["name"] = $"c{c}" })]),
+            ["categories"] = new JsonArray(
+                [.. Enumerable.Range(0, Classes).Select(c => new JsonObject { ["id"] = 100 + c, ["name"] = $"c{c}" })]),
         }.ToJsonString());
 
-        var (code, output) = await Tool.DvisAsync("eval", "--model", model, "--data", _folder.Path("data.json"), "--out", _folder.Path("out"), "--threads", "1",
+        var (code, output) = await Tool.DvisAsync("eval", "--model", model, "--data", _folder.Path("data.json"),
+            "--out", _folder.Path("out"), "--threads", "1",
             "--mode", "online", "--mode", "offline");
 
         Assert.True(code == 0, output);
@@ -63,7 +68,8 @@ public sealed class ExactnessTests : IDisposable
         {
             using var truth = YtvisTruth.Open(_folder.Path("data.json"));
             using var results = YtvisResults.Open(_folder.Path($"out/{mode}/results.json"), truth);
-            Compare(mode, results.Of(truth.Videos[0]).Select(p => new Found(p.CategoryId - 100, null, p.Score, p.Masks)));
+            Compare(mode, results.Of(truth.Videos[0])
+                .Select(p => new Found(p.CategoryId - 100, null, p.Score, p.Masks)));
         }
     }
 
@@ -71,16 +77,20 @@ public sealed class ExactnessTests : IDisposable
     public async Task Run_TheDumpedFrames_GivesTheOfficialQueriesToo()
     {
         var folder = ModelFolder.Open(await OfficialModel.FolderAsync());
-        using var models = ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "frame_forward", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance);
+        using var models = ModelGraphs.Load(folder, "fp32", TinyDvis.Runtime, ["segmenter", "tracker", "frame_forward",
+            .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)], 2, NullLogger.Instance);
         using var rig = new CameraRig(models, TimeProvider.System);
         using var pool = new FramePool();
-        await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), rig.Tensors, rig.Measured.Metrics, rig.Time);
+        await using var segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(),
+            rig.Tensors, rig.Measured.Metrics, rig.Time);
 
-        var results = await new VideoEvaluator(models, segmenter, rig.Tensors, [new EvaluationMode(ModeKind.Online), new EvaluationMode(ModeKind.Offline)], TopK)
+        var results = await new VideoEvaluator(models, segmenter, rig.Tensors,
+            [new EvaluationMode(ModeKind.Online), new EvaluationMode(ModeKind.Offline)], TopK)
             .RunAsync("dump", FramesAsync(), () => { }, default);
 
         for (var i = 0; i < s_modes.Length; i++)
-            Compare(s_modes[i], Assert.IsType<InstanceResult>(results[i]).Tubes.Select(t => new Found(t.ClassId, t.Query, t.Score, t.Masks)));
+            Compare(s_modes[i], Assert.IsType<InstanceResult>(results[i]).Tubes
+                .Select(t => new Found(t.ClassId, t.Query, t.Score, t.Masks)));
 
         async IAsyncEnumerable<Frame> FramesAsync()
         {
@@ -101,13 +111,15 @@ public sealed class ExactnessTests : IDisposable
         using var models = await LoadAsync("tracker");
         using var rig = new CameraRig(models, TimeProvider.System);
         using var answers = new Npz(OfficialModel.Answers("online_ovis_192x320"));
-        using var tracker = new QueryTracker(models[MethodContract.Tracker], models.Manifest, models.Manifest.Matching, rig.Tensors);
+        using var tracker =
+            new QueryTracker(models[MethodContract.Tracker], models.Manifest, models.Manifest.Matching, rig.Tensors);
         for (var t = 0; t < Frames; t++)
         {
             using var frame = Frame(rig.Tensors, Rows(answers.Floats($"seg.pred_embds.{t / 3}"), t % 3));
             using var step = tracker.Step(frame.FrameEmbeds);
 
-            var logits = answers.Floats($"tracker.pred_logits.{t / 3}").Values.AsSpan(t % 3 * Queries * (Classes + 1), Queries * (Classes + 1));
+            var logits = answers.Floats($"tracker.pred_logits.{t / 3}").Values
+                .AsSpan(t % 3 * Queries * (Classes + 1), Queries * (Classes + 1));
             AssertNear(logits, step.Logits.Span, 2e-3f);
             AssertNear(Rows(answers.Floats($"tracker.pred_embds.{t / 3}"), t % 3), step.InstanceEmbeds.Span, 2e-3f);
         }
@@ -116,7 +128,8 @@ public sealed class ExactnessTests : IDisposable
     [Fact]
     public async Task Refiner_GivenTheDumpedClip_SaysWhatTheOfficialOneSays()
     {
-        using var models = await LoadAsync(["frame_forward", "refiner", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)]);
+        using var models =
+            await LoadAsync(["frame_forward", "refiner", .. MethodContract.Dvis.GraphsOf(GraphUse.WholeVideo)]);
         using var online = new Npz(OfficialModel.Answers("online_ovis_192x320"));
         using var answers = new Npz(OfficialModel.Answers("offline_ovis_192x320"));
         var memory = answers.Floats("tracker.frame_forward.0");
@@ -124,22 +137,27 @@ public sealed class ExactnessTests : IDisposable
         using var remembered = new Tensor(Frames, Queries, Channels);
         using var logits = new Tensor(Queries, Classes + 1);
         using var maskEmbeds = new Tensor(Frames, Queries, Channels);
-        for (var t = 0; t < Frames; t++) Rows(online.Floats($"seg.pred_embds.{t / 3}"), t % 3).CopyTo(embeds.Span[(t * Queries * Channels)..]);
+        for (var t = 0; t < Frames; t++)
+            Rows(online.Floats($"seg.pred_embds.{t / 3}"), t % 3).CopyTo(embeds.Span[(t * Queries * Channels)..]);
 
         models[MethodContract.FrameForward].Run([embeds], [remembered]);
 
-        for (var t = 0; t < Frames; t++) AssertNear(Rows(memory, t), remembered.Span.Slice(t * Queries * Channels, Queries * Channels), 2e-3f);
+        for (var t = 0; t < Frames; t++)
+            AssertNear(Rows(memory, t), remembered.Span.Slice(t * Queries * Channels, Queries * Channels), 2e-3f);
 
-        for (var t = 0; t < Frames; t++) Rows(answers.Floats("refiner.in.instance_embeds.0"), t).CopyTo(embeds.Span[(t * Queries * Channels)..]);
+        for (var t = 0; t < Frames; t++)
+            Rows(answers.Floats("refiner.in.instance_embeds.0"), t).CopyTo(embeds.Span[(t * Queries * Channels)..]);
         models[MethodContract.Refiner].Run([embeds, remembered], [logits, maskEmbeds]);
 
         AssertNear(answers.Floats("refiner.pred_logits.0").Values.AsSpan(0, logits.Length), logits.Span, 2e-3f);
 
         // In steps over some frames each, none of which sees the clip as a whole.
         using var pool = new TensorPool();
-        using var steps = new VideoRefiner(new RefinerSteps(models), models.Manifest, pool, new RefinerBlocks(5, 3, 5 * 3 * 40, 3));
+        using var steps =
+            new VideoRefiner(new RefinerSteps(models), models.Manifest, pool, new RefinerBlocks(5, 3, 5 * 3 * 40, 3));
         const int size = Queries * Channels;
-        for (var t = 0; t < Frames; t++) steps.Add(t, embeds.Span.Slice(t * size, size), remembered.Span.Slice(t * size, size));
+        for (var t = 0; t < Frames; t++)
+            steps.Add(t, embeds.Span.Slice(t * size, size), remembered.Span.Slice(t * size, size));
         var foundMasks = new float[maskEmbeds.Length];
         var found = steps.Refine(Frames, (t, values) => values.CopyTo(foundMasks.AsSpan(t * size)), default);
 
@@ -148,7 +166,8 @@ public sealed class ExactnessTests : IDisposable
     }
 
     private static async Task<ModelGraphs> LoadAsync(params string[] graphs)
-        => ModelGraphs.Load(ModelFolder.Open(await OfficialModel.FolderAsync()), "fp32", TinyDvis.Runtime, ["segmenter", "tracker", .. graphs.Except(["tracker"])], 2, NullLogger.Instance);
+        => ModelGraphs.Load(ModelFolder.Open(await OfficialModel.FolderAsync()), "fp32", TinyDvis.Runtime,
+            ["segmenter", "tracker", .. graphs.Except(["tracker"])], 2, NullLogger.Instance);
 
     private static SegmentedFrame Frame(TensorPool pool, float[] queries)
     {
@@ -162,7 +181,8 @@ public sealed class ExactnessTests : IDisposable
     {
         var rows = new float[Queries * Channels];
         for (var c = 0; c < Channels; c++)
-            for (var q = 0; q < Queries; q++) rows[q * Channels + c] = dumped.Values[(c * dumped.Shape[2] + t) * Queries + q];
+            for (var q = 0; q < Queries; q++)
+                rows[q * Channels + c] = dumped.Values[(c * dumped.Shape[2] + t) * Queries + q];
         return rows;
     }
 
@@ -173,23 +193,27 @@ public sealed class ExactnessTests : IDisposable
         var planes = answers.Bytes("video_u8");
         Assert.Equal([Frames, 3, Height, Width], planes.Shape);
         const int pixels = Height * Width;
-        return [.. Enumerable.Range(0, Frames).Select(t => Enumerable.Range(0, pixels * 3).Select(i => planes.Values[(t * 3 + i % 3) * pixels + i / 3]).ToArray())];
+        return [.. Enumerable.Range(0, Frames).Select(t =>
+            Enumerable.Range(0, pixels * 3).Select(i => planes.Values[(t * 3 + i % 3) * pixels + i / 3]).ToArray())];
     }
 
     private static void Compare(string mode, IEnumerable<Found> results)
     {
         using var answers = new Npz(OfficialModel.Answers($"{mode}_ovis_192x320"));
-        var (scores, labels, ids) = (answers.Doubles("final.pred_scores").Values, answers.Integers("final.pred_labels").Values, answers.Integers("final.pred_ids").Values);
+        var (scores, labels, ids) = (answers.Doubles("final.pred_scores").Values,
+            answers.Integers("final.pred_labels").Values, answers.Integers("final.pred_ids").Values);
         var masks = answers.Bytes("final.pred_masks");
         // The official order is not the order of scores.
         int[] order = [.. Enumerable.Range(0, scores.Length).OrderByDescending(i => scores[i])];
         var found = results.ToArray();
         Assert.Equal(order.Select(i => labels[i]), found.Select(f => (long)f.ClassId));
-        if (found[0].Query is not null) Assert.Equal(order.Select(i => ids[i]), found.Select(f => (long)f.Query!.Value));
+        if (found[0].Query is not null)
+            Assert.Equal(order.Select(i => ids[i]), found.Select(f => (long)f.Query!.Value));
         var (off, least) = (0.0, 1.0);
         foreach (var (rank, i) in order.Index())
         {
-            (off, least) = (Math.Max(off, Math.Abs(scores[i] - found[rank].Score)), Math.Min(least, IoU(masks, i, found[rank].Masks)));
+            (off, least) = (Math.Max(off, Math.Abs(scores[i] - found[rank].Score)), Math.Min(least,
+                IoU(masks, i, found[rank].Masks)));
             Assert.InRange(off, 0, 1e-3);
             Assert.InRange(least, 0.99, 1);
         }
@@ -209,7 +233,8 @@ public sealed class ExactnessTests : IDisposable
             {
                 for (var x = 0; x < Width; x++)
                 {
-                    var wanted = (masks.Values[((instance * Frames + t) * Height + y) * (Width / 8) + x / 8] >> (7 - x % 8) & 1) == 1;
+                    var wanted = (masks.Values[((instance * Frames + t) * Height + y) * (Width / 8) + x / 8]
+                        >> (7 - x % 8) & 1) == 1;
                     if (wanted && mask[x, y]) both++;
                     if (wanted || mask[x, y]) either++;
                 }
@@ -228,7 +253,8 @@ public sealed class ExactnessTests : IDisposable
         Tell($"off by {worst:0.0e+0} at most");
     }
 
-    private static void Tell(FormattableString line) => TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant(line));
+    private static void Tell(FormattableString line) =>
+        TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant(line));
 
     private sealed record Found(int ClassId, int? Query, double Score, IReadOnlyList<RunLengthMask?> Masks);
 }

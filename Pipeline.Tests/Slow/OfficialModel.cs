@@ -5,8 +5,9 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 namespace Dvis.Streaming.Pipeline.Tests.Slow;
 
 /// <summary>
-/// DVIS R50 with weights that anyone can compute, imported as a user imports a checkpoint. The model folder is kept in <c>.dvis/cache</c> for as
-/// long as nothing it is made from changes. Skips the calling test where PyTorch, ffmpeg or the reference answers are missing.
+/// DVIS R50 with weights that anyone can compute, imported as a user imports a checkpoint. The model folder is kept in
+/// <c>.dvis/cache</c> for as long as nothing it is made from changes. Skips the calling test where PyTorch, ffmpeg or
+/// the reference answers are missing.
 /// </summary>
 internal static class OfficialModel
 {
@@ -31,8 +32,10 @@ internal static class OfficialModel
 
             using var work = new TempFolder();
             await RunAsync(Repo.Path("Models/tests/make_fill_checkpoint.py"), "--out", work.Root);
-            await RunAsync("-m", "dvis", "--threads", "1", "import", "--arch", "r50", "--task", "vis", "--input", "192x320",
-                "--checkpoint", work.Path("fill_r50_offline.pth"), "--classes", work.Path("classes.txt"), "--out", folder + ".part");
+            await RunAsync("-m", "dvis", "--threads", "1", "import", "--arch", "r50", "--task", "vis", "--input",
+                "192x320",
+                "--checkpoint", work.Path("fill_r50_offline.pth"), "--classes", work.Path("classes.txt"), "--out",
+                folder + ".part");
             Directory.Move(folder + ".part", folder);
             return folder;
         }
@@ -45,7 +48,8 @@ internal static class OfficialModel
     private static async Task RunAsync(params string[] arguments)
     {
         // The command line of Models/ runs in its folder.
-        var (code, output) = await Tool.RunAsync("/bin/sh", ["-c", "cd \"$0\" && exec \"$@\"", Repo.Path("Models"), Python, .. arguments]);
+        var (code, output) = await Tool.RunAsync("/bin/sh",
+            ["-c", "cd \"$0\" && exec \"$@\"", Repo.Path("Models"), Python, .. arguments]);
         Assert.True(code == 0, output);
     }
 
@@ -53,7 +57,8 @@ internal static class OfficialModel
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var sources = Directory.GetFiles(Repo.Path("Models/dvis"), "*.py", SearchOption.AllDirectories);
-        foreach (var file in sources.Order(StringComparer.Ordinal).Append(fill)) hash.AppendData(File.ReadAllBytes(file));
+        foreach (var file in sources.Order(StringComparer.Ordinal).Append(fill))
+            hash.AppendData(File.ReadAllBytes(file));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
 }

@@ -2,7 +2,8 @@ using Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 
 namespace Dvis.Streaming.Pipeline.Tests.Slow;
 
-/// <summary>Broker outage, at length (<c>docs/internal/reliability.md</c>): broker killed five times, service twice, at least 2,000 finals.</summary>
+/// <summary>Broker outage, at length (<c>docs/internal/reliability.md</c>): broker killed five times,
+/// service twice, at least 2,000 finals.</summary>
 public sealed class OutageRunTests(ITestOutputHelper output)
 {
     [Fact]
@@ -11,7 +12,8 @@ public sealed class OutageRunTests(ITestOutputHelper output)
         await using var run = new OutageRun();
         try
         {
-            await run.RunAsync(2000, Kill.Broker, Kill.Broker, Kill.Daemon, Kill.Broker, Kill.Broker, Kill.DaemonWithoutBroker);
+            await run.RunAsync(2000, Kill.Broker, Kill.Broker, Kill.Daemon, Kill.Broker, Kill.Broker,
+                Kill.DaemonWithoutBroker);
         }
         finally
         {

@@ -18,7 +18,8 @@ public sealed class SourceOptionsTests
     [Fact]
     public void Validate_NoneOrTwo_NamesAll()
     {
-        Assert.Contains("url, device, file and synthetic", Assert.Single(Faults(new SourceOptions())), StringComparison.Ordinal);
+        Assert.Contains("url, device, file and synthetic", Assert.Single(Faults(new SourceOptions())),
+            StringComparison.Ordinal);
         Assert.Single(Faults(new SourceOptions { Url = "rtsp://cam/1", File = "a.mp4" }));
     }
 
@@ -36,7 +37,8 @@ public sealed class SourceOptionsTests
         Assert.Single(Faults(new RtspOptions { StallTimeout = TimeSpan.Zero }));
         Assert.Single(Faults(new RtspOptions { ConnectTimeout = TimeSpan.FromHours(1) }));
         Assert.Single(Faults(new SourceOptions { File = "a", MaxFps = -1 }));
-        Assert.Single(Faults(new SourceOptions { File = "a", Rtsp = { Backoff = { Initial = TimeSpan.FromMinutes(5) } } }));
+        Assert.Single(
+            Faults(new SourceOptions { File = "a", Rtsp = { Backoff = { Initial = TimeSpan.FromMinutes(5) } } }));
     }
 
     [Theory]

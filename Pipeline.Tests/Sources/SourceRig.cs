@@ -44,8 +44,10 @@ internal sealed class SourceRig(TimeProvider? time = null) : IAsyncDisposable
     public Task<List<FrameInfo>> ReadAsync(SourceOptions options, int most = int.MaxValue, Action<Frame>? look = null)
         => ReadAsync(Create(options), most, look);
 
-    /// <summary>Reads to the end, or until there are <paramref name="most"/> frames; looks at each before it goes back.</summary>
-    public static async Task<List<FrameInfo>> ReadAsync(IFrameSource source, int most = int.MaxValue, Action<Frame>? look = null, CancellationToken stop = default)
+    /// <summary>Reads to the end, or until there are <paramref name="most"/> frames;
+    /// looks at each before it goes back.</summary>
+    public static async Task<List<FrameInfo>> ReadAsync(IFrameSource source, int most = int.MaxValue,
+        Action<Frame>? look = null, CancellationToken stop = default)
     {
         var infos = new List<FrameInfo>();
         await foreach (var frame in source.ReadAsync(stop))

@@ -12,8 +12,8 @@ using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 namespace Dvis.Streaming.Pipeline.Tests.Stages;
 
 /// <summary>
-/// Tracked frames of a world of four rows of four cells: object <c>i</c> of <see cref="FakeDvis"/> fills row i. What the tracker said
-/// (slots, shown) and what the refiner will find (embeddings) are chosen apart.
+/// Tracked frames of a world of four rows of four cells: object <c>i</c> of <see cref="FakeDvis"/> fills row i. What
+/// the tracker said (slots, shown) and what the refiner will find (embeddings) are chosen apart.
 /// </summary>
 internal sealed class ClipBuilder(TensorPool pool)
 {
@@ -21,7 +21,8 @@ internal sealed class ClipBuilder(TensorPool pool)
 
     /// <summary>One frame; a slot that is not named is empty.</summary>
     public TrackedFrame Frame(
-        long frameId, Epoch epoch, IEnumerable<Slot> slots, IEnumerable<EndedTrack>? ended = null, IEnumerable<IdentityChange>? merges = null, long tracked = 0)
+        long frameId, Epoch epoch, IEnumerable<Slot> slots, IEnumerable<EndedTrack>? ended = null,
+        IEnumerable<IdentityChange>? merges = null, long tracked = 0)
     {
         var occupants = new SlotTrack[FakeDvis.Queries];
         var shown = ImmutableArray.CreateBuilder<TrackObservation>();
@@ -35,13 +36,15 @@ internal sealed class ClipBuilder(TensorPool pool)
             var embedding = instance.Span.Slice(slot.Index * FakeDvis.Hidden, FakeDvis.Hidden);
             embedding[slot.Item] = 1;
             embedding[FakeDvis.Present] = slot.Found;
-            FakeDvis.Classify(embedding, slot.Found, logits.Span.Slice(slot.Index * (FakeDvis.Classes + 1), FakeDvis.Classes + 1));
+            FakeDvis.Classify(embedding, slot.Found,
+                logits.Span.Slice(slot.Index * (FakeDvis.Classes + 1), FakeDvis.Classes + 1));
             if (slot.ShownAs is { } classId) shown.Add(Shown(slot.Identity.Number, classId, slot.Item));
         }
 
         var frameEmbeds = pool.Rent(1, FakeDvis.Queries, FakeDvis.Hidden);
         instance.Span.CopyTo(frameEmbeds.Span);
-        var provisional = new ProvisionalResult(Info(frameId), epoch.Id, shown.ToImmutable(), -1, 0, new StageLatency());
+        var provisional =
+            new ProvisionalResult(Info(frameId), epoch.Id, shown.ToImmutable(), -1, 0, new StageLatency());
         return new TrackedFrame(provisional, epoch, s_geometry)
         {
             Tracked = tracked,
@@ -55,7 +58,8 @@ internal sealed class ClipBuilder(TensorPool pool)
 
     public static FrameInfo Info(long frameId) => Some.FrameInfo(16, 16, frameId);
 
-    public static TrackIdentity Track(long number, bool confirmed = true) => new(number) { Confirmed = confirmed, Announced = confirmed };
+    public static TrackIdentity Track(long number, bool confirmed = true) =>
+        new(number) { Confirmed = confirmed, Announced = confirmed };
 
     public static EndedTrack Ended(TrackIdentity track, long lastFrame)
         => new(track, lastFrame, 0, new TrackSummary(Some.Now, Some.Now, 0, 0.9f, [], lastFrame, 1));
@@ -63,7 +67,8 @@ internal sealed class ClipBuilder(TensorPool pool)
     public static Box RowOf(int item) => new(0, item * 4, 16, 4);
 
     private static TrackObservation Shown(long number, int classId, int item)
-        => new(number, classId, 0.8f, TrackState.Active, 1, RowOf(item), 64, 8, item * 4 + 2, true, new RunLengthMask(4, 4, [item, 1, 15 - item]), null);
+        => new(number, classId, 0.8f, TrackState.Active, 1, RowOf(item), 64, 8, item * 4 + 2, true,
+            new RunLengthMask(4, 4, [item, 1, 15 - item]), null);
 
     private Tensor Features()
     {
@@ -76,5 +81,6 @@ internal sealed class ClipBuilder(TensorPool pool)
     /// <param name="Item">What the refiner will see in the slot.</param>
     /// <param name="Found">Above 0: it is there.</param>
     /// <param name="ShownAs">Class the provisional result gave it; null: it was not shown.</param>
-    internal sealed record Slot(int Index, TrackIdentity Identity, int Item, float Found = 1, int? ShownAs = null, TrackState State = TrackState.Active);
+    internal sealed record Slot(int Index, TrackIdentity Identity, int Item, float Found = 1, int? ShownAs = null,
+        TrackState State = TrackState.Active);
 }

@@ -45,9 +45,12 @@ public sealed class RefineStageProperties
         using (var stage = rig.RefineStage(method, () => random.NextDouble() < load, maxDelay))
             await rig.PublishAsync(stage.RunAsync(world.FramesAsync()));
 
-        var committed = rig.Refiner.Stride + (rig.Models.Find(MethodContract.Refiner) is null ? 0 : rig.Refiner.Lookahead);
-        Assert.Equal(world.Epochs.Where(e => e.Frames.Count > 0).Select(e => e.Epoch.Id), rig.Published.Finals.Select(f => f.Epoch).Distinct());
-        foreach (var epoch in world.Epochs.Where(e => e.Frames.Count > 0)) CheckEpoch(epoch, rig, committed, maxDelay is not null);
+        var committed =
+            rig.Refiner.Stride + (rig.Models.Find(MethodContract.Refiner) is null ? 0 : rig.Refiner.Lookahead);
+        Assert.Equal(world.Epochs.Where(e => e.Frames.Count > 0).Select(e => e.Epoch.Id),
+            rig.Published.Finals.Select(f => f.Epoch).Distinct());
+        foreach (var epoch in world.Epochs.Where(e => e.Frames.Count > 0))
+            CheckEpoch(epoch, rig, committed, maxDelay is not null);
     }
 
     private static void CheckEpoch(EpochLog epoch, CameraRig rig, int mostPending, bool deadlines)
@@ -63,18 +66,21 @@ public sealed class RefineStageProperties
         foreach (var final in finals) CheckFinal(final, epoch);
 
         var messages = rig.Published.Messages.ToList();
-        var finalized = rig.Published.Events.Where(e => e.Epoch == epoch.Epoch.Id && e.Kind == EventKind.TrackFinalized).ToArray();
+        var finalized = rig.Published.Events.Where(e => e.Epoch == epoch.Epoch.Id && e.Kind == EventKind.TrackFinalized)
+            .ToArray();
         Assert.Equal(epoch.Ended.Keys.Order(), finalized.Select(e => e.Track!.Value).Order());
         foreach (var e in finalized)
         {
-            var covered = messages.FindIndex(m => m is FinalResult f && f.Epoch == e.Epoch && f.LastFrame >= epoch.Ended[e.Track!.Value]);
+            var covered = messages.FindIndex(m =>
+                m is FinalResult f && f.Epoch == e.Epoch && f.LastFrame >= epoch.Ended[e.Track!.Value]);
             Assert.InRange(messages.IndexOf(e), covered, int.MaxValue);
         }
     }
 
     private static void CheckFinal(FinalResult final, EpochLog epoch)
     {
-        var shown = epoch.Frames.Where(f => f.Id >= final.FirstFrame && f.Id <= final.LastFrame).SelectMany(f => f.Shown.Select(n => (Frame: f.Id, Number: n))).ToArray();
+        var shown = epoch.Frames.Where(f => f.Id >= final.FirstFrame && f.Id <= final.LastFrame)
+            .SelectMany(f => f.Shown.Select(n => (Frame: f.Id, Number: n))).ToArray();
         var tracks = final.Tracks.Select(t => t.Number).ToArray();
         Assert.Equal(tracks.Distinct().Order(), tracks);
         Assert.Empty(tracks.Intersect(final.Retracted));
@@ -82,7 +88,8 @@ public sealed class RefineStageProperties
         {
             Assert.Contains(track.Frames, f => f.Visible);
             Assert.Equal(track.Frames.Select(f => f.FrameId).Distinct().Order(), track.Frames.Select(f => f.FrameId));
-            Assert.Subset(final.Frames.Select(f => f.FrameId).ToHashSet(), track.Frames.Select(f => f.FrameId).ToHashSet());
+            Assert.Subset(final.Frames.Select(f => f.FrameId).ToHashSet(), track.Frames.Select(f => f.FrameId)
+                .ToHashSet());
         }
 
         switch (final.Kind)
@@ -91,7 +98,8 @@ public sealed class RefineStageProperties
                 Assert.Equal(shown.Select(s => s.Number).Distinct().Except(tracks).Order(), final.Retracted);
                 break;
             case FinalKind.Passthrough:
-                Assert.Equal(shown.Order(), final.Tracks.SelectMany(t => t.Frames.Select(f => (f.FrameId, t.Number))).Order());
+                Assert.Equal(shown.Order(), final.Tracks.SelectMany(t => t.Frames.Select(f => (f.FrameId, t.Number)))
+                    .Order());
                 Assert.Empty(final.Retracted);
                 break;
             default:
@@ -105,7 +113,8 @@ public sealed class RefineStageProperties
 
     private sealed record EpochLog(Epoch Epoch, List<FrameLog> Frames, Dictionary<long, long> Ended);
 
-    /// <summary>Draws each frame from one number: ids with gaps, four tracks that come and go, now and then a new epoch or a failing refiner.</summary>
+    /// <summary>Draws each frame from one number: ids with gaps, four tracks that come and go,
+    /// now and then a new epoch or a failing refiner.</summary>
     private sealed class World(CameraRig rig, FakeDvis fake, int[] schedule)
     {
         private readonly ClipBuilder _clips = new(rig.Tensors);
@@ -131,9 +140,13 @@ public sealed class RefineStageProperties
                     tracks[slot] = New();
                 }
 
-                Slot[] slots = [.. tracks.Select((track, i) => new Slot(i, track, random.Next(4), random.Next(2), random.Next(3) == 0 ? null : random.Next(2)))];
-                Epochs[^1].Frames.Add(new FrameLog(id, [.. slots.Where(s => s.ShownAs is not null).Select(s => s.Identity.Number)]));
-                yield return _clips.Frame(id, Epochs[^1].Epoch, slots, ended, tracked: random.Next(20) == 0 ? -10_000_000 : 0);
+                Slot[] slots = [.. tracks.Select((track, i) =>
+                    new Slot(i, track, random.Next(4), random.Next(2), random.Next(3) == 0 ? null : random.Next(2)))];
+                Epochs[^1].Frames.Add(
+                    new FrameLog(id, [.. slots.Where(s => s.ShownAs is not null).Select(s => s.Identity.Number)]));
+                yield return _clips.Frame(id, Epochs[^1].Epoch, slots, ended, tracked: random.Next(20) == 0
+                    ? -10_000_000
+                    : 0);
                 await Task.Yield();
             }
 
@@ -152,7 +165,8 @@ public sealed class RefineStageProperties
 
             EndedTrack End(TrackIdentity track)
             {
-                var last = Epochs[^1].Frames.LastOrDefault(f => f.Shown.Contains(track.Number))?.Id ?? Epochs[^1].Frames.LastOrDefault()?.Id ?? id;
+                var last = Epochs[^1].Frames.LastOrDefault(f => f.Shown.Contains(track.Number))?.Id
+                    ?? Epochs[^1].Frames.LastOrDefault()?.Id ?? id;
                 Epochs[^1].Ended[track.Number] = last;
                 return ClipBuilder.Ended(track, last);
             }

@@ -63,9 +63,13 @@ public sealed class RefineStageTests : IDisposable
     {
         var track = ClipBuilder.Track(1);
 
-        await RunAsync(4, id => [new Slot(0, track, Item: 1, ShownAs: id == 2 ? null : 1, State: id == 2 ? TrackState.Lost : TrackState.Active)]);
+        await RunAsync(4, id =>
+            [new Slot(0, track, Item: 1, ShownAs: id == 2 ? null : 1, State: id == 2
+                ? TrackState.Lost
+                : TrackState.Active)]);
 
-        Assert.Equal([1L, 2, 3, 4], _rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t => t.Frames).Where(f => f.Visible).Select(f => f.FrameId));
+        Assert.Equal([1L, 2, 3, 4], _rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t => t.Frames)
+            .Where(f => f.Visible).Select(f => f.FrameId));
     }
 
     [Fact]
@@ -73,7 +77,9 @@ public sealed class RefineStageTests : IDisposable
     {
         var (first, second) = (ClipBuilder.Track(1), ClipBuilder.Track(2));
 
-        await RunAsync(2, _ => [new Slot(0, first, Item: 1, ShownAs: 1), new Slot(3, second, Item: 1, ShownAs: 1, State: TrackState.Lost)]);
+        await RunAsync(2, _ =>
+            [new Slot(0, first, Item: 1, ShownAs: 1),
+                new Slot(3, second, Item: 1, ShownAs: 1, State: TrackState.Lost)]);
 
         var final = _rig.Published.Finals[0];
         Assert.Equal(1, Assert.Single(final.Tracks).Number);
@@ -162,7 +168,8 @@ public sealed class RefineStageTests : IDisposable
 
         await RunAsync(4, _ => [new Slot(0, track, Item: 2, ShownAs: 1)], isBehind: () => true);
 
-        Assert.All(_rig.Published.Finals, f => Assert.Equal((FinalKind.Skipped, FinalReason.Overload, 0), (f.Kind, f.Reason, f.Tracks.Length)));
+        Assert.All(_rig.Published.Finals, f =>
+            Assert.Equal((FinalKind.Skipped, FinalReason.Overload, 0), (f.Kind, f.Reason, f.Tracks.Length)));
     }
 
     [Fact]
@@ -175,7 +182,8 @@ public sealed class RefineStageTests : IDisposable
         await RunAsync(7, _ => [new Slot(0, track, Item: 2, ShownAs: 1)], rig: rig, clips: clips);
 
         Assert.Equal([(1L, 3L), (4, 6), (7, 7)], rig.Published.Finals.Select(f => (f.FirstFrame, f.LastFrame)));
-        Assert.All(rig.Published.Finals, f => Assert.Equal((FinalKind.Passthrough, FinalReason.Disabled), (f.Kind, f.Reason)));
+        Assert.All(rig.Published.Finals, f =>
+            Assert.Equal((FinalKind.Passthrough, FinalReason.Disabled), (f.Kind, f.Reason)));
     }
 
     [Fact]
@@ -191,7 +199,8 @@ public sealed class RefineStageTests : IDisposable
         });
 
         Assert.Equal(
-            [(FinalKind.Refined, FinalReason.None), (FinalKind.Passthrough, FinalReason.Error), (FinalKind.Refined, FinalReason.None), (FinalKind.Refined, FinalReason.End)],
+            [(FinalKind.Refined, FinalReason.None), (FinalKind.Passthrough, FinalReason.Error),
+                (FinalKind.Refined, FinalReason.None), (FinalKind.Refined, FinalReason.End)],
             _rig.Published.Finals.Select(f => (f.Kind, f.Reason)));
         Assert.Single(_logger.Entries, e => e.Level == LogLevel.Error);
     }
@@ -202,7 +211,8 @@ public sealed class RefineStageTests : IDisposable
         var (gone, kept, unknown) = (ClipBuilder.Track(1), ClipBuilder.Track(2), ClipBuilder.Track(3));
         unknown.Announced = false;
 
-        await RunAsync(8, id => [new Slot(0, kept, Item: 1, ShownAs: 1)], ended: id => id == 4 ? [ClipBuilder.Ended(gone, 3), ClipBuilder.Ended(unknown, 1)] : []);
+        await RunAsync(8, id => [new Slot(0, kept, Item: 1, ShownAs: 1)], ended: id =>
+            id == 4 ? [ClipBuilder.Ended(gone, 3), ClipBuilder.Ended(unknown, 1)] : []);
 
         var finalized = _rig.Published.Events.Where(e => e.Kind == EventKind.TrackFinalized).ToArray();
         Assert.Equal([1L, 2], finalized.Select(e => e.Track!.Value));
@@ -212,7 +222,8 @@ public sealed class RefineStageTests : IDisposable
         Assert.Equal(messages.Count - 1, messages.IndexOf(finalized[1])); // the other one ended with the epoch
     }
 
-    /// <summary>What makes a long window cheap: embeddings stay, mask features go with the commit, and each frame's memory is computed once.</summary>
+    /// <summary>What makes a long window cheap: embeddings stay, mask features go with the commit,
+    /// and each frame's memory is computed once.</summary>
     [Fact]
     public async Task RunAsync_LongWindow_KeepsMaskFeaturesOnlyUntilTheCommit()
     {
@@ -260,7 +271,8 @@ public sealed class RefineStageTests : IDisposable
     public async Task RunAsync_NoMoreFramesCome_CommitsAtTheDeadline()
     {
         var time = (ManualTime)_rig.Time;
-        var (track, more) = (ClipBuilder.Track(1), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        var (track, more) =
+            (ClipBuilder.Track(1), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         using var method = _rig.Method();
         using var stage = _rig.RefineStage(method, maxDelay: TimeSpan.FromSeconds(3));
 
@@ -283,7 +295,8 @@ public sealed class RefineStageTests : IDisposable
             for (var id = 1; id <= 4; id++)
             {
                 if (id == 4) await more.Task;
-                yield return _clips.Frame(id, _epoch, [new Slot(0, track, Item: 2, ShownAs: 1)], tracked: time.GetTimestamp());
+                yield return _clips.Frame(id, _epoch, [new Slot(0, track, Item: 2, ShownAs: 1)],
+                    tracked: time.GetTimestamp());
             }
         }
     }
@@ -317,7 +330,8 @@ public sealed class RefineStageTests : IDisposable
         using var method = _rig.Method();
         var stage = _rig.RefineStage(method);
 
-        await Assert.ThrowsAsync<InvalidDataException>(() => _rig.PublishAsync(stage.RunAsync(FramesAsync(2, 10)), new FailingPublisher()));
+        await Assert.ThrowsAsync<InvalidDataException>(() =>
+            _rig.PublishAsync(stage.RunAsync(FramesAsync(2, 10)), new FailingPublisher()));
 
         stage.Dispose();
 
@@ -332,7 +346,8 @@ public sealed class RefineStageTests : IDisposable
     }
 
     private async Task RunAsync(
-        int frames, Func<long, IEnumerable<Slot>> slots, Func<bool>? isBehind = null, Func<long, IEnumerable<EndedTrack>>? ended = null,
+        int frames, Func<long, IEnumerable<Slot>> slots, Func<bool>? isBehind = null,
+        Func<long, IEnumerable<EndedTrack>>? ended = null,
         Func<long, IEnumerable<IdentityChange>>? merges = null, CameraRig? rig = null, ClipBuilder? clips = null)
     {
         rig ??= _rig;
@@ -350,7 +365,9 @@ public sealed class RefineStageTests : IDisposable
                 await Task.Yield();
             }
 
-            _epoch.End(FinalReason.End, ended is null ? [] : [.. last.Select(s => ClipBuilder.Ended(s.Identity, frames))]);
+            _epoch.End(FinalReason.End, ended is null
+                ? []
+                : [.. last.Select(s => ClipBuilder.Ended(s.Identity, frames))]);
         }
     }
 

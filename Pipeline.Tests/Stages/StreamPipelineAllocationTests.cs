@@ -16,7 +16,8 @@ public sealed class StreamPipelineAllocationTests(ITestOutputHelper output)
     [Fact]
     public async Task RunAsync_SteadyState_StaysInTheBudget()
     {
-        // At first the refiner waits until no more frames are asked for: the pools have then met the deepest queues there can be.
+        // At first the refiner waits until no more frames are asked for:
+        // the pools have then met the deepest queues there can be.
         var (fake, waited) = (new FakeDvis(), false);
         using var full = new ManualResetEventSlim();
         var refiner = new FakeModel("refiner", (inputs, outputs) =>
@@ -29,14 +30,17 @@ public sealed class StreamPipelineAllocationTests(ITestOutputHelper output)
 
             fake.Refiner.Run(inputs, outputs);
         });
-        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, fake.Segmenter, fake.Tracker, fake.FrameForward, refiner), measures: false);
+        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, fake.Segmenter, fake.Tracker,
+            fake.FrameForward, refiner), measures: false);
         long before = 0, native = 0;
         var source = new PaintedSource(rig.Frames, rig.Camera.Time, WarmUp + Frames, (_, item) => item < 2)
         {
             Before = (i, _) =>
             {
                 if (i == Deepest) full.Set();
-                if (i == WarmUp) (before, native) = (GC.GetTotalAllocatedBytes(precise: true), rig.Frames.Allocations + rig.Camera.Tensors.Allocations);
+                if (i == WarmUp)
+                    (before, native) = (GC.GetTotalAllocatedBytes(precise: true), rig.Frames.Allocations
+                        + rig.Camera.Tensors.Allocations);
                 return ValueTask.CompletedTask;
             },
         };
@@ -46,7 +50,8 @@ public sealed class StreamPipelineAllocationTests(ITestOutputHelper output)
         var each = (GC.GetTotalAllocatedBytes(precise: true) - before) / Frames;
         output.WriteLine($"{each} managed bytes a frame");
         Assert.InRange(each, 1, BudgetBytes);
-        Assert.InRange(rig.Frames.Allocations + rig.Camera.Tensors.Allocations - native, 0, 12); // pools may still meet a deeper queue than before
+        // pools may still meet a deeper queue than before
+        Assert.InRange(rig.Frames.Allocations + rig.Camera.Tensors.Allocations - native, 0, 12);
     }
 
     private sealed class CountingPublisher : IPublisher

@@ -27,7 +27,8 @@ public sealed class StreamPipelineTests
         Assert.All(rig.Published.Provisionals[1..], p => Assert.Equal([1L, 2], p.Tracks.Select(t => t.Number)));
         Assert.All(rig.Published.Finals, f => Assert.Equal([1L, 2], f.Tracks.Select(t => t.Number)));
         Assert.Equal(
-            [EventKind.TrackStarted, EventKind.TrackStarted, EventKind.TrackEnded, EventKind.TrackEnded, EventKind.TrackFinalized, EventKind.TrackFinalized],
+            [EventKind.TrackStarted, EventKind.TrackStarted, EventKind.TrackEnded, EventKind.TrackEnded,
+                EventKind.TrackFinalized, EventKind.TrackFinalized],
             rig.Published.Events.Select(e => e.Kind));
         Assert.Empty(rig.Camera.Measured.Of("dvis.frames.dropped"));
         Assert.Equal(60, rig.Camera.Measured.Of("dvis.queue.length", "stage=captured").Count);
@@ -67,7 +68,8 @@ public sealed class StreamPipelineTests
         static async ValueTask Yield() => await Task.Yield();
     }
 
-    /// <summary>Overload: a source that always has the next frame already must not keep the stages from their work.</summary>
+    /// <summary>Overload: a source that always has the next frame already must not
+    /// keep the stages from their work.</summary>
     [Fact(Timeout = 120_000)]
     public async Task RunAsync_LiveSourceThatNeverWaits_GetsResults()
     {
@@ -118,7 +120,8 @@ public sealed class StreamPipelineTests
         await rig.RunAsync(Source(rig, 23));
 
         Assert.Equal(Ids(1, 23), rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
-        Assert.All(rig.Published.Finals, f => Assert.Equal((FinalKind.Passthrough, FinalReason.Error), (f.Kind, f.Reason)));
+        Assert.All(rig.Published.Finals, f =>
+            Assert.Equal((FinalKind.Passthrough, FinalReason.Error), (f.Kind, f.Reason)));
     }
 
     [Fact]
@@ -130,7 +133,8 @@ public sealed class StreamPipelineTests
 
         Assert.All(rig.Published.Provisionals[1..], p => Assert.Equal([1L, 2], p.Tracks.Select(t => t.Number)));
         Assert.Equal(Ids(1, 23), rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
-        Assert.All(rig.Published.Finals, f => Assert.Equal((FinalKind.Passthrough, FinalReason.Disabled), (f.Kind, f.Reason)));
+        Assert.All(rig.Published.Finals, f =>
+            Assert.Equal((FinalKind.Passthrough, FinalReason.Disabled), (f.Kind, f.Reason)));
         Assert.Equal((23, 0), (_fake.Matcher.Runs, _fake.Tracker.Runs));
     }
 
@@ -139,7 +143,8 @@ public sealed class StreamPipelineTests
     {
         await using var rig = new PipelineRig(_fake.Models());
 
-        var failure = await Assert.ThrowsAsync<SourceException>(() => rig.RunAsync(Source(rig, 12, failure: new SourceException(SourceFault.Stalled, "no more"))));
+        var failure = await Assert.ThrowsAsync<SourceException>(() =>
+            rig.RunAsync(Source(rig, 12, failure: new SourceException(SourceFault.Stalled, "no more"))));
 
         Assert.Equal(SourceFault.Stalled, failure.Fault);
         Assert.Equal(Ids(1, 12), rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
@@ -160,7 +165,8 @@ public sealed class StreamPipelineTests
             Assert.True(gate.Wait(TimeSpan.FromSeconds(30)));
             _fake.Segmenter.Run(inputs, outputs);
         });
-        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, slow, _fake.Tracker, _fake.FrameForward, _fake.Refiner));
+        await using var rig =
+            new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, slow, _fake.Tracker, _fake.FrameForward, _fake.Refiner));
         (rig.Queue.Policy, rig.Queue.Capacity) = (EnumName.Parse<QueuePolicy>(policy), 2);
 
         await rig.RunAsync(Source(rig, 10, live: live, before: async (i, _) =>
@@ -190,11 +196,14 @@ public sealed class StreamPipelineTests
             Assert.True(SpinWait.SpinUntil(() => published() >= 21, TimeSpan.FromSeconds(30)));
             _fake.Refiner.Run(inputs, outputs);
         });
-        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, _fake.FrameForward, slow));
+        await using var rig = new PipelineRig(
+            FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, _fake.FrameForward, slow));
         published = () => rig.Published.Provisionals.Length;
         rig.Queue.Capacity = 64;
 
-        await rig.RunAsync(Source(rig, 40, live: true, before: async (i, _) => await Eventually.TrueAsync(() => published() >= Math.Min(i, 21) && (i < 10 || Volatile.Read(ref refining)))));
+        await rig.RunAsync(
+            Source(rig, 40, live: true, before: async (i, _) => await Eventually.TrueAsync(() =>
+                published() >= Math.Min(i, 21) && (i < 10 || Volatile.Read(ref refining)))));
 
         var finals = rig.Published.Finals;
         Assert.Equal(Ids(1, 40), finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
@@ -217,21 +226,26 @@ public sealed class StreamPipelineTests
         Assert.Equal(Ids(1, 5), rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
     }
 
-    /// <summary>Continuity breaks: the last finals of an epoch come before word of the next one, and before its finals.</summary>
+    /// <summary>Continuity breaks: the last finals of an epoch come before word of the next one,
+    /// and before its finals.</summary>
     [Fact]
     public async Task RunAsync_SessionChanges_FinalsOfTheOldEpochAreCompleteBeforeTheReset()
     {
         await using var rig = new PipelineRig(_fake.Models());
-        var source = new PaintedSource(rig.Frames, rig.Camera.Time, 23, (_, item) => item < 2) { Session = i => i / 13 };
+        var source =
+            new PaintedSource(rig.Frames, rig.Camera.Time, 23, (_, item) => item < 2) { Session = i => i / 13 };
 
         await rig.RunAsync(source);
 
-        var told = rig.Published.Messages.Where(m => m is FinalResult or LifecycleEvent { Kind: EventKind.TrackerReset }).ToList();
+        var told = rig.Published.Messages.Where(m =>
+            m is FinalResult or LifecycleEvent { Kind: EventKind.TrackerReset }).ToList();
         var reset = told.FindIndex(m => m is LifecycleEvent);
-        var (before, after) = (told[..reset].Cast<FinalResult>().ToList(), told[(reset + 1)..].Cast<FinalResult>().ToList());
+        var (before, after) =
+            (told[..reset].Cast<FinalResult>().ToList(), told[(reset + 1)..].Cast<FinalResult>().ToList());
         Assert.Equal(Ids(1, 13), before.SelectMany(f => f.Frames).Select(f => f.FrameId));
         Assert.Equal(Ids(14, 10), after.SelectMany(f => f.Frames).Select(f => f.FrameId));
-        Assert.Equal((FinalReason.Reset, "source_restarted"), (before[^1].Reason, ((LifecycleEvent)told[reset]).Reason));
+        Assert.Equal((FinalReason.Reset, "source_restarted"),
+            (before[^1].Reason, ((LifecycleEvent)told[reset]).Reason));
         Assert.Equal(after[0].Epoch, ((LifecycleEvent)told[reset]).Epoch);
     }
 
@@ -271,7 +285,8 @@ public sealed class StreamPipelineTests
     private static IEnumerable<long> Ids(int first, int count) => Enumerable.Range(first, count).Select(i => (long)i);
 
     private static PaintedSource Source(
-        PipelineRig rig, int? frames, bool live = false, Func<int, int, bool>? visible = null, Func<int, CancellationToken, ValueTask>? before = null,
+        PipelineRig rig, int? frames, bool live = false, Func<int, int, bool>? visible = null,
+        Func<int, CancellationToken, ValueTask>? before = null,
         Action? after = null, Exception? failure = null, Func<int, TimeSpan>? age = null)
         => new(rig.Frames, rig.Camera.Time, frames, visible ?? ((_, item) => item < 2))
         {

@@ -9,7 +9,8 @@ using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 
 namespace Dvis.Streaming.Pipeline.Tests.Stages;
 
-/// <summary>The stage on segmented frames whose objects, places and classes the test chooses; a frame is 16 x 16 pixels on a grid of 4 x 4 cells.</summary>
+/// <summary>The stage on segmented frames whose objects, places and classes the test chooses;
+/// a frame is 16 x 16 pixels on a grid of 4 x 4 cells.</summary>
 public sealed class TrackStageTests : IDisposable
 {
     private readonly FakeDvis _fake = new();
@@ -102,7 +103,9 @@ public sealed class TrackStageTests : IDisposable
             ReceivedTicks = f.ReceivedTicks + ManualTime.Ticks(TimeSpan.FromSeconds(seconds)),
         });
 
-        Assert.Equal(reason is null ? [] : [(EventKind.DataGap, reason)], _rig.Published.Events.Select(e => (e.Kind, e.Reason!)));
+        Assert.Equal(reason is null
+            ? []
+            : [(EventKind.DataGap, reason)], _rig.Published.Events.Select(e => (e.Kind, e.Reason!)));
         Assert.Single(_rig.Published.Provisionals.Select(p => p.Epoch).Distinct());
     }
 
@@ -119,7 +122,8 @@ public sealed class TrackStageTests : IDisposable
 
         var shown = _rig.Published.Provisionals.Where(p => p.Tracks.Length > 0).ToArray();
         Assert.InRange(shown.Length, 1, 6);
-        Assert.Equal([EventKind.TrackStarted, EventKind.TrackUpdated, EventKind.TrackEnded], _rig.Published.Events.Select(e => e.Kind));
+        Assert.Equal([EventKind.TrackStarted, EventKind.TrackUpdated, EventKind.TrackEnded],
+            _rig.Published.Events.Select(e => e.Kind));
         Assert.Equal(shown[0].Frame.FrameId, _rig.Published.Events[0].Frame!.FrameId);
         Assert.Equal((1, null), (_rig.Published.Events[0].ClassId, _rig.Published.Events[0].Reason));
     }
@@ -157,7 +161,8 @@ public sealed class TrackStageTests : IDisposable
         Assert.Equal(8, Assert.Single(_rig.Published.Provisionals[^1].Tracks).Contour!.Points.Length);
     }
 
-    private async Task<List<TrackedFrame>> RunAsync(int frames, Func<int, World, World> paint, Func<int, FrameInfo, FrameInfo>? info = null)
+    private async Task<List<TrackedFrame>> RunAsync(int frames, Func<int, World, World> paint,
+        Func<int, FrameInfo, FrameInfo>? info = null)
     {
         var tracked = new List<TrackedFrame>();
         using var method = _rig.Method();
@@ -198,7 +203,8 @@ public sealed class TrackStageTests : IDisposable
             features.Span.Fill(-1);
             for (var item = 0; item < FakeDvis.Queries; item++)
             {
-                var embedding = embeds.Span.Slice((item + rotation) % FakeDvis.Queries * FakeDvis.Hidden, FakeDvis.Hidden);
+                var embedding =
+                    embeds.Span.Slice((item + rotation) % FakeDvis.Queries * FakeDvis.Hidden, FakeDvis.Hidden);
                 embedding[item] = 1;
                 if (!_rowOf.TryGetValue(item, out var row)) continue;
                 embedding[FakeDvis.Present] = 1;

@@ -63,7 +63,8 @@ internal sealed class Bitmap(int width, int height)
         return new RunLengthMask(width, height, [.. counts]);
     }
 
-    /// <summary>Cells whose centre lies inside the polygon by the even-odd rule; points in units of <paramref name="cell"/> pixels.</summary>
+    /// <summary>Cells whose centre lies inside the polygon by the even-odd rule;
+    /// points in units of <paramref name="cell"/> pixels.</summary>
     public static Bitmap Fill(int width, int height, IReadOnlyList<float> points, int cell = 1)
     {
         var map = new Bitmap(width, height);
@@ -128,7 +129,8 @@ internal sealed class Bitmap(int width, int height)
         var outer = new Bitmap(width + 2, height + 2);
         for (var y = 0; y < height; y++)
             for (var x = 0; x < width; x++) outer[x + 1, y + 1] = this[x, y];
-        var outside = outer.Flood(0, 0, (i, j) => i >= 0 && j >= 0 && i < width + 2 && j < height + 2 && !outer[i, j], corners: true);
+        var outside = outer.Flood(0, 0, (i, j) => i >= 0 && j >= 0 && i < width + 2 && j < height + 2 && !outer[i, j],
+            corners: true);
         var filled = new Bitmap(width, height);
         for (var y = 0; y < height; y++)
             for (var x = 0; x < width; x++) filled[x, y] = !outside[x + 1, y + 1];

@@ -15,7 +15,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>What one camera's stages need, with everything observable; disposing it fails the test when a tensor leaked.</summary>
+/// <summary>What one camera's stages need, with everything observable;
+/// disposing it fails the test when a tensor leaked.</summary>
 internal sealed class CameraRig : IDisposable
 {
     /// <param name="measures">False: nothing listens to the metrics, as in a run without an exporter.</param>
@@ -64,12 +65,14 @@ internal sealed class CameraRig : IDisposable
         Settings, method, Measured.Metrics.Camera("cam"), Time, isBehind ?? (() => false), maxDelay,
         logger ?? NullLogger.Instance);
 
-    public StreamPipeline Pipeline(IFrameSource source, SegmenterBatcher segmenter, IPublisher? publisher = null) => new(
+    public StreamPipeline Pipeline(IFrameSource source, SegmenterBatcher segmenter, IPublisher? publisher = null) =>
+        new(
         Settings, source, segmenter, Models, Tensors, publisher ?? Published, Measured.Metrics.Camera("cam"), Time,
         NullLogger<StreamPipeline>.Instance)
-    { Beats = Beats };
+        { Beats = Beats };
 
-    /// <summary>Tracks frames and publishes as the pipeline does; the reader gets each frame after its messages.</summary>
+    /// <summary>Tracks frames and publishes as the pipeline does;
+    /// the reader gets each frame after its messages.</summary>
     public async IAsyncEnumerable<TrackedFrame> TrackAsync(IVideoMethod method, IAsyncEnumerable<SegmentedFrame> input)
     {
         var stage = new TrackStage(Settings, method, Measured.Metrics.Camera("cam"), Time, new ResetRequest());

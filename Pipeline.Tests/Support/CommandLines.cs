@@ -6,7 +6,8 @@ internal static class CommandLines
     /// <summary>Of all processes; arguments are parted by zeros.</summary>
     public static IEnumerable<string> All()
     {
-        foreach (var folder in Directory.EnumerateDirectories("/proc").Where(f => char.IsAsciiDigit(Path.GetFileName(f)[0])))
+        foreach (var folder in Directory.EnumerateDirectories("/proc")
+            .Where(f => char.IsAsciiDigit(Path.GetFileName(f)[0])))
         {
             string line;
             try
@@ -23,5 +24,6 @@ internal static class CommandLines
     }
 
     /// <summary>Of the decoders of cameras.</summary>
-    public static IEnumerable<string> OfCameras() => All().Where(line => line.Contains("ffmpeg\0", StringComparison.Ordinal) && line.Contains("-i\0rtsp", StringComparison.Ordinal));
+    public static IEnumerable<string> OfCameras() => All().Where(line =>
+        line.Contains("ffmpeg\0", StringComparison.Ordinal) && line.Contains("-i\0rtsp", StringComparison.Ordinal));
 }

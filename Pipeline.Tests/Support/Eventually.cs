@@ -1,11 +1,13 @@
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>Waits for what another process or thread will do. The limit only ends a test that has failed; nothing is timed.</summary>
+/// <summary>Waits for what another process or thread will do.
+/// The limit only ends a test that has failed; nothing is timed.</summary>
 internal static class Eventually
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
 
-    public static Task TrueAsync(Func<bool> condition, string? what = null) => TrueAsync(() => Task.FromResult(condition()), what);
+    public static Task TrueAsync(Func<bool> condition, string? what = null) =>
+        TrueAsync(() => Task.FromResult(condition()), what);
 
     public static async Task TrueAsync(Func<Task<bool>> condition, string? what = null)
     {

@@ -18,8 +18,9 @@ internal enum Fault
 }
 
 /// <summary>
-/// A TCP proxy on a free loopback port that spoils connections as told, at any moment: refusal, silence, latency, little bandwidth, an end
-/// after so many bytes, resets, cut cables and flipped bits. Bytes keep their order. What is set holds for the connections there are and for new ones.
+/// A TCP proxy on a free loopback port that spoils connections as told, at any moment: refusal, silence, latency,
+/// little bandwidth, an end after so many bytes, resets, cut cables and flipped bits. Bytes keep their order. What is
+/// set holds for the connections there are and for new ones.
 /// </summary>
 internal sealed class FaultProxy : IAsyncDisposable
 {
@@ -63,7 +64,8 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     public string Mqtt => string.Create(CultureInfo.InvariantCulture, $"mqtt://127.0.0.1:{Port}");
 
-    public string Rtsp(string path = "cam1") => string.Create(CultureInfo.InvariantCulture, $"rtsp://127.0.0.1:{Port}/{path}");
+    public string Rtsp(string path = "cam1") =>
+        string.Create(CultureInfo.InvariantCulture, $"rtsp://127.0.0.1:{Port}/{path}");
 
     /// <summary>From now on. Connections that stand are kept: <see cref="Cut"/> or <see cref="Reset"/> them.</summary>
     public async Task SetAsync(Fault fault)
@@ -87,7 +89,8 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>Everything is as it should be again; connections that stand are kept.</summary>
     public Task HealAsync()
     {
-        (Latency, BytesPerSecond, TruncateAfter, TruncateFromClientAfter, FlipEvery) = (TimeSpan.Zero, 0, null, null, 0);
+        (Latency, BytesPerSecond, TruncateAfter, TruncateFromClientAfter, FlipEvery) =
+            (TimeSpan.Zero, 0, null, null, 0);
         return SetAsync(Fault.None);
     }
 
@@ -136,14 +139,16 @@ internal sealed class FaultProxy : IAsyncDisposable
     {
         try
         {
-            while (_fault == Fault.HalfOpen) await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, _stop.Token);
+            while (_fault == Fault.HalfOpen)
+                await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, _stop.Token);
             await pair.Server.ConnectAsync(_target, _stop.Token);
             pair.Client.NoDelay = pair.Server.NoDelay = true;
             using var client = new NetworkStream(pair.Client);
             using var server = new NetworkStream(pair.Server);
             await Task.WhenAny(PumpAsync(client, server, toClient: false), PumpAsync(server, client, toClient: true));
         }
-        catch (Exception e) when (e is SocketException or IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e) when (e is SocketException or IOException or OperationCanceledException
+            or ObjectDisposedException or InvalidOperationException)
         {
             // One side has gone: so goes the other.
         }
@@ -161,8 +166,11 @@ internal sealed class FaultProxy : IAsyncDisposable
         while (true)
         {
             var slow = BytesPerSecond > 0;
-            var read = await from.ReadAsync(buffer.AsMemory(0, slow ? Math.Clamp(BytesPerSecond / 20, 1, buffer.Length) : buffer.Length), _stop.Token);
-            while (_fault == Fault.HalfOpen) await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, _stop.Token);
+            var read = await from.ReadAsync(buffer.AsMemory(0, slow
+                ? Math.Clamp(BytesPerSecond / 20, 1, buffer.Length)
+                : buffer.Length), _stop.Token);
+            while (_fault == Fault.HalfOpen)
+                await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, _stop.Token);
             if (read == 0) return;
             if (Latency > TimeSpan.Zero) await Task.Delay(Latency, TimeProvider.System, _stop.Token);
             if (slow) await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, _stop.Token);

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>Ports for servers that cannot choose one themselves: below those that the kernel gives out, so that nobody gets them meanwhile.</summary>
+/// <summary>Ports for servers that cannot choose one themselves: below those that the kernel gives out,
+/// so that nobody gets them meanwhile.</summary>
 internal static class FreePorts
 {
     private const int First = 20_000, Count = 12_000;

@@ -34,14 +34,18 @@ public sealed class JsonSchemaTests
 
     [Fact]
     public void Validate_UnknownKeyword_Throws()
-        => Assert.Contains("uniqueItems", Assert.Throws<NotSupportedException>(() => JsonSchema.Of("""{"uniqueItems":true}""").Validate("[]")).Message, StringComparison.Ordinal);
+        => Assert.Contains("uniqueItems", Assert.Throws<NotSupportedException>(() =>
+            JsonSchema.Of("""{"uniqueItems":true}""").Validate("[]")).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Validate_Error_NamesThePlace()
-        => Assert.StartsWith("/a/1:", Assert.Single(JsonSchema.Of("""{"properties":{"a":{"items":{"type":"string"}}}}""").Validate("""{"a":["x",1]}""")), StringComparison.Ordinal);
+        => Assert.StartsWith("/a/1:",
+            Assert.Single(JsonSchema.Of("""{"properties":{"a":{"items":{"type":"string"}}}}""")
+                .Validate("""{"a":["x",1]}""")), StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("tracks"), InlineData("final"), InlineData("event"), InlineData("cloudevent"), InlineData("state"), InlineData("status"), InlineData("labels")]
+    [InlineData("tracks"), InlineData("final"), InlineData("event"), InlineData("cloudevent"), InlineData("state"),
+        InlineData("status"), InlineData("labels")]
     public void Load_ShippedSchema_RejectsAnEmptyObject(string name)
         => Assert.NotEmpty(JsonSchema.Load(Repo.Path($"schemas/{name}.schema.json")).Validate("{}"));
 }

@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>Time that passes when the test says so. Ticks of 1/3,000,000 s: whoever takes them for anything else is wrong.</summary>
+/// <summary>Time that passes when the test says so. Ticks of 1/3,000,000 s:
+/// whoever takes them for anything else is wrong.</summary>
 internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();

@@ -5,7 +5,8 @@ using System.Net.Sockets;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>A real broker of one test's own: free loopback port, configuration in a folder that goes with it, ended by its process id.</summary>
+/// <summary>A real broker of one test's own: free loopback port,
+/// configuration in a folder that goes with it, ended by its process id.</summary>
 internal sealed class MosquittoBroker : IAsyncDisposable
 {
     /// <summary>Retained on every broker: who receives it is subscribed.</summary>
@@ -18,20 +19,25 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     private Process? _process;
 
     private MosquittoBroker(string folder, string[] settings, (string, string)? login, bool announceReady)
-        => (_folder, _settings, _login, _announceReady, Port) = (folder, settings, login, announceReady, FreePorts.Next());
+        => (_folder, _settings, _login, _announceReady, Port) =
+            (folder, settings, login, announceReady, FreePorts.Next());
 
     public int Port { get; }
 
     public string Url => $"mqtt://127.0.0.1:{Port}";
 
     /// <summary>Starts one; skips the test visibly where mosquitto is not installed.</summary>
-    /// <param name="settings">Lines of mosquitto.conf for the listener; <c>{folder}</c> stands for the broker's folder.</param>
+    /// <param name="settings">Lines of mosquitto.conf for the listener;
+    /// <c>{folder}</c> stands for the broker's folder.</param>
     /// <param name="prepare">Gets the folder before the broker starts.</param>
-    /// <param name="announceReady">False where the command-line clients cannot get in; then nobody can subscribe by them.</param>
+    /// <param name="announceReady">False where the command-line clients cannot get in;
+    /// then nobody can subscribe by them.</param>
     public static async Task<MosquittoBroker> StartAsync(
-        string[]? settings = null, (string User, string Password)? login = null, Action<string>? prepare = null, bool announceReady = true)
+        string[]? settings = null, (string User, string Password)? login = null, Action<string>? prepare = null,
+        bool announceReady = true)
     {
-        Assert.SkipUnless(Executable("mosquitto") is not null && Executable("mosquitto_sub") is not null, "mosquitto or mosquitto-clients is not installed.");
+        Assert.SkipUnless(Executable("mosquitto") is not null
+            && Executable("mosquitto_sub") is not null, "mosquitto or mosquitto-clients is not installed.");
         var folder = Directory.CreateTempSubdirectory("dvis-broker-").FullName;
         prepare?.Invoke(folder);
         var broker = new MosquittoBroker(folder, settings ?? [], login, announceReady);
@@ -68,7 +74,8 @@ internal sealed class MosquittoBroker : IAsyncDisposable
             if (_process.HasExited) throw new InvalidOperationException($"mosquitto did not start: {await log}");
             return await AcceptsAsync();
         });
-        if (_announceReady) await RunAsync("mosquitto_pub", [.. ClientArguments(), "-r", "-q", "1", "-t", ReadyTopic, "-m", "ready"]);
+        if (_announceReady)
+            await RunAsync("mosquitto_pub", [.. ClientArguments(), "-r", "-q", "1", "-t", ReadyTopic, "-m", "ready"]);
     }
 
     /// <summary>As a crash: no goodbye to anybody.</summary>
@@ -82,7 +89,8 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     }
 
     /// <summary>For example <c>STOP</c>, which keeps the connections and says nothing any more.</summary>
-    public Task SignalAsync(string signal) => RunAsync("sh", "-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {_process!.Id}"));
+    public Task SignalAsync(string signal) =>
+        RunAsync("sh", "-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {_process!.Id}"));
 
     /// <summary>How command-line clients get in.</summary>
     public string[] ClientArguments() =>
@@ -99,15 +107,19 @@ internal sealed class MosquittoBroker : IAsyncDisposable
 
     public static async Task RunAsync(string program, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(Executable(program) ?? program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        using var process = Process.Start(new ProcessStartInfo(Executable(program) ?? program, arguments)
+        { RedirectStandardError = true, RedirectStandardOutput = true })!;
         var (errors, output) = (process.StandardError.ReadToEndAsync(), process.StandardOutput.ReadToEndAsync());
         await process.WaitForExitAsync();
-        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} exited with {process.ExitCode}: {await errors}{await output}");
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException(
+                $"{program} exited with {process.ExitCode}: {await errors}{await output}");
     }
 
     /// <summary>Debian puts the broker into /usr/sbin, which is not everybody's path.</summary>
     public static string? Executable(string name)
-        => (Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/usr/bin").Split(':').Select(p => Path.Combine(p, name)).FirstOrDefault(File.Exists);
+        => (Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/usr/bin").Split(':')
+            .Select(p => Path.Combine(p, name)).FirstOrDefault(File.Exists);
 
     private async Task<bool> AcceptsAsync()
     {

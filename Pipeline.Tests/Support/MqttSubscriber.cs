@@ -6,12 +6,14 @@ namespace Dvis.Streaming.Pipeline.Tests.Support;
 
 /// <summary>What an independent client received.</summary>
 /// <param name="UserProperties"><c>name:value</c> pairs with spaces between, as mosquitto_sub prints them.</param>
-internal sealed record ReceivedMessage(string Topic, int Qos, bool Retain, int? Expiry, string ContentType, string UserProperties, byte[] Payload)
+internal sealed record ReceivedMessage(string Topic, int Qos, bool Retain, int? Expiry, string ContentType,
+    string UserProperties, byte[] Payload)
 {
     public string Text => Encoding.UTF8.GetString(Payload);
 }
 
-/// <summary>mosquitto_sub on a broker: everything below one topic, in order. Subscribed when <see cref="StartAsync"/> returns.</summary>
+/// <summary>mosquitto_sub on a broker: everything below one topic, in order.
+/// Subscribed when <see cref="StartAsync"/> returns.</summary>
 internal sealed class MqttSubscriber : IAsyncDisposable
 {
     private readonly Lock _gate = new();
@@ -38,7 +40,8 @@ internal sealed class MqttSubscriber : IAsyncDisposable
     }
 
     /// <param name="session">Name of a session that the broker keeps while this client is away; null: none.</param>
-    public static async Task<MqttSubscriber> StartAsync(MosquittoBroker broker, string filter = "dvis/#", string? session = null)
+    public static async Task<MqttSubscriber> StartAsync(MosquittoBroker broker, string filter = "dvis/#",
+        string? session = null)
     {
         string[] arguments =
         [
@@ -46,18 +49,21 @@ internal sealed class MqttSubscriber : IAsyncDisposable
             .. session is null ? (string[])[] : ["-c", "-i", session, "-x", "86400"],
             "-t", filter, "-t", MosquittoBroker.ReadyTopic, "-F", "%t|%q|%r|%E|%C|%P|%x",
         ];
-        var process = Process.Start(new ProcessStartInfo(MosquittoBroker.Executable("mosquitto_sub")!, arguments) { RedirectStandardOutput = true })!;
+        var process = Process.Start(new ProcessStartInfo(MosquittoBroker.Executable("mosquitto_sub")!, arguments)
+        { RedirectStandardOutput = true })!;
         var subscriber = new MqttSubscriber(process);
         await subscriber._ready.Task.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System);
         return subscriber;
     }
 
-    public IReadOnlyList<ReceivedMessage> On(string topicEnd) => [.. Received.Where(m => m.Topic.EndsWith(topicEnd, StringComparison.Ordinal))];
+    public IReadOnlyList<ReceivedMessage> On(string topicEnd) =>
+        [.. Received.Where(m => m.Topic.EndsWith(topicEnd, StringComparison.Ordinal))];
 
     /// <summary>The messages of a topic, once there are as many as that.</summary>
     public async Task<IReadOnlyList<ReceivedMessage>> WaitAsync(string topicEnd, int count = 1)
     {
-        await Eventually.TrueAsync(() => On(topicEnd).Count >= count, $"{count} message(s) on …{topicEnd}; seen: {string.Join(' ', Received.Select(m => m.Topic))}");
+        await Eventually.TrueAsync(() => On(topicEnd).Count >= count,
+            $"{count} message(s) on …{topicEnd}; seen: {string.Join(' ', Received.Select(m => m.Topic))}");
         return On(topicEnd);
     }
 
@@ -99,7 +105,9 @@ internal sealed class MqttSubscriber : IAsyncDisposable
 
             if (_ended) continue; // the last line may be cut
             var expiry = fields[3].Length == 0 ? (int?)null : int.Parse(fields[3], CultureInfo.InvariantCulture);
-            lock (_gate) _received.Add(new(fields[0], fields[1][0] - '0', fields[2] == "1", expiry, fields[4], fields[5], Convert.FromHexString(fields[6])));
+            lock (_gate)
+                _received.Add(new(fields[0], fields[1][0] - '0', fields[2] == "1", expiry, fields[4], fields[5],
+                    Convert.FromHexString(fields[6])));
         }
     }
 }

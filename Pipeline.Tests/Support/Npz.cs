@@ -35,7 +35,9 @@ internal sealed partial class Npz : IDisposable
         Assert.Contains($"'descr': '{type}'", header);
         var shape = Integer().Matches(Shape().Match(header).Groups[1].Value).Select(m => int.Parse(m.Value)).ToArray();
         var values = MemoryMarshal.Cast<byte, T>(bytes.AsSpan(start)).ToArray();
-        return new NpyArray<T>(shape, header.Contains("'fortran_order': True", StringComparison.Ordinal) ? RowMajor(values, shape) : values);
+        return new NpyArray<T>(shape, header.Contains("'fortran_order': True", StringComparison.Ordinal)
+            ? RowMajor(values, shape)
+            : values);
     }
 
     private static T[] RowMajor<T>(T[] columnMajor, int[] shape)

@@ -2,7 +2,8 @@ using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>The official post-processing written the plainest way, whole arrays and doubles: what the fast one is held to.</summary>
+/// <summary>The official post-processing written the plainest way, whole arrays and doubles:
+/// what the fast one is held to.</summary>
 internal static class OfficialRules
 {
     /// <summary>Bilinear, align_corners = False, from [height,width] to [toHeight,toWidth].</summary>
@@ -31,10 +32,12 @@ internal static class OfficialRules
         }
     }
 
-    /// <summary>Mask logits to the padded input, cut, perhaps through a sigmoid, to the frame: [SourceHeight,SourceWidth].</summary>
+    /// <summary>Mask logits to the padded input, cut, perhaps through a sigmoid,
+    /// to the frame: [SourceHeight,SourceWidth].</summary>
     public static double[] Upsample(ReadOnlySpan<float> logits, InputGeometry g, bool sigmoid)
     {
-        var padded = Resize([.. logits.ToArray().Select(l => (double)l)], g.MaskWidth, g.MaskHeight, g.PaddedWidth, g.PaddedHeight);
+        var padded = Resize([.. logits.ToArray().Select(l => (double)l)], g.MaskWidth, g.MaskHeight, g.PaddedWidth,
+            g.PaddedHeight);
         var cut = new double[g.ResizedWidth * g.ResizedHeight];
         for (var i = 0; i < cut.Length; i++)
         {
@@ -58,18 +61,25 @@ internal static class OfficialRules
             if (best != classes.Count && row[best] > 0.8f) kept.Add((q, best, row[best]));
         }
 
-        var masks = kept.Select(k => logits.Select(frame => Upsample(frame[k.Query], g, sigmoid: true)).ToArray()).ToArray();
-        var winners = logits.Select((_, t) => Enumerable.Range(0, pixels).Select(i => kept.Count == 0 ? -1 : Enumerable.Range(0, kept.Count).MaxBy(k => kept[k].Score * masks[k][t][i])).ToArray()).ToArray();
-        var (segments, maps) = (new List<(int Id, int Query, int ClassId)>(), logits.Select(_ => new int[pixels]).ToList());
+        var masks = kept.Select(k => logits.Select(frame => Upsample(frame[k.Query], g, sigmoid: true)).ToArray())
+            .ToArray();
+        var winners = logits.Select((_, t) =>
+            Enumerable.Range(0, pixels).Select(i => kept.Count == 0 ? -1 : Enumerable.Range(0, kept.Count).MaxBy(k =>
+                kept[k].Score * masks[k][t][i])).ToArray()).ToArray();
+        var (segments, maps) =
+            (new List<(int Id, int Query, int ClassId)>(), logits.Select(_ => new int[pixels]).ToList());
         for (var k = 0; k < kept.Count; k++)
         {
             var won = winners.Sum(frame => frame.Count(w => w == k));
             var original = masks[k].Sum(frame => frame.Count(m => m >= 0.5));
-            var both = winners.Select((frame, t) => frame.Select((w, i) => w == k && masks[k][t][i] >= 0.5).ToArray()).ToArray();
-            if (won == 0 || original == 0 || both.All(frame => frame.All(b => !b)) || (double)won / original < 0.8) continue;
+            var both = winners.Select((frame, t) => frame.Select((w, i) => w == k && masks[k][t][i] >= 0.5).ToArray())
+                .ToArray();
+            if (won == 0 || original == 0 || both.All(frame => frame.All(b => !b)) || (double)won / original < 0.8)
+                continue;
             var (query, classId, _) = kept[k];
             var id = segments.Count + 1;
-            if (classes[classId].Kind == "stuff" && segments.FindIndex(s => s.ClassId == classId) is >= 0 and var same) id = segments[same].Id;
+            if (classes[classId].Kind == "stuff" && segments.FindIndex(s => s.ClassId == classId) is >= 0 and var same)
+                id = segments[same].Id;
             else segments.Add((id, query, classId));
             for (var t = 0; t < maps.Count; t++)
                 for (var i = 0; i < pixels; i++)

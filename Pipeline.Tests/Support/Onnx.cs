@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>Writes tiny ONNX files: just enough of the format (a protobuf) for a graph of a few nodes on float32 tensors.</summary>
+/// <summary>Writes tiny ONNX files: just enough of the format (a protobuf) for a
+/// graph of a few nodes on float32 tensors.</summary>
 internal sealed class Onnx
 {
     private readonly Proto _graph = new Proto().Text(2, "tiny");
@@ -63,13 +64,16 @@ internal sealed class Onnx
     }
 
     /// <summary>The file's bytes: IR version 8, opset 13.</summary>
-    public byte[] Build() => new Proto().Number(1, 8).Message(7, _graph).Message(8, new Proto().Number(2, 13)).ToArray();
+    public byte[] Build() =>
+        new Proto().Number(1, 8).Message(7, _graph).Message(8, new Proto().Number(2, 13)).ToArray();
 
     private Onnx Value(int field, string name, long[] shape)
     {
         var sides = new Proto();
-        for (var i = 0; i < shape.Length; i++) sides.Message(1, shape[i] < 0 ? new Proto().Text(2, $"{name}_{i}") : new Proto().Number(1, shape[i]));
-        _graph.Message(field, new Proto().Text(1, name).Message(2, new Proto().Message(1, new Proto().Number(1, _elementType).Message(2, sides))));
+        for (var i = 0; i < shape.Length; i++)
+            sides.Message(1, shape[i] < 0 ? new Proto().Text(2, $"{name}_{i}") : new Proto().Number(1, shape[i]));
+        _graph.Message(field, new Proto().Text(1, name)
+            .Message(2, new Proto().Message(1, new Proto().Number(1, _elementType).Message(2, sides))));
         return this;
     }
 

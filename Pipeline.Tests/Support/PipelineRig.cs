@@ -16,7 +16,8 @@ internal sealed class PipelineRig : IAsyncDisposable
     public PipelineRig(ModelGraphs models, TimeProvider? time = null, bool measures = true)
     {
         Camera = new CameraRig(models, time, measures);
-        _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), Camera.Tensors, Camera.Measured.Metrics, Camera.Time);
+        _segmenter = new SegmenterBatcher(models.Segmenter, models.Manifest, new BatchOptions(), Camera.Tensors,
+            Camera.Measured.Metrics, Camera.Time);
     }
 
     public CameraRig Camera { get; }
@@ -36,7 +37,8 @@ internal sealed class PipelineRig : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // A test that failed on the way leaves its pipeline running: what it holds is no leak, and must not hide why the test failed.
+        // A test that failed on the way leaves its pipeline running: what it holds is no leak,
+        // and must not hide why the test failed.
         if (!_runs.TrueForAll(run => run.IsCompleted)) return;
         await _segmenter.DisposeAsync();
         Camera.Dispose();

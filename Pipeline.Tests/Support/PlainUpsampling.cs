@@ -2,7 +2,8 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>The official way from logits to probabilities, written the plainest way, in double precision: whole pictures, one step after the other.</summary>
+/// <summary>The official way from logits to probabilities, written the plainest way, in double precision:
+/// whole pictures, one step after the other.</summary>
 internal static class PlainUpsampling
 {
     /// <returns>Shape [MaskHeight,MaskWidth].</returns>
@@ -21,7 +22,8 @@ internal static class PlainUpsampling
         var coarse = new double[g.MaskWidth * g.MaskHeight];
         for (var y = 0; y < g.MaskHeight; y++)
             for (var x = 0; x < g.MaskWidth; x++)
-                coarse[y * g.MaskWidth + x] = At(content, rw, rh, (x + 0.5) * g.Cell * rw / g.FrameWidth - 0.5, (y + 0.5) * g.Cell * rh / g.FrameHeight - 0.5);
+                coarse[y * g.MaskWidth + x] = At(content, rw, rh, (x + 0.5) * g.Cell * rw / g.FrameWidth - 0.5,
+                    (y + 0.5) * g.Cell * rh / g.FrameHeight - 0.5);
         return coarse;
     }
 
@@ -30,7 +32,8 @@ internal static class PlainUpsampling
         var target = new double[toWidth * toHeight];
         for (var y = 0; y < toHeight; y++)
             for (var x = 0; x < toWidth; x++)
-                target[y * toWidth + x] = At(source, width, height, (x + 0.5) * width / toWidth - 0.5, (y + 0.5) * height / toHeight - 0.5);
+                target[y * toWidth + x] =
+                    At(source, width, height, (x + 0.5) * width / toWidth - 0.5, (y + 0.5) * height / toHeight - 0.5);
         return target;
     }
 

@@ -19,7 +19,8 @@ internal sealed class LogProbe<T> : ILogger<T>
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+        Func<TState, Exception?, string> formatter)
     {
         lock (_gate) _entries.Add((logLevel, eventId.Id, formatter(state, exception) + exception));
     }
@@ -48,11 +49,13 @@ internal sealed class MetricProbe : IDisposable
 
     public PipelineMetrics Metrics { get; }
 
-    /// <summary>Sum of all measurements whose tags contain these (<c>kind=tracks</c>); of a gauge it is no sum but the last value.</summary>
+    /// <summary>Sum of all measurements whose tags contain these (<c>kind=tracks</c>);
+    /// of a gauge it is no sum but the last value.</summary>
     public double Sum(string instrument, params string[] tags) => Over(_sums, instrument, tags);
 
     /// <summary>Number of measurements.</summary>
-    public int Records(string instrument, params string[] tags) => (int)Over(_records.ToDictionary(p => p.Key, p => (double)p.Value), instrument, tags);
+    public int Records(string instrument, params string[] tags) =>
+        (int)Over(_records.ToDictionary(p => p.Key, p => (double)p.Value), instrument, tags);
 
     public void Dispose()
     {
@@ -65,7 +68,8 @@ internal sealed class MetricProbe : IDisposable
         _listener.RecordObservableInstruments();
         lock (_gate)
         {
-            return values.Where(p => p.Key.Split('|') is var key && key[0] == instrument && tags.All(key.Contains)).Sum(p => p.Value);
+            return values.Where(p => p.Key.Split('|') is var key && key[0] == instrument && tags.All(key.Contains))
+                .Sum(p => p.Value);
         }
     }
 

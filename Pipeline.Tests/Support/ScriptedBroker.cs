@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>A peer that answers CONNECT and PUBLISH with bytes a test chose: for what no real broker does on demand.</summary>
+/// <summary>A peer that answers CONNECT and PUBLISH with bytes a test chose:
+/// for what no real broker does on demand.</summary>
 internal sealed class ScriptedBroker : IAsyncDisposable
 {
     public static readonly byte[] Accepted = [0x20, 0x03, 0x00, 0x00, 0x00];

@@ -12,7 +12,8 @@ internal sealed class ScriptedModel(Action<Tensor[], Tensor[]> run) : IModel
 
     public IReadOnlyList<TensorSpec> Outputs => [];
 
-    public void Run(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs) => run(inputs.ToArray(), outputs.ToArray());
+    public void Run(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs) =>
+        run(inputs.ToArray(), outputs.ToArray());
 
     public void Dispose()
     {

@@ -1,9 +1,11 @@
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
-/// <summary>Data that lies beside the working tree (<c>../shared</c>) and is no part of it. Tests that need it skip visibly without it.</summary>
+/// <summary>Data that lies beside the working tree (<c>../shared</c>) and is no part of it.
+/// Tests that need it skip visibly without it.</summary>
 internal static class Shared
 {
-    /// <summary>Full path of a file or folder in the shared data; skips the calling test when it is not there.</summary>
+    /// <summary>Full path of a file or folder in the shared data;
+    /// skips the calling test when it is not there.</summary>
     public static string Path(string relative)
     {
         // A linked worktree may lie one folder deeper than the main one.

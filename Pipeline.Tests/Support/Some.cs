@@ -8,7 +8,8 @@ internal static partial class Some
     public static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
     public static FrameInfo FrameInfo(int width, int height, long frameId = 1, string camera = "cam")
-        => new(camera, frameId, 0, frameId * 3000, new Timebase(1, 90000), frameId * 333_333, Now, new CaptureTime(Now, ClockSource.Synthetic, 0, 0, true), width, height);
+        => new(camera, frameId, 0, frameId * 3000, new Timebase(1, 90000), frameId * 333_333, Now,
+            new CaptureTime(Now, ClockSource.Synthetic, 0, 0, true), width, height);
 
     public static Frame Frame(FramePool pool, int width, int height, long frameId = 1, string camera = "cam")
     {

@@ -8,8 +8,10 @@ internal static class TestCertificates
 {
     private static readonly DateTimeOffset s_begin = new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    /// <summary>Writes <c>ca.pem</c>, <c>{name}.pem</c> and <c>{name}.key</c> for each name; the host of all is <paramref name="host"/>.</summary>
-    public static void Write(string folder, string host, params string[] names) => Write(folder, [.. names.Select(name => (name, host, 2045))]);
+    /// <summary>Writes <c>ca.pem</c>, <c>{name}.pem</c> and <c>{name}.key</c> for each name;
+    /// the host of all is <paramref name="host"/>.</summary>
+    public static void Write(string folder, string host, params string[] names) =>
+        Write(folder, [.. names.Select(name => (name, host, 2045))]);
 
     /// <summary>Each with an authority of its own, <c>{name}-ca.pem</c>.</summary>
     public static void WriteApart(string folder, params (string Name, string Host, int Expires)[] certificates)
@@ -21,7 +23,8 @@ internal static class TestCertificates
         }
     }
 
-    /// <summary>Of one authority, <c>ca.pem</c>. They hold until the beginning of a year, the authority until 2045.</summary>
+    /// <summary>Of one authority, <c>ca.pem</c>. They hold until the beginning of a year,
+    /// the authority until 2045.</summary>
     public static void Write(string folder, (string Name, string Host, int Expires)[] certificates)
     {
         using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);

@@ -33,7 +33,9 @@ internal sealed class TestMetrics : IDisposable
     {
         lock (_gate) _values.RemoveAll(v => v.Observed);
         _listener.RecordObservableInstruments();
-        lock (_gate) return [.. _values.Where(v => v.Instrument == instrument && (tag is null || v.Tags.Contains(tag))).Select(v => v.Value)];
+        lock (_gate)
+            return [.. _values.Where(v => v.Instrument == instrument && (tag is null || v.Tags.Contains(tag)))
+                .Select(v => v.Value)];
     }
 
     public void Dispose()

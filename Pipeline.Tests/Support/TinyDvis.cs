@@ -5,8 +5,9 @@ using Dvis.Streaming.Pipeline.Inference;
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
 /// <summary>
-/// A whole model of a few hundred bytes that fits the contract (Q = 3, C = 4, Cm = 3, K = 2): query i of a frame carries the mean of
-/// colour plane i, and the mask features are the picture's planes, averaged over cells of 4 x 4 pixels.
+/// A whole model of a few hundred bytes that fits the contract (Q = 3, C = 4, Cm = 3, K = 2): query i of a frame
+/// carries the mean of colour plane i, and the mask features are the picture's planes, averaged over cells of 4 x 4
+/// pixels.
 /// </summary>
 internal static class TinyDvis
 {
@@ -15,25 +16,36 @@ internal static class TinyDvis
     public static RuntimeOptions Runtime => new() { Threads = 1 };
 
     public static Onnx Segmenter() => new Onnx().Input("image", -1, 3, -1, -1)
-        .Output("frame_embeds", -1, Queries, Hidden).Output("mask_features", -1, MaskChannels, -1, -1).Output("frame_logits", -1, Queries, Classes + 1)
-        .Integers("to_queries", 0, Queries, 1).Constant("spread", [1, Hidden], 1, 2, 3, 4).Constant("classify", [1, Classes + 1], 1, -1, 0.5f)
+        .Output("frame_embeds", -1, Queries, Hidden).Output("mask_features", -1, MaskChannels, -1, -1)
+        .Output("frame_logits", -1, Queries, Classes + 1)
+        .Integers("to_queries", 0, Queries, 1).Constant("spread", [1, Hidden], 1, 2, 3, 4)
+        .Constant("classify", [1, Classes + 1], 1, -1, 0.5f)
         .Node("GlobalAveragePool", ["image"], "means").Node("Reshape", ["means", "to_queries"], "queries")
         .Node("MatMul", ["queries", "spread"], "frame_embeds").Node("MatMul", ["queries", "classify"], "frame_logits")
         .Node("AveragePool", ["image"], "mask_features", ("kernel_shape", [4, 4]), ("strides", [4, 4]));
 
     public static Onnx Tracker() => new Onnx()
-        .Input("frame_embeds", -1, Queries, Hidden).Input("matched_embeds", -1, Queries, Hidden).Input("reference", -1, Queries, Hidden).Input("is_first", -1)
-        .Output("instance_embeds", -1, Queries, Hidden).Output("reference_out", -1, Queries, Hidden).Output("logits", -1, Queries, Classes + 1).Output("mask_embeds", -1, Queries, MaskChannels)
-        .Constant("classify", [Hidden, Classes + 1], Ramp(Hidden * (Classes + 1))).Constant("mask", [Hidden, MaskChannels], Ramp(Hidden * MaskChannels))
-        .Node("Add", ["frame_embeds", "matched_embeds"], "instance_embeds").Node("Add", ["instance_embeds", "reference"], "reference_out")
-        .Node("MatMul", ["instance_embeds", "classify"], "logits").Node("MatMul", ["instance_embeds", "mask"], "mask_embeds");
+        .Input("frame_embeds", -1, Queries, Hidden).Input("matched_embeds", -1, Queries, Hidden)
+        .Input("reference", -1, Queries, Hidden).Input("is_first", -1)
+        .Output("instance_embeds", -1, Queries, Hidden).Output("reference_out", -1, Queries, Hidden)
+        .Output("logits", -1, Queries, Classes + 1).Output("mask_embeds", -1, Queries, MaskChannels)
+        .Constant("classify", [Hidden, Classes + 1], Ramp(Hidden * (Classes + 1)))
+        .Constant("mask", [Hidden, MaskChannels], Ramp(Hidden * MaskChannels))
+        .Node("Add", ["frame_embeds", "matched_embeds"], "instance_embeds")
+        .Node("Add", ["instance_embeds", "reference"], "reference_out")
+        .Node("MatMul", ["instance_embeds", "classify"], "logits")
+        .Node("MatMul", ["instance_embeds", "mask"], "mask_embeds");
 
-    public static Onnx FrameForward() => new Onnx().Input("frame_embeds", -1, Queries, Hidden).Output("memory", -1, Queries, Hidden).Node("Identity", ["frame_embeds"], "memory");
+    public static Onnx FrameForward() => new Onnx().Input("frame_embeds", -1, Queries, Hidden)
+        .Output("memory", -1, Queries, Hidden).Node("Identity", ["frame_embeds"], "memory");
 
-    public static Onnx Refiner() => new Onnx().Input("instance_embeds", -1, Queries, Hidden).Input("memory", -1, Queries, Hidden)
+    public static Onnx Refiner() =>
+        new Onnx().Input("instance_embeds", -1, Queries, Hidden).Input("memory", -1, Queries, Hidden)
         .Output("logits", Queries, Classes + 1).Output("mask_embeds", -1, Queries, MaskChannels)
-        .Constant("classify", [Hidden, Classes + 1], Ramp(Hidden * (Classes + 1))).Constant("mask", [Hidden, MaskChannels], Ramp(Hidden * MaskChannels))
-        .Node("Add", ["instance_embeds", "memory"], "both").Node("ReduceMean", ["both"], "mean", ("axes", [0]), ("keepdims", [0]))
+        .Constant("classify", [Hidden, Classes + 1], Ramp(Hidden * (Classes + 1)))
+        .Constant("mask", [Hidden, MaskChannels], Ramp(Hidden * MaskChannels))
+        .Node("Add", ["instance_embeds", "memory"], "both")
+        .Node("ReduceMean", ["both"], "mean", ("axes", [0]), ("keepdims", [0]))
         .Node("MatMul", ["mean", "classify"], "logits").Node("MatMul", ["both", "mask"], "mask_embeds");
 
     public static JsonObject Manifest() => JsonNode.Parse("""
@@ -46,18 +58,25 @@ internal static class TinyDvis
         }
         """)!.AsObject();
 
-    /// <summary>Writes the model into a folder; <paramref name="edit"/> may change the manifest before it is written.</summary>
+    /// <summary>Writes the model into a folder;
+    /// <paramref name="edit"/> may change the manifest before it is written.</summary>
     public static string Write(string folder, Action<JsonObject>? edit = null, Onnx? segmenter = null)
         => Write(folder, Manifest(), segmenter ?? Segmenter(), Tracker(), FrameForward(), Refiner(), edit);
 
-    public static string Write(string folder, JsonObject manifest, Onnx segmenter, Onnx tracker, Onnx frameForward, Onnx refiner, Action<JsonObject>? edit = null)
+    public static string Write(string folder, JsonObject manifest, Onnx segmenter, Onnx tracker, Onnx frameForward,
+        Onnx refiner, Action<JsonObject>? edit = null)
     {
         Directory.CreateDirectory(folder);
-        foreach (var (name, graph) in new[] { ("segmenter", segmenter), ("tracker", tracker), ("frame_forward", frameForward), ("refiner", refiner) })
+        foreach (var (name, graph) in new[] { ("segmenter", segmenter), ("tracker", tracker),
+            ("frame_forward", frameForward), ("refiner", refiner) })
         {
             var bytes = graph.Build();
             File.WriteAllBytes(Path.Combine(folder, name + ".onnx"), bytes);
-            manifest["files"]![name] = new JsonObject { ["fp32"] = new JsonObject { ["path"] = name + ".onnx", ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) } };
+            manifest["files"]![name] = new JsonObject
+            {
+                ["fp32"] = new JsonObject
+                { ["path"] = name + ".onnx", ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) }
+            };
         }
 
         edit?.Invoke(manifest);
@@ -83,7 +102,8 @@ internal static class TinyDvis
     }
 
     /// <summary>A graph from bytes, on the CPU.</summary>
-    public static OnnxModel Load(Onnx graph, string name = "tiny.onnx") => OnnxModel.Load(name, graph.Build(), "cpu", Runtime);
+    public static OnnxModel Load(Onnx graph, string name = "tiny.onnx") =>
+        OnnxModel.Load(name, graph.Build(), "cpu", Runtime);
 
     private static float[] Ramp(int count) => [.. Enumerable.Range(0, count).Select(i => (i % 5) - 1.5f)];
 }

@@ -3,8 +3,9 @@ using System.Text.Json.Nodes;
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
 /// <summary>
-/// A panoptic or semantic model of a few hundred bytes (Q = 3, C = 4, Cm = 3, K = 4): query 0 is a person where the picture is red, query 1 is sky where
-/// it is not, query 2 is road where it is green, and not sure of it. The refiner thinks that the person is a car.
+/// A panoptic or semantic model of a few hundred bytes (Q = 3, C = 4, Cm = 3, K = 4): query 0 is a person where the
+/// picture is red, query 1 is sky where it is not, query 2 is road where it is green, and not sure of it. The refiner
+/// thinks that the person is a car.
 /// </summary>
 internal static class TinyScenes
 {
@@ -15,17 +16,22 @@ internal static class TinyScenes
         .Integers("to_queries", 0, 3, 1).Constant("nothing", [1, 4], new float[4])
         .Constant("who", [1, 3, 4], 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0).Constant("classify", [4, 5], Logits(Person))
         .Node("GlobalAveragePool", ["image"], "means").Node("Reshape", ["means", "to_queries"], "planes")
-        .Node("MatMul", ["planes", "nothing"], "zeros").Node("Add", ["zeros", "who"], "frame_embeds").Node("MatMul", ["frame_embeds", "classify"], "frame_logits")
+        .Node("MatMul", ["planes", "nothing"], "zeros").Node("Add", ["zeros", "who"], "frame_embeds")
+        .Node("MatMul", ["frame_embeds", "classify"], "frame_logits")
         .Node("AveragePool", ["image"], "mask_features", ("kernel_shape", [4, 4]), ("strides", [4, 4]));
 
     public static Onnx Tracker() => new Onnx()
-        .Input("frame_embeds", -1, 3, 4).Input("matched_embeds", -1, 3, 4).Input("reference", -1, 3, 4).Input("is_first", -1)
-        .Output("instance_embeds", -1, 3, 4).Output("reference_out", -1, 3, 4).Output("logits", -1, 3, 5).Output("mask_embeds", -1, 3, 3)
+        .Input("frame_embeds", -1, 3, 4).Input("matched_embeds", -1, 3, 4).Input("reference", -1, 3, 4)
+        .Input("is_first", -1)
+        .Output("instance_embeds", -1, 3, 4).Output("reference_out", -1, 3, 4).Output("logits", -1, 3, 5)
+        .Output("mask_embeds", -1, 3, 3)
         .Constant("classify", [4, 5], Logits(Person)).Constant("mask", [4, 3], Masks)
         .Node("Identity", ["matched_embeds"], "instance_embeds").Node("Identity", ["matched_embeds"], "reference_out")
-        .Node("MatMul", ["matched_embeds", "classify"], "logits").Node("MatMul", ["matched_embeds", "mask"], "mask_embeds");
+        .Node("MatMul", ["matched_embeds", "classify"], "logits")
+        .Node("MatMul", ["matched_embeds", "mask"], "mask_embeds");
 
-    public static Onnx FrameForward() => new Onnx().Input("frame_embeds", -1, 3, 4).Output("memory", -1, 3, 4).Node("Identity", ["frame_embeds"], "memory");
+    public static Onnx FrameForward() => new Onnx().Input("frame_embeds", -1, 3, 4).Output("memory", -1, 3, 4)
+        .Node("Identity", ["frame_embeds"], "memory");
 
     public static Onnx Refiner() => new Onnx().Input("instance_embeds", -1, 3, 4).Input("memory", -1, 3, 4)
         .Output("logits", 3, 5).Output("mask_embeds", -1, 3, 3)

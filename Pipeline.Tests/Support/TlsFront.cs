@@ -20,7 +20,8 @@ internal sealed class TlsFront : IAsyncDisposable
     public TlsFront(int target, string folder, string name, int port = 0)
     {
         _listener = new(IPAddress.Loopback, port);
-        (_target, _certificate) = (target, X509Certificate2.CreateFromPemFile(Path.Combine(folder, name + ".pem"), Path.Combine(folder, name + ".key")));
+        (_target, _certificate) = (target, X509Certificate2.CreateFromPemFile(Path.Combine(folder, name + ".pem"),
+            Path.Combine(folder, name + ".key")));
         _listener.Start();
         Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _serving = ServeAsync();
@@ -59,7 +60,8 @@ internal sealed class TlsFront : IAsyncDisposable
         try
         {
             await using var secure = new SslStream(client.GetStream());
-            await secure.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = _certificate }, _stop.Token);
+            await secure.AuthenticateAsServerAsync(
+                new SslServerAuthenticationOptions { ServerCertificate = _certificate }, _stop.Token);
             var first = new byte[4096];
             var read = await secure.ReadAsync(first, _stop.Token); // a client that does not like us hangs up here
             if (read == 0) return;
@@ -68,12 +70,14 @@ internal sealed class TlsFront : IAsyncDisposable
             await server.ConnectAsync(IPAddress.Loopback, _target, _stop.Token);
             await server.GetStream().WriteAsync(first.AsMemory(0, read), _stop.Token);
             using var both = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-            Task[] ways = [secure.CopyToAsync(server.GetStream(), both.Token), server.GetStream().CopyToAsync(secure, both.Token)];
+            Task[] ways = [secure.CopyToAsync(server.GetStream(), both.Token), server.GetStream()
+                .CopyToAsync(secure, both.Token)];
             await Task.WhenAny(ways);
             await both.CancelAsync();
             await Task.WhenAll(ways);
         }
-        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException or System.Security.Authentication.AuthenticationException)
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException
+            or ObjectDisposedException or System.Security.Authentication.AuthenticationException)
         {
             // One side has gone.
         }

@@ -13,7 +13,8 @@ public sealed class PanopticTests : IDisposable
 
     public void Dispose() => _rig.Dispose();
 
-    /// <summary>Random queries of every class and sureness on one frame: segments, classes and pixels are those of the official rule.</summary>
+    /// <summary>Random queries of every class and sureness on one frame: segments,
+    /// classes and pixels are those of the official rule.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -38,7 +39,8 @@ public sealed class PanopticTests : IDisposable
         var (map, segments) = Official(frame.Logits, frame.Masks, cells);
         var result = Assert.Single(_rig.Published.Provisionals);
         var found = Cells(result.Scene!.Map!);
-        Assert.Equal(segments.Order(), result.Tracks.Select(t => t.ClassId).Concat(result.Scene.Regions.Select(r => r.ClassId)).Order());
+        Assert.Equal(segments.Order(), result.Tracks.Select(t => t.ClassId)
+            .Concat(result.Scene.Regions.Select(r => r.ClassId)).Order());
         // Where two queries come within rounding of each other, either may win.
         var same = map.Index().Count(c => c.Item == (found[c.Index]?.ClassId ?? -1));
         Assert.InRange(same, map.Length - 3, map.Length);
@@ -52,7 +54,8 @@ public sealed class PanopticTests : IDisposable
         for (var i = 0; i < 4; i++)
         {
             var at = i;
-            _rig.Frame().Say(0, Cat, (x, y) => x / 2 == at && y < 2).Say(1, Dog, (x, y) => x / 2 == 3 - at && y is 2 or 3).Say(2, Grass, (_, y) => y > 3).Say(3, Sky, (_, y) => y < 4, mask: 4);
+            _rig.Frame().Say(0, Cat, (x, y) => x / 2 == at && y < 2).Say(1, Dog, (x, y) =>
+                x / 2 == 3 - at && y is 2 or 3).Say(2, Grass, (_, y) => y > 3).Say(3, Sky, (_, y) => y < 4, mask: 4);
         }
 
         await _rig.RunAsync();
@@ -61,10 +64,12 @@ public sealed class PanopticTests : IDisposable
         {
             Assert.Equal([(1L, Cat), (2, Dog)], p.Tracks.Select(t => (t.Number, t.ClassId)));
             Assert.Equal([Grass, Sky], p.Scene!.Regions.Select(r => r.ClassId));
-            Assert.Equal([65537L, 65538, Grass + 1, Sky + 1], p.Scene.Map!.Entries.Select(e => SegmentIds.Of(e.ClassId, e.Track)));
+            Assert.Equal([65537L, 65538, Grass + 1, Sky + 1], p.Scene.Map!.Entries.Select(e =>
+                SegmentIds.Of(e.ClassId, e.Track)));
             Assert.Equal([1, 2, 3, 4], p.Scene.Map.Entries.Select(e => e.Value));
         });
-        Assert.Equal([EventKind.TrackStarted, EventKind.TrackStarted, EventKind.TrackEnded, EventKind.TrackEnded, EventKind.TrackFinalized, EventKind.TrackFinalized], _rig.Published.Events.Select(e => e.Kind));
+        Assert.Equal([EventKind.TrackStarted, EventKind.TrackStarted, EventKind.TrackEnded, EventKind.TrackEnded,
+            EventKind.TrackFinalized, EventKind.TrackFinalized], _rig.Published.Events.Select(e => e.Kind));
     }
 
     [Fact]
@@ -87,23 +92,28 @@ public sealed class PanopticTests : IDisposable
         await _rig.RunAsync();
 
         foreach (var p in _rig.Published.Provisionals)
-            Disjoint(p.Scene!.Map!, [.. p.Tracks.Select(t => (SegmentIds.Of(t.ClassId, t.Number), t.Mask!, t.AreaPx)), .. p.Scene.Regions.Select(r => (SegmentIds.Of(r.ClassId, null), r.Mask, r.AreaPx))]);
+            Disjoint(p.Scene!.Map!, [.. p.Tracks.Select(t => (SegmentIds.Of(t.ClassId, t.Number), t.Mask!, t.AreaPx)),
+                .. p.Scene.Regions.Select(r => (SegmentIds.Of(r.ClassId, null), r.Mask, r.AreaPx))]);
         foreach (var f in _rig.Published.Finals)
         {
             for (var i = 0; i < f.Frames.Length; i++)
             {
                 Disjoint(f.Scene!.Maps[i],
                 [
-                    .. Seen(f.Tracks, f.Frames[i].FrameId).Select(s => (SegmentIds.Of(s.ClassId, s.Number), s.Seen.Mask!, s.Seen.AreaPx)),
-                    .. Seen(f.Scene.Regions, f.Frames[i].FrameId).Select(s => (SegmentIds.Of(s.ClassId, null), s.Seen.Mask!, s.Seen.AreaPx)),
+                    .. Seen(f.Tracks, f.Frames[i].FrameId)
+                    .Select(s => (SegmentIds.Of(s.ClassId, s.Number), s.Seen.Mask!, s.Seen.AreaPx)),
+                    .. Seen(f.Scene.Regions, f.Frames[i].FrameId)
+                    .Select(s => (SegmentIds.Of(s.ClassId, null), s.Seen.Mask!, s.Seen.AreaPx)),
                 ]);
             }
         }
 
         Assert.Contains(_rig.Published.Finals, f => f.Tracks.Length > 0 && f.Scene!.Regions.Length > 0);
 
-        static IEnumerable<(long Number, int ClassId, FinalObservation Seen)> Seen(IEnumerable<FinalTrack> tracks, long frame)
-            => tracks.SelectMany(t => t.Frames.Where(o => o.FrameId == frame && o.Visible).Select(o => (t.Number, t.ClassId, o)));
+        static IEnumerable<(long Number, int ClassId, FinalObservation Seen)> Seen(IEnumerable<FinalTrack> tracks,
+            long frame)
+            => tracks.SelectMany(t =>
+                t.Frames.Where(o => o.FrameId == frame && o.Visible).Select(o => (t.Number, t.ClassId, o)));
     }
 
     [Fact]
@@ -128,7 +138,8 @@ public sealed class PanopticTests : IDisposable
     public async Task RunAsync_SecondQueryOnATrackedObject_DoesNotCompete()
     {
         _rig.Frame().Say(0, Cat, (x, _) => x < 2);
-        for (var i = 0; i < 3; i++) _rig.Frame().Say(0, Cat, (x, _) => x < 2, sure: 5).Say(1, Cat, (x, _) => x < 2, sure: 9);
+        for (var i = 0; i < 3; i++)
+            _rig.Frame().Say(0, Cat, (x, _) => x < 2, sure: 5).Say(1, Cat, (x, _) => x < 2, sure: 9);
 
         await _rig.RunAsync();
 
@@ -217,7 +228,8 @@ public sealed class PanopticTests : IDisposable
     [Fact]
     public async Task RunAsync_RefinerKnowsBetter_RevisesSegments()
     {
-        for (var i = 0; i < 4; i++) _rig.Frame().Say(0, Cat, (_, y) => y == 0, sure: 6).Say(2, Grass, (_, y) => y == 2, sure: 6);
+        for (var i = 0; i < 4; i++)
+            _rig.Frame().Say(0, Cat, (_, y) => y == 0, sure: 6).Say(2, Grass, (_, y) => y == 2, sure: 6);
         var refined = new Script(4, 3).Say(0, Dog, (_, _) => true, sure: 12).Say(2, Sky, (_, _) => true, sure: 12);
         _rig.Refined = refined.Logits;
 
@@ -265,7 +277,8 @@ public sealed class PanopticTests : IDisposable
     [Fact]
     public async Task RunAsync_Gap_BeginsAnEpochWithNewTracksAndTheSameStuff()
     {
-        for (var i = 0; i < 4; i++) _rig.Frame().Say(0, i < 2 ? Cat : Dog, (_, y) => y == 0).Say(2, Grass, (_, y) => y == 2);
+        for (var i = 0; i < 4; i++)
+            _rig.Frame().Say(0, i < 2 ? Cat : Dog, (_, y) => y == 0).Say(2, Grass, (_, y) => y == 2);
 
         await _rig.RunAsync(info: (i, f) => f with { ReceivedTicks = (i + (i < 2 ? 0 : 1000)) * 10_000_000 });
 
@@ -273,9 +286,13 @@ public sealed class PanopticTests : IDisposable
         Assert.Equal(2, results.Select(r => r.Epoch).Distinct().Count());
         // The new epoch's first frame is judged by itself: nothing of the old classes is left.
         Assert.Equal(Dog, Assert.Single(results[2].Tracks).ClassId);
-        Assert.All(results, r => Assert.Equal((1L, Grass + 1L), (Assert.Single(r.Tracks).Number, SegmentIds.Of(Assert.Single(r.Scene!.Regions).ClassId, null))));
+        Assert.All(results, r =>
+            Assert.Equal((1L, Grass + 1L),
+                (Assert.Single(r.Tracks).Number, SegmentIds.Of(Assert.Single(r.Scene!.Regions).ClassId, null))));
         Assert.Equal([FinalReason.Gap, FinalReason.End], _rig.Published.Finals.Select(f => f.Reason));
-        Assert.Equal("tracker.reset gap", string.Join(' ', _rig.Published.Events.Where(e => e.Kind == EventKind.TrackerReset).Select(e => $"tracker.reset {e.Reason}")));
+        Assert.Equal("tracker.reset gap",
+            string.Join(' ', _rig.Published.Events.Where(e => e.Kind == EventKind.TrackerReset)
+                .Select(e => $"tracker.reset {e.Reason}")));
     }
 
     /// <summary>One doubtful frame does not take a segment away, a real change does after a few.</summary>
@@ -286,12 +303,14 @@ public sealed class PanopticTests : IDisposable
 
         await _rig.RunAsync();
 
-        var classes = _rig.Published.Provisionals.Select(p => p.Scene!.Regions is [var one] ? one.ClassId : -1).ToArray();
+        var classes = _rig.Published.Provisionals.Select(p => p.Scene!.Regions is [var one] ? one.ClassId : -1)
+            .ToArray();
         Assert.All(classes[..6], c => Assert.Equal(Grass, c));
         Assert.Equal(Sky, classes[^1]);
     }
 
-    /// <summary>The official rule, the plainest way: class of each pixel (-1: nobody's) and classes of the segments.</summary>
+    /// <summary>The official rule, the plainest way: class of each pixel (-1:
+    /// nobody's) and classes of the segments.</summary>
     private (int[] Map, List<int> Segments) Official(float[] logits, float[] masks, int cells)
     {
         var kept = new List<(int ClassId, double Score, double[] Mask)>();
@@ -301,11 +320,15 @@ public sealed class PanopticTests : IDisposable
             var sum = row.Sum(v => Math.Exp(v));
             var best = Array.IndexOf(row, row.Max());
             var score = Math.Exp(row[best]) / sum;
-            if (best < Classes && score > 0.8) kept.Add((best, score, PlainUpsampling.Probabilities(masks.AsSpan(q * cells, cells), _rig.Geometry, Stride)));
+            if (best < Classes && score > 0.8)
+                kept.Add(
+                    (best, score, PlainUpsampling.Probabilities(masks.AsSpan(q * cells, cells), _rig.Geometry,
+                        Stride)));
         }
 
         var pixels = _rig.Geometry.MaskWidth * _rig.Geometry.MaskHeight;
-        int[] winners = [.. Enumerable.Range(0, pixels).Select(i => kept.Count == 0 ? -1 : kept.Index().MaxBy(k => k.Item.Score * k.Item.Mask[i]).Index)];
+        int[] winners = [.. Enumerable.Range(0, pixels)
+            .Select(i => kept.Count == 0 ? -1 : kept.Index().MaxBy(k => k.Item.Score * k.Item.Mask[i]).Index)];
         var map = Enumerable.Repeat(-1, pixels).ToArray();
         var segments = new List<int>();
         for (var k = 0; k < kept.Count; k++)
@@ -322,17 +345,20 @@ public sealed class PanopticTests : IDisposable
     }
 
     internal static SegmentMapEntry?[] Cells(SegmentMap map)
-        => [.. LabelMapReaderTests.Decode(map.Runs, map.Width, map.Height).Select(v => v == 0 ? (SegmentMapEntry?)null : map.Entries.Single(e => e.Value == v))];
+        => [.. LabelMapReaderTests.Decode(map.Runs, map.Width, map.Height)
+            .Select(v => v == 0 ? (SegmentMapEntry?)null : map.Entries.Single(e => e.Value == v))];
 
     private static void Disjoint(SegmentMap map, (long Id, RunLengthMask Mask, double Area)[] segments)
     {
         var cells = Cells(map);
-        Assert.Equal(map.Entries.Select(e => SegmentIds.Of(e.ClassId, e.Track)).Order(), segments.Select(s => s.Id).Order());
+        Assert.Equal(map.Entries.Select(e => SegmentIds.Of(e.ClassId, e.Track)).Order(), segments.Select(s => s.Id)
+            .Order());
         foreach (var (id, mask, area) in segments)
         {
             var bits = Bitmap.Decode(mask);
             for (var i = 0; i < cells.Length; i++)
-                Assert.Equal(bits[i % map.Width, i / map.Width], cells[i] is { } entry && SegmentIds.Of(entry.ClassId, entry.Track) == id);
+                Assert.Equal(bits[i % map.Width, i / map.Width], cells[i] is { } entry
+                    && SegmentIds.Of(entry.ClassId, entry.Track) == id);
             Assert.Equal(bits.Area * 4.0, area);
         }
     }

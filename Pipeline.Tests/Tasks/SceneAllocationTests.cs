@@ -8,7 +8,8 @@ using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 
 namespace Dvis.Streaming.Pipeline.Tests.Tasks;
 
-/// <summary>In steady state a scene costs its own messages and next to nothing else, however many queries and pixels there are.</summary>
+/// <summary>In steady state a scene costs its own messages and next to nothing else,
+/// however many queries and pixels there are.</summary>
 public sealed class SceneAllocationTests : IDisposable
 {
     private const int Queries = 40, Classes = 20, Runs = 20;
@@ -20,7 +21,8 @@ public sealed class SceneAllocationTests : IDisposable
         {
             Queries = Queries,
             MaskChannels = Queries,
-            Classes = [.. Enumerable.Range(0, Classes).Select(c => new ClassLabel(c, $"class {c}", c < 5 ? "thing" : "stuff", "#000000"))],
+            Classes = [.. Enumerable.Range(0, Classes)
+                .Select(c => new ClassLabel(c, $"class {c}", c < 5 ? "thing" : "stuff", "#000000"))],
         },
         new ScriptedModel((_, _) => { }), new ScriptedModel((_, _) => { })));
 
@@ -44,7 +46,8 @@ public sealed class SceneAllocationTests : IDisposable
     [Fact]
     public void Panoptic_SteadyState_AllocatesItsMessages()
     {
-        List<Claim> claims = [.. Enumerable.Range(0, Queries).Select(q => new Claim(q, q % Classes, 0.9f, q % Classes < 5, q % Classes < 5 ? q + 1 : null))];
+        List<Claim> claims = [.. Enumerable.Range(0, Queries)
+            .Select(q => new Claim(q, q % Classes, 0.9f, q % Classes < 5, q % Classes < 5 ? q + 1 : null))];
         int[] wanted = [.. Enumerable.Range(0, Queries)];
 
         Check(() =>
@@ -59,7 +62,8 @@ public sealed class SceneAllocationTests : IDisposable
     public void Semantic_SteadyState_AllocatesItsMessages()
     {
         var random = new Random(2);
-        float[] probabilities = [.. Enumerable.Range(0, Queries * (Classes + 1)).Select(_ => random.NextSingle() / Classes)];
+        float[] probabilities =
+            [.. Enumerable.Range(0, Queries * (Classes + 1)).Select(_ => random.NextSingle() / Classes)];
 
         Check(() =>
         {

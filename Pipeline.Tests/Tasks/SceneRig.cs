@@ -12,8 +12,9 @@ using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 namespace Dvis.Streaming.Pipeline.Tests.Tasks;
 
 /// <summary>
-/// Tracking and refinement of a panoptic or semantic model whose class logits and masks the test writes down: query q says in frame i what
-/// <see cref="Scripted"/> has for it, and the refiner what the last frame of its clip has, unless it is told otherwise.
+/// Tracking and refinement of a panoptic or semantic model whose class logits and masks the test writes down: query q
+/// says in frame i what <see cref="Scripted"/> has for it, and the refiner what the last frame of its clip has, unless
+/// it is told otherwise.
 /// </summary>
 internal sealed class SceneRig : IDisposable
 {
@@ -31,10 +32,12 @@ internal sealed class SceneRig : IDisposable
             HiddenSize = Queries,
             MaskChannels = Queries,
             MaskStride = Stride,
-            Classes = [new(Cat, "cat", "thing", "#ff0000"), new(Dog, "dog", "thing", "#00ff00"), new(Grass, "grass", "stuff", "#008000"), new(Sky, "sky", "stuff", "#0000ff")],
+            Classes = [new(Cat, "cat", "thing", "#ff0000"), new(Dog, "dog", "thing", "#00ff00"),
+                new(Grass, "grass", "stuff", "#008000"), new(Sky, "sky", "stuff", "#0000ff")],
         };
         var copy = new FakeModel("frame_forward", static (inputs, outputs) => inputs[0].Span.CopyTo(outputs[0].Span));
-        _rig = new CameraRig(FakeDvis.Graphs(manifest, copy, new FakeModel("tracker", Track), copy, new FakeModel("refiner", Refine)));
+        _rig = new CameraRig(
+            FakeDvis.Graphs(manifest, copy, new FakeModel("tracker", Track), copy, new FakeModel("refiner", Refine)));
         (_rig.Refiner.Window, _rig.Refiner.Stride, _rig.Refiner.Lookahead) = (4, 2, 1);
         (_rig.Track.ConfirmFrames, _rig.Publish.MaskGrid) = (1, 1);
     }
@@ -80,10 +83,13 @@ internal sealed class SceneRig : IDisposable
             {
                 await Task.Yield();
                 _frame = i;
-                var (embeds, features) = (_rig.Tensors.Rent(1, Queries, Queries), _rig.Tensors.Rent(1, Queries, Input.MaskHeight, Input.MaskWidth));
+                var (embeds, features) = (_rig.Tensors.Rent(1, Queries, Queries), _rig.Tensors
+                    .Rent(1, Queries, Input.MaskHeight, Input.MaskWidth));
                 Identity(embeds.Span);
                 Scripted[i].Masks.CopyTo(features.Span);
-                var plain = Some.FrameInfo(Input.SourceWidth, Input.SourceHeight, i + 1) with { ReceivedTicks = i * 100_000 };
+                var plain = Some.FrameInfo(Input.SourceWidth, Input.SourceHeight, i + 1)
+                    with
+                { ReceivedTicks = i * 100_000 };
                 yield return new SegmentedFrame(info?.Invoke(i, plain) ?? plain, Input, embeds, features, default);
             }
         }

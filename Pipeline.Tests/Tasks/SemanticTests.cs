@@ -32,7 +32,8 @@ public sealed class SemanticTests : IDisposable
 
         var map = PanopticTests.Cells(Assert.Single(_rig.Published.Provisionals).Scene!.Map!);
         var final = PanopticTests.Cells(Assert.Single(Assert.Single(_rig.Published.Finals).Scene!.Maps));
-        var masks = Enumerable.Range(0, Queries).Select(q => PlainUpsampling.Probabilities(frame.Masks.AsSpan(q * 128, 128), _rig.Geometry, Stride)).ToArray();
+        var masks = Enumerable.Range(0, Queries).Select(q =>
+            PlainUpsampling.Probabilities(frame.Masks.AsSpan(q * 128, 128), _rig.Geometry, Stride)).ToArray();
         for (var i = 0; i < map.Length; i++)
         {
             var sums = new double[Classes];
@@ -58,7 +59,8 @@ public sealed class SemanticTests : IDisposable
         {
             Assert.Empty(p.Tracks);
             Assert.Equal([Cat, Grass], p.Scene!.Regions.Select(r => r.ClassId));
-            Assert.Equal([new SegmentMapEntry(1, Cat, null), new SegmentMapEntry(3, Grass, null)], p.Scene.Map!.Entries);
+            Assert.Equal([new SegmentMapEntry(1, Cat, null), new SegmentMapEntry(3, Grass, null)],
+                p.Scene.Map!.Entries);
             Assert.Equal(16 * 12, p.Scene.Regions.Sum(r => r.AreaPx));
         });
         Assert.Equal([1L, 2, 3], _rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));

@@ -24,7 +24,8 @@ public static class SmallFile
         var buffer = new byte[4096];
         for (var read = file.Read(buffer); read > 0; read = file.Read(buffer))
         {
-            if (content.Length + read > most) throw new IOException(string.Create(CultureInfo.InvariantCulture, $"it is larger than {most} bytes"));
+            if (content.Length + read > most)
+                throw new IOException(string.Create(CultureInfo.InvariantCulture, $"it is larger than {most} bytes"));
             content.Write(buffer, 0, read);
         }
 

@@ -5,8 +5,8 @@ using System.Text.Unicode;
 namespace Dvis.Streaming.Pipeline.Common;
 
 /// <summary>
-/// JSON from strangers. The platform's reader finds out that a text is no Unicode (broken UTF-8, half a surrogate pair) when the text is asked for, and
-/// then throws what a caller has no reason to expect. Here such a file is no JSON.
+/// JSON from strangers. The platform's reader finds out that a text is no Unicode (broken UTF-8, half a surrogate pair)
+/// when the text is asked for, and then throws what a caller has no reason to expect. Here such a file is no JSON.
 /// </summary>
 internal static class StrictJson
 {
@@ -61,6 +61,7 @@ internal static class StrictJson
     private static JsonException At(ReadOnlySpan<byte> json, int at)
     {
         var before = json[..at];
-        return new JsonException("A text is no Unicode.", null, before.Count((byte)'\n'), at - 1 - before.LastIndexOf((byte)'\n'));
+        return new JsonException("A text is no Unicode.", null, before.Count((byte)'\n'),
+            at - 1 - before.LastIndexOf((byte)'\n'));
     }
 }

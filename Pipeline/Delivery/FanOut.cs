@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Pipeline.Delivery;
 
 /// <summary>
-/// One bounded queue and one loop for each sink, shared by all cameras: a slow or failing sink hurts only itself. Started once,
-/// stopped after the last camera.
+/// One bounded queue and one loop for each sink, shared by all cameras:
+/// a slow or failing sink hurts only itself. Started once, stopped after the last camera.
 /// </summary>
 public sealed partial class FanOut : IPublisher, IAsyncDisposable
 {
@@ -19,7 +19,8 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
     private readonly ILogger<FanOut> _logger;
     private readonly CancellationTokenSource _abort;
 
-    public FanOut(IEnumerable<IResultSink> sinks, int capacity, PipelineMetrics metrics, TimeProvider time, ILogger<FanOut> logger)
+    public FanOut(IEnumerable<IResultSink> sinks, int capacity, PipelineMetrics metrics, TimeProvider time,
+        ILogger<FanOut> logger)
     {
         (_metrics, _time, _logger) = (new DeliveryMetrics(metrics.Meter), time, logger);
         _abort = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
@@ -42,7 +43,8 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
         foreach (var lane in _lanes) await lane.Queue.WriteAsync(message);
     }
 
-    /// <summary>Delivers what is queued and flushes the sinks; gives up when <paramref name="limit"/> is over.</summary>
+    /// <summary>Delivers what is queued and flushes the sinks;
+    /// gives up when <paramref name="limit"/> is over.</summary>
     /// <returns>False when something may not have been delivered.</returns>
     public async Task<bool> StopAsync(TimeSpan limit)
     {

@@ -3,8 +3,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Delivery;
 
 /// <summary>
-/// Bounded queue before one sink. When full it sheds the oldest telemetry, and only when there is none the oldest durable message;
-/// a lossless one makes the writer wait instead. Many writers, one reader; order is kept.
+/// Bounded queue before one sink. When full it sheds the oldest telemetry, and only when there is none the oldest
+/// durable message; a lossless one makes the writer wait instead. Many writers, one reader; order is kept.
 /// </summary>
 public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessage> shed) : IDisposable
 {
@@ -60,7 +60,8 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
         }
     }
 
-    /// <summary>No more will come: writers that wait are let go, their messages shed; what is inside is still read.</summary>
+    /// <summary>No more will come: writers that wait are let go, their messages shed;
+    /// what is inside is still read.</summary>
     public void Complete()
     {
         lock (_gate)
@@ -78,7 +79,8 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
         _space.Dispose();
     }
 
-    // Null when every message says which cameras there are: those are few, and without them a sink would not know its cameras.
+    // Null when every message says which cameras there are: those are few,
+    // and without them a sink would not know its cameras.
     private PipelineMessage? TakeVictim()
     {
         var node = Oldest(m => !m.IsDurable) ?? Oldest(m => m is not CamerasChanged);

@@ -2,7 +2,8 @@ using System.Collections.Concurrent;
 
 namespace Dvis.Streaming.Pipeline.Flow;
 
-/// <summary>Which loops there are and since when each is busy: a loop that takes far too long over one item is stuck. Thread-safe.</summary>
+/// <summary>Which loops there are and since when each is busy:
+/// a loop that takes far too long over one item is stuck. Thread-safe.</summary>
 public sealed class Heartbeats(TimeProvider time)
 {
     private readonly ConcurrentDictionary<Beat, byte> _beats = new();
@@ -15,9 +16,11 @@ public sealed class Heartbeats(TimeProvider time)
         return beat;
     }
 
-    /// <summary>Loops that have been at one item for longer than <paramref name="patience"/>, as <c>camera/stage</c>, sorted.</summary>
+    /// <summary>Loops that have been at one item for longer than <paramref name="patience"/>,
+    /// as <c>camera/stage</c>, sorted.</summary>
     public IReadOnlyList<string> Stuck(TimeSpan patience) =>
-        [.. _beats.Keys.Where(b => b.BusyFor > patience).Select(b => $"{b.Camera}/{b.Stage}").Order(StringComparer.Ordinal)];
+        [.. _beats.Keys.Where(b => b.BusyFor > patience).Select(b => $"{b.Camera}/{b.Stage}")
+            .Order(StringComparer.Ordinal)];
 
     /// <summary>One loop: at work on an item, or waiting for the next, which may take for ever.</summary>
     public sealed class Beat : IDisposable
@@ -33,9 +36,11 @@ public sealed class Heartbeats(TimeProvider time)
 
         public string Stage { get; }
 
-        internal TimeSpan BusyFor => Interlocked.Read(ref _since) is > Resting and var since ? _all.Time.GetElapsedTime(since) : TimeSpan.Zero;
+        internal TimeSpan BusyFor =>
+            Interlocked.Read(ref _since) is > Resting and var since ? _all.Time.GetElapsedTime(since) : TimeSpan.Zero;
 
-        /// <summary>The items, one at a time; whoever reads them is at work from getting one until asking for the next.</summary>
+        /// <summary>The items, one at a time;
+        /// whoever reads them is at work from getting one until asking for the next.</summary>
         public async IAsyncEnumerable<T> Watch<T>(IAsyncEnumerable<T> items)
         {
             await using var item = items.GetAsyncEnumerator();

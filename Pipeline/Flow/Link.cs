@@ -3,16 +3,18 @@ using System.Threading.Channels;
 namespace Dvis.Streaming.Pipeline.Flow;
 
 /// <summary>
-/// One bounded hop between two stages. It owns what lies in it: an item that is dropped because the hop is full, that finds it
-/// closed, or that lies in it when it closes, is disposed here. One writer, one reader.
+/// One bounded hop between two stages. It owns what lies in it: an item that is dropped because the hop is full, that
+/// finds it closed, or that lies in it when it closes, is disposed here. One writer, one reader.
 /// </summary>
 public sealed class Link<T> where T : class, IDisposable
 {
     private readonly Channel<T> _channel;
 
     /// <param name="capacity">Items that may wait.</param>
-    /// <param name="fullMode">What happens to a write when full; in the drop modes the victim is disposed and reported.</param>
-    /// <param name="dropped">Called once for each item dropped because the hop was full, after it was disposed, on the writer's thread.</param>
+    /// <param name="fullMode">What happens to a write when full;
+    /// in the drop modes the victim is disposed and reported.</param>
+    /// <param name="dropped">Called once for each item dropped because the hop was full,
+    /// after it was disposed, on the writer's thread.</param>
     public Link(int capacity, BoundedChannelFullMode fullMode, Action<T>? dropped = null)
     {
         Capacity = capacity;

@@ -3,8 +3,8 @@ using System.Threading.Channels;
 namespace Dvis.Streaming.Pipeline.Flow;
 
 /// <summary>
-/// Pumps one step from link to link. End of stream travels on the links, failure on the task, and the token only to the source:
-/// a failing stage closes its input (upstream stops) and completes its output (downstream drains).
+/// Pumps one step from link to link. End of stream travels on the links, failure on the task, and the token only to the
+/// source: a failing stage closes its input (upstream stops) and completes its output (downstream drains).
 /// </summary>
 public static class StageLoop
 {
@@ -36,8 +36,10 @@ public static class StageLoop
         }
     }
 
-    /// <param name="beat">Hears when the step is at work, the wait for room in <paramref name="output"/> included.</param>
-    public static async Task RunAsync<TIn, TOut>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, IAsyncEnumerable<TOut>> step, Link<TOut> output, Heartbeats.Beat? beat = null)
+    /// <param name="beat">Hears when the step is at work,
+    /// the wait for room in <paramref name="output"/> included.</param>
+    public static async Task RunAsync<TIn, TOut>(Link<TIn> input,
+        Func<IAsyncEnumerable<TIn>, IAsyncEnumerable<TOut>> step, Link<TOut> output, Heartbeats.Beat? beat = null)
         where TIn : class, IDisposable
         where TOut : class, IDisposable
     {
@@ -59,7 +61,8 @@ public static class StageLoop
 
     /// <summary>The last stage: a step with nothing behind it.</summary>
     /// <param name="beat">Hears when the step is at work.</param>
-    public static async Task RunAsync<TIn>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, Task> step, Heartbeats.Beat? beat = null)
+    public static async Task RunAsync<TIn>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, Task> step,
+        Heartbeats.Beat? beat = null)
         where TIn : class, IDisposable
     {
         try

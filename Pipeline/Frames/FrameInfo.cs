@@ -3,10 +3,13 @@ namespace Dvis.Streaming.Pipeline.Frames;
 /// <summary>What a frame says about itself; travels with it to the last message.</summary>
 /// <param name="Camera">Camera name, <c>[a-z0-9_-]{1,64}</c>.</param>
 /// <param name="FrameId">Strictly increasing for the life of the camera, over all sessions.</param>
-/// <param name="Session">Number of the source session that read it (0, 1, …): another number means that continuity is broken.</param>
-/// <param name="Pts">Media time in ticks of <paramref name="Timebase"/>, as the container says, extended over wraps.</param>
+/// <param name="Session">Number of the source session that read it (0, 1, …):
+/// another number means that continuity is broken.</param>
+/// <param name="Pts">Media time in ticks of <paramref name="Timebase"/>,
+/// as the container says, extended over wraps.</param>
 /// <param name="Timebase">Length of one tick, for example 1/90000.</param>
-/// <param name="ReceivedTicks">Monotonic receive time: <see cref="TimeProvider.GetTimestamp"/> when the decoded frame arrived.</param>
+/// <param name="ReceivedTicks">Monotonic receive time:
+/// <see cref="TimeProvider.GetTimestamp"/> when the decoded frame arrived.</param>
 /// <param name="Received">UTC at the same moment; a stamp, never used for durations.</param>
 /// <param name="Capture">Best estimate of when the camera took the picture.</param>
 /// <param name="Width">Source pixels.</param>
@@ -56,4 +59,5 @@ public enum ClockSource
 /// <param name="OffsetMs">Host clock minus camera clock in milliseconds; 0 when unknown.</param>
 /// <param name="ErrorMs">Bound of the error in milliseconds, or null when there is none to give.</param>
 /// <param name="Synced">True when capture-to-publish latency may be computed from it.</param>
-public readonly record struct CaptureTime(DateTimeOffset Stamp, ClockSource Source, double OffsetMs, double? ErrorMs, bool Synced);
+public readonly record struct CaptureTime(DateTimeOffset Stamp, ClockSource Source, double OffsetMs, double? ErrorMs,
+    bool Synced);

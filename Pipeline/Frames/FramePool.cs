@@ -3,8 +3,9 @@ using Dvis.Streaming.Pipeline.Memory;
 namespace Dvis.Streaming.Pipeline.Frames;
 
 /// <summary>
-/// Native memory for frames, kept by size and given out again. <see cref="Outstanding"/> is what is out now, and 0 after a
-/// clean stop proves that nothing leaked. Free memory is bounded: beyond the limit the size that was not asked for longest goes. Thread-safe.
+/// Native memory for frames, kept by size and given out again. <see cref="Outstanding"/> is what is out now, and 0
+/// after a clean stop proves that nothing leaked. Free memory is bounded: beyond the limit the size that was not asked
+/// for longest goes. Thread-safe.
 /// </summary>
 /// <param name="keepBytes">Free memory that may be kept, in bytes.</param>
 public sealed class FramePool(long keepBytes = 256L << 20) : IDisposable

@@ -10,7 +10,8 @@ public interface IFrameSource
 
     /// <summary>
     /// Reads until the source ends or <paramref name="stop"/> asks it to. A raw source is one session and throws
-    /// <see cref="SourceException"/> when it fails; a supervised one reconnects and ends only when stopped or when a file is over.
+    /// <see cref="SourceException"/> when it fails;
+    /// a supervised one reconnects and ends only when stopped or when a file is over.
     /// </summary>
     IAsyncEnumerable<Frame> ReadAsync(CancellationToken stop);
 }
@@ -21,8 +22,10 @@ public enum SourceFault
     Ok, AuthFailed, NotFound, Timeout, Refused, Stalled, Eof, CodecUnsupported, DecodeErrors, Tls, Config, Unknown,
 }
 
-/// <summary>A source session failed for a known reason. The message is redacted: no password ever stands in it.</summary>
-public sealed class SourceException(SourceFault fault, string message, Exception? inner = null) : Exception(message, inner)
+/// <summary>A source session failed for a known reason. The message is redacted:
+/// no password ever stands in it.</summary>
+public sealed class SourceException(SourceFault fault, string message, Exception? inner = null)
+    : Exception(message, inner)
 {
     public SourceFault Fault { get; } = fault;
 }

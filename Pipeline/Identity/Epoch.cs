@@ -4,8 +4,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Identity;
 
 /// <summary>
-/// One unbroken life of a camera's tracker. Track numbers and event numbers count within it. The track stage writes, the
-/// refine stage reads what was written before the frame, or the end of the stream, reached it.
+/// One unbroken life of a camera's tracker. Track numbers and event numbers count within it. The track stage writes,
+/// the refine stage reads what was written before the frame, or the end of the stream, reached it.
 /// </summary>
 public sealed class Epoch(string id)
 {
@@ -38,8 +38,8 @@ public sealed class Epoch(string id)
 public sealed record EndedTrack(TrackIdentity Identity, long LastFrameId, int ClassId, TrackSummary Summary);
 
 /// <summary>
-/// Who a track is. Frames that wait for refinement hold it, so that what is learned later counts for them too: that it was
-/// confirmed, or that it was another track that had returned. Written by the track stage, read by the refine stage.
+/// Who a track is. Frames that wait for refinement hold it, so that what is learned later counts for them too: that it
+/// was confirmed, or that it was another track that had returned. Written by the track stage, read by the refine stage.
 /// </summary>
 public sealed class TrackIdentity(long number)
 {

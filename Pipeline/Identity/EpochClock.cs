@@ -15,10 +15,12 @@ public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
     /// <summary>Seconds since the epoch began.</summary>
     public double Seconds { get; private set; }
 
-    /// <summary>How long before the last frame nothing of its epoch came; zero for files, which wait for their reader.</summary>
+    /// <summary>How long before the last frame nothing of its epoch came; zero for files,
+    /// which wait for their reader.</summary>
     public TimeSpan Silence { get; private set; }
 
-    /// <summary>Takes the next frame; a reason (snake case) when a new epoch begins with it, null when it continues.</summary>
+    /// <summary>Takes the next frame; a reason (snake case) when a new epoch begins with it,
+    /// null when it continues.</summary>
     /// <param name="asked">Somebody asked for a new epoch.</param>
     public string? Advance(FrameInfo frame, bool asked = false)
     {
@@ -33,7 +35,8 @@ public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
         // When a file's frames arrive says how fast they are read, and nothing about the scene.
         var file = frame.Capture.Source is ClockSource.FileMtime or ClockSource.FilePts;
         if (!file && elapsed > resetAfterGap) return Begin("gap");
-        if (media <= 0 || (!file && media - elapsed.TotalSeconds > LargestStep * (frame.FrameId - last.FrameId))) return Begin("clock_jump");
+        if (media <= 0 || (!file && media - elapsed.TotalSeconds > LargestStep * (frame.FrameId - last.FrameId)))
+            return Begin("clock_jump");
         Seconds += media < LargestStep ? media : Math.Max(0, elapsed.TotalSeconds);
         if (!file) Silence = elapsed;
         return null;

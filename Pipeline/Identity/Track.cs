@@ -6,7 +6,8 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Identity;
 
-/// <summary>One track from its first frame to its end: state, looks, and what its summary needs. Used by the track stage only.</summary>
+/// <summary>One track from its first frame to its end: state, looks, and what its summary needs.
+/// Used by the track stage only.</summary>
 public sealed class Track
 {
     // A third of the weight on the newest frame: steady against one blurred frame, quick against a real change.
@@ -72,7 +73,8 @@ public sealed class Track
     /// <summary>Takes one sighting.</summary>
     /// <param name="probabilities">Shape [K], without "no object".</param>
     /// <param name="embedding">Shape [C].</param>
-    internal void See(FrameInfo frame, double seconds, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embedding, MaskBits bits)
+    internal void See(FrameInfo frame, double seconds, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embedding,
+        MaskBits bits)
     {
         var weight = Frames == 0 ? 1 : Newest;
         Blend(_votes, probabilities, weight);
@@ -97,6 +99,7 @@ public sealed class Track
         var votes = ImmutableArray.CreateBuilder<KeyValuePair<int, int>>();
         for (var k = 0; k < _seenAs.Length; k++)
             if (_seenAs[k] > 0) votes.Add(new(k, _seenAs[k]));
-        return new TrackSummary(_firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, votes.ToImmutable(), _bestFrame, Frames);
+        return new TrackSummary(_firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, votes.ToImmutable(),
+            _bestFrame, Frames);
     }
 }

@@ -6,13 +6,15 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Identity;
 
 /// <summary>
-/// Turns query slots into track ids. DVIS takes the slot number as the id, for ever; here a slot has lives: tentative → active →
-/// lost → ended, and an id is never reused. A slot that starts to carry another object starts another track; an object that
-/// comes back, in any slot, gets its id back by its embedding or by where it was. One per epoch; not thread-safe.
+/// Turns query slots into track ids. DVIS takes the slot number as the id, for ever; here a slot has lives: tentative →
+/// active → lost → ended, and an id is never reused. A slot that starts to carry another object starts another track;
+/// an object that comes back, in any slot, gets its id back by its embedding or by where it was. One per epoch; not
+/// thread-safe.
 /// </summary>
 public sealed class TrackManager
 {
-    /// <summary>A mask that moved less than this between frames is the same object, whatever its embedding says.</summary>
+    /// <summary>A mask that moved less than this between frames is the same object,
+    /// whatever its embedding says.</summary>
     private const double ContinuedIoU = 0.2;
 
     /// <summary>An unclaimed track whose last mask is covered this much is handed over from another slot.</summary>
@@ -24,7 +26,8 @@ public sealed class TrackManager
     /// <summary>Frames without a sighting before <c>lost</c> is said: one missed frame is no news.</summary>
     private const int LostAfterFrames = 3;
 
-    /// <summary>What it is worth, in similarity, that a track has been seen for <see cref="ExperiencedFrames"/>.</summary>
+    /// <summary>What it is worth, in similarity,
+    /// that a track has been seen for <see cref="ExperiencedFrames"/>.</summary>
     private const double Experience = 0.2;
 
     private const int ExperiencedFrames = 25;
@@ -50,8 +53,8 @@ public sealed class TrackManager
 
     /// <param name="changed">Called for each change of a confirmed track, in order.</param>
     /// <param name="startScore">
-    /// Class score from which a candidate may begin, confirm or return to a track; a lower one only continues a track where
-    /// it was in the last frames (two thresholds, as in ByteTrack).
+    /// Class score from which a candidate may begin, confirm or return to a track; a lower one only continues a track
+    /// where it was in the last frames (two thresholds, as in ByteTrack).
     /// </param>
     public TrackManager(
         Epoch epoch, int queries, int classes, int channels, TrackOptions options, Action<TrackChange> changed,
@@ -85,7 +88,8 @@ public sealed class TrackManager
     /// <param name="candidates">Slots that claim an object; reordered.</param>
     /// <param name="probabilities">Shape [Q,K+1].</param>
     /// <param name="embeds">Instance embeddings, shape [Q,C].</param>
-    public void Update(FrameInfo frame, double seconds, List<Candidate> candidates, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embeds)
+    public void Update(FrameInfo frame, double seconds, List<Candidate> candidates, ReadOnlySpan<float> probabilities,
+        ReadOnlySpan<float> embeds)
     {
         _ended.Clear();
         _merges.Clear();
@@ -99,9 +103,11 @@ public sealed class TrackManager
 
         Array.Clear(_continues);
         foreach (var candidate in candidates)
-            _continues[candidate.Slot] = _slots[candidate.Slot] is { } life && IsSame(life, candidate, embeds.Slice(candidate.Slot * _channels, _channels));
+            _continues[candidate.Slot] = _slots[candidate.Slot] is { } life
+                && IsSame(life, candidate, embeds.Slice(candidate.Slot * _channels, _channels));
 
-        // Tracks that continue in their slots speak first, so that a newcomer can neither take their object nor be taken for them.
+        // Tracks that continue in their slots speak first,
+        // so that a newcomer can neither take their object nor be taken for them.
         candidates.Sort(_byRank);
         foreach (var candidate in candidates)
         {
@@ -112,7 +118,8 @@ public sealed class TrackManager
             }
 
             _accepted.Add(candidate.Bits);
-            Claim(frame, seconds, candidate, probabilities.Slice(candidate.Slot * (_classes + 1), _classes), embeds.Slice(candidate.Slot * _channels, _channels));
+            Claim(frame, seconds, candidate, probabilities.Slice(candidate.Slot * (_classes + 1), _classes),
+                embeds.Slice(candidate.Slot * _channels, _channels));
         }
 
         foreach (var life in _lives.ToArray())
@@ -138,7 +145,8 @@ public sealed class TrackManager
 
     private bool IsWeak(Candidate candidate) => candidate.Score < _startScore;
 
-    private void Claim(FrameInfo frame, double seconds, Candidate candidate, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embedding)
+    private void Claim(FrameInfo frame, double seconds, Candidate candidate, ReadOnlySpan<float> probabilities,
+        ReadOnlySpan<float> embedding)
     {
         var life = _slots[candidate.Slot];
         if (life is not null && !_continues[candidate.Slot])
@@ -176,7 +184,8 @@ public sealed class TrackManager
         life.State = TrackState.Active;
         if (missed >= LostAfterFrames) Report(EventKind.TrackUpdated, life, "returned");
         else if (life.ClassId != before) Report(EventKind.TrackUpdated, life, "class");
-        else if (_options.UpdateInterval > TimeSpan.Zero && seconds - life.LastEvent >= _options.UpdateInterval.TotalSeconds)
+        else if (_options.UpdateInterval > TimeSpan.Zero
+            && seconds - life.LastEvent >= _options.UpdateInterval.TotalSeconds)
             Report(EventKind.TrackUpdated, life, "interval");
     }
 
@@ -208,7 +217,8 @@ public sealed class TrackManager
                 : candidate.ClassId == life.ClassId && !IsWeak(candidate) ? life.Similarity(embedding)
                 : -1;
             if (likeness < _options.ReidentifySimilarity) continue;
-            // Among like ones the long-known track wins: a short one is more often a second query's brief claim on the same object.
+            // Among like ones the long-known track wins:
+            // a short one is more often a second query's brief claim on the same object.
             likeness += Experience * Math.Min(life.Frames, ExperiencedFrames) / ExperiencedFrames;
             if (likeness > most) (best, most) = (life, likeness);
         }
@@ -266,4 +276,5 @@ public sealed class TrackManager
 }
 
 /// <summary>A change in the life of a confirmed track.</summary>
-public readonly record struct TrackChange(EventKind Kind, Track Life, string? Reason, TrackSummary? Summary, Track? Into);
+public readonly record struct TrackChange(EventKind Kind, Track Life, string? Reason, TrackSummary? Summary,
+    Track? Into);

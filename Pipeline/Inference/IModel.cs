@@ -8,7 +8,8 @@ public sealed record TensorSpec(string Name, long[] Shape)
     public override string ToString() => $"{Name} [{string.Join(',', Shape)}]";
 }
 
-/// <summary>Port of the inference runtime: named tensors in, named tensors out, all preallocated by the caller.</summary>
+/// <summary>Port of the inference runtime: named tensors in, named tensors out,
+/// all preallocated by the caller.</summary>
 public interface IModel : IDisposable
 {
     /// <summary>For messages: the file it came from.</summary>
@@ -19,12 +20,15 @@ public interface IModel : IDisposable
     IReadOnlyList<TensorSpec> Outputs { get; }
 
     /// <summary>
-    /// Runs the graph once. <paramref name="inputs"/> and <paramref name="outputs"/> are in the order of <see cref="Inputs"/> and
-    /// <see cref="Outputs"/> and carry the concrete shapes of this call. Thread-safe: calls with different tensors may overlap.
+    /// Runs the graph once. <paramref name="inputs"/> and <paramref name="outputs"/> are in the order of
+    /// <see cref="Inputs"/> and <see cref="Outputs"/> and carry the concrete shapes of this call. Thread-safe: calls
+    /// with different tensors may overlap.
     /// </summary>
-    /// <exception cref="ModelException">A shape does not fit, or the runtime failed; the message names model, tensor and both shapes.</exception>
+    /// <exception cref="ModelException">A shape does not fit, or the runtime failed; the message names model,
+    /// tensor and both shapes.</exception>
     void Run(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs);
 }
 
-/// <summary>A model folder, graph or run that cannot work; the message is one sentence that says what and where.</summary>
+/// <summary>A model folder, graph or run that cannot work;
+/// the message is one sentence that says what and where.</summary>
 public sealed class ModelException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,8 +1,9 @@
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
-/// How a picture lies in the model's input: resized by the shortest edge, padded at the right and at the bottom. The mask grid covers
-/// the padded picture, so a mask is upsampled to <c>Padded</c>, cropped to <c>Resized</c> and scaled to <c>Source</c>.
+/// How a picture lies in the model's input: resized by the shortest edge, padded at the right and at the bottom. The
+/// mask grid covers the padded picture, so a mask is upsampled to <c>Padded</c>, cropped to <c>Resized</c> and scaled
+/// to <c>Source</c>.
 /// </summary>
 public readonly record struct InputGeometry(
     int SourceWidth, int SourceHeight,

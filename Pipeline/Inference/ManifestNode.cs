@@ -5,14 +5,16 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>One object of the manifest with its key path. What is wrong is noted as "key: found, expected" and reading goes on with a dummy.</summary>
+/// <summary>One object of the manifest with its key path. What is wrong is noted as "key: found,
+/// expected" and reading goes on with a dummy.</summary>
 internal readonly struct ManifestNode(JsonElement json, string path, List<string> problems)
 {
     public bool Has(string key) => Find(key) is not null;
 
     public string Text(string key)
     {
-        if (Find(key) is not { ValueKind: JsonValueKind.String } value || string.IsNullOrWhiteSpace(value.GetString())) return Wrong(key, "text", "");
+        if (Find(key) is not { ValueKind: JsonValueKind.String } value || string.IsNullOrWhiteSpace(value.GetString()))
+            return Wrong(key, "text", "");
         return value.GetString()!;
     }
 
@@ -25,25 +27,33 @@ internal readonly struct ManifestNode(JsonElement json, string path, List<string
     }
 
     public string OneOf(string key, params string[] allowed)
-        => Find(key) is { ValueKind: JsonValueKind.String } value && allowed.Contains(value.GetString()) ? value.GetString()! : Wrong(key, string.Join(" or ", allowed), "");
+        => Find(key) is { ValueKind: JsonValueKind.String } value && allowed.Contains(value.GetString())
+            ? value.GetString()!
+            : Wrong(key, string.Join(" or ", allowed), "");
 
     public string Matching(string key, Regex pattern, string expected)
-        => Find(key) is { ValueKind: JsonValueKind.String } value && pattern.IsMatch(value.GetString()!) ? value.GetString()! : Wrong(key, expected, "");
+        => Find(key) is { ValueKind: JsonValueKind.String } value && pattern.IsMatch(value.GetString()!)
+            ? value.GetString()!
+            : Wrong(key, expected, "");
 
     public int Integer(string key, int min, int max)
-        => Find(key) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt32(out var number) && number >= min && number <= max
+        => Find(key) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt32(out var number) && number >= min
+            && number <= max
             ? number
             : Wrong(key, $"an integer from {min} to {max}", min);
 
     public double Number(string key, double min, double max)
-        => Find(key) is { ValueKind: JsonValueKind.Number } value && value.TryGetDouble(out var number) && number >= min && number <= max
+        => Find(key) is { ValueKind: JsonValueKind.Number } value && value.TryGetDouble(out var number) && number >= min
+            && number <= max
             ? number
             : Wrong(key, string.Create(CultureInfo.InvariantCulture, $"a number from {min} to {max}"), min);
 
     public float[] ThreeNumbers(string key, float min)
     {
         if (Find(key) is { ValueKind: JsonValueKind.Array } value && value.GetArrayLength() == 3
-            && value.EnumerateArray().All(v => v.ValueKind == JsonValueKind.Number && v.TryGetSingle(out var number) && float.IsFinite(number) && number >= min))
+            && value.EnumerateArray()
+            .All(v => v.ValueKind == JsonValueKind.Number && v.TryGetSingle(out var number) && float.IsFinite(number)
+                && number >= min))
             return [.. value.EnumerateArray().Select(v => v.GetSingle())];
         return Wrong(key, min > 0 ? "three positive numbers" : "three numbers", new float[3]);
     }
@@ -57,22 +67,26 @@ internal readonly struct ManifestNode(JsonElement json, string path, List<string
 
     public IEnumerable<ManifestNode> Items(string key)
     {
-        if (Find(key) is not { ValueKind: JsonValueKind.Array } value || value.GetArrayLength() == 0) return Wrong<IEnumerable<ManifestNode>>(key, "a list with at least one entry", []);
+        if (Find(key) is not { ValueKind: JsonValueKind.Array } value || value.GetArrayLength() == 0)
+            return Wrong<IEnumerable<ManifestNode>>(key, "a list with at least one entry", []);
         var (at, notes) = (Path(key), problems);
-        return [.. value.EnumerateArray().Select((item, i) => new ManifestNode(item, string.Create(CultureInfo.InvariantCulture, $"{at}[{i}]"), notes))];
+        return [.. value.EnumerateArray().Select((item, i) =>
+            new ManifestNode(item, string.Create(CultureInfo.InvariantCulture, $"{at}[{i}]"), notes))];
     }
 
     public IEnumerable<KeyValuePair<string, ManifestNode>> Properties()
     {
         if (json.ValueKind != JsonValueKind.Object) return [];
         var (at, notes) = (path, problems);
-        return [.. json.EnumerateObject().Select(p => KeyValuePair.Create(p.Name, new ManifestNode(p.Value, $"{at}.{p.Name}", notes)))];
+        return [.. json.EnumerateObject()
+            .Select(p => KeyValuePair.Create(p.Name, new ManifestNode(p.Value, $"{at}.{p.Name}", notes)))];
     }
 
     /// <summary>A copy that outlives the document; an empty object when absent.</summary>
     public JsonElement Raw(string key) => Find(key)?.Clone() ?? JsonElement.Parse("{}");
 
-    private JsonElement? Find(string key) => json.ValueKind == JsonValueKind.Object && json.TryGetProperty(key, out var value) ? value : null;
+    private JsonElement? Find(string key) =>
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(key, out var value) ? value : null;
 
     private string Path(string key) => path.Length == 0 ? key : $"{path}.{key}";
 

@@ -4,7 +4,8 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>Reads <c>manifest.json</c> strictly and to the end: every problem is collected, none hides another.</summary>
+/// <summary>Reads <c>manifest.json</c> strictly and to the end:
+/// every problem is collected, none hides another.</summary>
 internal sealed partial class ManifestReader
 {
     /// <summary>Of a manifest; a thousand classes take a tenth of it.</summary>
@@ -12,12 +13,14 @@ internal sealed partial class ManifestReader
 
     private readonly List<string> _problems = [];
 
-    /// <exception cref="ModelException">Not readable, no JSON, or not a manifest; names every problem with its key.</exception>
+    /// <exception cref="ModelException">Not readable, no JSON, or not a manifest;
+    /// names every problem with its key.</exception>
     public static ModelManifest Read(string path)
     {
         try
         {
-            using var document = StrictJson.Parse(SmallFile.ReadBytes(path, MaxBytes), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using var document = StrictJson.Parse(SmallFile.ReadBytes(path, MaxBytes),
+                new JsonDocumentOptions { AllowDuplicateProperties = false });
             return Read(document.RootElement, path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -26,7 +29,9 @@ internal sealed partial class ManifestReader
         }
         catch (JsonException e)
         {
-            throw new ModelException($"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: the model's manifest is no JSON: {e.Message}", e);
+            throw new ModelException(
+                $"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: the model's manifest is no JSON: {e.Message}",
+                e);
         }
     }
 
@@ -116,8 +121,12 @@ internal sealed partial class ManifestReader
             item.Matching("color", Color(), "#rrggbb"))).OrderBy(label => label.Id).ToArray();
         // An id is a column of the logits, so each must be there once.
         for (var id = 0; id < labels.Length; id++)
-            if (!labels.Any(label => label.Id == id)) _problems.Add($"classes: no class has id {id}, and {labels.Length} classes need the ids 0 to {labels.Length - 1}");
-        foreach (var twice in labels.GroupBy(label => label.Name).Where(g => g.Count() > 1)) _problems.Add($"classes: the name {twice.Key} stands there {twice.Count()} times");
+            if (!labels.Any(label => label.Id == id))
+                _problems.Add(
+                    $"classes: no class has id {id}, and {labels.Length} classes need the ids 0 to "
+                    + $"{labels.Length - 1}");
+        foreach (var twice in labels.GroupBy(label => label.Name).Where(g => g.Count() > 1))
+            _problems.Add($"classes: the name {twice.Key} stands there {twice.Count()} times");
         return labels;
     }
 

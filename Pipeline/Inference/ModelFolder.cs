@@ -19,22 +19,29 @@ public sealed class ModelFolder
     }
 
     /// <summary>Path of a graph's file in this precision, after its content was checked against the manifest.</summary>
-    /// <exception cref="ModelException">The manifest has no such precision, the file is missing, or it is another file.</exception>
+    /// <exception cref="ModelException">The manifest has no such precision, the file is missing,
+    /// or it is another file.</exception>
     public string File(string graph, string precision)
     {
         var files = Manifest.Files[graph];
         if (!files.TryGetValue(precision, out var file))
-            throw new ModelException($"{Path}: the model has no {precision} file of {graph}, only {(files.Count == 0 ? "none" : string.Join(", ", files.Keys))}; correct model.precision.");
+            throw new ModelException(
+                $"{Path}: the model has no {precision} file of {graph}, only "
+                + $"{(files.Count == 0 ? "none" : string.Join(", ", files.Keys))}; correct model.precision.");
         var path = System.IO.Path.Combine(Path, file.Path);
         try
         {
             // Devices and pipes have no length, and no end.
-            if ((System.IO.File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path)) is FileInfo { Exists: true, Length: 0 }) throw new ModelException($"{path}: the model's file is empty, or no file.");
+            if ((System.IO.File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path))
+                is FileInfo { Exists: true, Length: 0 })
+                throw new ModelException($"{path}: the model's file is empty, or no file.");
             using var stream = System.IO.File.OpenRead(path);
             var found = Convert.ToHexStringLower(SHA256.HashData(stream));
             return found == file.Sha256
                 ? path
-                : throw new ModelException($"{path}: the file is damaged or another one: its sha256 is {found}, the manifest says {file.Sha256}.");
+                : throw new ModelException(
+                    $"{path}: the file is damaged or another one: its sha256 is {found}, the manifest says "
+                    + $"{file.Sha256}.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

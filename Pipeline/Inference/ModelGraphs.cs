@@ -23,7 +23,8 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// <summary>
     /// Opens the folder, loads the graphs that the mode needs, and proves on zeros that they fit the manifest.
     /// </summary>
-    /// <exception cref="ModelException">Anything that would fail later: the file, and what is wrong with it.</exception>
+    /// <exception cref="ModelException">Anything that would fail later: the file,
+    /// and what is wrong with it.</exception>
     public static ModelGraphs Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
     {
         var folder = ModelFolder.Open(model.Path);
@@ -61,7 +62,8 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         {
             var only = string.Join(", ", manifest.Precisions);
             throw new ModelException(
-                $"{folder.Path}: the model has no {precision} file of any graph, only {only}; correct model.precision.");
+                $"{folder.Path}: the model has no {precision} file of any graph, only {only}; correct "
+                + $"model.precision.");
         }
 
         if (graphs.FirstOrDefault(g => !manifest.Files.ContainsKey(g)) is { } missing)

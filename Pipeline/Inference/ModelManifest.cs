@@ -23,7 +23,8 @@ public sealed record ModelManifest
     /// <summary>Videos on which the weights were trained; real where the manifest does not say it.</summary>
     public ModelDomain Domain { get; init; }
 
-    /// <summary>Precision in which the model runs where none is chosen: what its measured loss allows on a CPU.</summary>
+    /// <summary>Precision in which the model runs where none is chosen:
+    /// what its measured loss allows on a CPU.</summary>
     public string Precision { get; init; } = "fp32";
 
     /// <summary>Class score from which a query is a detection, as measured for this model.</summary>
@@ -32,7 +33,8 @@ public sealed record ModelManifest
     /// <summary>Class score from which a detection may start a track, at least <see cref="MinScore"/>.</summary>
     public double StartScore { get; init; } = DefaultMinScore;
 
-    /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits; the column after the last is "no object".</summary>
+    /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits;
+    /// the column after the last is "no object".</summary>
     public required IReadOnlyList<ClassLabel> Classes { get; init; }
 
     /// <summary>Q.</summary>
@@ -51,7 +53,8 @@ public sealed record ModelManifest
 
     public required InputRule Input { get; init; }
 
-    /// <summary>Largest T the refiner takes; null when the model has none and so runs in mode <c>online</c> only.</summary>
+    /// <summary>Largest T the refiner takes;
+    /// null when the model has none and so runs in mode <c>online</c> only.</summary>
     public required int? RefinerMaxWindow { get; init; }
 
     /// <summary>Layers and heads of the refiner, for the graphs of whole videos; 0 without them.</summary>
@@ -82,11 +85,14 @@ public sealed record ModelManifest
     /// <summary>The precision that a choice stands for.</summary>
     public string Resolve(string precision) => precision == AutoPrecision ? Precision : precision;
 
-    /// <summary>The precision in which a graph runs when this one is wanted: fp32 where the model has no such file of the graph.</summary>
+    /// <summary>The precision in which a graph runs when this one is wanted:
+    /// fp32 where the model has no such file of the graph.</summary>
     public string PrecisionOf(string graph, string wanted) => Files[graph].ContainsKey(wanted) ? wanted : "fp32";
 
-    /// <summary>That file; null when the model has none of the graph, as a model without a refiner has none of it.</summary>
-    public ModelFile? FileOf(string graph, string wanted) => Files.ContainsKey(graph) ? Files[graph].GetValueOrDefault(PrecisionOf(graph, wanted)) : null;
+    /// <summary>That file; null when the model has none of the graph,
+    /// as a model without a refiner has none of it.</summary>
+    public ModelFile? FileOf(string graph, string wanted) =>
+        Files.ContainsKey(graph) ? Files[graph].GetValueOrDefault(PrecisionOf(graph, wanted)) : null;
 }
 
 /// <summary>Videos on which a model was trained, and so those in which it recognises objects.</summary>
@@ -116,7 +122,8 @@ public enum MatchingRule
 /// <param name="Mean">Per channel, in the channel order, on the scale 0 … 255.</param>
 /// <param name="Std">Per channel.</param>
 /// <param name="ChannelOrder"><c>rgb</c> or <c>bgr</c>.</param>
-public sealed record InputRule(int ShorterSide, int LargestSide, int Divisor, float[] Mean, float[] Std, string ChannelOrder);
+public sealed record InputRule(int ShorterSide, int LargestSide, int Divisor, float[] Mean, float[] Std,
+    string ChannelOrder);
 
 /// <summary>One file of a model.</summary>
 /// <param name="Path">Relative to the manifest, inside its folder.</param>

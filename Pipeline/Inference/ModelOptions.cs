@@ -18,7 +18,8 @@ public sealed class ModelOptions
     public RefinerOptions Refiner { get; set; } = new();
 }
 
-/// <summary>The sliding clip (section <c>model.refiner</c>): window = stride, lookahead = 0 is the paper's semi-online mode.</summary>
+/// <summary>The sliding clip (section <c>model.refiner</c>): window = stride,
+/// lookahead = 0 is the paper's semi-online mode.</summary>
 public sealed class RefinerOptions
 {
     /// <summary>Frames the refiner sees at once, the newest included.</summary>
@@ -30,8 +31,10 @@ public sealed class RefinerOptions
     /// <summary>Frames after the last committed one that the refiner has seen.</summary>
     [Range(0, 511)] public int Lookahead { get; set; } = 5;
 
-    /// <summary>A live frame is final at most so long after its provisional result, also when the camera has stopped sending.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")] public TimeSpan MaxDelay { get; set; } = TimeSpan.FromSeconds(3);
+    /// <summary>A live frame is final at most so long after its provisional result,
+    /// also when the camera has stopped sending.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
+    public TimeSpan MaxDelay { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>Final of a window when refinement falls behind.</summary>
     public OverloadPolicy OnOverload { get; set; }

@@ -2,9 +2,12 @@ using System.Text;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>What an ONNX file says about itself, read without a runtime: inputs, outputs and the size of its weights. Weights are skipped, not loaded.</summary>
-/// <param name="Parameters">Elements of all stored weights, integers that are no weights (shapes, indices) left out.</param>
-/// <remarks>Field numbers are those of the ONNX schema (onnx.proto3): ModelProto.graph 7; GraphProto.initializer 5, input 11, output 12.</remarks>
+/// <summary>What an ONNX file says about itself, read without a runtime: inputs,
+/// outputs and the size of its weights. Weights are skipped, not loaded.</summary>
+/// <param name="Parameters">Elements of all stored weights,
+/// integers that are no weights (shapes, indices) left out.</param>
+/// <remarks>Field numbers are those of the ONNX schema (onnx.proto3): ModelProto.graph 7;
+/// GraphProto.initializer 5, input 11, output 12.</remarks>
 public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs, long Parameters)
 {
     private const int Graph = 7, Initializer = 5, Input = 11, Output = 12;
@@ -35,7 +38,8 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
             if (graphs != 1) throw new ModelException($"{path}: it is no ONNX file: it has {graphs} graphs.");
             return new OnnxFile(inputs, outputs, parameters);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or OverflowException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException
+            or OverflowException)
         {
             throw new ModelException($"{path}: it cannot be read as an ONNX file: {e.Message}", e);
         }
@@ -53,7 +57,8 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
         return s_weights.Contains(type) ? elements : 0;
     }
 
-    /// <summary>ValueInfoProto: name 1, type 2; TypeProto.tensor_type 1; Tensor.shape 2; TensorShapeProto.dim 1; Dimension.dim_value 1.</summary>
+    /// <summary>ValueInfoProto: name 1, type 2; TypeProto.tensor_type 1; Tensor.shape 2;
+    /// TensorShapeProto.dim 1; Dimension.dim_value 1.</summary>
     private static TensorSpec Spec(Wire wire, long end)
     {
         var name = "";
@@ -84,7 +89,8 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
     {
         private const int LongestText = 1 << 16;
 
-        /// <summary>Length-delimited fields with one of these numbers, from here to <paramref name="end"/>; the file stands at the content of each.</summary>
+        /// <summary>Length-delimited fields with one of these numbers, from here to <paramref name="end"/>;
+        /// the file stands at the content of each.</summary>
         public IEnumerable<(int Number, long End)> Messages(long end, params int[] numbers)
         {
             while (file.Position < end)
@@ -139,9 +145,12 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
                 return file.Position;
             }
 
-            var length = type switch { 1 => 8, 2 => Varint(), 5 => 4, _ => throw new InvalidDataException($"wire type {type}") };
+            var length =
+                type switch { 1 => 8, 2 => Varint(), 5 => 4, _ => throw new InvalidDataException($"wire type {type}") };
             var stop = file.Position + length;
-            return length >= 0 && stop >= file.Position && stop <= end ? stop : throw new InvalidDataException("a field is longer than what it is in");
+            return length >= 0 && stop >= file.Position && stop <= end
+                ? stop
+                : throw new InvalidDataException("a field is longer than what it is in");
         }
 
         private long Varint()

@@ -7,7 +7,8 @@ namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>How far one output lies from its reference.</summary>
 /// <param name="Largest">Largest absolute difference; NaN when the output is no number somewhere.</param>
-/// <param name="Scale">Largest absolute value of the reference, at least 1: large logits and small embeddings are held to the same mark.</param>
+/// <param name="Scale">Largest absolute value of the reference, at least 1:
+/// large logits and small embeddings are held to the same mark.</param>
 /// <param name="Allowed">What the difference may be, as a share of the scale; null when nothing is asked.</param>
 public sealed record Deviation(string Tensor, double Largest, double Scale, double? Allowed)
 {
@@ -15,9 +16,10 @@ public sealed record Deviation(string Tensor, double Largest, double Scale, doub
 }
 
 /// <summary>
-/// A model folder's <c>reference.json</c> and <c>reference.bin</c>: inputs of each graph and what the network it was exported from answers. An
-/// output may bring its own <c>tolerance</c>, a share of its scale, where the network is not continuous. A graph may have several cases, numbered by
-/// <c>case</c> (1 when it is not there), such as pictures of several sizes.
+/// A model folder's <c>reference.json</c> and <c>reference.bin</c>: inputs of each graph and what the network it was
+/// exported from answers. An output may bring its own <c>tolerance</c>, a share of its scale, where the network is not
+/// continuous. A graph may have several cases, numbered by <c>case</c> (1 when it is not there), such as pictures of
+/// several sizes.
 /// </summary>
 public sealed class ReferenceAnswers
 {
@@ -29,9 +31,11 @@ public sealed class ReferenceAnswers
 
     private ReferenceAnswers(string folder) => _folder = folder;
 
-    /// <summary>What the same graph on another runtime may differ by, as a share of a tensor's scale: sums in another order, and for <c>fp16</c> its rounding.</summary>
+    /// <summary>What the same graph on another runtime may differ by, as a share of a tensor's scale:
+    /// sums in another order, and for <c>fp16</c> its rounding.</summary>
     /// <returns>Null for <c>int8</c>: what it loses is a matter of its measured quality, not of a bound.</returns>
-    public static double? DefaultTolerance(string precision) => precision switch { "fp32" => 2e-3, "fp16" => 1e-2, _ => null };
+    public static double? DefaultTolerance(string precision) =>
+        precision switch { "fp32" => 2e-3, "fp16" => 1e-2, _ => null };
 
     /// <summary>Null when the folder has none.</summary>
     /// <exception cref="ModelException">They are there and wrong; names file and entry.</exception>
@@ -44,10 +48,14 @@ public sealed class ReferenceAnswers
             var answers = new ReferenceAnswers(folder);
             using var json = StrictJson.Parse(SmallFile.ReadBytes(path, MaxBytes));
             var length = new FileInfo(Path.Combine(folder, Data)).Length;
-            if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("tensors", out var tensors) || tensors.ValueKind != JsonValueKind.Array)
+            if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement
+                .TryGetProperty("tensors", out var tensors) || tensors.ValueKind != JsonValueKind.Array)
                 throw new ModelException($"{path}: tensors: expected a list.");
             foreach (var (i, item) in tensors.EnumerateArray().Index())
-                answers._entries.Add(Entry.Read(item, length) ?? throw new ModelException($"{path}: tensors[{i}]: expected graph, role, name, shape and offset of a float32 tensor within {Data} ({length} bytes)."));
+                answers._entries.Add(Entry.Read(item, length)
+                    ?? throw new ModelException(
+                        $"{path}: tensors[{i}]: expected graph, role, name, shape and offset of a float32 tensor "
+                        + $"within {Data} ({length} bytes)."));
             return answers;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
@@ -63,7 +71,8 @@ public sealed class ReferenceAnswers
     /// <param name="tolerance">For outputs without their own.</param>
     /// <exception cref="ModelException">A tensor is missing, or the graph cannot run on the inputs.</exception>
     public IReadOnlyList<Deviation> Compare(string graph, IModel model, double? tolerance)
-        => [.. _entries.Where(e => e.Graph == graph).Select(e => e.Case).Distinct().Order().SelectMany(number => Compare(graph, number, model, tolerance))];
+        => [.. _entries.Where(e => e.Graph == graph).Select(e => e.Case).Distinct().Order()
+            .SelectMany(number => Compare(graph, number, model, tolerance))];
 
     private Deviation[] Compare(string graph, int number, IModel model, double? tolerance)
     {
@@ -107,18 +116,25 @@ public sealed class ReferenceAnswers
             largest = Math.Max(largest, Math.Abs((double)e[i] - f[i])); // once NaN, always NaN
         }
 
-        return new Deviation(entry.Name, largest, scale, entry.Tolerance is { } own ? Math.Max(own, tolerance ?? own) : tolerance);
+        return new Deviation(entry.Name, largest, scale, entry.Tolerance is { } own
+            ? Math.Max(own, tolerance ?? own)
+            : tolerance);
     }
 
-    private Entry Find(string graph, int number, string role, string name) => _entries.FirstOrDefault(e => e.Graph == graph && e.Case == number && e.Role == role && e.Name == name)
-        ?? throw new ModelException($"{Path.Combine(_folder, Index)}: there is no {role} {name} of {graph} in case {number}.");
+    private Entry Find(string graph, int number, string role, string name) =>
+        _entries.FirstOrDefault(e => e.Graph == graph && e.Case == number && e.Role == role && e.Name == name)
+        ?? throw new ModelException(
+            $"{Path.Combine(_folder, Index)}: there is no {role} {name} of {graph} in case {number}.");
 
-    private sealed record Entry(string Graph, int Case, string Role, string Name, long[] Shape, long Offset, double? Tolerance)
+    private sealed record Entry(string Graph, int Case, string Role, string Name, long[] Shape, long Offset,
+        double? Tolerance)
     {
         public static Entry? Read(JsonElement json, long length)
         {
-            if (json.ValueKind != JsonValueKind.Object || Text("graph") is not { } graph || Text("role") is not { } role || Text("name") is not { } name) return null;
-            if (!json.TryGetProperty("shape", out var sides) || sides.ValueKind != JsonValueKind.Array || !json.TryGetProperty("offset", out var at) || !Whole(at, out var offset)) return null;
+            if (json.ValueKind != JsonValueKind.Object || Text("graph") is not { } graph || Text("role") is not { } role
+                || Text("name") is not { } name) return null;
+            if (!json.TryGetProperty("shape", out var sides) || sides.ValueKind != JsonValueKind.Array
+                || !json.TryGetProperty("offset", out var at) || !Whole(at, out var offset)) return null;
             var (shape, elements) = (new long[sides.GetArrayLength()], 1L);
             foreach (var (i, side) in sides.EnumerateArray().Index())
             {
@@ -128,17 +144,22 @@ public sealed class ReferenceAnswers
             }
 
             var number = 1;
-            if (json.TryGetProperty("case", out var which) && (which.ValueKind != JsonValueKind.Number || !which.TryGetInt32(out number) || number < 1)) return null;
+            if (json.TryGetProperty("case", out var which) && (which.ValueKind != JsonValueKind.Number
+                || !which.TryGetInt32(out number) || number < 1)) return null;
             double? tolerance = null;
             if (json.TryGetProperty("tolerance", out var own))
             {
-                if (own.ValueKind != JsonValueKind.Number || own.GetDouble() is not (> 0 and < double.PositiveInfinity)) return null;
+                if (own.ValueKind != JsonValueKind.Number || own.GetDouble() is not (> 0 and < double.PositiveInfinity))
+                    return null;
                 tolerance = own.GetDouble();
             }
 
-            return offset >= 0 && offset <= length - elements * sizeof(float) ? new Entry(graph, number, role, name, shape, offset, tolerance) : null;
+            return offset >= 0 && offset <= length - elements * sizeof(float)
+                ? new Entry(graph, number, role, name, shape, offset, tolerance)
+                : null;
 
-            string? Text(string key) => json.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+            string? Text(string key) => json.TryGetProperty(key, out var value)
+                && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         }
 
         private static bool Whole(JsonElement value, out long number)

@@ -5,8 +5,9 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// COCO's compressed form of run lengths: each count, from the fourth on its difference to the count two before, as groups of five bits,
-/// lowest first, with bit 5 for "more follows" and the last group's bit 4 as the sign; 48 is added to make it printable (48 … 111).
+/// COCO's compressed form of run lengths: each count, from the fourth on its difference to the count two before, as
+/// groups of five bits, lowest first, with bit 5 for "more follows" and the last group's bit 4 as the sign; 48 is added
+/// to make it printable (48 … 111).
 /// </summary>
 public static class CompressedRuns
 {
@@ -37,7 +38,8 @@ public static class CompressedRuns
         return [.. text];
     }
 
-    /// <exception cref="FormatException">Not the compressed run lengths of a mask of this size; says what and where.</exception>
+    /// <exception cref="FormatException">Not the compressed run lengths of a mask of this size;
+    /// says what and where.</exception>
     public static RunLengthMask Decode(int width, int height, ReadOnlySpan<char> text)
     {
         var cells = RunLengths.Cells(width, height);
@@ -51,7 +53,9 @@ public static class CompressedRuns
                 var start = at;
                 var value = Take(text, ref at);
                 if (found > 2) value += counts[found - 2];
-                if (value < 0 || value > cells) throw new FormatException($"the count at character {start} is {value}, with {width}x{height} cells");
+                if (value < 0 || value > cells)
+                    throw new FormatException(
+                        $"the count at character {start} is {value}, with {width}x{height} cells");
                 counts[found] = (int)value;
             }
 
@@ -68,10 +72,12 @@ public static class CompressedRuns
         var (start, value) = (at, 0L);
         for (var shift = 0; ; shift += Bits)
         {
-            if (at == text.Length) throw new FormatException($"the text ends within the count that begins at character {start}");
+            if (at == text.Length)
+                throw new FormatException($"the text ends within the count that begins at character {start}");
             if (at - start == LongestCount) throw new FormatException($"the count at character {start} is too long");
             var group = text[at] - Offset;
-            if (group is < 0 or > (More | Low)) throw new FormatException($"character {at} has the code {(int)text[at]}, not one from 48 to 111");
+            if (group is < 0 or > (More | Low))
+                throw new FormatException($"character {at} has the code {(int)text[at]}, not one from 48 to 111");
             at++;
             value |= (long)(group & Low) << shift;
             if ((group & More) != 0) continue;

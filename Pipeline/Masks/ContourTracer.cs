@@ -5,7 +5,8 @@ namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
 /// The outer boundary of a mask's largest part as one closed polygon in source pixels, simplified so that no corner is
-/// farther than <c>tolerance</c> cells from it (Douglas and Peucker 1973). Holes are not drawn. Buffers are reused; not thread-safe.
+/// farther than <c>tolerance</c> cells from it (Douglas and Peucker 1973). Holes are not drawn.
+/// Buffers are reused; not thread-safe.
 /// </summary>
 public sealed class ContourTracer(double tolerance = 1.0)
 {
@@ -29,7 +30,8 @@ public sealed class ContourTracer(double tolerance = 1.0)
         {
             for (var x = 1; x < stride - 1; x++)
             {
-                // The top edge of a cell under background that no walk has passed begins an outer boundary or a hole's lower rim.
+                // The top edge of a cell under background that no walk has passed begins an outer
+                // boundary or a hole's lower rim.
                 if (!_cells[y * stride + x] || _cells[(y - 1) * stride + x] || _seen[y * stride + x]) continue;
                 var area = Walk(x, y, stride);
                 if (area <= bestArea) continue;
@@ -62,7 +64,8 @@ public sealed class ContourTracer(double tolerance = 1.0)
         }
     }
 
-    /// <summary>Walks the boundary with the foreground on the right hand; returns twice the enclosed area, negative around a hole.</summary>
+    /// <summary>Walks the boundary with the foreground on the right hand;
+    /// returns twice the enclosed area, negative around a hole.</summary>
     private long Walk(int startX, int startY, int stride)
     {
         _loop.Clear();
@@ -133,7 +136,8 @@ public sealed class ContourTracer(double tolerance = 1.0)
         return new Contour(points.ToImmutable());
     }
 
-    private static long Square((int X, int Y) a, (int X, int Y) b) => (long)(a.X - b.X) * (a.X - b.X) + (long)(a.Y - b.Y) * (a.Y - b.Y);
+    private static long Square((int X, int Y) a, (int X, int Y) b) =>
+        (long)(a.X - b.X) * (a.X - b.X) + (long)(a.Y - b.Y) * (a.Y - b.Y);
 
     /// <summary>Distance of <paramref name="p"/> from the segment a–b.</summary>
     private static double Distance((int X, int Y) p, (int X, int Y) a, (int X, int Y) b)

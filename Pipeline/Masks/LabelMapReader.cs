@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// One pass over a map of labels: the run-length mask and the measures of every value, and the runs of the whole map. Buffers are
-/// reused; what it gives is copied. Not thread-safe.
+/// One pass over a map of labels: the run-length mask and the measures of every value, and the runs of the whole map.
+/// Buffers are reused; what it gives is copied. Not thread-safe.
 /// </summary>
 public sealed class LabelMapReader
 {
@@ -41,7 +41,8 @@ public sealed class LabelMapReader
     }
 
     /// <summary>The mask of a value; null where nothing has it.</summary>
-    public EncodedMask? Mask(int value) => _writers[value - 1] is { IsEmpty: false } runs ? runs.ToMask(_geometry) : null;
+    public EncodedMask? Mask(int value) =>
+        _writers[value - 1] is { IsEmpty: false } runs ? runs.ToMask(_geometry) : null;
 
     /// <summary>Value, length, value, length, … down the columns.</summary>
     public int[] Runs() => [.. _runs];

@@ -4,12 +4,13 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>A mask and what is measured on it, in source pixels.</summary>
-public sealed record EncodedMask(RunLengthMask Mask, Box Box, double AreaPx, float CentroidX, float CentroidY, bool Truncated);
+public sealed record EncodedMask(RunLengthMask Mask, Box Box, double AreaPx, float CentroidX, float CentroidY,
+    bool Truncated);
 
 /// <summary>
-/// Bilinear upsampling (align_corners = False), threshold at 0 and run-length encoding in one pass, column by column: the
-/// upsampled logits never exist. Between two grid rows the interpolation is monotone, so a stretch whose ends agree in sign
-/// is a run without looking inside. Buffers are reused; not thread-safe.
+/// Bilinear upsampling (align_corners = False), threshold at 0 and run-length encoding in one pass, column by column:
+/// the upsampled logits never exist. Between two grid rows the interpolation is monotone, so a stretch whose ends agree
+/// in sign is a run without looking inside. Buffers are reused; not thread-safe.
 /// </summary>
 public sealed class MaskEncoder
 {
@@ -17,7 +18,8 @@ public sealed class MaskEncoder
     private MaskGeometry _geometry;
     private ResampleAxis _x = ResampleAxis.Empty, _y = ResampleAxis.Empty;
 
-    // The logits transposed to [GridWidth,GridHeight], which columns have anything positive, and one interpolated column.
+    // The logits transposed to [GridWidth,GridHeight],
+    // which columns have anything positive, and one interpolated column.
     private float[] _columns = [], _column = [];
     private bool[] _positive = [];
 
@@ -77,8 +79,10 @@ public sealed class MaskEncoder
     private void Prepare(in MaskGeometry geometry)
     {
         _geometry = geometry;
-        _x = ResampleAxis.Create(geometry.MaskWidth, geometry.Cell, geometry.FrameWidth, geometry.ContentWidth, geometry.GridWidth);
-        _y = ResampleAxis.Create(geometry.MaskHeight, geometry.Cell, geometry.FrameHeight, geometry.ContentHeight, geometry.GridHeight);
+        _x = ResampleAxis.Create(geometry.MaskWidth, geometry.Cell, geometry.FrameWidth, geometry.ContentWidth,
+            geometry.GridWidth);
+        _y = ResampleAxis.Create(geometry.MaskHeight, geometry.Cell, geometry.FrameHeight, geometry.ContentHeight,
+            geometry.GridHeight);
         _columns = new float[geometry.GridWidth * geometry.GridHeight];
         _column = new float[geometry.GridHeight];
         _positive = new bool[geometry.GridWidth];

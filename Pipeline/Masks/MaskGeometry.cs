@@ -1,7 +1,8 @@
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// From mask logits on the network's grid to a mask on the published grid: the content (without padding) of the grid covers the frame.
+/// From mask logits on the network's grid to a mask on the published grid:
+/// the content (without padding) of the grid covers the frame.
 /// </summary>
 /// <param name="FrameWidth">Source pixels.</param>
 /// <param name="FrameHeight">Source pixels.</param>

@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>The hot loops of masks. Vectors are as wide as the machine's; in <see cref="Logits"/> every product and sum is rounded, so every width gives the same bits.</summary>
+/// <summary>The hot loops of masks. Vectors are as wide as the machine's; in <see cref="Logits"/> every product and sum
+/// is rounded, so every width gives the same bits.</summary>
 public static class MaskKernels
 {
     // Four vectors of sums stay in registers while all channels pass.
@@ -15,25 +16,29 @@ public static class MaskKernels
     /// <param name="maskFeatures">Shape [Cm,cells].</param>
     /// <param name="wanted">Rows of <paramref name="maskEmbeds"/> to compute.</param>
     /// <param name="logits">Shape [wanted,cells].</param>
-    public static void Logits(ReadOnlySpan<float> maskEmbeds, ReadOnlySpan<float> maskFeatures, int channels, ReadOnlySpan<int> wanted, Span<float> logits)
+    public static void Logits(ReadOnlySpan<float> maskEmbeds, ReadOnlySpan<float> maskFeatures, int channels,
+        ReadOnlySpan<int> wanted, Span<float> logits)
     {
         var cells = maskFeatures.Length / channels;
         for (var start = 0; start < cells; start += Block)
         {
             var length = Math.Min(Block, cells - start);
             for (var k = 0; k < wanted.Length; k++)
-                WeightedSum(maskEmbeds.Slice(wanted[k] * channels, channels), maskFeatures[start..], cells, logits.Slice(k * cells + start, length));
+                WeightedSum(maskEmbeds.Slice(wanted[k] * channels, channels), maskFeatures[start..], cells,
+                    logits.Slice(k * cells + start, length));
         }
     }
 
-    /// <summary>Rows of a sparse matrix product, block by block: target row r = sum of weights[i] · rows[columns[i]] over i in [starts[r], starts[r+1]).</summary>
+    /// <summary>Rows of a sparse matrix product, block by block:
+    /// target row r = sum of weights[i] · rows[columns[i]] over i in [starts[r], starts[r+1]).</summary>
     /// <param name="starts">Length targets + 1.</param>
     /// <param name="columns">Which of <paramref name="rows"/> a weight belongs to.</param>
     /// <param name="rows">Shape [any,width].</param>
     /// <param name="targets">Shape [targets,width].</param>
     /// <param name="range">The part of the width to compute.</param>
     public static void Mix(
-        ReadOnlySpan<int> starts, ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int width, Range range, Span<float> targets)
+        ReadOnlySpan<int> starts, ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows,
+        int width, Range range, Span<float> targets)
     {
         var (from, count) = range.GetOffsetAndLength(width);
         for (var start = from; start < from + count; start += Block)
@@ -42,14 +47,16 @@ public static class MaskKernels
             for (var r = 0; r < starts.Length - 1; r++)
             {
                 var pairs = starts[r]..starts[r + 1];
-                WeightedSum(columns[pairs], weights[pairs], rows[start..], width, targets.Slice(r * width + start, length));
+                WeightedSum(columns[pairs], weights[pairs], rows[start..], width,
+                    targets.Slice(r * width + start, length));
             }
         }
     }
 
     /// <summary>
-    /// Softmax over one row of class logits, of whatever size: the library's alone overflows from 88 on. Logits are moved only when they must be: moved
-    /// ones have other last bits, and those may depend on the place in the row, which decides between equal scores.
+    /// Softmax over one row of class logits, of whatever size: the library's alone overflows from 88 on. Logits are
+    /// moved only when they must be: moved ones have other last bits, and those may depend on the place in the row,
+    /// which decides between equal scores.
     /// </summary>
     public static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities)
     {
@@ -65,16 +72,19 @@ public static class MaskKernels
     }
 
     /// <summary>
-    /// One claimant's row against the best so far: where mask · score is larger, it becomes the best, and its label and mask value are
-    /// noted. The first of equals stays. Returns in how many places the mask is at least <paramref name="threshold"/>.
+    /// One claimant's row against the best so far: where mask · score is larger, it becomes the best, and its label and
+    /// mask value are noted. The first of equals stays. Returns in how many places the mask is at least
+    /// <paramref name="threshold"/>.
     /// </summary>
-    public static int Compete(ReadOnlySpan<float> mask, float score, int label, float threshold, Span<float> best, Span<float> bestMask, Span<int> labels)
+    public static int Compete(ReadOnlySpan<float> mask, float score, int label, float threshold, Span<float> best,
+        Span<float> bestMask, Span<int> labels)
     {
         var masks = MemoryMarshal.Cast<float, Vector<float>>(mask);
         var bests = MemoryMarshal.Cast<float, Vector<float>>(best);
         var bestMasks = MemoryMarshal.Cast<float, Vector<float>>(bestMask);
         var labelled = MemoryMarshal.Cast<int, Vector<int>>(labels);
-        var (scores, name, limit, counts) = (new Vector<float>(score), new Vector<int>(label), new Vector<float>(threshold), Vector<int>.Zero);
+        var (scores, name, limit, counts) =
+            (new Vector<float>(score), new Vector<int>(label), new Vector<float>(threshold), Vector<int>.Zero);
         for (var v = 0; v < masks.Length; v++)
         {
             var value = masks[v];
@@ -116,7 +126,8 @@ public static class MaskKernels
             if (value[i] > best[i]) (best[i], labels[i]) = (value[i], label);
     }
 
-    /// <summary>Where the next value above 0 lies, or, when <paramref name="positive"/> is false, the next one that does not; the length when there is none.</summary>
+    /// <summary>Where the next value above 0 lies, or, when <paramref name="positive"/> is false,
+    /// the next one that does not; the length when there is none.</summary>
     public static int Next(ReadOnlySpan<float> values, int from, bool positive)
     {
         var other = positive ? Vector<int>.Zero : Vector<int>.AllBitsSet;
@@ -127,12 +138,14 @@ public static class MaskKernels
     }
 
     // Dense: weight i belongs to row i. Sums stay in locals: by reference they would live in memory.
-    private static void WeightedSum(ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int stride, Span<float> target)
+    private static void WeightedSum(ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int stride,
+        Span<float> target)
     {
         if (target.Length < Block)
         {
             target.Clear();
-            for (var i = 0; i < weights.Length; i++) TensorPrimitives.MultiplyAdd(rows.Slice(i * stride, target.Length), weights[i], target, target);
+            for (var i = 0; i < weights.Length; i++)
+                TensorPrimitives.MultiplyAdd(rows.Slice(i * stride, target.Length), weights[i], target, target);
             return;
         }
 
@@ -152,12 +165,15 @@ public static class MaskKernels
         Store(a, b, c, d, target);
     }
 
-    private static void WeightedSum(ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int stride, Span<float> target)
+    private static void WeightedSum(ReadOnlySpan<int> columns, ReadOnlySpan<float> weights, ReadOnlySpan<float> rows,
+        int stride, Span<float> target)
     {
         if (target.Length < Block)
         {
             target.Clear();
-            for (var i = 0; i < weights.Length; i++) TensorPrimitives.MultiplyAdd(rows.Slice(columns[i] * stride, target.Length), weights[i], target, target);
+            for (var i = 0; i < weights.Length; i++)
+                TensorPrimitives.MultiplyAdd(rows.Slice(columns[i] * stride, target.Length), weights[i], target,
+                    target);
             return;
         }
 

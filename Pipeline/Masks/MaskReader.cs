@@ -5,8 +5,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// Makes masks of the wanted queries of one frame: logits on the network's grid, bits to compare, and the published form on demand.
-/// One per stage; what it returns is valid until the next <see cref="Load"/>. Not thread-safe.
+/// Makes masks of the wanted queries of one frame: logits on the network's grid, bits to compare, and the published
+/// form on demand. One per stage; what it returns is valid until the next <see cref="Load"/>. Not thread-safe.
 /// </summary>
 public sealed class MaskReader(int maskChannels, bool contours)
 {
@@ -20,7 +20,8 @@ public sealed class MaskReader(int maskChannels, bool contours)
     /// <param name="maskFeatures">Shape [1,Cm,h,w].</param>
     /// <param name="wanted">Queries; row k of what follows is query wanted[k].</param>
     /// <param name="bits">False where masks are not compared: <see cref="Bits"/> says nothing then.</param>
-    public void Load(ReadOnlySpan<float> maskEmbeds, Tensor maskFeatures, ReadOnlySpan<int> wanted, in MaskGeometry geometry, bool bits = true)
+    public void Load(ReadOnlySpan<float> maskEmbeds, Tensor maskFeatures, ReadOnlySpan<int> wanted,
+        in MaskGeometry geometry, bool bits = true)
     {
         _geometry = geometry;
         var cells = geometry.GridWidth * geometry.GridHeight;
@@ -47,7 +48,8 @@ public sealed class MaskReader(int maskChannels, bool contours)
 
     public static MaskGeometry GeometryOf(in InputGeometry input, int cell) => new(
         input.SourceWidth, input.SourceHeight, input.MaskWidth, input.MaskHeight,
-        (double)input.ResizedWidth * input.MaskWidth / input.PaddedWidth, (double)input.ResizedHeight * input.MaskHeight / input.PaddedHeight, cell);
+        (double)input.ResizedWidth * input.MaskWidth / input.PaddedWidth,
+        (double)input.ResizedHeight * input.MaskHeight / input.PaddedHeight, cell);
 
     private ReadOnlySpan<float> Row(int row)
     {

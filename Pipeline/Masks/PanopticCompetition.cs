@@ -1,10 +1,10 @@
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// The panoptic rule of MaskFormer, as DVIS applies it: every pixel goes to the claim with the largest score · mask, and is its own where
-/// that mask is at least 0.5; a claim that wins less than a share of its own mask is given up, and what it won stays nobody's. Areas add
-/// up over frames: a clip is judged as a whole when its frames are added between <see cref="Begin"/> and <see cref="Survives"/>, a
-/// live frame alone. Buffers are reused; not thread-safe.
+/// The panoptic rule of MaskFormer, as DVIS applies it: every pixel goes to the claim with the largest score · mask,
+/// and is its own where that mask is at least 0.5; a claim that wins less than a share of its own mask is given up, and
+/// what it won stays nobody's. Areas add up over frames: a clip is judged as a whole when its frames are added between
+/// <see cref="Begin"/> and <see cref="Survives"/>, a live frame alone. Buffers are reused; not thread-safe.
 /// </summary>
 public sealed class PanopticCompetition(int maskStride)
 {
@@ -32,11 +32,14 @@ public sealed class PanopticCompetition(int maskStride)
     /// <param name="logits">Mask logits, shape [any,GridHeight·GridWidth].</param>
     /// <param name="rows">Row of each claim in <paramref name="logits"/>.</param>
     /// <param name="scores">Of each claim.</param>
-    /// <param name="labels">Shape [MaskHeight,MaskWidth]: index of the claim + 1, 0 where the winner's mask is below 0.5.</param>
-    public void Add(ReadOnlySpan<float> logits, ReadOnlySpan<int> rows, ReadOnlySpan<float> scores, in MaskGeometry geometry, Span<ushort> labels)
+    /// <param name="labels">Shape [MaskHeight,MaskWidth]: index of the claim + 1,
+    /// 0 where the winner's mask is below 0.5.</param>
+    public void Add(ReadOnlySpan<float> logits, ReadOnlySpan<int> rows, ReadOnlySpan<float> scores,
+        in MaskGeometry geometry, Span<ushort> labels)
     {
         _upsampler.Prepare(geometry);
-        var (cells, width, input) = (geometry.GridWidth * geometry.GridHeight, _upsampler.OutputWidth, _upsampler.InputWidth);
+        var (cells, width, input) =
+            (geometry.GridWidth * geometry.GridHeight, _upsampler.OutputWidth, _upsampler.InputWidth);
         if (_claims == 0)
         {
             labels.Clear();
@@ -58,7 +61,8 @@ public sealed class PanopticCompetition(int maskStride)
                 if (newHigh) _upsampler.InputRow(mask, high, Held(k, high, input));
                 var row = _row.AsSpan(0, width);
                 _upsampler.OutputRow(Held(k, low, input), Held(k, high, input), y, row);
-                _own[k] += MaskKernels.Compete(row, scores[k], k, Inside, _best.AsSpan(0, width), _bestMask.AsSpan(0, width), _labels.AsSpan(0, width));
+                _own[k] += MaskKernels.Compete(row, scores[k], k, Inside, _best.AsSpan(0, width),
+                    _bestMask.AsSpan(0, width), _labels.AsSpan(0, width));
             }
 
             Award(labels.Slice(y * width, width));
@@ -87,6 +91,7 @@ public sealed class PanopticCompetition(int maskStride)
     private void Resize(int width, int input)
     {
         if (_rows.Length < _claims * 2 * input) _rows = new float[_claims * 2 * input];
-        if (_row.Length < width) (_row, _best, _bestMask, _labels) = (new float[width], new float[width], new float[width], new int[width]);
+        if (_row.Length < width)
+            (_row, _best, _bestMask, _labels) = (new float[width], new float[width], new float[width], new int[width]);
     }
 }

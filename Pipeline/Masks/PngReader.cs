@@ -5,8 +5,8 @@ using System.Numerics.Tensors;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// Reads what label maps are stored as: gray and palette of 1 to 8 bits, RGB and alpha of 8, not interlaced. Strict: checksums, order and
-/// amounts must be right, and nothing is allocated that the file is too small to fill.
+/// Reads what label maps are stored as: gray and palette of 1 to 8 bits, RGB and alpha of 8, not interlaced. Strict:
+/// checksums, order and amounts must be right, and nothing is allocated that the file is too small to fill.
 /// </summary>
 public static class PngReader
 {
@@ -31,14 +31,16 @@ public static class PngReader
         while (!ended)
         {
             var (type, content) = Chunk(ref file);
-            if (header is null != (type == "IHDR")) throw new FormatException(header is null ? "it does not begin with IHDR" : "it has a second IHDR");
+            if (header is null != (type == "IHDR"))
+                throw new FormatException(header is null ? "it does not begin with IHDR" : "it has a second IHDR");
             switch (type)
             {
                 case "IHDR":
                     header = Header.Parse(content);
                     break;
                 case "PLTE":
-                    if (content.Length is 0 or > 768 || content.Length % 3 != 0) throw new FormatException($"its palette has {content.Length} bytes");
+                    if (content.Length is 0 or > 768 || content.Length % 3 != 0)
+                        throw new FormatException($"its palette has {content.Length} bytes");
                     palette = content.ToArray();
                     break;
                 case "IDAT":
@@ -58,7 +60,9 @@ public static class PngReader
 
         if (header!.Type == Indexed && palette is null) throw new FormatException("it has no palette");
         packed.Position = 0;
-        return new PngImage(header.Width, header.Height, header.Channels, Unpack(header, packed), header.Type == Indexed ? palette : null);
+        return new PngImage(header.Width, header.Height, header.Channels, Unpack(header, packed), header.Type == Indexed
+            ? palette
+            : null);
     }
 
     private static (string Type, byte[] Content) Chunk(ref ReadOnlySpan<byte> file)
@@ -68,7 +72,8 @@ public static class PngReader
         if (length > file.Length - 12) throw new FormatException("it ends too early");
         var body = file.Slice(4, (int)length + 4);
         var type = System.Text.Encoding.ASCII.GetString(body[..4]);
-        if (PngCrc.Of(body) != BinaryPrimitives.ReadUInt32BigEndian(file[(8 + (int)length)..])) throw new FormatException($"its chunk {type} is damaged");
+        if (PngCrc.Of(body) != BinaryPrimitives.ReadUInt32BigEndian(file[(8 + (int)length)..]))
+            throw new FormatException($"its chunk {type} is damaged");
         file = file[(12 + (int)length)..];
         return (type, body[4..].ToArray());
     }
@@ -76,7 +81,8 @@ public static class PngReader
     private static byte[] Unpack(Header header, MemoryStream packed)
     {
         var stride = (header.Width * header.Channels * header.Depth + 7) / 8;
-        if ((stride + 1L) * header.Height > packed.Length * MostPacked) throw new FormatException("it has too little data for its size");
+        if ((stride + 1L) * header.Height > packed.Length * MostPacked)
+            throw new FormatException("it has too little data for its size");
         var pixels = new byte[header.Width * header.Channels * header.Height];
         byte[] row = new byte[stride + 1], before = new byte[stride];
         try
@@ -88,7 +94,8 @@ public static class PngReader
                 var bytes = row.AsSpan(1);
                 Unfilter(row[0], bytes, before, Math.Max(1, header.Channels * header.Depth / 8));
                 bytes.CopyTo(before);
-                Spread(bytes, pixels.AsSpan(y * header.Width * header.Channels, header.Width * header.Channels), header.Depth);
+                Spread(bytes, pixels.AsSpan(y * header.Width * header.Channels, header.Width * header.Channels),
+                    header.Depth);
             }
 
             if (stream.ReadByte() >= 0) throw new FormatException("it has more data than its size needs");
@@ -129,7 +136,8 @@ public static class PngReader
     /// <summary>Of left, up and corner the one nearest to left + up - corner (PNG specification, 9.4).</summary>
     private static int Paeth(int left, int up, int corner)
     {
-        var (toLeft, toUp, toCorner) = (Math.Abs(up - corner), Math.Abs(left - corner), Math.Abs(left + up - 2 * corner));
+        var (toLeft, toUp, toCorner) =
+            (Math.Abs(up - corner), Math.Abs(left - corner), Math.Abs(left + up - 2 * corner));
         return toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner;
     }
 
@@ -142,7 +150,8 @@ public static class PngReader
         }
 
         var (perByte, mask) = (8 / depth, (1 << depth) - 1);
-        for (var x = 0; x < samples.Length; x++) samples[x] = (byte)(row[x / perByte] >> (perByte - 1 - x % perByte) * depth & mask);
+        for (var x = 0; x < samples.Length; x++)
+            samples[x] = (byte)(row[x / perByte] >> (perByte - 1 - x % perByte) * depth & mask);
     }
 
     private sealed record Header(int Width, int Height, int Depth, int Type)
@@ -152,12 +161,17 @@ public static class PngReader
         public static Header Parse(ReadOnlySpan<byte> content)
         {
             if (content.Length != 13) throw new FormatException($"its header has {content.Length} bytes");
-            var (width, height) = (BinaryPrimitives.ReadUInt32BigEndian(content), BinaryPrimitives.ReadUInt32BigEndian(content[4..]));
+            var (width, height) =
+                (BinaryPrimitives.ReadUInt32BigEndian(content), BinaryPrimitives.ReadUInt32BigEndian(content[4..]));
             var (depth, type) = (content[8], content[9]);
-            if (width is 0 or > LargestSide || height is 0 or > LargestSide || (long)width * height > LargestPixels) throw new FormatException($"{width}x{height} pixels are not read");
-            if (type is not (Gray or Rgb or Indexed or GrayAlpha or RgbAlpha)) throw new FormatException($"it has the unknown colour type {type}");
-            if (depth != 8 && !(depth is 1 or 2 or 4 && type is Gray or Indexed)) throw new FormatException($"{depth} bits a sample (colour type {type}) are not read");
-            if (content[10] != 0 || content[11] != 0) throw new FormatException("its compression or filter method is unknown");
+            if (width is 0 or > LargestSide || height is 0 or > LargestSide || (long)width * height > LargestPixels)
+                throw new FormatException($"{width}x{height} pixels are not read");
+            if (type is not (Gray or Rgb or Indexed or GrayAlpha or RgbAlpha))
+                throw new FormatException($"it has the unknown colour type {type}");
+            if (depth != 8 && !(depth is 1 or 2 or 4 && type is Gray or Indexed))
+                throw new FormatException($"{depth} bits a sample (colour type {type}) are not read");
+            if (content[10] != 0 || content[11] != 0)
+                throw new FormatException("its compression or filter method is unknown");
             if (content[12] != 0) throw new FormatException("it is interlaced, which is not read");
             return new Header((int)width, (int)height, depth, type);
         }

@@ -12,20 +12,25 @@ public static class PngWriter
     public static void Write(string path, PngImage image) => File.WriteAllBytes(path, Encode(image));
 
     /// <param name="level">How hard to pack.</param>
-    /// <exception cref="ArgumentException">Another number of channels than 1, 3 or 4, a palette for more than one or of a wrong size, or not one byte a sample.</exception>
+    /// <exception cref="ArgumentException">Another number of channels than 1, 3 or 4,
+    /// a palette for more than one or of a wrong size, or not one byte a sample.</exception>
     public static byte[] Encode(PngImage image, CompressionLevel level = CompressionLevel.Optimal)
     {
         var palette = image.Palette;
         if (image.Channels is not (1 or 3 or 4) || (palette is not null && image.Channels != 1))
-            throw new ArgumentException($"A PNG of {image.Channels} channels{(palette is null ? "" : " and a palette")} is not written.", nameof(image));
-        if (palette is not null && (palette.Length is 0 or > 768 || palette.Length % 3 != 0)) throw new ArgumentException($"A palette of {palette.Length} bytes is not written.", nameof(image));
+            throw new ArgumentException(
+                $"A PNG of {image.Channels} channels{(palette is null ? "" : " and a palette")} is not written.",
+                nameof(image));
+        if (palette is not null && (palette.Length is 0 or > 768 || palette.Length % 3 != 0))
+            throw new ArgumentException($"A palette of {palette.Length} bytes is not written.", nameof(image));
         ArgumentOutOfRangeException.ThrowIfNotEqual(image.Pixels.Length, image.Width * image.Height * image.Channels);
         using var file = new MemoryStream();
         file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a]);
         var header = new byte[13];
         BinaryPrimitives.WriteInt32BigEndian(header, image.Width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), image.Height);
-        (header[8], header[9]) = (8, image.Channels switch { 1 => palette is null ? (byte)0 : (byte)3, 3 => (byte)2, _ => (byte)6 });
+        (header[8], header[9]) =
+            (8, image.Channels switch { 1 => palette is null ? (byte)0 : (byte)3, 3 => (byte)2, _ => (byte)6 });
         Chunk(file, "IHDR"u8, header);
         if (palette is not null) Chunk(file, "PLTE"u8, palette);
         Chunk(file, "IDAT"u8, Pack(image, level));
@@ -45,7 +50,8 @@ public static class PngWriter
             for (var y = 0; y < image.Height; y++)
             {
                 var at = y * stride;
-                for (var i = 0; i < stride; i++) row[i + 1] = (byte)(image.Pixels[at + i] - (y == 0 ? 0 : image.Pixels[at - stride + i]));
+                for (var i = 0; i < stride; i++)
+                    row[i + 1] = (byte)(image.Pixels[at + i] - (y == 0 ? 0 : image.Pixels[at - stride + i]));
                 stream.Write(row);
             }
         }

@@ -3,14 +3,16 @@ using System.Numerics.Tensors;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// From mask logits to probabilities as the panoptic and the semantic inference of DVIS make them, a row at a time: bilinear to the padded
-/// input, crop to the picture, sigmoid, bilinear to the output (align_corners = False both times). Without the sigmoid these are the
-/// logits of the official instance masks. Buffers are reused; not thread-safe.
+/// From mask logits to probabilities as the panoptic and the semantic inference of DVIS make them, a row at a time:
+/// bilinear to the padded input, crop to the picture, sigmoid, bilinear to the output (align_corners = False both
+/// times). Without the sigmoid these are the logits of the official instance masks. Buffers are reused; not
+/// thread-safe.
 /// </summary>
 public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
 {
     private MaskGeometry _geometry;
-    private ResampleAxis _gridX = ResampleAxis.Empty, _gridY = ResampleAxis.Empty, _inputX = ResampleAxis.Empty, _inputY = ResampleAxis.Empty;
+    private ResampleAxis _gridX = ResampleAxis.Empty, _gridY = ResampleAxis.Empty, _inputX = ResampleAxis.Empty,
+        _inputY = ResampleAxis.Empty;
     private float[] _gridRow = [], _inputRow = [];
 
     /// <summary>Of the resized picture, without padding.</summary>
@@ -28,7 +30,8 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
         if (geometry == _geometry) return;
         _geometry = geometry;
         var g = geometry;
-        (InputWidth, InputHeight) = ((int)Math.Round(g.ContentWidth * maskStride), (int)Math.Round(g.ContentHeight * maskStride));
+        (InputWidth, InputHeight) =
+            ((int)Math.Round(g.ContentWidth * maskStride), (int)Math.Round(g.ContentHeight * maskStride));
         _gridX = ResampleAxis.Create(InputWidth, 1, g.GridWidth * maskStride, g.GridWidth, g.GridWidth);
         _gridY = ResampleAxis.Create(InputHeight, 1, g.GridHeight * maskStride, g.GridHeight, g.GridHeight);
         _inputX = ResampleAxis.Create(g.MaskWidth, g.Cell, g.FrameWidth, InputWidth, InputWidth);
@@ -44,10 +47,12 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
     /// <param name="logits">Shape [GridHeight,GridWidth].</param>
     /// <param name="probabilities">Length <see cref="InputWidth"/>.</param>
     /// <param name="least">A row whose logits all lie below this is taken for zeros.</param>
-    public void InputRow(ReadOnlySpan<float> logits, int row, Span<float> probabilities, float least = float.NegativeInfinity)
+    public void InputRow(ReadOnlySpan<float> logits, int row, Span<float> probabilities,
+        float least = float.NegativeInfinity)
     {
         var width = _geometry.GridWidth;
-        Blend(logits.Slice(_gridY.Low[row] * width, width), logits.Slice(_gridY.High[row] * width, width), _gridY.Fraction[row], _gridRow);
+        Blend(logits.Slice(_gridY.Low[row] * width, width), logits.Slice(_gridY.High[row] * width, width),
+            _gridY.Fraction[row], _gridRow);
         if (least > float.NegativeInfinity && TensorPrimitives.Max<float>(_gridRow.AsSpan(0, width)) < least)
         {
             probabilities.Clear();
@@ -58,7 +63,8 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
         if (sigmoid) TensorPrimitives.Sigmoid(probabilities, probabilities);
     }
 
-    /// <summary>One output row from the two input rows of <see cref="RowsOf"/>, or from any linear mixture of such rows.</summary>
+    /// <summary>One output row from the two input rows of <see cref="RowsOf"/>,
+    /// or from any linear mixture of such rows.</summary>
     /// <param name="output">Length <see cref="OutputWidth"/>.</param>
     public void OutputRow(ReadOnlySpan<float> low, ReadOnlySpan<float> high, int row, Span<float> output)
     {

@@ -5,12 +5,13 @@ using System.Runtime.Intrinsics.X86;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// One axis of a bilinear upsampling: for each output sample its two grid neighbours and the fraction between them, and the
-/// stretches of samples that share both neighbours.
+/// One axis of a bilinear upsampling: for each output sample its two grid neighbours and the fraction between them,
+/// and the stretches of samples that share both neighbours.
 /// </summary>
 internal sealed class ResampleAxis
 {
-    /// <summary>Values that must be readable, and finite, behind the last cell of what <see cref="Apply"/> reads.</summary>
+    /// <summary>Values that must be readable, and finite,
+    /// behind the last cell of what <see cref="Apply"/> reads.</summary>
     public const int Pad = 9;
 
     public static readonly ResampleAxis Empty = new(0);
@@ -20,7 +21,8 @@ internal sealed class ResampleAxis
     private bool _narrow;
 
     private ResampleAxis(int samples)
-        => (Low, High, Fraction, Segments, _relative) = (new int[samples], new int[samples], new float[samples], [], new int[samples]);
+        => (Low, High, Fraction, Segments, _relative) =
+            (new int[samples], new int[samples], new float[samples], [], new int[samples]);
 
     public int[] Low { get; }
 

@@ -2,7 +2,8 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>Set operations and measures of run-length masks. They walk runs, never cells: their cost is the number of runs, not the size of the picture.</summary>
+/// <summary>Set operations and measures of run-length masks. They walk runs, never cells:
+/// their cost is the number of runs, not the size of the picture.</summary>
 public static class RunLengths
 {
     /// <summary>Cells that are set in both masks.</summary>
@@ -18,7 +19,8 @@ public static class RunLengths
     }
 
     /// <summary>Intersection over union, 0 … 1; 0 when both are empty.</summary>
-    /// <param name="crowd"><paramref name="b"/> is a region of many objects: the intersection is divided by the area of <paramref name="a"/> alone (COCO).</param>
+    /// <param name="crowd"><paramref name="b"/> is a region of many objects:
+    /// the intersection is divided by the area of <paramref name="a"/> alone (COCO).</param>
     /// <exception cref="ArgumentException">The grids differ.</exception>
     public static double IoU(RunLengthMask a, RunLengthMask b, bool crowd = false)
     {
@@ -85,7 +87,8 @@ public static class RunLengths
         cells.Clear();
     }
 
-    /// <summary>A mask from counts of a file: none negative, their sum the number of cells. Runs of length 0 inside are closed up, so that every mask has one form.</summary>
+    /// <summary>A mask from counts of a file: none negative, their sum the number of cells. Runs of length 0 inside are
+    /// closed up, so that every mask has one form.</summary>
     /// <exception cref="FormatException">They are no run lengths of this grid; says why.</exception>
     public static RunLengthMask FromCounts(int width, int height, ReadOnlySpan<int> counts)
     {
@@ -104,11 +107,13 @@ public static class RunLengths
         return new RunLengthMask(width, height, empty == 0 ? counts.ToArray() : Close(counts));
     }
 
-    /// <exception cref="FormatException">A side is not positive, or there are more cells than an int can count.</exception>
+    /// <exception cref="FormatException">A side is not positive,
+    /// or there are more cells than an int can count.</exception>
     internal static int Cells(int width, int height)
     {
         var cells = (long)width * height;
-        if (width <= 0 || height <= 0 || cells > int.MaxValue) throw new FormatException($"{width}x{height} is no size of a mask");
+        if (width <= 0 || height <= 0 || cells > int.MaxValue)
+            throw new FormatException($"{width}x{height} is no size of a mask");
         return (int)cells;
     }
 
@@ -128,7 +133,8 @@ public static class RunLengths
             ThrowIfGridsDiffer(merged, masks[i]);
             var runs = new RunList(merged.Counts.Length + masks[i].Counts.Length);
             var walk = new PairWalk(merged.Counts, masks[i].Counts);
-            while (walk.Next(out var length, out var inA, out var inB)) runs.Add(length, intersect ? inA && inB : inA || inB);
+            while (walk.Next(out var length, out var inA, out var inB))
+                runs.Add(length, intersect ? inA && inB : inA || inB);
             merged = new RunLengthMask(merged.Width, merged.Height, runs.ToArray());
         }
 
@@ -138,7 +144,8 @@ public static class RunLengths
     private static void ThrowIfGridsDiffer(RunLengthMask a, RunLengthMask b)
     {
         if (a.Width != b.Width || a.Height != b.Height)
-            throw new ArgumentException($"A mask of {a.Width}x{a.Height} cells was compared with one of {b.Width}x{b.Height}.");
+            throw new ArgumentException(
+                $"A mask of {a.Width}x{a.Height} cells was compared with one of {b.Width}x{b.Height}.");
     }
 
     /// <summary>Joins neighbours of one value while runs are appended.</summary>

@@ -4,11 +4,11 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// The semantic rule of MaskFormer, as DVIS applies it: a pixel's class is the one with the largest sum over the queries of
-/// class probability · mask. The sum commutes with the second upsampling, so it is taken on the resized picture and only the
-/// sums are upsampled. Small products are left out where they provably cannot add up to more than the slack: the class given has at every
-/// pixel a sum that is at most that much below the largest. Classes that provably win nowhere in a row are not upsampled.
-/// Buffers are reused; not thread-safe.
+/// The semantic rule of MaskFormer, as DVIS applies it: a pixel's class is the one with the largest sum over the
+/// queries of class probability · mask. The sum commutes with the second upsampling, so it is taken on the resized
+/// picture and only the sums are upsampled. Small products are left out where they provably cannot add up to more than
+/// the slack: the class given has at every pixel a sum that is at most that much below the largest. Classes that
+/// provably win nowhere in a row are not upsampled. Buffers are reused; not thread-safe.
 /// </summary>
 /// <param name="slack">What the left-out products of a class may sum up to, at most; 0: none is left out.</param>
 public sealed class SemanticMixture(int maskStride, int queries, int classes, float slack = SemanticMixture.Slack)
@@ -25,8 +25,8 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
     // By used query: mask logits below which its products come to nothing.
     private readonly List<float> _least = [];
 
-    // The products that count. Few are enough where few masks overlap: whether they are, the last row of their sums says,
-    // which has of each query the largest probability that they leave out.
+    // The products that count. Few are enough where few masks overlap: whether they are, the last row of their sums
+    // says, which has of each query the largest probability that they leave out.
     private readonly Products _few = new(classes + 1), _all = new(classes);
     private readonly float[][] _peaks = [new float[classes], new float[classes]];
     private readonly float[] _floors = new float[2];
@@ -67,7 +67,8 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
     }
 
     /// <summary>The classes of one frame.</summary>
-    /// <param name="logits">Mask logits of the queries of <see cref="Weigh"/>, shape [used,GridHeight·GridWidth].</param>
+    /// <param name="logits">Mask logits of the queries of <see cref="Weigh"/>,
+    /// shape [used,GridHeight·GridWidth].</param>
     /// <param name="labels">Shape [MaskHeight,MaskWidth]: class id + 1.</param>
     public void Label(ReadOnlySpan<float> logits, in MaskGeometry geometry, Span<ushort> labels)
     {
@@ -91,14 +92,16 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
 
     private void Sum(ReadOnlySpan<float> logits, int cells, int row, int input)
     {
-        for (var m = 0; m < _used.Count; m++) _upsampler.InputRow(logits.Slice(m * cells, cells), row, _masks.AsSpan(m * input, input), _least[m]);
+        for (var m = 0; m < _used.Count; m++)
+            _upsampler.InputRow(logits.Slice(m * cells, cells), row, _masks.AsSpan(m * input, input), _least[m]);
         var sums = _sums[row & 1].AsSpan(0, (classes + 1) * input);
         var products = slack > 0 ? _few : _all;
         products.Mix(_masks, input, .., sums);
         for (var x = 0; slack > 0 && x < input; x += Stretch)
         {
             var stretch = x..Math.Min(x + Stretch, input);
-            if (TensorPrimitives.Max<float>(sums[(classes * input)..][stretch]) + _unused > slack * 0.75f) (products = _all).Mix(_masks, input, stretch, sums);
+            if (TensorPrimitives.Max<float>(sums[(classes * input)..][stretch]) + _unused > slack * 0.75f)
+                (products = _all).Mix(_masks, input, stretch, sums);
         }
 
         var ceiling = _ceiling.AsSpan(0, input);
@@ -136,7 +139,9 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
     private void Resize(int width, int input)
     {
         if (_masks.Length < _used.Count * input) _masks = new float[_used.Count * input];
-        if (_ceiling.Length < input) (_ceiling, _sums) = (new float[input], [new float[(classes + 1) * input], new float[(classes + 1) * input]]);
+        if (_ceiling.Length < input)
+            (_ceiling, _sums) =
+                (new float[input], [new float[(classes + 1) * input], new float[(classes + 1) * input]]);
         if (_row.Length < width) (_row, _best, _labels) = (new float[width], new float[width], new int[width]);
     }
 
@@ -149,7 +154,8 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
 
         public bool IsEmpty(int classId) => _starts[classId] == _starts[classId + 1];
 
-        /// <summary>Where there is a row more than classes, it gets the largest probability that each query has below <paramref name="least"/>.</summary>
+        /// <summary>Where there is a row more than classes,
+        /// it gets the largest probability that each query has below <paramref name="least"/>.</summary>
         /// <param name="used">Queries; a column is a place in this list.</param>
         public void Take(ReadOnlySpan<float> probabilities, ReadOnlySpan<int> used, int classes, float least)
         {
@@ -185,6 +191,7 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
         }
 
         public void Mix(ReadOnlySpan<float> masks, int width, Range range, Span<float> sums)
-            => MaskKernels.Mix(_starts, CollectionsMarshal.AsSpan(_columns), CollectionsMarshal.AsSpan(_weights), masks, width, range, sums);
+            => MaskKernels.Mix(_starts, CollectionsMarshal.AsSpan(_columns), CollectionsMarshal.AsSpan(_weights), masks,
+                width, range, sums);
     }
 }

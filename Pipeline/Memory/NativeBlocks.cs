@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Pipeline.Memory;
 
 /// <summary>
-/// Blocks of native memory (64-byte aligned), kept by size when they come back and given out again. What is free is bounded: beyond
-/// the limit the size that was not asked for longest goes first. Thread-safe.
+/// Blocks of native memory (64-byte aligned), kept by size when they come back and given out again. What is free is
+/// bounded: beyond the limit the size that was not asked for longest goes first. Thread-safe.
 /// </summary>
 /// <param name="keepBytes">Free memory that may be kept, in bytes.</param>
 /// <typeparam name="TNote">What the last owner of a block leaves for the next.</typeparam>

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Pipeline.Memory;
 
 /// <summary>
-/// glibc gives threads heaps of their own, keeps in them what they once needed, and lets its threshold for giving large blocks back
-/// grow with the blocks: in a process that runs graphs on changing threads, resident memory creeps up for hours. Two heaps and a fixed
-/// threshold are enough here, since the hot path allocates nothing.
+/// glibc gives threads heaps of their own, keeps in them what they once needed, and lets its threshold for giving large
+/// blocks back grow with the blocks: in a process that runs graphs on changing threads, resident memory creeps up for
+/// hours. Two heaps and a fixed threshold are enough here, since the hot path allocates nothing.
 /// </summary>
 public static partial class NativeHeap
 {

@@ -22,7 +22,8 @@ public sealed class Tensor : IDisposable
         NativeMemory.Clear((void*)_data, (nuint)Capacity * sizeof(float));
     }
 
-    // A rented tensor is its pool's business: a forgotten one must show as outstanding, not be repaired by the finalizer.
+    // A rented tensor is its pool's business: a forgotten one must show as outstanding,
+    // not be repaired by the finalizer.
     internal Tensor(TensorPool pool, nint data, int capacity, long[] shape)
     {
         (_pool, _data, Capacity, Shape, Length) = (pool, data, capacity, shape, Count(shape));

@@ -1,8 +1,9 @@
 namespace Dvis.Streaming.Pipeline.Memory;
 
 /// <summary>
-/// Native memory for tensors, kept by size and given out again. <see cref="Outstanding"/> is what is out now, and 0 after a
-/// clean stop proves that nothing leaked. Free memory is bounded: beyond the limit the size that was not asked for longest goes. Thread-safe.
+/// Native memory for tensors, kept by size and given out again. <see cref="Outstanding"/> is what is out now, and 0
+/// after a clean stop proves that nothing leaked. Free memory is bounded: beyond the limit the size that was not asked
+/// for longest goes. Thread-safe.
 /// </summary>
 /// <param name="keepBytes">Free memory that may be kept, in bytes.</param>
 public sealed class TensorPool(long keepBytes = 512L << 20) : IDisposable

@@ -11,5 +11,6 @@ internal static class TensorShape
         return true;
     }
 
-    public static string Text(IEnumerable<long> shape) => $"[{string.Join(',', shape.Select(s => s < 0 ? "?" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))}]";
+    public static string Text(IEnumerable<long> shape) =>
+        $"[{string.Join(',', shape.Select(s => s < 0 ? "?" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))}]";
 }

@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Pipeline.Methods;
 
 /// <summary>
-/// Linear assignment by shortest augmenting paths (Jonker and Volgenant 1987, in the form of Crouse 2016): the permutation
-/// of least total cost, in O(n³). Buffers are reused; not thread-safe.
+/// Linear assignment by shortest augmenting paths (Jonker and Volgenant 1987, in the form of Crouse 2016): the
+/// permutation of least total cost, in O(n³). Buffers are reused; not thread-safe.
 /// </summary>
 public sealed class Assignment(int size)
 {
@@ -61,10 +61,13 @@ public sealed class Assignment(int size)
                 var reduced = length + (float.IsNaN(c) ? 0 : c) - _u[i] - _v[j];
                 if (reduced < _shortest[j]) (_shortest[j], _path[j]) = (reduced, i);
                 // A free column of equal length ends the path sooner.
-                if (_shortest[j] < lowest || (_shortest[j] == lowest && _rowOf[j] == -1)) (best, lowest) = (k, _shortest[j]);
+                if (_shortest[j] < lowest || (_shortest[j] == lowest && _rowOf[j] == -1))
+                    (best, lowest) = (k, _shortest[j]);
             }
 
-            if (double.IsPositiveInfinity(lowest)) throw new ArgumentException("The cost matrix has an infinite entry where a finite one is needed.", nameof(cost));
+            if (double.IsPositiveInfinity(lowest))
+                throw new ArgumentException("The cost matrix has an infinite entry where a finite one is needed.",
+                    nameof(cost));
             length = lowest;
             var column = _remaining[best];
             _columnSeen[column] = true;

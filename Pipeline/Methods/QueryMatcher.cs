@@ -4,8 +4,8 @@ using Dvis.Streaming.Pipeline.Inference;
 namespace Dvis.Streaming.Pipeline.Methods;
 
 /// <summary>
-/// Hungarian match of this frame's queries to the last matched ones: cost 1 − cosine, rows = previous, columns = current
-/// (DVIS, section 3.1; MinVIS). One per camera; not thread-safe.
+/// Hungarian match of this frame's queries to the last matched ones: cost 1 − cosine, rows = previous, columns =
+/// current (DVIS, section 3.1; MinVIS). One per camera; not thread-safe.
 /// </summary>
 public sealed class QueryMatcher(int queries, int channels, MatchingRule rule)
 {
@@ -15,7 +15,8 @@ public sealed class QueryMatcher(int queries, int channels, MatchingRule rule)
     private readonly float[] _cost = new float[queries * queries];
     private readonly int[] _columnOf = new int[queries];
 
-    /// <summary>Gathers <paramref name="current"/> into the order of <paramref name="previous"/>; all spans have shape [Q,C].</summary>
+    /// <summary>Gathers <paramref name="current"/> into the order of <paramref name="previous"/>;
+    /// all spans have shape [Q,C].</summary>
     public void Align(ReadOnlySpan<float> previous, ReadOnlySpan<float> current, Span<float> matched)
     {
         Normalise(previous, _previous);

@@ -11,7 +11,8 @@ public enum CameraState { Starting, Online, Degraded, Offline, Disabled }
 /// <param name="NextRetrySeconds">Null when no retry is planned.</param>
 public sealed record CameraStatus(
     string Camera, CameraState State, DateTimeOffset Since, SourceFault Reason, string? Detail,
-    int Attempt, double? NextRetrySeconds, double FpsIn, double FpsOut, FrameInfo? LastFrame, string? Codec, string? Epoch) : PipelineMessage(Camera)
+    int Attempt, double? NextRetrySeconds, double FpsIn, double FpsOut, FrameInfo? LastFrame, string? Codec,
+    string? Epoch) : PipelineMessage(Camera)
 {
     /// <summary>What a person should change although the camera works; empty: nothing.</summary>
     public ImmutableArray<CameraWarning> Warnings { get; init; } = [];

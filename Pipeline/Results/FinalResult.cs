@@ -9,12 +9,15 @@ public enum FinalKind { Refined, Passthrough, Skipped }
 public enum FinalReason { None, Overload, Gap, Reset, Disabled, End, Error, Deadline }
 
 /// <summary>The last word on a window of frames: replaces every provisional result of these frames.</summary>
-/// <param name="FirstFrame">First frame id covered: the previous final's last plus one, so that windows are contiguous even over dropped frames.</param>
+/// <param name="FirstFrame">First frame id covered: the previous final's last plus one,
+/// so that windows are contiguous even over dropped frames.</param>
 /// <param name="LastFrame">Last frame id covered.</param>
 /// <param name="Frames">The frames that were processed in this range, ascending; never empty.</param>
-/// <param name="Retracted">Tracks that provisional results showed in these frames and that do not exist in them.</param>
+/// <param name="Retracted">Tracks that provisional results showed in these
+/// frames and that do not exist in them.</param>
 public sealed record FinalResult(
-    string Camera, string Epoch, long FirstFrame, long LastFrame, ImmutableArray<FrameInfo> Frames, FinalKind Kind, FinalReason Reason,
+    string Camera, string Epoch, long FirstFrame, long LastFrame, ImmutableArray<FrameInfo> Frames, FinalKind Kind,
+    FinalReason Reason,
     ImmutableArray<FinalTrack> Tracks, ImmutableArray<long> Retracted, ImmutableArray<IdentityChange> Identity,
     StageLatency Latency) : PipelineMessage(Camera)
 {

@@ -10,7 +10,8 @@ public enum EventKind
 }
 
 /// <summary>Something happened to a track or a camera.</summary>
-/// <param name="Sequence">Counts the events of the epoch from 1; <c>{epoch}-{sequence}</c> is the idempotency key.</param>
+/// <param name="Sequence">Counts the events of the epoch from 1;
+/// <c>{epoch}-{sequence}</c> is the idempotency key.</param>
 /// <param name="Track">Number of the track; null for camera events.</param>
 /// <param name="Frame">The frame at which it happened; null when none was ever read.</param>
 /// <param name="Reason">One snake-case word, or null.</param>
@@ -18,7 +19,8 @@ public sealed record LifecycleEvent(
     string Camera, string Epoch, long Sequence, EventKind Kind, DateTimeOffset Time, long? Track,
     int? ClassId, float? Score, FrameInfo? Frame, string? Reason, TrackSummary? Summary) : PipelineMessage(Camera)
 {
-    /// <summary>With <see cref="EventKind.TrackIdentityChanged"/>: the track this one turned out to be; else null.</summary>
+    /// <summary>With <see cref="EventKind.TrackIdentityChanged"/>:
+    /// the track this one turned out to be; else null.</summary>
     public long? Into { get; init; }
 
     public override bool IsDurable => true;

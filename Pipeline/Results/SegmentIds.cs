@@ -6,6 +6,7 @@ public static class SegmentIds
     /// <summary>Class ids end below this, see <c>manifest.json</c>.</summary>
     public const long FirstThing = 65536;
 
-    /// <summary>Class id + 1 for stuff and classes, <see cref="FirstThing"/> + number of the track for things; stable within the epoch.</summary>
+    /// <summary>Class id + 1 for stuff and classes,
+    /// <see cref="FirstThing"/> + number of the track for things; stable within the epoch.</summary>
     public static long Of(int classId, long? track) => track is { } number ? FirstThing + number : classId + 1;
 }

@@ -1,8 +1,9 @@
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// Antialiased bilinear resize of packed RGB between two fixed sizes, equal to Pillow's <c>resize(size, BILINEAR)</c> to the bit: sideways
-/// first, rounded to bytes, then downwards. Owns its scratch rows; allocates nothing after construction. Not thread-safe.
+/// Antialiased bilinear resize of packed RGB between two fixed sizes, equal to Pillow's <c>resize(size, BILINEAR)</c>
+/// to the bit: sideways first, rounded to bytes, then downwards. Owns its scratch rows; allocates nothing after
+/// construction. Not thread-safe.
 /// </summary>
 internal sealed class BilinearResize
 {

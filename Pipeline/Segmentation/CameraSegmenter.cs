@@ -6,8 +6,9 @@ using Dvis.Streaming.Pipeline.Telemetry;
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// One camera's way to the shared segmenter, opened by <see cref="SegmenterBatcher.Open"/>. Preprocesses on the caller's thread, so that
-/// cameras prepare their frames in parallel. One frame at a time: await the answer before the next call. Not thread-safe.
+/// One camera's way to the shared segmenter, opened by <see cref="SegmenterBatcher.Open"/>. Preprocesses on the
+/// caller's thread, so that cameras prepare their frames in parallel. One frame at a time: await the answer before the
+/// next call. Not thread-safe.
 /// </summary>
 public sealed class CameraSegmenter : IDisposable
 {
@@ -19,20 +20,23 @@ public sealed class CameraSegmenter : IDisposable
     private readonly SegmentRequest _request = new();
     private bool _disposed;
 
-    internal CameraSegmenter(SegmentQueue queue, ModelManifest manifest, TensorPool pool, PipelineMetrics metrics, TimeProvider time)
+    internal CameraSegmenter(SegmentQueue queue, ModelManifest manifest, TensorPool pool, PipelineMetrics metrics,
+        TimeProvider time)
     {
         (_queue, _pool, _metrics, _time) = (queue, pool, metrics, time);
         _preprocessor = new FramePreprocessor(manifest.Input, manifest.MaskStride);
     }
 
-    /// <summary>Segments one frame. The frame stays the caller's and is not touched after this call has returned; the answer is the caller's too.</summary>
+    /// <summary>Segments one frame. The frame stays the caller's and is not touched after this call has returned;
+    /// the answer is the caller's too.</summary>
     /// <exception cref="ModelException">The run failed (awaited); the next frame may be tried.</exception>
     /// <exception cref="ObjectDisposedException">This or the segmenter has stopped.</exception>
     /// <exception cref="InvalidOperationException">The last frame's answer was not there yet.</exception>
     public ValueTask<SegmentedFrame> SegmentAsync(Frame frame)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_request.Pending) throw new InvalidOperationException("One frame at a time: the last answer has not come yet.");
+        if (_request.Pending)
+            throw new InvalidOperationException("One frame at a time: the last answer has not come yet.");
         var begun = _time.GetTimestamp();
         var geometry = _preprocessor.GeometryOf(frame.Width, frame.Height);
         var image = _pool.Rent(1, 3, geometry.PaddedHeight, geometry.PaddedWidth);
@@ -45,7 +49,8 @@ public sealed class CameraSegmenter : IDisposable
         return answer;
     }
 
-    /// <summary>The camera goes. A frame still in flight is answered all the same; whoever awaits it owns the answer.</summary>
+    /// <summary>The camera goes. A frame still in flight is answered all the same;
+    /// whoever awaits it owns the answer.</summary>
     public void Dispose()
     {
         if (_disposed) return;

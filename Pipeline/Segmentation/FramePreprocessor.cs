@@ -4,8 +4,9 @@ using Dvis.Streaming.Pipeline.Inference;
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// Frame to model input: antialiased resize (equal to Pillow's), channel order, normalisation, padding. Keeps the weights and the scratch
-/// rows of the last frame size, so a camera that does not change its size allocates nothing. Not thread-safe: one per camera.
+/// Frame to model input: antialiased resize (equal to Pillow's), channel order, normalisation, padding. Keeps the
+/// weights and the scratch rows of the last frame size, so a camera that does not change its size allocates nothing.
+/// Not thread-safe: one per camera.
 /// </summary>
 public sealed class FramePreprocessor
 {
@@ -35,7 +36,9 @@ public sealed class FramePreprocessor
     public void Run(Frame frame, Span<float> image)
     {
         var g = GeometryOf(frame.Width, frame.Height);
-        if (image.Length != 3 * g.PaddedHeight * g.PaddedWidth) throw new ArgumentException($"{image.Length} values for an image of 3 x {g.PaddedHeight} x {g.PaddedWidth}.", nameof(image));
+        if (image.Length != 3 * g.PaddedHeight * g.PaddedWidth)
+            throw new ArgumentException(
+                $"{image.Length} values for an image of 3 x {g.PaddedHeight} x {g.PaddedWidth}.", nameof(image));
 
         _resize!.Begin(frame.Pixels);
         for (var y = 0; y < g.ResizedHeight; y++) WriteRow(_resize.Row(frame.Pixels, y), y, g, image);

@@ -4,29 +4,36 @@ using System.Runtime.Intrinsics;
 
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
-/// <summary>The two passes of the resize on packed RGB bytes. 128-bit vectors: one RGB pixel fills three lanes, and every CPU has them.</summary>
+/// <summary>The two passes of the resize on packed RGB bytes. 128-bit vectors:
+/// one RGB pixel fills three lanes, and every CPU has them.</summary>
 internal static class ResizeKernels
 {
     private const int Half = 1 << (ResizeWeights.Bits - 1);
     private const int RowsAtOnce = 4;
 
     /// <summary>
-    /// Shrinks or stretches rows sideways. <paramref name="target"/> has rows of <paramref name="pitch"/> bytes, at least one byte more than
-    /// the pixels need, because a pixel is stored as four bytes.
+    /// Shrinks or stretches rows sideways. <paramref name="target"/> has rows of <paramref name="pitch"/> bytes, at
+    /// least one byte more than the pixels need, because a pixel is stored as four bytes.
     /// </summary>
-    public static void Horizontal(ReadOnlySpan<byte> source, int rows, ResizeWeights weights, Span<byte> target, int pitch)
+    public static void Horizontal(ReadOnlySpan<byte> source, int rows, ResizeWeights weights, Span<byte> target,
+        int pitch)
     {
         var stride = weights.Source * 3;
         var vectors = Vector128.IsHardwareAccelerated ? weights.SafeTarget : 0;
         var y = 0;
         for (; y + RowsAtOnce <= rows && vectors > 0; y += RowsAtOnce)
-            FourRows(source.Slice(y * stride, RowsAtOnce * stride), stride, weights, vectors, target.Slice(y * pitch, RowsAtOnce * pitch), pitch);
+            FourRows(source.Slice(y * stride, RowsAtOnce * stride), stride, weights, vectors,
+                target.Slice(y * pitch, RowsAtOnce * pitch), pitch);
         for (var row = 0; row < rows; row++)
-            ScalarRow(source.Slice(row * stride, stride), weights, row < y ? vectors : 0, target.Slice(row * pitch, pitch));
+            ScalarRow(source.Slice(row * stride, stride), weights, row < y
+                ? vectors
+                : 0, target.Slice(row * pitch, pitch));
     }
 
-    /// <summary>One output row of the vertical pass: <paramref name="target"/>[i] = Σ weight × row[i], rounded and clamped.</summary>
-    public static void Vertical(ReadOnlySpan<byte> source, int pitch, int firstRow, ReadOnlySpan<int> weights, Span<byte> target)
+    /// <summary>One output row of the vertical pass:
+    /// <paramref name="target"/>[i] = Σ weight × row[i], rounded and clamped.</summary>
+    public static void Vertical(ReadOnlySpan<byte> source, int pitch, int firstRow, ReadOnlySpan<int> weights,
+        Span<byte> target)
     {
         var i = 0;
         if (Vector128.IsHardwareAccelerated)
@@ -38,7 +45,8 @@ internal static class ResizeKernels
                 for (var t = 0; t < weights.Length; t++)
                 {
                     var weight = Vector128.Create(weights[t]);
-                    var (low, high) = Vector128.Widen(Vector128.Create(source.Slice((firstRow + t) * pitch + i, Vector128<byte>.Count)));
+                    var (low, high) = Vector128.Widen(
+                        Vector128.Create(source.Slice((firstRow + t) * pitch + i, Vector128<byte>.Count)));
                     var (p, q) = Vector128.Widen(low.AsInt16());
                     var (r, s) = Vector128.Widen(high.AsInt16());
                     a += p * weight;
@@ -47,7 +55,8 @@ internal static class ResizeKernels
                     d += s * weight;
                 }
 
-                Vector128.Narrow(Vector128.Narrow(Clip(a), Clip(b)).AsUInt16(), Vector128.Narrow(Clip(c), Clip(d)).AsUInt16()).CopyTo(target[i..]);
+                Vector128.Narrow(Vector128.Narrow(Clip(a), Clip(b)).AsUInt16(), Vector128.Narrow(Clip(c), Clip(d))
+                    .AsUInt16()).CopyTo(target[i..]);
             }
         }
 
@@ -78,8 +87,10 @@ internal static class ResizeKernels
     }
 
     // Four rows share each weight, and four sums in flight hide the latency of the multiplication.
-    // Bounds: SafeTarget keeps every 16-byte read inside its source row; the pitch keeps every 4-byte write inside its target row.
-    private static void FourRows(ReadOnlySpan<byte> source, int stride, ResizeWeights weights, int outputs, Span<byte> target, int pitch)
+    // Bounds: SafeTarget keeps every 16-byte read inside its source row;
+    // the pitch keeps every 4-byte write inside its target row.
+    private static void FourRows(ReadOnlySpan<byte> source, int stride, ResizeWeights weights, int outputs,
+        Span<byte> target, int pitch)
     {
         ref var from = ref MemoryMarshal.GetReference(source);
         ref var to = ref MemoryMarshal.GetReference(target);
@@ -88,7 +99,8 @@ internal static class ResizeKernels
             Vector128<int> a, b, c, d;
             a = b = c = d = Vector128.Create(Half);
             ref var pixel = ref Unsafe.Add(ref from, weights.Starts[x] * 3);
-            var values = weights.Values.AsSpan(x * weights.Taps, (weights.Counts[x] + ResizeWeights.TapStep - 1) / ResizeWeights.TapStep * ResizeWeights.TapStep);
+            var values = weights.Values.AsSpan(x * weights.Taps,
+                (weights.Counts[x] + ResizeWeights.TapStep - 1) / ResizeWeights.TapStep * ResizeWeights.TapStep);
             for (var t = 0; t < values.Length; t += ResizeWeights.TapStep)
             {
                 var four = Vector128.Create(values.Slice(t, ResizeWeights.TapStep));
@@ -111,10 +123,14 @@ internal static class ResizeKernels
     private static Vector128<int> Accumulate(Vector128<int> sum, Vector128<byte> pixels, Vector128<int> weights)
     {
         const byte no = 255;
-        sum += Vector128.Shuffle(pixels, Vector128.Create(0, no, no, no, 1, no, no, no, 2, no, no, no, no, no, no, no)).AsInt32() * Vector128.Shuffle(weights, Vector128.Create(0, 0, 0, 0));
-        sum += Vector128.Shuffle(pixels, Vector128.Create(3, no, no, no, 4, no, no, no, 5, no, no, no, no, no, no, no)).AsInt32() * Vector128.Shuffle(weights, Vector128.Create(1, 1, 1, 1));
-        sum += Vector128.Shuffle(pixels, Vector128.Create(6, no, no, no, 7, no, no, no, 8, no, no, no, no, no, no, no)).AsInt32() * Vector128.Shuffle(weights, Vector128.Create(2, 2, 2, 2));
-        sum += Vector128.Shuffle(pixels, Vector128.Create(9, no, no, no, 10, no, no, no, 11, no, no, no, no, no, no, no)).AsInt32() * Vector128.Shuffle(weights, Vector128.Create(3, 3, 3, 3));
+        sum += Vector128.Shuffle(pixels, Vector128.Create(0, no, no, no, 1, no, no, no, 2, no, no, no, no, no, no, no))
+            .AsInt32() * Vector128.Shuffle(weights, Vector128.Create(0, 0, 0, 0));
+        sum += Vector128.Shuffle(pixels, Vector128.Create(3, no, no, no, 4, no, no, no, 5, no, no, no, no, no, no, no))
+            .AsInt32() * Vector128.Shuffle(weights, Vector128.Create(1, 1, 1, 1));
+        sum += Vector128.Shuffle(pixels, Vector128.Create(6, no, no, no, 7, no, no, no, 8, no, no, no, no, no, no, no))
+            .AsInt32() * Vector128.Shuffle(weights, Vector128.Create(2, 2, 2, 2));
+        sum += Vector128.Shuffle(pixels, Vector128.Create(9, no, no, no, 10, no, no, no, 11, no, no, no, no, no, no,
+            no)).AsInt32() * Vector128.Shuffle(weights, Vector128.Create(3, 3, 3, 3));
         return sum;
     }
 
@@ -122,11 +138,13 @@ internal static class ResizeKernels
     private static void Store(ref byte to, Vector128<int> sum)
     {
         const byte no = 255;
-        var packed = Vector128.Shuffle(Clip(sum).AsByte(), Vector128.Create(0, 4, 8, no, no, no, no, no, no, no, no, no, no, no, no, no));
+        var packed = Vector128.Shuffle(Clip(sum)
+            .AsByte(), Vector128.Create(0, 4, 8, no, no, no, no, no, no, no, no, no, no, no, no, no));
         Unsafe.WriteUnaligned(ref to, packed.AsUInt32().ToScalar());
     }
 
-    private static Vector128<int> Clip(Vector128<int> sum) => Vector128.Min(sum >> ResizeWeights.Bits, Vector128.Create(255));
+    private static Vector128<int> Clip(Vector128<int> sum) =>
+        Vector128.Min(sum >> ResizeWeights.Bits, Vector128.Create(255));
 
     // The weights are not negative; their rounded sum may exceed one by a little.
     private static byte Clip(int sum) => (byte)Math.Min(sum >> ResizeWeights.Bits, 255);

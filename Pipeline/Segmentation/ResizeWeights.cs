@@ -1,22 +1,25 @@
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// Weights of one axis of an antialiased bilinear resize, in the fixed point of Pillow (22 fraction bits), so that the result is Pillow's
-/// to the bit: the models were trained on it, and plain bilinear differs by up to tens of grey levels when it shrinks.
+/// Weights of one axis of an antialiased bilinear resize, in the fixed point of Pillow (22 fraction bits), so that the
+/// result is Pillow's to the bit: the models were trained on it, and plain bilinear differs by up to tens of grey
+/// levels when it shrinks.
 /// </summary>
 internal sealed class ResizeWeights
 {
     /// <summary>Fraction bits: 32 - 8 of the pixel - 2 of headroom.</summary>
     public const int Bits = 22;
 
-    /// <summary>Weights an output has room for are padded with zeros to a multiple of this, for the vector loops.</summary>
+    /// <summary>Weights an output has room for are padded with zeros to a multiple of this,
+    /// for the vector loops.</summary>
     public const int TapStep = 4;
 
     public ResizeWeights(int source, int target)
     {
         (Source, Target) = (source, target);
         var scale = (double)source / target;
-        var stretch = Math.Max(scale, 1.0); // shrinking widens the triangle to cover the source pixels between: the antialiasing
+        // shrinking widens the triangle to cover the source pixels between: the antialiasing
+        var stretch = Math.Max(scale, 1.0);
         var shrink = 1.0 / stretch; // multiplied, not divided by, as Pillow does: the last bit counts
         var room = (int)Math.Ceiling(stretch) * 2 + 1;
         Taps = (room + TapStep - 1) / TapStep * TapStep;
@@ -59,7 +62,8 @@ internal sealed class ResizeWeights
     /// <summary>Row-major [Target,Taps].</summary>
     public int[] Values { get; }
 
-    /// <summary>Outputs below this may read all <see cref="Taps"/> RGB pixels and four bytes more without leaving the source row.</summary>
+    /// <summary>Outputs below this may read all <see cref="Taps"/> RGB pixels and four bytes
+    /// more without leaving the source row.</summary>
     public int SafeTarget { get; }
 
     public ReadOnlySpan<int> Of(int output) => Values.AsSpan(output * Taps, Counts[output]);

@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// Requests before the segmenter, oldest first: at most one of each producer, which is the bound. Many write, one thread takes and blocks.
-/// A channel has no blocking read, and the reader is a thread on purpose.
+/// Requests before the segmenter, oldest first: at most one of each producer, which is the bound. Many write, one
+/// thread takes and blocks. A channel has no blocking read, and the reader is a thread on purpose.
 /// </summary>
 internal sealed class SegmentQueue
 {
@@ -56,8 +56,9 @@ internal sealed class SegmentQueue
     }
 
     /// <summary>
-    /// Blocks until a request waits, then moves it and up to <paramref name="max"/> - 1 of the same input size into <paramref name="batch"/>.
-    /// Waits for more at most <paramref name="patience"/>, and only while a camera is left that could bring one.
+    /// Blocks until a request waits, then moves it and up to <paramref name="max"/> - 1 of the same input size into
+    /// <paramref name="batch"/>. Waits for more at most <paramref name="patience"/>, and only while a camera is left
+    /// that could bring one.
     /// </summary>
     /// <returns>False when the queue is complete and empty.</returns>
     public bool Take(List<SegmentRequest> batch, int max, TimeSpan patience)
@@ -102,5 +103,6 @@ internal sealed class SegmentQueue
         return count;
     }
 
-    private static (int Width, int Height) Size(SegmentRequest request) => (request.Geometry.PaddedWidth, request.Geometry.PaddedHeight);
+    private static (int Width, int Height) Size(SegmentRequest request) =>
+        (request.Geometry.PaddedWidth, request.Geometry.PaddedHeight);
 }

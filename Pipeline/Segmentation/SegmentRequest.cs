@@ -5,7 +5,8 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
-/// <summary>One camera's request, used again for every frame of that camera, so that waiting for the segmenter allocates nothing.</summary>
+/// <summary>One camera's request, used again for every frame of that camera,
+/// so that waiting for the segmenter allocates nothing.</summary>
 internal sealed class SegmentRequest : IValueTaskSource<SegmentedFrame>
 {
     // Continuations run on the pool: the segmenter's thread goes on with the next batch.
@@ -25,7 +26,8 @@ internal sealed class SegmentRequest : IValueTaskSource<SegmentedFrame>
 
     public long Queued { get; private set; }
 
-    public ValueTask<SegmentedFrame> Begin(FrameInfo info, InputGeometry geometry, Tensor image, long begun, long queued)
+    public ValueTask<SegmentedFrame> Begin(FrameInfo info, InputGeometry geometry, Tensor image, long begun,
+        long queued)
     {
         Pending = true;
         _answer.Reset();
@@ -60,6 +62,7 @@ internal sealed class SegmentRequest : IValueTaskSource<SegmentedFrame>
 
     ValueTaskSourceStatus IValueTaskSource<SegmentedFrame>.GetStatus(short token) => _answer.GetStatus(token);
 
-    void IValueTaskSource<SegmentedFrame>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    void IValueTaskSource<SegmentedFrame>.OnCompleted(Action<object?> continuation, object? state, short token,
+        ValueTaskSourceOnCompletedFlags flags)
         => _answer.OnCompleted(continuation, state, token, flags);
 }

@@ -4,7 +4,8 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
-/// <summary>What the segmenter says about one frame. One owner, who disposes it or hands it on; the tensors are pooled.</summary>
+/// <summary>What the segmenter says about one frame. One owner,
+/// who disposes it or hands it on; the tensors are pooled.</summary>
 public sealed class SegmentedFrame(
     FrameInfo info, InputGeometry geometry, Tensor frameEmbeds, Tensor maskFeatures, SegmentTimes times) : IDisposable
 {
@@ -22,10 +23,12 @@ public sealed class SegmentedFrame(
     /// <summary>Mask features, shape [1,Cm,MaskHeight,MaskWidth].</summary>
     public Tensor MaskFeatures => Live(_maskFeatures);
 
-    /// <summary>Takes the mask features out, for an owner that outlives the frame; the frame has none afterwards.</summary>
+    /// <summary>Takes the mask features out, for an owner that outlives the frame;
+    /// the frame has none afterwards.</summary>
     public Tensor TakeMaskFeatures() => Live(Interlocked.Exchange(ref _maskFeatures, null));
 
-    /// <summary>Takes the query embeddings out, for an owner that outlives the frame; the frame has none afterwards.</summary>
+    /// <summary>Takes the query embeddings out, for an owner that outlives the frame;
+    /// the frame has none afterwards.</summary>
     public Tensor TakeFrameEmbeds() => Live(Interlocked.Exchange(ref _frameEmbeds, null));
 
     public void Dispose()
@@ -34,7 +37,8 @@ public sealed class SegmentedFrame(
         Interlocked.Exchange(ref _maskFeatures, null)?.Dispose();
     }
 
-    private Tensor Live(Tensor? tensor) => tensor ?? throw new ObjectDisposedException(nameof(SegmentedFrame), $"Frame {Info.FrameId} of camera {Info.Camera} was disposed or handed on.");
+    private Tensor Live(Tensor? tensor) => tensor ?? throw new ObjectDisposedException(nameof(SegmentedFrame),
+        $"Frame {Info.FrameId} of camera {Info.Camera} was disposed or handed on.");
 }
 
 /// <summary>Monotonic stamps of one frame's segmentation (<see cref="TimeProvider.GetTimestamp"/>).</summary>

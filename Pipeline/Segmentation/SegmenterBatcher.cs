@@ -6,9 +6,9 @@ using Dvis.Streaming.Pipeline.Telemetry;
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// The segmenter, shared by all cameras. Each camera opens its own <see cref="CameraSegmenter"/> and has at most one frame in flight;
-/// one thread of its own takes what waits, oldest first, together with what has the same input size, and runs the graph once.
-/// The queue is bounded by the number of open cameras.
+/// The segmenter, shared by all cameras. Each camera opens its own <see cref="CameraSegmenter"/> and has at most one
+/// frame in flight; one thread of its own takes what waits, oldest first, together with what has the same input size,
+/// and runs the graph once. The queue is bounded by the number of open cameras.
 /// </summary>
 public sealed class SegmenterBatcher : IAsyncDisposable
 {
@@ -26,7 +26,8 @@ public sealed class SegmenterBatcher : IAsyncDisposable
     private readonly Tensor[] _outputs = new Tensor[3];
     private int _answered; // the first requests of _batch, which their cameras may already be using again
 
-    public SegmenterBatcher(IModel segmenter, ModelManifest manifest, BatchOptions options, TensorPool pool, PipelineMetrics metrics, TimeProvider time)
+    public SegmenterBatcher(IModel segmenter, ModelManifest manifest, BatchOptions options, TensorPool pool,
+        PipelineMetrics metrics, TimeProvider time)
     {
         (_segmenter, _manifest, _options, _pool, _metrics, _time) = (segmenter, manifest, options, pool, metrics, time);
         // A graph run blocks in native code for its whole length: on the pool it would starve the rest of the daemon.
@@ -60,9 +61,11 @@ public sealed class SegmenterBatcher : IAsyncDisposable
             {
                 RunBatch();
             }
-            catch (Exception e) // whatever it is, it is these requests' failure: unhandled on this thread it would end the process
+            // whatever it is, it is these requests' failure: unhandled on this thread it would end the process
+            catch (Exception e)
             {
-                var failure = e as ModelException ?? new ModelException($"{_segmenter.Name}: the segmenter failed: {e.Message}", e);
+                var failure = e as ModelException
+                    ?? new ModelException($"{_segmenter.Name}: the segmenter failed: {e.Message}", e);
                 while (_answered < _batch.Count) _batch[_answered++].Fail(failure);
             }
 

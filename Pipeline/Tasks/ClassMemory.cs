@@ -1,8 +1,9 @@
 namespace Dvis.Streaming.Pipeline.Tasks;
 
 /// <summary>
-/// Class logits of the query slots, averaged over the frames so far. DVIS averages over the whole video, which a live stream does not have;
-/// this is the plain mean of the first frames and then forgets, as the class votes of tracks do. Not thread-safe.
+/// Class logits of the query slots, averaged over the frames so far. DVIS averages over the whole video, which a live
+/// stream does not have; this is the plain mean of the first frames and then forgets, as the class votes of tracks do.
+/// Not thread-safe.
 /// </summary>
 /// <param name="width">K+1.</param>
 public sealed class ClassMemory(int queries, int width)

@@ -7,14 +7,17 @@ namespace Dvis.Streaming.Pipeline.Tasks;
 public static class ClassProbabilities
 {
     /// <summary>
-    /// Softmax of each row of <paramref name="logits"/>; each class is then raised to the softmax of <paramref name="tracker"/> where that is
-    /// higher. "No object" stays what <paramref name="logits"/> say, so a row need not sum to one.
+    /// Softmax of each row of <paramref name="logits"/>; each class is then raised to the softmax of
+    /// <paramref name="tracker"/> where that is higher. "No object" stays what <paramref name="logits"/> say, so a row
+    /// need not sum to one.
     /// </summary>
-    /// <param name="logits">Shape [Q,K+1], averaged over frames: the refiner's, or the tracker's when nothing was refined.</param>
+    /// <param name="logits">Shape [Q,K+1], averaged over frames: the refiner's,
+    /// or the tracker's when nothing was refined.</param>
     /// <param name="tracker">Shape [Q,K+1], averaged over the same frames; empty: nothing was refined.</param>
     /// <param name="width">K+1.</param>
     /// <param name="probabilities">Shape [Q,K+1].</param>
-    public static void Write(ReadOnlySpan<float> logits, ReadOnlySpan<float> tracker, int width, Span<float> probabilities)
+    public static void Write(ReadOnlySpan<float> logits, ReadOnlySpan<float> tracker, int width,
+        Span<float> probabilities)
     {
         for (var start = 0; start < logits.Length; start += width)
             MaskKernels.Softmax(logits.Slice(start, width), probabilities.Slice(start, width));

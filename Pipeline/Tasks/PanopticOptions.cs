@@ -2,7 +2,8 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Dvis.Streaming.Pipeline.Tasks;
 
-/// <summary>Which queries make a panoptic segment (section <c>defaults.panoptic</c>, overridable per camera); only with models of task <c>vps</c>.</summary>
+/// <summary>Which queries make a panoptic segment (section <c>defaults.panoptic</c>, overridable per camera);
+/// only with models of task <c>vps</c>.</summary>
 public sealed class PanopticOptions
 {
     /// <summary>A query competes for pixels when its class score is above this.</summary>

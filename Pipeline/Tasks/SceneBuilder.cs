@@ -7,12 +7,13 @@ namespace Dvis.Streaming.Pipeline.Tasks;
 
 /// <summary>A query that claims its mask's pixels of a frame.</summary>
 /// <param name="Row">Of its mask in the frame's mask logits.</param>
-/// <param name="Track">Number of a thing's track; null for stuff, and for a thing whose track is not shown: what that one wins is nobody's.</param>
+/// <param name="Track">Number of a thing's track; null for stuff,
+/// and for a thing whose track is not shown: what that one wins is nobody's.</param>
 public readonly record struct Claim(int Row, int ClassId, float Score, bool IsThing, long? Track);
 
 /// <summary>
-/// Makes the scene of one frame: overlap-free masks of things and stuff, or of classes, and the map of them all. One per stage; buffers
-/// are reused; not thread-safe.
+/// Makes the scene of one frame: overlap-free masks of things and stuff, or of classes, and the map of them all.
+/// One per stage; buffers are reused; not thread-safe.
 /// </summary>
 public sealed class SceneBuilder
 {
@@ -55,12 +56,14 @@ public sealed class SceneBuilder
 
         var labels = Labels(geometry);
         _competition.Begin(claims.Count);
-        _competition.Add(masks.Logits, CollectionsMarshal.AsSpan(_rows), CollectionsMarshal.AsSpan(_scores), geometry, labels);
+        _competition.Add(masks.Logits, CollectionsMarshal.AsSpan(_rows), CollectionsMarshal.AsSpan(_scores), geometry,
+            labels);
         Number(claims);
         _reader.Read(labels, _values, _entries.Count, geometry);
         _things.Clear();
         for (var k = 0; k < claims.Count; k++)
-            if (claims[k].Track is not null && _values[k + 1] > 0) _things.Add((claims[k], _reader.Mask(_values[k + 1])!));
+            if (claims[k].Track is not null && _values[k + 1] > 0)
+                _things.Add((claims[k], _reader.Mask(_values[k + 1])!));
         foreach (var entry in _entries)
             if (entry.Track is null) AddRegion(entry, Best(claims, entry.Value));
         return new Scene(_regions.DrainToImmutable(), Map(geometry));
@@ -97,7 +100,8 @@ public sealed class SceneBuilder
             if (_competition.Survives(k, _settings.Panoptic.Overlap) && _settings.IsPublished(claim.ClassId))
             {
                 if (!claim.IsThing) value = ValueOf(claim.ClassId);
-                if (value == 0 && (!claim.IsThing || claim.Track is not null)) _entries.Add(new SegmentMapEntry(value = _entries.Count + 1, claim.ClassId, claim.Track));
+                if (value == 0 && (!claim.IsThing || claim.Track is not null))
+                    _entries.Add(new SegmentMapEntry(value = _entries.Count + 1, claim.ClassId, claim.Track));
             }
 
             _values[k + 1] = (ushort)value;
@@ -123,11 +127,13 @@ public sealed class SceneBuilder
     private bool AddRegion(SegmentMapEntry entry, float score)
     {
         if (_reader.Mask(entry.Value) is not { } mask) return false;
-        _regions.Add(new Region(entry.ClassId, score, mask.Box, mask.AreaPx, mask.CentroidX, mask.CentroidY, mask.Truncated, mask.Mask));
+        _regions.Add(new Region(entry.ClassId, score, mask.Box, mask.AreaPx, mask.CentroidX, mask.CentroidY,
+            mask.Truncated, mask.Mask));
         return true;
     }
 
-    private SegmentMap? Map(in MaskGeometry geometry) => _wantsMap ? new SegmentMap(geometry.MaskWidth, geometry.MaskHeight, [.. _entries], _reader.Runs()) : null;
+    private SegmentMap? Map(in MaskGeometry geometry) =>
+        _wantsMap ? new SegmentMap(geometry.MaskWidth, geometry.MaskHeight, [.. _entries], _reader.Runs()) : null;
 
     private Span<ushort> Labels(in MaskGeometry geometry)
     {

@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>
-/// Counts durations in buckets that grow with them: from one microsecond to 18 hours, a percentile is right to within 1/64
-/// (1.6 %) of itself, rounded up. Fixed memory, thread-safe.
+/// Counts durations in buckets that grow with them: from one microsecond to 18 hours, a percentile is right to within
+/// 1/64 (1.6 %) of itself, rounded up. Fixed memory, thread-safe.
 /// </summary>
 public sealed class LatencyHistogram
 {
@@ -17,18 +17,22 @@ public sealed class LatencyHistogram
 
     public void Record(double seconds)
     {
-        var bucket = seconds <= Smallest ? 0 : (int)Math.Min(_counts.Length - 1, Math.Log2(seconds / Smallest) * StepsPerOctave);
+        var bucket = seconds <= Smallest
+            ? 0
+            : (int)Math.Min(_counts.Length - 1, Math.Log2(seconds / Smallest) * StepsPerOctave);
         Interlocked.Increment(ref _counts[bucket]);
         Interlocked.Increment(ref _count);
     }
 
-    /// <summary>Seconds that <paramref name="fraction"/> of the durations do not exceed; 0 when there is none.</summary>
+    /// <summary>Seconds that <paramref name="fraction"/> of the durations do not exceed;
+    /// 0 when there is none.</summary>
     public double Percentile(double fraction)
     {
         var rank = Math.Max(1, (long)Math.Ceiling(fraction * Count));
         long seen = 0;
         for (var i = 0; i < _counts.Length; i++)
-            if ((seen += Interlocked.Read(ref _counts[i])) >= rank) return Smallest * Math.Pow(2, (i + 1.0) / StepsPerOctave);
+            if ((seen += Interlocked.Read(ref _counts[i])) >= rank)
+                return Smallest * Math.Pow(2, (i + 1.0) / StepsPerOctave);
         return 0;
     }
 }

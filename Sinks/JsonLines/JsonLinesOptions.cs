@@ -21,6 +21,8 @@ public sealed class JsonLinesOptions
     /// <summary>Renamed files that are kept.</summary>
     [Range(1, 1000)] public int Keep { get; set; } = 5;
 
-    /// <summary>Longest time a line may stay in memory while others follow; zero: every line is written at once.</summary>
-    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")] public TimeSpan FlushInterval { get; set; } = TimeSpan.FromSeconds(1);
+    /// <summary>Longest time a line may stay in memory while others follow; zero:
+    /// every line is written at once.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan FlushInterval { get; set; } = TimeSpan.FromSeconds(1);
 }

@@ -6,8 +6,9 @@ using Dvis.Streaming.Sinks.Payloads;
 namespace Dvis.Streaming.Sinks.JsonLines;
 
 /// <summary>
-/// Every message as one line of JSON: the payloads of MQTT, never in parts, after a <c>type</c> of <c>tracks</c>, <c>final</c>,
-/// <c>segments</c>, <c>segments_final</c> or <c>state</c>; events as structured CloudEvents, whose type is theirs. Write errors reach the caller.
+/// Every message as one line of JSON: the payloads of MQTT, never in parts, after a <c>type</c> of <c>tracks</c>,
+/// <c>final</c>, <c>segments</c>, <c>segments_final</c> or <c>state</c>; events as structured CloudEvents, whose type
+/// is theirs. Write errors reach the caller.
 /// </summary>
 public sealed class JsonLinesSink : IResultSink
 {
@@ -32,8 +33,10 @@ public sealed class JsonLinesSink : IResultSink
         (_provisional, _final, _events, _state) = (new(envelope), new(envelope), new(context, envelope), new(envelope));
         var segments = envelope.Task != ModelTask.Vis;
         _sequences = context.Cameras.ToDictionary(c => c.Name, _ => new Sequences());
-        _writeProvisional = line => WriteLine(segments ? "{\"type\":\"segments\","u8 : "{\"type\":\"tracks\","u8, line.Span[1..]);
-        _writeFinal = line => WriteLine(segments ? "{\"type\":\"segments_final\","u8 : "{\"type\":\"final\","u8, line.Span[1..]);
+        _writeProvisional = line =>
+            WriteLine(segments ? "{\"type\":\"segments\","u8 : "{\"type\":\"tracks\","u8, line.Span[1..]);
+        _writeFinal = line =>
+            WriteLine(segments ? "{\"type\":\"segments_final\","u8 : "{\"type\":\"final\","u8, line.Span[1..]);
     }
 
     public string Name => "json_lines";

@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Sinks.JsonLines;
 
 /// <summary>
-/// A file that is renamed to <c>path.1</c> (and <c>.1</c> to <c>.2</c> …) when it has reached its size; the oldest beyond the limit is
-/// deleted. Writes go to memory until <see cref="Flush"/>. One thread.
+/// A file that is renamed to <c>path.1</c> (and <c>.1</c> to <c>.2</c> …) when it has reached its size; the oldest
+/// beyond the limit is deleted. Writes go to memory until <see cref="Flush"/>. One thread.
 /// </summary>
 internal sealed class RotatingFile(string path, long maxBytes, int keep) : IDisposable
 {
@@ -13,7 +13,8 @@ internal sealed class RotatingFile(string path, long maxBytes, int keep) : IDisp
     /// <exception cref="IOException">It cannot be opened for writing.</exception>
     public void EnsureOpen() => _file ??= Open();
 
-    /// <exception cref="IOException">The disk does not take it; the next call tries again with a new handle.</exception>
+    /// <exception cref="IOException">The disk does not take it;
+    /// the next call tries again with a new handle.</exception>
     public void WriteLine(ReadOnlySpan<byte> prefix, ReadOnlySpan<byte> rest)
     {
         try
@@ -42,7 +43,8 @@ internal sealed class RotatingFile(string path, long maxBytes, int keep) : IDisp
 
     private FileStream Open()
     {
-        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete, Buffer);
+        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete,
+            Buffer);
         if (file.Length == 0) return file;
         // A crash or a full disk may have left half a line: it must not swallow the next one.
         file.Seek(-1, SeekOrigin.End);
@@ -59,7 +61,8 @@ internal sealed class RotatingFile(string path, long maxBytes, int keep) : IDisp
         _file = Open();
     }
 
-    // Disposing flushes, which fails as the write did; the bytes in memory are lost either way and the caller has been told.
+    // Disposing flushes, which fails as the write did;
+    // the bytes in memory are lost either way and the caller has been told.
     private void Abandon()
     {
         try

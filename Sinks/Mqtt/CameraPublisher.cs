@@ -26,7 +26,8 @@ internal sealed class CameraPublisher
     private readonly TimeProvider _time;
     private readonly Sequence _tracks = new(), _final = new(), _events = new(), _state = new();
     private readonly Dictionary<int, int> _counted = [], _counting = [];
-    private readonly Action<ReadOnlyMemory<byte>> _emitResults, _emitFinal, _emitMasks, _emitMasksFinal, _emitMap, _emitMapFinal;
+    private readonly Action<ReadOnlyMemory<byte>> _emitResults, _emitFinal, _emitMasks, _emitMasksFinal, _emitMap,
+        _emitMapFinal;
     private bool? _online;
     private TimeSpan _handOver;
 
@@ -60,7 +61,8 @@ internal sealed class CameraPublisher
     public int Publish(ProvisionalResult result)
     {
         var published = Begin();
-        var lost = _encoders.Provisional.Encode(result, _tracks, published, new(Budget(_topics.Results), MaskRefs: Masks), _emitResults);
+        var lost = _encoders.Provisional.Encode(result, _tracks, published,
+            new(Budget(_topics.Results), MaskRefs: Masks), _emitResults);
         if (Masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.Masks), _emitMasks);
         lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.Map), _emitMap);
         End(published);
@@ -74,7 +76,8 @@ internal sealed class CameraPublisher
     {
         var published = Begin();
         var lost = _encoders.Final.Encode(result, _final, published, new(Budget(_topics.Final)), _emitFinal);
-        if (Masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.MasksFinal), _emitMasksFinal);
+        if (Masks)
+            lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.MasksFinal), _emitMasksFinal);
         lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.MapFinal), _emitMapFinal);
         End(published);
         foreach (var frame in result.Frames) Latency(frame, "final", published);
@@ -85,7 +88,8 @@ internal sealed class CameraPublisher
     {
         var published = Begin();
         var events = _encoders.Events;
-        if (_options.Protocol == MqttProtocol.V5) HandOver(_topics.Events, events.EncodeData(e, _events, published), events.Attributes(e));
+        if (_options.Protocol == MqttProtocol.V5)
+            HandOver(_topics.Events, events.EncodeData(e, _events, published), events.Attributes(e));
         else HandOver(_topics.Events, events.EncodeStructured(e, _events, published));
         End(published);
         return 0;
@@ -109,7 +113,8 @@ internal sealed class CameraPublisher
         ClearCounts();
     }
 
-    /// <summary>What is published of it from now on. Its sequences go on; counts of classes that are no longer published leave the broker.</summary>
+    /// <summary>What is published of it from now on. Its sequences go on;
+    /// counts of classes that are no longer published leave the broker.</summary>
     public void Change(SinkCamera camera)
     {
         var before = _topics;
@@ -119,7 +124,8 @@ internal sealed class CameraPublisher
             if (!before.Counts.Values.Contains(topic)) PublishCount(classId, topic, 0);
     }
 
-    /// <summary>Says <c>offline</c> to those who listen, and takes what is retained away from the broker: the camera is no more.</summary>
+    /// <summary>Says <c>offline</c> to those who listen,
+    /// and takes what is retained away from the broker: the camera is no more.</summary>
     public void Remove()
     {
         GoOffline();
@@ -135,7 +141,8 @@ internal sealed class CameraPublisher
     {
         _counting.Clear();
         foreach (var track in result.Tracks)
-            if (track.State == TrackState.Active) _counting[track.ClassId] = _counting.GetValueOrDefault(track.ClassId) + 1;
+            if (track.State == TrackState.Active)
+                _counting[track.ClassId] = _counting.GetValueOrDefault(track.ClassId) + 1;
         foreach (var (classId, topic) in _topics.Counts)
         {
             var count = _counting.GetValueOrDefault(classId);

@@ -14,8 +14,8 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Sinks.Mqtt;
 
 /// <summary>
-/// Publishes everything over MQTT: state retained, provisional results at once or never, finals and events until acknowledged.
-/// A broker that is away makes no call fail or wait.
+/// Publishes everything over MQTT: state retained, provisional results at once or never, finals and events until
+/// acknowledged. A broker that is away makes no call fail or wait.
 /// </summary>
 public sealed partial class MqttSink : IResultSink
 {
@@ -80,7 +80,8 @@ public sealed partial class MqttSink : IResultSink
         RetainedSweep.Start(_client, _topics);
         _commands?.Start();
         _client.Start();
-        // Provisional results are not kept: without this a short video could begin, or be over, while the connection is being made.
+        // Provisional results are not kept: without this a short video could begin, or be over,
+        // while the connection is being made.
         await Task.WhenAny(_client.Tried, Task.Delay(Welcome, _time, cancel));
     }
 
@@ -106,7 +107,8 @@ public sealed partial class MqttSink : IResultSink
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Repeats the status: its acknowledgement also proves that all QoS 0 messages before it were read.</summary>
+    /// <summary>Repeats the status: its acknowledgement also proves that all QoS 0
+    /// messages before it were read.</summary>
     public Task FlushAsync(CancellationToken cancel)
     {
         PublishStatus();
@@ -138,11 +140,13 @@ public sealed partial class MqttSink : IResultSink
     }
 
     private CameraPublisher Publisher(SinkCamera camera) =>
-        new(camera, new(_topics, camera, _context.Model, _options.Protocol == MqttProtocol.V5), _options, _client.Delivery,
+        new(camera, new(_topics, camera, _context.Model, _options.Protocol == MqttProtocol.V5), _options,
+            _client.Delivery,
             _encoders, _metrics, _frames, _time);
 
     private static void Announce(CameraPublisher camera, DateTimeOffset since) =>
-        camera.Announce(new(camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
+        camera.Announce(
+            new(camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
 
     private void Apply(CamerasChanged changed)
     {
@@ -172,22 +176,29 @@ public sealed partial class MqttSink : IResultSink
     private void PublishDocuments()
     {
         PublishStatus();
-        lock (_documents) _client.Delivery.Publish(_topics.Labels, Documents.Labels(_context.Model, Budget(_topics.Labels)));
+        lock (_documents)
+            _client.Delivery.Publish(_topics.Labels, Documents.Labels(_context.Model, Budget(_topics.Labels)));
     }
 
     private void PublishStatus()
     {
-        lock (_documents) _client.Delivery.Publish(_topics.Status, Documents.Status(_context, _started, _options.MaxMessageBytes, _options.MaxMaskBytes, Budget(_topics.Status)));
+        lock (_documents)
+            _client.Delivery.Publish(_topics.Status, Documents.Status(_context, _started, _options.MaxMessageBytes,
+                _options.MaxMaskBytes, Budget(_topics.Status)));
     }
 
     private int Budget(MqttTopic topic) => Math.Min(_options.MaxMessageBytes, _client.Delivery.PayloadLimit(topic));
 
-    [LoggerMessage(3010, LogLevel.Warning, "{Count} record(s) of camera {Camera} did not fit into a message and were left out.")]
+    [LoggerMessage(3010, LogLevel.Warning,
+        "{Count} record(s) of camera {Camera} did not fit into a message and were left out.")]
     private partial void LogTooLarge(long count, string camera);
 
-    [LoggerMessage(3011, LogLevel.Warning, "Stopping with {Count} message(s) that the broker has not acknowledged; they are lost.")]
+    [LoggerMessage(3011, LogLevel.Warning,
+        "Stopping with {Count} message(s) that the broker has not acknowledged; they are lost.")]
     private partial void LogUnsent(int count);
 
-    [LoggerMessage(3013, LogLevel.Warning, "Stopping with {Count} message(s) that the broker has not acknowledged; finals and events are sent at the next start.")]
+    [LoggerMessage(3013, LogLevel.Warning,
+        "Stopping with {Count} message(s) that the broker has not acknowledged; finals and events are sent at the "
+        + "next start.")]
     private partial void LogUnsentKept(int count);
 }

@@ -5,12 +5,14 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>
-/// The retained documents of a run: birth certificate (<c>dvis.status/1.0</c>) and class map (<c>dvis.labels/1.0</c>). A retained topic
-/// has one message, so these cannot go in parts: what does not fit is left out and counted in <c>…_omitted</c>.
+/// The retained documents of a run: birth certificate (<c>dvis.status/1.0</c>) and class map (<c>dvis.labels/1.0</c>).
+/// A retained topic has one message, so these cannot go in parts: what does not fit is left out and counted in
+/// <c>…_omitted</c>.
 /// </summary>
 internal static class Documents
 {
-    public static byte[] Status(SinkContext context, DateTimeOffset started, int maxMessageBytes, int maxMaskBytes, int budget)
+    public static byte[] Status(SinkContext context, DateTimeOffset started, int maxMessageBytes, int maxMaskBytes,
+        int budget)
         => Fit(budget, context.Cameras.Count, (w, cameras) =>
         {
             w.WriteString("schema"u8, Schemas.Status);

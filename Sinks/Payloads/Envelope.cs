@@ -49,7 +49,8 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
         w.Stamp("published"u8, published.Utc);
         w.WriteStartObject("latency_ms"u8);
         w.WriteNumber("total"u8, JsonText.Thousandths(Total(frame, published).TotalMilliseconds));
-        if (CaptureToPublish(frame, published) is { } since) w.WriteNumber("capture_to_publish"u8, JsonText.Thousandths(since.TotalMilliseconds));
+        if (CaptureToPublish(frame, published) is { } since)
+            w.WriteNumber("capture_to_publish"u8, JsonText.Thousandths(since.TotalMilliseconds));
         if (latency?.Queue is { } queue) w.WriteNumber("queue"u8, JsonText.Thousandths(queue));
         if (latency?.Segment is { } segment) w.WriteNumber("segment"u8, JsonText.Thousandths(segment));
         if (latency?.Track is { } track) w.WriteNumber("track"u8, JsonText.Thousandths(track));
@@ -70,9 +71,11 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
     }
 
     /// <summary>From the decoded frame to the hand-over, on the monotonic clock.</summary>
-    public TimeSpan Total(FrameInfo frame, Moment published) => time.GetElapsedTime(frame.ReceivedTicks, published.Ticks);
+    public TimeSpan Total(FrameInfo frame, Moment published) =>
+        time.GetElapsedTime(frame.ReceivedTicks, published.Ticks);
 
-    /// <summary>From the capture to the hand-over; null without a synchronised clock. No later step of the wall clock changes it.</summary>
+    /// <summary>From the capture to the hand-over; null without a synchronised clock.
+    /// No later step of the wall clock changes it.</summary>
     public TimeSpan? CaptureToPublish(FrameInfo frame, Moment published)
         => frame.Capture.Synced ? frame.Received - frame.Capture.Stamp + Total(frame, published) : null;
 }

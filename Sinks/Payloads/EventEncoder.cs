@@ -5,7 +5,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>
-/// Lifecycle events as CloudEvents 1.0: attributes beside the data (binary mode, MQTT 5) or around it (structured mode). Reused; one thread.
+/// Lifecycle events as CloudEvents 1.0: attributes beside the data (binary mode,
+/// MQTT 5) or around it (structured mode). Reused; one thread.
 /// </summary>
 internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDisposable
 {
@@ -32,14 +33,16 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 
-    /// <summary>The attributes, in the order of the specification; <c>datacontenttype</c> is the transport's content type.</summary>
+    /// <summary>The attributes, in the order of the specification;
+    /// <c>datacontenttype</c> is the transport's content type.</summary>
     public KeyValuePair<string, string>[] Attributes(LifecycleEvent e)
     {
         KeyValuePair<string, string>[] required =
         [
             new("specversion", "1.0"),
             // Before the first epoch of a camera the run stands for it.
-            new("id", string.Create(CultureInfo.InvariantCulture, $"{(e.Epoch.Length > 0 ? e.Epoch : context.Session)}-{e.Sequence}")),
+            new("id", string.Create(CultureInfo.InvariantCulture,
+                $"{(e.Epoch.Length > 0 ? e.Epoch : context.Session)}-{e.Sequence}")),
             new("source", $"/dvis/{context.Node}/camera/{e.Camera}"),
             new("type", TypeOf(e.Kind)),
             new("time", e.Time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture)),
@@ -110,7 +113,8 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
         w.WriteNumber("best_frame"u8, summary.BestFrameId);
         w.WriteNumber("frames"u8, summary.Frames);
         w.WriteStartArray("class_votes"u8);
-        foreach (var (classId, votes) in summary.ClassVotes.OrderByDescending(v => v.Value).ThenBy(v => v.Key).Take(MaxVotes))
+        foreach (var (classId, votes) in summary.ClassVotes.OrderByDescending(v => v.Value).ThenBy(v => v.Key)
+            .Take(MaxVotes))
         {
             w.WriteStartObject();
             w.WriteNumber("class_id"u8, classId);

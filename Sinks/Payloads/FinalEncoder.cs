@@ -5,10 +5,10 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>
-/// Final results as JSON: tracks (<c>dvis.final/1.0</c>), or with panoptic and semantic models segments (<c>dvis.segments_final/1.0</c>), which
-/// are the tracks and then the classes beside them. Parts are split between tracks, and between the frames of a track only where one alone
-/// is too large; such a track stands in several parts, each with some of its frames. Clock and identity fields are those of the
-/// window's last frame. Reused; one thread.
+/// Final results as JSON: tracks (<c>dvis.final/1.0</c>), or with panoptic and semantic models segments
+/// (<c>dvis.segments_final/1.0</c>), which are the tracks and then the classes beside them. Parts are split between
+/// tracks, and between the frames of a track only where one alone is too large; such a track stands in several parts,
+/// each with some of its frames. Clock and identity fields are those of the window's last frame. Reused; one thread.
 /// </summary>
 internal sealed class FinalEncoder(Envelope envelope) : IDisposable
 {
@@ -23,7 +23,8 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
 
     /// <inheritdoc cref="ProvisionalEncoder.Encode"/>
     /// <returns>Records that were larger than the budget and left out.</returns>
-    public int Encode(FinalResult result, Sequence sequence, Moment published, EncodeOptions options, Action<ReadOnlyMemory<byte>> emit)
+    public int Encode(FinalResult result, Sequence sequence, Moment published, EncodeOptions options,
+        Action<ReadOnlyMemory<byte>> emit)
     {
         _records.Clear();
         _firstRecord.Clear();
@@ -160,7 +161,8 @@ internal sealed class FinalEncoder(Envelope envelope) : IDisposable
     {
         var track = Group(result, group);
         w.WriteStartObject();
-        if (_segments) w.Segment(result.Epoch, track.ClassId, group < result.Tracks.Length ? track.Number : null, envelope.Labels);
+        if (_segments)
+            w.Segment(result.Epoch, track.ClassId, group < result.Tracks.Length ? track.Number : null, envelope.Labels);
         else w.TrackId("id"u8, result.Epoch, track.Number);
         w.WriteNumber("class_id"u8, track.ClassId);
         w.WriteString("label"u8, envelope.Labels.Name(track.ClassId));

@@ -33,7 +33,8 @@ internal static class JsonText
         w.WriteStringValue(id.Written);
     }
 
-    /// <summary><c>{"sec":…,"nsec":…}</c>, the shape of ROS 2: an int64 of nanoseconds does not survive JavaScript.</summary>
+    /// <summary><c>{"sec":…,"nsec":…}</c>, the shape of ROS 2:
+    /// an int64 of nanoseconds does not survive JavaScript.</summary>
     public static void Stamp(this Utf8JsonWriter w, ReadOnlySpan<byte> name, DateTimeOffset time)
     {
         w.WriteStartObject(name);
@@ -101,7 +102,8 @@ internal static class JsonText
         else w.WriteString(name, text);
     }
 
-    /// <summary>Where the mask is: <c>{camera}/{epoch}/{frame_id}/{number}</c>, the number that the mask topic has for it.</summary>
+    /// <summary>Where the mask is: <c>{camera}/{epoch}/{frame_id}/{number}</c>,
+    /// the number that the mask topic has for it.</summary>
     public static void MaskRef(this Utf8JsonWriter w, ProvisionalResult result, long number)
     {
         var text = new Utf8Builder(stackalloc byte[256]);

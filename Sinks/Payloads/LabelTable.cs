@@ -17,5 +17,6 @@ internal sealed class LabelTable(SinkModel model)
     public bool IsThing(int classId) => _byId.TryGetValue(classId, out var known) && known.Class.IsThing;
 
     /// <summary>A class the model does not know is a bug, but a wrong name is better than a lost message.</summary>
-    public JsonEncodedText Name(int classId) => _byId.TryGetValue(classId, out var known) ? known.Name : JsonText.Unknown;
+    public JsonEncodedText Name(int classId) =>
+        _byId.TryGetValue(classId, out var known) ? known.Name : JsonText.Unknown;
 }

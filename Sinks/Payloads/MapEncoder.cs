@@ -8,7 +8,8 @@ using MapEntry = Dvis.Streaming.Sinks.Protos.MapEntry;
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>
-/// The map of a frame as <c>dvis.v1.MapFrame</c>, in as many parts as the budget asks for; a frame without a map gives no message. Reused; one thread.
+/// The map of a frame as <c>dvis.v1.MapFrame</c>, in as many parts as the budget asks for;
+/// a frame without a map gives no message. Reused; one thread.
 /// </summary>
 internal sealed class MapEncoder(SinkContext context)
 {
@@ -29,7 +30,9 @@ internal sealed class MapEncoder(SinkContext context)
 
     /// <returns>Maps left out because the budget is too small for any part.</returns>
     public int Encode(ProvisionalResult result, PublishOptions options, int budget, Action<ReadOnlyMemory<byte>> emit)
-        => result.Scene?.Map is { } map ? Encode(map, result.Frame, result.Epoch, Stage.Provisional, options, budget, emit) : 0;
+        => result.Scene?.Map is { } map
+            ? Encode(map, result.Frame, result.Epoch, Stage.Provisional, options, budget, emit)
+            : 0;
 
     /// <summary>Every processed frame of the window gets its message: it supersedes the provisional one.</summary>
     /// <inheritdoc cref="Encode(ProvisionalResult, PublishOptions, int, Action{ReadOnlyMemory{byte}})"/>
@@ -37,11 +40,13 @@ internal sealed class MapEncoder(SinkContext context)
     {
         if (result.Scene is not { Maps.Length: > 0 } scene) return 0;
         var lost = 0;
-        for (var i = 0; i < scene.Maps.Length; i++) lost += Encode(scene.Maps[i], result.Frames[i], result.Epoch, Stage.Final, options, budget, emit);
+        for (var i = 0; i < scene.Maps.Length; i++)
+            lost += Encode(scene.Maps[i], result.Frames[i], result.Epoch, Stage.Final, options, budget, emit);
         return lost;
     }
 
-    private int Encode(SegmentMap map, FrameInfo frame, string epoch, Stage stage, PublishOptions options, int budget, Action<ReadOnlyMemory<byte>> emit)
+    private int Encode(SegmentMap map, FrameInfo frame, string epoch, Stage stage, PublishOptions options, int budget,
+        Action<ReadOnlyMemory<byte>> emit)
     {
         var png = options.Map == MapOutput.Png ? _picture.Encode(map) : null;
         Fill(map, frame, epoch, stage, png is not null);
@@ -69,10 +74,13 @@ internal sealed class MapEncoder(SinkContext context)
     private void Fill(SegmentMap map, FrameInfo frame, string epoch, Stage stage, bool png)
     {
         var m = _message;
-        (m.Camera, m.Session, m.Epoch, m.FrameId, m.Pts) = (frame.Camera, context.Session, epoch, (ulong)frame.FrameId, frame.Pts);
-        (m.TimebaseNum, m.TimebaseDen) = (frame.Timebase.Numerator == 1 ? 0 : (uint)frame.Timebase.Numerator, (uint)frame.Timebase.Denominator);
+        (m.Camera, m.Session, m.Epoch, m.FrameId, m.Pts) =
+            (frame.Camera, context.Session, epoch, (ulong)frame.FrameId, frame.Pts);
+        (m.TimebaseNum, m.TimebaseDen) =
+            (frame.Timebase.Numerator == 1 ? 0 : (uint)frame.Timebase.Numerator, (uint)frame.Timebase.Denominator);
         m.StampNs = (ulong)(frame.Capture.Stamp - DateTimeOffset.UnixEpoch).Ticks * 100;
-        (m.Stage, m.FrameW, m.FrameH, m.GridW, m.GridH) = (stage, (uint)frame.Width, (uint)frame.Height, (uint)map.Width, (uint)map.Height);
+        (m.Stage, m.FrameW, m.FrameH, m.GridW, m.GridH) =
+            (stage, (uint)frame.Width, (uint)frame.Height, (uint)map.Width, (uint)map.Height);
         m.Encoding = png ? MapEncoding.Png : MapEncoding.Runs;
         (m.Part, m.Parts, m.Png) = (0, 0, ByteString.Empty);
         m.Entries.Clear();
@@ -81,7 +89,8 @@ internal sealed class MapEncoder(SinkContext context)
         {
             if (_entries.Count == i) _entries.Add(new MapEntry());
             var (value, classId, track) = map.Entries[i];
-            (_entries[i].Value, _entries[i].ClassId, _entries[i].TrackN) = ((uint)value, (uint)classId, (ulong)(track ?? 0));
+            (_entries[i].Value, _entries[i].ClassId, _entries[i].TrackN) =
+                ((uint)value, (uint)classId, (ulong)(track ?? 0));
             _entries[i].SegmentId = (ulong)SegmentIds.Of(classId, track);
         }
     }
@@ -94,7 +103,8 @@ internal sealed class MapEncoder(SinkContext context)
         do
         {
             var (firstEntry, firstRun, firstByte, left) = (entry, run, at, room);
-            for (; entry < map.Entries.Length && SizeOf(_entries[entry]) is var size && size <= left; entry++) left -= size;
+            for (; entry < map.Entries.Length && SizeOf(_entries[entry]) is var size && size <= left; entry++)
+                left -= size;
             if (entry == map.Entries.Length)
             {
                 for (; run < runs && SizeOf(map.Runs, run) is var size && size <= left; run += 2) left -= size;
@@ -112,5 +122,6 @@ internal sealed class MapEncoder(SinkContext context)
         return 1 + CodedOutputStream.ComputeLengthSize(size) + size;
     }
 
-    private static int SizeOf(int[] runs, int at) => CodedOutputStream.ComputeUInt32Size((uint)runs[at]) + CodedOutputStream.ComputeUInt32Size((uint)runs[at + 1]);
+    private static int SizeOf(int[] runs, int at) =>
+        CodedOutputStream.ComputeUInt32Size((uint)runs[at]) + CodedOutputStream.ComputeUInt32Size((uint)runs[at + 1]);
 }

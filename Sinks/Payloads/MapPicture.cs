@@ -6,8 +6,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>
-/// A map as a PNG of 8 bits with a palette: the samples are the map's values, and the palette has the colours of their classes, each thing of a
-/// class in a shade of its own. Reused; one thread.
+/// A map as a PNG of 8 bits with a palette: the samples are the map's values, and the palette has the colours of their
+/// classes, each thing of a class in a shade of its own. Reused; one thread.
 /// </summary>
 internal sealed class MapPicture(SinkModel model)
 {
@@ -15,7 +15,8 @@ internal sealed class MapPicture(SinkModel model)
     private const int Shades = 5;
 
     private readonly byte[] _palette = new byte[256 * 3];
-    private readonly (byte R, byte G, byte B)[] _colors = [.. model.Classes.OrderBy(c => c.Id).Select(c => Parse(c.Color))];
+    private readonly (byte R, byte G, byte B)[] _colors =
+        [.. model.Classes.OrderBy(c => c.Id).Select(c => Parse(c.Color))];
     private byte[] _pixels = [];
 
     /// <returns>Null when the map has more than 255 values: then it must go as runs.</returns>
@@ -43,7 +44,8 @@ internal sealed class MapPicture(SinkModel model)
     {
         var (r, g, b) = _colors[entry.ClassId];
         var shade = 1 - 0.5 / Shades * ((entry.Track ?? 0) % Shades);
-        (_palette[entry.Value * 3], _palette[entry.Value * 3 + 1], _palette[entry.Value * 3 + 2]) = ((byte)(r * shade), (byte)(g * shade), (byte)(b * shade));
+        (_palette[entry.Value * 3], _palette[entry.Value * 3 + 1], _palette[entry.Value * 3 + 2]) =
+            ((byte)(r * shade), (byte)(g * shade), (byte)(b * shade));
     }
 
     private static (byte R, byte G, byte B) Parse(string color)

@@ -3,10 +3,12 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>The part of a mask's grid that its foreground spans, and the run lengths over it: column-major, background first.</summary>
+/// <summary>The part of a mask's grid that its foreground spans, and the run lengths over it:
+/// column-major, background first.</summary>
 internal readonly record struct MaskCrop(int X, int Y, int Width, int Height)
 {
-    /// <summary>Finds the box; <paramref name="runs"/> (cleared) gets counts that sum to its area. Touches runs, not cells. Empty masks give no runs.</summary>
+    /// <summary>Finds the box; <paramref name="runs"/> (cleared) gets counts that sum to its area. Touches runs,
+    /// not cells. Empty masks give no runs.</summary>
     public static MaskCrop Of(RunLengthMask mask, List<uint> runs)
     {
         runs.Clear();
@@ -17,7 +19,8 @@ internal readonly record struct MaskCrop(int X, int Y, int Width, int Height)
         for (var i = 0; i < mask.Counts.Length; start += mask.Counts[i++])
         {
             if (i % 2 == 0 || mask.Counts[i] == 0) continue;
-            // A run within a column stays a run. One over several columns touches top and bottom, so the box has every row: it stays one too.
+            // A run within a column stays a run. One over several columns touches top and bottom,
+            // so the box has every row: it stays one too.
             var at = (start / height - box.X) * box.Height + start % height - box.Y;
             if (runs.Count > 0 && at == written)
             {

@@ -7,7 +7,8 @@ using Google.Protobuf;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Masks of a frame as <c>dvis.v1.MaskFrame</c>, in as many parts as the budget asks for. A mask is never cut. Reused; one thread.</summary>
+/// <summary>Masks of a frame as <c>dvis.v1.MaskFrame</c>, in as many parts as the budget asks for.
+/// A mask is never cut. Reused; one thread.</summary>
 internal sealed class MaskFrameEncoder(SinkContext context)
 {
     // Part numbers are counted after the masks are laid out: room for their largest.
@@ -29,7 +30,8 @@ internal sealed class MaskFrameEncoder(SinkContext context)
         return Emit(Header(result.Frame, result.Epoch, Stage.Provisional, grid, options), budget, emit);
     }
 
-    /// <summary>Every processed frame of the window gets its message, also one without masks: it supersedes the provisional one.</summary>
+    /// <summary>Every processed frame of the window gets its message, also one without masks:
+    /// it supersedes the provisional one.</summary>
     /// <inheritdoc cref="Encode(ProvisionalResult, PublishOptions, int, Action{ReadOnlyMemory{byte}})"/>
     public int Encode(FinalResult result, PublishOptions options, int budget, Action<ReadOnlyMemory<byte>> emit)
     {
@@ -40,10 +42,12 @@ internal sealed class MaskFrameEncoder(SinkContext context)
             (int, int)? grid = null;
             foreach (var track in result.Tracks)
                 foreach (var seen in track.Frames)
-                    if (seen.FrameId == frame.FrameId && seen is { Visible: true, Mask: { } mask }) grid = Add(track.Number, track.ClassId, seen.Score, mask);
+                    if (seen.FrameId == frame.FrameId && seen is { Visible: true, Mask: { } mask })
+                        grid = Add(track.Number, track.ClassId, seen.Score, mask);
             foreach (var region in result.Scene?.Regions ?? [])
                 foreach (var seen in region.Frames)
-                    if (seen.FrameId == frame.FrameId && seen.Mask is { } mask) grid = Add(null, region.ClassId, seen.Score, mask);
+                    if (seen.FrameId == frame.FrameId && seen.Mask is { } mask)
+                        grid = Add(null, region.ClassId, seen.Score, mask);
             lost += Emit(Header(frame, result.Epoch, Stage.Final, grid, options), budget, emit);
         }
 
@@ -79,7 +83,8 @@ internal sealed class MaskFrameEncoder(SinkContext context)
         return (mask.Width, mask.Height);
     }
 
-    private MaskFrame Header(FrameInfo frame, string epoch, Stage stage, (int Width, int Height)? grid, PublishOptions options)
+    private MaskFrame Header(FrameInfo frame, string epoch, Stage stage, (int Width, int Height)? grid,
+        PublishOptions options)
     {
         var cell = options.MaskGrid;
         var (width, height) = grid ?? ((frame.Width + cell - 1) / cell, (frame.Height + cell - 1) / cell);

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Sinks.Payloads;
 
 /// <summary>
-/// Decides which records go into which part of a message. A group (a track) has a head that every part with some of it repeats, and
-/// items (its frames) that are never cut; a group goes whole into one part unless it is larger than a part. Reused; one thread.
+/// Decides which records go into which part of a message. A group (a track) has a head that every part with some of it
+/// repeats, and items (its frames) that are never cut; a group goes whole into one part unless it is larger than a
+/// part. Reused; one thread.
 /// </summary>
 internal sealed class PartPlan
 {

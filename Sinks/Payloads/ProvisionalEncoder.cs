@@ -11,8 +11,9 @@ namespace Dvis.Streaming.Sinks.Payloads;
 internal readonly record struct EncodeOptions(int Budget, bool MaskRefs = false, bool Masks = false);
 
 /// <summary>
-/// Provisional results as JSON, in as many parts as the budget asks for: tracks (<c>dvis.tracks/1.0</c>), or with panoptic and semantic models
-/// segments (<c>dvis.segments/1.0</c>), which are the tracks and then the classes beside them. Reused; one thread.
+/// Provisional results as JSON, in as many parts as the budget asks for: tracks (<c>dvis.tracks/1.0</c>), or with
+/// panoptic and semantic models segments (<c>dvis.segments/1.0</c>), which are the tracks and then the classes beside
+/// them. Reused; one thread.
 /// </summary>
 internal sealed class ProvisionalEncoder(Envelope envelope) : IDisposable
 {
@@ -25,7 +26,8 @@ internal sealed class ProvisionalEncoder(Envelope envelope) : IDisposable
 
     /// <summary>Calls <paramref name="emit"/> with each part; the memory is valid until it returns.</summary>
     /// <returns>Records that were larger than the budget and left out.</returns>
-    public int Encode(ProvisionalResult result, Sequence sequence, Moment published, EncodeOptions options, Action<ReadOnlyMemory<byte>> emit)
+    public int Encode(ProvisionalResult result, Sequence sequence, Moment published, EncodeOptions options,
+        Action<ReadOnlyMemory<byte>> emit)
     {
         _records.Clear();
         _plan.Clear();
@@ -140,7 +142,8 @@ internal sealed class ProvisionalEncoder(Envelope envelope) : IDisposable
         w.WriteBoolean("truncated"u8, truncated);
     }
 
-    private static void Mask(Utf8JsonWriter w, ProvisionalResult result, long id, RunLengthMask? mask, EncodeOptions options)
+    private static void Mask(Utf8JsonWriter w, ProvisionalResult result, long id, RunLengthMask? mask,
+        EncodeOptions options)
     {
         if (mask is null) return;
         if (options.MaskRefs) w.MaskRef(result, id);

@@ -3,7 +3,8 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>What every sink must know of this run; all but the cameras and the hash is fixed for the life of the process (<see cref="CamerasChanged"/>).</summary>
+/// <summary>What every sink must know of this run;
+/// all but the cameras and the hash is fixed for the life of the process (<see cref="CamerasChanged"/>).</summary>
 /// <param name="Node">Name of this machine's instance, <c>[a-z0-9_-]{1,64}</c>.</param>
 /// <param name="Session">ULID of the process run.</param>
 /// <param name="Version">Of the program.</param>

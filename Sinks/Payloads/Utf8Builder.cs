@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Short texts put together on the stack. Names and ids are bounded by their own rules; what is too long for the buffer throws.</summary>
+/// <summary>Short texts put together on the stack. Names and ids are bounded by their own rules;
+/// what is too long for the buffer throws.</summary>
 internal ref struct Utf8Builder(Span<byte> buffer)
 {
     private readonly Span<byte> _buffer = buffer;
@@ -19,7 +20,8 @@ internal ref struct Utf8Builder(Span<byte> buffer)
     /// <exception cref="ArgumentException">The buffer is too small.</exception>
     public void Add(long number)
     {
-        if (!Utf8Formatter.TryFormat(number, _buffer[_length..], out var written)) throw new ArgumentException("the buffer is too small", nameof(number));
+        if (!Utf8Formatter.TryFormat(number, _buffer[_length..], out var written))
+            throw new ArgumentException("the buffer is too small", nameof(number));
         _length += written;
     }
 }

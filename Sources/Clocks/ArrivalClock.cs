@@ -3,16 +3,18 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Clocks;
 
 /// <summary>
-/// Takes the jitter out of arrival times. A picture's delay is the moment it arrived less its media time; the least delay of the last ten
-/// seconds is that of a picture nothing held up, and what a picture took longer is its lateness. The window is short enough for the drift
-/// of a camera's clock (100 ppm: 1 ms) and for a rate that is off by a percent (100 ms). What even the fastest picture took (exposure,
-/// encoder, network, decoder) cannot be known from here. Not thread-safe.
+/// Takes the jitter out of arrival times. A picture's delay is the moment it arrived less its media time; the least
+/// delay of the last ten seconds is that of a picture nothing held up, and what a picture took longer is its lateness.
+/// The window is short enough for the drift of a camera's clock (100 ppm: 1 ms) and for a rate that is off by a percent
+/// (100 ms). What even the fastest picture took (exposure, encoder, network, decoder) cannot be known from here. Not
+/// thread-safe.
 /// </summary>
 internal sealed class ArrivalClock(TimeProvider time)
 {
     private const int Slices = 10; // of a second each
 
-    // Late by this much for this long while pictures come at their pace: it is the way that has become longer, not the picture that is late.
+    // Late by this much for this long while pictures come at their pace:
+    // it is the way that has become longer, not the picture that is late.
     private const double Late = 0.25;
     private static readonly TimeSpan s_longestLate = TimeSpan.FromSeconds(2);
 

@@ -3,15 +3,17 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Clocks;
 
 /// <summary>
-/// Judges the clock of one session of a live source, which may say anything. Frames that pass are in order: each is later than the one
-/// before, or begins another stretch of time (a jump), which the pipeline takes for a new epoch. Not thread-safe.
+/// Judges the clock of one session of a live source, which may say anything. Frames that pass are in order: each is
+/// later than the one before, or begins another stretch of time (a jump), which the pipeline takes for a new epoch. Not
+/// thread-safe.
 /// </summary>
 /// <param name="maxAge">A frame that comes out of a backlog and is older than this is dropped; null: none is.</param>
 internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
 {
     private const int Ticks = 90_000;
 
-    /// <summary>Seconds. A step back of this length is a jump at once; a shorter one may be a picture out of order.</summary>
+    /// <summary>Seconds. A step back of this length is a jump at once;
+    /// a shorter one may be a picture out of order.</summary>
     private const double SmallestJump = 5;
 
     /// <summary>A step is a wrap when it is this near to the range of the clock (ticks).</summary>
@@ -30,10 +32,12 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
     private long _wrapped;        // what wraps have added so far
     private long _previous;       // timestamp of the last frame, extended, also when it was dropped
 
-    /// <summary>The camera's clock stands still or runs backwards: timestamps go on by the moment of arrival instead, to the end of the session.</summary>
+    /// <summary>The camera's clock stands still or runs backwards:
+    /// timestamps go on by the moment of arrival instead, to the end of the session.</summary>
     public bool Useless { get; private set; }
 
-    /// <summary>The frame with its timestamp extended and its capture time estimated, and why it must be dropped (snake case), or null.</summary>
+    /// <summary>The frame with its timestamp extended and its capture time estimated,
+    /// and why it must be dropped (snake case), or null.</summary>
     public (FrameInfo Info, string? Drop) Take(FrameInfo frame)
     {
         var info = frame with { Pts = Extend(frame) };
@@ -46,7 +50,8 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
         var step = info.Timebase.ToSeconds(info.Pts - last.Pts);
         if (step > 0) return Ahead(info, last, step, since);
         // Behind the last one, but going on from the one before: the clock was set back.
-        if (step <= -SmallestJump || (step < 0 && before < info.Pts && before < last.Pts)) return Pass(info, jump: true);
+        if (step <= -SmallestJump || (step < 0 && before < info.Pts && before < last.Pts))
+            return Pass(info, jump: true);
         if (since < s_longestStop) return (info, step == 0 ? "duplicate" : "out_of_order");
         Useless = true;
         return Pass(ByArrival(info, last, since), jump: true);
@@ -65,7 +70,8 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
         if (jump) _arrivals.Reset();
         _late = _arrivals.Lateness(info);
         // A source that knows when its pictures were made is believed.
-        if (info.Capture.Source == ClockSource.Arrival) info = info with { Capture = info.Capture with { Stamp = info.Received - _late } };
+        if (info.Capture.Source == ClockSource.Arrival)
+            info = info with { Capture = info.Capture with { Stamp = info.Received - _late } };
         (_last, _previous) = (info, info.Pts);
         return (info, null);
     }
@@ -86,5 +92,9 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
     }
 
     private static FrameInfo ByArrival(FrameInfo info, FrameInfo last, TimeSpan since)
-        => info with { Pts = last.Pts + Math.Max(1, (long)(since.TotalSeconds * info.Timebase.Denominator / info.Timebase.Numerator)) };
+        => info with
+        {
+            Pts =
+            last.Pts + Math.Max(1, (long)(since.TotalSeconds * info.Timebase.Denominator / info.Timebase.Numerator))
+        };
 }

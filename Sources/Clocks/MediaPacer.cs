@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Sources.Clocks;
 
-/// <summary>Holds frames back until their media time has come. Falling behind moves the schedule: frames never come in bursts.</summary>
+/// <summary>Holds frames back until their media time has come. Falling behind moves the schedule:
+/// frames never come in bursts.</summary>
 internal sealed class MediaPacer(TimeProvider time)
 {
     // A larger step is a jump of the timestamps, not a pause worth sitting through.

@@ -8,7 +8,8 @@ internal sealed class RateLimiter(double perSecond)
     private double _tokens = 1;
     private double? _last;
 
-    /// <param name="seconds">Time of the frame on a clock of its own; a step back or a long gap fills the bucket.</param>
+    /// <param name="seconds">Time of the frame on a clock of its own;
+    /// a step back or a long gap fills the bucket.</param>
     public bool Allows(double seconds)
     {
         if (perSecond <= 0) return true;

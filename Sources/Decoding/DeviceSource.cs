@@ -3,7 +3,8 @@ using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Sources.Decoding;
 
-/// <summary>A capture device, such as a USB camera: one session. Timestamps are the driver's, capture times the moments of arrival.</summary>
+/// <summary>A capture device, such as a USB camera: one session. Timestamps are the driver's,
+/// capture times the moments of arrival.</summary>
 internal sealed class DeviceSource(string camera, Func<IFrameSession> open, SourceFacts facts) : IFrameSource
 {
     public string Camera => camera;

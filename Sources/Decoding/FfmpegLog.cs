@@ -5,9 +5,9 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Decoding;
 
 /// <summary>
-/// Reads what ffmpeg writes with <c>-v level+verbose</c>: the codec, every picture size it decodes, the number of decode
-/// errors, and the last few other messages, which say why it ended. Written by the process's thread, read by the source's;
-/// memory is bounded and everything kept is redacted.
+/// Reads what ffmpeg writes with <c>-v level+verbose</c>: the codec, every picture size it decodes, the number of
+/// decode errors, and the last few other messages, which say why it ended. Written by the process's thread, read by the
+/// source's; memory is bounded and everything kept is redacted.
 /// </summary>
 internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 {
@@ -15,18 +15,24 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
     private const int KeptSizes = 8;
 
     // Contexts whose errors are about the connection or the output pipe and not about the video.
-    private static readonly HashSet<string> s_connection = ["rtsp", "rtp", "tcp", "udp", "tls", "http", "nut", "AVIOContext", "in", "out"];
+    private static readonly HashSet<string> s_connection =
+        ["rtsp", "rtp", "tcp", "udp", "tls", "http", "nut", "AVIOContext", "in", "out"];
 
     // In this order: the first that matches any message decides.
     private static readonly (SourceFault Fault, string[] Texts)[] s_rules =
     [
         (SourceFault.AuthFailed, ["401 Unauthorized", "403 Forbidden", "authorization failed"]),
-        (SourceFault.NotFound, ["404 Not Found", "No such file or directory", "Failed to resolve hostname", "Name or service not known"]),
-        (SourceFault.Refused, ["Connection refused", "No route to host", "Network is unreachable", "503 Service Unavailable"]),
+        (SourceFault.NotFound, ["404 Not Found", "No such file or directory", "Failed to resolve hostname",
+            "Name or service not known"]),
+        (SourceFault.Refused, ["Connection refused", "No route to host", "Network is unreachable",
+            "503 Service Unavailable"]),
         (SourceFault.Timeout, ["timed out"]),
         (SourceFault.Tls, ["certificate", "handshake", "TLS", "SSL"]),
-        (SourceFault.CodecUnsupported, ["matches no streams", "does not contain any stream", "Could not find codec parameters", "Decoder (codec", "Decoder not found", "Unsupported codec", "No decoder"]),
-        (SourceFault.Config, ["Permission denied", "Is a directory", "461 Unsupported", "not on whitelist", "Protocol not found", "Option not found", "Unrecognized option"]),
+        (SourceFault.CodecUnsupported, ["matches no streams", "does not contain any stream",
+            "Could not find codec parameters", "Decoder (codec", "Decoder not found", "Unsupported codec",
+                "No decoder"]),
+        (SourceFault.Config, ["Permission denied", "Is a directory", "461 Unsupported", "not on whitelist",
+            "Protocol not found", "Option not found", "Unrecognized option"]),
         (SourceFault.DecodeErrors, ["Invalid data found", "moov atom not found"]),
     ];
 
@@ -60,7 +66,8 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         {
             if (Repeated().Match(line) is { Success: true } repeated)
             {
-                if (_lastWasDecodeError) Interlocked.Add(ref _decodeErrors, long.Parse(repeated.ValueSpan, CultureInfo.InvariantCulture));
+                if (_lastWasDecodeError)
+                    Interlocked.Add(ref _decodeErrors, long.Parse(repeated.ValueSpan, CultureInfo.InvariantCulture));
                 return;
             }
 
@@ -92,7 +99,8 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         }
     }
 
-    /// <summary>Why ffmpeg ended, judged by its messages; <paramref name="otherwise"/> when they give no reason.</summary>
+    /// <summary>Why ffmpeg ended, judged by its messages;
+    /// <paramref name="otherwise"/> when they give no reason.</summary>
     public SourceFault Classify(SourceFault otherwise)
     {
         var tail = Tail;
@@ -114,14 +122,17 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         }
 
         return errors > 0
-            ? new SourceException(SourceFault.DecodeErrors, $"{errors} decode errors, {frames} pictures decoded; the last: {broken}")
+            ? new SourceException(SourceFault.DecodeErrors,
+                $"{errors} decode errors, {frames} pictures decoded; the last: {broken}")
             : new SourceException(Classify(SourceFault.Eof), tail.Length > 0 ? tail : otherwise);
     }
 
-    // The filter graph is set up anew whenever the decoded size changes, before the first picture of that size comes out.
+    // The filter graph is set up anew whenever the decoded size changes,
+    // before the first picture of that size comes out.
     private void TakeSize(string context, string text)
     {
-        if (!context.StartsWith("graph ", StringComparison.Ordinal) || GraphInput().Match(text) is not { Success: true } size) return;
+        if (!context.StartsWith("graph ", StringComparison.Ordinal)
+            || GraphInput().Match(text) is not { Success: true } size) return;
         if (_sizes.Count == KeptSizes) _sizes.Dequeue();
         var announced = (Number(size.Groups["w"]), Number(size.Groups["h"]));
         _firstSize ??= announced;
@@ -131,15 +142,19 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
     private void TakeStream(string text)
     {
         if (_codec is not null || VideoStream().Match(text) is not { Success: true } stream) return;
-        if (stream.Groups["fps"].Success) _fps = double.Parse(stream.Groups["fps"].ValueSpan, CultureInfo.InvariantCulture);
+        if (stream.Groups["fps"].Success)
+            _fps = double.Parse(stream.Groups["fps"].ValueSpan, CultureInfo.InvariantCulture);
         Volatile.Write(ref _codec, stream.Groups["codec"].Value);
     }
 
     private void TakeError(string context, string text)
     {
         // FfmpegCommand's list; not about the video, and too long to repeat.
-        if (text.StartsWith("Format not on whitelist", StringComparison.Ordinal)) (context, text) = ("", "Format not on whitelist: playlists, scripts and the like are not read");
-        var aboutVideo = context.Length > 0 ? !s_connection.Contains(context.Split('#')[0]) : text.StartsWith("Error while decoding", StringComparison.Ordinal);
+        if (text.StartsWith("Format not on whitelist", StringComparison.Ordinal))
+            (context, text) = ("", "Format not on whitelist: playlists, scripts and the like are not read");
+        var aboutVideo = context.Length > 0
+            ? !s_connection.Contains(context.Split('#')[0])
+            : text.StartsWith("Error while decoding", StringComparison.Ordinal);
         text = redactor.Clean(text.Length > 300 ? text[..300] : text);
         if (aboutVideo)
         {

@@ -7,9 +7,10 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Decoding;
 
 /// <summary>
-/// One ffmpeg child: started without a shell, its output on a pipe, its messages in a <see cref="FfmpegLog"/>. Disposing
-/// kills and reaps it. Its own thread starts it, reads its messages and sees it end; the thread must not end first,
-/// because the kernel kills the child when the thread that started it is gone (that is how no child survives us).
+/// One ffmpeg child: started without a shell, its output on a pipe, its messages in a <see cref="FfmpegLog"/>.
+/// Disposing kills and reaps it. Its own thread starts it, reads its messages and sees it end; the thread must not end
+/// first, because the kernel kills the child when the thread that started it is gone (that is how no child survives
+/// us).
 /// </summary>
 internal sealed class FfmpegProcess : IAsyncDisposable
 {
@@ -31,17 +32,25 @@ internal sealed class FfmpegProcess : IAsyncDisposable
 
     public int Id => _process.Id;
 
-    /// <summary>Exit code, once it ended and all its messages are in the log; 128 + signal when it was killed.</summary>
+    /// <summary>Exit code, once it ended and all its messages are in the log;
+    /// 128 + signal when it was killed.</summary>
     public Task<int> Exited => _exited.Task;
 
     /// <summary>Where the program is.</summary>
     /// <exception cref="SourceException">It is nowhere.</exception>
-    public static string Require(string program) => Find(program) ?? throw new SourceException(SourceFault.Config, $"The decoder '{program}' was not found.");
+    public static string Require(string program) =>
+        Find(program) ?? throw new SourceException(SourceFault.Config, $"The decoder '{program}' was not found.");
 
     /// <exception cref="SourceException">The program is missing or cannot be started.</exception>
-    public static async Task<FfmpegProcess> StartAsync(string program, IEnumerable<string> arguments, FfmpegLog log, string name, TimeProvider time)
+    public static async Task<FfmpegProcess> StartAsync(string program, IEnumerable<string> arguments, FfmpegLog log,
+        string name, TimeProvider time)
     {
-        var start = new ProcessStartInfo { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
         start.FileName = Require(program);
         if (File.Exists(Setpriv))
         {
@@ -97,7 +106,8 @@ internal sealed class FfmpegProcess : IAsyncDisposable
         catch (Exception e) when (e is Win32Exception or InvalidOperationException or IOException)
         {
             _exited.SetResult(-1);
-            _started.SetException(new SourceException(SourceFault.Config, $"The decoder could not be started: {e.Message}", e));
+            _started.SetException(
+                new SourceException(SourceFault.Config, $"The decoder could not be started: {e.Message}", e));
             return;
         }
 
@@ -130,16 +140,20 @@ internal sealed class FfmpegProcess : IAsyncDisposable
 
     private static string? Find(string program)
     {
-        if (program.Contains('/', StringComparison.Ordinal)) return File.Exists(program) ? Path.GetFullPath(program) : null;
-        return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        if (program.Contains('/', StringComparison.Ordinal))
+            return File.Exists(program) ? Path.GetFullPath(program) : null;
+        return (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
     }
 
-    // 64 KiB, a pipe's usual size, is a hundredth of a picture: a larger one saves most of the wake-ups. Refused: so be it.
+    // 64 KiB, a pipe's usual size, is a hundredth of a picture:
+    // a larger one saves most of the wake-ups. Refused: so be it.
     private static void Enlarge(Stream output)
     {
         const int F_SETPIPE_SZ = 1031;
-        if (OperatingSystem.IsLinux() && output is PipeStream pipe) _ = fcntl(pipe.SafePipeHandle, F_SETPIPE_SZ, 1 << 20);
+        if (OperatingSystem.IsLinux() && output is PipeStream pipe)
+            _ = fcntl(pipe.SafePipeHandle, F_SETPIPE_SZ, 1 << 20);
     }
 
     [DllImport("libc")]

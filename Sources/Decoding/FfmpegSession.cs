@@ -6,7 +6,8 @@ namespace Dvis.Streaming.Sources.Decoding;
 /// <summary>One run of ffmpeg; disposing ends the child.</summary>
 internal sealed class FfmpegSession : IFrameSession
 {
-    private static readonly TimeSpan s_logTimeout = TimeSpan.FromSeconds(10); // takes milliseconds, unless the machine is swamped
+    // takes milliseconds, unless the machine is swamped
+    private static readonly TimeSpan s_logTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_codecTimeout = TimeSpan.FromSeconds(1);
     private static readonly FrameInfo s_unknown = new("", 0, 0, 0, default, 0, default, default, 0, 0);
 
@@ -20,8 +21,10 @@ internal sealed class FfmpegSession : IFrameSession
     private int _sizeChanges;
     private SourceException? _cut;
 
-    private FfmpegSession(FfmpegProcess process, FfmpegLog log, string camera, long ptsOffset, FramePool pool, TimeProvider time)
-        => (_process, Log, _nut, _camera, _ptsOffset, _pool, _time) = (process, log, new NutReader(process.Output), camera, ptsOffset, pool, time);
+    private FfmpegSession(FfmpegProcess process, FfmpegLog log, string camera, long ptsOffset, FramePool pool,
+        TimeProvider time)
+        => (_process, Log, _nut, _camera, _ptsOffset, _pool, _time) =
+            (process, log, new NutReader(process.Output), camera, ptsOffset, pool, time);
 
     public FfmpegLog Log { get; }
 
@@ -32,7 +35,8 @@ internal sealed class FfmpegSession : IFrameSession
     /// <param name="ptsOffset">What <paramref name="arguments"/> make ffmpeg add to every timestamp, in ticks.</param>
     /// <exception cref="SourceException">ffmpeg is missing.</exception>
     public static async Task<FfmpegSession> StartAsync(
-        string program, IReadOnlyList<string> arguments, Redactor redactor, string camera, FramePool pool, TimeProvider time, long ptsOffset = 0)
+        string program, IReadOnlyList<string> arguments, Redactor redactor, string camera, FramePool pool,
+        TimeProvider time, long ptsOffset = 0)
     {
         var log = new FfmpegLog(redactor);
         var process = await FfmpegProcess.StartAsync(program, arguments, log, $"ffmpeg {camera}", time);
@@ -51,8 +55,10 @@ internal sealed class FfmpegSession : IFrameSession
             await _nut.ReadPayloadAsync(new PixelMemory(frame).Memory, stop);
             var received = _time.GetUtcNow();
             frame.Info = new FrameInfo(
-                _camera, Frames++, _sizeChanges, header.Pts - _ptsOffset, _nut.Video!.Timebase, _time.GetTimestamp(), received,
-                new CaptureTime(received, ClockSource.Arrival, OffsetMs: 0, ErrorMs: null, Synced: false), _size.Width, _size.Height);
+                _camera, Frames++, _sizeChanges, header.Pts - _ptsOffset, _nut.Video!.Timebase, _time.GetTimestamp(),
+                received,
+                new CaptureTime(received, ClockSource.Arrival, OffsetMs: 0, ErrorMs: null, Synced: false), _size.Width,
+                _size.Height);
             (var result, frame) = (frame, null);
             return result;
         }
@@ -84,13 +90,15 @@ internal sealed class FfmpegSession : IFrameSession
         }
 
         if (code == 0 && _cut is null && Log.DecodeErrors == 0 && Frames > 0) return null;
-        if (code > 128) return new SourceException(SourceFault.DecodeErrors, $"The decoder died (signal {code - 128}).");
+        if (code > 128)
+            return new SourceException(SourceFault.DecodeErrors, $"The decoder died (signal {code - 128}).");
         return Log.Judge(Frames, Frames == 0 ? "There is no picture in it." : $"The decoder ended with code {code}.");
     }
 
     public async ValueTask DisposeAsync() => await _process.DisposeAsync();
 
-    // The NUT header has the first size only; later ones are told by the log, which may be a moment behind the pictures.
+    // The NUT header has the first size only; later ones are told by the log,
+    // which may be a moment behind the pictures.
     private async Task ChangeSizeAsync(int bytes, CancellationToken stop)
     {
         var video = _nut.Video!;
@@ -106,7 +114,8 @@ internal sealed class FfmpegSession : IFrameSession
         var began = _time.GetTimestamp();
         while (_time.GetElapsedTime(began) < s_logTimeout)
         {
-            if (Announced(bytes) is { Width: <= NutStreamHeader.LargestSide, Height: <= NutStreamHeader.LargestSide } size)
+            if (Announced(bytes)
+                is { Width: <= NutStreamHeader.LargestSide, Height: <= NutStreamHeader.LargestSide } size)
             {
                 if (_size.Bytes != 0) _sizeChanges++;
                 _size = (size.Width, size.Height, bytes);
@@ -123,14 +132,16 @@ internal sealed class FfmpegSession : IFrameSession
     private void CheckShape()
     {
         if (Announced(_size.Bytes) is { } size && size.Width != _size.Width)
-            throw new SourceException(SourceFault.DecodeErrors, $"The picture changed its shape from {_size.Width}x{_size.Height} to {size.Width}x{size.Height}.");
+            throw new SourceException(SourceFault.DecodeErrors,
+                $"The picture changed its shape from {_size.Width}x{_size.Height} to {size.Width}x{size.Height}.");
     }
 
     // The log tells sizes before the rotation that a file may ask for; whether one is made shows in the first size.
     private (int Width, int Height)? Announced(int bytes)
     {
         if (Log.FindSize(bytes) is not { } size || Log.FirstSize is not { } first) return null;
-        var turned = first.Width != first.Height && (first.Height, first.Width) == (_nut.Video!.Width, _nut.Video.Height);
+        var turned = first.Width != first.Height
+            && (first.Height, first.Width) == (_nut.Video!.Width, _nut.Video.Height);
         return turned ? (size.Height, size.Width) : size;
     }
 }

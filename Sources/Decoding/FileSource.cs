@@ -10,9 +10,11 @@ namespace Dvis.Streaming.Sources.Decoding;
 /// reader is waited for. Passes of a looped file and stretches of one picture size are sessions of their own.
 /// </summary>
 internal sealed class FileSource(
-    string camera, SourceOptions options, Func<Task<IFrameSession>> open, SourceFacts facts, TimeProvider time) : IFrameSource
+    string camera, SourceOptions options, Func<Task<IFrameSession>> open, SourceFacts facts, TimeProvider time)
+    : IFrameSource
 {
-    private static readonly DateTimeOffset s_oldest = new(1990, 1, 1, 0, 0, 0, TimeSpan.Zero); // older dates mean that there is none
+    // older dates mean that there is none
+    private static readonly DateTimeOffset s_oldest = new(1990, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private readonly string _path = options.File ?? throw new ArgumentException("file is not set", nameof(options));
 
     public string Camera => camera;
@@ -42,7 +44,9 @@ internal sealed class FileSource(
                     break;
                 }
 
-                var (received, ticks) = pacer is null ? (frame.Info.Received, frame.Info.ReceivedTicks) : (time.GetUtcNow(), time.GetTimestamp());
+                var (received, ticks) = pacer is null
+                    ? (frame.Info.Received, frame.Info.ReceivedTicks)
+                    : (time.GetUtcNow(), time.GetTimestamp());
                 session = firstSession + frame.Info.Session;
                 frame.Info = frame.Info with
                 {
@@ -71,7 +75,8 @@ internal sealed class FileSource(
         return Math.Abs(seconds) < 9e11 ? TimeSpan.FromSeconds(seconds) : TimeSpan.Zero;
     }
 
-    /// <summary>Estimates when a file's pictures were taken: from its date, or, played at its own speed, from the start of the run.</summary>
+    /// <summary>Estimates when a file's pictures were taken: from its date, or, played at its own speed,
+    /// from the start of the run.</summary>
     private sealed class FileClock(bool realtime, DateTimeOffset modified, TimeProvider time)
     {
         private readonly bool _dated = !realtime && modified > s_oldest;
@@ -84,7 +89,9 @@ internal sealed class FileSource(
             var elapsed = media - _first;
             var room = elapsed > TimeSpan.Zero ? DateTimeOffset.MaxValue - _start : _start - DateTimeOffset.MinValue;
             var stamp = elapsed.Duration() < room ? _start + elapsed : _start;
-            return new CaptureTime(stamp, _dated ? ClockSource.FileMtime : ClockSource.FilePts, OffsetMs: 0, ErrorMs: null, Synced: false);
+            return new CaptureTime(stamp, _dated
+                ? ClockSource.FileMtime
+                : ClockSource.FilePts, OffsetMs: 0, ErrorMs: null, Synced: false);
         }
     }
 }

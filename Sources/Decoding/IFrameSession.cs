@@ -16,7 +16,8 @@ public interface IDecoderFacts
     long DecodeErrors { get; }
 }
 
-/// <summary>One run of a decoder over one input, read frame by frame. One caller at a time; disposing ends it.</summary>
+/// <summary>One run of a decoder over one input, read frame by frame.
+/// One caller at a time; disposing ends it.</summary>
 public interface IFrameSession : IAsyncDisposable
 {
     IDecoderFacts Facts { get; }
@@ -39,7 +40,8 @@ public interface IFrameSession : IAsyncDisposable
 public interface IFrameDecoder
 {
     /// <summary>A session for the device or the file of <paramref name="options"/>; opened by its first read.</summary>
-    /// <exception cref="SourceException">The decoder does not work on this machine, or has stalled on this input too often.</exception>
+    /// <exception cref="SourceException">The decoder does not work on this machine,
+    /// or has stalled on this input too often.</exception>
     IFrameSession Start(string camera, SourceOptions options, FramePool pool, TimeProvider time);
 
     /// <summary>Threads left behind in a call on this path that has not returned.</summary>

@@ -5,8 +5,9 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Decoding;
 
 /// <summary>
-/// Picture files as one video: every file once, in order, nothing is dropped, a slow reader is waited for. One decoder reads them all, so
-/// they must be of one format. Not paced: the frames of a data set have no clock, and count as 25 per second.
+/// Picture files as one video: every file once, in order, nothing is dropped, a slow reader is waited for. One decoder
+/// reads them all, so they must be of one format. Not paced: the frames of a data set have no clock, and count as 25
+/// per second.
 /// </summary>
 internal sealed class ImageListSource(
     string name, IReadOnlyList<string> files, string ffmpeg, FramePool pool, TimeProvider time, bool exactColours)
@@ -19,7 +20,8 @@ internal sealed class ImageListSource(
     /// <exception cref="SourceException">A file is missing or no picture; names it where the decoder does.</exception>
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        if (files.FirstOrDefault(file => !File.Exists(file)) is { } missing) throw new SourceException(SourceFault.NotFound, $"{name}: the picture {missing} does not exist.");
+        if (files.FirstOrDefault(file => !File.Exists(file)) is { } missing)
+            throw new SourceException(SourceFault.NotFound, $"{name}: the picture {missing} does not exist.");
         if (files.Count == 0) yield break;
         var list = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
         await File.WriteAllTextAsync(list, List(), stop);
@@ -35,8 +37,11 @@ internal sealed class ImageListSource(
             }
 
             stop.ThrowIfCancellationRequested();
-            if (await pass.EndAsync() is { } fault) throw new SourceException(fault.Fault, $"{name}: {fault.Message}", fault);
-            if (pass.Frames != files.Count) throw new SourceException(SourceFault.DecodeErrors, $"{name}: {pass.Frames} of its {files.Count} pictures could be decoded.");
+            if (await pass.EndAsync() is { } fault)
+                throw new SourceException(fault.Fault, $"{name}: {fault.Message}", fault);
+            if (pass.Frames != files.Count)
+                throw new SourceException(SourceFault.DecodeErrors,
+                    $"{name}: {pass.Frames} of its {files.Count} pictures could be decoded.");
         }
         finally
         {
@@ -50,8 +55,10 @@ internal sealed class ImageListSource(
         var text = new StringBuilder("ffconcat version 1.0\n");
         foreach (var file in files)
         {
-            if (file.AsSpan().ContainsAny('\n', '\r')) throw new SourceException(SourceFault.Config, $"{name}: the name of a picture has a line break in it.");
-            text.Append("file 'file:").Append(Path.GetFullPath(file).Replace("'", @"'\''", StringComparison.Ordinal)).Append("'\n");
+            if (file.AsSpan().ContainsAny('\n', '\r'))
+                throw new SourceException(SourceFault.Config, $"{name}: the name of a picture has a line break in it.");
+            text.Append("file 'file:").Append(Path.GetFullPath(file).Replace("'", @"'\''", StringComparison.Ordinal))
+                .Append("'\n");
         }
 
         return text.ToString();

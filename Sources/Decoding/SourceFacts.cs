@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Sources.Decoding;
 
-/// <summary>What a raw source knows about its current session beside the frames; read by its supervisor on the same thread.</summary>
+/// <summary>What a raw source knows about its current session beside the frames;
+/// read by its supervisor on the same thread.</summary>
 internal sealed class SourceFacts
 {
     /// <summary>For example <c>h264</c>; null until known.</summary>

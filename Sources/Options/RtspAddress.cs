@@ -20,18 +20,22 @@ internal sealed record RtspAddress(bool Secure, string Host, int Port, string Ur
 
     /// <param name="username">Takes the place of the one in the URL; null: that one.</param>
     /// <param name="password">Likewise.</param>
-    /// <exception cref="UriFormatException">Not a <c>rtsp</c> or <c>rtsps</c> URL, or a login of control characters. The message does not repeat it.</exception>
+    /// <exception cref="UriFormatException">Not a <c>rtsp</c> or <c>rtsps</c> URL,
+    /// or a login of control characters. The message does not repeat it.</exception>
     public static RtspAddress Parse(string url, string? username = null, string? password = null)
     {
         var address = TryParse(url) ?? throw new UriFormatException("must be a rtsp:// or rtsps:// URL with a host");
         address = address with { User = username ?? address.User, Password = password ?? address.Password };
-        return address.User.Any(char.IsControl) ? throw new UriFormatException("has control characters in its login") : address;
+        return address.User.Any(char.IsControl)
+            ? throw new UriFormatException("has control characters in its login")
+            : address;
     }
 
     /// <summary>What must never be shown: the password as it stands in the URL and decoded.</summary>
     public static IEnumerable<string> Secrets(string url)
     {
-        if (Split(url) is not { Login: var login } || login.IndexOf(':', StringComparison.Ordinal) is var colon && (colon < 0 || colon == login.Length - 1)) yield break;
+        if (Split(url) is not { Login: var login } || login.IndexOf(':', StringComparison.Ordinal) is var colon
+            && (colon < 0 || colon == login.Length - 1)) yield break;
         yield return login[(colon + 1)..];
         yield return Uri.UnescapeDataString(login[(colon + 1)..]);
     }
@@ -48,7 +52,8 @@ internal sealed record RtspAddress(bool Secure, string Host, int Port, string Ur
         if (host.Length == 0 || (colon >= 0 && !TryPort(authority.AsSpan(colon + 1), out port))) return null;
         var split = login.IndexOf(':', StringComparison.Ordinal);
         var (user, password) = split < 0 ? (login, "") : (login[..split], login[(split + 1)..]);
-        return new(secure, host, port, (secure ? "rtsps://" : "rtsp://") + rest, Uri.UnescapeDataString(user), Uri.UnescapeDataString(password));
+        return new(secure, host, port, (secure ? "rtsps://" : "rtsp://") + rest, Uri.UnescapeDataString(user),
+            Uri.UnescapeDataString(password));
     }
 
     private static bool TryPort(ReadOnlySpan<char> text, out int port)
@@ -59,7 +64,8 @@ internal sealed record RtspAddress(bool Secure, string Host, int Port, string Ur
     private static (bool Secure, string Login, string Place)? Split(string url)
     {
         var secure = url.StartsWith("rtsps://", StringComparison.OrdinalIgnoreCase);
-        if ((!secure && !url.StartsWith("rtsp://", StringComparison.OrdinalIgnoreCase)) || url.AsSpan().ContainsAnyInRange('\0', ' ')) return null;
+        if ((!secure && !url.StartsWith("rtsp://", StringComparison.OrdinalIgnoreCase))
+            || url.AsSpan().ContainsAnyInRange('\0', ' ')) return null;
         var rest = url[(secure ? "rtsps://" : "rtsp://").Length..];
         var end = rest.AsSpan().IndexOfAny("/?#");
         var at = (end < 0 ? rest : rest[..end]).LastIndexOf('@');

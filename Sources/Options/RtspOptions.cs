@@ -34,7 +34,8 @@ public enum RtspTransport
 /// <summary>TLS of <c>rtsps://</c> cameras (section <c>rtsp.tls</c>).</summary>
 public sealed class RtspTlsOptions
 {
-    /// <summary>PEM file of the authorities to trust, or of the camera's own certificate, which is then trusted whatever its name; empty: those of the system.</summary>
+    /// <summary>PEM file of the authorities to trust, or of the camera's own certificate, which is then trusted
+    /// whatever its name; empty: those of the system.</summary>
     [FilePath] public string? Ca { get; set; }
 
     /// <summary>False accepts any certificate of any host: for tests only.</summary>

@@ -34,7 +34,8 @@ public sealed class SourceOptions : IValidatableObject
     /// <summary>Frames a second at most; the others are dropped and counted. 0: all.</summary>
     [Range(0.0, 1000.0)] public double MaxFps { get; set; }
 
-    /// <summary>A live frame out of a backlog is dropped when it is older than this on arrival (<c>queue.max_age</c>); null: none is.</summary>
+    /// <summary>A live frame out of a backlog is dropped when it is older than this on arrival
+    /// (<c>queue.max_age</c>); null: none is.</summary>
     public TimeSpan? MaxAge { get; set; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Login for <see cref="Url"/>; takes the place of one that stands in it.</summary>
@@ -61,16 +62,20 @@ public sealed class SourceOptions : IValidatableObject
         if (given != 1)
         {
             string[] all = [nameof(Url), nameof(Device), nameof(File), nameof(Synthetic)];
-            yield return new ValidationResult($"exactly one of url, device, file and synthetic must be set, not {given}", all);
+            yield return new ValidationResult(
+                $"exactly one of url, device, file and synthetic must be set, not {given}", all);
         }
 
-        if (V4l2 is not null && Device is null) yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
+        if (V4l2 is not null && Device is null)
+            yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
         if (Url is not null && !RtspAddress.IsValid(Url))
             yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
         else if (Rtsp.Transport == RtspTransport.Udp && Url is not null && RtspAddress.Parse(Url).Secure)
-            yield return new ValidationResult("rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
+            yield return new ValidationResult(
+                "rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
         if (Rtsp.Backoff.Max < Rtsp.Backoff.Initial)
-            yield return new ValidationResult("backoff.max must not be less than backoff.initial", [nameof(Rtsp.Backoff)]);
+            yield return new ValidationResult("backoff.max must not be less than backoff.initial",
+                [nameof(Rtsp.Backoff)]);
     }
 }
 
@@ -89,11 +94,13 @@ public sealed class ClockOptions : IValidatableObject
 {
     private const string Reports = "rtcp_sr", Arrival = "arrival";
 
-    /// <summary>The first that there is: <c>rtcp_sr</c>, the camera's sender reports (with <c>transport: tcp</c>), and <c>arrival</c>, which there always is.</summary>
+    /// <summary>The first that there is: <c>rtcp_sr</c>, the camera's sender reports (with <c>transport: tcp</c>),
+    /// and <c>arrival</c>, which there always is.</summary>
     public string[] Prefer { get; set; } = [Reports, Arrival];
 
     /// <summary>Reports by which a picture would be older than this when it arrives are not believed.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")] public TimeSpan MaxSkew { get; set; } = TimeSpan.FromSeconds(2);
+    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
+    public TimeSpan MaxSkew { get; set; } = TimeSpan.FromSeconds(2);
 
     internal bool UsesReports => Prefer is [Reports, ..];
 

@@ -15,7 +15,8 @@ internal static class CameraConnection
     /// <param name="timeout">For all of it, name resolution included.</param>
     /// <returns>The socket, and the stream over it.</returns>
     /// <exception cref="SourceException">There is no such camera, or not the one that was meant.</exception>
-    public static async Task<(TcpClient Client, Stream Stream)> OpenAsync(RtspAddress camera, RtspTlsOptions tls, TimeSpan timeout, TimeProvider time, CancellationToken stop)
+    public static async Task<(TcpClient Client, Stream Stream)> OpenAsync(RtspAddress camera, RtspTlsOptions tls,
+        TimeSpan timeout, TimeProvider time, CancellationToken stop)
     {
         using var limit = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, limit.Token);
@@ -23,24 +24,35 @@ internal static class CameraConnection
         try
         {
             await client.ConnectAsync(camera.Host, camera.Port, either.Token);
-            return (client, camera.Secure ? await SecureAsync(client.GetStream(), camera.Host, tls, either.Token) : client.GetStream());
+            return (client, camera.Secure
+                ? await SecureAsync(client.GetStream(), camera.Host, tls, either.Token)
+                : client.GetStream());
         }
         catch (Exception e)
         {
             client.Dispose();
             throw e switch
             {
-                OperationCanceledException when !stop.IsCancellationRequested => new SourceException(SourceFault.Timeout, "The camera did not answer in time.", e),
-                SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain } => new SourceException(SourceFault.NotFound, $"The name {camera.Host} could not be resolved.", e),
-                SocketException { SocketErrorCode: SocketError.TimedOut } => new SourceException(SourceFault.Timeout, "The camera did not answer in time.", e),
+                OperationCanceledException when !stop.IsCancellationRequested =>
+                    new SourceException(SourceFault.Timeout, "The camera did not answer in time.", e),
+                SocketException
+                {
+                    SocketErrorCode: SocketError.HostNotFound or SocketError.NoData
+                    or SocketError.TryAgain
+                } => new SourceException(SourceFault.NotFound,
+                    $"The name {camera.Host} could not be resolved.", e),
+                SocketException { SocketErrorCode: SocketError.TimedOut } =>
+                    new SourceException(SourceFault.Timeout, "The camera did not answer in time.", e),
                 SocketException => new SourceException(SourceFault.Refused, e.Message, e),
-                AuthenticationException or IOException => new SourceException(SourceFault.Tls, $"No TLS with the camera: {e.Message}", e),
+                AuthenticationException or IOException =>
+                    new SourceException(SourceFault.Tls, $"No TLS with the camera: {e.Message}", e),
                 _ => e,
             };
         }
     }
 
-    private static async Task<SslStream> SecureAsync(NetworkStream stream, string host, RtspTlsOptions tls, CancellationToken stop)
+    private static async Task<SslStream> SecureAsync(NetworkStream stream, string host, RtspTlsOptions tls,
+        CancellationToken stop)
     {
         X509ChainPolicy policy;
         try
@@ -63,7 +75,8 @@ internal static class CameraConnection
         }
     }
 
-    // Cameras come with a certificate of their own making, in any name: the very one that the file holds is the camera that was meant.
+    // Cameras come with a certificate of their own making, in any name:
+    // the very one that the file holds is the camera that was meant.
     private static bool IsListed(X509ChainPolicy policy, X509Certificate certificate)
         => policy.CustomTrustStore.Any(own => own.RawData.AsSpan().SequenceEqual(certificate.GetRawCertData()));
 }

@@ -7,8 +7,8 @@ using System.Text.RegularExpressions;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// Answers a camera that asks who is there: Digest with SHA-256 or MD5 (RFC 7616, RFC 2617), and Basic (RFC 7617) where the camera knows
-/// nothing better. Not thread-safe.
+/// Answers a camera that asks who is there: Digest with SHA-256 or MD5 (RFC 7616, RFC 2617),
+/// and Basic (RFC 7617) where the camera knows nothing better. Not thread-safe.
 /// </summary>
 /// <param name="clientNonce">Makes the client's share of each answer; null: at random.</param>
 internal sealed partial class RtspLogin(string user, string password, Func<string>? clientNonce = null)
@@ -17,14 +17,16 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
     private int _count;
     private bool _accepted;
 
-    /// <summary>Takes what a refusal (401) asks for; false: the login is wrong, or it asks for nothing that we know.</summary>
+    /// <summary>Takes what a refusal (401) asks for; false: the login is wrong,
+    /// or it asks for nothing that we know.</summary>
     /// <param name="answered">The refused request carried an answer.</param>
     public bool Take(IEnumerable<string> challenges, bool answered)
     {
         var known = challenges.Select(Read).OfType<Challenge>().OrderByDescending(c => c.Strength).FirstOrDefault();
-        // Cameras refuse wrong logins with a new nonce as well, and count: only word that the old one was too old is worth another
-        // answer, or another nonce where the login has been good before.
-        if (known is null || (answered && !known.Stale && (!_accepted || known.Nonce == _challenge?.Nonce))) return false;
+        // Cameras refuse wrong logins with a new nonce as well, and count: only word that the old one was too old is
+        // worth another answer, or another nonce where the login has been good before.
+        if (known is null || (answered && !known.Stale && (!_accepted || known.Nonce == _challenge?.Nonce)))
+            return false;
         (_challenge, _count) = (known, 0);
         return true;
     }
@@ -36,14 +38,19 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
     public string? Answer(string method, string uri)
     {
         if (_challenge is not { } asked) return null;
-        if (asked.Algorithm is not { } algorithm) return "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));
+        if (asked.Algorithm is not { } algorithm)
+            return "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));
         var client = clientNonce?.Invoke() ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         var count = (++_count).ToString("x8", CultureInfo.InvariantCulture);
         var secret = Hash(algorithm, $"{user}:{asked.Realm}:{password}");
         if (asked.Session) secret = Hash(algorithm, $"{secret}:{asked.Nonce}:{client}");
         var request = Hash(algorithm, $"{method}:{uri}");
-        var response = Hash(algorithm, asked.Quality ? $"{secret}:{asked.Nonce}:{count}:{client}:auth:{request}" : $"{secret}:{asked.Nonce}:{request}");
-        var answer = new StringBuilder($"Digest username={Quote(Bytes(user))}, realm={Quote(asked.Realm)}, nonce={Quote(asked.Nonce)}, uri={Quote(uri)}, response=\"{response}\"");
+        var response = Hash(algorithm, asked.Quality
+            ? $"{secret}:{asked.Nonce}:{count}:{client}:auth:{request}"
+            : $"{secret}:{asked.Nonce}:{request}");
+        var answer = new StringBuilder(
+            $"Digest username={Quote(Bytes(user))}, realm={Quote(asked.Realm)}, nonce={Quote(asked.Nonce)}, "
+            + $"uri={Quote(uri)}, response=\"{response}\"");
         if (asked.Named is { } named) answer.Append(CultureInfo.InvariantCulture, $", algorithm={named}");
         if (asked.Opaque is { } opaque) answer.Append(CultureInfo.InvariantCulture, $", opaque={Quote(opaque)}");
         if (asked.Quality) answer.Append(CultureInfo.InvariantCulture, $", qop=auth, nc={count}");
@@ -54,11 +61,14 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
     private static Challenge? Read(string header)
     {
         if (header.AsSpan().ContainsAnyInRange('\0', '\x1f')) return null; // its words come back in our answer
-        if (header.StartsWith("Basic", StringComparison.OrdinalIgnoreCase)) return new(null, null, "", "", null, false, false, false);
+        if (header.StartsWith("Basic", StringComparison.OrdinalIgnoreCase))
+            return new(null, null, "", "", null, false, false, false);
         if (!header.StartsWith("Digest ", StringComparison.OrdinalIgnoreCase)) return null;
         var values = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
         foreach (Match match in Parameter().Matches(header))
-            values.TryAdd(match.Groups["name"].Value, match.Groups["quoted"].Success ? Escape().Replace(match.Groups["quoted"].Value, "$1") : match.Groups["bare"].Value);
+            values.TryAdd(match.Groups["name"].Value, match.Groups["quoted"].Success
+                ? Escape().Replace(match.Groups["quoted"].Value, "$1")
+                : match.Groups["bare"].Value);
         var named = values.GetValueOrDefault("algorithm");
         var session = named?.EndsWith("-sess", StringComparison.OrdinalIgnoreCase) ?? false;
         HashAlgorithmName? algorithm = (session ? named![..^5] : named)?.ToUpperInvariant() switch
@@ -69,22 +79,28 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
         };
         var quality = values.GetValueOrDefault("qop");
         if (algorithm is null || !values.TryGetValue("nonce", out var nonce)) return null;
-        if (quality is not null && !quality.Split(',', StringSplitOptions.TrimEntries).Contains("auth", StringComparer.OrdinalIgnoreCase)) return null;
+        if (quality is not null && !quality.Split(',', StringSplitOptions.TrimEntries)
+            .Contains("auth", StringComparer.OrdinalIgnoreCase)) return null;
         var stale = string.Equals(values.GetValueOrDefault("stale"), "true", StringComparison.OrdinalIgnoreCase);
-        return new(algorithm, named, values.GetValueOrDefault("realm", ""), nonce, values.GetValueOrDefault("opaque"), quality is not null, session, stale);
+        return new(algorithm, named, values.GetValueOrDefault("realm", ""), nonce, values.GetValueOrDefault("opaque"),
+            quality is not null, session, stale);
     }
 
-    [SuppressMessage("Security", "CA5351", Justification = "What cameras ask for (RFC 2617); the stronger is taken where it is offered.")]
+    [SuppressMessage("Security", "CA5351",
+        Justification = "What cameras ask for (RFC 2617); the stronger is taken where it is offered.")]
     private static string Hash(HashAlgorithmName algorithm, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
-        return Convert.ToHexStringLower(algorithm == HashAlgorithmName.SHA256 ? SHA256.HashData(bytes) : MD5.HashData(bytes));
+        return Convert.ToHexStringLower(algorithm == HashAlgorithmName.SHA256
+            ? SHA256.HashData(bytes)
+            : MD5.HashData(bytes));
     }
 
     // Messages are written byte by byte.
     private static string Bytes(string text) => Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
 
-    private static string Quote(string text) => $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+    private static string Quote(string text) =>
+        $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 
     [GeneratedRegex("""(?<name>[A-Za-z]+)\s*=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<bare>[^\s,"]+))""")]
     private static partial Regex Parameter();
@@ -96,7 +112,8 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
     /// <param name="Named">As the camera wrote it; null when it did not.</param>
     /// <param name="Quality">It wants <c>qop=auth</c>.</param>
     /// <param name="Session">The secret is bound to the nonces (<c>-sess</c>).</param>
-    private sealed record Challenge(HashAlgorithmName? Algorithm, string? Named, string Realm, string Nonce, string? Opaque, bool Quality, bool Session, bool Stale)
+    private sealed record Challenge(HashAlgorithmName? Algorithm, string? Named, string Realm, string Nonce,
+        string? Opaque, bool Quality, bool Session, bool Stale)
     {
         public int Strength => Algorithm is null ? 0 : Algorithm == HashAlgorithmName.SHA256 ? 2 : 1;
     }

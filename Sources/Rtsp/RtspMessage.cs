@@ -11,11 +11,13 @@ internal enum RtspUnit
     /// <summary>A request or a response.</summary>
     Message,
 
-    /// <summary>A packet of pictures or reports (<c>$</c>, channel, length, content), or empty lines between messages.</summary>
+    /// <summary>A packet of pictures or reports (<c>$</c>, channel, length, content),
+    /// or empty lines between messages.</summary>
     Data,
 }
 
-/// <summary>An RTSP request or response (RFC 2326, sections 6, 7 and 10.12). Lines are kept as they came unless they are changed.</summary>
+/// <summary>An RTSP request or response (RFC 2326, sections 6, 7 and 10.12).
+/// Lines are kept as they came unless they are changed.</summary>
 internal sealed class RtspMessage
 {
     /// <summary>Bytes of a message at most, and so what a reader needs to hold: as many as a packet can have.</summary>
@@ -38,8 +40,10 @@ internal sealed class RtspMessage
     /// <summary>Code of a response; 0 when it has none.</summary>
     public int Status => FirstLine.Split(' ') is [_, var code, ..] && int.TryParse(code, out var status) ? status : 0;
 
-    /// <summary>Kind and length of the first unit of <paramref name="bytes"/>; of an incomplete one the length it will have, or 0 when that cannot be told yet.</summary>
-    /// <exception cref="FormatException">It is longer than <see cref="LongestUnit"/>, or its length is no number.</exception>
+    /// <summary>Kind and length of the first unit of <paramref name="bytes"/>;
+    /// of an incomplete one the length it will have, or 0 when that cannot be told yet.</summary>
+    /// <exception cref="FormatException">It is longer than <see cref="LongestUnit"/>,
+    /// or its length is no number.</exception>
     public static (RtspUnit Unit, int Length) Next(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return (RtspUnit.Incomplete, 0);
@@ -59,7 +63,9 @@ internal sealed class RtspMessage
             return (length <= bytes.Length ? RtspUnit.Message : RtspUnit.Incomplete, length);
         }
 
-        return bytes.Length < LongestUnit ? (RtspUnit.Incomplete, 0) : throw new FormatException("a message has no end");
+        return bytes.Length < LongestUnit
+            ? (RtspUnit.Incomplete, 0)
+            : throw new FormatException("a message has no end");
     }
 
     /// <param name="bytes">One message, as <see cref="Next"/> found it.</param>
@@ -93,11 +99,14 @@ internal sealed class RtspMessage
     private static int BodyLength(List<string> lines, int most)
     {
         if (lines.Find(line => Is(line, "Content-Length")) is not { } line) return 0;
-        return int.TryParse(Value(line), out var length) && length >= 0 && length <= most ? length : throw new FormatException("a message says an impossible length");
+        return int.TryParse(Value(line), out var length) && length >= 0 && length <= most
+            ? length
+            : throw new FormatException("a message says an impossible length");
     }
 
     private static bool Is(string line, string name)
-        => line.Length > name.Length && line[name.Length] == ':' && line.StartsWith(name, StringComparison.OrdinalIgnoreCase);
+        => line.Length > name.Length && line[name.Length] == ':'
+            && line.StartsWith(name, StringComparison.OrdinalIgnoreCase);
 
     private static string Value(string line) => line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
 }

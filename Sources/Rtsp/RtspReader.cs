@@ -1,9 +1,11 @@
 namespace Dvis.Streaming.Sources.Rtsp;
 
-/// <summary>Cuts an RTSP connection into units, as many packets at once as have come. Memory is bounded by the longest unit.</summary>
+/// <summary>Cuts an RTSP connection into units, as many packets at once as have come.
+/// Memory is bounded by the longest unit.</summary>
 internal sealed class RtspReader(Stream stream)
 {
-    private readonly byte[] _buffer = new byte[80_000]; // holds the longest unit, and is no large object for the garbage collector
+    // holds the longest unit, and is no large object for the garbage collector
+    private readonly byte[] _buffer = new byte[80_000];
     private int _start, _end;
 
     /// <summary>What <see cref="ReadAsync"/> gave last.</summary>
@@ -30,7 +32,8 @@ internal sealed class RtspReader(Stream stream)
     {
         _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
         (_start, _end) = (0, _end - _start);
-        var read = await stream.ReadAtLeastAsync(_buffer.AsMemory(_end), wanted - _end, throwOnEndOfStream: false, stop);
+        var read =
+            await stream.ReadAtLeastAsync(_buffer.AsMemory(_end), wanted - _end, throwOnEndOfStream: false, stop);
         _end += read;
         return _end >= wanted;
     }

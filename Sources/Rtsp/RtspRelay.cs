@@ -8,10 +8,11 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// Stands between the decoder and a camera: the decoder opens an address on loopback, for one connection of our own user; the relay puts the
-/// camera's address and login into its requests, verifies the camera's certificate, and shows what comes to <see cref="SenderReports"/>. So
-/// no password is in a command line, ffmpeg, which verifies nothing over RTSP, needs no TLS, and the camera's clock is known, of which ffmpeg
-/// says nothing. Pictures pass as they are; a slow reader slows the camera, as without a relay.
+/// Stands between the decoder and a camera: the decoder opens an address on loopback, for one connection of our own
+/// user; the relay puts the camera's address and login into its requests, verifies the camera's certificate, and shows
+/// what comes to <see cref="SenderReports"/>. So no password is in a command line, ffmpeg, which verifies nothing over
+/// RTSP, needs no TLS, and the camera's clock is known, of which ffmpeg says nothing. Pictures pass as they are; a slow
+/// reader slows the camera, as without a relay.
 /// </summary>
 internal sealed class RtspRelay : IAsyncDisposable
 {
@@ -22,7 +23,8 @@ internal sealed class RtspRelay : IAsyncDisposable
     private readonly Stream _remote;
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
-    private readonly SemaphoreSlim _toCamera = new(1); // guards writing to the camera, what was asked of it, the login and the tracks
+    // guards writing to the camera, what was asked of it, the login and the tracks
+    private readonly SemaphoreSlim _toCamera = new(1);
     private readonly List<Request> _pending = [];
     private readonly RtspLogin? _login;
     private readonly SenderReports? _reports;
@@ -36,17 +38,20 @@ internal sealed class RtspRelay : IAsyncDisposable
         (_camera, _client, _remote, _reports, _time) = (camera, client, remote, reports, time);
         _login = camera.HasLogin ? new(camera.User, camera.Password) : null;
         _listener.Start();
-        Url = string.Create(CultureInfo.InvariantCulture, $"rtsp://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/camera");
+        Url = string.Create(CultureInfo.InvariantCulture,
+            $"rtsp://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/camera");
     }
 
     /// <summary>What the decoder opens, over TCP unless the camera is to send datagrams.</summary>
     public string Url { get; }
 
     /// <summary>Connects to the camera and waits for the decoder.</summary>
-    /// <param name="reports">Is shown what comes; null for pictures that come as datagrams, which pass the relay by.</param>
+    /// <param name="reports">Is shown what comes; null for pictures that come as datagrams,
+    /// which pass the relay by.</param>
     /// <exception cref="SourceException">There is no such camera, or not the one that was meant.</exception>
     public static async Task<RtspRelay> OpenAsync(
-        RtspAddress camera, RtspTlsOptions tls, SenderReports? reports, TimeSpan timeout, TimeProvider time, CancellationToken stop)
+        RtspAddress camera, RtspTlsOptions tls, SenderReports? reports, TimeSpan timeout, TimeProvider time,
+        CancellationToken stop)
     {
         var (client, stream) = await CameraConnection.OpenAsync(camera, tls, timeout, time, stop);
         var relay = new RtspRelay(camera, client, stream, reports, time);
@@ -86,7 +91,8 @@ internal sealed class RtspRelay : IAsyncDisposable
             await first;
             await Task.WhenAll(ways);
         }
-        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException
+            or ObjectDisposedException)
         {
             // The camera or the decoder has gone; the decoder's messages and end tell the rest.
         }
@@ -117,7 +123,8 @@ internal sealed class RtspRelay : IAsyncDisposable
         var reader = new RtspReader(decoder);
         while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
         {
-            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: false } request) await SendAsync(unit, stop);
+            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: false } request)
+                await SendAsync(unit, stop);
             else await AskAsync(request, stop);
         }
     }
@@ -128,7 +135,8 @@ internal sealed class RtspRelay : IAsyncDisposable
         while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
         {
             if (reader.Unit == RtspUnit.Data) _reports?.Received(unit.Span);
-            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: true } response) await decoder.WriteAsync(unit, stop);
+            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: true } response)
+                await decoder.WriteAsync(unit, stop);
             else if (await AnswerAsync(response, stop) is { } answer) await decoder.WriteAsync(answer.ToBytes(), stop);
         }
     }
@@ -148,7 +156,8 @@ internal sealed class RtspRelay : IAsyncDisposable
 
     private async Task AskAsync(RtspMessage message, CancellationToken stop)
     {
-        if (message.FirstLine.Split(' ') is not [var method, var asked, var version]) throw new FormatException("a request is not of three words");
+        if (message.FirstLine.Split(' ') is not [var method, var asked, var version])
+            throw new FormatException("a request is not of three words");
         var uri = asked.StartsWith(Url, StringComparison.Ordinal) ? _camera.Url + asked[Url.Length..] : asked;
         message.FirstLine = $"{method} {uri} {version}";
         await _toCamera.WaitAsync(stop);
@@ -184,7 +193,9 @@ internal sealed class RtspRelay : IAsyncDisposable
     {
         // Where there is nothing to keep, the decoder goes there by itself.
         if (response.Status is >= 300 and < 400 && (_camera.HasLogin || _camera.HasQuery || _camera.Secure))
-            throw new SourceException(SourceFault.Config, $"The camera sends its viewers elsewhere, and its login or certificate is for this address only; set url to {new Redactor().Clean(response["Location"] ?? "that address")}");
+            throw new SourceException(SourceFault.Config,
+                $"The camera sends its viewers elsewhere, and its login or certificate is for this address only; set "
+                + $"url to {new Redactor().Clean(response["Location"] ?? "that address")}");
         await _toCamera.WaitAsync(stop);
         try
         {
@@ -192,7 +203,8 @@ internal sealed class RtspRelay : IAsyncDisposable
             if (at >= _pending.Count) return response;
             var request = _pending[at];
             _pending.RemoveAt(at);
-            if (response.Status == 401 && request.Answers < MostAnswers && _login?.Take(response.Values("WWW-Authenticate"), request.Answers > 0) == true)
+            if (response.Status == 401 && request.Answers < MostAnswers
+                && _login?.Take(response.Values("WWW-Authenticate"), request.Answers > 0) == true)
             {
                 await AskAsync(request, stop);
                 return null;
@@ -203,7 +215,8 @@ internal sealed class RtspRelay : IAsyncDisposable
 
             response.Set("CSeq", request.DecodersNumber);
             // Otherwise the decoder expects datagrams from where it connected to.
-            if (response["Transport"] is { } transport && !transport.Contains("TCP", StringComparison.OrdinalIgnoreCase) && !transport.Contains("source=", StringComparison.OrdinalIgnoreCase))
+            if (response["Transport"] is { } transport && !transport.Contains("TCP", StringComparison.OrdinalIgnoreCase)
+                && !transport.Contains("source=", StringComparison.OrdinalIgnoreCase))
                 response.Set("Transport", $"{transport};source={Address()}");
             return response;
         }
@@ -213,8 +226,8 @@ internal sealed class RtspRelay : IAsyncDisposable
         }
     }
 
-    // Timestamps that the decoder gives can be traced to those that came if it subtracts what it is told to: it looks for that under the
-    // track's address, in words between commas and semicolons.
+    // Timestamps that the decoder gives can be traced to those that came if it subtracts what it is told to: it looks
+    // for that under the track's address, in words between commas and semicolons.
     private void Learn(SenderReports reports, Request request, RtspMessage response)
     {
         reports.Answered(_time.GetElapsedTime(request.Sent));
@@ -225,13 +238,15 @@ internal sealed class RtspRelay : IAsyncDisposable
         }
         else if (request.Method == "PLAY" && _tracks is [var track] && track.IndexOfAny([',', ';']) < 0)
         {
-            response.Set("RTP-Info", string.Create(CultureInfo.InvariantCulture, $"url={track};seq=0;rtptime={SenderReports.Origin}"));
+            response.Set("RTP-Info",
+                string.Create(CultureInfo.InvariantCulture, $"url={track};seq=0;rtptime={SenderReports.Origin}"));
             response.Remove("Range");
         }
     }
 
     private static int? ChannelOf(string transport)
-        => transport.Split(';').Select(part => part.Split('=', '-')).FirstOrDefault(part => part[0].Trim() == "interleaved") is [_, var channel, ..]
+        => transport.Split(';').Select(part => part.Split('=', '-'))
+            .FirstOrDefault(part => part[0].Trim() == "interleaved") is [_, var channel, ..]
             && byte.TryParse(channel, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     private IPAddress Address()
@@ -243,5 +258,6 @@ internal sealed class RtspRelay : IAsyncDisposable
     /// <param name="Asked">The address as the decoder wrote it.</param>
     /// <param name="Number">The relay's own, under which the camera answers.</param>
     /// <param name="Answers">How often it was sent with a login.</param>
-    private sealed record Request(RtspMessage Message, string Method, string Asked, string Uri, string DecodersNumber, string Number = "", int Answers = 0, long Sent = 0);
+    private sealed record Request(RtspMessage Message, string Method, string Asked, string Uri, string DecodersNumber,
+        string Number = "", int Answers = 0, long Sent = 0);
 }

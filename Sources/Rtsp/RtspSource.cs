@@ -6,10 +6,12 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// A camera: one connection. Timestamps are the camera's RTP clock. When a picture was taken is known from the camera's sender reports, with
-/// a bound of the error; before the first of them, and from cameras that send none, only as the moment it arrived here.
+/// A camera: one connection. Timestamps are the camera's RTP clock. When a picture was taken is known from the camera's
+/// sender reports, with a bound of the error; before the first of them, and from cameras that send none, only as the
+/// moment it arrived here.
 /// </summary>
-internal sealed class RtspSource(string camera, SourceOptions options, SourceFacts facts, FramePool pool, TimeProvider time) : IFrameSource
+internal sealed class RtspSource(string camera, SourceOptions options, SourceFacts facts, FramePool pool,
+    TimeProvider time) : IFrameSource
 {
     private readonly string _url = options.Url ?? throw new ArgumentException("url is not set", nameof(options));
 
@@ -23,12 +25,19 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         FfmpegProcess.Require(options.Ffmpeg); // before a camera is asked for pictures
         var began = time.GetTimestamp();
         // Datagrams go to the decoder: their reports are not seen here.
-        var reports = options.Rtsp.Transport == RtspTransport.Tcp && options.Clock.UsesReports ? new SenderReports(options.Clock.MaxSkew, time) : null;
+        var reports = options.Rtsp.Transport == RtspTransport.Tcp && options.Clock.UsesReports
+            ? new SenderReports(options.Clock.MaxSkew, time)
+            : null;
         var direct = reports is null && !address.Secure && !address.HasLogin && !address.HasQuery;
-        await using var relay = direct ? null : await RtspRelay.OpenAsync(address, options.Rtsp.Tls, reports, options.Rtsp.ConnectTimeout, time, stop);
-        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)]) { Alias = relay is null ? null : (relay.Url, address.Url) };
-        var arguments = FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Rtsp.Transport, options.Rtsp.ConnectTimeout);
-        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
+        await using var relay = direct
+            ? null
+            : await RtspRelay.OpenAsync(address, options.Rtsp.Tls, reports, options.Rtsp.ConnectTimeout, time, stop);
+        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)])
+        { Alias = relay is null ? null : (relay.Url, address.Url) };
+        var arguments =
+            FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Rtsp.Transport, options.Rtsp.ConnectTimeout);
+        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool,
+            time, FfmpegCommand.CameraPtsOffset);
         while (await session.ReadAsync(stop) is { } frame)
         {
             facts.Update(session.Log);
@@ -44,12 +53,15 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         if (session.Frames == 0 && fault is not null)
         {
             // When its time limit ends the wait for an answer, ffmpeg says "Invalid data", as if there had been one.
-            if (fault.Fault == SourceFault.DecodeErrors && session.Log.DecodeErrors == 0 && time.GetElapsedTime(began) >= options.Rtsp.ConnectTimeout)
+            if (fault.Fault == SourceFault.DecodeErrors && session.Log.DecodeErrors == 0
+                && time.GetElapsedTime(began) >= options.Rtsp.ConnectTimeout)
                 throw new SourceException(SourceFault.Timeout, "The camera did not answer in time.", fault);
             throw fault;
         }
 
-        throw new SourceException(session.Log.Classify(SourceFault.Eof), session.Log.Tail is { Length: > 0 } tail ? tail : "The camera ended the stream.");
+        throw new SourceException(session.Log.Classify(SourceFault.Eof), session.Log.Tail is { Length: > 0 } tail
+            ? tail
+            : "The camera ended the stream.");
     }
 
     private RtspAddress Address()

@@ -5,10 +5,11 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// When a camera took its pictures, learned from what passes on its connection. Its sender reports (RFC 3550, section 6.4.1) say which moment
-/// of the camera's clock an RTP timestamp is. How far that clock is from ours is at most what the fastest of the last reports took, and at
-/// least that less the shortest round trip of a request: the middle is the estimate and half the round trip its error (Cristian, 1989), as far
-/// as the camera sends its reports when they say: one within ten milliseconds, the fastest of ten within one. Neither clock needs to be right. Thread-safe.
+/// When a camera took its pictures, learned from what passes on its connection. Its sender reports (RFC 3550, section
+/// 6.4.1) say which moment of the camera's clock an RTP timestamp is. How far that clock is from ours is at most what
+/// the fastest of the last reports took, and at least that less the shortest round trip of a request: the middle is the
+/// estimate and half the round trip its error (Cristian, 1989), as far as the camera sends its reports when they say:
+/// one within ten milliseconds, the fastest of ten within one. Neither clock needs to be right. Thread-safe.
 /// </summary>
 /// <param name="maxSkew">A picture that would be older than this when it arrives is not believed.</param>
 internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
@@ -18,8 +19,11 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
 
     private const int Kept = 64;          // reports, some minutes: for so long the way may be slower than it was
     private const int Remembered = 1024;  // timestamps: more pictures than are ever on their way through the decoder
-    private const double LargestStep = 0.25; // seconds by which a report may contradict the last one; beyond, the camera's clock was set
-    private const double Sending = 0.01;  // seconds between the moment that a single report names and its sending; the fastest of several takes that much less
+    // seconds by which a report may contradict the last one; beyond, the camera's clock was set
+    private const double LargestStep = 0.25;
+    // seconds between the moment that a single report names and its sending;
+    // the fastest of several takes that much less
+    private const double Sending = 0.01;
     private const double Drift = 1e-4;    // of two clocks, seconds a second at most
     private const double SecondsOfEra = 1L << 32;
     private const byte SenderReport = 200;
@@ -83,12 +87,14 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
 
             var camera = last.MomentOf(timestamp);
             var offset = fastest.Delay - (_roundTrip / 2); // our monotonic clock less the camera's
-            var error = (Sending / _reports.Count) + (_roundTrip / 2) + fastest.DelayAt(received) - fastest.Delay + step;
+            var error =
+                (Sending / _reports.Count) + (_roundTrip / 2) + fastest.DelayAt(received) - fastest.Delay + step;
             var age = received - camera - offset;
             if (age < -error || age > maxSkew.TotalSeconds) return null;
             var stamp = frame.Received - TimeSpan.FromSeconds(Math.Max(age, 0));
             var ours = (frame.Received - s_origin).TotalSeconds - received + offset; // our wall clock less the camera's
-            return new CaptureTime(stamp, ClockSource.RtcpSr, OffsetMs: ours * 1000, ErrorMs: error * 1000, Synced: true);
+            return new CaptureTime(stamp, ClockSource.RtcpSr, OffsetMs: ours * 1000, ErrorMs: error * 1000,
+                Synced: true);
         }
     }
 
@@ -98,7 +104,8 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
         var source = BinaryPrimitives.ReadUInt32BigEndian(packet[8..]);
         if (source != _source) Begin(source);
         var timestamp = BinaryPrimitives.ReadUInt32BigEndian(packet[4..]);
-        if (_pictures == 0 || _timestamps[(_pictures - 1) % Remembered] != timestamp) _timestamps[_pictures++ % Remembered] = timestamp;
+        if (_pictures == 0 || _timestamps[(_pictures - 1) % Remembered] != timestamp)
+            _timestamps[_pictures++ % Remembered] = timestamp;
     }
 
     private void TakeReports(ReadOnlySpan<byte> packets)

@@ -127,13 +127,16 @@ internal sealed partial class CameraReporter(
     [LoggerMessage(1003, LogLevel.Warning, "Camera {Camera}: degraded, {Reason}: {Detail}.")]
     private partial void LogDegraded(string camera, string reason, string? detail);
 
-    [LoggerMessage(1004, LogLevel.Warning, "Camera {Camera}: offline, {Reason}: {Detail} Attempt {Attempt} failed, next in {Pause:0.0} s.")]
+    [LoggerMessage(1004, LogLevel.Warning,
+        "Camera {Camera}: offline, {Reason}: {Detail} Attempt {Attempt} failed, next in {Pause:0.0} s.")]
     private partial void LogLost(string camera, string reason, string? detail, int attempt, double pause);
 
     [LoggerMessage(1005, LogLevel.Information, "Camera {Camera}: over ({Reason}).")]
     private partial void LogOver(string camera, string reason);
 
-    [LoggerMessage(1007, LogLevel.Warning, "Camera {Camera}: its timestamps do not go on; until it is connected again, the moment of arrival stands for them.")]
+    [LoggerMessage(1007, LogLevel.Warning,
+        "Camera {Camera}: its timestamps do not go on; until it is connected again, the moment of arrival stands for "
+        + "them.")]
     private partial void LogClockUseless(string camera);
 
     [LoggerMessage(1006, LogLevel.Error, "Camera {Camera}: failed for good, {Reason}: {Detail}")]

@@ -5,12 +5,14 @@ namespace Dvis.Streaming.Sources.Supervision;
 
 /// <summary>
 /// One session of a raw source under a watchdog. Failures become values: <see cref="NextAsync"/> returns null and
-/// <see cref="Fault"/> says why. While the reader is busy with a frame the watchdog rests, so a slow reader is no stall.
+/// <see cref="Fault"/> says why. While the reader is busy with a frame the
+/// watchdog rests, so a slow reader is no stall.
 /// </summary>
 internal sealed class SupervisedSession : IAsyncDisposable
 {
-    // Silence is counted in parts. After a stop of the whole process (a machine that slept, SIGSTOP, a starved thread pool) one part is over
-    // and not all of them, so that a camera whose pictures wait in the pipe is not taken for silent.
+    // Silence is counted in parts. After a stop of the whole process (a machine that slept, SIGSTOP, a starved thread
+    // pool) one part is over and not all of them, so that a camera whose pictures wait in the pipe is not taken for
+    // silent.
     private const int Parts = 4;
 
     private readonly CancellationTokenSource _watchdog = new();
@@ -25,7 +27,8 @@ internal sealed class SupervisedSession : IAsyncDisposable
 
     /// <param name="firstWait">Longest wait for the first frame.</param>
     /// <param name="patience">Longest wait for each later one.</param>
-    public SupervisedSession(IFrameSource source, TimeSpan firstWait, TimeSpan patience, TimeProvider time, CancellationToken stop)
+    public SupervisedSession(IFrameSource source, TimeSpan firstWait, TimeSpan patience, TimeProvider time,
+        CancellationToken stop)
     {
         _timer = time.CreateTimer(_ => CountSilence(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _either = CancellationTokenSource.CreateLinkedTokenSource(stop, _watchdog.Token);

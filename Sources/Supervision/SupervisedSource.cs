@@ -8,9 +8,9 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Sources.Supervision;
 
 /// <summary>
-/// Keeps a source going: sessions follow each other with growing pauses, frame ids and session numbers go on over all of
-/// them. A camera is tried for ever; a file that fails ends, because reading it again would deliver frames twice — unless
-/// it loops and got somewhere.
+/// Keeps a source going: sessions follow each other with growing pauses, frame ids and session numbers go on over all
+/// of them. A camera is tried for ever; a file that fails ends, because reading it again would deliver frames twice —
+/// unless it loops and got somewhere.
 /// </summary>
 internal sealed class SupervisedSource(
     IFrameSource source, SourceOptions options, Backoff backoff, CameraReporter reporter, CameraMetrics camera,
@@ -32,12 +32,15 @@ internal sealed class SupervisedSource(
 
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var patience = !IsLive && options.Rtsp.StallTimeout < s_filePatience ? s_filePatience : options.Rtsp.StallTimeout;
+        var patience = !IsLive && options.Rtsp.StallTimeout < s_filePatience
+            ? s_filePatience
+            : options.Rtsp.StallTimeout;
         var attempt = 0;
         reporter.Starting();
         while (!stop.IsCancellationRequested)
         {
-            await using var session = new SupervisedSession(source, options.Rtsp.ConnectTimeout + patience, patience, time, stop);
+            await using var session =
+                new SupervisedSession(source, options.Rtsp.ConnectTimeout + patience, patience, time, stop);
             var began = time.GetTimestamp();
             var (firstId, firstSession) = (_nextId, _nextSession);
             var clock = IsLive ? new LiveClock(options.MaxAge, time) : null;
@@ -75,14 +78,18 @@ internal sealed class SupervisedSource(
     // Numbers the frame and judges its time; false: it was not fit or one too many for max_fps, and is gone.
     private bool Take(Frame frame, long firstId, int firstSession, LiveClock? clock, bool first)
     {
-        frame.Info = frame.Info with { FrameId = firstId + frame.Info.FrameId, Session = firstSession + frame.Info.Session };
+        frame.Info = frame.Info
+            with
+        { FrameId = firstId + frame.Info.FrameId, Session = firstSession + frame.Info.Session };
         (_nextId, _nextSession) = (frame.Info.FrameId + 1, frame.Info.Session + 1);
         string? drop = null;
         if (clock is not null) (frame.Info, drop) = Judge(clock, frame.Info);
         reporter.Received(frame, first);
 
         // A file's rate is that of its media time, however fast it is read.
-        var seconds = IsLive ? time.GetElapsedTime(0, frame.Info.ReceivedTicks).TotalSeconds : frame.Info.Timebase.ToSeconds(frame.Info.Pts);
+        var seconds = IsLive
+            ? time.GetElapsedTime(0, frame.Info.ReceivedTicks).TotalSeconds
+            : frame.Info.Timebase.ToSeconds(frame.Info.Pts);
         if (drop is null && !_rate.Allows(seconds)) drop = "rate_limit";
         if (drop is null) return true;
         camera.FrameDropped("source", drop);

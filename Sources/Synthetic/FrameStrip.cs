@@ -20,10 +20,12 @@ public static class FrameStrip
     /// <exception cref="ArgumentException">The picture is too narrow (<see cref="Fits"/>).</exception>
     public static void Write(Span<byte> rgb, int width, int height, long number)
     {
-        if (!Fits(width, height)) throw new ArgumentException($"A picture of {width}x{height} has no room for the strip.");
+        if (!Fits(width, height))
+            throw new ArgumentException($"A picture of {width}x{height} has no room for the strip.");
         var side = CellSize(height);
         var first = rgb[..(Cells * side * 3)];
-        for (var cell = 0; cell < Cells; cell++) first.Slice(cell * side * 3, side * 3).Fill(IsWhite(cell, number) ? (byte)255 : (byte)0);
+        for (var cell = 0; cell < Cells; cell++)
+            first.Slice(cell * side * 3, side * 3).Fill(IsWhite(cell, number) ? (byte)255 : (byte)0);
         for (var y = 1; y < side; y++) first.CopyTo(rgb[(y * width * 3)..]);
     }
 
@@ -32,7 +34,8 @@ public static class FrameStrip
     {
         if (!Fits(width, height)) return null;
         var number = 0;
-        for (var cell = 2; cell < 2 + Bits; cell++) number = (number << 1) | (ReadCell(rgb, width, height, cell) ? 1 : 0);
+        for (var cell = 2; cell < 2 + Bits; cell++)
+            number = (number << 1) | (ReadCell(rgb, width, height, cell) ? 1 : 0);
         foreach (var cell in (ReadOnlySpan<int>)[0, 1, Cells - 2, Cells - 1])
             if (ReadCell(rgb, width, height, cell) != IsWhite(cell, number)) return null;
         return number;

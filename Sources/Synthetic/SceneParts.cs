@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace Dvis.Streaming.Sources.Synthetic;
 
-/// <summary>Something painted: a shape that moves or a bar that stands. Lengths in reference pixels (the picture is 160 of them high).</summary>
+/// <summary>Something painted: a shape that moves or a bar that stands.
+/// Lengths in reference pixels (the picture is 160 of them high).</summary>
 internal abstract record Layer(Texture Texture);
 
 /// <summary>An object to be found.</summary>
@@ -11,14 +12,17 @@ internal abstract record Layer(Texture Texture);
 /// <param name="Spin">Radians a frame.</param>
 /// <param name="Swell">Relative change of size.</param>
 internal sealed record Thing(
-    int Number, Shape Shape, MotionPath Path, float Radius, float Stretch, float Angle, float Spin, float Swell, float SwellPace, Texture Texture)
+    int Number, Shape Shape, MotionPath Path, float Radius, float Stretch, float Angle, float Spin, float Swell,
+    float SwellPace, Texture Texture)
     : Layer(Texture);
 
 /// <summary>A static bar in front of the objects painted before it.</summary>
 internal sealed record Occluder(Vector2 Centre, Vector2 Half, float Angle, Texture Texture) : Layer(Texture);
 
-/// <summary>Back and forth between two corners, with a wobble: fold(start + velocity t) + wobble sin(pace t + phase).</summary>
-internal sealed record MotionPath(Vector2 Start, Vector2 Velocity, Vector2 Low, Vector2 High, Vector2 Wobble, Vector2 Pace, Vector2 Phase)
+/// <summary>Back and forth between two corners, with a wobble:
+/// fold(start + velocity t) + wobble sin(pace t + phase).</summary>
+internal sealed record MotionPath(Vector2 Start, Vector2 Velocity, Vector2 Low, Vector2 High, Vector2 Wobble,
+    Vector2 Pace, Vector2 Phase)
 {
     public Vector2 At(long t) => new(
         Axis(Start.X, Velocity.X, Low.X, High.X, t) + (Wobble.X * Wave(Pace.X, Phase.X, t)),
@@ -36,14 +40,16 @@ internal sealed record MotionPath(Vector2 Start, Vector2 Velocity, Vector2 Low, 
     }
 }
 
-/// <summary>What may happen in a scene of this difficulty (ranges inclusive, lengths in reference pixels, speeds per frame).</summary>
+/// <summary>What may happen in a scene of this difficulty (ranges inclusive,
+/// lengths in reference pixels, speeds per frame).</summary>
 /// <param name="Twins">Share of objects that look almost like an earlier one.</param>
 /// <param name="Visitors">Share of objects whose path leaves the picture.</param>
 /// <param name="Camera">Largest excursion of the camera.</param>
 /// <param name="Noise">Largest standard deviation of the pixel noise.</param>
 /// <param name="Flicker">Largest relative brightness change.</param>
 internal sealed record Tier(
-    (int Low, int High) Objects, (float Low, float High) Radius, (float Low, float High) Speed, (int Low, int High) Occluders,
+    (int Low, int High) Objects, (float Low, float High) Radius, (float Low, float High) Speed,
+    (int Low, int High) Occluders,
     float Twins, float Visitors, float Camera, float Noise, float Flicker)
 {
     public static Tier Of(SceneTier tier) => tier switch

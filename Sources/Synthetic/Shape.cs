@@ -6,7 +6,8 @@ public enum Shape { Circle, Square, Triangle, Star, Cross, Ring }
 /// <summary>Outlines in an object's own coordinates: x right, y down, radius 1.</summary>
 internal static class ShapeGeometry
 {
-    private const float SquareHalf = 0.82f, TriangleInner = 0.55f, StarInner = 0.45f, CrossArm = 0.33f, RingMiddle = 0.7f, RingHalf = 0.3f;
+    private const float SquareHalf = 0.82f, TriangleInner = 0.55f, StarInner = 0.45f, CrossArm = 0.33f,
+        RingMiddle = 0.7f, RingHalf = 0.3f;
     private const float Sector = MathF.Tau / 5;
     private static readonly (float X, float Y) s_starNormal = StarNormal();
 

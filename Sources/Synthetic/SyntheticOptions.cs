@@ -2,7 +2,8 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Dvis.Streaming.Sources.Synthetic;
 
-/// <summary>A rendered scene (<c>cameras.&lt;name&gt;.synthetic</c>): the same options give the same pictures.</summary>
+/// <summary>A rendered scene (<c>cameras.&lt;name&gt;.synthetic</c>):
+/// the same options give the same pictures.</summary>
 public sealed class SyntheticOptions
 {
     [Range(16, 4096)] public int Width { get; set; } = 512;
@@ -14,7 +15,8 @@ public sealed class SyntheticOptions
     /// <summary>Another number is another scene.</summary>
     [Range(0, int.MaxValue)] public int Seed { get; set; }
 
-    /// <summary>How much happens: <c>light</c>, <c>everyday</c> or <c>heavy</c> (occlusions, look-alikes, a moving camera).</summary>
+    /// <summary>How much happens: <c>light</c>, <c>everyday</c> or <c>heavy</c> (occlusions,
+    /// look-alikes, a moving camera).</summary>
     public SceneTier Tier { get; set; } = SceneTier.Everyday;
 
     /// <summary>Moving objects; 0: as many as the tier draws.</summary>
@@ -23,7 +25,8 @@ public sealed class SyntheticOptions
     /// <summary>Frames until the stream ends; 0: endless.</summary>
     [Range(0, int.MaxValue)] public int Frames { get; set; }
 
-    /// <summary>Paced like a camera: frames that nobody takes in time are dropped. Otherwise as fast as it can be processed, and lossless.</summary>
+    /// <summary>Paced like a camera: frames that nobody takes in time are dropped.
+    /// Otherwise as fast as it can be processed, and lossless.</summary>
     public bool Realtime { get; set; } = true;
 
     /// <summary>Draws the frame number as a machine-readable strip at the top left.</summary>

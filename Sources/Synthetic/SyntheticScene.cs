@@ -6,8 +6,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Sources.Synthetic;
 
 /// <summary>
-/// A video of moving shapes that is known exactly: any frame is a pure function of the options and its number, and so is
-/// the truth about it. Not thread-safe (it renders into buffers of its own).
+/// A video of moving shapes that is known exactly: any frame is a pure function of the options and its number, and so
+/// is the truth about it. Not thread-safe (it renders into buffers of its own).
 /// </summary>
 public sealed class SyntheticScene
 {
@@ -57,17 +57,20 @@ public sealed class SyntheticScene
         foreach (var layer in _layers) Paint(layer, t, offset, _picture, default);
 
         var random = new SceneRandom(SceneRandom.Mix(_seed) ^ SceneRandom.Mix((ulong)t));
-        var gain = 1 + (_atmosphere.Swing * MotionPath.Wave(_atmosphere.SwingPace, 0, t)) + (_atmosphere.Flicker * random.Between(-1, 1));
+        var gain = 1 + (_atmosphere.Swing * MotionPath.Wave(_atmosphere.SwingPace, 0, t))
+            + (_atmosphere.Flicker * random.Between(-1, 1));
         for (var y = 0; y < _height; y++)
         {
             var noise = _noise.AsSpan(random.Integer(0, NoiseSize - _width - 1), _width);
-            SceneKernels.Develop(_picture.AsSpan(y * _width * 3, _width * 3), noise, gain, _atmosphere.Noise, rgb.Slice(y * _width * 3, _width * 3));
+            SceneKernels.Develop(_picture.AsSpan(y * _width * 3, _width * 3), noise, gain, _atmosphere.Noise,
+                rgb.Slice(y * _width * 3, _width * 3));
         }
 
         if (_strip) FrameStrip.Write(rgb, _width, _height, t);
     }
 
-    /// <summary>Whose pixel is whose in frame <paramref name="t"/>, [height, width]: 0 nobody's, n the n-th object's.</summary>
+    /// <summary>Whose pixel is whose in frame <paramref name="t"/>, [height, width]: 0 nobody's,
+    /// n the n-th object's.</summary>
     public byte[] Instances(long t)
     {
         var ids = new byte[_width * _height];
@@ -104,7 +107,9 @@ public sealed class SyntheticScene
                 area += row.Count((byte)thing.Number);
             }
 
-            if (area > 0) found.Add(new SyntheticObject(thing.Number, thing.Shape, new Box(left, top, right - left + 1, bottom - top + 1), area));
+            if (area > 0)
+                found.Add(new SyntheticObject(thing.Number, thing.Shape,
+                    new Box(left, top, right - left + 1, bottom - top + 1), area));
         }
 
         return found.ToImmutable();
@@ -118,7 +123,8 @@ public sealed class SyntheticScene
         {
             var upper = _canvas.AsSpan((((top + y) * _canvasWidth) + left) * 3, (_width + 1) * 3);
             var lower = _canvas.AsSpan((((top + y + 1) * _canvasWidth) + left) * 3, (_width + 1) * 3);
-            SceneKernels.Shift(upper, lower, corner.X - left, corner.Y - top, _picture.AsSpan(y * _width * 3, _width * 3));
+            SceneKernels.Shift(upper, lower, corner.X - left, corner.Y - top,
+                _picture.AsSpan(y * _width * 3, _width * 3));
         }
     }
 
@@ -131,21 +137,26 @@ public sealed class SyntheticScene
                 var turned = (float)Math.IEEERemainder(thing.Angle + ((double)thing.Spin * t), Math.Tau);
                 var stretch = MathF.Sqrt(thing.Stretch);
                 Fill(
-                    (thing.Path.At(t) * _scale) + offset, 1.2f * radius * MathF.Max(thing.Stretch, 1 / thing.Stretch), turned,
+                    (thing.Path.At(t) * _scale) + offset, 1.2f * radius * MathF.Max(thing.Stretch, 1 / thing.Stretch),
+                    turned,
                     new Vector2(1 / (radius * stretch), stretch / radius), picture, ids, new ThingBrush(thing, radius));
                 break;
             case Occluder bar:
-                Fill((bar.Centre * _scale) + offset, bar.Half.Length() * _scale, bar.Angle, new Vector2(1 / _scale), picture, ids, new BarBrush(bar, _scale));
+                Fill((bar.Centre * _scale) + offset, bar.Half.Length() * _scale, bar.Angle, new Vector2(1 / _scale),
+                    picture, ids, new BarBrush(bar, _scale));
                 break;
         }
     }
 
     // Paints the pixels within reach of a centre, in the brush's own coordinates (turned by the angle, scaled by unit).
-    private void Fill<TBrush>(Vector2 centre, float reach, float angle, Vector2 unit, Span<float> picture, Span<byte> ids, TBrush brush)
+    private void Fill<TBrush>(Vector2 centre, float reach, float angle, Vector2 unit, Span<float> picture,
+        Span<byte> ids, TBrush brush)
         where TBrush : struct, IBrush
     {
-        var (top, bottom) = (Math.Max(0, (int)(centre.Y - reach - 1)), Math.Min(_height, (int)MathF.Max(0, centre.Y + reach + 2)));
-        var (left, right) = (Math.Max(0, (int)(centre.X - reach - 1)), Math.Min(_width, (int)MathF.Max(0, centre.X + reach + 2)));
+        var (top, bottom) =
+            (Math.Max(0, (int)(centre.Y - reach - 1)), Math.Min(_height, (int)MathF.Max(0, centre.Y + reach + 2)));
+        var (left, right) =
+            (Math.Max(0, (int)(centre.X - reach - 1)), Math.Min(_width, (int)MathF.Max(0, centre.X + reach + 2)));
         var (sin, cos) = MathF.SinCos(angle);
         for (var row = top; row < bottom; row++)
         {
@@ -211,7 +222,8 @@ public sealed class SyntheticScene
     {
         public byte Number => 0;
 
-        public float Cover(float x, float y) => 0.5f - (MathF.Max(MathF.Abs(x) - bar.Half.X, MathF.Abs(y) - bar.Half.Y) * scale);
+        public float Cover(float x, float y) =>
+            0.5f - (MathF.Max(MathF.Abs(x) - bar.Half.X, MathF.Abs(y) - bar.Half.Y) * scale);
 
         public Vector3 Colour(float x, float y) => bar.Texture.Colour(x / 20, y / 20);
     }

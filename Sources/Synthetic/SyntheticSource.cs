@@ -5,10 +5,11 @@ namespace Dvis.Streaming.Sources.Synthetic;
 
 /// <summary>
 /// Renders a <see cref="SyntheticScene"/>. Live, it is a camera: frame n belongs to the moment n / fps after the start,
-/// and moments that nobody took are gone. Otherwise every frame comes, as fast as it is taken. A frame's id is the number
-/// in its strip, as long as there is one session.
+/// and moments that nobody took are gone. Otherwise every frame comes, as fast as it is taken.
+/// A frame's id is the number in its strip, as long as there is one session.
 /// </summary>
-internal sealed class SyntheticSource(string camera, SyntheticOptions options, FramePool pool, TimeProvider time) : IFrameSource
+internal sealed class SyntheticSource(string camera, SyntheticOptions options, FramePool pool, TimeProvider time)
+    : IFrameSource
 {
     private static readonly Timebase s_timebase = new(1, 90_000);
     private static readonly FrameInfo s_unknown = new("", 0, 0, 0, default, 0, default, default, 0, 0);
@@ -21,7 +22,8 @@ internal sealed class SyntheticSource(string camera, SyntheticOptions options, F
     {
         var scene = new SyntheticScene(options);
         var began = time.GetTimestamp();
-        for (long number = 0; (options.Frames == 0 || number < options.Frames) && !stop.IsCancellationRequested; number++)
+        for (long number = 0; (options.Frames == 0 || number < options.Frames)
+            && !stop.IsCancellationRequested; number++)
         {
             if (options.Realtime)
             {
@@ -49,8 +51,10 @@ internal sealed class SyntheticSource(string camera, SyntheticOptions options, F
 
         var now = time.GetUtcNow();
         frame.Info = new FrameInfo(
-            camera, number, 0, (long)Math.Round(number * (s_timebase.Denominator / options.Fps)), s_timebase, time.GetTimestamp(), now,
-            new CaptureTime(now, ClockSource.Synthetic, OffsetMs: 0, ErrorMs: 0, Synced: true), options.Width, options.Height);
+            camera, number, 0, (long)Math.Round(number * (s_timebase.Denominator / options.Fps)), s_timebase,
+            time.GetTimestamp(), now,
+            new CaptureTime(now, ClockSource.Synthetic, OffsetMs: 0, ErrorMs: 0, Synced: true), options.Width,
+            options.Height);
         return frame;
     }
 

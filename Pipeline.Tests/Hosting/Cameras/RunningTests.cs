@@ -63,7 +63,8 @@ public sealed class RunningTests : IDisposable
                 "a: 10 frames in, 7 processed, 5 final, 3 without a result (dropped: 3 queue_full)",
                 "a: 2 epochs, 1 track started",
                 "a: latency provisional p50 101.1 p95 101.1 p99 101.1 ms; final none",
-                "mqtt: acknowledged by the broker tracks 7 of 7, final 1 of 1, event 0 of 0, state 0 of 0, masks 0 of 0",
+                "mqtt: acknowledged by the broker tracks 7 of 7, final 1 of 1, event 0 of 0, state 0 of 0, masks 0 of "
+                    + "0",
             ],
             RunSummary.Lines(_state, mqtt: true));
         Assert.Null(RunSummary.Shortfall(_state, mqtt: true));
@@ -135,7 +136,8 @@ public sealed class RunningTests : IDisposable
         Assert.All(published.Of<CameraStatus>(), s => Assert.Equal("EPOCH", s.Epoch));
         Assert.Equal(6, published.Of<CameraStatus>().Count);
         var events = published.Of<LifecycleEvent>();
-        Assert.Equal([EventKind.CameraOnline, EventKind.CameraDegraded, EventKind.CameraRecovered, EventKind.CameraOffline], events.Select(e => e.Kind));
+        Assert.Equal([EventKind.CameraOnline, EventKind.CameraDegraded, EventKind.CameraRecovered,
+            EventKind.CameraOffline], events.Select(e => e.Kind));
         Assert.Equal([1, 2, 3, 4], events.Select(e => e.Sequence));
         Assert.Equal("auth_failed", events[^1].Reason);
         Assert.Single(events.Select(e => e.Epoch).Distinct());
@@ -158,7 +160,8 @@ public sealed class RunningTests : IDisposable
 
     public void Dispose() => _own.Dispose();
 
-    private static CameraStatus Status(CameraState state, SourceFault reason = SourceFault.Ok) => new("a", state, default, reason, null, 0, null, 0, 0, null, null, null);
+    private static CameraStatus Status(CameraState state, SourceFault reason = SourceFault.Ok) =>
+        new("a", state, default, reason, null, 0, null, 0, 0, null, null, null);
 
     private void Deliver()
     {

@@ -57,7 +57,8 @@ public sealed class CommandTests : IAsyncDisposable
         await subscriber.WaitAsync("a/tracks/final");
 
         await SayAsync("reset_tracker");
-        await Eventually.TrueAsync(() => subscriber.On("a/events").Any(m => m.Text.Contains("\"command\"", StringComparison.Ordinal)), "the reset is told");
+        await Eventually.TrueAsync(() => subscriber.On("a/events").Any(m =>
+            m.Text.Contains("\"command\"", StringComparison.Ordinal)), "the reset is told");
         await SayAsync("disable");
         await Eventually.TrueAsync(() => State() == "disabled", "the camera is disabled");
         await Eventually.TrueAsync(() => subscriber.On("a/availability")[^1].Text == "offline", "and not available");
@@ -65,8 +66,10 @@ public sealed class CommandTests : IAsyncDisposable
         await Eventually.TrueAsync(() => State() == "online", "the camera is back");
         await _rig.StopAsync(); // before its broker
 
-        Task SayAsync(string verb) => MosquittoBroker.RunAsync("mosquitto_pub", [.. broker.ClientArguments(), "-q", "1", "-t", $"dvis/v1/dvis/camera/a/cmd/{verb}", "-m", "{}"]);
-        string? State() => JsonDocument.Parse(subscriber.On("a/state")[^1].Text).RootElement.GetProperty("state").GetString();
+        Task SayAsync(string verb) => MosquittoBroker.RunAsync("mosquitto_pub",
+            [.. broker.ClientArguments(), "-q", "1", "-t", $"dvis/v1/dvis/camera/a/cmd/{verb}", "-m", "{}"]);
+        string? State() =>
+            JsonDocument.Parse(subscriber.On("a/state")[^1].Text).RootElement.GetProperty("state").GetString();
     }
 
     public async ValueTask DisposeAsync() => await _rig.DisposeAsync();

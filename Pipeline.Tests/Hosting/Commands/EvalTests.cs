@@ -29,19 +29,23 @@ public sealed class EvalTests : IDisposable
         Assert.Equal(0, (await EvalAsync("--mode", "online", "--top-k", "1", "--out", _folder.Path("said"))).Code);
         WriteData(JsonNode.Parse(await File.ReadAllTextAsync(_folder.Path("said/results.json")))!.AsArray());
 
-        var (code, output) = await EvalAsync("--mode", "online", "--mode", "offline", "--mode", "semi-online:window=2", "--top-k", "1", "--out", _folder.Path("out"), "--json", _folder.Path("all.json"));
+        var (code, output) = await EvalAsync("--mode", "online", "--mode", "offline", "--mode", "semi-online:window=2",
+            "--top-k", "1", "--out", _folder.Path("out"), "--json", _folder.Path("all.json"));
 
         Assert.True(code == 0, output);
         Assert.True(Regex.IsMatch(output, @"^online +100\.00 ", RegexOptions.Multiline), output);
         Assert.Contains("2 videos, 6 frames", output);
         var all = JsonNode.Parse(await File.ReadAllTextAsync(_folder.Path("all.json")))!;
-        Assert.Equal(["online", "offline", "semi-online:window=2,stride=2,lookahead=0"], all["modes"]!.AsObject().Select(m => m.Key));
+        Assert.Equal(["online", "offline", "semi-online:window=2,stride=2,lookahead=0"], all["modes"]!.AsObject()
+            .Select(m => m.Key));
         foreach (var (mode, numbers) in all["modes"]!.AsObject())
         {
             var file = Path.Combine(_folder.Path("out"), mode.Replace(':', '_').Replace(',', '_'), "results.json");
-            var (again, said) = await Tool.DvisAsync("eval", "--results", file, "--truth", _folder.Path("gt.json"), "--json", _folder.Path("one.json"));
+            var (again, said) = await Tool.DvisAsync("eval", "--results", file, "--truth", _folder.Path("gt.json"),
+                "--json", _folder.Path("one.json"));
             Assert.True(again == 0, said);
-            Assert.True(JsonNode.DeepEquals(numbers, JsonNode.Parse(await File.ReadAllTextAsync(_folder.Path("one.json")))), mode);
+            Assert.True(JsonNode.DeepEquals(numbers,
+                JsonNode.Parse(await File.ReadAllTextAsync(_folder.Path("one.json")))), mode);
         }
     }
 
@@ -74,7 +78,8 @@ public sealed class EvalTests : IDisposable
     {
         WriteData(Objects(3));
 
-        Assert.Equal((1, $"dvis: {_model}: the model has no graph matcher, which this mode needs.\n"), await EvalAsync("--mode", "minvis"));
+        Assert.Equal((1, $"dvis: {_model}: the model has no graph matcher, which this mode needs.\n"),
+            await EvalAsync("--mode", "minvis"));
     }
 
     [Theory]
@@ -115,14 +120,16 @@ public sealed class EvalTests : IDisposable
 
     private string[] Arguments() => ["eval", "--model", _model, "--data", _folder.Path("gt.json"), "--threads", "1"];
 
-    private Task<(int Code, string Output)> EvalAsync(params string[] arguments) => Tool.DvisAsync([.. Arguments(), .. arguments]);
+    private Task<(int Code, string Output)> EvalAsync(params string[] arguments) =>
+        Tool.DvisAsync([.. Arguments(), .. arguments]);
 
     /// <summary>One, which fills the first video.</summary>
     private static JsonArray Objects(int length) => [new JsonObject
     {
         ["video_id"] = 1,
         ["category_id"] = 4,
-        ["segmentations"] = new JsonArray([.. Enumerable.Range(0, length).Select(_ => new JsonObject { ["size"] = new JsonArray(24, 40), ["counts"] = new JsonArray(0, 960) })]),
+        ["segmentations"] = new JsonArray([.. Enumerable.Range(0, length)
+            .Select(_ => new JsonObject { ["size"] = new JsonArray(24, 40), ["counts"] = new JsonArray(0, 960) })]),
     }];
 
     /// <summary>Two videos of three pictures, repeated to the length.</summary>
@@ -148,9 +155,11 @@ public sealed class EvalTests : IDisposable
                 ["width"] = 40,
                 ["height"] = 24,
                 ["length"] = length,
-                ["file_names"] = new JsonArray([.. Enumerable.Range(0, length).Select(t => JsonValue.Create($"{name}/{t % 3}.png"))]),
+                ["file_names"] = new JsonArray(
+                    [.. Enumerable.Range(0, length).Select(t => JsonValue.Create($"{name}/{t % 3}.png"))]),
             })]),
-            ["categories"] = new JsonArray(new JsonObject { ["id"] = 4, ["name"] = "circle" }, new JsonObject { ["id"] = 6, ["name"] = "square" }),
+            ["categories"] = new JsonArray(new JsonObject { ["id"] = 4, ["name"] = "circle" },
+                new JsonObject { ["id"] = 6, ["name"] = "square" }),
         };
         if (annotations is not null)
         {

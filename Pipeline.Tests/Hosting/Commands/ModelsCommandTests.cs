@@ -3,7 +3,8 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 
-/// <summary><c>dvis models inspect</c> and <c>verify</c>: what they say of a good model, and of every way in which one can be bad.</summary>
+/// <summary><c>dvis models inspect</c> and <c>verify</c>: what they say of a good model,
+/// and of every way in which one can be bad.</summary>
 public sealed class ModelsCommandTests : IDisposable
 {
     private readonly TempFolder _temp = new();
@@ -20,8 +21,10 @@ public sealed class ModelsCommandTests : IDisposable
         Assert.Equal(0, code);
         foreach (var line in new[]
         {
-            "tiny 1, task vis\n", "  method    dvis\n", "  domain    real\n", "  classes   2: circle, square\n", "  matching  aligned\n", "  refiner   windows of up to 20 frames\n", "  licence   MIT\n",
-            "tracker fp32: tracker.onnx, 0.0 MB, 24 parameters, sha256 ", "  in   image [?,3,?,?]\n", "  out  logits [3,3]\n", "quality.ap: 0\n", "  answers   none",
+            "tiny 1, task vis\n", "  method    dvis\n", "  domain    real\n", "  classes   2: circle, square\n",
+                "  matching  aligned\n", "  refiner   windows of up to 20 frames\n", "  licence   MIT\n",
+            "tracker fp32: tracker.onnx, 0.0 MB, 24 parameters, sha256 ", "  in   image [?,3,?,?]\n",
+                "  out  logits [3,3]\n", "quality.ap: 0\n", "  answers   none",
         }) Assert.Contains(line, output, StringComparison.Ordinal);
     }
 
@@ -62,20 +65,24 @@ public sealed class ModelsCommandTests : IDisposable
     {
         var (code, output) = await Tool.DvisAsync("models", "verify", TinyDvis.Write(_temp.Root));
         Assert.Equal(0, code);
-        Assert.Contains("tracker (fp32): file and shapes fit the manifest; no reference answers\n", output, StringComparison.Ordinal);
-        Assert.Contains("tiny 1: passed, 4 graphs, files and shapes only: the folder has no reference answers\n", output, StringComparison.Ordinal);
+        Assert.Contains("tracker (fp32): file and shapes fit the manifest; no reference answers\n", output,
+            StringComparison.Ordinal);
+        Assert.Contains("tiny 1: passed, 4 graphs, files and shapes only: the folder has no reference answers\n",
+            output, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData(0f, 0, "memory           off by 0.0e+00 at a scale of 1, allowed 2.0e-03: ok\n")]
     [InlineData(0.5f, 1, "memory           off by 5.0e-01 at a scale of 1, allowed 2.0e-03: FAILED\n")]
-    [InlineData(0.5f, 0, "memory           off by 5.0e-01 at a scale of 1, allowed 6.0e-01: ok\n", "--tolerance", "0.6")]
+    [InlineData(0.5f, 0, "memory           off by 5.0e-01 at a scale of 1, allowed 6.0e-01: ok\n", "--tolerance",
+        "0.6")]
     public async Task Verify_ReferenceAnswers_Decide(float off, int expected, string says, params string[] more)
     {
         TinyDvis.Write(_temp.Root);
         var answer = new float[12];
         answer[5] = off;
-        File.WriteAllBytes(_temp.Path("reference.bin"), [.. new float[12].Concat(answer).SelectMany(BitConverter.GetBytes)]);
+        File.WriteAllBytes(_temp.Path("reference.bin"),
+            [.. new float[12].Concat(answer).SelectMany(BitConverter.GetBytes)]);
         File.WriteAllText(_temp.Path("reference.json"), """
             {"tensors": [{"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
                          {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 48}]}
@@ -83,7 +90,9 @@ public sealed class ModelsCommandTests : IDisposable
         var (code, output) = await Tool.DvisAsync(["models", "verify", _temp.Root, .. more]);
         Assert.Equal(expected, code);
         Assert.Contains(says, output, StringComparison.Ordinal);
-        Assert.Contains($"tiny 1: {(expected == 0 ? "passed" : "FAILED")}, 4 graphs, 1 outputs against their reference answers\n", output, StringComparison.Ordinal);
+        Assert.Contains(
+            $"tiny 1: {(expected == 0 ? "passed" : "FAILED")}, 4 graphs, 1 outputs against their reference answers\n",
+            output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -93,7 +102,8 @@ public sealed class ModelsCommandTests : IDisposable
         await File.AppendAllTextAsync(_temp.Path("refiner.onnx"), "x");
         var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
         Assert.Equal(1, code);
-        Assert.Contains("tracker.onnx: input frame_embeds has shape [?,3,4], the manifest says [?,3,5].", output, StringComparison.Ordinal);
+        Assert.Contains("tracker.onnx: input frame_embeds has shape [?,3,4], the manifest says [?,3,5].", output,
+            StringComparison.Ordinal);
         Assert.Contains("refiner.onnx: the file is damaged or another one", output, StringComparison.Ordinal);
         Assert.Contains("tiny 1: FAILED", output, StringComparison.Ordinal);
     }
@@ -109,7 +119,8 @@ public sealed class ModelsCommandTests : IDisposable
             files.Remove("refiner");
             manifest.Remove("refiner");
         });
-        Assert.Contains("  refiner   none: mode online only\n", (await Tool.DvisAsync("models", "inspect", _temp.Root)).Output, StringComparison.Ordinal);
+        Assert.Contains("  refiner   none: mode online only\n",
+            (await Tool.DvisAsync("models", "inspect", _temp.Root)).Output, StringComparison.Ordinal);
         var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
         Assert.Equal(0, code);
         Assert.Contains("matcher (fp32): file and shapes fit the manifest", output, StringComparison.Ordinal);
@@ -132,9 +143,11 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task NoModel_OrNoSuchPrecision_IsOneSentence()
     {
-        Assert.Equal((1, "dvis: /nowhere: there is no such model folder.\n"), await Tool.DvisAsync("models", "inspect", "/nowhere"));
+        Assert.Equal((1, "dvis: /nowhere: there is no such model folder.\n"),
+            await Tool.DvisAsync("models", "inspect", "/nowhere"));
         TinyDvis.Write(_temp.Root);
-        Assert.Equal((2, $"dvis: --precision: {_temp.Root} has no int8 file of any graph, only fp32\n"), await Tool.DvisAsync("models", "verify", _temp.Root, "--precision", "int8"));
+        Assert.Equal((2, $"dvis: --precision: {_temp.Root} has no int8 file of any graph, only fp32\n"),
+            await Tool.DvisAsync("models", "verify", _temp.Root, "--precision", "int8"));
     }
 
     [Theory, MemberData(nameof(ShippedGraphs))]

@@ -15,7 +15,8 @@ internal sealed class ScriptTree : IDisposable
     {
         _script = script;
         foreach (var folder in (string[])["bin", "elsewhere"]) Directory.CreateDirectory(_temp.Path(folder));
-        foreach (var folder in (string[])["deploy", "Evaluation", "Hosting", "Pipeline", "Sinks", "Sources", "Sources.OpenCv"])
+        foreach (var folder in (string[])["deploy", "Evaluation", "Hosting", "Pipeline", "Sinks", "Sources",
+            "Sources.OpenCv"])
             Directory.CreateDirectory(File(folder));
         foreach (var file in (string[])[script, "deploy/setup.sh"])
             System.IO.File.Copy(Repo.Path(file), File(file));

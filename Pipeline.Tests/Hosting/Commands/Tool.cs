@@ -7,7 +7,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 internal static class Tool
 {
     /// <returns>Exit code, and standard output followed by standard error.</returns>
-    public static async Task<(int Code, string Output)> RunAsync(string program, string[] arguments, string? input = null)
+    public static async Task<(int Code, string Output)> RunAsync(string program, string[] arguments,
+        string? input = null)
     {
         using var process = Start(program, arguments, input is not null);
         if (input is not null)
@@ -22,17 +23,19 @@ internal static class Tool
     }
 
     /// <summary>The built <c>dvis</c>, with its own environment.</summary>
-    public static Task<(int Code, string Output)> DvisAsync(params string[] arguments) => RunAsync("dotnet", [Dvis, .. arguments]);
+    public static Task<(int Code, string Output)> DvisAsync(params string[] arguments) =>
+        RunAsync("dotnet", [Dvis, .. arguments]);
 
     public static Process StartDvis(params string[] arguments) => Start("dotnet", [Dvis, .. arguments], input: false);
 
     /// <summary>Path of the built <c>dvis</c>.</summary>
     public static string Dvis => Path.Combine(AppContext.BaseDirectory, "dvis.dll");
 
-    private static Process Start(string program, string[] arguments, bool input) => Process.Start(new ProcessStartInfo(MosquittoBroker.Executable(program) ?? program, arguments)
-    {
-        RedirectStandardInput = input,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    })!;
+    private static Process Start(string program, string[] arguments, bool input) =>
+        Process.Start(new ProcessStartInfo(MosquittoBroker.Executable(program) ?? program, arguments)
+        {
+            RedirectStandardInput = input,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
 }

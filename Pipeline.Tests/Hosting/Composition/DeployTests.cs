@@ -14,7 +14,8 @@ public sealed partial class DeployTests
     [InlineData("test", "dvis.rules.test.yml")]
     public async Task PrometheusRules_PleasePromtool(string verb, string file)
     {
-        Assert.SkipUnless(MosquittoBroker.Executable("promtool") is not null, "promtool is not installed (Debian package prometheus).");
+        Assert.SkipUnless(MosquittoBroker.Executable("promtool") is not null,
+            "promtool is not installed (Debian package prometheus).");
         var (code, output) = await Tool.RunAsync("promtool", [verb, "rules", Repo.Path($"deploy/prometheus/{file}")]);
         Assert.True(code == 0, output);
     }
@@ -24,7 +25,8 @@ public sealed partial class DeployTests
     {
         var served = await File.ReadAllTextAsync(Repo.Path("Pipeline.Tests/Golden/metrics.txt"));
         var rules = await File.ReadAllTextAsync(Repo.Path("deploy/prometheus/dvis.rules.yml"));
-        var used = Regex.Matches(rules, "dvis_[a-z_]+[a-z]").Select(m => m.Value.Replace("_bucket", "", StringComparison.Ordinal)).Distinct().ToList();
+        var used = Regex.Matches(rules, "dvis_[a-z_]+[a-z]")
+            .Select(m => m.Value.Replace("_bucket", "", StringComparison.Ordinal)).Distinct().ToList();
         Assert.True(used.Count > 8);
         Assert.DoesNotContain(used, metric => !served.Contains(metric + " ", StringComparison.Ordinal));
     }
@@ -36,8 +38,10 @@ public sealed partial class DeployTests
     {
         using var folder = new ConfigFolder();
         var token = folder.Write("http_token", "0123456789abcdef0123456789abcdef");
-        foreach (Match set in Regex.Matches(await File.ReadAllTextAsync(Repo.Path(file)), @"(?m)^[^#\n]*?(DVIS__\w+)(?:=|: )(\S+)"))
-            folder.Environment[set.Groups[1].Value] = set.Groups[1].Value.EndsWith("TOKEN_FILE", StringComparison.Ordinal) ? token : set.Groups[2].Value;
+        foreach (Match set in Regex.Matches(await File.ReadAllTextAsync(Repo.Path(file)),
+            @"(?m)^[^#\n]*?(DVIS__\w+)(?:=|: )(\S+)"))
+            folder.Environment[set.Groups[1].Value] =
+                set.Groups[1].Value.EndsWith("TOKEN_FILE", StringComparison.Ordinal) ? token : set.Groups[2].Value;
         Assert.NotEmpty(folder.Environment);
         folder.Load(ConfigFolder.Cameras);
     }
@@ -74,17 +78,22 @@ public sealed partial class DeployTests
     [Fact]
     public async Task PrometheusConfiguration_PleasesPromtool()
     {
-        Assert.SkipUnless(MosquittoBroker.Executable("promtool") is not null, "promtool is not installed (Debian package prometheus).");
-        var (code, output) = await Tool.RunAsync("promtool", ["check", "config", "--syntax-only", Repo.Path("deploy/compose/prometheus.yml")]);
+        Assert.SkipUnless(MosquittoBroker.Executable("promtool") is not null,
+            "promtool is not installed (Debian package prometheus).");
+        var (code, output) = await Tool.RunAsync("promtool",
+            ["check", "config", "--syntax-only", Repo.Path("deploy/compose/prometheus.yml")]);
         Assert.True(code == 0, output);
     }
 
     [Fact]
     public async Task SystemdUnit_PleasesItsAnalyzer()
     {
-        Assert.SkipUnless(MosquittoBroker.Executable("systemd-analyze") is not null, "systemd-analyze is not installed.");
-        var (_, output) = await Tool.RunAsync("systemd-analyze", ["verify", "--man=no", Repo.Path("deploy/systemd/dvis.service")]);
+        Assert.SkipUnless(MosquittoBroker.Executable("systemd-analyze") is not null,
+            "systemd-analyze is not installed.");
+        var (_, output) =
+            await Tool.RunAsync("systemd-analyze", ["verify", "--man=no", Repo.Path("deploy/systemd/dvis.service")]);
         // It also reports that the program is not installed here, and faults of other units.
-        Assert.DoesNotContain(output.Split('\n'), l => l.Contains("dvis.service", StringComparison.Ordinal) && !l.Contains("is not executable", StringComparison.Ordinal));
+        Assert.DoesNotContain(output.Split('\n'), l => l.Contains("dvis.service", StringComparison.Ordinal)
+            && !l.Contains("is not executable", StringComparison.Ordinal));
     }
 }

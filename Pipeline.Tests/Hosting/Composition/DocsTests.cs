@@ -34,7 +34,8 @@ public sealed partial class DocsTests
             var target = path.Length > 0 ? Path.GetFullPath(path, folder) : Repo.Path(file);
             Assert.True(Path.Exists(target), $"{file} links to {path}, which does not exist");
             if (anchor.Length > 0)
-                Assert.True(Anchors(target).Contains(anchor), $"{file} links to {path}#{anchor}, which is not a heading");
+                Assert.True(Anchors(target)
+                    .Contains(anchor), $"{file} links to {path}#{anchor}, which is not a heading");
         }
     }
 

@@ -59,13 +59,16 @@ public sealed class HostTests : IAsyncDisposable
     [Fact]
     public async Task Ready_MqttConfigured_WaitsForTheConnection_AndACameraThatIsAwayOnlyDegrades()
     {
-        await StartAsync(NoMqtt.Replace("[]", "['mqtt://127.0.0.1:1']", StringComparison.Ordinal), ScriptedCamera.UntilStoppedAsync);
+        await StartAsync(NoMqtt.Replace("[]", "['mqtt://127.0.0.1:1']", StringComparison.Ordinal),
+            ScriptedCamera.UntilStoppedAsync);
         var (code, body) = await GetAsync("/health/ready");
-        Assert.Equal((HttpStatusCode.ServiceUnavailable, true), (code, body.Contains("\"not_connected\"", StringComparison.Ordinal)));
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, true),
+            (code, body.Contains("\"not_connected\"", StringComparison.Ordinal)));
 
         Mqtt.OutboxOnDisk = true;
         (code, body) = await GetAsync("/health/ready");
-        Assert.Equal((HttpStatusCode.OK, true), (code, body.Contains("finals and events wait on disk", StringComparison.Ordinal)));
+        Assert.Equal((HttpStatusCode.OK, true),
+            (code, body.Contains("finals and events wait on disk", StringComparison.Ordinal)));
         Mqtt.OutboxOnDisk = false;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, (await GetAsync("/health/ready")).Code);
 
@@ -75,7 +78,8 @@ public sealed class HostTests : IAsyncDisposable
         Assert.Single(State.Cameras).Status = ScriptedCamera.Offline("a");
         (code, body) = await GetAsync("/health/ready");
         Assert.Equal(HttpStatusCode.OK, code);
-        Assert.Equal("""{"healthy":true,"status":"degraded","detail":"not online: a","cameras":[{"name":"a","state":"offline"}]}""", body);
+        Assert.Equal(
+            """{"healthy":true,"status":"degraded","detail":"not online: a","cameras":[{"name":"a","state":"offline"}]}""", body);
     }
 
     [Fact]
@@ -104,7 +108,8 @@ public sealed class HostTests : IAsyncDisposable
             (name, stop) => name == "a" ? Task.FromResult(false) : ScriptedCamera.UntilStoppedAsync(name, stop));
         await Eventually.TrueAsync(() => State.Failures.Count > 0);
         Assert.Equal(["camera a failed for good"], State.Failures);
-        Assert.False(_app!.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
+        Assert.False(
+            _app!.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
         await _app.StopAsync();
     }
 
@@ -113,7 +118,8 @@ public sealed class HostTests : IAsyncDisposable
     {
         var (time, log, lives) = (new ManualTime(), new CollectingLogger(), 0);
         await StartAsync(
-            Two, (name, stop) => name == "b" ? ScriptedCamera.UntilStoppedAsync(name, stop) : Break(ref lives), time, log);
+            Two, (name, stop) => name == "b" ? ScriptedCamera.UntilStoppedAsync(name, stop) : Break(ref lives), time,
+            log);
         await Eventually.TrueAsync(() =>
         {
             time.Advance(TimeSpan.FromSeconds(4));

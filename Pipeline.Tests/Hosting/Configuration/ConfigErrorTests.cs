@@ -11,51 +11,106 @@ public sealed class ConfigErrorTests : IDisposable
         // one mistake a row, over a valid first line; what is printed, to the letter
         { "verison: 1", "config.yaml:2:1: verison: found an unknown key; did you mean 'version'?" },
         { "version: 2", "config.yaml:2:10: version: found '2', expected 1 to 1" },
-        { "node: { id: Gate 3 }", "config.yaml:2:13: node.id: found 'Gate 3', expected 1 to 64 of the characters a-z 0-9 _ -" },
+        { "node: { id: Gate 3 }",
+            "config.yaml:2:13: node.id: found 'Gate 3', expected 1 to 64 of the characters a-z 0-9 _ -" },
         { "node: gate", "config.yaml:2:7: node: found 'gate', expected a section with keys" },
         { "node: { id: [a] }", "config.yaml:2:13: node.id: found a list, expected a single value" },
         { "node:\n  id:\n", "config.yaml:3:6: node.id: found nothing, expected a value" },
-        { "model: { refiner: { window: many } }", "config.yaml:2:29: model.refiner.window: found 'many', expected a whole number" },
+        { "model: { refiner: { window: many } }",
+            "config.yaml:2:29: model.refiner.window: found 'many', expected a whole number" },
         { "model: { refiner: { window: 0 } }", "config.yaml:2:29: model.refiner.window: found '0', expected 1 to 512" },
-        { "model: { refiner: { window: 8 } }", "config.yaml:2:19: model.refiner: found stride 5 + lookahead 5 = 10, expected at most the window of 8 frames" },
-        { "model: { precision: fp61 }", "config.yaml:2:21: model.precision: found 'fp61', expected one of auto, fp32, fp16, int8; did you mean 'fp16'?" },
-        { "model: { path: nowhere }", "config.yaml:2:16: model.path: found 'nowhere', expected a folder with a manifest.json" },
-        { "model: { precision: int8 }", "config.yaml:2:21: model.precision: found 'int8', expected what this model has: fp32" },
-        { "model: { refiner: { window: 21 } }", "config.yaml:2:29: model.refiner.window: found '21', expected at most 20: this model's refiner takes no more" },
-        { "defaults: { publish: { labels: [sqare] } }", "config.yaml:2:33: defaults.publish.labels[0]: found 'sqare', expected a class of the model: circle, square; did you mean 'square'?" },
-        { "runtime: { library: nowhere.so }", "config.yaml:2:12: runtime.library: found a key of former versions; expected no key: ONNX Runtime comes with the program, for GPUs when it is built with -p:Gpu=true" },
-        { "runtime: { on_missing_provider: stop }", "config.yaml:2:12: runtime.on_missing_provider: found a key of former versions; expected runtime.provider with every acceptable provider in order of preference, and runtime.require to stop rather than use a later one" },
-        { "runtime: { provider: [tensorrt, cpu], require: cuda }", "config.yaml:2:48: runtime.require: found 'cuda', expected one of runtime.provider: tensorrt, cpu" },
-        { "runtime: { provider: cuda }", "config.yaml:2:22: runtime.provider: found 'cuda', expected a list such as [a, b]" },
-        { "runtime: { provider: [] }", "config.yaml:2:22: runtime.provider: found an empty list, expected at least 1 entry" },
-        { "runtime: { provider: [cuda, gpu] }", "config.yaml:2:29: runtime.provider[1]: found 'gpu', expected one of tensorrt, cuda, cpu; did you mean 'cpu'?" },
-        { "runtime: { provider: [cuda, {}] }", "config.yaml:2:29: runtime.provider[1]: found a section, expected a single value" },
-        { "runtime: { batch: { timeout: 10 } }", "config.yaml:2:30: runtime.batch.timeout: found '10', expected a duration such as 500ms, 10s, 2m or 1h" },
-        { "defaults: { rtsp: { connect_timeout: 1ms } }", "config.yaml:2:38: defaults.rtsp.connect_timeout: found '1ms', expected 100ms to 10m" },
-        { "defaults: { rtsp: { transprot: udp } }", "config.yaml:2:21: defaults.rtsp.transprot: found an unknown key; did you mean 'transport'?" },
-        { "defaults: { rate: { max_fps: fast } }", "config.yaml:2:30: defaults.rate.max_fps: found 'fast', expected a number" },
-        { "defaults: { publish: { contours: yes } }", "config.yaml:2:34: defaults.publish.contours: found 'yes', expected true or false" },
-        { "defaults: { publish: { mask_grid: 3 } }", "config.yaml:2:35: defaults.publish.mask_grid: found '3', expected one of 1, 2, 4, 8" },
-        { "defaults: { domain: real }", "config.yaml:2:13: defaults.domain: found an unknown key, expected one of rtsp, clock, decode, rate, queue, track, panoptic, publish" },
-        { "mqtt: { max_message_bytes: 8kb }", "config.yaml:2:28: mqtt.max_message_bytes: found '8kb', expected a size such as 8192, 64KiB or 256MiB" },
-        { "mqtt: { servers: [tcp://broker] }", "config.yaml:2:18: mqtt.servers: servers[0] must be mqtt://host[:port] or mqtts://host[:port], without user or path" },
-        { "mqtt: { username: a, password: { x: s3cret } }", "config.yaml:2:32: mqtt.password: found a section, expected a single value" },
-        { "http: { bind: '8080' }", "config.yaml:2:15: http.bind: found '8080', expected an address and port such as 127.0.0.1:8080" },
-        { "http: { bind: '0.0.0.0:8080' }", "config.yaml:2:15: http.bind: found '0.0.0.0:8080', which others can reach; expected a loopback address, or a token in a file that http.token_file names" },
-        { "http: { bind: '[::]:8080' }", "config.yaml:2:15: http.bind: found '[::]:8080', which others can reach; expected a loopback address, or a token in a file that http.token_file names" },
-        { "http: { token: too-short }", "config.yaml:2:16: http.token: found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + / =, for example from: openssl rand -hex 24" },
-        { "http: { token: 'two words of enough length' }", "config.yaml:2:16: http.token: found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + / =, for example from: openssl rand -hex 24" },
-        { "http: { allow_remote: true }", "config.yaml:2:9: http.allow_remote: found a key of former versions; expected http.token_file, which names a file with the token that others must send" },
-        { "logging: { level: info, level: debug }", "config.yaml:2:25: level: set twice in one section; first in line 2" },
+        { "model: { refiner: { window: 8 } }",
+            "config.yaml:2:19: model.refiner: found stride 5 + lookahead 5 = 10, expected at most the window of 8 "
+                + "frames" },
+        { "model: { precision: fp61 }",
+            "config.yaml:2:21: model.precision: found 'fp61', expected one of auto, fp32, fp16, int8; did you mean "
+                + "'fp16'?" },
+        { "model: { path: nowhere }",
+            "config.yaml:2:16: model.path: found 'nowhere', expected a folder with a manifest.json" },
+        { "model: { precision: int8 }",
+            "config.yaml:2:21: model.precision: found 'int8', expected what this model has: fp32" },
+        { "model: { refiner: { window: 21 } }",
+            "config.yaml:2:29: model.refiner.window: found '21', expected at most 20: this model's refiner takes no "
+                + "more" },
+        { "defaults: { publish: { labels: [sqare] } }",
+            "config.yaml:2:33: defaults.publish.labels[0]: found 'sqare', expected a class of the model: circle, "
+                + "square; did you mean 'square'?" },
+        { "runtime: { library: nowhere.so }",
+            "config.yaml:2:12: runtime.library: found a key of former versions; expected no key: ONNX Runtime comes "
+                + "with the program, for GPUs when it is built with -p:Gpu=true" },
+        { "runtime: { on_missing_provider: stop }",
+            "config.yaml:2:12: runtime.on_missing_provider: found a key of former versions; expected runtime.provider "
+                + "with every acceptable provider in order of preference, and runtime.require to stop rather than use "
+                    + "a later one" },
+        { "runtime: { provider: [tensorrt, cpu], require: cuda }",
+            "config.yaml:2:48: runtime.require: found 'cuda', expected one of runtime.provider: tensorrt, cpu" },
+        { "runtime: { provider: cuda }",
+            "config.yaml:2:22: runtime.provider: found 'cuda', expected a list such as [a, b]" },
+        { "runtime: { provider: [] }",
+            "config.yaml:2:22: runtime.provider: found an empty list, expected at least 1 entry" },
+        { "runtime: { provider: [cuda, gpu] }",
+            "config.yaml:2:29: runtime.provider[1]: found 'gpu', expected one of tensorrt, cuda, cpu; did you mean "
+                + "'cpu'?" },
+        { "runtime: { provider: [cuda, {}] }",
+            "config.yaml:2:29: runtime.provider[1]: found a section, expected a single value" },
+        { "runtime: { batch: { timeout: 10 } }",
+            "config.yaml:2:30: runtime.batch.timeout: found '10', expected a duration such as 500ms, 10s, 2m or 1h" },
+        { "defaults: { rtsp: { connect_timeout: 1ms } }",
+            "config.yaml:2:38: defaults.rtsp.connect_timeout: found '1ms', expected 100ms to 10m" },
+        { "defaults: { rtsp: { transprot: udp } }",
+            "config.yaml:2:21: defaults.rtsp.transprot: found an unknown key; did you mean 'transport'?" },
+        { "defaults: { rate: { max_fps: fast } }",
+            "config.yaml:2:30: defaults.rate.max_fps: found 'fast', expected a number" },
+        { "defaults: { publish: { contours: yes } }",
+            "config.yaml:2:34: defaults.publish.contours: found 'yes', expected true or false" },
+        { "defaults: { publish: { mask_grid: 3 } }",
+            "config.yaml:2:35: defaults.publish.mask_grid: found '3', expected one of 1, 2, 4, 8" },
+        { "defaults: { domain: real }",
+            "config.yaml:2:13: defaults.domain: found an unknown key, expected one of rtsp, clock, decode, rate, "
+                + "queue, track, panoptic, publish" },
+        { "mqtt: { max_message_bytes: 8kb }",
+            "config.yaml:2:28: mqtt.max_message_bytes: found '8kb', expected a size such as 8192, 64KiB or 256MiB" },
+        { "mqtt: { servers: [tcp://broker] }",
+            "config.yaml:2:18: mqtt.servers: servers[0] must be mqtt://host[:port] or mqtts://host[:port], without "
+                + "user or path" },
+        { "mqtt: { username: a, password: { x: s3cret } }",
+            "config.yaml:2:32: mqtt.password: found a section, expected a single value" },
+        { "http: { bind: '8080' }",
+            "config.yaml:2:15: http.bind: found '8080', expected an address and port such as 127.0.0.1:8080" },
+        { "http: { bind: '0.0.0.0:8080' }",
+            "config.yaml:2:15: http.bind: found '0.0.0.0:8080', which others can reach; expected a loopback address, "
+                + "or a token in a file that http.token_file names" },
+        { "http: { bind: '[::]:8080' }",
+            "config.yaml:2:15: http.bind: found '[::]:8080', which others can reach; expected a loopback address, or "
+                + "a token in a file that http.token_file names" },
+        { "http: { token: too-short }",
+            "config.yaml:2:16: http.token: found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + "
+                + "/ =, for example from: openssl rand -hex 24" },
+        { "http: { token: 'two words of enough length' }",
+            "config.yaml:2:16: http.token: found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + "
+                + "/ =, for example from: openssl rand -hex 24" },
+        { "http: { allow_remote: true }",
+            "config.yaml:2:9: http.allow_remote: found a key of former versions; expected http.token_file, which "
+                + "names a file with the token that others must send" },
+        { "logging: { level: info, level: debug }",
+            "config.yaml:2:25: level: set twice in one section; first in line 2" },
         { "node:\n\tid: a", "config.yaml:3:1: not valid YAML: indentation must be spaces, found a tab" },
-        { "node: { id: '${NOPE}' }", "config.yaml:2:13: node.id: the environment variable NOPE is not set; expected it, or ${NOPE:-default}" },
-        { "node: { id: '${NOPE:?name this gate}' }", "config.yaml:2:13: node.id: the environment variable NOPE is not set: name this gate" },
-        { "node: { id: '${NOPE' }", "config.yaml:2:13: node.id: found '${' without '}', expected ${NAME}; a dollar sign itself is written $$" },
-        { "node: { id: '${1X}' }", "config.yaml:2:13: node.id: found '${1X}', expected ${NAME}, ${NAME:-default}, ${NAME:?message} or ${file:/path}" },
-        { "node: { id: '${file:/nope/x}' }", "config.yaml:2:13: node.id: the file '/nope/x' does not exist; looked at /nope/x" },
+        { "node: { id: '${NOPE}' }",
+            "config.yaml:2:13: node.id: the environment variable NOPE is not set; expected it, or ${NOPE:-default}" },
+        { "node: { id: '${NOPE:?name this gate}' }",
+            "config.yaml:2:13: node.id: the environment variable NOPE is not set: name this gate" },
+        { "node: { id: '${NOPE' }",
+            "config.yaml:2:13: node.id: found '${' without '}', expected ${NAME}; a dollar sign itself is written $$" },
+        { "node: { id: '${1X}' }",
+            "config.yaml:2:13: node.id: found '${1X}', expected ${NAME}, ${NAME:-default}, ${NAME:?message} or "
+                + "${file:/path}" },
+        { "node: { id: '${file:/nope/x}' }",
+            "config.yaml:2:13: node.id: the file '/nope/x' does not exist; looked at /nope/x" },
         { "include: [missing.yaml]", "config.yaml:2:11: include: the file 'missing.yaml' does not exist" },
-        { "node: { id: !!str a }", "config.yaml:2:13: not valid YAML: found the tag 'tag:yaml.org,2002:str', expected a plain value" },
-        { "node: { id: *who }", "config.yaml:2:13: not valid YAML: found the alias '*who', but no anchor '&who' stands before it" },
+        { "node: { id: !!str a }",
+            "config.yaml:2:13: not valid YAML: found the tag 'tag:yaml.org,2002:str', expected a plain value" },
+        { "node: { id: *who }",
+            "config.yaml:2:13: not valid YAML: found the alias '*who', but no anchor '&who' stands before it" },
         { "node: &n { id: *n }", "config.yaml:2:16: not valid YAML: the alias '*n' stands inside its own anchor" },
         { "---\nnode: {}", "config.yaml:2:1: not valid YAML: found a second document, expected one" },
     };
@@ -66,20 +121,35 @@ public sealed class ConfigErrorTests : IDisposable
 
     [Theory]
     [InlineData("cameras: {}", "config.yaml:1:10: cameras: found no camera, expected at least one")]
-    [InlineData("cameras: { A1: { file: a.mp4 } }", "config.yaml:1:12: cameras.A1: found the name 'A1', expected 1 to 64 of the characters a-z 0-9 _ -")]
+    [InlineData("cameras: { A1: { file: a.mp4 } }",
+        "config.yaml:1:12: cameras.A1: found the name 'A1', expected 1 to 64 of the characters a-z 0-9 _ -")]
     [InlineData("cameras: { a: { file: b.mp4 } }", "config.yaml:1:23: cameras.a.file: the file 'b.mp4' does not exist")]
-    [InlineData("cameras: { a: { loop: true } }", "config.yaml:1:12: cameras.a: exactly one of url, device, file and synthetic must be set, not 0")]
-    [InlineData("cameras: { a: { file: a.mp4, url: 'rtsp://h/x' } }", "config.yaml:1:35: cameras.a.url: exactly one of url, device, file and synthetic must be set, not 2")]
-    [InlineData("cameras: { a: { file: a.mp4, device: /dev/video0 } }", "config.yaml:1:38: cameras.a.device: exactly one of url, device, file and synthetic must be set, not 2")]
-    [InlineData("cameras: { a: { file: a.mp4, v4l2: { fps: 30 } } }", "config.yaml:1:36: cameras.a.v4l2: v4l2 needs a device")]
-    [InlineData("cameras: { a: { device: /dev/video0, v4l2: { width: 640 } } }", "config.yaml:1:53: cameras.a.v4l2.width: width and height must be set together")]
-    [InlineData("cameras: { a: { device: /dev/video0, v4l2: { format: mjpeg } } }", "config.yaml:1:54: cameras.a.v4l2.format: found 'mjpeg', expected one of auto, mjpg, yuyv, uyvy, nv12, yu12, grey; did you mean 'mjpg'?")]
-    [InlineData("cameras: { a: { url: 'rtsp://h/x', decode: { backend: opencv } } }", "config.yaml:1:55: cameras.a.decode.backend: found 'opencv', expected ffmpeg for a url: the FFmpeg inside OpenCV is built without network")]
-    [InlineData("defaults: { decode: { backend: opencv } }\ncameras: { a: { url: 'rtsp://h/x' }, b: { file: a.mp4 } }", "config.yaml:1:32: cameras.a.decode.backend: found 'opencv', expected ffmpeg for a url: the FFmpeg inside OpenCV is built without network")]
-    [InlineData("cameras: { a: { url: 'http://u:pw@h/x' } }", "config.yaml:1:22: cameras.a.url: must be a rtsp:// or rtsps:// URL with a host")]
-    [InlineData("cameras: { a: { url: { 'rtsp://u:pw@h/x': 1 } } }", "config.yaml:1:22: cameras.a.url: found a section, expected a single value")]
+    [InlineData("cameras: { a: { loop: true } }",
+        "config.yaml:1:12: cameras.a: exactly one of url, device, file and synthetic must be set, not 0")]
+    [InlineData("cameras: { a: { file: a.mp4, url: 'rtsp://h/x' } }",
+        "config.yaml:1:35: cameras.a.url: exactly one of url, device, file and synthetic must be set, not 2")]
+    [InlineData("cameras: { a: { file: a.mp4, device: /dev/video0 } }",
+        "config.yaml:1:38: cameras.a.device: exactly one of url, device, file and synthetic must be set, not 2")]
+    [InlineData("cameras: { a: { file: a.mp4, v4l2: { fps: 30 } } }",
+        "config.yaml:1:36: cameras.a.v4l2: v4l2 needs a device")]
+    [InlineData("cameras: { a: { device: /dev/video0, v4l2: { width: 640 } } }",
+        "config.yaml:1:53: cameras.a.v4l2.width: width and height must be set together")]
+    [InlineData("cameras: { a: { device: /dev/video0, v4l2: { format: mjpeg } } }",
+        "config.yaml:1:54: cameras.a.v4l2.format: found 'mjpeg', expected one of auto, mjpg, yuyv, uyvy, nv12, yu12, "
+        + "grey; did you mean 'mjpg'?")]
+    [InlineData("cameras: { a: { url: 'rtsp://h/x', decode: { backend: opencv } } }",
+        "config.yaml:1:55: cameras.a.decode.backend: found 'opencv', expected ffmpeg for a url: the FFmpeg inside "
+        + "OpenCV is built without network")]
+    [InlineData("defaults: { decode: { backend: opencv } }\ncameras: { a: { url: 'rtsp://h/x' }, b: { file: a.mp4 } }",
+        "config.yaml:1:32: cameras.a.decode.backend: found 'opencv', expected ffmpeg for a url: the FFmpeg inside "
+        + "OpenCV is built without network")]
+    [InlineData("cameras: { a: { url: 'http://u:pw@h/x' } }",
+        "config.yaml:1:22: cameras.a.url: must be a rtsp:// or rtsps:// URL with a host")]
+    [InlineData("cameras: { a: { url: { 'rtsp://u:pw@h/x': 1 } } }",
+        "config.yaml:1:22: cameras.a.url: found a section, expected a single value")]
     [InlineData("cameras: [rtsp://u:pw@h/x]", "config.yaml:1:10: cameras: found a list, expected a section with keys")]
-    [InlineData("cameras: { a: 'rtsp://u:pw@h/x' }", "config.yaml:1:15: cameras.a: found 'rtsp://u:***@h/x', expected a section with keys")]
+    [InlineData("cameras: { a: 'rtsp://u:pw@h/x' }",
+        "config.yaml:1:15: cameras.a: found 'rtsp://u:***@h/x', expected a section with keys")]
     public void Load_WrongCamera_NamesItAndNoPassword(string yaml, string expected)
     {
         var errors = _folder.Errors(yaml);
@@ -90,14 +160,17 @@ public sealed class ConfigErrorTests : IDisposable
     [Fact]
     public void Load_SeveralMistakes_ReportsAllInTheOrderOfTheFile()
     {
-        var errors = _folder.Errors("verison: 1\ncameras:\n  a: { file: a.mp4, loop: maybe }\nlogging: { format: xml }\n");
-        Assert.Equal(["config.yaml:1:1", "config.yaml:3:27", "config.yaml:4:20"], errors.Select(e => e[..e.IndexOf(": ", StringComparison.Ordinal)]));
+        var errors =
+            _folder.Errors("verison: 1\ncameras:\n  a: { file: a.mp4, loop: maybe }\nlogging: { format: xml }\n");
+        Assert.Equal(["config.yaml:1:1", "config.yaml:3:27", "config.yaml:4:20"],
+            errors.Select(e => e[..e.IndexOf(": ", StringComparison.Ordinal)]));
     }
 
     [Fact]
     public void Load_MistakeInDefaults_IsToldOnceForAllCameras()
     {
-        var errors = _folder.Errors("defaults: { queue: { capacity: 0 } }\ncameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }");
+        var errors =
+            _folder.Errors("defaults: { queue: { capacity: 0 } }\ncameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }");
         Assert.Equal(["config.yaml:1:32: defaults.queue.capacity: found '0', expected 1 to 64"], errors);
     }
 
@@ -105,7 +178,8 @@ public sealed class ConfigErrorTests : IDisposable
     public void Load_ModelWithoutRefiner_WantsModeOnline()
     {
         TinyDvis.Write(Path.Combine(_folder.Root, "Models/default"), TinyDvis.LeaveRefinerAway);
-        Assert.Equal(["config.yaml:2:16: model.mode: found 'semi-online', expected online: this model has no refiner"], _folder.Errors(ConfigFolder.Cameras + "model: { mode: semi-online }"));
+        Assert.Equal(["config.yaml:2:16: model.mode: found 'semi-online', expected online: this model has no refiner"],
+            _folder.Errors(ConfigFolder.Cameras + "model: { mode: semi-online }"));
         Assert.Empty(_folder.Errors(ConfigFolder.Cameras + "model: { mode: online }"));
     }
 
@@ -113,23 +187,27 @@ public sealed class ConfigErrorTests : IDisposable
     public void Load_BillionLaughs_IsRefused()
     {
         var yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" +
-            string.Concat(Enumerable.Range(1, 12).Select(i => $"a{i}: &a{i} [{string.Join(", ", Enumerable.Repeat($"*a{i - 1}", 10))}]\n"));
+            string.Concat(Enumerable.Range(1, 12)
+                .Select(i => $"a{i}: &a{i} [{string.Join(", ", Enumerable.Repeat($"*a{i - 1}", 10))}]\n"));
         Assert.Equal(["config.yaml:5:5: not valid YAML: expands to more than 50000 values"], _folder.Errors(yaml));
     }
 
     [Fact]
     public void Load_DeepNesting_IsRefused() =>
-        Assert.Equal(["config.yaml:1:36: not valid YAML: nested deeper than 32 levels"], _folder.Errors("a: " + new string('[', 1000)));
+        Assert.Equal(["config.yaml:1:36: not valid YAML: nested deeper than 32 levels"],
+            _folder.Errors("a: " + new string('[', 1000)));
 
     [Fact]
     public void Load_HugeFile_IsRefused() =>
-        Assert.Equal(["config.yaml: found 1048577 characters, expected at most 1048576"], _folder.Errors(new string('#', (1 << 20) + 1)));
+        Assert.Equal(["config.yaml: found 1048577 characters, expected at most 1048576"],
+            _folder.Errors(new string('#', (1 << 20) + 1)));
 
     [Fact]
     public void Load_NoFile_SaysSo()
     {
         var missing = Path.Combine(_folder.Root, "no.yaml");
-        var e = Assert.Throws<Streaming.Hosting.Configuration.ConfigException>(() => new Streaming.Hosting.Configuration.ConfigLoader(_folder.Environment, []).Load(missing));
+        var e = Assert.Throws<Streaming.Hosting.Configuration.ConfigException>(() =>
+            new Streaming.Hosting.Configuration.ConfigLoader(_folder.Environment, []).Load(missing));
         Assert.Contains($"{missing}: cannot be read", e.Message, StringComparison.Ordinal);
     }
 

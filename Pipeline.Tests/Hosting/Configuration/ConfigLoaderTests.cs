@@ -30,20 +30,23 @@ public sealed class ConfigLoaderTests : IDisposable
     [InlineData("a$b$", "a$b$")]
     [InlineData("$${WHO}", "${WHO}")]
     public void Substitution_Dollars_StayDollars(string text, string expected) =>
-        Assert.Equal(expected, _folder.Load(ConfigFolder.Cameras + $"mqtt: {{ username: u, password: '{text}' }}").Options.Mqtt.Password);
+        Assert.Equal(expected,
+            _folder.Load(ConfigFolder.Cameras + $"mqtt: {{ username: u, password: '{text}' }}").Options.Mqtt.Password);
 
     [Fact]
     public void Substitution_ValueLooksLikeYaml_CannotBreakTheFile()
     {
         _folder.Environment["PASS"] = "a: b # c }";
-        Assert.Equal("a: b # c }", _folder.Load(ConfigFolder.Cameras + "mqtt: { username: u, password: \"${PASS}\" }").Options.Mqtt.Password);
+        Assert.Equal("a: b # c }",
+            _folder.Load(ConfigFolder.Cameras + "mqtt: { username: u, password: \"${PASS}\" }").Options.Mqtt.Password);
     }
 
     [Fact]
     public void Substitution_ValueHoldsDollars_IsNotFilledInAgain()
     {
         _folder.Environment["PASS"] = "${HOME}$$";
-        Assert.Equal("${HOME}$$", _folder.Load(ConfigFolder.Cameras + "mqtt: { username: u, password: \"${PASS}\" }").Options.Mqtt.Password);
+        Assert.Equal("${HOME}$$",
+            _folder.Load(ConfigFolder.Cameras + "mqtt: { username: u, password: \"${PASS}\" }").Options.Mqtt.Password);
     }
 
     [Fact]
@@ -94,7 +97,8 @@ public sealed class ConfigLoaderTests : IDisposable
         _folder.Write("pass", "x");
         Assert.Equal(
             ["config.yaml:1:51: cameras.a.password_file: set together with password; expected only one of them"],
-            _folder.Errors("cameras: { a: { url: 'rtsp://h/x', password: pw, password_file: pass } }".Replace("password: pw", "password: 'p'", StringComparison.Ordinal)));
+            _folder.Errors("cameras: { a: { url: 'rtsp://h/x', password: pw, password_file: pass } }".Replace(
+                "password: pw", "password: 'p'", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -105,7 +109,8 @@ public sealed class ConfigLoaderTests : IDisposable
         _folder.Environment["DVIS__RUNTIME__PROVIDER"] = "[cuda, cpu]";
         _folder.Environment["DVIS__MQTT__PASSWORD"] = "${HOME}: # $$";
         _folder.Environment["DVIS__MQTT__USERNAME"] = "u";
-        var options = _folder.Load("cameras: { front-door: { file: a.mp4 } }\nmqtt: { servers: ['mqtt://a', 'mqtt://b'] }").Options;
+        var options = _folder.Load(
+            "cameras: { front-door: { file: a.mp4 } }\nmqtt: { servers: ['mqtt://a', 'mqtt://b'] }").Options;
 
         Assert.Equal(["mqtt://other:1", "mqtt://b"], options.Mqtt.Servers);
         Assert.Equal(7.5, options.Cameras["front-door"].Settings.Rate.MaxFps);
@@ -117,21 +122,25 @@ public sealed class ConfigLoaderTests : IDisposable
     public void Environment_Wrong_NamesTheVariable()
     {
         _folder.Environment["DVIS__HTTP__BNID"] = "127.0.0.1:1";
-        Assert.Equal(["DVIS__HTTP__BNID: http.bnid: found an unknown key; did you mean 'bind'?"], _folder.Errors(ConfigFolder.Cameras));
+        Assert.Equal(["DVIS__HTTP__BNID: http.bnid: found an unknown key; did you mean 'bind'?"],
+            _folder.Errors(ConfigFolder.Cameras));
     }
 
     [Fact]
     public void Set_WinsOverEnvironmentAndFile()
     {
         _folder.Environment["DVIS__LOGGING__LEVEL"] = "debug";
-        var options = _folder.Load(ConfigFolder.Cameras + "logging: { level: error }", "logging.level=warning", "mqtt.servers=[]").Options;
+        var options = _folder.Load(ConfigFolder.Cameras
+            + "logging: { level: error }", "logging.level=warning", "mqtt.servers=[]").Options;
         Assert.Equal("warning", options.Logging.Level);
         Assert.Empty(options.Mqtt.Servers);
     }
 
     [Fact]
     public void Set_AnIndexBehindTheEnd_IsAnError() =>
-        Assert.Equal(["--set mqtt.servers.5: mqtt.servers.5: found index 5, expected at most 0: the list has 0 entries"], _folder.Errors(ConfigFolder.Cameras, "mqtt.servers.5=mqtt://a"));
+        Assert.Equal(
+            ["--set mqtt.servers.5: mqtt.servers.5: found index 5, expected at most 0: the list has 0 entries"],
+            _folder.Errors(ConfigFolder.Cameras, "mqtt.servers.5=mqtt://a"));
 
     [Fact]
     public void Defaults_AreInherited_AndOverriddenKeyByKey()
@@ -146,14 +155,17 @@ public sealed class ConfigLoaderTests : IDisposable
             """).Options.Cameras;
 
         var (a, b) = (cameras["a"].ToSource(), cameras["b"].ToSource());
-        Assert.Equal((RtspTransport.Udp, 3.0, 60.0, 5.0), (a.Rtsp.Transport, a.Rtsp.Backoff.Initial.TotalSeconds, a.Rtsp.Backoff.Max.TotalSeconds, a.MaxFps));
-        Assert.Equal((RtspTransport.Udp, 3.0, 300.0, 9.0), (b.Rtsp.Transport, b.Rtsp.Backoff.Initial.TotalSeconds, b.Rtsp.Backoff.Max.TotalSeconds, b.MaxFps));
+        Assert.Equal((RtspTransport.Udp, 3.0, 60.0, 5.0),
+            (a.Rtsp.Transport, a.Rtsp.Backoff.Initial.TotalSeconds, a.Rtsp.Backoff.Max.TotalSeconds, a.MaxFps));
+        Assert.Equal((RtspTransport.Udp, 3.0, 300.0, 9.0),
+            (b.Rtsp.Transport, b.Rtsp.Backoff.Initial.TotalSeconds, b.Rtsp.Backoff.Max.TotalSeconds, b.MaxFps));
     }
 
     [Fact]
     public void Anchors_AndMergeKeys_Work()
     {
-        var cameras = _folder.Load("cameras:\n  a: &base { file: a.mp4, loop: true }\n  b: { <<: *base, loop: false }\n").Options.Cameras;
+        var cameras = _folder.Load(
+            "cameras:\n  a: &base { file: a.mp4, loop: true }\n  b: { <<: *base, loop: false }\n").Options.Cameras;
         Assert.True(cameras["a"].Loop);
         Assert.False(cameras["b"].Loop);
         Assert.Equal(cameras["a"].File, cameras["b"].File);
@@ -174,7 +186,8 @@ public sealed class ConfigLoaderTests : IDisposable
     {
         _folder.Write("more.yaml", "node: { id: x }\ncameras: { a: { loop: true, file: a.mp4 } }");
         var errors = _folder.Errors(ConfigFolder.Cameras + "node: { id: y }\ninclude: [more.yaml]");
-        Assert.Equal(["more.yaml:1:9: node.id: already set at config.yaml:2:9", "more.yaml:2:29: cameras.a.file: already set at config.yaml:1:17"], errors);
+        Assert.Equal(["more.yaml:1:9: node.id: already set at config.yaml:2:9",
+            "more.yaml:2:29: cameras.a.file: already set at config.yaml:1:17"], errors);
     }
 
     [Fact]
@@ -188,7 +201,8 @@ public sealed class ConfigLoaderTests : IDisposable
 
     [Fact]
     public void EmptySection_MeansItsDefaults() =>
-        Assert.Equal("dvis/v1", _folder.Load(ConfigFolder.Cameras + "mqtt:\n  # all commented out\nhttp: ~\n").Options.Mqtt.Root);
+        Assert.Equal("dvis/v1",
+            _folder.Load(ConfigFolder.Cameras + "mqtt:\n  # all commented out\nhttp: ~\n").Options.Mqtt.Root);
 
     [Fact]
     public void PrintEffective_HoldsNoSecret_AndReadsBack()
@@ -204,7 +218,8 @@ public sealed class ConfigLoaderTests : IDisposable
             """;
         var printed = EffectiveConfig.Write(_folder.Load(Yaml));
 
-        foreach (var secret in new[] { "from-a-file", "in-the-url", "in-the-query", "inline-secret", "u-s-e-r" }) Assert.DoesNotContain(secret, printed, StringComparison.Ordinal);
+        foreach (var secret in new[] { "from-a-file", "in-the-url", "in-the-query", "inline-secret", "u-s-e-r" })
+            Assert.DoesNotContain(secret, printed, StringComparison.Ordinal);
         Assert.Contains("rtsp://admin:***@10.0.0.5/x?token=***", printed, StringComparison.Ordinal);
         Assert.Equal(printed, EffectiveConfig.Write(_folder.Load(printed)));
     }

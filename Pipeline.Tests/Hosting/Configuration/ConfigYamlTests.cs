@@ -6,7 +6,8 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 
-/// <summary>The shipped <c>config.yaml</c> is the reference manual: it works, it is complete, and it states the defaults.</summary>
+/// <summary>The shipped <c>config.yaml</c> is the reference manual: it works, it is complete,
+/// and it states the defaults.</summary>
 public sealed class ConfigYamlTests : IDisposable
 {
     private readonly ConfigFolder _folder = new();
@@ -22,7 +23,8 @@ public sealed class ConfigYamlTests : IDisposable
 
         var defaults = new StreamingOptions();
         defaults.Model.Path = Path.Combine(_folder.Root, defaults.Model.Path);
-        var camera = new CameraOptions { File = Path.Combine(_folder.Root, "samples/street.mp4"), Realtime = true, Loop = true };
+        var camera =
+            new CameraOptions { File = Path.Combine(_folder.Root, "samples/street.mp4"), Realtime = true, Loop = true };
         camera.Settings.Publish.Masks = MaskOutput.On;
         defaults.Cameras["sample"] = camera;
         Assert.Equal(EffectiveConfig.Write(new LoadedConfig(defaults, "", [])), EffectiveConfig.Write(shipped));
@@ -32,14 +34,16 @@ public sealed class ConfigYamlTests : IDisposable
     public void Shipped_MentionsEveryOption()
     {
         var text = Shipped;
-        var missing = Keys(typeof(StreamingOptions)).Distinct().Where(k => !Regex.IsMatch(text, $@"\b{k}(:|$)", RegexOptions.Multiline));
+        var missing = Keys(typeof(StreamingOptions)).Distinct()
+            .Where(k => !Regex.IsMatch(text, $@"\b{k}(:|$)", RegexOptions.Multiline));
         Assert.Empty(missing);
     }
 
     [Fact]
     public void Shipped_EveryOptionHasAComment()
     {
-        Assert.DoesNotContain(Shipped.Split('\n'), l => Regex.IsMatch(l, @"^\s*[a-z_]+: [^# n]") && !l.Contains(" # ", StringComparison.Ordinal));
+        Assert.DoesNotContain(Shipped.Split('\n'), l =>
+            Regex.IsMatch(l, @"^\s*[a-z_]+: [^# n]") && !l.Contains(" # ", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -47,16 +51,19 @@ public sealed class ConfigYamlTests : IDisposable
     {
         _folder.Write("samples/street.mp4", "");
         _folder.Write("front_password", "p");
-        var lines = Shipped.Split('\n').Select(l => Regex.IsMatch(l, @"^# (front:|desk:|test:|  +[a-z0-9_]+:)") ? "  " + l[2..] : l);
+        var lines = Shipped.Split('\n')
+            .Select(l => Regex.IsMatch(l, @"^# (front:|desk:|test:|  +[a-z0-9_]+:)") ? "  " + l[2..] : l);
         var cameras = _folder.Load(string.Join('\n', lines)).Options.Cameras;
         Assert.Equal(["sample", "front", "desk", "test"], cameras.Keys);
         Assert.Equivalent(new DeviceOptions(), cameras["desk"].V4l2, strict: true);
         Assert.Equal("p", cameras["front"].Password);
-        Assert.Equivalent(new Dvis.Streaming.Sources.Synthetic.SyntheticOptions(), cameras["test"].Synthetic, strict: true);
+        Assert.Equivalent(new Dvis.Streaming.Sources.Synthetic.SyntheticOptions(), cameras["test"].Synthetic,
+            strict: true);
     }
 
     [Fact]
-    public void ToSource_Defaults_AreThoseOfTheSource() => Assert.Equivalent(new SourceOptions(), new CameraOptions().ToSource(), strict: true);
+    public void ToSource_Defaults_AreThoseOfTheSource() =>
+    Assert.Equivalent(new SourceOptions(), new CameraOptions().ToSource(), strict: true);
 
     public void Dispose() => _folder.Dispose();
 

@@ -10,23 +10,29 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 
 /// <summary>
-/// Secrets are planted wherever one can stand, everything that can go wrong with them goes wrong, and whatever the program says anywhere is
-/// searched for them: logs at their loudest, metrics, health, the page, MQTT as a real broker passes it on, JSON lines, the effective configuration.
+/// Secrets are planted wherever one can stand, everything that can go wrong with them goes wrong, and whatever the
+/// program says anywhere is searched for them: logs at their loudest, metrics, health, the page, MQTT as a real broker
+/// passes it on, JSON lines, the effective configuration.
 /// </summary>
 public sealed class SecretsTests : IDisposable
 {
     // With characters that URLs, JSON and YAML write differently.
-    private const string InUrl = "canary-url%40%C3%A9-1", InYaml = "canary yaml/2#\"ü", InFile = "canary:file@3%41", InEnvironment = "canary$env&4", Broker = "canary-broker+5", Token = "canary-token-6-of-enough-length", Query = "canary-query-7";
+    private const string InUrl = "canary-url%40%C3%A9-1", InYaml = "canary yaml/2#\"ü", InFile = "canary:file@3%41",
+        InEnvironment = "canary$env&4", Broker = "canary-broker+5", Token = "canary-token-6-of-enough-length",
+        Query = "canary-query-7";
 
     private readonly ConfigFolder _folder = new();
 
     private static string[] Forms(string secret) =>
     [
-        secret, Uri.UnescapeDataString(secret), Uri.EscapeDataString(secret), System.Text.Json.JsonEncodedText.Encode(secret).Value,
-        Convert.ToBase64String(Encoding.UTF8.GetBytes(secret)), Convert.ToBase64String(Encoding.UTF8.GetBytes("user:" + Uri.UnescapeDataString(secret))),
+        secret, Uri.UnescapeDataString(secret), Uri.EscapeDataString(secret),
+            System.Text.Json.JsonEncodedText.Encode(secret).Value,
+        Convert.ToBase64String(Encoding.UTF8.GetBytes(secret)),
+            Convert.ToBase64String(Encoding.UTF8.GetBytes("user:" + Uri.UnescapeDataString(secret))),
     ];
 
-    private static readonly string[] Canaries = [.. ((string[])[InUrl, InYaml, InFile, InEnvironment, Broker, Token, Query]).SelectMany(Forms).Distinct()];
+    private static readonly string[] Canaries =
+        [.. ((string[])[InUrl, InYaml, InFile, InEnvironment, Broker, Token, Query]).SelectMany(Forms).Distinct()];
 
     [Theory]
     [InlineData("text")]
@@ -50,16 +56,23 @@ public sealed class SecretsTests : IDisposable
         var watching = WatchChildrenAsync(process, said);
         try
         {
-            await Eventually.TrueAsync(() => camera.Requests.Count(r => r.Contains("Authorization", StringComparison.Ordinal)) >= 3, "the cameras were asked with their logins");
+            await Eventually.TrueAsync(() =>
+                camera.Requests.Count(r => r.Contains("Authorization", StringComparison.Ordinal)) >= 3,
+                "the cameras were asked with their logins");
             foreach (var name in (string[])["url", "yaml", "file", "env", "query"])
-                await Eventually.TrueAsync(() => subscriber.On($"{name}/state").Any(m => m.Text.Contains("\"offline\"", StringComparison.Ordinal)), $"{name} is offline; said: {string.Join('\n', said)}");
+                await Eventually.TrueAsync(() =>
+                    subscriber.On($"{name}/state").Any(m => m.Text.Contains("\"offline\"", StringComparison.Ordinal)),
+                    $"{name} is offline; said: {string.Join('\n', said)}");
             await subscriber.WaitAsync("works/tracks/final", 2);
 
             // A reload that fails on lines full of secrets, and one that is refused for them.
             _folder.Write("c.yaml", yaml + $"oops: '{InEnvironment}'\nmqqt: {{ password: 'x{Broker}' }}\n");
-            await Eventually.TrueAsync(() => said.Any(l => l.Contains("the old one still holds", StringComparison.Ordinal)), "invalid");
-            _folder.Write("c.yaml", yaml.Replace("password_file: mqtt_pass", "password: 'new-" + Broker + "'", StringComparison.Ordinal));
-            await Eventually.TrueAsync(() => said.Any(l => l.Contains("mqtt.password", StringComparison.Ordinal)), "refused");
+            await Eventually.TrueAsync(() =>
+                said.Any(l => l.Contains("the old one still holds", StringComparison.Ordinal)), "invalid");
+            _folder.Write("c.yaml",
+                yaml.Replace("password_file: mqtt_pass", "password: 'new-" + Broker + "'", StringComparison.Ordinal));
+            await Eventually.TrueAsync(() => said.Any(l => l.Contains("mqtt.password", StringComparison.Ordinal)),
+                "refused");
 
             foreach (var path in (string[])["/", "/metrics", "/health/live", "/health/ready"])
             {
@@ -77,8 +90,10 @@ public sealed class SecretsTests : IDisposable
         await process.WaitForExitAsync();
         await reading;
         await watching;
-        Assert.Contains(said, l => l.Contains("rtsp://127.0.0.1", StringComparison.Ordinal) && l.Contains("ffmpeg", StringComparison.Ordinal));
-        foreach (var arguments in (string[][])[["validate", "-c", file, "--print-effective"], ["validate", "-c", file, "--probe"], ["validate", "-c", file, "--set", "http.token=short"]])
+        Assert.Contains(said, l =>
+            l.Contains("rtsp://127.0.0.1", StringComparison.Ordinal) && l.Contains("ffmpeg", StringComparison.Ordinal));
+        foreach (var arguments in (string[][])[["validate", "-c", file, "--print-effective"],
+            ["validate", "-c", file, "--probe"], ["validate", "-c", file, "--set", "http.token=short"]])
         {
             using var again = Start(arguments);
             await Task.WhenAll(ReadAsync(again.StandardOutput, said), ReadAsync(again.StandardError, said));
@@ -86,12 +101,15 @@ public sealed class SecretsTests : IDisposable
         }
 
         said.Enqueue(await File.ReadAllTextAsync(Path.Combine(_folder.Root, "out.jsonl")));
-        foreach (var message in subscriber.Received) said.Enqueue($"{message.Topic} {message.UserProperties} {message.Text}");
+        foreach (var message in subscriber.Received)
+            said.Enqueue($"{message.Topic} {message.UserProperties} {message.Text}");
 
         Assert.Contains(said, l => l.Contains("auth_failed", StringComparison.Ordinal));
         Assert.Contains(said, l => l.Contains("password: \"***\"", StringComparison.Ordinal));
         foreach (var canary in Canaries)
-            Assert.True(!said.Any(l => l.Contains(canary, StringComparison.OrdinalIgnoreCase)), $"'{canary}' was told: {said.FirstOrDefault(l => l.Contains(canary, StringComparison.OrdinalIgnoreCase))}");
+            Assert.True(!said.Any(l => l.Contains(canary, StringComparison.OrdinalIgnoreCase)),
+                $"'{canary}' was told: "
+                + $"{said.FirstOrDefault(l => l.Contains(canary, StringComparison.OrdinalIgnoreCase))}");
     }
 
     public void Dispose() => _folder.Dispose();
@@ -114,7 +132,8 @@ public sealed class SecretsTests : IDisposable
 
     private static Process Start(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "dvis.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "dvis.dll"), .. arguments])
+        { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["CANARY"] = InEnvironment;
         return Process.Start(start)!;
     }
@@ -192,7 +211,9 @@ public sealed class SecretsTests : IDisposable
                     var request = Encoding.Latin1.GetString(buffer, 0, read);
                     _requests.Enqueue(request);
                     var sequence = System.Text.RegularExpressions.Regex.Match(request, @"CSeq: (\d+)").Groups[1].Value;
-                    var answer = string.Create(CultureInfo.InvariantCulture, $"RTSP/1.0 401 Unauthorized\r\nCSeq: {sequence}\r\nWWW-Authenticate: Basic realm=\"camera\"\r\n\r\n");
+                    var answer = string.Create(CultureInfo.InvariantCulture,
+                        $"RTSP/1.0 401 Unauthorized\r\nCSeq: {sequence}\r\nWWW-Authenticate: Basic "
+                        + $"realm=\"camera\"\r\n\r\n");
                     await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(answer));
                 }
             }

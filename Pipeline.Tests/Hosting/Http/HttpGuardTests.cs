@@ -16,7 +16,8 @@ public sealed class HttpGuardTests : IAsyncDisposable
 {
     private const string Token = "correct-horse.battery_staple~17";
     private const string Open = ConfigFolder.Cameras + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
-    private const string Guarded = ConfigFolder.Cameras + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0', token_file: token }\n";
+    private const string Guarded = ConfigFolder.Cameras
+        + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0', token_file: token }\n";
 
     private readonly ReloadRig _rig = new();
     private readonly HttpClient _http = new();
@@ -35,7 +36,8 @@ public sealed class HttpGuardTests : IAsyncDisposable
     public async Task Get_WithoutTheToken_IsRefused_SaveForWhatOrchestratorsAsk(string? authorization)
     {
         await StartAsync(Guarded);
-        foreach (var path in (string[])["/metrics", "/", "/nothing", "/health/", "/health/live/x", "/health/ready/", "/%6detrics", "//metrics", "/metrics?token=" + Token])
+        foreach (var path in (string[])["/metrics", "/", "/nothing", "/health/", "/health/live/x", "/health/ready/",
+            "/%6detrics", "//metrics", "/metrics?token=" + Token])
         {
             using var response = await GetAsync(path, authorization);
             Assert.True(response.StatusCode == HttpStatusCode.Unauthorized, path);
@@ -44,9 +46,11 @@ public sealed class HttpGuardTests : IAsyncDisposable
         }
 
         using var live = await GetAsync("/health/live", authorization);
-        Assert.Equal((HttpStatusCode.OK, """{"healthy":true,"status":"ok","cameras":[]}"""), (live.StatusCode, await live.Content.ReadAsStringAsync()));
+        Assert.Equal((HttpStatusCode.OK, """{"healthy":true,"status":"ok","cameras":[]}"""),
+            (live.StatusCode, await live.Content.ReadAsStringAsync()));
         using var ready = await GetAsync("/health/ready", authorization);
-        Assert.Equal((HttpStatusCode.OK, """{"healthy":true,"status":"ok","cameras":[]}"""), (ready.StatusCode, await ready.Content.ReadAsStringAsync()));
+        Assert.Equal((HttpStatusCode.OK, """{"healthy":true,"status":"ok","cameras":[]}"""),
+            (ready.StatusCode, await ready.Content.ReadAsStringAsync()));
     }
 
     [Theory]
@@ -73,7 +77,8 @@ public sealed class HttpGuardTests : IAsyncDisposable
         _rig.Services.GetRequiredService<ConfigReloader>().Ask();
         Assert.Equal("replaced http.token", (await _rig.SettleAsync("applied")).Detail);
         Assert.Equal(HttpStatusCode.Unauthorized, (await GetAsync("/metrics", "Bearer " + Token)).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await GetAsync("/metrics", "Bearer another-token-of-enough-length")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK,
+            (await GetAsync("/metrics", "Bearer another-token-of-enough-length")).StatusCode);
     }
 
     [Theory]
@@ -94,7 +99,8 @@ public sealed class HttpGuardTests : IAsyncDisposable
     public async Task Send_AnythingButGet_IsRefused_WithTheHeaders()
     {
         await StartAsync(Open);
-        foreach (var method in (HttpMethod[])[HttpMethod.Post, HttpMethod.Put, HttpMethod.Delete, HttpMethod.Trace, HttpMethod.Options])
+        foreach (var method in (HttpMethod[])[HttpMethod.Post, HttpMethod.Put, HttpMethod.Delete, HttpMethod.Trace,
+            HttpMethod.Options])
         {
             using var request = new HttpRequestMessage(method, Address("/metrics"));
             using var response = await _http.SendAsync(request);
@@ -112,7 +118,8 @@ public sealed class HttpGuardTests : IAsyncDisposable
         var metrics = _rig.Services.GetRequiredService<PipelineMetrics>();
         for (var i = 0; i < 100; i++) metrics.Camera($"camera-{i}").Initialize();
         using var response = await GetAsync("/metrics", null);
-        Assert.Equal((HttpStatusCode.InternalServerError, ""), (response.StatusCode, await response.Content.ReadAsStringAsync()));
+        Assert.Equal((HttpStatusCode.InternalServerError, ""),
+            (response.StatusCode, await response.Content.ReadAsStringAsync()));
         AssertHeaders(response);
     }
 
@@ -124,8 +131,10 @@ public sealed class HttpGuardTests : IAsyncDisposable
     public async Task Connect_RequestBeyondTheLimits_IsRefused(string request, string code)
     {
         await StartAsync(Open);
-        request = request.Replace("{4000}", new string('a', 4000), StringComparison.Ordinal).Replace("{9000}", new string('a', 9000), StringComparison.Ordinal)
-            .Replace("{headers}", string.Concat(Enumerable.Range(0, 40).Select(i => $"H{i}: v\r\n")), StringComparison.Ordinal);
+        request = request.Replace("{4000}", new string('a', 4000), StringComparison.Ordinal)
+            .Replace("{9000}", new string('a', 9000), StringComparison.Ordinal)
+            .Replace("{headers}", string.Concat(Enumerable.Range(0, 40).Select(i => $"H{i}: v\r\n")),
+                StringComparison.Ordinal);
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, Address("/").Port);
         await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(request));
@@ -142,8 +151,10 @@ public sealed class HttpGuardTests : IAsyncDisposable
     private static void AssertHeaders(HttpResponseMessage response)
     {
         foreach (var (name, value) in ((string, string)[])[
-            ("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "DENY"), ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-            ("Referrer-Policy", "no-referrer"), ("Cross-Origin-Resource-Policy", "same-origin"), ("Cache-Control", "no-store")])
+            ("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "DENY"),
+                ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("Referrer-Policy", "no-referrer"), ("Cross-Origin-Resource-Policy", "same-origin"),
+                ("Cache-Control", "no-store")])
             Assert.Equal(value, response.Headers.GetValues(name).Single());
         Assert.False(response.Headers.Contains("Server"));
     }

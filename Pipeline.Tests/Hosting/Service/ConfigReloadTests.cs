@@ -46,18 +46,22 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         Assert.DoesNotContain("camera=\"b\"", page, StringComparison.Ordinal);
         Assert.Contains("dvis_frames_processed_total{camera=\"a\",stage=\"final\"} 1", page.Split('\n'));
         Assert.Equal(["a"], _rig.State.Cameras.Select(c => c.Name));
-        Assert.Equal(["a"], (await _rig.ReadyAsync()).GetProperty("cameras").EnumerateArray().Select(c => c.GetProperty("name").GetString()));
+        Assert.Equal(["a"], (await _rig.ReadyAsync()).GetProperty("cameras").EnumerateArray()
+            .Select(c => c.GetProperty("name").GetString()));
     }
 
     [Fact]
     public async Task Reload_CameraChanged_BeginsAnew_AloneAndAlsoByWhatItInherits()
     {
         await StartAsync(Cameras("a", "b"));
-        await _rig.ReloadAsync("cameras: { a: { file: a.mp4 }, b: { file: a.mp4, rate: { max_fps: 5 } } }\n" + Rest, "applied");
+        await _rig.ReloadAsync("cameras: { a: { file: a.mp4 }, b: { file: a.mp4, rate: { max_fps: 5 } } }\n"
+            + Rest, "applied");
         await HappenedAsync("+a", "+b", "-b", "+b");
 
         // All inherit it but the one that says otherwise.
-        await _rig.ReloadAsync("defaults: { rate: { max_fps: 5 } }\ncameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n" + Rest, "applied");
+        await _rig.ReloadAsync(
+            "defaults: { rate: { max_fps: 5 } }\ncameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n"
+            + Rest, "applied");
         await HappenedAsync("+a", "+b", "-b", "+b", "-a", "+a");
         Assert.Equal(5, _rig.Services.GetRequiredService<CurrentConfig>().Options.Cameras["a"].Settings.Rate.MaxFps);
     }
@@ -71,10 +75,12 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         await _rig.ReloadAsync("camras: {}\nlogging: { level: loud }\n", "invalid");
         await HappenedAsync("+a");
         var told = Assert.Single(_rig.Log, l => l.Id == 4303).Text;
-        foreach (var error in (string[])["camras: found an unknown key; did you mean 'cameras'?", "logging.level: found 'loud'", "cameras: found no camera"])
+        foreach (var error in (string[])["camras: found an unknown key; did you mean 'cameras'?",
+            "logging.level: found 'loud'", "cameras: found no camera"])
         {
             Assert.Contains(error, told, StringComparison.Ordinal);
-            Assert.Contains(error, (await _rig.ReadyAsync()).GetProperty("config").GetProperty("detail").GetString(), StringComparison.Ordinal);
+            Assert.Contains(error, (await _rig.ReadyAsync()).GetProperty("config").GetProperty("detail")
+                .GetString(), StringComparison.Ordinal);
         }
 
         await MeasuredAsync("dvis_config_last_reload_successful{} 0\n");
@@ -102,9 +108,13 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     public async Task Reload_KeysThatNeedARestart_AreRefusedByName_AndNothingIsApplied()
     {
         await StartAsync(Cameras("a"));
-        var yaml = Cameras("a", "b").Replace("servers: []", "servers: ['mqtt://other-host'], password: hunter2-hunter2, username: u", StringComparison.Ordinal) + "model: { refiner: { window: 12 } }\n";
+        var yaml = Cameras("a", "b")
+            .Replace("servers: []", "servers: ['mqtt://other-host'], password: hunter2-hunter2, username: u",
+                StringComparison.Ordinal) + "model: { refiner: { window: 12 } }\n";
         var report = await _rig.ReloadAsync(yaml, "refused");
-        Assert.Equal("model.refiner.window, mqtt.servers, mqtt.username, mqtt.password cannot change while the program runs, so nothing was changed; restart it", report.Detail);
+        Assert.Equal(
+            "model.refiner.window, mqtt.servers, mqtt.username, mqtt.password cannot change while the program runs, "
+            + "so nothing was changed; restart it", report.Detail);
         Assert.DoesNotContain("hunter2", string.Concat(_rig.Log.Select(l => l.Text)), StringComparison.Ordinal);
         await HappenedAsync("+a");
         Assert.Equal(["a"], _rig.Services.GetRequiredService<CurrentConfig>().Options.Cameras.Keys);
@@ -174,7 +184,8 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         reloader.Ask();
         await _rig.SettleAsync("applied");
         await HappenedAsync("+a", "-a", "+a");
-        Assert.Equal(["first-secret", "second-secret"], _rig.Services.GetRequiredService<CurrentConfig>().Secrets.Where(s => s.EndsWith("-secret", StringComparison.Ordinal)));
+        Assert.Equal(["first-secret", "second-secret"], _rig.Services.GetRequiredService<CurrentConfig>().Secrets
+            .Where(s => s.EndsWith("-secret", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -218,7 +229,9 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     [Fact]
     public async Task Hangup_ReadsTheConfigurationAgain_AndTheProgramRunsOn()
     {
-        const string Yaml = "cameras: { a: { synthetic: { width: 64, height: 64 } } }\nmqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
+        const string Yaml =
+            "cameras: { a: { synthetic: { width: 64, height: 64 } } }\nmqtt: { servers: [] }\nhttp: { bind: "
+            + "'127.0.0.1:0' }\n";
         using var process = Tool.StartDvis("run", "-c", _rig.Folder.Write("c.yaml", Yaml));
         var errors = process.StandardError;
         try
@@ -252,7 +265,8 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         Assert.Fail($"'{text}' was not said: {string.Join('\n', seen)}");
     }
 
-    private static string Cameras(params string[] names) => $"cameras: {{ {string.Join(", ", names.Select(n => $"{n}: {{ file: a.mp4 }}"))} }}\n{Rest}";
+    private static string Cameras(params string[] names) =>
+        $"cameras: {{ {string.Join(", ", names.Select(n => $"{n}: {{ file: a.mp4 }}"))} }}\n{Rest}";
 
     private async Task StartAsync(
         string yaml, Func<string, CancellationToken, Task<bool>>? run = null,
@@ -270,13 +284,15 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         });
 
     /// <summary>A page is served again for a moment, so what was just measured may not stand on it yet.</summary>
-    private Task MeasuredAsync(string line) => Eventually.TrueAsync(() => _rig.Metrics.Contains(line, StringComparison.Ordinal), line);
+    private Task MeasuredAsync(string line) =>
+        Eventually.TrueAsync(() => _rig.Metrics.Contains(line, StringComparison.Ordinal), line);
 
     /// <summary>In this order for each camera; cameras begin and end in parallel.</summary>
     private async Task HappenedAsync(params string[] expected)
     {
         await Eventually.TrueAsync(() => _happened.Count >= expected.Length);
-        Assert.Equal(expected.GroupBy(e => e[1..]).SelectMany(g => g).Order(), _happened.GroupBy(e => e[1..]).SelectMany(g => g).Order());
+        Assert.Equal(expected.GroupBy(e => e[1..]).SelectMany(g => g).Order(), _happened.GroupBy(e => e[1..])
+            .SelectMany(g => g).Order());
         foreach (var camera in expected.Select(e => e[1..]).Distinct())
             Assert.Equal(expected.Where(e => e[1..] == camera), _happened.Where(e => e[1..] == camera));
     }

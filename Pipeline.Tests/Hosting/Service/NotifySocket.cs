@@ -27,7 +27,8 @@ internal sealed class NotifySocket : IDisposable
 
     public int Count(string message) => Messages.Count(m => m == message);
 
-    public Task WaitAsync(string message) => Eventually.TrueAsync(() => Messages.Contains(message), $"{message}; heard: {string.Join(" | ", Messages)}");
+    public Task WaitAsync(string message) =>
+        Eventually.TrueAsync(() => Messages.Contains(message), $"{message}; heard: {string.Join(" | ", Messages)}");
 
     public void Dispose() => _socket.Dispose();
 

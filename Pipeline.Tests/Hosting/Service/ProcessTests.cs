@@ -10,7 +10,9 @@ namespace Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 /// <summary>The program as systemd or a shell sees it: arguments in, exit code and lines out.</summary>
 public sealed class ProcessTests : IDisposable
 {
-    private const string Synthetic = "cameras: { a: { synthetic: { width: 64, height: 64, frames: 60, realtime: false } } }\nhttp: { bind: '127.0.0.1:0' }\n";
+    private const string Synthetic =
+        "cameras: { a: { synthetic: { width: 64, height: 64, frames: 60, realtime: false } } }\nhttp: { bind: "
+        + "'127.0.0.1:0' }\n";
 
     private readonly ConfigFolder _folder = new();
 
@@ -37,7 +39,8 @@ public sealed class ProcessTests : IDisposable
         var file = _folder.Write("c.yaml", Synthetic + "verison: 1\nlogging: { format: xml }\n");
         var (code, output) = await Tool.DvisAsync("run", "-c", file);
         Assert.Equal(
-            (2, $"{file}:3:1: verison: found an unknown key; did you mean 'version'?\n{file}:4:20: logging.format: found 'xml', expected one of text, json\ndvis: 2 errors in the configuration\n"),
+            (2, $"{file}:3:1: verison: found an unknown key; did you mean 'version'?\n{file}:4:20: logging.format: "
+                + $"found 'xml', expected one of text, json\ndvis: 2 errors in the configuration\n"),
             (code, output));
     }
 
@@ -53,14 +56,16 @@ public sealed class ProcessTests : IDisposable
     [InlineData(0, "inference runs on cpu, ONNX Runtime ", "runtime.provider=[cuda, cpu]")]
     [InlineData(1, "dvis: No execution provider of runtime.provider works: ", "runtime.provider=[cuda]")]
     [InlineData(1, "dvis: runtime.require is cuda, but ", "runtime.provider=[cuda, cpu]", "runtime.require=cuda")]
-    public async Task Validate_ProviderThatIsMissing_GivesTheReason_AndNothingElse(int code, string says, params string[] set)
+    public async Task Validate_ProviderThatIsMissing_GivesTheReason_AndNothingElse(int code, string says,
+        params string[] set)
     {
         var file = _folder.Write("c.yaml", Synthetic);
         var result = await Tool.DvisAsync(["validate", "-c", file, .. set.SelectMany(s => new[] { "--set", s })]);
         Assert.Equal(code, result.Code);
         var line = result.Output.Split('\n')[1];
         Assert.StartsWith(says, line, StringComparison.Ordinal);
-        Assert.Contains("cuda cannot be used here (this build has no GPU libraries: build with -p:Gpu=true)", line, StringComparison.Ordinal);
+        Assert.Contains("cuda cannot be used here (this build has no GPU libraries: build with -p:Gpu=true)", line,
+            StringComparison.Ordinal);
         Assert.Equal(2, result.Output.Count(c => c == '\n')); // the library itself prints nothing
     }
 
@@ -68,7 +73,8 @@ public sealed class ProcessTests : IDisposable
     public async Task Run_DamagedModel_IsOneSentence_AndOne()
     {
         await File.AppendAllTextAsync(Path.Combine(_folder.Root, "Models/default/tracker.onnx"), "x");
-        var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }"));
+        var (code, output) =
+            await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }"));
         Assert.Equal(1, code);
         Assert.Contains("tracker.onnx: the file is damaged", output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
@@ -80,7 +86,8 @@ public sealed class ProcessTests : IDisposable
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic), "--set", $"http.bind=127.0.0.1:{port}");
+        var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic), "--set",
+            $"http.bind=127.0.0.1:{port}");
         Assert.Equal(1, code);
         Assert.Contains($"http.bind: 127.0.0.1:{port} cannot be used", output, StringComparison.Ordinal);
         Assert.Contains("127.0.0.1:0 for any free one", output, StringComparison.Ordinal);
@@ -92,20 +99,25 @@ public sealed class ProcessTests : IDisposable
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        var (code, output) = await Tool.DvisAsync("run", "--seconds", "120", "-c", _folder.Write("c.yaml", Synthetic + $"mqtt: {{ servers: ['{broker.Url}'] }}"));
+        var (code, output) = await Tool.DvisAsync("run", "--seconds", "120", "-c",
+            _folder.Write("c.yaml", Synthetic + $"mqtt: {{ servers: ['{broker.Url}'] }}"));
 
         Assert.True(code == 0, output);
-        Assert.Contains("a: 60 frames in, 60 processed, 60 final, 0 without a result\n", output, StringComparison.Ordinal);
+        Assert.Contains("a: 60 frames in, 60 processed, 60 final, 0 without a result\n", output,
+            StringComparison.Ordinal);
         Assert.Contains("mosquitto_sub -h 127.0.0.1", output, StringComparison.Ordinal);
         await subscriber.WaitTextAsync("dvis/v1/dvis/availability", "offline");
         Assert.Equal(60, (await subscriber.WaitAsync("camera/a/tracks", 60)).Count);
-        Assert.Contains(await subscriber.WaitAsync("camera/a/events"), m => m.Text.Contains("io.dvis.camera.offline", StringComparison.Ordinal) || m.UserProperties.Contains("io.dvis.camera.offline", StringComparison.Ordinal));
+        Assert.Contains(await subscriber.WaitAsync("camera/a/events"), m =>
+            m.Text.Contains("io.dvis.camera.offline", StringComparison.Ordinal)
+                || m.UserProperties.Contains("io.dvis.camera.offline", StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task Run_JsonLinesToStandardOutput_PrintsNothingElseThere()
     {
-        var file = _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }\nsinks: { json_lines: { path: '-', lossless: true } }");
+        var file = _folder.Write("c.yaml", Synthetic
+            + "mqtt: { servers: [] }\nsinks: { json_lines: { path: '-', lossless: true } }");
         using var process = Tool.StartDvis("run", "-c", file);
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
@@ -118,7 +130,8 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task Run_SinkThatCannotStart_IsOneSentence_AndOne()
     {
-        var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }\nsinks: { json_lines: { path: /proc/nowhere/x } }"));
+        var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic
+            + "mqtt: { servers: [] }\nsinks: { json_lines: { path: /proc/nowhere/x } }"));
         Assert.Equal(1, code);
         Assert.Contains("dvis: a sink cannot start: ", output, StringComparison.Ordinal);
         Assert.DoesNotContain("http.bind", output, StringComparison.Ordinal);
@@ -128,7 +141,8 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task Run_Timed_WithoutABroker_IsOne_AndSaysWhy()
     {
-        var file = _folder.Write("c.yaml", Synthetic + $"mqtt: {{ servers: ['mqtt://127.0.0.1:{FreePorts.Next().ToString(CultureInfo.InvariantCulture)}'] }}");
+        var file = _folder.Write("c.yaml", Synthetic
+            + $"mqtt: {{ servers: ['mqtt://127.0.0.1:{FreePorts.Next().ToString(CultureInfo.InvariantCulture)}'] }}");
         var (code, output) = await Tool.DvisAsync("run", "--seconds", "120", "-c", file);
         Assert.Equal(1, code);
         Assert.Contains("dvis: the broker acknowledged no provisional result", output, StringComparison.Ordinal);
@@ -139,18 +153,21 @@ public sealed class ProcessTests : IDisposable
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        var file = _folder.Write("c.yaml", Synthetic.Replace("frames: 60, realtime: false", "fps: 10", StringComparison.Ordinal) + $"mqtt: {{ servers: ['{broker.Url}'] }}");
+        var file = _folder.Write("c.yaml", Synthetic.Replace("frames: 60, realtime: false", "fps: 10",
+            StringComparison.Ordinal) + $"mqtt: {{ servers: ['{broker.Url}'] }}");
         using var process = Tool.StartDvis("run", "-c", file, "--quiet");
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await subscriber.WaitAsync("camera/a/tracks/final", 2);
-        await MosquittoBroker.RunAsync("sh", "-c", string.Create(CultureInfo.InvariantCulture, $"kill -TERM {process.Id}"));
+        await MosquittoBroker.RunAsync("sh", "-c",
+            string.Create(CultureInfo.InvariantCulture, $"kill -TERM {process.Id}"));
         await process.WaitForExitAsync();
 
         Assert.True(process.ExitCode == 0, await errors);
         Assert.Equal("", await output);
         await subscriber.WaitTextAsync("dvis/v1/dvis/availability", "offline");
         // Every frame that got a provisional result is covered by a final one.
-        var (last, covered) = (Last(subscriber, "camera/a/tracks", "frame_id"), Last(subscriber, "camera/a/tracks/final", "last_frame"));
+        var (last, covered) =
+            (Last(subscriber, "camera/a/tracks", "frame_id"), Last(subscriber, "camera/a/tracks/final", "last_frame"));
         Assert.True(covered >= last, $"{last} provisional, {covered} final");
     }
 
@@ -167,7 +184,8 @@ public sealed class ProcessTests : IDisposable
     public async Task Probe_FileThatIsNoVideo_SaysWhy_AndIsOne()
     {
         Assert.SkipUnless(MosquittoBroker.Executable("ffmpeg") is not null, "ffmpeg is not installed.");
-        var (code, output) = await Tool.DvisAsync("validate", "--probe", "-c", _folder.Write("c.yaml", ConfigFolder.Cameras));
+        var (code, output) =
+            await Tool.DvisAsync("validate", "--probe", "-c", _folder.Write("c.yaml", ConfigFolder.Cameras));
         Assert.Equal(1, code);
         Assert.Contains("\na: ", output, StringComparison.Ordinal);
     }
@@ -175,5 +193,8 @@ public sealed class ProcessTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     private static long Last(MqttSubscriber subscriber, string topic, string key) =>
-        subscriber.On(topic).Max(m => long.Parse(System.Text.RegularExpressions.Regex.Match(m.Text, $"\"{key}\":(\\d+)").Groups[1].Value, CultureInfo.InvariantCulture));
+        subscriber.On(topic)
+        .Max(m =>
+            long.Parse(System.Text.RegularExpressions.Regex.Match(m.Text, $"\"{key}\":(\\d+)").Groups[1].Value,
+                CultureInfo.InvariantCulture));
 }

@@ -9,7 +9,8 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 
-/// <summary>The whole host on a configuration that changes; it looks at its files when the test lets time pass.</summary>
+/// <summary>The whole host on a configuration that changes;
+/// it looks at its files when the test lets time pass.</summary>
 internal sealed class ReloadRig : IAsyncDisposable
 {
     private readonly HttpClient _http = new(); // one: connections that linger would look like leaked handles
@@ -57,7 +58,8 @@ internal sealed class ReloadRig : IAsyncDisposable
     {
         // As editors do it: a new file, renamed over the old one.
         Folder.Write("config.yaml.new", yaml);
-        File.Move(Path.Combine(Folder.Root, "config.yaml.new"), Path.Combine(Folder.Root, "config.yaml"), overwrite: true);
+        File.Move(Path.Combine(Folder.Root, "config.yaml.new"), Path.Combine(Folder.Root, "config.yaml"),
+            overwrite: true);
         return await SettleAsync(outcome);
     }
 

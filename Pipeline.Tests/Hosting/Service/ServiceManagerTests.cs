@@ -14,7 +14,8 @@ using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 
-/// <summary>What systemd hears, and above all what it does not hear: no sign of life from a service that only looks alive.</summary>
+/// <summary>What systemd hears, and above all what it does not hear:
+/// no sign of life from a service that only looks alive.</summary>
 public sealed class ServiceManagerTests
 {
     [Theory]
@@ -22,7 +23,8 @@ public sealed class ServiceManagerTests
     [InlineData("/tmp/dvis-test-{0}.sock")]
     public async Task Messages_ArriveAtPathsAndAbstractNames(string name)
     {
-        using var socket = new NotifySocket(string.Format(CultureInfo.InvariantCulture, name, Ulid.New(TimeProvider.System)));
+        using var socket =
+            new NotifySocket(string.Format(CultureInfo.InvariantCulture, name, Ulid.New(TimeProvider.System)));
         var time = new ManualTime();
         time.Advance(TimeSpan.FromSeconds(12.5));
         using var manager = new ServiceManager(socket.Name, TimeSpan.FromSeconds(30), time);
@@ -32,7 +34,8 @@ public sealed class ServiceManagerTests
         manager.Alive();
         manager.Stopping();
         await Eventually.TrueAsync(() => socket.Messages.Count == 5);
-        Assert.Equal(["RELOADING=1\nMONOTONIC_USEC=12500000", "READY=1", "STATUS=two lines", "WATCHDOG=1", "STOPPING=1"], socket.Messages);
+        Assert.Equal(["RELOADING=1\nMONOTONIC_USEC=12500000", "READY=1", "STATUS=two lines", "WATCHDOG=1",
+            "STOPPING=1"], socket.Messages);
         if (!name.StartsWith('@')) File.Delete(socket.Name);
     }
 
@@ -58,7 +61,8 @@ public sealed class ServiceManagerTests
         const string Yaml = ConfigFolder.Cameras + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
         var starting = rig.StartAsync(Yaml, services =>
         {
-            services.AddSingleton(new ServiceManager(socket.Name, TimeSpan.FromMilliseconds(400), TimeProvider.System)); // slower than datagrams are read, or some would be lost
+            // slower than datagrams are read, or some would be lost
+            services.AddSingleton(new ServiceManager(socket.Name, TimeSpan.FromMilliseconds(400), TimeProvider.System));
             // The model is loaded after it.
             services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(new Gate(loaded.Task)));
             ScriptedCamera.Use(services, ScriptedCamera.UntilStoppedAsync);
@@ -73,30 +77,39 @@ public sealed class ServiceManagerTests
 
         await rig.ReloadAsync(Yaml.Replace("a.mp4", "a.mp4, loop: true", StringComparison.Ordinal), "applied");
         await Eventually.TrueAsync(() => socket.Count("READY=1") == 2);
-        var messages = socket.Messages.Where(m => m.StartsWith("RE", StringComparison.Ordinal)).Select(m => m.Split('\n')[0]);
+        var messages = socket.Messages.Where(m => m.StartsWith("RE", StringComparison.Ordinal))
+            .Select(m => m.Split('\n')[0]);
         Assert.Equal(["READY=1", "RELOADING=1", "READY=1"], messages);
         await rig.StopAsync();
         await socket.WaitAsync("STOPPING=1");
     }
 
-    /// <summary>The real program, with a credential as <c>LoadCredential=</c> provides it, and a decoder, which must not inherit the socket.</summary>
+    /// <summary>The real program, with a credential as <c>LoadCredential=</c> provides it, and a decoder,
+    /// which must not inherit the socket.</summary>
     [Fact]
     public async Task Dvis_StartedAsByTheUnit_IsReady_Alive_AndStops()
     {
         Assert.SkipUnless(MosquittoBroker.Executable("ffmpeg") is not null, "ffmpeg is not installed.");
         using var socket = new NotifySocket($"@dvis-test-{Ulid.New(TimeProvider.System)}");
         using var folder = new ConfigFolder();
-        var credentials = Path.GetDirectoryName(folder.Write("credentials/http_token", "a-credential-of-enough-length\n"))!;
-        var file = folder.Write("c.yaml", $"cameras: {{ a: {{ file: '{Repo.Path("samples/everyday.mp4")}', realtime: true, loop: true }} }}\nmqtt: {{ servers: [] }}\nhttp: {{ bind: '0.0.0.0:0', token_file: http_token }}\n");
-        var start = new System.Diagnostics.ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "dvis.dll"), "run", "-c", file, "--quiet"]);
-        foreach (var (name, value) in ((string, string)[])[("NOTIFY_SOCKET", socket.Name), ("WATCHDOG_USEC", "2000000"), ("CREDENTIALS_DIRECTORY", credentials)]) start.Environment[name] = value;
+        var credentials =
+            Path.GetDirectoryName(folder.Write("credentials/http_token", "a-credential-of-enough-length\n"))!;
+        var file = folder.Write("c.yaml",
+            $"cameras: {{ a: {{ file: '{Repo.Path("samples/everyday.mp4")}', realtime: true, loop: true }} }}\nmqtt: "
+            + $"{{ servers: [] }}\nhttp: {{ bind: '0.0.0.0:0', token_file: http_token }}\n");
+        var start = new System.Diagnostics.ProcessStartInfo("dotnet",
+            [Path.Combine(AppContext.BaseDirectory, "dvis.dll"), "run", "-c", file, "--quiet"]);
+        foreach (var (name, value) in ((string, string)[])[("NOTIFY_SOCKET", socket.Name), ("WATCHDOG_USEC", "2000000"),
+            ("CREDENTIALS_DIRECTORY", credentials)]) start.Environment[name] = value;
         using var process = System.Diagnostics.Process.Start(start)!;
         try
         {
             await socket.WaitAsync("READY=1");
             await socket.WaitAsync("WATCHDOG=1");
             string? decoder = null;
-            await Eventually.TrueAsync(() => (decoder = Directory.GetDirectories($"/proc/{process.Id}/task").SelectMany(Children).FirstOrDefault(c => Text($"/proc/{c}/comm") == "ffmpeg\n")) is not null, "a decoder");
+            await Eventually.TrueAsync(() =>
+                (decoder = Directory.GetDirectories($"/proc/{process.Id}/task").SelectMany(Children).FirstOrDefault(c =>
+                    Text($"/proc/{c}/comm") == "ffmpeg\n")) is not null, "a decoder");
             Assert.DoesNotContain("NOTIFY_SOCKET", Text($"/proc/{decoder}/environ"), StringComparison.Ordinal);
         }
         finally
@@ -107,7 +120,8 @@ public sealed class ServiceManagerTests
 
         await socket.WaitAsync("STOPPING=1");
 
-        static string[] Children(string task) => Text(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        static string[] Children(string task) =>
+            Text(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
         static string Text(string path)
         {
@@ -122,7 +136,8 @@ public sealed class ServiceManagerTests
         }
     }
 
-    /// <summary>A pipeline that hangs while all else runs: the watchdog hears nothing any more, health says which stage, and all recovers when it goes on.</summary>
+    /// <summary>A pipeline that hangs while all else runs: the watchdog hears nothing any more,
+    /// health says which stage, and all recovers when it goes on.</summary>
     [Theory]
     [InlineData("segment")]
     [InlineData("track")]
@@ -152,7 +167,8 @@ public sealed class ServiceManagerTests
             wedge.Wait();
         }
 
-        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, Wedging(fake.Segmenter, "segment"), Wedging(fake.Tracker, "track"), fake.FrameForward, Wedging(fake.Refiner, "refine")));
+        await using var rig = new PipelineRig(FakeDvis.Graphs(FakeDvis.Manifest, Wedging(fake.Segmenter, "segment"),
+            Wedging(fake.Tracker, "track"), fake.FrameForward, Wedging(fake.Refiner, "refine")));
         rig.Camera.Beats = beats;
         using var stop = new CancellationTokenSource();
         // A file's source waits for the pipeline: no frame comes in that could show that none goes out.
@@ -170,12 +186,15 @@ public sealed class ServiceManagerTests
         {
             time.Advance(TimeSpan.FromSeconds(1));
             // Two loops publish: the refiner may hang first, and the tracker hangs at its next frame.
-            return !health.Live().Healthy && health.Live().Detail!.Contains($"cam/{(stage == "publish" ? "track" : stage)}", StringComparison.Ordinal);
+            return !health.Live().Healthy
+                && health.Live().Detail!.Contains($"cam/{(stage == "publish" ? "track" : stage)}",
+                    StringComparison.Ordinal);
         }, "health names the stage that hangs");
         await Eventually.TrueAsync(() =>
         {
             time.Advance(TimeSpan.FromSeconds(1));
-            return socket.Messages.Any(m => m.StartsWith("STATUS=at one frame for more than 60 s", StringComparison.Ordinal));
+            return socket.Messages.Any(m =>
+                m.StartsWith("STATUS=at one frame for more than 60 s", StringComparison.Ordinal));
         });
         var before = socket.Count("WATCHDOG=1");
         for (var i = 0; i < 20; i++)

@@ -17,8 +17,10 @@ public sealed class LogFormatterTests : IDisposable
     public void Write_SecretInMessageOrException_IsBlankedOut(string format)
     {
         _folder.Write("pass", "from-a-file\n");
-        var line = Format(format, "login from-a-file at rtsp://admin:in-the-url@10.0.0.5/x", new InvalidOperationException("in-the-config was refused"));
-        foreach (var secret in new[] { "from-a-file", "in-the-url", "in-the-config" }) Assert.DoesNotContain(secret, line, StringComparison.Ordinal);
+        var line = Format(format, "login from-a-file at rtsp://admin:in-the-url@10.0.0.5/x",
+            new InvalidOperationException("in-the-config was refused"));
+        foreach (var secret in new[] { "from-a-file", "in-the-url", "in-the-config" })
+            Assert.DoesNotContain(secret, line, StringComparison.Ordinal);
         Assert.Contains("rtsp://admin:***@10.0.0.5/x", line, StringComparison.Ordinal);
     }
 
@@ -30,7 +32,8 @@ public sealed class LogFormatterTests : IDisposable
         Assert.Equal(1, line.Count(c => c == '\n'));
         var entry = JsonDocument.Parse(line).RootElement;
         Assert.Equal("two\nlines \"quoted\"", entry.GetProperty("message").GetString());
-        Assert.Equal(("warning", "Some.Logger", 4711), (entry.GetProperty("level").GetString(), entry.GetProperty("logger").GetString(), entry.GetProperty("event").GetInt32()));
+        Assert.Equal(("warning", "Some.Logger", 4711), (entry.GetProperty("level")
+            .GetString(), entry.GetProperty("logger").GetString(), entry.GetProperty("event").GetInt32()));
     }
 
     public void Dispose() => _folder.Dispose();
@@ -44,7 +47,8 @@ public sealed class LogFormatterTests : IDisposable
             """);
         using var text = new StringWriter();
         new LogFormatter(new(config), new ManualTime()).Write(
-            new LogEntry<string>(LogLevel.Warning, "Some.Logger", new EventId(4711), message, exception, (state, _) => state), null, text);
+            new LogEntry<string>(LogLevel.Warning, "Some.Logger", new EventId(4711), message, exception, (state, _) =>
+                state), null, text);
         return text.ToString();
     }
 }

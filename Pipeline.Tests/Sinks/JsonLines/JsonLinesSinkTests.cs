@@ -28,7 +28,8 @@ public sealed class JsonLinesSinkTests : IDisposable
         }
 
         var lines = await File.ReadAllLinesAsync(_folder.Path("out.jsonl"));
-        Assert.Equal(["state", "io.dvis.track.ended", "tracks", "final"], lines.Select(l => (string?)JsonNode.Parse(l)!["type"]));
+        Assert.Equal(["state", "io.dvis.track.ended", "tracks", "final"],
+            lines.Select(l => (string?)JsonNode.Parse(l)!["type"]));
         WireSchemas.Valid("state", WithoutType(lines[0]));
         WireSchemas.Valid("cloudevent", System.Text.Encoding.UTF8.GetBytes(lines[1]));
         var mask = WireSchemas.Valid("tracks", WithoutType(lines[2])).GetProperty("tracks")[0].GetProperty("mask");
@@ -42,7 +43,8 @@ public sealed class JsonLinesSinkTests : IDisposable
     {
         await using var sink = Sink(o => o.FlushInterval = TimeSpan.Zero);
         await sink.StartAsync(default);
-        await sink.PublishAsync(SomeResult.Provisional(Time, 7, [.. Enumerable.Range(1, 500).Select(n => SomeResult.Track(n))]), default);
+        await sink.PublishAsync(
+            SomeResult.Provisional(Time, 7, [.. Enumerable.Range(1, 500).Select(n => SomeResult.Track(n))]), default);
         var line = JsonNode.Parse(Assert.Single(await ReadOpenAsync()))!;
         Assert.Equal((1, 500), ((int)line["parts"]!, line["tracks"]!.AsArray().Count));
     }
@@ -53,12 +55,15 @@ public sealed class JsonLinesSinkTests : IDisposable
         await using (var sink = Sink(o => (o.MaxBytes, o.Keep) = (4000, 2)))
         {
             await sink.StartAsync(default);
-            for (var i = 0; i < 40; i++) await sink.PublishAsync(SomeResult.Provisional(Time, i, SomeResult.Track()), default);
+            for (var i = 0; i < 40; i++)
+                await sink.PublishAsync(SomeResult.Provisional(Time, i, SomeResult.Track()), default);
         }
 
-        Assert.Equal(["out.jsonl", "out.jsonl.1", "out.jsonl.2"], Directory.GetFiles(_folder.Root).Select(Path.GetFileName).Order());
+        Assert.Equal(["out.jsonl", "out.jsonl.1", "out.jsonl.2"], Directory.GetFiles(_folder.Root)
+            .Select(Path.GetFileName).Order());
         Assert.All(Directory.GetFiles(_folder.Root), f => Assert.InRange(new FileInfo(f).Length, 1, 4000));
-        var ids = new[] { "out.jsonl.2", "out.jsonl.1", "out.jsonl" }.SelectMany(f => File.ReadAllLines(_folder.Path(f))).Select(l => (int)JsonNode.Parse(l)!["frame_id"]!).ToList();
+        var ids = new[] { "out.jsonl.2", "out.jsonl.1", "out.jsonl" }.SelectMany(f =>
+            File.ReadAllLines(_folder.Path(f))).Select(l => (int)JsonNode.Parse(l)!["frame_id"]!).ToList();
         Assert.Equal(Enumerable.Range(40 - ids.Count, ids.Count), ids);
     }
 
@@ -92,7 +97,8 @@ public sealed class JsonLinesSinkTests : IDisposable
         await sink.StartAsync(default);
         await Assert.ThrowsAnyAsync<IOException>(async () =>
         {
-            for (var i = 0; i < 500; i++) await sink.PublishAsync(SomeResult.Provisional(Time, i, SomeResult.Track()), default);
+            for (var i = 0; i < 500; i++)
+                await sink.PublishAsync(SomeResult.Provisional(Time, i, SomeResult.Track()), default);
         });
     }
 
@@ -105,7 +111,8 @@ public sealed class JsonLinesSinkTests : IDisposable
 
     private async Task<string[]> ReadOpenAsync()
     {
-        await using var file = new FileStream(_folder.Path("out.jsonl"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        await using var file =
+            new FileStream(_folder.Path("out.jsonl"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         using var reader = new StreamReader(file);
         return (await reader.ReadToEndAsync()).TrimEnd('\n').Split('\n');
     }

@@ -7,7 +7,8 @@ using Dvis.Streaming.Sinks.Mqtt.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 
-/// <summary>"Anyone on the broker can restart it": commands are off by default, few, allow-listed, answered, and never obeyed late.</summary>
+/// <summary>"Anyone on the broker can restart it": commands are off by default, few, allow-listed,
+/// answered, and never obeyed late.</summary>
 public sealed class CommandTests : IAsyncDisposable
 {
     private const string Camera = "dvis/v1/gate-3/camera/front", Response = "dvis/v1/gate-3/response/operator";
@@ -21,14 +22,19 @@ public sealed class CommandTests : IAsyncDisposable
     {
         await StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(_broker!, Response);
-        var start = new ProcessStartInfo(MosquittoBroker.Executable("mosquitto_sub")!, ["-V", "5", .. _broker!.ClientArguments(), "-t", Response, "-t", MosquittoBroker.ReadyTopic, "-C", "2", "-F", "%D"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(MosquittoBroker.Executable("mosquitto_sub")!,
+            ["-V", "5", .. _broker!.ClientArguments(), "-t", Response, "-t", MosquittoBroker.ReadyTopic, "-C", "2",
+                "-F", "%D"])
+        { RedirectStandardOutput = true };
         using var correlations = Process.Start(start)!;
         Assert.Equal("", await correlations.StandardOutput.ReadLineAsync()); // subscribed
 
-        await PublishAsync("disable", "{}", "-D", "publish", "response-topic", Response, "-D", "publish", "correlation-data", "n-17");
+        await PublishAsync("disable", "{}", "-D", "publish", "response-topic", Response, "-D", "publish",
+            "correlation-data", "n-17");
 
         var answer = WireSchemas.Valid("command", (await subscriber.WaitAsync(Response))[0].Payload);
-        Assert.Equal(("front", "disable", "done"), (answer.GetProperty("camera").GetString(), answer.GetProperty("verb").GetString(), answer.GetProperty("result").GetString()));
+        Assert.Equal(("front", "disable", "done"), (answer.GetProperty("camera").GetString(), answer.GetProperty("verb")
+            .GetString(), answer.GetProperty("result").GetString()));
         Assert.Equal("n-17", await correlations.StandardOutput.ReadLineAsync());
         await correlations.WaitForExitAsync();
         Assert.Equal(["front disable"], _commands.Seen);
@@ -37,13 +43,16 @@ public sealed class CommandTests : IAsyncDisposable
 
     [Theory]
     [InlineData("restart", "", "not allowed"), InlineData("enable", "", "not allowed")]
-    [InlineData("disable", "{\"a\": 1}", "empty"), InlineData("disable", "{", "no JSON"), InlineData("disable", "[]", "empty"), InlineData("disable", "large", "2000 bytes")]
+    [InlineData("disable", "{\"a\": 1}", "empty"), InlineData("disable", "{", "no JSON"),
+        InlineData("disable", "[]", "empty"), InlineData("disable", "large", "2000 bytes")]
     public async Task Command_NotAllowedOrWithAPayload_IsRefusedInASentence(string verb, string payload, string says)
     {
         await StartAsync(allow: ["disable"]);
         await using var subscriber = await MqttSubscriber.StartAsync(_broker!, Response);
 
-        await PublishAsync(verb, payload == "large" ? new string(' ', 2000) : payload, "-D", "publish", "response-topic", Response);
+        await PublishAsync(verb, payload == "large"
+            ? new string(' ', 2000)
+            : payload, "-D", "publish", "response-topic", Response);
 
         var answer = WireSchemas.Valid("command", (await subscriber.WaitAsync(Response))[0].Payload);
         Assert.Equal("refused", answer.GetProperty("result").GetString());
@@ -73,9 +82,11 @@ public sealed class CommandTests : IAsyncDisposable
         await StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(_broker!, $"{Camera}/cmd/#");
 
-        await MosquittoBroker.RunAsync("mosquitto_pub", [.. _broker!.ClientArguments(), "-q", "1", "-t", $"{Camera}/cmd/enable", "-m", " ", "--repeat", "60"]);
+        await MosquittoBroker.RunAsync("mosquitto_pub",
+            [.. _broker!.ClientArguments(), "-q", "1", "-t", $"{Camera}/cmd/enable", "-m", " ", "--repeat", "60"]);
 
-        await Eventually.TrueAsync(() => Count("done") + Count("rate_limited") + Count("busy") == 60, "all are accounted for");
+        await Eventually.TrueAsync(() => Count("done") + Count("rate_limited") + Count("busy") == 60,
+            "all are accounted for");
         Assert.InRange(Count("rate_limited"), 1, 59);
         Assert.Equal(Count("done"), _commands.Seen.Count());
     }
@@ -103,13 +114,15 @@ public sealed class CommandTests : IAsyncDisposable
     private async Task StartAsync(bool enabled = true, string[]? allow = null)
     {
         _broker ??= await MosquittoBroker.StartAsync();
-        _rig = new MqttRig(_broker.Url, o => (o.Commands.Enabled, o.Commands.Allow) = (enabled, allow ?? o.Commands.Allow), commands: _commands);
+        _rig = new MqttRig(_broker.Url, o =>
+            (o.Commands.Enabled, o.Commands.Allow) = (enabled, allow ?? o.Commands.Allow), commands: _commands);
         await _rig.StartAsync();
         await _rig.Sink.FlushAsync(default);
     }
 
     private Task PublishAsync(string verb, string payload, params string[] more)
-        => MosquittoBroker.RunAsync("mosquitto_pub", ["-V", "5", .. _broker!.ClientArguments(), "-q", "1", "-t", $"{Camera}/cmd/{verb}", .. payload.Length == 0 ? (string[])["-n"] : ["-m", payload], .. more]);
+        => MosquittoBroker.RunAsync("mosquitto_pub", ["-V", "5", .. _broker!.ClientArguments(), "-q", "1", "-t",
+            $"{Camera}/cmd/{verb}", .. payload.Length == 0 ? (string[])["-n"] : ["-m", payload], .. more]);
 
     private sealed class Recorder : ICameraCommands
     {

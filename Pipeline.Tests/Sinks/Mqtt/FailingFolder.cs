@@ -2,7 +2,8 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 
-/// <summary>A real folder on a disk that fails when a test says so, after taking a part of what is written, as a full one does.</summary>
+/// <summary>A real folder on a disk that fails when a test says so,
+/// after taking a part of what is written, as a full one does.</summary>
 internal sealed class FailingFolder(string path) : IStoreFolder
 {
     private readonly DiskFolder _real = new(path);
@@ -27,7 +28,8 @@ internal sealed class FailingFolder(string path) : IStoreFolder
     {
         public long Length => real.Length;
 
-        public int Read(Span<byte> buffer, long offset) => disk.Unreadable ? throw new IOException("bad sector", 5) : real.Read(buffer, offset);
+        public int Read(Span<byte> buffer, long offset) =>
+            disk.Unreadable ? throw new IOException("bad sector", 5) : real.Read(buffer, offset);
 
         public void Write(ReadOnlySpan<byte> bytes, long offset)
         {

@@ -12,8 +12,10 @@ namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 /// <summary>What needs a clock or a broker that obeys.</summary>
 public sealed class MqttClientTests : IAsyncDisposable
 {
-    private static readonly MqttTopic Tracks = new("tracks", "tracks", 0, ExpirySeconds: 2, ContentType: MqttTopic.Json);
-    private static readonly MqttTopic Final = new("final", "final", 1, ExpirySeconds: 3600, ContentType: MqttTopic.Json);
+    private static readonly MqttTopic Tracks =
+        new("tracks", "tracks", 0, ExpirySeconds: 2, ContentType: MqttTopic.Json);
+    private static readonly MqttTopic Final =
+        new("final", "final", 1, ExpirySeconds: 3600, ContentType: MqttTopic.Json);
     private static readonly MqttTopic State = new("state", "state", 1, Retain: true, ContentType: MqttTopic.Json);
 
     private readonly ManualTime _time = new();
@@ -82,7 +84,8 @@ public sealed class MqttClientTests : IAsyncDisposable
         await ConnectAsync();
         var young = Assert.Single(_broker.Published);
         Assert.Equal(1, _metrics.Sum("dvis.outbox.dropped", "reason=max_age"));
-        Assert.Equal(("{\"historical\":true,\"v\":\"young\"}", 3600u), (Encoding.UTF8.GetString(young.Payload.Span), young.ExpirySeconds));
+        Assert.Equal(("{\"historical\":true,\"v\":\"young\"}", 3600u),
+            (Encoding.UTF8.GetString(young.Payload.Span), young.ExpirySeconds));
         Assert.Equal(1, _metrics.Sum("dvis.mqtt.messages", "kind=final", "outcome=expired"));
     }
 
@@ -125,7 +128,8 @@ public sealed class MqttClientTests : IAsyncDisposable
                 return _broker.Connections > connections;
             });
             // Chance takes at most a fifth off.
-            Assert.True(_broker.Connected - closed >= TimeSpan.FromSeconds(0.8 * pause), $"{_broker.Connected - closed} instead of {pause} s");
+            Assert.True(_broker.Connected - closed >= TimeSpan.FromSeconds(0.8 * pause),
+                $"{_broker.Connected - closed} instead of {pause} s");
         }
 
         Assert.Single(_log.Entries, e => e.Text.Contains("SessionTakenOver", StringComparison.Ordinal));
@@ -182,7 +186,8 @@ public sealed class MqttClientTests : IAsyncDisposable
 
         public IReadOnlyList<MqttMessage> Published => [.. _published.Select(p => p.Message)];
 
-        public Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener, CancellationToken cancel)
+        public Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener,
+            CancellationToken cancel)
         {
             (Listener, Connected, Connections) = (listener, time.GetUtcNow(), Connections + 1);
             return Task.FromResult(new MqttConnectResult(this, new(MqttFault.Ok, "")));

@@ -20,7 +20,8 @@ public sealed class MqttConnectionTests
     public async Task ConnectAsync_GoodPassword_Connects(string protocol)
     {
         await using var broker = await MosquittoBroker.StartAsync(login: ("dvis", Secret));
-        await using var rig = new MqttRig(broker.Url, o => (o.Protocol, o.Username, o.Password) = (EnumName.Parse<MqttProtocol>(protocol), "dvis", Secret));
+        await using var rig = new MqttRig(broker.Url, o =>
+            (o.Protocol, o.Username, o.Password) = (EnumName.Parse<MqttProtocol>(protocol), "dvis", Secret));
         await rig.StartAsync();
         await rig.Sink.FlushAsync(default);
         Assert.DoesNotContain(rig.Log.Entries, e => e.Text.Contains(Secret, StringComparison.Ordinal));
@@ -32,7 +33,8 @@ public sealed class MqttConnectionTests
     public async Task ConnectAsync_BadPassword_IsNotConnectedAndLoggedOnce(string protocol, string reason)
     {
         await using var broker = await MosquittoBroker.StartAsync(login: ("dvis", "other"));
-        await using var rig = new MqttRig(broker.Url, o => (o.Protocol, o.Username, o.Password) = (EnumName.Parse<MqttProtocol>(protocol), "dvis", Secret));
+        await using var rig = new MqttRig(broker.Url, o =>
+            (o.Protocol, o.Username, o.Password) = (EnumName.Parse<MqttProtocol>(protocol), "dvis", Secret));
         await rig.Sink.StartAsync(default);
         await rig.RefusedAsync(reason);
         Assert.False(rig.Connected);
@@ -47,7 +49,8 @@ public sealed class MqttConnectionTests
         using var folder = new TempFolder();
         await File.WriteAllTextAsync(folder.Path("user"), "dvis\n");
         await File.WriteAllTextAsync(folder.Path("password"), "old\n");
-        await using var rig = new MqttRig(broker.Url, o => (o.UsernameFile, o.PasswordFile) = (folder.Path("user"), folder.Path("password")));
+        await using var rig = new MqttRig(broker.Url, o =>
+            (o.UsernameFile, o.PasswordFile) = (folder.Path("user"), folder.Path("password")));
         await rig.Sink.StartAsync(default);
         await rig.RefusedAsync("not_authorized");
         await File.WriteAllTextAsync(folder.Path("password"), Secret + "\n");
@@ -57,7 +60,8 @@ public sealed class MqttConnectionTests
     [Fact]
     public async Task ConnectAsync_MissingPasswordFile_NamesIt()
     {
-        await using var rig = new MqttRig("mqtt://127.0.0.1:1", o => (o.Username, o.PasswordFile) = ("u", "/nowhere/password"));
+        await using var rig =
+            new MqttRig("mqtt://127.0.0.1:1", o => (o.Username, o.PasswordFile) = ("u", "/nowhere/password"));
         await rig.Sink.StartAsync(default);
         await rig.RefusedAsync("config");
         Assert.Contains("/nowhere/password", Assert.Single(rig.Log.Entries).Text, StringComparison.Ordinal);
@@ -78,7 +82,8 @@ public sealed class MqttConnectionTests
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        await using var rig = new MqttRig($"mqtt://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}", o => o.ConnectTimeout = TimeSpan.FromMilliseconds(100));
+        await using var rig = new MqttRig($"mqtt://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}", o =>
+            o.ConnectTimeout = TimeSpan.FromMilliseconds(100));
         await rig.Sink.StartAsync(default);
         await rig.RefusedAsync("timeout");
     }
@@ -87,7 +92,8 @@ public sealed class MqttConnectionTests
     public async Task ConnectAsync_FirstServerDown_TakesTheSecond()
     {
         await using var broker = await MosquittoBroker.StartAsync();
-        await using var rig = new MqttRig(broker.Url, o => o.Servers = [$"mqtt://127.0.0.1:{FreePorts.Next()}", broker.Url]);
+        await using var rig =
+            new MqttRig(broker.Url, o => o.Servers = [$"mqtt://127.0.0.1:{FreePorts.Next()}", broker.Url]);
         await rig.StartAsync();
     }
 
@@ -105,17 +111,23 @@ public sealed class MqttConnectionTests
     }
 
     [Theory]
-    [InlineData("localhost", 2045, "another", "tls_unknown_ca", "is signed by CN=dvis test authority, which is not trusted")]
-    [InlineData("localhost", 2045, "system", "tls_unknown_ca", "is signed by CN=dvis test authority, which is not trusted")]
-    [InlineData("broker.example", 2045, "its own", "tls_wrong_host", "the certificate is for broker.example, not for localhost")]
+    [InlineData("localhost", 2045, "another", "tls_unknown_ca",
+        "is signed by CN=dvis test authority, which is not trusted")]
+    [InlineData("localhost", 2045, "system", "tls_unknown_ca",
+        "is signed by CN=dvis test authority, which is not trusted")]
+    [InlineData("broker.example", 2045, "its own", "tls_wrong_host",
+        "the certificate is for broker.example, not for localhost")]
     [InlineData("localhost", 2021, "its own", "tls_expired", "its own holds from 2020-01-01 to 2021-01-01")]
-    public async Task ConnectAsync_TlsWithABadCertificate_IsRefusedByUsAndSaysWhy(string host, int expires, string trusted, string reason, string says)
+    public async Task ConnectAsync_TlsWithABadCertificate_IsRefusedByUsAndSaysWhy(string host, int expires,
+        string trusted, string reason, string says)
     {
         await using var broker = await TlsBrokerAsync(host, expires);
         var url = $"mqtts://localhost:{broker.Broker.Port}";
         using var other = new TempFolder();
         TestCertificates.Write(other.Root, "localhost");
-        await using (var rig = new MqttRig(url, o => o.Tls.Ca = trusted switch { "its own" => broker.File("ca.pem"), "another" => other.Path("ca.pem"), _ => null }))
+        await using (var rig = new MqttRig(url, o =>
+            o.Tls.Ca =
+                trusted switch { "its own" => broker.File("ca.pem"), "another" => other.Path("ca.pem"), _ => null }))
         {
             await rig.Sink.StartAsync(default);
             await rig.RefusedAsync(reason);
@@ -146,7 +158,9 @@ public sealed class MqttConnectionTests
         await rig.Sink.FlushAsync(default);
         await broker.KillAsync();
         await Eventually.TrueAsync(() => !rig.Connected, "disconnected");
-        for (var i = 0; i < 100; i++) await rig.Sink.PublishAsync(SomeResult.Final(Time, i * 3, i * 3 + 2, SomeResult.FinalTrack(42, i * 3, i * 3 + 2)), default);
+        for (var i = 0; i < 100; i++)
+            await rig.Sink.PublishAsync(
+                SomeResult.Final(Time, i * 3, i * 3 + 2, SomeResult.FinalTrack(42, i * 3, i * 3 + 2)), default);
         await rig.Sink.PublishAsync(SomeResult.Status(Time, CameraState.Degraded), default);
 
         await broker.StartAsync();
@@ -155,8 +169,10 @@ public sealed class MqttConnectionTests
         await subscriber.WaitTextAsync("gate-3/availability", "online");
         await subscriber.WaitAsync("/labels");
         await subscriber.WaitAsync("/count/person");
-        Assert.Contains("\"state\":\"degraded\"", (await subscriber.WaitAsync("/state"))[^1].Text, StringComparison.Ordinal);
-        // The subscriber gets messages in the order in which the broker took them: when this one is here, so are all finals.
+        Assert.Contains("\"state\":\"degraded\"", (await subscriber.WaitAsync("/state"))[^1].Text,
+            StringComparison.Ordinal);
+        // The subscriber gets messages in the order in which the broker took them:
+        // when this one is here, so are all finals.
         await rig.Sink.PublishAsync(SomeResult.Event(Time), default);
         await subscriber.WaitAsync("/events");
         // Nobody was subscribed when the first came out: what is seen must be in order, without a gap, to the end.
@@ -181,7 +197,8 @@ public sealed class MqttConnectionTests
         }
 
         await rig.Sink.FlushAsync(default);
-        await Eventually.TrueAsync(() => subscriber.On(Final).Select(m => WireSchemas.Valid("final", m.Payload).GetProperty("seq").GetInt64()).Distinct().Count() == 300);
+        await Eventually.TrueAsync(() => subscriber.On(Final).Select(m =>
+            WireSchemas.Valid("final", m.Payload).GetProperty("seq").GetInt64()).Distinct().Count() == 300);
         // Repeats are allowed, going on after them must not skip anything.
         var highest = 0L;
         foreach (var message in subscriber.On(Final))
@@ -225,7 +242,8 @@ public sealed class MqttConnectionTests
         await using (var second = new MqttRig(broker.Url))
         {
             await second.StartAsync();
-            await Eventually.TrueAsync(() => first.Metrics.Sum("dvis.mqtt.connects", "reason=ok") >= 3, "thrown out twice");
+            await Eventually.TrueAsync(() => first.Metrics.Sum("dvis.mqtt.connects", "reason=ok") >= 3,
+                "thrown out twice");
         }
 
         await Eventually.TrueAsync(() => first.Connected);
@@ -247,7 +265,8 @@ public sealed class MqttConnectionTests
     [InlineData("3.1.1", 4, "bad_credentials")]
     public async Task ConnectAsync_ConnackRefuses_IsTypedAndNotConnected(string protocol, byte code, string reason)
     {
-        await using var broker = new ScriptedBroker(protocol == "5" ? [0x20, 0x03, 0x00, code, 0x00] : [0x20, 0x02, 0x00, code]);
+        await using var broker =
+            new ScriptedBroker(protocol == "5" ? [0x20, 0x03, 0x00, code, 0x00] : [0x20, 0x02, 0x00, code]);
         await using var rig = new MqttRig(broker.Url, o => o.Protocol = EnumName.Parse<MqttProtocol>(protocol));
         await rig.Sink.StartAsync(default);
         await rig.RefusedAsync(reason);
@@ -284,7 +303,8 @@ public sealed class MqttConnectionTests
         Assert.Equal(3, rig.Metrics.Sum("dvis.mqtt.messages", "outcome=sent"));
     }
 
-    private static Task<TlsBroker> TlsBrokerAsync(string host, params string[] settings) => TlsBrokerAsync(host, 2045, settings);
+    private static Task<TlsBroker> TlsBrokerAsync(string host, params string[] settings) =>
+        TlsBrokerAsync(host, 2045, settings);
 
     private static async Task<TlsBroker> TlsBrokerAsync(string host, int expires, params string[] settings)
     {

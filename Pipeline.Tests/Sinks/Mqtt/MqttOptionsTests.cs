@@ -14,7 +14,8 @@ public sealed class MqttOptionsTests
         => Assert.Equal(new MqttServer(host, port, tls), MqttServer.TryParse(text));
 
     [Theory]
-    [InlineData("broker:1883"), InlineData("http://broker"), InlineData("mqtt://user:pass@broker"), InlineData("mqtt://broker/topic"), InlineData(""), InlineData(null)]
+    [InlineData("broker:1883"), InlineData("http://broker"), InlineData("mqtt://user:pass@broker"),
+        InlineData("mqtt://broker/topic"), InlineData(""), InlineData(null)]
     public void TryParse_AnythingElse_IsNull(string? text) => Assert.Null(MqttServer.TryParse(text));
 
     [Fact]

@@ -13,9 +13,14 @@ namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 /// <summary>A sink with short pauses, its metrics and its log.</summary>
 internal sealed class MqttRig : IAsyncDisposable
 {
-    public MqttRig(string server, Action<MqttOptions>? change = null, SinkContext? context = null, ICameraCommands? commands = null)
+    public MqttRig(string server, Action<MqttOptions>? change = null, SinkContext? context = null,
+        ICameraCommands? commands = null)
     {
-        Options = new() { Servers = [server], Backoff = { Initial = TimeSpan.FromMilliseconds(20), Max = TimeSpan.FromMilliseconds(100) } };
+        Options = new()
+        {
+            Servers = [server],
+            Backoff = { Initial = TimeSpan.FromMilliseconds(20), Max = TimeSpan.FromMilliseconds(100) }
+        };
         change?.Invoke(Options);
         Transport = new(new MqttNetTransport(Options, ClientId.For(Options.ClientId, "gate-3"), TimeProvider.System));
         context ??= SomeResult.Context();
@@ -38,11 +43,13 @@ internal sealed class MqttRig : IAsyncDisposable
     public async Task StartAsync()
     {
         await Sink.StartAsync(default);
-        await Eventually.TrueAsync(() => Connected, $"connected; log: {string.Join('\n', Log.Entries.Select(e => e.Text))}");
+        await Eventually.TrueAsync(() =>
+            Connected, $"connected; log: {string.Join('\n', Log.Entries.Select(e => e.Text))}");
     }
 
     public Task RefusedAsync(string reason)
-        => Eventually.TrueAsync(() => Metrics.Sum("dvis.mqtt.connects", $"reason={reason}") >= 2, $"refused: {reason}; log: {string.Join('\n', Log.Entries.Select(e => e.Text))}");
+        => Eventually.TrueAsync(() => Metrics.Sum("dvis.mqtt.connects", $"reason={reason}") >= 2,
+            $"refused: {reason}; log: {string.Join('\n', Log.Entries.Select(e => e.Text))}");
 
     public async ValueTask DisposeAsync()
     {
@@ -51,14 +58,16 @@ internal sealed class MqttRig : IAsyncDisposable
     }
 }
 
-/// <summary>The real transport with a knife: cuts the present connection as a crash would, and can keep it cut.</summary>
+/// <summary>The real transport with a knife:
+/// cuts the present connection as a crash would, and can keep it cut.</summary>
 internal sealed class CuttableTransport(IMqttTransport real) : IMqttTransport
 {
     private IMqttConnection? _connection;
 
     public bool Down { get; set; }
 
-    public async Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener, CancellationToken cancel)
+    public async Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener,
+        CancellationToken cancel)
     {
         if (Down) return new(null, new(MqttFault.Refused, "down"));
         var result = await real.ConnectAsync(server, will, listener, cancel);

@@ -33,7 +33,8 @@ public sealed class MqttSinkTests
         Assert.Equal("traffic light", labels.RootElement.GetProperty("classes")[2].GetProperty("name").GetString());
         await late.WaitTextAsync($"{Camera}/availability", "offline");
         await late.WaitTextAsync($"{Camera}/count/traffic_light", "0");
-        Assert.Contains("\"state\":\"starting\"", (await late.WaitAsync($"{Camera}/state"))[0].Text, StringComparison.Ordinal);
+        Assert.Contains("\"state\":\"starting\"", (await late.WaitAsync($"{Camera}/state"))[0].Text,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -42,13 +43,15 @@ public sealed class MqttSinkTests
         await using var broker = await MosquittoBroker.StartAsync();
         await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(cameras: ["front", "back"]));
         await rig.StartAsync();
-        await rig.Sink.PublishAsync(new CamerasChanged([new("front", new() { Labels = ["car"] }), new("side", new())], "HASH2"), default);
+        await rig.Sink.PublishAsync(
+            new CamerasChanged([new("front", new() { Labels = ["car"] }), new("side", new())], "HASH2"), default);
         await rig.Sink.FlushAsync(default);
 
         await using var late = await MqttSubscriber.StartAsync(broker);
         using var status = JsonDocument.Parse((await late.WaitAsync("gate-3/status"))[0].Payload);
         Assert.Equal("HASH2", status.RootElement.GetProperty("config_hash").GetString());
-        Assert.Equal(["front", "side"], status.RootElement.GetProperty("cameras").EnumerateArray().Select(c => c.GetProperty("name").GetString()));
+        Assert.Equal(["front", "side"], status.RootElement.GetProperty("cameras").EnumerateArray()
+            .Select(c => c.GetProperty("name").GetString()));
         await late.WaitTextAsync("side/availability", "offline");
         await late.WaitTextAsync("side/count/traffic_light", "0");
         await late.WaitTextAsync("front/count/car", "0");
@@ -80,7 +83,8 @@ public sealed class MqttSinkTests
         async Task ExpectAsync(string topic, int qos, bool retain, int? expiry, string contentType)
         {
             var message = (await subscriber.WaitAsync(Camera + topic))[^1];
-            Assert.Equal((qos, retain, expiry, contentType), (message.Qos, message.Retain, message.Expiry, message.ContentType));
+            Assert.Equal((qos, retain, expiry, contentType),
+                (message.Qos, message.Retain, message.Expiry, message.ContentType));
         }
     }
 
@@ -104,11 +108,15 @@ public sealed class MqttSinkTests
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
-        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(new() { Masks = MaskOutput.On, Contours = true }));
+        await using var rig =
+            new MqttRig(broker.Url, context: SomeResult.Context(new() { Masks = MaskOutput.On, Contours = true }));
         await rig.StartAsync();
         await PublishAllAsync(rig.Sink);
-        foreach (var kind in Enum.GetValues<EventKind>()) await rig.Sink.PublishAsync(SomeResult.Event(Time, kind, (int)kind + 2, summary: true), default);
-        await rig.Sink.PublishAsync(SomeResult.Status(Time, CameraState.Offline) with { LastFrame = null, Epoch = null, NextRetrySeconds = 8 }, default);
+        foreach (var kind in Enum.GetValues<EventKind>())
+            await rig.Sink.PublishAsync(SomeResult.Event(Time, kind, (int)kind + 2, summary: true), default);
+        await rig.Sink.PublishAsync(SomeResult.Status(Time, CameraState.Offline)
+            with
+        { LastFrame = null, Epoch = null, NextRetrySeconds = 8 }, default);
         foreach (var kind in Enum.GetValues<CameraWarningKind>())
         {
             var warning = new CameraWarning(kind, new string('x', 300));
@@ -133,7 +141,8 @@ public sealed class MqttSinkTests
         Assert.Equal(2, empty.GetProperty("seq").GetInt64());
         var masks = MaskFrame.Parser.ParseFrom(subscriber.On($"{Camera}/masks")[0].Payload);
         Assert.Equal(("front", 7ul, 42ul), (masks.Camera, masks.FrameId, masks.Masks[0].TrackN));
-        Assert.Equal([3ul, 4ul, 5ul], subscriber.On($"{Camera}/masks/final").Select(m => MaskFrame.Parser.ParseFrom(m.Payload).FrameId));
+        Assert.Equal([3ul, 4ul, 5ul], subscriber.On($"{Camera}/masks/final")
+            .Select(m => MaskFrame.Parser.ParseFrom(m.Payload).FrameId));
     }
 
     [Fact]
@@ -143,12 +152,16 @@ public sealed class MqttSinkTests
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         await using var rig = new MqttRig(broker.Url);
         await rig.StartAsync();
-        await rig.Sink.PublishAsync(SomeResult.Event(Time, EventKind.TrackIdentityChanged, 9) with { Time = Some.Now, Into = 41 }, default);
+        await rig.Sink.PublishAsync(SomeResult.Event(Time, EventKind.TrackIdentityChanged, 9)
+            with
+        { Time = Some.Now, Into = 41 }, default);
         var message = (await subscriber.WaitAsync($"{Camera}/events"))[0];
         Assert.Equal(
-            $"specversion:1.0 id:{SomeResult.Epoch}-9 source:/dvis/gate-3/camera/front type:io.dvis.track.identity_changed time:2026-03-01T12:00:00.0000000Z subject:{SomeResult.Epoch}-42",
+            $"specversion:1.0 id:{SomeResult.Epoch}-9 source:/dvis/gate-3/camera/front "
+            + $"type:io.dvis.track.identity_changed time:2026-03-01T12:00:00.0000000Z subject:{SomeResult.Epoch}-42",
             message.UserProperties);
-        Assert.Equal($"{SomeResult.Epoch}-41", WireSchemas.Valid("event", message.Payload).GetProperty("into").GetString());
+        Assert.Equal($"{SomeResult.Epoch}-41", WireSchemas.Valid("event", message.Payload).GetProperty("into")
+            .GetString());
     }
 
     [Fact]
@@ -178,10 +191,12 @@ public sealed class MqttSinkTests
         await rig.StartAsync();
         var tracks = Enumerable.Range(1, 40).Select(n => SomeResult.Track(n)).ToArray();
         await rig.Sink.PublishAsync(SomeResult.Provisional(Time, 7, tracks), default);
-        await rig.Sink.PublishAsync(SomeResult.Final(Time, 3, 40, SomeResult.FinalTrack(1, 3, 40), SomeResult.FinalTrack(2, 3, 40)), default);
+        await rig.Sink.PublishAsync(
+            SomeResult.Final(Time, 3, 40, SomeResult.FinalTrack(1, 3, 40), SomeResult.FinalTrack(2, 3, 40)), default);
         await rig.Sink.FlushAsync(default);
         await subscriber.WaitAsync("/status", 2); // the flush's own: everything before it is here
-        var parts = (await subscriber.WaitAsync($"{Camera}/tracks", 2)).Select(m => WireSchemas.Valid("tracks", m.Payload)).ToList();
+        var parts = (await subscriber.WaitAsync($"{Camera}/tracks", 2))
+            .Select(m => WireSchemas.Valid("tracks", m.Payload)).ToList();
         Assert.Equal(40, parts.Sum(p => p.GetProperty("tracks").GetArrayLength()));
         Assert.Equal(parts.Count, parts[0].GetProperty("parts").GetInt32());
         Assert.All(subscriber.Received, m => Assert.InRange(m.Payload.Length, 0, 2048));
@@ -229,7 +244,9 @@ public sealed class MqttSinkTests
         for (var i = 0; i < 1000; i++)
         {
             await rig.Sink.PublishAsync(SomeResult.Provisional(Time, i, tracks), default);
-            if (i % 5 == 4) await rig.Sink.PublishAsync(SomeResult.Final(Time, i - 4, i, SomeResult.FinalTrack(1, i - 4, i)), default);
+            if (i % 5 == 4)
+                await rig.Sink.PublishAsync(SomeResult.Final(Time, i - 4, i, SomeResult.FinalTrack(1, i - 4, i)),
+                    default);
             if (i % 200 == 100) await rig.Transport.CutAsync();
         }
 

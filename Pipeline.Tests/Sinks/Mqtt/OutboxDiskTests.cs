@@ -71,9 +71,11 @@ public sealed class OutboxDiskTests : IDisposable
         Assert.InRange(outbox.Store.DiskBytes, 0, (1 << 20) + (2 * OutboxStore.SegmentBytes));
         Assert.All(_dropped, d => Assert.Equal("max_bytes", d.Reason));
         outbox.Connected();
-        var left = TakeAll(outbox).Select(e => int.Parse(Text(e).Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)).ToList();
+        var left = TakeAll(outbox)
+            .Select(e => int.Parse(Text(e).Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)).ToList();
         Assert.Equal(Enumerable.Range(_dropped.Count + 1, 1000 - _dropped.Count), left);
-        Assert.Equal(Enumerable.Range(1, _dropped.Count), _dropped.Select(d => int.Parse(d.Text.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)));
+        Assert.Equal(Enumerable.Range(1, _dropped.Count),
+            _dropped.Select(d => int.Parse(d.Text.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)));
     }
 
     [Fact]
@@ -121,13 +123,15 @@ public sealed class OutboxDiskTests : IDisposable
         _time.Advance(TimeSpan.FromSeconds(1));
         killed.Tick();
         using var copy = new TempFolder();
-        foreach (var file in Directory.GetFiles(_folder.Root).Where(f => !f.EndsWith("lock", StringComparison.Ordinal))) File.Copy(file, copy.Path(Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(_folder.Root).Where(f => !f.EndsWith("lock", StringComparison.Ordinal)))
+            File.Copy(file, copy.Path(Path.GetFileName(file)));
         using (var next = Open(new DiskFolder(copy.Root))) Assert.Equal(3, next.Count);
 
         // Later they are trusted.
         _time.Advance(TimeSpan.FromSeconds(5));
         killed.Tick();
-        foreach (var file in Directory.GetFiles(_folder.Root).Where(f => !f.EndsWith("lock", StringComparison.Ordinal))) File.Copy(file, copy.Path(Path.GetFileName(file)), overwrite: true);
+        foreach (var file in Directory.GetFiles(_folder.Root).Where(f => !f.EndsWith("lock", StringComparison.Ordinal)))
+            File.Copy(file, copy.Path(Path.GetFileName(file)), overwrite: true);
         using var later = Open(new DiskFolder(copy.Root));
         Assert.Equal(1, later.Count);
     }
@@ -266,7 +270,8 @@ public sealed class OutboxDiskTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     private OutboxQueue Open(IStoreFolder folder, long maxBytes = 256 << 20, int memoryMessages = 10_000)
-        => new(new() { MaxBytes = maxBytes, MemoryMessages = memoryMessages }, _time, new(folder, _time, (_, _) => { }, (reason, count) => Assert.Equal("torn", reason)), (entry, reason) => _dropped.Add((Text(entry), reason)));
+        => new(new() { MaxBytes = maxBytes, MemoryMessages = memoryMessages }, _time, new(folder, _time, (_, _) => { },
+            (reason, count) => Assert.Equal("torn", reason)), (entry, reason) => _dropped.Add((Text(entry), reason)));
 
     private static void Add(OutboxQueue outbox, int from, int to)
     {
@@ -295,5 +300,6 @@ public sealed class OutboxDiskTests : IDisposable
 
     private static string Text(OutboxEntry entry) => Encoding.ASCII.GetString(entry.Payload);
 
-    private static IEnumerable<string> Texts(int from, int to) => Enumerable.Range(from, to - from + 1).Select(i => $"{i}");
+    private static IEnumerable<string> Texts(int from, int to) =>
+        Enumerable.Range(from, to - from + 1).Select(i => $"{i}");
 }

@@ -9,7 +9,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 /// <summary>Broker outage over a restart of the service, with a real broker.</summary>
 public sealed class OutboxSinkTests : IDisposable
 {
-    private const string Final = "camera/front/tracks/final", Events = "camera/front/events", Masks = "camera/front/masks/final";
+    private const string Final = "camera/front/tracks/final", Events = "camera/front/events",
+        Masks = "camera/front/masks/final";
     private const string Old = "01AAAAAAAAAAAAAAAAAAAAAAAA", New = "01BBBBBBBBBBBBBBBBBBBBBBBB";
     private static readonly TimeProvider Time = TimeProvider.System;
     private readonly TempFolder _folder = new();
@@ -41,13 +42,20 @@ public sealed class OutboxSinkTests : IDisposable
         await after.Sink.PublishAsync(SomeResult.Final(Time, 0, 0), default);
         await after.Sink.FlushAsync(default);
 
-        var finals = (await subscriber.WaitAsync(Final, 22)).Select(m => WireSchemas.Valid("final", m.Payload)).ToList();
-        Assert.Equal([.. Enumerable.Range(1, 21).Select(i => (Old, (long)i, true)), (New, 1, false)], finals.Select(f => (f.GetProperty("session").GetString()!, f.GetProperty("seq").GetInt64(), f.TryGetProperty("historical", out _))));
+        var finals = (await subscriber.WaitAsync(Final, 22)).Select(m => WireSchemas.Valid("final", m.Payload))
+            .ToList();
+        Assert.Equal([.. Enumerable.Range(1, 21).Select(i => (Old, (long)i, true)), (New, 1, false)],
+            finals.Select(f =>
+                (f.GetProperty("session").GetString()!, f.GetProperty("seq")
+                    .GetInt64(), f.TryGetProperty("historical", out _))));
         var events = await subscriber.WaitAsync(Events, 20);
-        if (protocol == "5") Assert.Equal(Enumerable.Range(1, 20).Select(i => $"id:{SomeResult.Epoch}-{i}"), events.Select(e => e.UserProperties.Split(' ').Single(p => p.StartsWith("id:", StringComparison.Ordinal))));
+        if (protocol == "5")
+            Assert.Equal(Enumerable.Range(1, 20).Select(i => $"id:{SomeResult.Epoch}-{i}"), events.Select(e =>
+                e.UserProperties.Split(' ').Single(p => p.StartsWith("id:", StringComparison.Ordinal))));
         // One message a frame; what is no JSON says it beside the payload.
         var masks = await subscriber.WaitAsync(Masks, 24);
-        Assert.Equal(Enumerable.Range(0, 24).Select(i => protocol == "5" && i < 23 ? "historical:true" : ""), masks.Select(m => m.UserProperties));
+        Assert.Equal(Enumerable.Range(0, 24).Select(i => protocol == "5" && i < 23 ? "historical:true" : ""),
+            masks.Select(m => m.UserProperties));
         // What is provisional is never late: it is not kept at all.
         Assert.Empty(subscriber.On("camera/front/tracks"));
         Assert.Equal((22, 20, 24), (Acked("final"), Acked("event"), Acked("masks")));
@@ -69,7 +77,8 @@ public sealed class OutboxSinkTests : IDisposable
         }
 
         await subscriber.WaitAsync(Final, 2);
-        Assert.Equal([Old, New], subscriber.On(Final).Select(m => WireSchemas.Valid("final", m.Payload).GetProperty("session").GetString()));
+        Assert.Equal([Old, New], subscriber.On(Final)
+            .Select(m => WireSchemas.Valid("final", m.Payload).GetProperty("session").GetString()));
     }
 
     [Fact]
@@ -81,7 +90,8 @@ public sealed class OutboxSinkTests : IDisposable
         {
             await rig.Sink.StartAsync(default);
             // Made before anybody knew: one part, too large.
-            await rig.Sink.PublishAsync(SomeResult.Final(Time, 3, 40, SomeResult.FinalTrack(1, 3, 40), SomeResult.FinalTrack(2, 3, 40)), default);
+            await rig.Sink.PublishAsync(SomeResult.Final(Time, 3, 40, SomeResult.FinalTrack(1, 3, 40),
+                SomeResult.FinalTrack(2, 3, 40)), default);
             await broker.StartAsync();
             await Eventually.TrueAsync(() => rig.Connected);
             await rig.Sink.FlushAsync(default);
@@ -92,7 +102,8 @@ public sealed class OutboxSinkTests : IDisposable
         await broker.KillAsync();
         await using var next = Rig(broker, "5", New);
         await next.Sink.StartAsync(default);
-        await next.Sink.PublishAsync(SomeResult.Final(Time, 3, 40, SomeResult.FinalTrack(1, 3, 40), SomeResult.FinalTrack(2, 3, 40)), default);
+        await next.Sink.PublishAsync(
+            SomeResult.Final(Time, 3, 40, SomeResult.FinalTrack(1, 3, 40), SomeResult.FinalTrack(2, 3, 40)), default);
         await broker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         await Eventually.TrueAsync(() => next.Connected);
@@ -105,6 +116,7 @@ public sealed class OutboxSinkTests : IDisposable
     private MqttRig Rig(MosquittoBroker broker, string protocol, string session)
     {
         var context = SomeResult.Context(new() { Masks = MaskOutput.On }) with { Session = session };
-        return new(broker.Url, o => (o.Protocol, o.Outbox.Path) = (EnumName.Parse<MqttProtocol>(protocol), _folder.Root), context);
+        return new(broker.Url, o =>
+            (o.Protocol, o.Outbox.Path) = (EnumName.Parse<MqttProtocol>(protocol), _folder.Root), context);
     }
 }

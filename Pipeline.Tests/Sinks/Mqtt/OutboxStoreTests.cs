@@ -5,10 +5,12 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 
-/// <summary>What a killed process, a power cut or a bad disk leave in the folder, and what the next run makes of it.</summary>
+/// <summary>What a killed process, a power cut or a bad disk leave in the folder,
+/// and what the next run makes of it.</summary>
 public sealed class OutboxStoreTests : IDisposable
 {
-    private static readonly MqttTopic Events = new("dvis/v1/ünö/events", "event", 1, ExpirySeconds: 86400, ContentType: MqttTopic.Json);
+    private static readonly MqttTopic Events =
+        new("dvis/v1/ünö/events", "event", 1, ExpirySeconds: 86400, ContentType: MqttTopic.Json);
 
     private readonly ManualTime _time = new();
     private readonly TempFolder _folder = new();
@@ -31,7 +33,8 @@ public sealed class OutboxStoreTests : IDisposable
         Assert.Equal(2, next.Unread);
         var (first, second) = (next.Read(out var own)!, next.Read(out _)!);
         Assert.False(own);
-        Assert.Equal((Events.Name, "event", 86400u, MqttTopic.Json), (first.Topic.Name, first.Topic.Kind, first.Topic.ExpirySeconds, first.Topic.ContentType));
+        Assert.Equal((Events.Name, "event", 86400u, MqttTopic.Json),
+            (first.Topic.Name, first.Topic.Kind, first.Topic.ExpirySeconds, first.Topic.ContentType));
         Assert.Equal(("payload", Some.Now), (Text(first), first.CreatedUtc));
         Assert.Equal([new("id", "ε-1"), new("empty", "")], first.UserProperties!);
         Assert.Equal((2, "", null), (second.Sequence, Text(second), second.UserProperties));
@@ -76,7 +79,8 @@ public sealed class OutboxStoreTests : IDisposable
         using var killed = Open();
         for (var i = 0; i < 100; i++) killed.TryAppend(Message($"{i}"), read: false);
         using var copy = new TempFolder();
-        foreach (var file in Directory.GetFiles(_folder.Root, "*.log")) File.Copy(file, copy.Path(Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(_folder.Root, "*.log"))
+            File.Copy(file, copy.Path(Path.GetFileName(file)));
         using var next = Open(new DiskFolder(copy.Root));
         Assert.Equal(Enumerable.Range(0, 100).Select(i => $"{i}"), ReadAll(next));
     }
@@ -264,7 +268,8 @@ public sealed class OutboxStoreTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     private OutboxStore Open(IStoreFolder? folder = null)
-        => new(folder ?? new DiskFolder(_folder.Root), _time, (fault, _) => _faults.Add(fault), (reason, count) => _lost.Add((reason, count)));
+        => new(folder ?? new DiskFolder(_folder.Root), _time, (fault, _) => _faults.Add(fault), (reason, count) =>
+            _lost.Add((reason, count)));
 
     private void Fill(params string[] texts)
     {
@@ -272,7 +277,8 @@ public sealed class OutboxStoreTests : IDisposable
         foreach (var text in texts) store.TryAppend(Message(text), read: false);
     }
 
-    private StoredMessage Message(string text) => new(0, Events, Encoding.UTF8.GetBytes(text), null, Some.Now, _time.GetTimestamp());
+    private StoredMessage Message(string text) =>
+        new(0, Events, Encoding.UTF8.GetBytes(text), null, Some.Now, _time.GetTimestamp());
 
     private static List<string> ReadAll(OutboxStore store)
     {

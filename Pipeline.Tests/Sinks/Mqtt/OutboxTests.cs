@@ -8,7 +8,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 /// <summary>In memory alone, as without a folder.</summary>
 public sealed class OutboxTests
 {
-    private static readonly MqttTopic Final = new("final", "final", 1), StateA = new("a", "state", 1, Retain: true), StateB = new("b", "state", 1, Retain: true);
+    private static readonly MqttTopic Final = new("final", "final", 1), StateA = new("a", "state", 1, Retain: true),
+        StateB = new("b", "state", 1, Retain: true);
     private readonly ManualTime _time = new();
     private readonly List<(string Text, string Reason)> _dropped = [];
 
@@ -265,7 +266,8 @@ public sealed class OutboxTests
                     flying.Add(taken);
                     break;
                 default:
-                    Add(outbox, random.Next(3) switch { 0 => StateA, 1 => StateB, _ => Final }, new string('x', random.Next(1, 30)));
+                    Add(outbox, random.Next(3) switch { 0 => StateA, 1 => StateB, _ => Final },
+                        new string('x', random.Next(1, 30)));
                     break;
             }
 
@@ -279,14 +281,16 @@ public sealed class OutboxTests
     }
 
     private OutboxQueue Memory(int messages, long bytes = 1000, TimeSpan keep = default)
-        => new(new() { MemoryMessages = messages, MemoryBytes = bytes, KeepAcknowledged = keep }, _time, null, (entry, reason) => _dropped.Add((Text(entry), reason)));
+        => new(new() { MemoryMessages = messages, MemoryBytes = bytes, KeepAcknowledged = keep }, _time, null,
+            (entry, reason) => _dropped.Add((Text(entry), reason)));
 
     private static void Add(OutboxQueue outbox, MqttTopic topic, params string[] texts)
     {
         foreach (var text in texts) outbox.Add(topic, Encoding.ASCII.GetBytes(text));
     }
 
-    private static void Acknowledge(OutboxQueue outbox) => Assert.NotNull(outbox.Complete(outbox.Take()!.Token, accepted: true));
+    private static void Acknowledge(OutboxQueue outbox) =>
+        Assert.NotNull(outbox.Complete(outbox.Take()!.Token, accepted: true));
 
     private static List<OutboxEntry> TakeAll(OutboxQueue outbox)
     {

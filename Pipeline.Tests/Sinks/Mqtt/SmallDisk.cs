@@ -4,7 +4,8 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 
-/// <summary>A real file system of a few bytes; it needs the right to mount one, and skips the test visibly without.</summary>
+/// <summary>A real file system of a few bytes; it needs the right to mount one,
+/// and skips the test visibly without.</summary>
 internal sealed class SmallDisk : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -12,7 +13,8 @@ internal sealed class SmallDisk : IDisposable
     public static SmallDisk Mount(int bytes)
     {
         var disk = new SmallDisk();
-        if (Run("mount", "-t", "tmpfs", "-o", string.Create(CultureInfo.InvariantCulture, $"size={bytes}"), "tmpfs", disk._folder.Root) != 0)
+        if (Run("mount", "-t", "tmpfs", "-o", string.Create(CultureInfo.InvariantCulture, $"size={bytes}"), "tmpfs",
+            disk._folder.Root) != 0)
         {
             disk._folder.Dispose();
             Assert.Skip("A small file system cannot be mounted here.");

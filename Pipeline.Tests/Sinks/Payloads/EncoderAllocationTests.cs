@@ -12,14 +12,16 @@ public sealed class EncoderAllocationTests
     {
         using var encoder = new ProvisionalEncoder(new Envelope(SomeResult.Context(), Time));
         var result = SomeResult.Provisional(Time, 7, [.. Enumerable.Range(1, 100).Select(n => SomeResult.Track(n))]);
-        Assert.Equal(0, Bytes((sequence, emit) => encoder.Encode(result, sequence, Moment.Now(Time), new(8192, MaskRefs: true), emit)));
+        Assert.Equal(0, Bytes((sequence, emit) =>
+            encoder.Encode(result, sequence, Moment.Now(Time), new(8192, MaskRefs: true), emit)));
     }
 
     [Fact]
     public void Encode_Final_AllocatesNothing()
     {
         using var encoder = new FinalEncoder(new Envelope(SomeResult.Context(), Time));
-        var result = SomeResult.Final(Time, 3, 12, [.. Enumerable.Range(1, 50).Select(n => SomeResult.FinalTrack(n, 3, 12))]);
+        var result =
+            SomeResult.Final(Time, 3, 12, [.. Enumerable.Range(1, 50).Select(n => SomeResult.FinalTrack(n, 3, 12))]);
         Assert.Equal(0, Bytes((sequence, emit) => encoder.Encode(result, sequence, Moment.Now(Time), new(8192), emit)));
     }
 

@@ -30,7 +30,8 @@ public sealed class MaskCropTests
     [Fact]
     public void Of_RunsThatMeetAcrossColumns_BecomeOne()
     {
-        // A 2 x 2 block in the middle of a 4 x 4 grid: background 5, 2, 2, 2, 5; inside its box there is only foreground.
+        // A 2 x 2 block in the middle of a 4 x 4 grid: background 5, 2, 2, 2, 5;
+        // inside its box there is only foreground.
         var runs = new List<uint>();
         Assert.Equal(new MaskCrop(1, 1, 2, 2), MaskCrop.Of(new(4, 4, [5, 2, 2, 2, 5]), runs));
         Assert.Equal([0u, 4u], runs);
@@ -73,8 +74,10 @@ public sealed class MaskCropTests
         Assert.Equal(cells, Decode(mask.Width, mask.Height, box, runs));
         // Tight: every side of the box has foreground.
         if (mask.IsEmpty) return;
-        Assert.All([box.X, box.X + box.Width - 1], x => Assert.Contains(true, Enumerable.Range(0, mask.Height).Select(y => cells[x, y])));
-        Assert.All([box.Y, box.Y + box.Height - 1], y => Assert.Contains(true, Enumerable.Range(0, mask.Width).Select(x => cells[x, y])));
+        Assert.All([box.X, box.X + box.Width - 1], x =>
+            Assert.Contains(true, Enumerable.Range(0, mask.Height).Select(y => cells[x, y])));
+        Assert.All([box.Y, box.Y + box.Height - 1], y =>
+            Assert.Contains(true, Enumerable.Range(0, mask.Width).Select(x => cells[x, y])));
         // No empty run but the first.
         Assert.DoesNotContain(0u, runs.Skip(1));
     }

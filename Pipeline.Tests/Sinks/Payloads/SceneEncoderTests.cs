@@ -32,10 +32,14 @@ public sealed class SceneEncoderTests
 
         Assert.Equal(0, lost);
         Assert.Equal(Enumerable.Range(1, parts.Count), parts.Select(p => (int)p.Part));
-        Assert.All(parts, p => Assert.Equal((parts.Count, "front", 7ul, 640u), ((int)p.Parts, p.Camera, p.FrameId, p.FrameW)));
-        Assert.Equal(map.Entries.Select(e => ((uint)e.Value, (ulong)SegmentIds.Of(e.ClassId, e.Track))), parts.SelectMany(p => p.Entries).Select(e => (e.Value, e.SegmentId)));
+        Assert.All(parts, p =>
+            Assert.Equal((parts.Count, "front", 7ul, 640u), ((int)p.Parts, p.Camera, p.FrameId, p.FrameW)));
+        Assert.Equal(map.Entries.Select(e => ((uint)e.Value, (ulong)SegmentIds.Of(e.ClassId, e.Track))),
+            parts.SelectMany(p => p.Entries).Select(e => (e.Value, e.SegmentId)));
         var expected = LabelMapReaderTests.Decode(map.Runs, 400, 30);
-        if (encoding == MapOutput.Runs) Assert.Equal(expected, LabelMapReaderTests.Decode([.. parts.SelectMany(p => p.Runs).Select(r => (int)r)], 400, 30));
+        if (encoding == MapOutput.Runs)
+            Assert.Equal(expected,
+                LabelMapReaderTests.Decode([.. parts.SelectMany(p => p.Runs).Select(r => (int)r)], 400, 30));
         else
         {
             var picture = PngReader.Decode([.. parts.SelectMany(p => p.Png.ToByteArray())]);
@@ -51,21 +55,27 @@ public sealed class SceneEncoderTests
     {
         var parts = new List<MapFrame>();
 
-        new MapEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Provisional(Time, map: SomeScene.Map(600, 2, 300)), new() { Map = MapOutput.Png }, 1 << 20, p => parts.Add(MapFrame.Parser.ParseFrom(p.Span)));
+        new MapEncoder(SomeScene.Context(ModelTask.Vps))
+            .Encode(SomeScene.Provisional(Time, map: SomeScene.Map(600, 2, 300)), new() { Map = MapOutput.Png },
+                1 << 20, p => parts.Add(MapFrame.Parser.ParseFrom(p.Span)));
 
         Assert.Equal((MapEncoding.Runs, 300), (parts[0].Encoding, parts[0].Entries.Count));
     }
 
     [Fact]
     public void Map_NoRoomForAnyPart_IsLostAndSaidSo()
-        => Assert.Equal(1, new MapEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Provisional(Time, map: SomeScene.Map(10, 10, 3)), new(), 100, _ => Assert.Fail("nothing fits")));
+        => Assert.Equal(1, new MapEncoder(SomeScene.Context(ModelTask.Vps))
+            .Encode(SomeScene.Provisional(Time, map: SomeScene.Map(10, 10, 3)), new(), 100, _ =>
+                Assert.Fail("nothing fits")));
 
     [Fact]
     public void Map_Final_HasOneForEveryFrame()
     {
         var frames = new List<(ulong, Stage)>();
 
-        new MapEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Final(Time, SomeScene.Map(10, 10, 3)), new(), 4096, p => frames.Add((MapFrame.Parser.ParseFrom(p.Span).FrameId, MapFrame.Parser.ParseFrom(p.Span).Stage)));
+        new MapEncoder(SomeScene.Context(ModelTask.Vps))
+            .Encode(SomeScene.Final(Time, SomeScene.Map(10, 10, 3)), new(), 4096, p =>
+                frames.Add((MapFrame.Parser.ParseFrom(p.Span).FrameId, MapFrame.Parser.ParseFrom(p.Span).Stage)));
 
         Assert.Equal([(3ul, Stage.Final), (4, Stage.Final), (5, Stage.Final)], frames);
     }
@@ -75,7 +85,8 @@ public sealed class SceneEncoderTests
     {
         MaskFrame? frame = null;
 
-        new MaskFrameEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Provisional(Time, things: 1), new(), 1 << 20, p => frame = MaskFrame.Parser.ParseFrom(p.Span));
+        new MaskFrameEncoder(SomeScene.Context(ModelTask.Vps)).Encode(SomeScene.Provisional(Time, things: 1), new(),
+            1 << 20, p => frame = MaskFrame.Parser.ParseFrom(p.Span));
 
         Assert.Equal([(1ul, 65537ul), (0, 3), (0, 4)], frame!.Masks.Select(m => (m.TrackN, m.SegmentId)));
     }
@@ -92,18 +103,23 @@ public sealed class SceneEncoderTests
         var (segments, finals) = (new List<System.Text.Json.JsonElement>(), new List<System.Text.Json.JsonElement>());
         var things = task == ModelTask.Vps ? 12 : 0;
 
-        Assert.Equal(0, provisional.Encode(SomeScene.Provisional(Time, things), new(), Moment.Now(Time), new(budget, MaskRefs: true), p =>
+        Assert.Equal(0, provisional.Encode(SomeScene.Provisional(Time, things), new(), Moment.Now(Time),
+            new(budget, MaskRefs: true), p =>
         {
             Assert.InRange(p.Length, 0, budget);
             segments.AddRange(WireSchemas.Valid("segments", p).GetProperty("segments").EnumerateArray());
         }));
-        Assert.Equal(0, final.Encode(SomeScene.Final(Time), new(), Moment.Now(Time), new(budget), p => finals.Add(WireSchemas.Valid("segments_final", p))));
+        Assert.Equal(0, final.Encode(SomeScene.Final(Time), new(), Moment.Now(Time), new(budget), p =>
+            finals.Add(WireSchemas.Valid("segments_final", p))));
 
-        Assert.Equal(Enumerable.Range(65537, things).Concat([3, 4]), segments.Select(s => s.GetProperty("id").GetInt32()));
+        Assert.Equal(Enumerable.Range(65537, things)
+            .Concat([3, 4]), segments.Select(s => s.GetProperty("id").GetInt32()));
         Assert.Equal(task == ModelTask.Vps, segments[^1].TryGetProperty("score", out _));
         Assert.EndsWith("/7/4", segments[^1].GetProperty("mask_ref").GetString(), StringComparison.Ordinal);
-        Assert.Equal([65536 + 42, 3], finals.SelectMany(f => f.GetProperty("segments").EnumerateArray()).Select(s => s.GetProperty("id").GetInt32()));
-        Assert.Equal([65536 + 51, 4], finals.SelectMany(f => f.GetProperty("retracted").EnumerateArray()).Select(s => s.GetInt32()));
+        Assert.Equal([65536 + 42, 3], finals.SelectMany(f => f.GetProperty("segments").EnumerateArray())
+            .Select(s => s.GetProperty("id").GetInt32()));
+        Assert.Equal([65536 + 51, 4], finals.SelectMany(f => f.GetProperty("retracted").EnumerateArray())
+            .Select(s => s.GetInt32()));
         Assert.Single(finals.SelectMany(f => f.GetProperty("identity").EnumerateArray()));
     }
 
@@ -115,10 +131,13 @@ public sealed class SceneEncoderTests
         using var final = new FinalEncoder(envelope);
         var map = SomeScene.Map(20, 10, 3);
 
-        provisional.Encode(SomeScene.Provisional(Time, 0, map), new(), Moment.Now(Time), new(int.MaxValue, Masks: true), p =>
-            Assert.Equal(map.Runs, WireSchemas.Valid("segments", p).GetProperty("map").GetProperty("runs").EnumerateArray().Select(v => v.GetInt32())));
+        provisional.Encode(SomeScene.Provisional(Time, 0, map), new(), Moment.Now(Time), new(int.MaxValue, Masks: true),
+            p =>
+            Assert.Equal(map.Runs, WireSchemas.Valid("segments", p).GetProperty("map").GetProperty("runs")
+                .EnumerateArray().Select(v => v.GetInt32())));
         final.Encode(SomeScene.Final(Time, map), new(), Moment.Now(Time), new(int.MaxValue, Masks: true), p =>
-            Assert.Equal([3, 4, 5], WireSchemas.Valid("segments_final", p).GetProperty("maps").EnumerateArray().Select(m => m.GetProperty("f").GetInt32())));
+            Assert.Equal([3, 4, 5], WireSchemas.Valid("segments_final", p).GetProperty("maps").EnumerateArray()
+                .Select(m => m.GetProperty("f").GetInt32())));
     }
 
     [Fact]
@@ -129,8 +148,10 @@ public sealed class SceneEncoderTests
         using var segments = new ProvisionalEncoder(envelope);
         using var finals = new FinalEncoder(envelope);
         var maps = new MapEncoder(context);
-        var (provisional, final) = (SomeScene.Provisional(Time, 40, SomeScene.Map(320, 180, 50)), SomeScene.Final(Time, SomeScene.Map(320, 180, 50)));
-        var (options, sequence, publish) = (new EncodeOptions(8192, MaskRefs: true), new Sequence(), new PublishOptions());
+        var (provisional, final) = (SomeScene.Provisional(Time, 40, SomeScene.Map(320, 180, 50)), SomeScene.Final(Time,
+            SomeScene.Map(320, 180, 50)));
+        var (options, sequence, publish) =
+            (new EncodeOptions(8192, MaskRefs: true), new Sequence(), new PublishOptions());
         Action<ReadOnlyMemory<byte>> emit = static _ => { };
 
         for (var i = 0; i < 50; i++) Encode();

@@ -11,8 +11,8 @@ using Dvis.Streaming.Sources.Rtsp;
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Clocks;
 
 /// <summary>
-/// Cameras whose clocks misbehave, through the real decoder. Complaints answered: frames lost without a word where a 32-bit clock wraps; the
-/// same picture processed twice; delay that grows because a backlog is worked off.
+/// Cameras whose clocks misbehave, through the real decoder. Complaints answered: frames lost without a word where a
+/// 32-bit clock wraps; the same picture processed twice; delay that grows because a backlog is worked off.
 /// </summary>
 public sealed class CameraClockTests
 {
@@ -29,11 +29,13 @@ public sealed class CameraClockTests
     [InlineData("ahead an hour", new long[] { 0, 1, 2, 90_000, 90_001 })]
     public async Task CreateRaw_OddTimestamps_ComeThroughAsTheCameraSentThem(string what, long[] steps)
     {
-        long[] sent = [.. Enumerable.Range(0, LeadIn).Select(i => Begin + (i * Step)), .. steps.Select(s => Begin + ((LeadIn + s) * Step))];
+        long[] sent = [.. Enumerable.Range(0, LeadIn).Select(i => Begin + (i * Step)),
+            .. steps.Select(s => Begin + ((LeadIn + s) * Step))];
         var frames = await ReadAsync(sent, raw: true);
 
         Assert.True(frames.Count > steps.Length, what);
-        Assert.Equal(sent[^frames.Count..].Select(t => t - SenderReports.Origin), frames.Select(f => f.Pts)); // each can be traced to the RTP timestamp that came
+        // each can be traced to the RTP timestamp that came
+        Assert.Equal(sent[^frames.Count..].Select(t => t - SenderReports.Origin), frames.Select(f => f.Pts));
     }
 
     [Fact(Timeout = 120_000)]
@@ -47,7 +49,8 @@ public sealed class CameraClockTests
         Assert.All(frames, f => Assert.Equal(0, f.Session));
     }
 
-    /// <summary>The camera says when: its pictures have its time, however they come, and its clock need not be right.</summary>
+    /// <summary>The camera says when: its pictures have its time, however they come,
+    /// and its clock need not be right.</summary>
     [Theory(Timeout = 120_000)]
     [InlineData(true)]
     [InlineData(false)]
@@ -68,7 +71,8 @@ public sealed class CameraClockTests
             }
         });
         await using var rig = new SourceRig();
-        var options = new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
+        var options =
+            new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
         if (!asked) options.Clock.Prefer = ["arrival"];
 
         var frames = await rig.ReadAsync(options, most: LeadIn);
@@ -85,13 +89,17 @@ public sealed class CameraClockTests
         foreach (var frame in known)
         {
             var taken = began.AddSeconds((frame.Pts + SenderReports.Origin - Begin) / 90_000.0);
-            Assert.InRange(frame.Capture.Stamp, taken.AddMilliseconds(-frame.Capture.ErrorMs!.Value - 100), frame.Received);
+            Assert.InRange(frame.Capture.Stamp, taken.AddMilliseconds(-frame.Capture.ErrorMs!.Value - 100),
+                frame.Received);
             Assert.InRange(TimeSpan.FromMilliseconds(frame.Capture.OffsetMs).TotalHours, 23.9, 24.1);
             Assert.True(frame.Capture.Synced);
         }
 
         // To the tick, as the camera wrote them; only the estimate of its offset may move between reports.
-        var moves = known.Zip(known.Skip(1)).Count(pair => Math.Abs((pair.Second.Capture.Stamp - pair.First.Capture.Stamp).TotalSeconds - ((pair.Second.Pts - pair.First.Pts) / 90_000.0)) > 1e-4);
+        var moves = known.Zip(known.Skip(1))
+            .Count(pair =>
+                Math.Abs((pair.Second.Capture.Stamp - pair.First.Capture.Stamp).TotalSeconds
+                    - ((pair.Second.Pts - pair.First.Pts) / 90_000.0)) > 1e-4);
         Assert.InRange(moves, 0, (frames.Count / Every) + 1);
     }
 
@@ -110,7 +118,8 @@ public sealed class CameraClockTests
             Volatile.Write(ref last, 1);
         });
         await using var rig = new SourceRig();
-        var options = new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
+        var options =
+            new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
         var frames = new List<FrameInfo>();
         using var stop = new CancellationTokenSource();
         if (!raw)
@@ -123,7 +132,8 @@ public sealed class CameraClockTests
         }
 
         var source = SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time);
-        var end = await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(source, look: f => frames.Add(f.Info)));
+        var end =
+            await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(source, look: f => frames.Add(f.Info)));
         Assert.Equal((SourceFault.Eof, 1), (end.Fault, last));
         return frames;
     }

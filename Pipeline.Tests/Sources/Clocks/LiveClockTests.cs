@@ -32,7 +32,8 @@ public sealed class LiveClockTests
     [Fact]
     public void Take_TwoFramesSwapped_DropsTheLateOne()
     {
-        Assert.Equal([null, null, "out_of_order", null], new[] { 0.00, 0.08, 0.04, 0.12 }.Select((pts, i) => Take(i * 0.04, pts).Drop));
+        Assert.Equal([null, null, "out_of_order", null],
+            new[] { 0.00, 0.08, 0.04, 0.12 }.Select((pts, i) => Take(i * 0.04, pts).Drop));
     }
 
     [Fact]
@@ -67,14 +68,16 @@ public sealed class LiveClockTests
         var taken = raw.Select((pts, i) => _clock.Take(Frame(i * 0.04, pts))).ToList();
 
         Assert.Equal([null, null, null, "out_of_order", null, null], taken.Select(t => t.Drop));
-        Assert.Equal([range - 7200, range - 3600, range, range + 3600, range + 7200], taken.Where(t => t.Drop is null).Select(t => t.Info.Pts));
+        Assert.Equal([range - 7200, range - 3600, range, range + 3600, range + 7200], taken.Where(t => t.Drop is null)
+            .Select(t => t.Info.Pts));
     }
 
     [Fact]
     public void Take_ThirdWrap_IsCountedToo()
     {
         long pts = 0;
-        for (var i = 0; i < 5000; i++, pts += 2_700_000) // half a minute apart: a gap to the pipeline, and still the same clock
+        // half a minute apart: a gap to the pipeline, and still the same clock
+        for (var i = 0; i < 5000; i++, pts += 2_700_000)
         {
             var (info, drop) = _clock.Take(Frame(i * 30.0, pts & 0xFFFF_FFFF));
             Assert.Null(drop);
@@ -96,7 +99,8 @@ public sealed class LiveClockTests
 
         Assert.True(_clock.Useless);
         Assert.InRange(passed.Count, 74, 76);
-        Assert.All(passed.Skip(1).Zip(passed.Skip(2)), pair => Assert.InRange(pair.Second.Pts - pair.First.Pts, 3598, 3602));
+        Assert.All(passed.Skip(1).Zip(passed.Skip(2)), pair =>
+            Assert.InRange(pair.Second.Pts - pair.First.Pts, 3598, 3602));
     }
 
     [Fact]
@@ -104,9 +108,11 @@ public sealed class LiveClockTests
     {
         for (var i = 0; i < 50; i++) Take(i * 0.04, i * 0.04);
         // Three seconds of nothing, then what was held back, a frame a millisecond.
-        var drops = Enumerable.Range(50, 75).Select(i => (Age: 5 + ((i - 50) * 0.001) - (i * 0.04), Take(5 + ((i - 50) * 0.001), i * 0.04).Drop)).ToList();
+        var drops = Enumerable.Range(50, 75).Select(i =>
+            (Age: 5 + ((i - 50) * 0.001) - (i * 0.04), Take(5 + ((i - 50) * 0.001), i * 0.04).Drop)).ToList();
 
-        Assert.Null(drops[0].Drop); // one old frame may come: whether the camera's clock stood still meanwhile shows in the next
+        // one old frame may come: whether the camera's clock stood still meanwhile shows in the next
+        Assert.Null(drops[0].Drop);
         Assert.All(drops.Skip(1), d => Assert.Equal(d.Age > 0.5 ? "stale" : null, d.Drop));
         Assert.Null(Take(5.08, 5.04).Drop);
     }
@@ -115,7 +121,8 @@ public sealed class LiveClockTests
     public void Take_BacklogWithoutALimit_IsKept()
     {
         var patient = new LiveClock(null, s_time);
-        Assert.All(Enumerable.Range(0, 75).Select(i => patient.Take(Frame(i < 10 ? i * 0.04 : 5 + (i * 0.001), i * 3600)).Drop), Assert.Null);
+        Assert.All(Enumerable.Range(0, 75)
+            .Select(i => patient.Take(Frame(i < 10 ? i * 0.04 : 5 + (i * 0.001), i * 3600)).Drop), Assert.Null);
     }
 
     [Theory]
@@ -137,9 +144,11 @@ public sealed class LiveClockTests
             var (info, drop) = Take((i * 0.04) + 0.1 + (random.NextDouble() * 0.03), i * 0.04);
             Assert.Null(drop);
             Assert.True(info.Capture.Stamp >= last);
-            Assert.Equal((ClockSource.Arrival, null, false), (info.Capture.Source, info.Capture.ErrorMs, info.Capture.Synced));
+            Assert.Equal((ClockSource.Arrival, null, false),
+                (info.Capture.Source, info.Capture.ErrorMs, info.Capture.Synced));
             last = info.Capture.Stamp;
-            if (i >= 250) worst = Math.Max(worst, Math.Abs((info.Capture.Stamp - Some.Now).TotalSeconds - (i * 0.04) - 0.1));
+            if (i >= 250)
+                worst = Math.Max(worst, Math.Abs((info.Capture.Stamp - Some.Now).TotalSeconds - (i * 0.04) - 0.1));
         }
 
         Assert.InRange(worst, 0, 0.003); // of 30 ms of jitter
@@ -162,7 +171,8 @@ public sealed class LiveClockTests
         Assert.Equal(frame.Capture, _clock.Take(frame).Info.Capture);
     }
 
-    private (FrameInfo Info, string? Drop) Take(double received, double media) => _clock.Take(Frame(received, (long)Math.Round(media * 90000)));
+    private (FrameInfo Info, string? Drop) Take(double received, double media) =>
+        _clock.Take(Frame(received, (long)Math.Round(media * 90000)));
 
     private static FrameInfo Frame(double received, long pts)
     {

@@ -11,17 +11,20 @@ internal sealed class Clips : IDisposable
     public string Path(string name) => _folder.Path(name);
 
     /// <summary>Twenty frames of a test picture, lossless, unless the arguments say otherwise.</summary>
-    public async Task<string> MakeAsync(string name, string size = "64x48", string frames = "20", params string[] arguments)
+    public async Task<string> MakeAsync(string name, string size = "64x48", string frames = "20",
+        params string[] arguments)
     {
         var path = Path(name);
-        await RunAsync(["-f", "lavfi", "-i", $"testsrc=size={size}:rate=25", .. arguments, "-frames:v", frames, .. arguments.Contains("-c:v") ? [] : new[] { "-c:v", "ffv1" }, path]);
+        await RunAsync(["-f", "lavfi", "-i", $"testsrc=size={size}:rate=25", .. arguments, "-frames:v", frames,
+            .. arguments.Contains("-c:v") ? [] : new[] { "-c:v", "ffv1" }, path]);
         return path;
     }
 
     public static async Task RunAsync(params string[] arguments)
     {
         var start = new ProcessStartInfo("ffmpeg") { RedirectStandardError = true, RedirectStandardOutput = true };
-        foreach (var argument in (string[])["-nostdin", "-v", "error", "-y", .. arguments]) start.ArgumentList.Add(argument);
+        foreach (var argument in (string[])["-nostdin", "-v", "error", "-y", .. arguments])
+            start.ArgumentList.Add(argument);
         try
         {
             using var process = Process.Start(start)!;

@@ -3,21 +3,26 @@ using System.Diagnostics;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>Encoded test pictures, each decodable by itself, as a camera would send them. Skips the test where there is no ffmpeg.</summary>
+/// <summary>Encoded test pictures, each decodable by itself, as a camera would send them.
+/// Skips the test where there is no ffmpeg.</summary>
 /// <param name="Codec">As SDP calls it: <c>H264</c> or <c>MP4V-ES</c>.</param>
-/// <param name="Pictures">Each a list of what goes into one packet: NAL units without start codes, or the whole picture.</param>
+/// <param name="Pictures">Each a list of what goes into one packet:
+/// NAL units without start codes, or the whole picture.</param>
 internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList<byte[]>> Pictures)
 {
     private static readonly ConcurrentDictionary<(string, string), Task<EncodedPictures>> s_made = new();
 
-    public static Task<EncodedPictures> H264Async(string size = "64x48") => s_made.GetOrAdd(("H264", size), static key => EncodeH264Async(key.Item2));
+    public static Task<EncodedPictures> H264Async(string size = "64x48") =>
+        s_made.GetOrAdd(("H264", size), static key => EncodeH264Async(key.Item2));
 
-    public static Task<EncodedPictures> Mpeg4Async(string size = "64x48") => s_made.GetOrAdd(("MP4V-ES", size), static key => EncodeMpeg4Async(key.Item2));
+    public static Task<EncodedPictures> Mpeg4Async(string size = "64x48") =>
+        s_made.GetOrAdd(("MP4V-ES", size), static key => EncodeMpeg4Async(key.Item2));
 
     private static async Task<EncodedPictures> EncodeH264Async(string size)
     {
         // aud: a delimiter (NAL type 9) begins each picture; repeat-headers: each brings its parameters.
-        var stream = await EncodeAsync(size, "-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "keyint=1:sliced-threads=0:threads=1:repeat-headers=1:aud=1", "-f", "h264");
+        var stream = await EncodeAsync(size, "-c:v", "libx264", "-preset", "ultrafast", "-x264-params",
+            "keyint=1:sliced-threads=0:threads=1:repeat-headers=1:aud=1", "-f", "h264");
         var pictures = new List<List<byte[]>>();
         foreach (var unit in Split(stream, (data, i) => data[i] == 0 && data[i + 1] == 0 && data[i + 2] == 1, 3))
         {
@@ -33,7 +38,8 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
     {
         var stream = await EncodeAsync(size, "-c:v", "mpeg4", "-g", "1", "-q:v", "20", "-f", "m4v");
         // Headers (visual object sequence or layer) come once: every picture gets them.
-        var parts = Split(stream, (data, i) => data[i] == 0 && data[i + 1] == 0 && data[i + 2] == 1 && data[i + 3] == 0xB6, 0).ToList();
+        var parts = Split(stream, (data, i) =>
+            data[i] == 0 && data[i + 1] == 0 && data[i + 2] == 1 && data[i + 3] == 0xB6, 0).ToList();
         var headers = stream.AsSpan(0, stream.Length - parts.Sum(p => p.Length)).ToArray();
         return new EncodedPictures("MP4V-ES", [.. parts.Select(p => (IReadOnlyList<byte[]>)[[.. headers, .. p]])]);
     }
@@ -52,7 +58,8 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
 
     private static async Task<byte[]> EncodeAsync(string size, params string[] arguments)
     {
-        var start = new ProcessStartInfo("ffmpeg", ["-nostdin", "-v", "error", "-f", "lavfi", "-i", $"testsrc=size={size}:rate=25", "-frames:v", "25", "-pix_fmt", "yuv420p", .. arguments, "pipe:1"])
+        var start = new ProcessStartInfo("ffmpeg", ["-nostdin", "-v", "error", "-f", "lavfi", "-i",
+            $"testsrc=size={size}:rate=25", "-frames:v", "25", "-pix_fmt", "yuv420p", .. arguments, "pipe:1"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

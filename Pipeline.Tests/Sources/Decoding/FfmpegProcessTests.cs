@@ -24,7 +24,8 @@ public sealed class FfmpegProcessTests
     public async Task DisposeAsync_LeavesNoPipeToTheGarbageCollector()
     {
         var process = await StartAsync("sleep", "1000");
-        var pipes = new[] { 1, 2 }.Select(fd => File.ResolveLinkTarget($"/proc/{process.Id}/fd/{fd}", false)!.Name).ToArray();
+        var pipes = new[] { 1, 2 }.Select(fd => File.ResolveLinkTarget($"/proc/{process.Id}/fd/{fd}", false)!.Name)
+            .ToArray();
         Assert.Equal(2, OwnFiles().Intersect(pipes).Count());
 
         await process.DisposeAsync();
@@ -42,7 +43,8 @@ public sealed class FfmpegProcessTests
         await process.DisposeAsync();
 
         Assert.False(Directory.Exists($"/proc/{child}"));
-        // It is killed, but nobody waits for it: it dies when it gets a processor, and vanishes when its new parent looks.
+        // It is killed, but nobody waits for it: it dies when it gets a processor,
+        // and vanishes when its new parent looks.
         await Eventually.TrueAsync(() => IsDead(grandchild!), "the grandchild is dead");
     }
 
@@ -70,7 +72,8 @@ public sealed class FfmpegProcessTests
     [Fact(Timeout = 120_000)]
     public async Task Exited_AfterTheLastMessage_HasThemAllInTheLog()
     {
-        await using var process = await StartAsync("sh", "-c", "for i in 1 2 3; do echo \"[error] message $i\" >&2; done; exit 3");
+        await using var process =
+            await StartAsync("sh", "-c", "for i in 1 2 3; do echo \"[error] message $i\" >&2; done; exit 3");
 
         Assert.Equal(3, await process.Exited);
         Assert.Equal("message 1; message 2; message 3", _log.Tail);
@@ -79,7 +82,8 @@ public sealed class FfmpegProcessTests
     [Fact(Timeout = 120_000)]
     public async Task Exited_EndlessLine_IsCut()
     {
-        await using var process = await StartAsync("sh", "-c", "printf '[error] ' >&2; head -c 1000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo '[error] next' >&2");
+        await using var process = await StartAsync("sh", "-c",
+            "printf '[error] ' >&2; head -c 1000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo '[error] next' >&2");
 
         await process.Exited;
 
@@ -91,7 +95,8 @@ public sealed class FfmpegProcessTests
     [InlineData("no-such-program")]
     [InlineData("/no/such/program")]
     public async Task StartAsync_NoSuchProgram_IsAConfigurationFault(string program)
-        => Assert.Equal(SourceFault.Config, (await Assert.ThrowsAsync<SourceException>(() => StartAsync(program))).Fault);
+        => Assert.Equal(SourceFault.Config,
+            (await Assert.ThrowsAsync<SourceException>(() => StartAsync(program))).Fault);
 
     private static IEnumerable<string> OwnFiles()
     {

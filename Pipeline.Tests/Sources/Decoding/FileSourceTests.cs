@@ -24,10 +24,12 @@ public sealed class FileSourceTests : IDisposable
         await using var rig = new SourceRig();
         var pixels = new List<byte>();
 
-        var frames = await rig.ReadAsync(new SourceOptions { File = path }, look: frame => pixels.AddRange(frame.Pixels));
+        var frames =
+            await rig.ReadAsync(new SourceOptions { File = path }, look: frame => pixels.AddRange(frame.Pixels));
 
         Assert.Equal(20, frames.Count);
-        Assert.Equal(SHA256.HashData(await File.ReadAllBytesAsync(_clips.Path("a.rgb"))), SHA256.HashData(pixels.ToArray()));
+        Assert.Equal(SHA256.HashData(await File.ReadAllBytesAsync(_clips.Path("a.rgb"))),
+            SHA256.HashData(pixels.ToArray()));
         Assert.Equal((CameraState.Offline, SourceFault.Eof), (rig.Last.State, rig.Last.Reason));
         Assert.Equal("ffv1", rig.Last.Codec);
         Assert.InRange(rig.Pool.Allocations, 1, 2); // the same memory again and again
@@ -36,12 +38,14 @@ public sealed class FileSourceTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_VariableRate_KeepsTheTimestamps()
     {
-        var path = await _clips.MakeAsync("vfr.mkv", arguments: ["-vf", @"select=not(mod(n\,7))+not(mod(n\,5))", "-fps_mode", "vfr"]);
+        var path = await _clips.MakeAsync("vfr.mkv",
+            arguments: ["-vf", @"select=not(mod(n\,7))+not(mod(n\,5))", "-fps_mode", "vfr"]);
         await using var rig = new SourceRig();
 
         var frames = await rig.ReadAsync(new SourceOptions { File = path });
 
-        var expected = Enumerable.Range(0, 1000).Where(n => n % 7 == 0 || n % 5 == 0).Take(20).Select(n => Math.Round(n / 25.0, 3));
+        var expected = Enumerable.Range(0, 1000).Where(n => n % 7 == 0 || n % 5 == 0).Take(20)
+            .Select(n => Math.Round(n / 25.0, 3));
         Assert.Equal(expected, frames.Select(f => Math.Round(f.Timebase.ToSeconds(f.Pts), 3)));
     }
 
@@ -53,7 +57,8 @@ public sealed class FileSourceTests : IDisposable
 
         var frames = await rig.ReadAsync(new SourceOptions { File = path, Loop = true }, most: 7);
 
-        Assert.Equal([(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (6, 2)], frames.Select(f => ((int)f.FrameId, f.Session)));
+        Assert.Equal([(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (6, 2)],
+            frames.Select(f => ((int)f.FrameId, f.Session)));
         Assert.Equal(frames[0].Pts, frames[3].Pts);
         Assert.DoesNotContain(rig.Statuses, s => s.State == CameraState.Offline);
     }
@@ -68,7 +73,9 @@ public sealed class FileSourceTests : IDisposable
         var frames = await rig.ReadAsync(new SourceOptions { File = path });
 
         Assert.Equal([Some.Now, Some.Now.AddMilliseconds(40)], frames.Select(f => f.Capture.Stamp));
-        Assert.All(frames, f => Assert.Equal((ClockSource.FileMtime, false, null), (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
+        Assert.All(frames, f =>
+            Assert.Equal((ClockSource.FileMtime, false, null),
+                (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
     }
 
     [Fact(Timeout = 120_000)]
@@ -86,9 +93,12 @@ public sealed class FileSourceTests : IDisposable
         });
 
         var stamps = (await reading).Select(f => f.Capture.Stamp).ToList();
-        Assert.Equal([TimeSpan.Zero, TimeSpan.FromMilliseconds(40), TimeSpan.FromMilliseconds(80)], stamps.Select(s => s - stamps[0]));
+        Assert.Equal([TimeSpan.Zero, TimeSpan.FromMilliseconds(40), TimeSpan.FromMilliseconds(80)],
+            stamps.Select(s => s - stamps[0]));
         Assert.All(await reading, f => Assert.Equal(ClockSource.FilePts, f.Capture.Source));
-        Assert.All((await reading).Zip((await reading).Skip(1)), pair => Assert.InRange(ManualTime.Ticks(TimeSpan.FromMilliseconds(39)), 0, pair.Second.ReceivedTicks - pair.First.ReceivedTicks));
+        Assert.All((await reading).Zip((await reading).Skip(1)), pair =>
+            Assert.InRange(ManualTime.Ticks(TimeSpan.FromMilliseconds(39)), 0,
+                pair.Second.ReceivedTicks - pair.First.ReceivedTicks));
     }
 
     [Fact(Timeout = 120_000)]
@@ -127,7 +137,8 @@ public sealed class FileSourceTests : IDisposable
         var frames = await rig.ReadAsync(new SourceOptions { File = _clips.Path(name) });
 
         Assert.Empty(frames);
-        Assert.Equal((CameraState.Offline, expected, null), (rig.Last.State, rig.Last.Reason, rig.Last.NextRetrySeconds));
+        Assert.Equal((CameraState.Offline, expected, null),
+            (rig.Last.State, rig.Last.Reason, rig.Last.NextRetrySeconds));
         Assert.False(string.IsNullOrEmpty(rig.Last.Detail));
     }
 
@@ -145,7 +156,8 @@ public sealed class FileSourceTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_PlaylistThatPointsToTheNetwork_OpensNothing()
     {
-        await File.WriteAllTextAsync(_clips.Path("evil.m3u8"), "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n");
+        await File.WriteAllTextAsync(_clips.Path("evil.m3u8"),
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n");
         await Clips.RunAsync("-version");
         await using var rig = new SourceRig();
 
@@ -161,7 +173,8 @@ public sealed class FileSourceTests : IDisposable
         await using var rig = new SourceRig();
         await File.WriteAllTextAsync(_clips.Path("a.mp4"), "x");
 
-        Assert.Empty(await rig.ReadAsync(new SourceOptions { File = _clips.Path("a.mp4"), Ffmpeg = "no-such-decoder" }));
+        Assert.Empty(
+            await rig.ReadAsync(new SourceOptions { File = _clips.Path("a.mp4"), Ffmpeg = "no-such-decoder" }));
 
         Assert.Equal(SourceFault.Config, rig.Last.Reason);
         Assert.Contains("no-such-decoder", rig.Last.Detail, StringComparison.Ordinal);
@@ -188,14 +201,18 @@ public sealed class FileSourceTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task ProbeAsync_File_TellsWhatItIs()
     {
-        var report = await SourceProbe.ProbeAsync(new SourceOptions { File = await _clips.MakeAsync("p.mkv") }, TimeProvider.System, default);
+        var report = await SourceProbe.ProbeAsync(new SourceOptions { File = await _clips.MakeAsync("p.mkv") },
+            TimeProvider.System, default);
 
-        Assert.Equal((SourceFault.Ok, "ffv1", 64, 48, 25.0), (report.Fault, report.Codec, report.Width, report.Height, report.Fps));
+        Assert.Equal((SourceFault.Ok, "ffv1", 64, 48, 25.0),
+            (report.Fault, report.Codec, report.Width, report.Height, report.Fps));
         Assert.True(report.FirstFrame > TimeSpan.Zero);
         Assert.True(report.Timebase.Denominator > 0);
     }
 
     [Fact(Timeout = 120_000)]
     public async Task ProbeAsync_MissingFile_TellsTheFault()
-        => Assert.Equal(SourceFault.NotFound, (await SourceProbe.ProbeAsync(new SourceOptions { File = _clips.Path("none") }, TimeProvider.System, default)).Fault);
+        => Assert.Equal(SourceFault.NotFound,
+            (await SourceProbe.ProbeAsync(new SourceOptions { File = _clips.Path("none") }, TimeProvider.System,
+                default)).Fault);
 }

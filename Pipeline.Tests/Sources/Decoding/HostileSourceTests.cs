@@ -9,7 +9,8 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>What a video file or a camera could make the decoder do beside decoding: nothing. With the real ffmpeg.</summary>
+/// <summary>What a video file or a camera could make the decoder do beside decoding:
+/// nothing. With the real ffmpeg.</summary>
 public sealed class HostileSourceTests : IDisposable
 {
     private readonly Clips _clips = new();
@@ -17,18 +18,27 @@ public sealed class HostileSourceTests : IDisposable
     [Theory(Timeout = 120_000)]
     [InlineData("playlist.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other}\n#EXT-X-ENDLIST\n")]
     [InlineData("playlist.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile://{other}\n#EXT-X-ENDLIST\n")]
-    [InlineData("remote.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n")]
+    [InlineData("remote.m3u8",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n")]
     [InlineData("script.mp4", "ffconcat version 1.0\nfile '{name}'\n")]
     [InlineData("script.ffconcat", "ffconcat version 1.0\nfile 'http://127.0.0.1:{port}/a.ts'\n")]
-    [InlineData("session.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n")]
-    [InlineData("manifest.mpd", "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" profiles=\"urn:mpeg:dash:profile:isoff-on-demand:2011\" type=\"static\" mediaPresentationDuration=\"PT1S\"><Period><AdaptationSet mimeType=\"video/mp4\"><Representation id=\"1\" bandwidth=\"1\"><BaseURL>http://127.0.0.1:{port}/a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>")]
+    [InlineData("session.sdp",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 "
+        + "H264/90000\n")]
+    [InlineData("manifest.mpd",
+        "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
+        + "profiles=\"urn:mpeg:dash:profile:isoff-on-demand:2011\" type=\"static\" "
+            + "mediaPresentationDuration=\"PT1S\"><Period><AdaptationSet mimeType=\"video/mp4\"><Representation "
+                + "id=\"1\" "
+                    + "bandwidth=\"1\"><BaseURL>http://127.0.0.1:{port}/a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>")]
     [InlineData("pic%03d.png", "{png}")]
     public async Task ReadAsync_FileThatNamesOthers_OpensNoneOfThem(string name, string content)
     {
         using var elsewhere = new Listener();
         var other = await _clips.MakeAsync("other.ts", "64x48", "20", "-c:v", "mpeg2video");
         await _clips.MakeAsync("pic001.png", "64x48", "1", "-c:v", "png");
-        content = content.Replace("{other}", other, StringComparison.Ordinal).Replace("{name}", "other.ts", StringComparison.Ordinal).Replace("{port}", $"{elsewhere.Port}", StringComparison.Ordinal);
+        content = content.Replace("{other}", other, StringComparison.Ordinal).Replace("{name}", "other.ts",
+            StringComparison.Ordinal).Replace("{port}", $"{elsewhere.Port}", StringComparison.Ordinal);
         await File.WriteAllTextAsync(_clips.Path(name), content);
 
         await using var rig = new SourceRig();
@@ -36,7 +46,8 @@ public sealed class HostileSourceTests : IDisposable
         Assert.Empty(frames);
         Assert.Equal(CameraState.Offline, rig.Last.State);
         Assert.Equal(SourceFault.Config, rig.Last.Reason);
-        Assert.StartsWith("Format not on whitelist: playlists, scripts and the like are not read", rig.Last.Detail, StringComparison.Ordinal);
+        Assert.StartsWith("Format not on whitelist: playlists, scripts and the like are not read", rig.Last.Detail,
+            StringComparison.Ordinal);
         Assert.Equal(0, elsewhere.Connections);
     }
 
@@ -82,11 +93,19 @@ public sealed class HostileSourceTests : IDisposable
     {
         using var elsewhere = new Listener();
         var file = await _clips.MakeAsync("other.avi");
-        target = target.Replace("{file}", file, StringComparison.Ordinal).Replace("{folder}", Path.GetDirectoryName(file), StringComparison.Ordinal).Replace("{port}", $"{elsewhere.Port}", StringComparison.Ordinal);
+        target = target.Replace("{file}", file, StringComparison.Ordinal)
+            .Replace("{folder}", Path.GetDirectoryName(file), StringComparison.Ordinal)
+            .Replace("{port}", $"{elsewhere.Port}", StringComparison.Ordinal);
         using var camera = new Listener($"RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: {target}\r\n\r\n");
 
         using var stop = new CancellationTokenSource();
-        var raw = SourceFactory.CreateRaw("cam", new SourceOptions { Url = $"rtsp://127.0.0.1:{camera.Port}/x", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(2) } }, new SourceFacts(), new FramePool(), TimeProvider.System);
+        var raw = SourceFactory.CreateRaw("cam",
+            new SourceOptions
+            {
+                Url = $"rtsp://127.0.0.1:{camera.Port}/x",
+                Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(2) }
+            }, new SourceFacts(), new FramePool(),
+                    TimeProvider.System);
         await Assert.ThrowsAsync<SourceException>(async () =>
         {
             await foreach (var frame in raw.ReadAsync(stop.Token)) frame.Dispose();

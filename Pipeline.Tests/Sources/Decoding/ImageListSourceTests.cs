@@ -61,7 +61,8 @@ public sealed class ImageListSourceTests : IDisposable
         await File.WriteAllTextAsync(files[1], "this is no picture");
         var seen = 0;
 
-        var failure = await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(Source(files), look: _ => seen++));
+        var failure =
+            await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(Source(files), look: _ => seen++));
 
         Assert.StartsWith("a video: ", failure.Message);
         Assert.InRange(seen, 1, 2);
@@ -83,14 +84,18 @@ public sealed class ImageListSourceTests : IDisposable
         var files = await PicturesAsync("%d.png", 5);
         using var stop = new CancellationTokenSource();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SourceRig.ReadAsync(Source(files), look: _ => stop.Cancel(), stop: stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            SourceRig.ReadAsync(Source(files), look: _ => stop.Cancel(), stop: stop.Token));
     }
 
-    private IFrameSource Source(IReadOnlyList<string> files) => SourceFactory.FromImages("a video", files, "ffmpeg", _pool, TimeProvider.System);
+    private IFrameSource Source(IReadOnlyList<string> files) =>
+        SourceFactory.FromImages("a video", files, "ffmpeg", _pool, TimeProvider.System);
 
     private async Task<string[]> PicturesAsync(string pattern, int count, string size = "64x48")
     {
-        await Clips.RunAsync("-f", "lavfi", "-i", $"testsrc=size={size}:rate=25", "-frames:v", $"{count}", "-start_number", "0", _clips.Path(pattern));
-        return [.. Enumerable.Range(0, count).Select(i => _clips.Path(pattern.Replace("%03d", $"{i:000}").Replace("%05d", $"{i:00000}").Replace("%d", $"{i}")))];
+        await Clips.RunAsync("-f", "lavfi", "-i", $"testsrc=size={size}:rate=25", "-frames:v", $"{count}",
+            "-start_number", "0", _clips.Path(pattern));
+        return [.. Enumerable.Range(0, count).Select(i =>
+            _clips.Path(pattern.Replace("%03d", $"{i:000}").Replace("%05d", $"{i:00000}").Replace("%d", $"{i}")))];
     }
 }

@@ -12,7 +12,8 @@ public sealed class NutReaderTests
     public async Task ReadHeaderAsync_ShortAndFullTimestamps_GivesThemBack()
     {
         // Low seven bits around the last timestamp; beyond 128: the timestamp plus 128.
-        var nut = NutWriter.Start(2, 1).Sync(1000).Frame((ulong)(1001 & 127), s_pixels).Frame(128 + 5000, s_pixels).NextFrame(s_pixels).Frame((ulong)(4990 & 127), s_pixels);
+        var nut = NutWriter.Start(2, 1).Sync(1000).Frame((ulong)(1001 & 127), s_pixels).Frame(128 + 5000, s_pixels)
+            .NextFrame(s_pixels).Frame((ulong)(4990 & 127), s_pixels);
 
         var (frames, video) = await ReadAsync(nut.ToArray());
 
@@ -24,7 +25,8 @@ public sealed class NutReaderTests
     [Fact]
     public async Task ReadHeaderAsync_CodedFlags_ToggleTheTablesFlags()
     {
-        // Code 3 codes timestamp and size unless the coded flags say otherwise; toggling the size away leaves an empty frame.
+        // Code 3 codes timestamp and size unless the coded flags say otherwise;
+        // toggling the size away leaves an empty frame.
         var nut = NutWriter.Start(2, 1).Sync(7).Raw([3]).V(0).V(128 + 9).V(6).Raw(s_pixels)
             .Raw([3]).V((ulong)NutFlags.SizeMsb).V(128 + 10).NextFrame(s_pixels);
 
@@ -40,7 +42,8 @@ public sealed class NutReaderTests
     [InlineData(4096)]
     public async Task ReadHeaderAsync_AnyChunking_ReadsTheSame(int chunk)
     {
-        var nut = NutWriter.Start(2, 1).Packet(NutWriter.Info, b => b.Raw(new byte[5000])).Sync(0).Frame(128, s_pixels).NextFrame(s_pixels);
+        var nut = NutWriter.Start(2, 1).Packet(NutWriter.Info, b => b.Raw(new byte[5000])).Sync(0).Frame(128, s_pixels)
+            .NextFrame(s_pixels);
 
         var (frames, _) = await ReadAsync(nut.ToArray(), chunk);
 
@@ -69,7 +72,8 @@ public sealed class NutReaderTests
     [InlineData(0, 2)]
     public async Task ReadHeaderAsync_AbsurdPicture_Throws(int width, int height)
     {
-        var fault = await Assert.ThrowsAsync<SourceException>(() => ReadAsync(NutWriter.Start(width, height).ToArray()));
+        var fault =
+            await Assert.ThrowsAsync<SourceException>(() => ReadAsync(NutWriter.Start(width, height).ToArray()));
 
         Assert.Equal(SourceFault.DecodeErrors, fault.Fault);
         Assert.Contains("16384", fault.Message, StringComparison.Ordinal);
@@ -97,25 +101,29 @@ public sealed class NutReaderTests
         var bytes = NutWriter.Start(2, 1).ToArray();
         bytes[40] ^= 1;
 
-        Assert.Equal(SourceFault.DecodeErrors, (await Assert.ThrowsAsync<SourceException>(() => ReadAsync(bytes))).Fault);
+        Assert.Equal(SourceFault.DecodeErrors,
+            (await Assert.ThrowsAsync<SourceException>(() => ReadAsync(bytes))).Fault);
     }
 
     [Fact]
     public async Task ReadHeaderAsync_Garbage_Throws()
-        => Assert.Equal(SourceFault.DecodeErrors, (await Assert.ThrowsAsync<SourceException>(() => ReadAsync("HTTP/1.1 200 OK\r\n\r\n"u8.ToArray()))).Fault);
+        => Assert.Equal(SourceFault.DecodeErrors,
+            (await Assert.ThrowsAsync<SourceException>(() => ReadAsync("HTTP/1.1 200 OK\r\n\r\n"u8.ToArray()))).Fault);
 
     [Fact]
     public async Task ReadHeaderAsync_PacketThatClaimsGigabytes_ThrowsAtOnce()
     {
         var bytes = NutWriter.Start(2, 1).Raw([0x4E, 0x49, 0xAB, 0x68, 0xB5, 0x96, 0xBA, 0x78]).V(1UL << 40).ToArray();
 
-        Assert.Equal(SourceFault.DecodeErrors, (await Assert.ThrowsAsync<SourceException>(() => ReadAsync(bytes))).Fault);
+        Assert.Equal(SourceFault.DecodeErrors,
+            (await Assert.ThrowsAsync<SourceException>(() => ReadAsync(bytes))).Fault);
     }
 
     [Fact]
     public async Task ReadHeaderAsync_MutatedStreams_ThrowOnlySourceExceptions()
     {
-        var valid = NutWriter.Start(2, 1).Sync(1000).Frame(128 + 1000, s_pixels).NextFrame(s_pixels).Sync(1002).NextFrame(s_pixels).ToArray();
+        var valid = NutWriter.Start(2, 1).Sync(1000).Frame(128 + 1000, s_pixels).NextFrame(s_pixels).Sync(1002)
+            .NextFrame(s_pixels).ToArray();
         var random = new Random(4711);
         var (survived, watch) = (0, Stopwatch.StartNew());
         for (var round = 0; round < 20_000 && watch.Elapsed < TimeSpan.FromSeconds(10); round++)
@@ -124,7 +132,12 @@ public sealed class NutReaderTests
             for (var n = random.Next(1, 4); n > 0; n--)
             {
                 var at = random.Next(bytes.Length);
-                bytes[at] = random.Next(3) switch { 0 => (byte)random.Next(256), 1 => (byte)(bytes[at] ^ (1 << random.Next(8))), _ => 0xFF };
+                bytes[at] = random.Next(3) switch
+                {
+                    0 => (byte)random.Next(256),
+                    1 => (byte)(bytes[at] ^ (1 << random.Next(8))),
+                    _ => 0xFF
+                };
             }
 
             if (random.Next(2) == 0) FixChecksums(bytes); // so that the parsers behind the checksum are reached
@@ -144,12 +157,14 @@ public sealed class NutReaderTests
             if (bytes[i] != 'N' || bytes[i + 8] > 127) continue;
             var end = i + 9 + bytes[i + 8];
             if (end > bytes.Length || bytes[i + 8] < 4) continue;
-            System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(end - 4), NutCrc.Of(bytes.AsSpan(i + 9, end - 4 - (i + 9))));
+            System.Buffers.Binary.BinaryPrimitives
+                .WriteUInt32BigEndian(bytes.AsSpan(end - 4), NutCrc.Of(bytes.AsSpan(i + 9, end - 4 - (i + 9))));
         }
     }
 
     // Reads as a session does, but refuses to allocate for pictures that the header does not announce.
-    private static async Task<(List<(long Pts, byte[] Pixels)> Frames, NutStreamHeader? Video)> ReadAsync(byte[] bytes, int chunk = 4096)
+    private static async Task<(List<(long Pts, byte[] Pixels)> Frames, NutStreamHeader? Video)> ReadAsync(byte[] bytes,
+        int chunk = 4096)
     {
         var reader = new NutReader(new ChunkStream(bytes, chunk));
         var frames = new List<(long, byte[])>();

@@ -6,14 +6,16 @@ namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 /// <summary>Writes small NUT streams, right or wrong, for the reader's tests.</summary>
 internal sealed class NutWriter
 {
-    public const ulong Main = 0x4E4D_7A56_1F5F_04AD, Video = 0x4E53_1140_5BF2_F9DB, Syncpoint = 0x4E4B_E4AD_EECA_4569, Info = 0x4E49_AB68_B596_BA78;
+    public const ulong Main = 0x4E4D_7A56_1F5F_04AD, Video = 0x4E53_1140_5BF2_F9DB, Syncpoint = 0x4E4B_E4AD_EECA_4569,
+        Info = 0x4E49_AB68_B596_BA78;
     private readonly List<byte> _bytes = [];
 
     public byte[] ToArray() => [.. _bytes];
 
     public MemoryStream ToStream() => new(ToArray());
 
-    /// <summary>File id, main and stream header. Frame code 1: size and timestamp coded; code 2: fixed size, next tick.</summary>
+    /// <summary>File id, main and stream header. Frame code 1: size and timestamp coded; code 2:
+    /// fixed size, next tick.</summary>
     public static NutWriter Start(int width, int height, ulong numerator = 1, ulong denominator = 25, ulong shift = 7)
     {
         var nut = new NutWriter();
@@ -26,7 +28,8 @@ internal sealed class NutWriter
             .V((ulong)(NutFlags.Coded | NutFlags.CodedPts | NutFlags.SizeMsb)).V(6).S(0).V(1).V(0).V(0).V(0).V(1)
             .V((ulong)NutFlags.Invalid).V(6).S(0).V(1).V(0).V(0).V(0).V(251)
             .V(0));
-        nut.Packet(Video, b => b.V(0).V(0).V(4).Raw("RGB\x18"u8).V(0).V(shift).V(50).V(0).V(0).V(0).V((ulong)width).V((ulong)height).V(1).V(1).V(0));
+        nut.Packet(Video, b => b.V(0).V(0).V(4).Raw("RGB\x18"u8).V(0).V(shift).V(50).V(0).V(0).V(0).V((ulong)width)
+            .V((ulong)height).V(1).V(1).V(0));
         return nut;
     }
 
@@ -54,7 +57,8 @@ internal sealed class NutWriter
         BinaryPrimitives.WriteUInt64BigEndian(word, startcode);
         Raw(word);
         V((ulong)body._bytes.Count + 4);
-        if (body._bytes.Count + 4 > 4096) Raw([0, 0, 0, 0]); // the header's own checksum, which the reader does not need
+        // the header's own checksum, which the reader does not need
+        if (body._bytes.Count + 4 > 4096) Raw([0, 0, 0, 0]);
         Raw([.. body._bytes]);
         BinaryPrimitives.WriteUInt32BigEndian(word, NutCrc.Of([.. body._bytes]));
         return Raw(word[..4]);
@@ -63,7 +67,8 @@ internal sealed class NutWriter
     public NutWriter Sync(ulong ticks) => Packet(Syncpoint, b => b.V(ticks).V(0));
 
     /// <param name="coded">Coded timestamp: low bits, or the timestamp plus 2^shift.</param>
-    public NutWriter Frame(ulong coded, ReadOnlySpan<byte> pixels) => Raw([1]).V(coded).V((ulong)pixels.Length).Raw(pixels);
+    public NutWriter Frame(ulong coded, ReadOnlySpan<byte> pixels) =>
+        Raw([1]).V(coded).V((ulong)pixels.Length).Raw(pixels);
 
     public NutWriter NextFrame(ReadOnlySpan<byte> pixels) => Raw([2]).Raw(pixels);
 }

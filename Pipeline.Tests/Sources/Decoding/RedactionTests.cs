@@ -16,12 +16,14 @@ public sealed class RedactionTests
     [InlineData("rtsp://cam/1", "rtsp://cam/1")]
     [InlineData("rtsp://cam/1?user=a&password=b&channel=1", "rtsp://cam/1?user=a&password=***&channel=1")]
     [InlineData("GET /cgi?pwd=b c", "GET /cgi?pwd=*** c")]
-    public void Clean_Urls_LoseTheirLogin(string text, string expected) => Assert.Equal(expected, new Redactor().Clean(text));
+    public void Clean_Urls_LoseTheirLogin(string text, string expected) =>
+    Assert.Equal(expected, new Redactor().Clean(text));
 
     [Fact]
     public void Clean_KnownSecret_IsGonePlainAndEncoded()
     {
-        var clean = new Redactor("hunter 2/x", "hunter%3A3", null, "").Clean("a hunter 2/x b hunter%202%2Fx c hunter:3 d Hunter%3a3");
+        var clean = new Redactor("hunter 2/x", "hunter%3A3", null, "")
+            .Clean("a hunter 2/x b hunter%202%2Fx c hunter:3 d Hunter%3a3");
 
         Assert.DoesNotContain("hunter", clean, StringComparison.OrdinalIgnoreCase);
     }
@@ -30,7 +32,8 @@ public sealed class RedactionTests
     public async Task ReadAsync_UrlThatIsNone_FailsAsConfigWithoutRepeatingIt()
     {
         await using var rig = new SourceRig();
-        var source = SourceFactory.CreateRaw("cam", new SourceOptions { Url = "ftp://u:hunter2@host/" }, new SourceFacts(), rig.Pool, rig.Time);
+        var source = SourceFactory.CreateRaw("cam", new SourceOptions { Url = "ftp://u:hunter2@host/" },
+            new SourceFacts(), rig.Pool, rig.Time);
 
         var fault = await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(source));
 

@@ -33,11 +33,16 @@ public sealed class TortureTests(ITestOutputHelper output)
             var frames = await rig.ReadAsync(new SourceOptions { File = Path.Combine(folder, file.Name) });
 
             var count = file.Value.GetProperty("decoded_frames").GetInt32();
-            var sizes = string.Join(", ", frames.GroupBy(f => (f.Session, f.Width, f.Height)).Select(g => $"{g.Count()} of {g.Key.Width}x{g.Key.Height}"));
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {file.Name} | {count} | {(frames.Count > 0 ? sizes : "0")} | {EnumName.Of(rig.Last.Reason)} {rig.Last.Detail} |"));
+            var sizes = string.Join(", ", frames.GroupBy(f => (f.Session, f.Width, f.Height))
+                .Select(g => $"{g.Count()} of {g.Key.Width}x{g.Key.Height}"));
+            output.WriteLine(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"| {file.Name} | {count} | {(frames.Count > 0 ? sizes : "0")} | "
+                    + $"{EnumName.Of(rig.Last.Reason)} {rig.Last.Detail} |"));
             Assert.Equal(count, frames.Count);
             Assert.Equal(Enumerable.Range(0, count).Select(i => (long)i), frames.Select(f => f.FrameId));
-            Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.True(pair.First.Pts < pair.Second.Pts, $"{file.Name}: {pair}"));
+            Assert.All(frames.Zip(frames.Skip(1)), pair =>
+                Assert.True(pair.First.Pts < pair.Second.Pts, $"{file.Name}: {pair}"));
             Assert.Equal(CameraState.Offline, rig.Last.State);
             Assert.Equal(s_faults.GetValueOrDefault(file.Name, SourceFault.Eof), rig.Last.Reason);
         }
@@ -51,16 +56,19 @@ public sealed class TortureTests(ITestOutputHelper output)
         await using var rig = new SourceRig();
         var frames = await rig.ReadAsync(new SourceOptions { File = Shared.Path("data/torture/" + name) }, most: 2);
 
-        Assert.Equal([first, second], frames.Select(f => f.Timebase.ToSeconds(f.Pts)), (a, b) => Math.Abs(a - b) < 1e-6);
+        Assert.Equal([first, second], frames.Select(f => f.Timebase.ToSeconds(f.Pts)), (a, b) =>
+            Math.Abs(a - b) < 1e-6);
     }
 
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_PictureSizeChanges_BeginsANewSessionOfThatSize()
     {
         await using var rig = new SourceRig();
-        var frames = await rig.ReadAsync(new SourceOptions { File = Shared.Path("data/torture/15_resolution_change_midstream.ts") });
+        var frames = await rig.ReadAsync(
+            new SourceOptions { File = Shared.Path("data/torture/15_resolution_change_midstream.ts") });
 
         Assert.Equal([(0, 640, 360, 52), (1, 320, 240, 150)],
-            frames.GroupBy(f => (f.Session, f.Width, f.Height)).Select(g => (g.Key.Session, g.Key.Width, g.Key.Height, g.Count())));
+            frames.GroupBy(f => (f.Session, f.Width, f.Height))
+            .Select(g => (g.Key.Session, g.Key.Width, g.Key.Height, g.Count())));
     }
 }

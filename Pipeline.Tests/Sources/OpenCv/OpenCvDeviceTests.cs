@@ -45,7 +45,8 @@ public sealed class OpenCvDeviceTests : IDisposable
         var config = _folder.Write("config.yaml", $"cameras: {{ desk: {{ device: '{node}' }} }}");
 
         var (code, output) = await Tool.RunAsync(
-            "setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "dotnet", Tool.Dvis, "probe", "--camera", "desk", "-c", config]);
+            "setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "dotnet", Tool.Dvis, "probe", "--camera",
+                "desk", "-c", config]);
 
         Assert.Equal("desk: config: Permission denied; the user must be in the device's group, video.\n", output);
         Assert.Equal(1, code);

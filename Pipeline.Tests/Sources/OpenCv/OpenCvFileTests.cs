@@ -25,23 +25,28 @@ public sealed class OpenCvFileTests : IDisposable
         await using var opencv = new OpenCvRig();
         var pixels = new List<byte>();
 
-        var frames = await opencv.ReadAsync(new SourceOptions { File = path }, look: frame => pixels.AddRange(frame.Pixels));
+        var frames =
+            await opencv.ReadAsync(new SourceOptions { File = path }, look: frame => pixels.AddRange(frame.Pixels));
 
         Assert.Equal(20, frames.Count);
-        Assert.Equal(SHA256.HashData(await File.ReadAllBytesAsync(_clips.Path("a.rgb"))), SHA256.HashData(pixels.ToArray()));
-        Assert.Equal((CameraState.Offline, SourceFault.Eof, "ffv1"), (opencv.Rig.Last.State, opencv.Rig.Last.Reason, opencv.Rig.Last.Codec));
+        Assert.Equal(SHA256.HashData(await File.ReadAllBytesAsync(_clips.Path("a.rgb"))),
+            SHA256.HashData(pixels.ToArray()));
+        Assert.Equal((CameraState.Offline, SourceFault.Eof, "ffv1"),
+            (opencv.Rig.Last.State, opencv.Rig.Last.Reason, opencv.Rig.Last.Codec));
         Assert.InRange(opencv.Rig.Pool.Allocations, 1, 2); // the same memory again and again
     }
 
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_VariableRate_KeepsTheTimestamps()
     {
-        var path = await _clips.MakeAsync("vfr.mkv", arguments: ["-vf", @"select=not(mod(n\,7))+not(mod(n\,5))", "-fps_mode", "vfr"]);
+        var path = await _clips.MakeAsync("vfr.mkv",
+            arguments: ["-vf", @"select=not(mod(n\,7))+not(mod(n\,5))", "-fps_mode", "vfr"]);
         await using var opencv = new OpenCvRig();
 
         var frames = await opencv.ReadAsync(new SourceOptions { File = path });
 
-        var expected = Enumerable.Range(0, 1000).Where(n => n % 7 == 0 || n % 5 == 0).Take(20).Select(n => Math.Round(n / 25.0, 3));
+        var expected = Enumerable.Range(0, 1000).Where(n => n % 7 == 0 || n % 5 == 0).Take(20)
+            .Select(n => Math.Round(n / 25.0, 3));
         Assert.Equal(expected, frames.Select(f => Math.Round(f.Timebase.ToSeconds(f.Pts), 3)));
     }
 
@@ -53,7 +58,8 @@ public sealed class OpenCvFileTests : IDisposable
 
         var frames = await opencv.ReadAsync(new SourceOptions { File = path, Loop = true }, most: 7);
 
-        Assert.Equal([(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (6, 2)], frames.Select(f => ((int)f.FrameId, f.Session)));
+        Assert.Equal([(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (6, 2)],
+            frames.Select(f => ((int)f.FrameId, f.Session)));
         Assert.Equal(frames[0].Pts, frames[3].Pts);
     }
 
@@ -116,7 +122,8 @@ public sealed class OpenCvFileTests : IDisposable
         var decoder = new Dvis.Streaming.Sources.OpenCv.OpenCvDecoder();
         var report = await SourceProbe.ProbeAsync(options, TimeProvider.System, default, decoder);
 
-        Assert.Equal((SourceFault.Ok, "ffv1", 64, 48, 25.0), (report.Fault, report.Codec, report.Width, report.Height, report.Fps));
+        Assert.Equal((SourceFault.Ok, "ffv1", 64, 48, 25.0),
+            (report.Fault, report.Codec, report.Width, report.Height, report.Fps));
     }
 
     [Fact(Timeout = 120_000)]

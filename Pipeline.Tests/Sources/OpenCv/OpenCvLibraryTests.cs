@@ -18,14 +18,16 @@ public sealed class OpenCvLibraryTests : IDisposable
     {
         const string before = "Unable to load shared library 'OpenCvSharpExtern' or one of its dependencies.\n"
             + "/app/libOpenCvSharpExtern.so: cannot open shared object file: No such file or directory\n";
-        var sentence = $"OpenCV needs {library}, which is not installed; as root: apt-get install libgtk-3-0 libatomic1";
+        var sentence =
+            $"OpenCV needs {library}, which is not installed; as root: apt-get install libgtk-3-0 libatomic1";
         Assert.Equal(sentence, OpenCvLibrary.Explain(before + message));
     }
 
     [Fact]
     public void Explain_LibraryItselfIsMissing_DoesNotBlameDebian()
     {
-        const string message = "/app/libOpenCvSharpExtern.so: cannot open shared object file: No such file or directory";
+        const string message =
+            "/app/libOpenCvSharpExtern.so: cannot open shared object file: No such file or directory";
         Assert.DoesNotContain("apt-get", OpenCvLibrary.Explain(message), StringComparison.Ordinal);
     }
 
@@ -38,7 +40,8 @@ public sealed class OpenCvLibraryTests : IDisposable
         var config = _folder.Write("config.yaml", "cameras: { a: { file: a.mp4, decode: { backend: opencv } } }");
 
         var (code, output) = await Tool.RunAsync("env",
-            [$"LD_LIBRARY_PATH={Path.GetDirectoryName(library)}", "dotnet", Tool.Dvis, "probe", "--camera", "a", "-c", config]);
+            [$"LD_LIBRARY_PATH={Path.GetDirectoryName(library)}", "dotnet", Tool.Dvis, "probe", "--camera", "a", "-c",
+                config]);
 
         const string expected = "a: config: OpenCV needs libgtk-3.so.0, which is not installed; "
             + "as root: apt-get install libgtk-3-0 libatomic1\n";
@@ -46,7 +49,8 @@ public sealed class OpenCvLibraryTests : IDisposable
         Assert.Equal(1, code);
     }
 
-    /// <summary>Two cameras, of which one is OpenCV's: it is loaded with the first frame of that one and not before.</summary>
+    /// <summary>Two cameras, of which one is OpenCV's:
+    /// it is loaded with the first frame of that one and not before.</summary>
     [Theory(Timeout = 120_000)]
     [InlineData("ffmpeg", false)]
     [InlineData("opencv", true)]

@@ -5,7 +5,8 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
 
-/// <summary>A <see cref="SourceRig"/> whose decoder is OpenCV; skips the test where its native library cannot be loaded.</summary>
+/// <summary>A <see cref="SourceRig"/> whose decoder is OpenCV;
+/// skips the test where its native library cannot be loaded.</summary>
 internal sealed class OpenCvRig : IAsyncDisposable
 {
     public OpenCvRig(TimeProvider? time = null)

@@ -7,8 +7,8 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
 
 /// <summary>
-/// Reads of OpenCV that do not return: those of a named pipe whose writer sends nothing, or that has no writer. They block
-/// in the kernel, as a device does whose driver hangs, or a file of a dead network drive.
+/// Reads of OpenCV that do not return: those of a named pipe whose writer sends nothing, or that has no writer. They
+/// block in the kernel, as a device does whose driver hangs, or a file of a dead network drive.
 /// </summary>
 public sealed class OpenCvStallTests : IDisposable
 {
@@ -37,13 +37,16 @@ public sealed class OpenCvStallTests : IDisposable
             }
         });
 
-        await using (var writer = await Task.Run(() => new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)))
+        await using (var writer =
+            await Task.Run(() => new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)))
         {
             await writer.WriteAsync(clip.AsMemory(0, clip.Length / 2));
             await writer.FlushAsync();
             await Eventually.TrueAsync(() => Read() > 10, "the first half is read");
-            File.Move(_clips.Path("whole.mkv"), path, overwrite: true); // the drive is back; the stuck read still has the pipe
-            await Eventually.TrueAsync(() => Advance(1) && Has(SourceFault.Stalled), "the watchdog has given the session up");
+            // the drive is back; the stuck read still has the pipe
+            File.Move(_clips.Path("whole.mkv"), path, overwrite: true);
+            await Eventually.TrueAsync(() =>
+                Advance(1) && Has(SourceFault.Stalled), "the watchdog has given the session up");
             Assert.Equal(1, opencv.Decoder.AbandonedThreads(path));
             Assert.Equal(1, opencv.Rig.Probe.Sum("dvis.source.abandoned_threads", "camera=cam"));
             await Eventually.TrueAsync(() => Advance(0.1) && Sessions() > 1, "the next session reads");
@@ -93,7 +96,8 @@ public sealed class OpenCvStallTests : IDisposable
         await Eventually.TrueAsync(() => decoder.AbandonedThreads(path) == 0, "the stuck calls have returned");
         await AbandonAsync();
         Assert.Equal(1, decoder.AbandonedThreads(path));
-        await using var end = await Task.Run(() => new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite));
+        await using var end =
+            await Task.Run(() => new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite));
         Assert.Equal(0, pool.Outstanding);
 
         async Task AbandonAsync()

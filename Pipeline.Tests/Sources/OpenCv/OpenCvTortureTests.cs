@@ -33,7 +33,8 @@ public sealed class OpenCvTortureTests(ITestOutputHelper output)
     };
 
     [Theory(Timeout = 600_000), MemberData(nameof(Clips))]
-    public async Task ReadAsync_TortureFile_GivesWhatDecodesAndReportsHowItEnded(string file, string expected, SourceFault reason)
+    public async Task ReadAsync_TortureFile_GivesWhatDecodesAndReportsHowItEnded(string file, string expected,
+        SourceFault reason)
     {
         var path = Shared.Path("data/torture/" + file);
         await using var opencv = new OpenCvRig();
@@ -42,10 +43,12 @@ public sealed class OpenCvTortureTests(ITestOutputHelper output)
         var sizes = frames.Select(f => $"{frames.Count} of {f.Width}x{f.Height}").Distinct();
         var delivered = frames.Count > 0 ? string.Join(", ", sizes) : "0";
         var last = opencv.Rig.Last;
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {file} | {delivered} | {EnumName.Of(last.Reason)} | {last.Detail} |"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"| {file} | {delivered} | {EnumName.Of(last.Reason)} | {last.Detail} |"));
         Assert.Equal(expected, delivered);
         Assert.Equal(Enumerable.Range(0, frames.Count).Select(i => (long)i), frames.Select(f => f.FrameId));
-        Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.True(pair.First.Pts < pair.Second.Pts, $"{file}: {pair}"));
+        Assert.All(frames.Zip(frames.Skip(1)), pair =>
+            Assert.True(pair.First.Pts < pair.Second.Pts, $"{file}: {pair}"));
         Assert.Equal((CameraState.Offline, reason, null), (last.State, last.Reason, last.NextRetrySeconds));
     }
 
@@ -59,6 +62,7 @@ public sealed class OpenCvTortureTests(ITestOutputHelper output)
         await using var opencv = new OpenCvRig();
         var frames = await opencv.ReadAsync(new SourceOptions { File = path }, most: 2);
 
-        Assert.Equal([first, second], frames.Select(f => f.Timebase.ToSeconds(f.Pts)), (a, b) => Math.Abs(a - b) < 1e-6);
+        Assert.Equal([first, second], frames.Select(f => f.Timebase.ToSeconds(f.Pts)), (a, b) =>
+            Math.Abs(a - b) < 1e-6);
     }
 }

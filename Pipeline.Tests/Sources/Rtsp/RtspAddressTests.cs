@@ -13,11 +13,13 @@ public sealed class RtspAddressTests
     [InlineData("rtsp://[fe80::1]/p", "rtsp://[fe80::1]/p", "fe80::1", 554, "", "")]
     [InlineData("RTSPS://host?x", "rtsps://host?x", "host", 322, "", "")]
     [InlineData("rtsps://:p@host:1", "rtsps://host:1", "host", 1, "", "p")]
-    public void Parse_Url_PartsItFromItsLogin(string url, string without, string host, int port, string user, string password)
+    public void Parse_Url_PartsItFromItsLogin(string url, string without, string host, int port, string user,
+        string password)
     {
         var address = RtspAddress.Parse(url);
 
-        Assert.Equal((without, host, port, user, password), (address.Url, address.Host, address.Port, address.User, address.Password));
+        Assert.Equal((without, host, port, user, password),
+            (address.Url, address.Host, address.Port, address.User, address.Password));
         Assert.Equal(url.StartsWith("rtsps", StringComparison.OrdinalIgnoreCase), address.Secure);
         Assert.Equal((user + password).Length > 0, address.HasLogin);
         Assert.Equal(url.Contains('?', StringComparison.Ordinal), address.HasQuery);
@@ -27,7 +29,8 @@ public sealed class RtspAddressTests
     [InlineData("rtsp://host/p", "u", "p:@/#%", "u", "p:@/#%")]
     [InlineData("rtsp://a:b@host/p", "u", null, "u", "b")]
     [InlineData("rtsp://a:b@host/p", null, "x y", "a", "x y")]
-    public void Parse_LoginBeside_TakesThePlaceOfTheUrls(string url, string? given, string? secret, string user, string password)
+    public void Parse_LoginBeside_TakesThePlaceOfTheUrls(string url, string? given, string? secret, string user,
+        string password)
     {
         var address = RtspAddress.Parse(url, given, secret);
 
@@ -55,5 +58,6 @@ public sealed class RtspAddressTests
 
     [Fact]
     public void Parse_UserThatWouldBeTwoLines_Throws()
-        => Assert.Throws<UriFormatException>(() => RtspAddress.Parse("rtsp://a%0D%0AX-Y: z@host/".Replace(" ", "%20", StringComparison.Ordinal)));
+        => Assert.Throws<UriFormatException>(() =>
+            RtspAddress.Parse("rtsp://a%0D%0AX-Y: z@host/".Replace(" ", "%20", StringComparison.Ordinal)));
 }

@@ -5,11 +5,15 @@ namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 /// <summary>The examples of the standards.</summary>
 public sealed class RtspLoginTests
 {
-    private const string Rfc7616 = "realm=\"http-auth@example.org\", qop=\"auth, auth-int\", nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
+    private const string Rfc7616 =
+        "realm=\"http-auth@example.org\", qop=\"auth, auth-int\", "
+        + "nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", "
+            + "opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
 
     [Theory]
     [InlineData("Digest " + Rfc7616 + ", algorithm=MD5", "8ca523f5e9506fed4657c9700eebdbec")]
-    [InlineData("Digest " + Rfc7616 + ", algorithm=SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1")]
+    [InlineData("Digest " + Rfc7616
+        + ", algorithm=SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1")]
     public void Answer_Rfc7616_IsThatOfTheStandard(string challenge, string response)
     {
         var login = new RtspLogin("Mufasa", "Circle of Life", () => "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
@@ -28,9 +32,14 @@ public sealed class RtspLoginTests
     public void Answer_Rfc2617_IsThatOfTheStandard()
     {
         var login = new RtspLogin("Mufasa", "Circle Of Life", () => "0a4f113b");
-        Assert.True(login.Take(["Digest realm=\"testrealm@host.com\", qop=\"auth,auth-int\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\""], false));
+        Assert.True(
+            login.Take(
+                ["Digest realm=\"testrealm@host.com\", qop=\"auth,auth-int\", "
+                    + "nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\""],
+                    false));
 
-        Assert.Contains("response=\"6629fae49393a05397450978507c4ef1\"", login.Answer("GET", "/dir/index.html"), StringComparison.Ordinal);
+        Assert.Contains("response=\"6629fae49393a05397450978507c4ef1\"", login.Answer("GET", "/dir/index.html"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -46,7 +55,11 @@ public sealed class RtspLoginTests
     public void Take_SeveralChallenges_TheStrongestIsAnswered()
     {
         var login = new RtspLogin("u", "p");
-        Assert.True(login.Take(["Basic realm=\"r\"", "Digest realm=\"r\", nonce=\"1\", algorithm=MD5", "Digest realm=\"r\", nonce=\"2\", algorithm=SHA-256", "Digest realm=\"r\", nonce=\"3\", algorithm=SHA-512-256"], false));
+        Assert.True(
+            login.Take(
+                ["Basic realm=\"r\"", "Digest realm=\"r\", nonce=\"1\", algorithm=MD5",
+                    "Digest realm=\"r\", nonce=\"2\", algorithm=SHA-256",
+                        "Digest realm=\"r\", nonce=\"3\", algorithm=SHA-512-256"], false));
 
         Assert.Contains("nonce=\"2\"", login.Answer("PLAY", "rtsp://x/"), StringComparison.Ordinal);
     }
@@ -57,10 +70,12 @@ public sealed class RtspLoginTests
         var login = new RtspLogin("u", "p");
         Assert.False(login.Take([], false));
         Assert.False(login.Take(["Digest realm=\"a\nTEARDOWN\", nonce=\"1\""], false));
-        Assert.False(login.Take(["Negotiate", "Digest realm=\"no nonce\"", "Digest nonce=\"1\", qop=\"auth-int\""], false));
+        Assert.False(
+            login.Take(["Negotiate", "Digest realm=\"no nonce\"", "Digest nonce=\"1\", qop=\"auth-int\""], false));
         Assert.True(login.Take(["Digest realm=\"r\", nonce=\"1\""], false));
         Assert.False(login.Take(["Digest realm=\"r\", nonce=\"1\""], answered: true));
-        Assert.False(login.Take(["Digest realm=\"r\", nonce=\"2\""], answered: true)); // a wrong login must not lock itself out
+        // a wrong login must not lock itself out
+        Assert.False(login.Take(["Digest realm=\"r\", nonce=\"2\""], answered: true));
         Assert.True(login.Take(["Digest realm=\"r\", nonce=\"2\", stale=TRUE"], answered: true));
         login.Accepted();
         Assert.True(login.Take(["Digest realm=\"r\", nonce=\"3\""], answered: true));

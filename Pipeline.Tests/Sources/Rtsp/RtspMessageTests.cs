@@ -5,7 +5,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
 public sealed class RtspMessageTests
 {
-    private static readonly byte[] Response = Encoding.ASCII.GetBytes("RTSP/1.0 200 OK\r\ncseq: 3\r\nContent-Length: 4\r\nX: a\r\nX:  b \r\n\r\nv=0\n");
+    private static readonly byte[] Response =
+        Encoding.ASCII.GetBytes("RTSP/1.0 200 OK\r\ncseq: 3\r\nContent-Length: 4\r\nX: a\r\nX:  b \r\n\r\nv=0\n");
 
     [Fact]
     public void Parse_Response_KeepsEveryByteAndFindsHeadersInAnyCase()
@@ -18,7 +19,8 @@ public sealed class RtspMessageTests
 
         message.Set("X", "c");
         message.Set("Y", "d");
-        Assert.Equal("RTSP/1.0 200 OK\r\ncseq: 3\r\nContent-Length: 4\r\nX: c\r\nY: d\r\n\r\nv=0\n", Encoding.ASCII.GetString(message.ToBytes()));
+        Assert.Equal("RTSP/1.0 200 OK\r\ncseq: 3\r\nContent-Length: 4\r\nX: c\r\nY: d\r\n\r\nv=0\n",
+            Encoding.ASCII.GetString(message.ToBytes()));
     }
 
     [Fact]
@@ -57,11 +59,13 @@ public sealed class RtspMessageTests
     [InlineData("RTSP/1.0 200 OK\r\nContent-Length: x\r\n\r\n")]
     [InlineData("RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n")]
     [InlineData("RTSP/1.0 200 OK\r\nContent-Length: 70000\r\n\r\n")]
-    public void Next_ImpossibleLength_Throws(string text) => Assert.Throws<FormatException>(() => RtspMessage.Next(Encoding.ASCII.GetBytes(text)));
+    public void Next_ImpossibleLength_Throws(string text) =>
+    Assert.Throws<FormatException>(() => RtspMessage.Next(Encoding.ASCII.GetBytes(text)));
 
     [Fact]
     public void Next_MessageWithoutEnd_Throws()
-        => Assert.Throws<FormatException>(() => RtspMessage.Next(Encoding.ASCII.GetBytes("OPTIONS " + new string('x', RtspMessage.LongestUnit))));
+        => Assert.Throws<FormatException>(() =>
+            RtspMessage.Next(Encoding.ASCII.GetBytes("OPTIONS " + new string('x', RtspMessage.LongestUnit))));
 
     [Theory]
     [InlineData("", 0)]
@@ -69,7 +73,8 @@ public sealed class RtspMessageTests
     [InlineData("$\0\0\u0002a", 6)]
     [InlineData("RTSP/1.0 200 OK\r\nContent-Length: 4\r\n\r", 0)]
     [InlineData("RTSP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nabc", 42)]
-    public void Next_NotWhole_SaysHowMuchItTakes(string text, int length) => Assert.Equal((RtspUnit.Incomplete, length), RtspMessage.Next(Encoding.Latin1.GetBytes(text)));
+    public void Next_NotWhole_SaysHowMuchItTakes(string text, int length) =>
+    Assert.Equal((RtspUnit.Incomplete, length), RtspMessage.Next(Encoding.Latin1.GetBytes(text)));
 
     private sealed class Pieces(byte[] all, int most) : MemoryStream(all)
     {

@@ -16,7 +16,8 @@ using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
-/// <summary>Cameras behind the relay, with a login or TLS, with the real decoder; frames come, and nobody hears the login who should not.</summary>
+/// <summary>Cameras behind the relay, with a login or TLS, with the real decoder; frames come,
+/// and nobody hears the login who should not.</summary>
 public sealed class RtspRelayTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -32,10 +33,16 @@ public sealed class RtspRelayTests : IDisposable
         await using var rig = new SourceRig();
         List<string> lines = [];
 
-        await rig.ReadAsync(new SourceOptions { Url = server.Url("user:hunter2-secret@"), MaxAge = null, Rtsp = { Transport = transport } }, most: 10, _ => lines.AddRange(CommandLines.OfCameras()));
+        await rig.ReadAsync(new SourceOptions
+        {
+            Url = server.Url("user:hunter2-secret@"),
+            MaxAge = null,
+            Rtsp = { Transport = transport }
+        }, most: 10, _ => lines.AddRange(CommandLines.OfCameras()));
 
         Assert.Contains(lines, line => line.Contains("rtsp://127.0.0.1", StringComparison.Ordinal));
-        Assert.DoesNotContain(lines, line => line.Contains("hunter2", StringComparison.Ordinal) || line.Contains($":{server.Port}/", StringComparison.Ordinal));
+        Assert.DoesNotContain(lines, line => line.Contains("hunter2", StringComparison.Ordinal)
+            || line.Contains($":{server.Port}/", StringComparison.Ordinal));
     }
 
     [Fact(Timeout = 120_000)]
@@ -48,18 +55,21 @@ public sealed class RtspRelayTests : IDisposable
         camera.Guard = request =>
         {
             var nonce = $"n{asked / 2}";
-            if (request["Authorization"] is { } answer && answer.Contains($"nonce=\"{nonce}\"", StringComparison.Ordinal))
+            if (request["Authorization"] is { } answer
+                && answer.Contains($"nonce=\"{nonce}\"", StringComparison.Ordinal))
             {
                 if (!IsRight(request.FirstLine.Split(' ')[0], answer)) refused.Enqueue(answer);
                 asked++;
                 return null;
             }
 
-            return $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"b\"\r\nWWW-Authenticate: Digest realm=\"a \\\"cam\\\"\", nonce=\"{nonce}\", qop=\"auth\", algorithm=MD5\r\n";
+            return $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"b\"\r\nWWW-Authenticate: Digest "
+                + $"realm=\"a \\\"cam\\\"\", nonce=\"{nonce}\", qop=\"auth\", algorithm=MD5\r\n";
         };
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(new SourceOptions { Url = camera.Url, Username = "üser", Password = "p:@\"\\", MaxAge = null }, most: 5);
+        var frames = await rig.ReadAsync(
+            new SourceOptions { Url = camera.Url, Username = "üser", Password = "p:@\"\\", MaxAge = null }, most: 5);
 
         Assert.Equal(5, frames.Count);
         Assert.Empty(refused);
@@ -71,7 +81,9 @@ public sealed class RtspRelayTests : IDisposable
     {
         var requests = 0;
         await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
-        camera.Guard = _ => $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"x\", nonce=\"{Interlocked.Increment(ref requests)}\"\r\n";
+        camera.Guard = _ =>
+            $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"x\", "
+            + $"nonce=\"{Interlocked.Increment(ref requests)}\"\r\n";
 
         var fault = await FaultAsync(new SourceOptions { Url = camera.Url, Username = "u", Password = "hunter2" });
 
@@ -93,7 +105,8 @@ public sealed class RtspRelayTests : IDisposable
         await using var rig = new SourceRig();
         List<string> lines = [];
 
-        await rig.ReadAsync(new SourceOptions { Url = camera.Url + "?user=a&pw=hunter2", MaxAge = null }, most: 3, _ => lines.AddRange(CommandLines.OfCameras()));
+        await rig.ReadAsync(new SourceOptions { Url = camera.Url + "?user=a&pw=hunter2", MaxAge = null }, most: 3, _ =>
+            lines.AddRange(CommandLines.OfCameras()));
 
         Assert.Contains(heard, line => line == $"DESCRIBE {camera.Url}?user=a&pw=hunter2 RTSP/1.0");
         Assert.NotEmpty(lines);
@@ -141,7 +154,12 @@ public sealed class RtspRelayTests : IDisposable
     {
         await using var server = await RtspServer.StartAsync();
 
-        Assert.Equal(SourceFault.Tls, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{server.Port}/cam1", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(5) } })).Fault);
+        Assert.Equal(SourceFault.Tls,
+            (await FaultAsync(new SourceOptions
+            {
+                Url = $"rtsps://localhost:{server.Port}/cam1",
+                Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(5) }
+            })).Fault);
     }
 
     [Fact(Timeout = 120_000)]
@@ -149,10 +167,21 @@ public sealed class RtspRelayTests : IDisposable
     {
         WriteCertificates();
         await using var front = new TlsFront(1, _folder.Root, "camera");
-        await File.WriteAllTextAsync(Path.Combine(_folder.Root, "empty.pem"), "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n");
+        await File.WriteAllTextAsync(Path.Combine(_folder.Root, "empty.pem"),
+            "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n");
 
-        Assert.Equal(SourceFault.Config, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{front.Port}/cam1", Rtsp = { Tls = { Ca = Path.Combine(_folder.Root, "empty.pem") } } })).Fault);
-        Assert.Equal(SourceFault.Config, (await FaultAsync(new SourceOptions { Url = $"rtsps://localhost:{front.Port}/cam1", Rtsp = { Tls = { Ca = Path.Combine(_folder.Root, "none.pem") } } })).Fault);
+        Assert.Equal(SourceFault.Config,
+            (await FaultAsync(new SourceOptions
+            {
+                Url = $"rtsps://localhost:{front.Port}/cam1",
+                Rtsp = { Tls = { Ca = Path.Combine(_folder.Root, "empty.pem") } }
+            })).Fault);
+        Assert.Equal(SourceFault.Config,
+            (await FaultAsync(new SourceOptions
+            {
+                Url = $"rtsps://localhost:{front.Port}/cam1",
+                Rtsp = { Tls = { Ca = Path.Combine(_folder.Root, "none.pem") } }
+            })).Fault);
     }
 
     [Fact(Timeout = 120_000)]
@@ -168,7 +197,8 @@ public sealed class RtspRelayTests : IDisposable
     }
 
     [Theory(Timeout = 120_000)]
-    [InlineData("RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: rtsp://u:hunter3@127.0.0.1:9/x\r\n\r\n", SourceFault.Config)]
+    [InlineData("RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: rtsp://u:hunter3@127.0.0.1:9/x\r\n\r\n",
+        SourceFault.Config)]
     [InlineData("HTTP/1.1 400 Bad Request\r\n\r\n", SourceFault.Eof, SourceFault.DecodeErrors)]
     [InlineData("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 99999999999\r\n\r\n", SourceFault.DecodeErrors)]
     [InlineData("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: -1\r\n\r\n", SourceFault.DecodeErrors)]
@@ -189,7 +219,14 @@ public sealed class RtspRelayTests : IDisposable
             }
         });
 
-        var fault = await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Username = "u", Password = "hunter2", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(60) } });
+        var fault = await FaultAsync(
+            new SourceOptions
+            {
+                Url = $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x",
+                Username = "u",
+                Password = "hunter2",
+                Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(60) }
+            });
 
         Assert.Contains(fault.Fault, expected);
         Assert.DoesNotContain("hunter", fault.ToString(), StringComparison.Ordinal);
@@ -209,7 +246,12 @@ public sealed class RtspRelayTests : IDisposable
             while (true) await client.GetStream().WriteAsync(new byte[1024].Select(_ => (byte)'x').ToArray());
         });
 
-        var fault = await FaultAsync(new SourceOptions { Url = $"rtsp://u:p@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(20) } });
+        var fault = await FaultAsync(
+            new SourceOptions
+            {
+                Url = $"rtsp://u:p@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x",
+                Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(20) }
+            });
 
         Assert.Equal(SourceFault.DecodeErrors, fault.Fault);
         Assert.Contains("has no end", fault.Message, StringComparison.Ordinal);
@@ -223,7 +265,12 @@ public sealed class RtspRelayTests : IDisposable
         listener.Start();
         foreach (var scheme in (string[])["rtsp", "rtsps"])
         {
-            var fault = await FaultAsync(new SourceOptions { Url = $"{scheme}://u:p@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x", Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) } });
+            var fault = await FaultAsync(
+                new SourceOptions
+                {
+                    Url = $"{scheme}://u:p@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x",
+                    Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) }
+                });
             Assert.Equal(SourceFault.Timeout, fault.Fault);
         }
     }
@@ -231,48 +278,65 @@ public sealed class RtspRelayTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_NobodyThereOrNoSuchName_IsTyped()
     {
-        Assert.Equal(SourceFault.Refused, (await FaultAsync(new SourceOptions { Url = $"rtsp://u:p@127.0.0.1:{FreePorts.Next()}/x" })).Fault);
-        Assert.Equal(SourceFault.NotFound, (await FaultAsync(new SourceOptions { Url = "rtsp://u:p@no-such-camera.invalid/x", Rtsp = { ConnectTimeout = TimeSpan.FromMinutes(1) } })).Fault);
+        Assert.Equal(SourceFault.Refused,
+            (await FaultAsync(new SourceOptions { Url = $"rtsp://u:p@127.0.0.1:{FreePorts.Next()}/x" })).Fault);
+        Assert.Equal(SourceFault.NotFound,
+            (await FaultAsync(new SourceOptions
+            {
+                Url = "rtsp://u:p@no-such-camera.invalid/x",
+                Rtsp = { ConnectTimeout = TimeSpan.FromMinutes(1) }
+            })).Fault);
     }
 
     [Fact(Timeout = 120_000)]
     public async Task Relay_AnotherUsersProgram_GetsNothing_AndOursStillDoes()
     {
-        Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv"), "Only root can be somebody else.");
+        Assert.SkipUnless(Environment.IsPrivilegedProcess
+            && File.Exists("/usr/bin/setpriv"), "Only root can be somebody else.");
         await using var server = await RtspServer.StartAsync("user:right");
-        await using var relay = await RtspRelay.OpenAsync(RtspAddress.Parse(server.Url("user:right@")), new(), null, TimeSpan.FromSeconds(10), TimeProvider.System, default);
+        await using var relay = await RtspRelay.OpenAsync(RtspAddress.Parse(server.Url("user:right@")), new(), null,
+            TimeSpan.FromSeconds(10), TimeProvider.System, default);
         var port = new Uri(relay.Url).Port;
-        var ask = $"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'OPTIONS {relay.Url} RTSP/1.0\\r\\nCSeq: 7\\r\\n\\r\\n' >&3; head -c 15 <&3";
+        var ask =
+            $"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'OPTIONS {relay.Url} RTSP/1.0\\r\\nCSeq: 7\\r\\n\\r\\n' >&3; "
+            + $"head -c 15 <&3";
 
-        Assert.Equal("", await RunAsync("/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", ask));
+        Assert.Equal("",
+            await RunAsync("/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", ask));
         Assert.Equal("RTSP/1.0 200 OK", await RunAsync("bash", "-c", ask));
     }
 
     private static async Task<string> RunAsync(string program, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var said = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return said;
     }
 
     private void WriteCertificates() =>
-        TestCertificates.WriteApart(_folder.Root, ("foreign", "localhost", 2045), ("other", "camera.example", 2045), ("expired", "localhost", 2021), ("camera", "localhost", 2045));
+        TestCertificates.WriteApart(_folder.Root, ("foreign", "localhost", 2045), ("other", "camera.example", 2045),
+            ("expired", "localhost", 2021), ("camera", "localhost", 2045));
 
     // RFC 2617, 3.2.2.1, with qop: written down anew.
     [SuppressMessage("Security", "CA5351", Justification = "What such cameras check.")]
     private static bool IsRight(string method, string answer)
     {
-        string Of(string name) => Regex.Unescape(Regex.Match(answer, $"{name}=\"?((?:[^\",\\\\]|\\\\.)*)").Groups[1].Value);
+        string Of(string name) =>
+            Regex.Unescape(Regex.Match(answer, $"{name}=\"?((?:[^\",\\\\]|\\\\.)*)").Groups[1].Value);
         static string Md5(string text) => Convert.ToHexStringLower(MD5.HashData(Encoding.UTF8.GetBytes(text)));
-        var expected = Md5($"{Md5("üser:a \"cam\":p:@\"\\")}:{Of("nonce")}:{Of(" nc")}:{Of("cnonce")}:auth:{Md5($"{method}:{Of("uri")}")}");
-        return Of("response") == expected && Of("username") == Encoding.Latin1.GetString(Encoding.UTF8.GetBytes("üser"));
+        var expected = Md5(
+            $"{Md5("üser:a \"cam\":p:@\"\\")}:{Of("nonce")}:{Of(" nc")}:{Of("cnonce")}:auth:{Md5($"{method}:{Of("uri")}")}");
+        return Of("response") == expected
+            && Of("username") == Encoding.Latin1.GetString(Encoding.UTF8.GetBytes("üser"));
     }
 
     private static async Task<SourceException> FaultAsync(SourceOptions options)
     {
         await Clips.RunAsync("-version");
         await using var rig = new SourceRig();
-        return await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time)));
+        return await Assert.ThrowsAsync<SourceException>(() =>
+            SourceRig.ReadAsync(SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time)));
     }
 }

@@ -5,7 +5,8 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
-/// <summary>A real RTSP server on a free loopback port, serving one looping file as <c>/cam1</c>; skips the test where it cannot run.</summary>
+/// <summary>A real RTSP server on a free loopback port, serving one looping file as <c>/cam1</c>;
+/// skips the test where it cannot run.</summary>
 internal sealed class RtspServer : IAsyncDisposable
 {
     private readonly Process _process;
@@ -21,8 +22,10 @@ internal sealed class RtspServer : IAsyncDisposable
         var script = Shared.Path("tools/rtsp_server.py");
         var file = Shared.Path("data/torture/00_base_640x360_h264.mp4");
         var free = port ?? FreePorts.Next();
-        var start = new ProcessStartInfo("/usr/bin/python3") { RedirectStandardOutput = true, RedirectStandardError = true };
-        string[] arguments = ["-u", script, "--port", $"{free}", .. login is null ? [] : new[] { "--auth", login }, file];
+        var start =
+            new ProcessStartInfo("/usr/bin/python3") { RedirectStandardOutput = true, RedirectStandardError = true };
+        string[] arguments =
+            ["-u", script, "--port", $"{free}", .. login is null ? [] : new[] { "--auth", login }, file];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         Process? process = null;
         try
@@ -39,7 +42,8 @@ internal sealed class RtspServer : IAsyncDisposable
         {
             var error = await process.StandardError.ReadToEndAsync();
             await server.DisposeAsync();
-            Assert.SkipWhen(error.Contains("gi", StringComparison.Ordinal), "GStreamer's RTSP server is not installed.");
+            Assert.SkipWhen(error.Contains("gi", StringComparison.Ordinal),
+                "GStreamer's RTSP server is not installed.");
             Assert.Fail(error);
         }
 

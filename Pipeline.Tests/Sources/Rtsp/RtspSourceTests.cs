@@ -24,14 +24,25 @@ public sealed class RtspSourceTests
         await using var server = await RtspServer.StartAsync("user:" + Password);
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(new SourceOptions { Url = server.Url(), Username = "user", Password = Password, MaxAge = null, Rtsp = { Transport = transport } }, most: 40);
+        var frames = await rig.ReadAsync(new SourceOptions
+        {
+            Url = server.Url(),
+            Username = "user",
+            Password = Password,
+            MaxAge = null,
+            Rtsp = { Transport = transport }
+        }, most: 40);
 
         Assert.All(frames, f => Assert.Equal((640, 360, new Timebase(1, 90000)), (f.Width, f.Height, f.Timebase)));
-        if (transport == RtspTransport.Udp) Assert.All(frames, f => Assert.Equal((ClockSource.Arrival, false, null), (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
+        if (transport == RtspTransport.Udp)
+            Assert.All(frames, f =>
+                Assert.Equal((ClockSource.Arrival, false, null),
+                    (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
         Assert.Equal(Enumerable.Range(0, 40).Select(i => (long)i), frames.Select(f => f.FrameId));
 
         // 25 frames a second on a 90 kHz clock: exact steps, whatever the network did (a lost packet may cost a frame).
-        Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.True(pair.Second.Pts > pair.First.Pts && (pair.Second.Pts - pair.First.Pts) % 3600 == 0, $"{pair}"));
+        Assert.All(frames.Zip(frames.Skip(1)), pair =>
+            Assert.True(pair.Second.Pts > pair.First.Pts && (pair.Second.Pts - pair.First.Pts) % 3600 == 0, $"{pair}"));
         Assert.Equal("h264", rig.Last.Codec);
     }
 
@@ -44,36 +55,42 @@ public sealed class RtspSourceTests
         var known = new List<FrameInfo>();
         using var enough = new CancellationTokenSource();
 
-        await SourceRig.ReadAsync(rig.Create(new SourceOptions { Url = server.Url(), MaxAge = null }), stop: enough.Token, look: frame =>
+        await SourceRig.ReadAsync(rig.Create(new SourceOptions { Url = server.Url(), MaxAge = null }),
+            stop: enough.Token, look: frame =>
         {
             if (frame.Info.Capture.Source == ClockSource.RtcpSr) known.Add(frame.Info);
             if (known.Count == 20) enough.Cancel();
         });
 
         Assert.All(known, f => Assert.InRange(f.Capture.Stamp, f.Received.AddSeconds(-2), f.Received));
-        Assert.All(known, f => Assert.InRange(f.Capture.OffsetMs, -1000, 5000)); // a report that a busy machine held back counts for as much
-        Assert.Contains(known.Zip(known.Skip(1)), pair => Math.Abs((pair.Second.Capture.Stamp - pair.First.Capture.Stamp).TotalMilliseconds - 40) < 0.1);
+        // a report that a busy machine held back counts for as much
+        Assert.All(known, f => Assert.InRange(f.Capture.OffsetMs, -1000, 5000));
+        Assert.Contains(known.Zip(known.Skip(1)), pair =>
+            Math.Abs((pair.Second.Capture.Stamp - pair.First.Capture.Stamp).TotalMilliseconds - 40) < 0.1);
     }
 
     [Theory(Timeout = 120_000)]
     [InlineData("user:wrong-hunter2@", "cam1", SourceFault.AuthFailed)]
     [InlineData("", "cam1", SourceFault.AuthFailed)]
     [InlineData("user:right@", "nowhere", SourceFault.NotFound)]
-    public async Task ReadAsync_WrongLoginOrPath_SaysWhichWithoutTheLogin(string login, string path, SourceFault expected)
+    public async Task ReadAsync_WrongLoginOrPath_SaysWhichWithoutTheLogin(string login, string path,
+        SourceFault expected)
     {
         await using var server = await RtspServer.StartAsync("user:right");
 
         var fault = await FaultAsync(new SourceOptions { Url = server.Url(login, path) });
 
         Assert.Equal(expected, fault.Fault);
-        Assert.Contains(server.Url(path: path), fault.Message, StringComparison.Ordinal); // as it stands in the configuration, and the same each time
+        // as it stands in the configuration, and the same each time
+        Assert.Contains(server.Url(path: path), fault.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", fault.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("right@", fault.ToString(), StringComparison.Ordinal);
     }
 
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_NobodyThere_IsRefused()
-        => Assert.Equal(SourceFault.Refused, (await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{FreePorts.Next()}/x" })).Fault);
+        => Assert.Equal(SourceFault.Refused,
+            (await FaultAsync(new SourceOptions { Url = $"rtsp://127.0.0.1:{FreePorts.Next()}/x" })).Fault);
 
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_ServerThatSaysNothing_TimesOut()
@@ -81,7 +98,8 @@ public sealed class RtspSourceTests
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
 
-        var fault = await FaultAsync(new SourceOptions { Url = Url(listener), Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) } });
+        var fault = await FaultAsync(
+            new SourceOptions { Url = Url(listener), Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) } });
 
         Assert.Equal(SourceFault.Timeout, fault.Fault);
     }
@@ -103,7 +121,8 @@ public sealed class RtspSourceTests
             }
         });
 
-        var fault = await FaultAsync(new SourceOptions { Url = Url(listener), Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) } });
+        var fault = await FaultAsync(
+            new SourceOptions { Url = Url(listener), Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(1) } });
 
         Assert.NotEqual(SourceFault.Ok, fault.Fault);
         listener.Stop();
@@ -127,7 +146,8 @@ public sealed class RtspSourceTests
         };
         using var stop = new CancellationTokenSource();
         var count = 0;
-        var reading = SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
+        var reading =
+            SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
 
         await Eventually.TrueAsync(() => count > 10, "frames");
         await server.DisposeAsync();
@@ -141,7 +161,8 @@ public sealed class RtspSourceTests
         Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.True(pair.First.FrameId < pair.Second.FrameId));
         Assert.Equal(0, frames[0].Session);
         Assert.True(frames[^1].Session > 0);
-        Assert.Contains(rig.Statuses, s => s is { State: CameraState.Offline, Reason: SourceFault.Refused, NextRetrySeconds: > 0 });
+        Assert.Contains(rig.Statuses, s =>
+            s is { State: CameraState.Offline, Reason: SourceFault.Refused, NextRetrySeconds: > 0 });
         Assert.Equal([CameraState.Starting, CameraState.Online], rig.Statuses.Take(2).Select(s => s.State));
         Assert.True(rig.Probe.Sum("dvis.source.reconnects") >= 1);
     }
@@ -163,14 +184,16 @@ public sealed class RtspSourceTests
                 Backoff = { Initial = TimeSpan.FromMinutes(5), Max = TimeSpan.FromMinutes(5) },
             },
         };
-        var reading = SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
+        var reading =
+            SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
 
         await Eventually.TrueAsync(() => count > 10, "frames");
         await server.FreezeAsync();
         await Eventually.TrueAsync(() => rig.Last.State == CameraState.Offline, "offline");
 
         Assert.Equal(SourceFault.Stalled, rig.Last.Reason);
-        await Eventually.TrueAsync(() => !CommandLines.All().Any(c => c.Contains($":{server.Port}/", StringComparison.Ordinal)), "the decoder is gone");
+        await Eventually.TrueAsync(() => !CommandLines.All().Any(c =>
+            c.Contains($":{server.Port}/", StringComparison.Ordinal)), "the decoder is gone");
         await stop.CancelAsync();
         await reading;
     }
@@ -180,17 +203,20 @@ public sealed class RtspSourceTests
     {
         await using var server = await RtspServer.StartAsync("user:right");
 
-        var report = await SourceProbe.ProbeAsync(new SourceOptions { Url = server.Url("user:right@") }, TimeProvider.System, default);
+        var report = await SourceProbe.ProbeAsync(new SourceOptions { Url = server.Url("user:right@") },
+            TimeProvider.System, default);
 
         Assert.Equal((SourceFault.Ok, "h264", 640, 360), (report.Fault, report.Codec, report.Width, report.Height));
     }
 
-    private static string Url(TcpListener listener) => $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x";
+    private static string Url(TcpListener listener) =>
+        $"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x";
 
     private static async Task<SourceException> FaultAsync(SourceOptions options)
     {
         await Clips.RunAsync("-version");
         await using var rig = new SourceRig();
-        return await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time)));
+        return await Assert.ThrowsAsync<SourceException>(() =>
+            SourceRig.ReadAsync(SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time)));
     }
 }

@@ -9,8 +9,9 @@ using Dvis.Streaming.Sources.Rtsp;
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
 /// <summary>
-/// An RTSP camera (RFC 2326, RTP interleaved in TCP) that sends what a test wrote down, timestamps included: for what no real server does
-/// on demand. Each connection that plays runs the script; when the script ends, the connection is closed.
+/// An RTSP camera (RFC 2326, RTP interleaved in TCP) that sends what a test wrote down, timestamps included: for what
+/// no real server does on demand. Each connection that plays runs the script; when the script ends, the connection is
+/// closed.
 /// </summary>
 internal sealed class ScriptedCamera : IAsyncDisposable
 {
@@ -36,7 +37,8 @@ internal sealed class ScriptedCamera : IAsyncDisposable
 
     public string Url => UrlAt(Port);
 
-    /// <summary>Looks at every request first; what it gives instead of null is the answer, without its number.</summary>
+    /// <summary>Looks at every request first; what it gives instead of null is the answer,
+    /// without its number.</summary>
     public Func<RtspMessage, string?> Guard { get; set; } = static _ => null;
 
     /// <summary>Connections that played.</summary>
@@ -94,10 +96,12 @@ internal sealed class ScriptedCamera : IAsyncDisposable
                 {
                     "OPTIONS" => "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
                     "DESCRIBE" => "Content-Type: application/sdp\r\nContent-Base: " + Url + "/\r\n",
-                    "SETUP" => "Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=12345678\r\nSession: 1;timeout=60\r\n",
+                    "SETUP" =>
+                        "Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=12345678\r\nSession: 1;timeout=60\r\n",
                     _ => "Session: 1\r\n",
                 };
-                var answer = $"RTSP/1.0 200 OK\r\nCSeq: {sequence}\r\n{headers}Content-Length: {body.Length}\r\n\r\n{body}";
+                var answer =
+                    $"RTSP/1.0 200 OK\r\nCSeq: {sequence}\r\n{headers}Content-Length: {body.Length}\r\n\r\n{body}";
                 await stream.WriteAsync(Encoding.ASCII.GetBytes(answer), _stop.Token);
                 if (method == "TEARDOWN") return;
                 if (method != "PLAY") continue;
@@ -105,7 +109,8 @@ internal sealed class ScriptedCamera : IAsyncDisposable
                 return;
             }
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or SocketException)
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException
+            or SocketException)
         {
             // The viewer has gone, or the test is over.
         }
@@ -169,7 +174,8 @@ internal sealed class ScriptedCamera : IAsyncDisposable
 
         /// <summary>A sender report: by the camera's clock, this timestamp is at this moment.</summary>
         public Task ReportAsync(DateTimeOffset moment, long timestamp)
-            => SendRawAsync(RtcpPacket.Interleaved(1, RtcpPacket.SenderReport(0x12345678, RtcpPacket.SecondsOf(moment), unchecked((uint)timestamp))));
+            => SendRawAsync(RtcpPacket.Interleaved(1,
+                RtcpPacket.SenderReport(0x12345678, RtcpPacket.SecondsOf(moment), unchecked((uint)timestamp))));
 
         public Task SendRawAsync(byte[] bytes) => _stream.WriteAsync(bytes, stop).AsTask();
 

@@ -6,8 +6,9 @@ using Dvis.Streaming.Sources.Rtsp;
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
 /// <summary>
-/// T1: when a picture was taken, from the camera's own reports. Complaints answered: stamps that slide with the decoder's or the network's
-/// delay; everything dropped because reports never come; an hour's error after a camera's clock was set.
+/// T1: when a picture was taken, from the camera's own reports. Complaints answered: stamps that slide with the
+/// decoder's or the network's delay; everything dropped because reports never come; an hour's error after a camera's
+/// clock was set.
 /// </summary>
 public sealed class SenderReportsTests
 {
@@ -30,12 +31,14 @@ public sealed class SenderReportsTests
         var capture = camera.Reports.At(frame)!.Value;
 
         Assert.Equal((ClockSource.RtcpSr, true), (capture.Source, capture.Synced));
-        Assert.InRange(capture.ErrorMs!.Value, 5, 6); // half of the round trip of 8 ms, one for sending, and what the clocks may have drifted since
+        // half of the round trip of 8 ms, one for sending, and what the clocks may have drifted since
+        Assert.InRange(capture.ErrorMs!.Value, 5, 6);
         Assert.InRange(Math.Abs((capture.Stamp - taken).TotalMilliseconds), 0, capture.ErrorMs.Value);
         Assert.InRange(Math.Abs(capture.OffsetMs + (off * 1000)), 0, capture.ErrorMs.Value);
     }
 
-    /// <summary>Whatever the ways take, as long as the fastest report took no longer than the fastest round trip, the truth lies within the bound.</summary>
+    /// <summary>Whatever the ways take, as long as the fastest report took no longer than the fastest round trip,
+    /// the truth lies within the bound.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -44,7 +47,8 @@ public sealed class SenderReportsTests
     public void At_AnyDelaysAndDrift_ErrsByNoMoreThanItSays(int seed)
     {
         var random = new Random(seed);
-        var camera = new Camera(this, off: 4000, roundTrip: 0.02 + (0.2 * random.NextDouble())) { Drift = 1.8e-4 * (random.NextDouble() - 0.5) };
+        var camera = new Camera(this, off: 4000, roundTrip: 0.02 + (0.2 * random.NextDouble()))
+        { Drift = 1.8e-4 * (random.NextDouble() - 0.5) };
         for (var i = 0; i < 400; i++)
         {
             _time.Advance(TimeSpan.FromSeconds(random.NextDouble()));
@@ -52,11 +56,13 @@ public sealed class SenderReportsTests
             if (i < 50) continue; // eight reports, one of them fast
             var taken = _time.GetUtcNow();
             var capture = camera.Reports.At(camera.Picture(delay: random.NextDouble() * 0.5))!.Value;
-            Assert.True(Math.Abs((capture.Stamp - taken).TotalMilliseconds) <= capture.ErrorMs, $"{i}: {capture}, taken {taken:O}");
+            Assert.True(Math.Abs((capture.Stamp - taken).TotalMilliseconds) <= capture.ErrorMs,
+                $"{i}: {capture}, taken {taken:O}");
         }
     }
 
-    /// <summary>A network that is full for minutes delays reports and pictures alike: that is no time between our clock and the camera's.</summary>
+    /// <summary>A network that is full for minutes delays reports and pictures alike:
+    /// that is no time between our clock and the camera's.</summary>
     [Fact]
     public void At_TheWayBecomesSlower_StillKnows()
     {
@@ -72,7 +78,8 @@ public sealed class SenderReportsTests
         }
     }
 
-    /// <summary>Timestamps that count frames of 29.97 a second as 30; a camera's clock that is put right by some time every hour.</summary>
+    /// <summary>Timestamps that count frames of 29.97 a second as 30;
+    /// a camera's clock that is put right by some time every hour.</summary>
     [Theory]
     [InlineData(0.001, 0)]
     [InlineData(-0.001, 0)]
@@ -108,7 +115,8 @@ public sealed class SenderReportsTests
         camera.Reports.Answered(TimeSpan.FromMilliseconds(8));
         var frame = camera.Picture();
         Assert.NotNull(camera.Reports.At(frame));
-        Assert.Null(camera.Reports.At(frame with { Pts = frame.Pts + 1 })); // a timestamp that never came: the decoder counts from elsewhere
+        // a timestamp that never came: the decoder counts from elsewhere
+        Assert.Null(camera.Reports.At(frame with { Pts = frame.Pts + 1 }));
     }
 
     [Fact]
@@ -176,7 +184,8 @@ public sealed class SenderReportsTests
         var camera = new Camera(this);
         camera.Report();
         var frame = camera.Picture();
-        var (before, after) = (camera.Reports.At(frame)!.Value, camera.Reports.At(frame with { Received = frame.Received + s_day })!.Value);
+        var (before, after) = (camera.Reports.At(frame)!.Value, camera.Reports
+            .At(frame with { Received = frame.Received + s_day })!.Value);
         Assert.Equal((s_day, 86_400_000), (after.Stamp - before.Stamp, Math.Round(after.OffsetMs - before.OffsetMs)));
         Assert.Equal(before.ErrorMs, after.ErrorMs);
     }
@@ -227,7 +236,8 @@ public sealed class SenderReportsTests
         for (var i = 0; i < 20_000; i++)
         {
             var bytes = new byte[random.Next(40)];
-            for (var at = 0; at < bytes.Length; at++) bytes[at] = at == 0 ? (byte)0x80 : at == 1 ? (byte)200 : (byte)random.Next(256);
+            for (var at = 0; at < bytes.Length; at++)
+                bytes[at] = at == 0 ? (byte)0x80 : at == 1 ? (byte)200 : (byte)random.Next(256);
             if (bytes.Length > 3) (bytes[2], bytes[3]) = (0, (byte)random.Next(8));
             camera.Send((byte)random.Next(2), bytes);
             camera.Reports.At(camera.Picture());
@@ -239,7 +249,8 @@ public sealed class SenderReportsTests
         private readonly ManualTime _time;
         private readonly byte _channel;
 
-        public Camera(SenderReportsTests test, double off = 0, double roundTrip = 0.008, byte channel = 0, byte? followed = null, bool answered = true)
+        public Camera(SenderReportsTests test, double off = 0, double roundTrip = 0.008, byte channel = 0,
+            byte? followed = null, bool answered = true)
         {
             (_time, Off, _channel) = (test._time, off, channel);
             Reports = new SenderReports(TimeSpan.FromSeconds(2), _time);
@@ -268,7 +279,8 @@ public sealed class SenderReportsTests
         private uint Timestamp => unchecked(Begin + (uint)(long)(Elapsed * (1 + Rate) * 90_000));
 
         public byte[] ReportNow(uint source = Source, int ahead = 0)
-            => RtcpPacket.SenderReport(source, RtcpPacket.SecondsOf(Some.Now) + Off + Elapsed, unchecked(Timestamp + (uint)ahead));
+            => RtcpPacket.SenderReport(source, RtcpPacket.SecondsOf(Some.Now) + Off + Elapsed,
+                unchecked(Timestamp + (uint)ahead));
 
         public void Report(double delay = 0.003, uint source = Source, int ahead = 0)
         {

@@ -4,8 +4,10 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Supervision;
 
-/// <summary>A raw source that does in each session what the test wrote down; after the last session it is silent.</summary>
-internal sealed class ScriptedSource(FramePool pool, bool live, params Func<ScriptedSource.Session, Task>[] sessions) : IFrameSource
+/// <summary>A raw source that does in each session what the test wrote down;
+/// after the last session it is silent.</summary>
+internal sealed class ScriptedSource(FramePool pool, bool live, params Func<ScriptedSource.Session, Task>[] sessions)
+    : IFrameSource
 {
     private int _next;
 
@@ -60,5 +62,6 @@ internal sealed class ScriptedSource(FramePool pool, bool live, params Func<Scri
         : then is { } fault ? throw new SourceException(fault, "as written")
         : session.EndAsync();
 
-    public static Func<Session, Task> FramesThenSilence(int count) => session => session.Frame < count ? Task.CompletedTask : session.SilenceAsync();
+    public static Func<Session, Task> FramesThenSilence(int count) =>
+        session => session.Frame < count ? Task.CompletedTask : session.SilenceAsync();
 }

@@ -17,9 +17,11 @@ public sealed class SupervisedSourceTests
         await using var rig = new SourceRig(time);
         var always = Enumerable.Repeat(ScriptedSource.Frames(0, SourceFault.Refused), 9).ToArray();
         using var stop = new CancellationTokenSource();
-        var reading = SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, true, always), s_exact), stop: stop.Token);
+        var reading =
+            SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, true, always), s_exact), stop: stop.Token);
 
-        await Eventually.TrueAsync(() => Advance(time, 10) && rig.Statuses.Count(s => s.State == CameraState.Offline) >= 9);
+        await Eventually.TrueAsync(() =>
+            Advance(time, 10) && rig.Statuses.Count(s => s.State == CameraState.Offline) >= 9);
         await stop.CancelAsync();
 
         Assert.Empty(await reading);
@@ -36,13 +38,15 @@ public sealed class SupervisedSourceTests
         var time = new ManualTime();
         await using var rig = new SourceRig(time);
         var source = new ScriptedSource(
-            rig.Pool, true, ScriptedSource.Frames(0, SourceFault.Refused), ScriptedSource.Frames(0, SourceFault.Refused),
+            rig.Pool, true, ScriptedSource.Frames(0, SourceFault.Refused),
+            ScriptedSource.Frames(0, SourceFault.Refused),
             session => // healthy: one frame, eleven quiet seconds, another frame
             {
                 if (session.Frame == 1) time.Advance(TimeSpan.FromSeconds(11));
                 return ScriptedSource.Frames(2, SourceFault.Eof)(session);
             });
-        var options = new SourceOptions { Rtsp = { Backoff = { Jitter = 0 }, StallTimeout = TimeSpan.FromSeconds(60) } };
+        var options =
+            new SourceOptions { Rtsp = { Backoff = { Jitter = 0 }, StallTimeout = TimeSpan.FromSeconds(60) } };
         using var stop = new CancellationTokenSource();
         var reading = SourceRig.ReadAsync(rig.Supervise(source, options), stop: stop.Token);
 
@@ -50,7 +54,8 @@ public sealed class SupervisedSourceTests
         await stop.CancelAsync();
         await reading;
 
-        Assert.Equal([1, 2, 1], rig.Statuses.Where(s => s.NextRetrySeconds is not null).Select(s => s.NextRetrySeconds!.Value));
+        Assert.Equal([1, 2, 1], rig.Statuses.Where(s => s.NextRetrySeconds is not null)
+            .Select(s => s.NextRetrySeconds!.Value));
     }
 
     [Fact(Timeout = 120_000)]
@@ -58,7 +63,8 @@ public sealed class SupervisedSourceTests
     {
         var time = new ManualTime();
         await using var rig = new SourceRig(time);
-        var source = new ScriptedSource(rig.Pool, true, ScriptedSource.Frames(3, SourceFault.Eof), ScriptedSource.Frames(0, SourceFault.AuthFailed), ScriptedSource.Frames(2, SourceFault.Eof));
+        var source = new ScriptedSource(rig.Pool, true, ScriptedSource.Frames(3, SourceFault.Eof),
+            ScriptedSource.Frames(0, SourceFault.AuthFailed), ScriptedSource.Frames(2, SourceFault.Eof));
         var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 5);
         await Eventually.TrueAsync(() => Advance(time, 1) && reading.IsCompleted);
 
@@ -115,7 +121,8 @@ public sealed class SupervisedSourceTests
         await using var rig = new SourceRig(time);
         var source = new ScriptedSource(rig.Pool, true, ScriptedSource.Frames(3, SourceFault.Eof));
 
-        await SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 3, look: _ => time.Advance(TimeSpan.FromMinutes(5)));
+        await SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 3, look: _ =>
+            time.Advance(TimeSpan.FromMinutes(5)));
 
         Assert.Equal(1, source.Begun);
         Assert.DoesNotContain(rig.Statuses, s => s.Reason == SourceFault.Stalled);
@@ -126,10 +133,12 @@ public sealed class SupervisedSourceTests
     {
         await using var rig = new SourceRig();
 
-        var frames = await SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(2)), s_exact));
+        var frames = await SourceRig.ReadAsync(
+            rig.Supervise(new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(2)), s_exact));
 
         Assert.Equal(2, frames.Count);
-        Assert.Equal((CameraState.Offline, SourceFault.Eof, null), (rig.Last.State, rig.Last.Reason, rig.Last.NextRetrySeconds));
+        Assert.Equal((CameraState.Offline, SourceFault.Eof, null),
+            (rig.Last.State, rig.Last.Reason, rig.Last.NextRetrySeconds));
         Assert.False(rig.Last.IsFailure);
     }
 
@@ -145,7 +154,8 @@ public sealed class SupervisedSourceTests
 
         Assert.Equal(frames, read.Count);
         Assert.Equal(1, source.Begun);
-        Assert.Equal((CameraState.Offline, SourceFault.DecodeErrors, null), (rig.Last.State, rig.Last.Reason, rig.Last.NextRetrySeconds));
+        Assert.Equal((CameraState.Offline, SourceFault.DecodeErrors, null),
+            (rig.Last.State, rig.Last.Reason, rig.Last.NextRetrySeconds));
         Assert.True(rig.Last.IsFailure);
     }
 
@@ -154,9 +164,11 @@ public sealed class SupervisedSourceTests
     {
         var time = new ManualTime();
         await using var rig = new SourceRig(time);
-        var source = new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(2, SourceFault.DecodeErrors), ScriptedSource.Frames(2));
+        var source = new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(2, SourceFault.DecodeErrors),
+            ScriptedSource.Frames(2));
 
-        var reading = SourceRig.ReadAsync(rig.Supervise(source, new SourceOptions { Loop = true, Rtsp = { Backoff = { Jitter = 0 } } }));
+        var reading = SourceRig.ReadAsync(
+            rig.Supervise(source, new SourceOptions { Loop = true, Rtsp = { Backoff = { Jitter = 0 } } }));
         await Eventually.TrueAsync(() => Advance(time, 1) && reading.IsCompleted);
 
         Assert.Equal([0, 1, 2, 3], (await reading).Select(f => f.FrameId));
@@ -167,7 +179,8 @@ public sealed class SupervisedSourceTests
     {
         await using var rig = new SourceRig(new ManualTime());
         using var stop = new CancellationTokenSource();
-        var reading = SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, true, ScriptedSource.Frames(0, SourceFault.Tls)), s_exact), stop: stop.Token);
+        var reading = SourceRig.ReadAsync(rig.Supervise(
+            new ScriptedSource(rig.Pool, true, ScriptedSource.Frames(0, SourceFault.Tls)), s_exact), stop: stop.Token);
         await Eventually.TrueAsync(() => rig.Statuses.Count == 2);
 
         await stop.CancelAsync();
@@ -181,14 +194,16 @@ public sealed class SupervisedSourceTests
     {
         var time = new ManualTime();
         await using var rig = new SourceRig(time);
-        var source = new ScriptedSource(rig.Pool, true, _ => throw new InvalidOperationException("rtsp://u:hunter2@host/x is odd"), ScriptedSource.Frames(1));
+        var source = new ScriptedSource(rig.Pool, true, _ =>
+            throw new InvalidOperationException("rtsp://u:hunter2@host/x is odd"), ScriptedSource.Frames(1));
         var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 1);
         await Eventually.TrueAsync(() => Advance(time, 1) && reading.IsCompleted);
 
         var failed = rig.Statuses.First(s => s.State == CameraState.Offline);
         Assert.Equal(SourceFault.Unknown, failed.Reason);
         Assert.Contains("InvalidOperationException", failed.Detail, StringComparison.Ordinal);
-        Assert.DoesNotContain("hunter2", string.Join('\n', rig.Statuses.Select(s => s.Detail).Concat(rig.Logs.Entries.Select(e => e.Text))), StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", string.Join('\n', rig.Statuses.Select(s => s.Detail)
+            .Concat(rig.Logs.Entries.Select(e => e.Text))), StringComparison.Ordinal);
     }
 
     [Fact(Timeout = 120_000)]
@@ -226,7 +241,8 @@ public sealed class SupervisedSourceTests
         await SourceRig.ReadAsync(rig.Supervise(source, s_exact, facts), most: 400);
 
         Assert.Equal(
-            [CameraState.Starting, CameraState.Online, CameraState.Online, CameraState.Online, CameraState.Degraded, CameraState.Online],
+            [CameraState.Starting, CameraState.Online, CameraState.Online, CameraState.Online, CameraState.Degraded,
+                CameraState.Online],
             rig.Statuses.Take(6).Select(s => s.State));
         Assert.Equal([10, 10, 10, 10], rig.Statuses.Skip(2).Take(4).Select(s => s.FpsIn));
         Assert.Equal(SourceFault.DecodeErrors, rig.Statuses[4].Reason);

@@ -44,10 +44,12 @@ public sealed class SyntheticTests
         await using var rig = new SourceRig();
         await using (var raw = File.Create(clips.Path("a.rgb")))
             await rig.ReadAsync(new SourceOptions { Synthetic = options }, look: frame => raw.Write(frame.Pixels));
-        await Clips.RunAsync("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "256x160", "-r", "25", "-i", clips.Path("a.rgb"), "-c:v", "mpeg4", "-b:v", "300k", clips.Path("a.avi"));
+        await Clips.RunAsync("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "256x160", "-r", "25", "-i",
+            clips.Path("a.rgb"), "-c:v", "mpeg4", "-b:v", "300k", clips.Path("a.avi"));
 
         var read = new List<int?>();
-        await rig.ReadAsync(new SourceOptions { File = clips.Path("a.avi") }, look: frame => read.Add(FrameStrip.Read(frame.Pixels, 256, 160)));
+        await rig.ReadAsync(new SourceOptions { File = clips.Path("a.avi") }, look: frame =>
+            read.Add(FrameStrip.Read(frame.Pixels, 256, 160)));
 
         Assert.Equal(Enumerable.Range(0, 12).Select(i => (int?)i), read);
     }
@@ -78,7 +80,8 @@ public sealed class SyntheticTests
         var (seen, gone, late) = (0, 0, 0);
         for (var seed = 0; seed < 12; seed++)
         {
-            var scene = new SyntheticScene(new SyntheticOptions { Width = 256, Height = 160, Seed = seed, Tier = SceneTier.Heavy, Objects = 6 });
+            var scene = new SyntheticScene(
+                new SyntheticOptions { Width = 256, Height = 160, Seed = seed, Tier = SceneTier.Heavy, Objects = 6 });
             Assert.Equal(6, scene.Objects);
             var visible = new List<HashSet<int>>();
             for (var t = 0L; t < 200; t += 20)
@@ -90,7 +93,8 @@ public sealed class SyntheticTests
                 {
                     Assert.Equal(ids.Count(id => id == thing.Number), thing.Area);
                     Assert.InRange(thing.Area, 16, thing.Box.Width * thing.Box.Height);
-                    Assert.True(thing.Box is { X: >= 0, Y: >= 0 } && thing.Box.X + thing.Box.Width <= 256 && thing.Box.Y + thing.Box.Height <= 160);
+                    Assert.True(thing.Box is { X: >= 0, Y: >= 0 } && thing.Box.X + thing.Box.Width <= 256
+                        && thing.Box.Y + thing.Box.Height <= 160);
                     seen++;
                 }
 
@@ -108,7 +112,14 @@ public sealed class SyntheticTests
     public void Render_Object_IsPaintedWhereTheTruthSaysItIs()
     {
         // Without noise or camera: what differs between two frames lies within the objects of either.
-        var options = new SyntheticOptions { Width = 256, Height = 160, Tier = SceneTier.Light, Strip = false, Seed = Enumerable.Range(0, 1000).First(Still) };
+        var options = new SyntheticOptions
+        {
+            Width = 256,
+            Height = 160,
+            Tier = SceneTier.Light,
+            Strip = false,
+            Seed = Enumerable.Range(0, 1000).First(Still)
+        };
         var scene = new SyntheticScene(options);
         byte[] a = new byte[256 * 160 * 3], b = new byte[a.Length];
         scene.Render(0, a);
@@ -128,7 +139,8 @@ public sealed class SyntheticTests
 
         static bool Still(int seed)
         {
-            var trial = new SyntheticScene(new SyntheticOptions { Width = 256, Height = 160, Tier = SceneTier.Light, Strip = false, Seed = seed });
+            var trial = new SyntheticScene(
+                new SyntheticOptions { Width = 256, Height = 160, Tier = SceneTier.Light, Strip = false, Seed = seed });
             return trial.Instances(0).Zip(trial.Instances(30)).Count(pair => pair.First != pair.Second) > 1000;
         }
     }
@@ -138,9 +150,11 @@ public sealed class SyntheticTests
     {
         await using var rig = new SourceRig();
         var numbers = new List<int?>();
-        var source = rig.Create(new SourceOptions { Synthetic = new SyntheticOptions { Width = 256, Height = 160, Frames = 30, Realtime = false } });
+        var source = rig.Create(new SourceOptions
+        { Synthetic = new SyntheticOptions { Width = 256, Height = 160, Frames = 30, Realtime = false } });
 
-        var frames = await SourceRig.ReadAsync(source, look: frame => numbers.Add(FrameStrip.Read(frame.Pixels, frame.Width, frame.Height)));
+        var frames = await SourceRig.ReadAsync(source, look: frame =>
+            numbers.Add(FrameStrip.Read(frame.Pixels, frame.Width, frame.Height)));
 
         Assert.False(source.IsLive);
         Assert.Equal(Enumerable.Range(0, 30).Select(i => (int?)i), numbers);
@@ -156,7 +170,8 @@ public sealed class SyntheticTests
         var time = new ManualTime();
         await using var rig = new SourceRig(time);
         var numbers = new List<int?>();
-        var source = rig.Create(new SourceOptions { Synthetic = new SyntheticOptions { Width = 256, Height = 160, Fps = 10, Frames = 20 } });
+        var source = rig.Create(new SourceOptions
+        { Synthetic = new SyntheticOptions { Width = 256, Height = 160, Fps = 10, Frames = 20 } });
         Assert.True(source.IsLive);
 
         var reading = SourceRig.ReadAsync(source, look: frame =>

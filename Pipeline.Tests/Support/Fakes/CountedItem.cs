@@ -11,7 +11,8 @@ internal sealed class CountedItem(int number, CountedItem.Ledger ledger) : IDisp
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0) throw new InvalidOperationException($"Item {Number} was disposed twice.");
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            throw new InvalidOperationException($"Item {Number} was disposed twice.");
         Interlocked.Decrement(ref ledger.Alive);
     }
 

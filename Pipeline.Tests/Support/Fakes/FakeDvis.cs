@@ -4,9 +4,11 @@ using Dvis.Streaming.Pipeline.Memory;
 namespace Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 
 /// <summary>
-/// A DVIS model that a test can compute in its head. Object <c>i</c> (0 … 3) is painted with red = 40 (i + 1); its class is i mod 2.
-/// Query embedding of object i: 1 at i, and 1 at <see cref="Present"/> when it is in the picture. Mask feature i is +1 on its cells and
-/// -1 elsewhere. The queries come in an order that rotates with the blue value of the picture, so matching has something to do.
+/// A DVIS model that a test can compute in its head. Object <c>i</c> (0 … 3) is painted with red = 40 (i + 1); its
+/// class is i mod 2. Query embedding of object i: 1 at i, and 1 at <see cref="Present"/> when it is in the picture.
+/// Mask feature i is +1 on its cells and
+/// -1 elsewhere. The queries come in an order that rotates with the blue value of
+/// the picture, so matching has something to do.
 /// </summary>
 internal sealed class FakeDvis
 {
@@ -34,7 +36,8 @@ internal sealed class FakeDvis
 
     public FakeModel Tracker { get; } = new("tracker", Track);
 
-    public FakeModel FrameForward { get; } = new("frame_forward", static (inputs, outputs) => inputs[0].Span.CopyTo(outputs[0].Span));
+    public FakeModel FrameForward
+    { get; } = new("frame_forward", static (inputs, outputs) => inputs[0].Span.CopyTo(outputs[0].Span));
 
     public FakeModel Refiner { get; } = new("refiner", Refine);
 
@@ -105,7 +108,8 @@ internal sealed class FakeDvis
                 embedding.Clear();
                 embedding[i] = 1;
                 embedding[Present] = there ? 1 : 0;
-                Classify(embedding, embedding[Present], outputs[2].Span.Slice((b * Queries + query) * (Classes + 1), Classes + 1));
+                Classify(embedding, embedding[Present],
+                    outputs[2].Span.Slice((b * Queries + query) * (Classes + 1), Classes + 1));
             }
         }
     }
@@ -136,7 +140,8 @@ internal sealed class FakeDvis
                 WriteMaskEmbedding(embedding, outputs[1].Span.Slice((t * Queries + q) * MaskChannels, MaskChannels));
             }
 
-            Classify(inputs[0].Span.Slice(((frames - 1) * Queries + q) * Hidden, Hidden), presence, outputs[0].Span.Slice(q * (Classes + 1), Classes + 1));
+            Classify(inputs[0].Span.Slice(((frames - 1) * Queries + q) * Hidden, Hidden), presence,
+                outputs[0].Span.Slice(q * (Classes + 1), Classes + 1));
         }
     }
 

@@ -3,10 +3,12 @@ using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 
-/// <summary>Pictures of 64 x 64 pixels that <see cref="FakeDvis"/> understands: each object a block of 16 x 12 pixels on its own line, moving to the right.</summary>
+/// <summary>Pictures of 64 x 64 pixels that <see cref="FakeDvis"/> understands:
+/// each object a block of 16 x 12 pixels on its own line, moving to the right.</summary>
 /// <param name="frames">How many; endless when null.</param>
 /// <param name="visible">Whether an object is in a frame.</param>
-internal sealed class PaintedSource(FramePool pool, TimeProvider time, int? frames, Func<int, int, bool> visible) : IFrameSource
+internal sealed class PaintedSource(FramePool pool, TimeProvider time, int? frames, Func<int, int, bool> visible)
+    : IFrameSource
 {
     public string Camera => "cam";
 
@@ -43,7 +45,8 @@ internal sealed class PaintedSource(FramePool pool, TimeProvider time, int? fram
     private Frame Paint(int i)
     {
         var received = time.GetTimestamp() - (long)(Age(i).TotalSeconds * time.TimestampFrequency);
-        var frame = pool.Rent(64, 64, Some.FrameInfo(64, 64, i + 1) with { ReceivedTicks = received, Session = Session(i) });
+        var frame =
+            pool.Rent(64, 64, Some.FrameInfo(64, 64, i + 1) with { ReceivedTicks = received, Session = Session(i) });
         frame.Pixels.Clear();
         frame.Pixels[2] = (byte)(i % 7); // the rotation of the queries
         for (var item = 0; item < FakeDvis.Queries; item++)

@@ -3,7 +3,8 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Methods.Dvis;
 
-/// <summary>The refiner of DVIS over a clip (section 3.2). A frame's memory is computed once. Not thread-safe.</summary>
+/// <summary>The refiner of DVIS over a clip (section 3.2).
+/// A frame's memory is computed once. Not thread-safe.</summary>
 public sealed class TemporalRefiner(ModelGraphs graphs, TensorPool pool)
 {
     // One run over a clip of any length: the activations of more frames than this buy no speed.

@@ -11,10 +11,12 @@ namespace Dvis.Streaming.Sinks.Mqtt.Client;
 /// <summary>Keeps one connection alive, feeds <see cref="Delivery"/> with it and hears what the broker sends.</summary>
 internal sealed partial class MqttClient : IAsyncDisposable
 {
-    /// <summary>A broker that is silent for this long about a message has lost it; only another connection helps.</summary>
+    /// <summary>A broker that is silent for this long about a message has lost it;
+    /// only another connection helps.</summary>
     private static readonly TimeSpan AckTimeout = TimeSpan.FromSeconds(30);
 
-    /// <summary>A connection that lived this long was good: the next pause is the shortest again, and the next trouble is news.</summary>
+    /// <summary>A connection that lived this long was good: the next pause is the shortest again,
+    /// and the next trouble is news.</summary>
     private static readonly TimeSpan Stable = TimeSpan.FromSeconds(30);
 
     private readonly MqttOptions _options;
@@ -24,7 +26,8 @@ internal sealed partial class MqttClient : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly MqttServer[] _servers;
-    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // complete before the start
+    // complete before the start
+    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _run = Task.CompletedTask;
@@ -36,7 +39,8 @@ internal sealed partial class MqttClient : IAsyncDisposable
         ILogger logger, IStoreFolder? folder = null)
     {
         (_options, _transport, _will, _metrics, _time, _logger) = (options, transport, will, metrics, time, logger);
-        _servers = [.. options.Servers.Select(s => MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
+        _servers = [.. options.Servers.Select(s =>
+            MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
         Delivery = new(options, metrics, time, logger, folder);
     }
 
@@ -47,8 +51,8 @@ internal sealed partial class MqttClient : IAsyncDisposable
     public Task Tried => _tried.Task;
 
     /// <summary>
-    /// Before the start: what the broker sends of these topics goes to <paramref name="handler"/>, on the connection's thread, which must
-    /// not be held up. Asked for again at every connect.
+    /// Before the start: what the broker sends of these topics goes to <paramref name="handler"/>, on the connection's
+    /// thread, which must not be held up. Asked for again at every connect.
     /// </summary>
     public void Subscribe(string filter, Action<MqttReceived> handler) => _subscriptions.Add((filter, handler));
 
@@ -103,7 +107,8 @@ internal sealed partial class MqttClient : IAsyncDisposable
                 if (reported != (server, outcome.Fault)) LogNotConnected(server, outcome.Fault, outcome.Detail);
                 reported = (server, outcome.Fault);
                 _tried.TrySetResult();
-                if (result.Connection is not null || attempt % _servers.Length == _servers.Length - 1) await Task.Delay(backoff.Next(), _time, stop);
+                if (result.Connection is not null || attempt % _servers.Length == _servers.Length - 1)
+                    await Task.Delay(backoff.Next(), _time, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -112,9 +117,11 @@ internal sealed partial class MqttClient : IAsyncDisposable
     }
 
     // Two that throw each other out would go on for ever if the pause of one counted as a good connection of the other.
-    private TimeSpan Enough(MqttFault fault) => fault == MqttFault.SessionTakenOver ? Stable + (2 * _options.Backoff.Max) : Stable;
+    private TimeSpan Enough(MqttFault fault) =>
+        fault == MqttFault.SessionTakenOver ? Stable + (2 * _options.Backoff.Max) : Stable;
 
-    private async Task<MqttOutcome> ServeAsync(MqttServer server, IMqttConnection connection, MqttConnectResult result, Session session, CancellationToken stop)
+    private async Task<MqttOutcome> ServeAsync(MqttServer server, IMqttConnection connection, MqttConnectResult result,
+        Session session, CancellationToken stop)
     {
         var outcome = new MqttOutcome(MqttFault.Ok, "");
         Volatile.Write(ref _session, session);
@@ -129,7 +136,9 @@ internal sealed partial class MqttClient : IAsyncDisposable
                 var ended = await Task.WhenAny(session.Ended, Task.Delay(AckTimeout / 4, _time, tick.Token));
                 await tick.CancelAsync();
                 if (ended == session.Ended) return outcome = await session.Ended;
-                if (Delivery.OldestWait > AckTimeout) return outcome = new(MqttFault.AckTimeout, $"no acknowledgement within {AckTimeout.TotalSeconds} s");
+                if (Delivery.OldestWait > AckTimeout)
+                    return outcome =
+                        new(MqttFault.AckTimeout, $"no acknowledgement within {AckTimeout.TotalSeconds} s");
             }
 
             await connection.DisconnectAsync(CancellationToken.None);
@@ -154,7 +163,8 @@ internal sealed partial class MqttClient : IAsyncDisposable
     /// <summary>Listens for one connection; what a former one still says is ignored.</summary>
     private sealed class Session(MqttClient client) : IMqttListener
     {
-        private readonly TaskCompletionSource<MqttOutcome> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<MqttOutcome> _ended =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public Task<MqttOutcome> Ended => _ended.Task;
 

@@ -10,8 +10,9 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
 /// <summary>
-/// What is to go out, and what became of it: QoS 0 at once or never, QoS 1 through the outbox, state again at every connect. Connections
-/// come and go under it. Publishing never waits for the broker and never throws for its sake. Thread-safe.
+/// What is to go out, and what became of it: QoS 0 at once or never, QoS 1 through the outbox, state again at every
+/// connect. Connections come and go under it. Publishing never waits for the broker and never throws for its sake.
+/// Thread-safe.
 /// </summary>
 internal sealed partial class MqttDelivery : IAsyncDisposable
 {
@@ -24,7 +25,8 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private Task _sync = Task.CompletedTask;
 
-    // All below: under _gate. It is taken by publishers and by the connection's thread, and never held while waiting for the broker.
+    // All below: under _gate. It is taken by publishers and by the connection's thread,
+    // and never held while waiting for the broker.
     private readonly Lock _gate = new();
     private readonly OutboxQueue _outbox;
     private readonly OutboxReport _report;
@@ -70,13 +72,18 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     public void Start()
     {
         var meter = _metrics.Meter;
-        meter.CreateObservableGauge("dvis.outbox.messages", () => (long)Outstanding, "{message}", "QoS 1 messages not yet acknowledged.");
-        meter.CreateObservableGauge("dvis.outbox.held", () => Locked(o => (long)o.Held), "{message}", "QoS 1 messages of topics that the broker refuses; they are tried again.");
-        meter.CreateObservableGauge("dvis.outbox", () => Locked(o => o.Bytes), "By", "Bytes of QoS 1 messages not yet acknowledged.");
-        meter.CreateObservableGauge("dvis.outbox.oldest.timestamp", () => Locked(Oldest), "s", "When the oldest of them was made (UTC); absent when there is none.");
+        meter.CreateObservableGauge("dvis.outbox.messages", () =>
+            (long)Outstanding, "{message}", "QoS 1 messages not yet acknowledged.");
+        meter.CreateObservableGauge("dvis.outbox.held", () => Locked(o => (long)o.Held), "{message}",
+            "QoS 1 messages of topics that the broker refuses; they are tried again.");
+        meter.CreateObservableGauge("dvis.outbox", () =>
+            Locked(o => o.Bytes), "By", "Bytes of QoS 1 messages not yet acknowledged.");
+        meter.CreateObservableGauge("dvis.outbox.oldest.timestamp", () =>
+            Locked(Oldest), "s", "When the oldest of them was made (UTC); absent when there is none.");
         if (_outbox.Store is { } store)
         {
-            meter.CreateObservableGauge("dvis.outbox.disk", () => Locked(_ => store.DiskBytes), "By", "Size of the outbox's files.");
+            meter.CreateObservableGauge("dvis.outbox.disk", () =>
+                Locked(_ => store.DiskBytes), "By", "Size of the outbox's files.");
             _metrics.OutboxDisk(true);
         }
 
@@ -98,10 +105,12 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         lock (_gate) return Math.Max(0, _limits.Smallest - MqttMessage.Overhead(topic, userProperties));
     }
 
-    /// <summary>Hands over, or keeps for later, or drops and counts, as the topic says. The payload is copied.</summary>
+    /// <summary>Hands over, or keeps for later, or drops and counts, as the topic says.
+    /// The payload is copied.</summary>
     /// <param name="correlation">Of the message that this one answers; with QoS 0 only.</param>
     public void Publish(
-        MqttTopic topic, ReadOnlyMemory<byte> payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties = null, byte[]? correlation = null)
+        MqttTopic topic, ReadOnlyMemory<byte> payload,
+        IReadOnlyList<KeyValuePair<string, string>>? userProperties = null, byte[]? correlation = null)
     {
         lock (_gate)
         {
@@ -145,7 +154,8 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     /// <summary>From now on messages go out over this connection.</summary>
     /// <param name="listener">Of the connection; what another still says is ignored.</param>
     /// <param name="filters">Subscribed before anything is sent.</param>
-    public void Attach(MqttServer server, IMqttConnection connection, MqttConnectResult result, IMqttListener listener, IEnumerable<string> filters)
+    public void Attach(MqttServer server, IMqttConnection connection, MqttConnectResult result, IMqttListener listener,
+        IEnumerable<string> filters)
     {
         bool changed;
         lock (_gate)
@@ -175,7 +185,8 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         {
             (_connection, _listener) = (null, null);
             // A broker that said goodbye lives, and has what it acknowledged.
-            _outbox.Disconnected(lost: fault is MqttFault.ConnectionLost or MqttFault.KeepAliveTimeout or MqttFault.AckTimeout or MqttFault.ProtocolError);
+            _outbox.Disconnected(lost: fault is MqttFault.ConnectionLost or MqttFault.KeepAliveTimeout
+                or MqttFault.AckTimeout or MqttFault.ProtocolError);
             SignalWhenDrained();
         }
     }
@@ -230,7 +241,8 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         _ => "refused",
     };
 
-    private void PublishNow(MqttTopic topic, ReadOnlyMemory<byte> payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties, byte[]? correlation)
+    private void PublishNow(MqttTopic topic, ReadOnlyMemory<byte> payload,
+        IReadOnlyList<KeyValuePair<string, string>>? userProperties, byte[]? correlation)
     {
         if (_connection is null || !_qos0.HasRoom(payload.Length))
         {
@@ -270,7 +282,9 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
                     return;
                 case var refused:
                     _outbox.Complete(entry.Token, accepted: false);
-                    _report.Refused(entry.Topic, payload.Length, refused == MqttHandOver.TooLarge ? "too_large" : "refused");
+                    _report.Refused(entry.Topic, payload.Length, refused == MqttHandOver.TooLarge
+                        ? "too_large"
+                        : "refused");
                     break;
             }
         }
@@ -344,6 +358,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         _drained = null;
     }
 
-    [LoggerMessage(3006, LogLevel.Debug, "Clearing {Topic}: it is retained from an earlier run and no longer published.")]
+    [LoggerMessage(3006, LogLevel.Debug,
+        "Clearing {Topic}: it is retained from an earlier run and no longer published.")]
     private partial void LogCleared(string topic);
 }

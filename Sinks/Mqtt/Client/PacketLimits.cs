@@ -2,7 +2,8 @@ using Dvis.Streaming.Sinks.Mqtt.Options;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>Maximum Packet Size of the brokers met so far: messages are made before it is known which one they go to, so the smallest counts.</summary>
+/// <summary>Maximum Packet Size of the brokers met so far:
+/// messages are made before it is known which one they go to, so the smallest counts.</summary>
 internal sealed class PacketLimits(int remembered)
 {
     private readonly Dictionary<MqttServer, int> _known = [];

@@ -4,12 +4,14 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
 /// <summary>
-/// QoS 0 messages of the present connection: how many may stand before the socket, and which the broker is known to have read. TCP keeps
-/// the order: a broker that acknowledges a QoS 1 message has read all that was handed over before it. Not thread-safe.
+/// QoS 0 messages of the present connection: how many may stand before the socket, and which the broker is known to
+/// have read. TCP keeps the order: a broker that acknowledges a QoS 1 message has read all that was handed over before
+/// it. Not thread-safe.
 /// </summary>
 internal sealed class Qos0Window(MqttMetrics metrics)
 {
-    // Handed over and not yet on the socket. A stalled broker would otherwise let the connection's queue grow without end.
+    // Handed over and not yet on the socket.
+    // A stalled broker would otherwise let the connection's queue grow without end.
     private const int MaxUnwritten = 512;
     private const long MaxUnwrittenBytes = 4 << 20;
 
@@ -26,7 +28,9 @@ internal sealed class Qos0Window(MqttMetrics metrics)
     {
         _unwritten.Enqueue(bytes);
         _unwrittenBytes += bytes;
-        Sent = topic.Kind == Kinds.Masks ? Sent with { Masks = Sent.Masks + 1 } : Sent with { Tracks = Sent.Tracks + 1 };
+        Sent = topic.Kind == Kinds.Masks
+            ? Sent with { Masks = Sent.Masks + 1 }
+            : Sent with { Tracks = Sent.Tracks + 1 };
     }
 
     /// <summary>The oldest is on the socket.</summary>

@@ -3,8 +3,8 @@ using Dvis.Streaming.Sinks.Mqtt.Messages;
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
 /// <summary>
-/// Takes away what an earlier run left retained of cameras and classes that are no more. Only the broker knows what that is, so it is
-/// asked at every connect; what is not announced by this run is cleared.
+/// Takes away what an earlier run left retained of cameras and classes that are no more. Only the broker knows what
+/// that is, so it is asked at every connect; what is not announced by this run is cleared.
 /// </summary>
 internal static class RetainedSweep
 {

@@ -9,8 +9,9 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Sinks.Mqtt.Commands;
 
 /// <summary>
-/// Takes commands from the broker, one after the other, and answers on the Response Topic with the Correlation Data (MQTT 5). A command that
-/// was retained is not obeyed: nobody gives it now. Answers go below <c>{prefix}/response/</c> only, so that nobody makes us write elsewhere.
+/// Takes commands from the broker, one after the other, and answers on the Response Topic with the Correlation Data
+/// (MQTT 5). A command that was retained is not obeyed: nobody gives it now. Answers go below <c>{prefix}/response/</c>
+/// only, so that nobody makes us write elsewhere.
 /// </summary>
 internal sealed partial class CommandListener : IAsyncDisposable
 {
@@ -36,7 +37,8 @@ internal sealed partial class CommandListener : IAsyncDisposable
         MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttClient client,
         MqttMetrics metrics, TimeProvider time, ILogger logger)
     {
-        (_options, _node, _session, _commands, _client, _metrics, _time, _logger) = (options, node, session, commands, client, metrics, time, logger);
+        (_options, _node, _session, _commands, _client, _metrics, _time, _logger) =
+            (options, node, session, commands, client, metrics, time, logger);
         _filled = time.GetTimestamp();
     }
 
@@ -93,7 +95,8 @@ internal sealed partial class CommandListener : IAsyncDisposable
 
     private async Task<(string Result, string Detail)> AnswerAsync(CommandRequest request, byte[] payload)
     {
-        if (!_options.Allow.Contains(request.Verb)) return ("refused", $"This verb is not allowed; allowed are: {string.Join(", ", _options.Allow)}.");
+        if (!_options.Allow.Contains(request.Verb))
+            return ("refused", $"This verb is not allowed; allowed are: {string.Join(", ", _options.Allow)}.");
         try
         {
             CommandRequest.Check(payload);
@@ -112,7 +115,8 @@ internal sealed partial class CommandListener : IAsyncDisposable
     }
 
     private bool MayAnswer(string topic)
-        => topic.Length <= LongestTopic && topic.StartsWith($"{_node.Prefix}/response/", StringComparison.Ordinal) && !topic.AsSpan().ContainsAny('+', '#', '\0');
+        => topic.Length <= LongestTopic && topic.StartsWith($"{_node.Prefix}/response/", StringComparison.Ordinal)
+            && !topic.AsSpan().ContainsAny('+', '#', '\0');
 
     private void Answer(MqttReceived message, CommandRequest request, string result, string detail)
     {
@@ -126,7 +130,8 @@ internal sealed partial class CommandListener : IAsyncDisposable
         w.WriteString("result"u8, result);
         w.WriteString("detail"u8, detail);
         w.WriteEndObject();
-        _client.Delivery.Publish(new MqttTopic(message.ResponseTopic!, Kinds.Command, Qos: 0, ExpirySeconds: 60, ContentType: MqttTopic.Json), payload.End(), null, message.CorrelationData);
+        _client.Delivery.Publish(new MqttTopic(message.ResponseTopic!, Kinds.Command, Qos: 0, ExpirySeconds: 60,
+            ContentType: MqttTopic.Json), payload.End(), null, message.CorrelationData);
     }
 
     private void Count(string verb, string result) =>
@@ -135,7 +140,8 @@ internal sealed partial class CommandListener : IAsyncDisposable
     [LoggerMessage(3030, LogLevel.Information, "Command {Verb} for camera {Camera}: {Result}: {Detail}")]
     private partial void LogCommand(string verb, string camera, string result, string detail);
 
-    [LoggerMessage(3031, LogLevel.Warning, "Command {Verb} for camera {Camera} is ignored: it asks for an answer that is not below {Prefix}/response/.")]
+    [LoggerMessage(3031, LogLevel.Warning,
+        "Command {Verb} for camera {Camera} is ignored: it asks for an answer that is not below {Prefix}/response/.")]
     private partial void LogNoAnswer(string verb, string camera, string prefix);
 
     [LoggerMessage(3032, LogLevel.Error, "Command {Verb} for camera {Camera} failed.")]

@@ -8,7 +8,8 @@ namespace Dvis.Streaming.Sinks.Mqtt.Messages;
 /// <param name="Retain">True for state: only the last value counts, and every connect repeats it.</param>
 /// <param name="ExpirySeconds">Message Expiry Interval; 0: none.</param>
 /// <param name="ContentType">MQTT 5 property, or null.</param>
-public sealed record MqttTopic(string Name, string Kind, int Qos, bool Retain = false, uint ExpirySeconds = 0, string? ContentType = null)
+public sealed record MqttTopic(string Name, string Kind, int Qos, bool Retain = false, uint ExpirySeconds = 0,
+    string? ContentType = null)
 {
     public const string Json = "application/json";
 

@@ -12,15 +12,18 @@ internal sealed class NodeTopics(string root, string node)
 
     public MqttTopic Availability { get; } = new($"{root}/{node}/availability", Kinds.State, Qos: 1, Retain: true);
 
-    public MqttTopic Status { get; } = new($"{root}/{node}/status", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
+    public MqttTopic Status
+    { get; } = new($"{root}/{node}/status", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
 
-    public MqttTopic Labels { get; } = new($"{root}/{node}/labels", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
+    public MqttTopic Labels
+    { get; } = new($"{root}/{node}/labels", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
 }
 
 /// <summary>The topics of one camera.</summary>
 internal sealed record CameraTopics
 {
-    private const string MaskType = "application/vnd.dvis.mask+protobuf;v=1", MapType = "application/vnd.dvis.map+protobuf;v=1";
+    private const string MaskType = "application/vnd.dvis.mask+protobuf;v=1",
+        MapType = "application/vnd.dvis.map+protobuf;v=1";
     private const uint Telemetry = 2, Hour = 3600, Day = 86400;
 
     private readonly string _prefix;
@@ -37,7 +40,9 @@ internal sealed record CameraTopics
         MasksFinal = new($"{prefix}/masks/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MaskType);
         Map = new($"{prefix}/map", Kinds.Masks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MapType);
         MapFinal = new($"{prefix}/map/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MapType);
-        Events = new($"{prefix}/events", Kinds.Event, Qos: 1, ExpirySeconds: Day, ContentType: binaryEvents ? MqttTopic.Json : MqttTopic.CloudEventsJson);
+        Events = new($"{prefix}/events", Kinds.Event, Qos: 1, ExpirySeconds: Day, ContentType: binaryEvents
+            ? MqttTopic.Json
+            : MqttTopic.CloudEventsJson);
         Counts = Count(camera, model, new Dictionary<string, MqttTopic>());
     }
 
@@ -63,12 +68,16 @@ internal sealed record CameraTopics
     /// <summary>By class id; only the classes that are counted.</summary>
     public FrozenDictionary<int, MqttTopic> Counts { get; private init; }
 
-    /// <summary>The same topics, with the counts that the camera has now: a topic that stays is the same object.</summary>
-    public CameraTopics For(SinkCamera camera, SinkModel model) => this with { Counts = Count(camera, model, Counts.Values.ToDictionary(t => t.Name)) };
+    /// <summary>The same topics, with the counts that the camera has now:
+    /// a topic that stays is the same object.</summary>
+    public CameraTopics For(SinkCamera camera, SinkModel model) =>
+        this with { Counts = Count(camera, model, Counts.Values.ToDictionary(t => t.Name)) };
 
-    private FrozenDictionary<int, MqttTopic> Count(SinkCamera camera, SinkModel model, Dictionary<string, MqttTopic> before)
+    private FrozenDictionary<int, MqttTopic> Count(SinkCamera camera, SinkModel model,
+        Dictionary<string, MqttTopic> before)
     {
-        var counted = model.Classes.Where(c => IsTracked(c, model.Task)).Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name)).ToArray();
+        var counted = model.Classes.Where(c => IsTracked(c, model.Task))
+            .Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name)).ToArray();
         var levels = counted.Select(c => Level(c.Name)).ToArray();
         return counted.Index().ToFrozenDictionary(c => c.Item.Id, c =>
         {

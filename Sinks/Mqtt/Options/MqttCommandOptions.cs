@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Sinks.Mqtt.Options;
 
-/// <summary>What MQTT clients may ask for (section <c>mqtt.commands</c>). Who may write to the topics is the broker's to say.</summary>
+/// <summary>What MQTT clients may ask for (section <c>mqtt.commands</c>).
+/// Who may write to the topics is the broker's to say.</summary>
 public sealed class MqttCommandOptions
 {
     /// <summary>Every verb there is: none restarts the program or changes its configuration.</summary>

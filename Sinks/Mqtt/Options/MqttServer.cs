@@ -3,7 +3,8 @@ namespace Dvis.Streaming.Sinks.Mqtt.Options;
 /// <summary>Address of a broker.</summary>
 public sealed record MqttServer(string Host, int Port, bool Tls)
 {
-    /// <summary>Null when <paramref name="text"/> is not <c>mqtt://host[:port]</c> or <c>mqtts://host[:port]</c>.</summary>
+    /// <summary>Null when <paramref name="text"/> is not <c>mqtt://host[:port]</c>
+    /// or <c>mqtts://host[:port]</c>.</summary>
     public static MqttServer? TryParse(string? text)
     {
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri)) return null;

@@ -3,8 +3,9 @@ using Dvis.Streaming.Pipeline.Common;
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
 /// <summary>
-/// Topics that the broker refuses, by its access list or for a quota, and what waits for it to change its mind: after a pause that doubles
-/// the oldest message of a topic is tried again, and the others follow when it is taken, so that none overtakes another. Not thread-safe.
+/// Topics that the broker refuses, by its access list or for a quota, and what waits for it to change its mind: after a
+/// pause that doubles the oldest message of a topic is tried again, and the others follow when it is taken, so that
+/// none overtakes another. Not thread-safe.
 /// </summary>
 internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
 {
@@ -15,7 +16,8 @@ internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
     public long Bytes { get; private set; }
 
     /// <summary>True while the message has to wait behind others of its topic.</summary>
-    public bool Holds(OutboxEntry entry) => _topics.TryGetValue(entry.Topic.Name, out var held) && held.Tried != entry.Token;
+    public bool Holds(OutboxEntry entry) =>
+        _topics.TryGetValue(entry.Topic.Name, out var held) && held.Tried != entry.Token;
 
     /// <summary>The broker refused this one: the topic rests from now on, for longer than the last time.</summary>
     public void Refuse(OutboxEntry entry)
@@ -40,7 +42,8 @@ internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
     }
 
     /// <summary>The broker takes the topic: what waited, oldest first.</summary>
-    public IReadOnlyList<OutboxEntry> Accept(string topic) => _topics.Count > 0 && _topics.Remove(topic, out var held) ? Leave(held.Entries) : [];
+    public IReadOnlyList<OutboxEntry> Accept(string topic) =>
+        _topics.Count > 0 && _topics.Remove(topic, out var held) ? Leave(held.Entries) : [];
 
     /// <summary>The oldest of each topic whose pause is over: to be tried again.</summary>
     public List<OutboxEntry> TakeDue()
@@ -67,7 +70,8 @@ internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
     }
 
     /// <summary>The oldest of all, or null; it stays.</summary>
-    public OutboxEntry? Oldest => _topics.Values.Select(t => t.Entries.First?.Value).OfType<OutboxEntry>().MinBy(e => e.Token);
+    public OutboxEntry? Oldest =>
+        _topics.Values.Select(t => t.Entries.First?.Value).OfType<OutboxEntry>().MinBy(e => e.Token);
 
     public void Remove(OutboxEntry entry)
     {

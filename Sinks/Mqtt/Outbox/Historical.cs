@@ -16,7 +16,9 @@ internal static class Historical
     public static (byte[] Payload, IReadOnlyList<KeyValuePair<string, string>>? UserProperties) Mark(OutboxEntry entry)
     {
         if (!entry.Late || entry.Topic.Retain) return (entry.Payload, entry.UserProperties);
-        return entry.Topic.IsJson ? (Mark(entry.Payload), entry.UserProperties) : (entry.Payload, [.. entry.UserProperties ?? [], Property]);
+        return entry.Topic.IsJson
+            ? (Mark(entry.Payload), entry.UserProperties)
+            : (entry.Payload, [.. entry.UserProperties ?? [], Property]);
     }
 
     /// <summary>The object with <c>"historical":true</c> as its first member.</summary>

@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
 /// <summary>
-/// Messages that the broker has acknowledged and may still lose: it answers before it saves. Kept for a while, to be sent again when the
-/// connection breaks. Bounded: with more of them the oldest are trusted sooner. Not thread-safe.
+/// Messages that the broker has acknowledged and may still lose: it answers before it saves. Kept for a while, to be
+/// sent again when the connection breaks. Bounded: with more of them the oldest are trusted sooner. Not thread-safe.
 /// </summary>
 internal sealed class KeptMessages(TimeSpan keep, TimeProvider time)
 {
@@ -20,7 +20,8 @@ internal sealed class KeptMessages(TimeSpan keep, TimeProvider time)
 
     /// <summary>The oldest if it has been kept long enough, else null.</summary>
     public OutboxEntry? TakeOld()
-        => _entries.TryPeek(out var oldest) && (_entries.Count > MaxMessages || _bytes > MaxBytes || time.GetElapsedTime(oldest.Since) >= keep) ? Take() : null;
+        => _entries.TryPeek(out var oldest) && (_entries.Count > MaxMessages || _bytes > MaxBytes
+            || time.GetElapsedTime(oldest.Since) >= keep) ? Take() : null;
 
     /// <summary>The oldest, or null.</summary>
     public OutboxEntry? Take()

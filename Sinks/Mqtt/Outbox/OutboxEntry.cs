@@ -5,7 +5,8 @@ namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 /// <summary>One QoS 1 message on its way.</summary>
 /// <param name="enqueued"><see cref="TimeProvider.GetTimestamp"/> of its making; from there it ages.</param>
 internal sealed class OutboxEntry(
-    long token, MqttTopic topic, byte[] payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties, DateTimeOffset created, long enqueued)
+    long token, MqttTopic topic, byte[] payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties,
+    DateTimeOffset created, long enqueued)
 {
     public long Token { get; } = token;
     public MqttTopic Topic { get; } = topic;
@@ -29,7 +30,8 @@ internal sealed class OutboxEntry(
     /// <summary>It missed the connection it was made for, or was made without one.</summary>
     public bool Late { get; set; }
 
-    /// <summary>How many QoS 0 messages of each kind stood before it on the connection: its acknowledgement proves them read.</summary>
+    /// <summary>How many QoS 0 messages of each kind stood before it on the connection:
+    /// its acknowledgement proves them read.</summary>
     public (long Tracks, long Masks) Proves { get; set; }
 
     public bool InMemoryOnly => Sequence == 0 && !Topic.Retain;

@@ -6,14 +6,16 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
 /// <summary>
-/// QoS 1 messages in order. Durable ones are written to the store as they come, and only the first that wait are in memory too; without a
-/// store, or while its disk fails, they wait in memory alone. Retained messages are state: only the last of a topic counts, they are kept
-/// to be repeated at every connect, and never wait without a connection. Not thread-safe.
+/// QoS 1 messages in order. Durable ones are written to the store as they come, and only the first that wait are in
+/// memory too; without a store, or while its disk fails, they wait in memory alone. Retained messages are state: only
+/// the last of a topic counts, they are kept to be repeated at every connect, and never wait without a connection. Not
+/// thread-safe.
 /// </summary>
 /// <param name="store">Null: memory only. Disposed of here.</param>
 /// <param name="dropped">Told of every message that is given up, and why.</param>
 /// <param name="backoff">Pauses before a topic that was refused is tried again; null: the default.</param>
-internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, OutboxStore? store, Action<OutboxEntry, string> dropped, BackoffOptions? backoff = null) : IDisposable
+internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, OutboxStore? store,
+    Action<OutboxEntry, string> dropped, BackoffOptions? backoff = null) : IDisposable
 {
     // How much of what waits on disk is in memory, so that a connection is fed from there.
     private const int Window = 512;
@@ -23,7 +25,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     private readonly KeptMessages _kept = new(options.KeepAcknowledged, time);
     private readonly List<OutboxEntry> _inFlight = [];
     private readonly LinkedList<OutboxEntry> _waiting = [];
-    private readonly LinkedList<OutboxEntry> _stranded = []; // after what is on disk only: the disk failed when they came
+    // after what is on disk only: the disk failed when they came
+    private readonly LinkedList<OutboxEntry> _stranded = [];
     private readonly OrderedDictionary<MqttTopic, OutboxEntry> _announced = [];
     private (int Messages, long Bytes) _memoryOnly;
     private long _bytes, _waitingBytes, _lastToken, _missed;
@@ -59,7 +62,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     /// <summary>Takes a message, and drops the oldest that are too many for it.</summary>
     public void Add(MqttTopic topic, byte[] payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties = null)
     {
-        var entry = new OutboxEntry(++_lastToken, topic, payload, userProperties, time.GetUtcNow(), time.GetTimestamp()) { Late = !_connected };
+        var entry = new OutboxEntry(++_lastToken, topic, payload, userProperties, time.GetUtcNow(), time.GetTimestamp())
+        { Late = !_connected };
         if (topic.Retain)
         {
             _announced[topic] = entry;
@@ -92,7 +96,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         foreach (var entry in kept.Where(e => e.InMemoryOnly)) CountMemoryOnly(entry, 1);
         RemoveWaiting(e => e.Topic.Retain);
         // All of it in order again, also what was about to be tried once more, which may be older than what is held.
-        var again = kept.Concat(_inFlight.Where(e => !e.Topic.Retain)).Concat(_held.TakeAll()).Concat(_waiting).OrderBy(e => e.Token).ToList();
+        var again = kept.Concat(_inFlight.Where(e => !e.Topic.Retain)).Concat(_held.TakeAll()).Concat(_waiting)
+            .OrderBy(e => e.Token).ToList();
         (_bytes, _waitingBytes) = (_bytes - _waitingBytes, 0);
         _waiting.Clear();
         _inFlight.Clear();
@@ -123,7 +128,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         }
     }
 
-    /// <summary>The broker refuses the topic, and may not for ever: the message waits, the topic rests. Null when it is done with.</summary>
+    /// <summary>The broker refuses the topic, and may not for ever: the message waits, the topic rests.
+    /// Null when it is done with.</summary>
     public OutboxEntry? Refuse(long token)
     {
         var entry = _inFlight.Find(e => e.Token == token);
@@ -156,7 +162,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         if (entry.Topic.Retain)
         {
             // The broker has deleted what was retained there: nothing is left to repeat.
-            if (entry.Payload.Length == 0 && _announced.GetValueOrDefault(entry.Topic) == entry) _announced.Remove(entry.Topic);
+            if (entry.Payload.Length == 0 && _announced.GetValueOrDefault(entry.Topic) == entry)
+                _announced.Remove(entry.Topic);
             return entry;
         }
 
@@ -169,7 +176,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         return entry;
     }
 
-    /// <summary>From time to time: what is too old goes, what the disk did not take is offered again, and the next run learns what is done.</summary>
+    /// <summary>From time to time: what is too old goes, what the disk did not take is offered again,
+    /// and the next run learns what is done.</summary>
     public void Tick()
     {
         Forget();
@@ -189,7 +197,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
 
     private void Keep(OutboxEntry entry)
     {
-        var read = store is { Unread: 0 } && _stranded.Count == 0 && _waiting.Count < Window && _waitingBytes + entry.Payload.Length <= WindowBytes;
+        var read = store is { Unread: 0 } && _stranded.Count == 0 && _waiting.Count < Window
+            && _waitingBytes + entry.Payload.Length <= WindowBytes;
         if (_memoryOnly.Messages == 0 && TryStore(entry, read))
         {
             if (read) Append(_waiting, entry);
@@ -203,7 +212,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     private bool TryStore(OutboxEntry entry, bool read)
     {
         if (store is null) return false;
-        var message = new StoredMessage(0, entry.Topic, entry.Payload, entry.UserProperties, entry.Created, entry.Enqueued);
+        var message =
+            new StoredMessage(0, entry.Topic, entry.Payload, entry.UserProperties, entry.Created, entry.Enqueued);
         while (store.Bytes + RecordCodec.Size(message) > options.MaxBytes && DropOldest())
         {
         }
@@ -237,8 +247,12 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     /// <summary>Reads from disk until the window is full.</summary>
     private void Load()
     {
-        while (store is { Unread: > 0 } && _waiting.Count < Window && _waitingBytes < WindowBytes && store.Read(out var own) is { } m)
-            Append(_waiting, new(++_lastToken, m.Topic, m.Payload, m.UserProperties, m.CreatedUtc, own ? m.Created : Then(m.CreatedUtc)) { Sequence = m.Sequence, Late = !own || m.Sequence <= _missed });
+        while (store is { Unread: > 0 } && _waiting.Count < Window && _waitingBytes < WindowBytes
+            && store.Read(out var own) is { } m)
+            Append(_waiting, new(++_lastToken, m.Topic, m.Payload, m.UserProperties, m.CreatedUtc, own
+                ? m.Created
+                : Then(m.CreatedUtc))
+            { Sequence = m.Sequence, Late = !own || m.Sequence <= _missed });
         if (store is { Unread: > 0 }) return;
         while (_stranded.First is { } node)
         {
@@ -250,16 +264,20 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
 
     // Of another run only the wall clock is known, and it may have been set since.
     private long Then(DateTimeOffset created)
-        => time.GetTimestamp() - (long)(Math.Max(0, (time.GetUtcNow() - created).TotalSeconds) * time.TimestampFrequency);
+        => time.GetTimestamp()
+            - (long)(Math.Max(0, (time.GetUtcNow() - created).TotalSeconds) * time.TimestampFrequency);
 
     private void Trim()
     {
-        while (OldestWaiting() is { } oldest && time.GetElapsedTime(oldest.Value.Enqueued) > options.MaxAge) Drop(oldest, "max_age");
-        while (_held.Oldest is { } held && time.GetElapsedTime(held.Enqueued) > options.MaxAge) DropHeld(held, "max_age");
+        while (OldestWaiting() is { } oldest && time.GetElapsedTime(oldest.Value.Enqueued) > options.MaxAge)
+            Drop(oldest, "max_age");
+        while (_held.Oldest is { } held && time.GetElapsedTime(held.Enqueued) > options.MaxAge)
+            DropHeld(held, "max_age");
         while (_memoryOnly.Messages > options.MemoryMessages || _memoryOnly.Bytes > options.MemoryBytes)
         {
             if (_held.Oldest is { InMemoryOnly: true } refused) DropHeld(refused, "not_authorized");
-            else if ((Find(_waiting, e => e.InMemoryOnly) ?? _stranded.First) is { } oldest) Drop(oldest, "memory_full");
+            else if ((Find(_waiting, e => e.InMemoryOnly) ?? _stranded.First) is { } oldest)
+                Drop(oldest, "memory_full");
             else return;
         }
     }
@@ -304,7 +322,8 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     // They are in memory, whether on disk too or not.
     private void LimitHeld()
     {
-        while (_held.Count > options.MemoryMessages || _held.Bytes > options.MemoryBytes) DropHeld(_held.Oldest!, "not_authorized");
+        while (_held.Count > options.MemoryMessages || _held.Bytes > options.MemoryBytes)
+            DropHeld(_held.Oldest!, "not_authorized");
     }
 
     private void DropHeld(OutboxEntry entry, string reason)

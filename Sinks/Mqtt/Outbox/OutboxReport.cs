@@ -6,7 +6,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
-/// <summary>Tells people and metrics what the outbox gave up and how its disk does; in the log once, not once a message. Not thread-safe.</summary>
+/// <summary>Tells people and metrics what the outbox gave up and how its disk does; in the log once,
+/// not once a message. Not thread-safe.</summary>
 internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider time, ILogger logger)
 {
     // Topics are ours, and few; a replay of a larger configuration may bring more.
@@ -81,22 +82,27 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
         LogDiskHealthy();
     }
 
-    [LoggerMessage(3003, LogLevel.Warning, "The MQTT outbox is over its limit: dropped {Count} message(s), oldest first ({Reason}).")]
+    [LoggerMessage(3003, LogLevel.Warning,
+        "The MQTT outbox is over its limit: dropped {Count} message(s), oldest first ({Reason}).")]
     private partial void LogDropped(long count, string reason);
 
     [LoggerMessage(3005, LogLevel.Error, "The broker does not take messages for {Topic} ({Bytes} bytes): {Reason}.")]
     private partial void LogRefused(string topic, int bytes, string reason);
 
-    [LoggerMessage(3014, LogLevel.Error, "The broker does not take messages for {Topic}: {Reason}. They wait, and are tried again.")]
+    [LoggerMessage(3014, LogLevel.Error,
+        "The broker does not take messages for {Topic}: {Reason}. They wait, and are tried again.")]
     private partial void LogHeld(string topic, string reason);
 
-    [LoggerMessage(3007, LogLevel.Information, "{Count} message(s) of an earlier run wait in the outbox, {Bytes} bytes; they go first.")]
+    [LoggerMessage(3007, LogLevel.Information,
+        "{Count} message(s) of an earlier run wait in the outbox, {Bytes} bytes; they go first.")]
     private partial void LogLeft(int count, long bytes);
 
-    [LoggerMessage(3008, LogLevel.Warning, "{Count} message(s) in the outbox folder are damaged ({Reason}) and were left out.")]
+    [LoggerMessage(3008, LogLevel.Warning,
+        "{Count} message(s) in the outbox folder are damaged ({Reason}) and were left out.")]
     private partial void LogDamaged(long count, string reason);
 
-    [LoggerMessage(3009, LogLevel.Error, "The disk of the outbox failed: {Fault}: {Detail} Messages wait in memory until it takes them again.")]
+    [LoggerMessage(3009, LogLevel.Error,
+        "The disk of the outbox failed: {Fault}: {Detail} Messages wait in memory until it takes them again.")]
     private partial void LogDiskFailed(StoreFault fault, string detail);
 
     [LoggerMessage(3012, LogLevel.Information, "The disk of the outbox takes messages again.")]

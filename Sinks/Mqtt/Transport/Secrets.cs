@@ -9,7 +9,8 @@ public sealed class Secrets
 
     public string? Password { get; private init; }
 
-    /// <summary>Reads the files named in <paramref name="options"/>, or takes the values. Null when all is well.</summary>
+    /// <summary>Reads the files named in <paramref name="options"/>, or takes the values.
+    /// Null when all is well.</summary>
     public static MqttOutcome? Read(MqttOptions options, out Secrets secrets)
     {
         secrets = new();

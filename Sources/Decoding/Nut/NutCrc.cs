@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Sources.Decoding.Nut;
 
-/// <summary>CRC-32 with polynomial 0x04C11DB7, most significant bit first, start value 0: over data and its checksum it is 0.</summary>
+/// <summary>CRC-32 with polynomial 0x04C11DB7, most significant bit first, start value 0:
+/// over data and its checksum it is 0.</summary>
 internal static class NutCrc
 {
     private static readonly uint[] s_table = CreateTable();

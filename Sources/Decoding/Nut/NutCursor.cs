@@ -43,7 +43,9 @@ internal ref struct NutCursor(ReadOnlySpan<byte> data)
     public int Bounded(int limit, [CallerArgumentExpression(nameof(limit))] string what = "")
     {
         var value = Variable();
-        return value <= (ulong)limit ? (int)value : throw NutFault.Malformed($"{value} where at most {limit} is allowed ({what})");
+        return value <= (ulong)limit
+            ? (int)value
+            : throw NutFault.Malformed($"{value} where at most {limit} is allowed ({what})");
     }
 
     /// <summary>Type <c>s</c>: 0, 1, -1, 2, -2, … as 0, 1, 2, 3, 4, ….</summary>

@@ -2,7 +2,8 @@ using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Sources.Decoding.Nut;
 
-/// <summary>What the main header says: timebases, the meaning of each frame code, and what is elided from frames.</summary>
+/// <summary>What the main header says: timebases, the meaning of each frame code,
+/// and what is elided from frames.</summary>
 internal sealed class NutMainHeader
 {
     private const int FieldsBeyondSpec = 64;
@@ -34,7 +35,8 @@ internal sealed class NutMainHeader
         for (var i = 0; i < timebases.Length; i++)
         {
             timebases[i] = new Timebase(cursor.Bounded(int.MaxValue), cursor.Bounded(int.MaxValue));
-            if (timebases[i] is { Numerator: 0 } or { Denominator: 0 }) throw NutFault.Malformed($"timebase {timebases[i]}");
+            if (timebases[i] is { Numerator: 0 } or { Denominator: 0 })
+                throw NutFault.Malformed($"timebase {timebases[i]}");
         }
 
         var codes = ParseCodes(ref cursor);

@@ -16,7 +16,8 @@ internal sealed class NutReader(Stream stream)
     private const ulong SyncpointStartcode = 0x4E4B_E4AD_EECA_4569;
     private static readonly byte[] s_fileId = [.. "nut/multimedia container\0"u8];
 
-    // Holds headers only: a picture is read past it, straight into the frame, but for the bytes that came along with its header.
+    // Holds headers only: a picture is read past it, straight into the frame,
+    // but for the bytes that came along with its header.
     private byte[] _buffer = new byte[4096];
     private int _start, _end;
     private bool _begun;
@@ -29,7 +30,8 @@ internal sealed class NutReader(Stream stream)
     /// <summary>Bytes of the current frame that <see cref="ReadPayloadAsync"/> has yet to deliver.</summary>
     public int Remaining { get; private set; }
 
-    /// <summary>Next frame's timestamp in ticks of <see cref="NutStreamHeader.Timebase"/> and its size in bytes; null at the end.</summary>
+    /// <summary>Next frame's timestamp in ticks of <see cref="NutStreamHeader.Timebase"/> and
+    /// its size in bytes; null at the end.</summary>
     /// <exception cref="SourceException">Malformed, or ended within a header.</exception>
     public async ValueTask<NutFrame?> ReadHeaderAsync(CancellationToken stop)
     {
@@ -90,7 +92,8 @@ internal sealed class NutReader(Stream stream)
         if (!_begun)
         {
             var known = Math.Min(data.Length, s_fileId.Length);
-            if (!data[..known].SequenceEqual(s_fileId.AsSpan(0, known))) throw NutFault.Malformed("it does not begin like NUT");
+            if (!data[..known].SequenceEqual(s_fileId.AsSpan(0, known)))
+                throw NutFault.Malformed("it does not begin like NUT");
             if (known < s_fileId.Length) return false;
             (_begun, used) = (true, known);
             return true;
@@ -112,9 +115,12 @@ internal sealed class NutReader(Stream stream)
         if (length < 4 || NutCrc.Of(packet) != 0) throw NutFault.Malformed("a header's checksum is wrong");
         var body = packet[..^4];
 
-        // Headers are repeated now and then, always the same; the first counts. Info and index packets are of no use here.
+        // Headers are repeated now and then, always the same; the first counts.
+        // Info and index packets are of no use here.
         if (startcode == MainStartcode) _main ??= NutMainHeader.Parse(body);
-        else if (startcode == StreamStartcode && Video is null) Video = NutStreamHeader.Parse(body, _main ?? throw NutFault.Malformed("a stream header before the main header"));
+        else if (startcode == StreamStartcode && Video is null)
+            Video = NutStreamHeader.Parse(body, _main
+                ?? throw NutFault.Malformed("a stream header before the main header"));
         else if (startcode == SyncpointStartcode) TakeSyncpoint(body);
         return true;
     }
@@ -128,7 +134,8 @@ internal sealed class NutReader(Stream stream)
         var count = (ulong)_main.Timebases.Length;
         var from = _main.Timebases[coded % count];
         var to = Video.Timebase;
-        var ticks = (Int128)(coded / count) * from.Numerator * to.Denominator / ((Int128)from.Denominator * to.Numerator);
+        var ticks =
+            (Int128)(coded / count) * from.Numerator * to.Denominator / ((Int128)from.Denominator * to.Numerator);
         _lastPts = ticks <= long.MaxValue ? (long)ticks : throw NutFault.Malformed("a timestamp beyond 63 bits");
     }
 
@@ -152,12 +159,15 @@ internal sealed class NutReader(Stream stream)
         if ((flags & NutFlags.Checksum) != 0) cursor.Checksum();
         if (cursor.Short) return false;
         used = cursor.Position;
-        if ((flags & NutFlags.Checksum) != 0 && NutCrc.Of(data[..used]) != 0) throw NutFault.Malformed("a frame header's checksum is wrong");
+        if ((flags & NutFlags.Checksum) != 0 && NutCrc.Of(data[..used]) != 0)
+            throw NutFault.Malformed("a frame header's checksum is wrong");
         if (streamId != 0) throw NutFault.Malformed($"a frame of stream {streamId}");
-        if (header >= _main.ElidedBytes.Length || _main.ElidedBytes[header] != 0) throw NutFault.Malformed("an elided header in raw video");
+        if (header >= _main.ElidedBytes.Length || _main.ElidedBytes[header] != 0)
+            throw NutFault.Malformed("an elided header in raw video");
 
         var size = (Int128)msb * code.SizeMultiplier + code.SizeOffset;
-        if (size > (Int128)NutStreamHeader.LargestSide * NutStreamHeader.LargestSide * 3) throw NutFault.Malformed($"a picture of {size} bytes");
+        if (size > (Int128)NutStreamHeader.LargestSide * NutStreamHeader.LargestSide * 3)
+            throw NutFault.Malformed($"a picture of {size} bytes");
         _lastPts = pts;
         if (size > 0) frame = new NutFrame(pts, (int)size); // an empty frame only marks the end of the stream
         return true;

@@ -16,7 +16,8 @@ internal sealed record NutStreamHeader(int Width, int Height, Timebase Timebase,
         var id = cursor.Bounded(255);
         var kind = cursor.Bounded(255);
         var format = cursor.Bytes(16);
-        if (id != 0 || kind != 0 || !format.SequenceEqual("RGB\x18"u8)) throw NutFault.Malformed("the stream is not rgb24 video");
+        if (id != 0 || kind != 0 || !format.SequenceEqual("RGB\x18"u8))
+            throw NutFault.Malformed("the stream is not rgb24 video");
         var timebase = cursor.Bounded(int.MaxValue);
         if (timebase >= main.Timebases.Length) throw NutFault.Malformed($"timebase number {timebase}");
         var shift = cursor.Bounded(62);
@@ -27,7 +28,8 @@ internal sealed record NutStreamHeader(int Width, int Height, Timebase Timebase,
         var (width, height) = (cursor.Variable(), cursor.Variable());
         if (cursor.Short) throw NutFault.Malformed("the stream header is too short");
         if (width is 0 or > LargestSide || height is 0 or > LargestSide)
-            throw NutFault.Malformed($"a picture of {width}x{height}; sides of 1 to {LargestSide} pixels are supported");
+            throw NutFault.Malformed(
+                $"a picture of {width}x{height}; sides of 1 to {LargestSide} pixels are supported");
         return new NutStreamHeader((int)width, (int)height, main.Timebases[timebase], shift);
     }
 }

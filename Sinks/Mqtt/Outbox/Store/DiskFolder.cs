@@ -15,12 +15,15 @@ internal sealed class DiskFolder : IStoreFolder
         if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
         else Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         // Advisory, and gone with the process, however that ends.
-        _lock = File.OpenHandle(Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        _lock =
+            File.OpenHandle(Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
     }
 
     public IReadOnlyList<string> Names() => [.. Directory.EnumerateFiles(_path).Select(p => Path.GetFileName(p))];
 
-    public IStoreFile Open(string name) => new DiskFile(File.OpenHandle(Path.Combine(_path, name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete));
+    public IStoreFile Open(string name) =>
+        new DiskFile(File.OpenHandle(Path.Combine(_path, name), FileMode.OpenOrCreate, FileAccess.ReadWrite,
+            FileShare.ReadWrite | FileShare.Delete));
 
     public void Delete(string name) => File.Delete(Path.Combine(_path, name));
 
@@ -33,7 +36,8 @@ internal sealed class DiskFolder : IStoreFolder
         public int Read(Span<byte> buffer, long offset)
         {
             var done = 0;
-            while (done < buffer.Length && RandomAccess.Read(handle, buffer[done..], offset + done) is > 0 and var read) done += read;
+            while (done < buffer.Length && RandomAccess.Read(handle, buffer[done..], offset + done) is > 0 and var read)
+                done += read;
             return done;
         }
 

@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>Port of the disk under the outbox. Whatever goes wrong below it is an <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>.</summary>
+/// <summary>Port of the disk under the outbox. Whatever goes wrong below it is an
+/// <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>.</summary>
 internal interface IStoreFolder : IDisposable
 {
     IReadOnlyList<string> Names();

@@ -4,9 +4,9 @@ using System.Globalization;
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 /// <summary>
-/// Durable messages in files: appended at one end, read once in order at the other, released in any order; a file whose messages are all
-/// released is deleted. A process that is killed loses nothing that <see cref="TryAppend"/> took. Not thread-safe, but for the files of
-/// <see cref="Unsynced"/>.
+/// Durable messages in files: appended at one end, read once in order at the other, released in any order; a file whose
+/// messages are all released is deleted. A process that is killed loses nothing that <see cref="TryAppend"/> took. Not
+/// thread-safe, but for the files of <see cref="Unsynced"/>.
 /// </summary>
 internal sealed class OutboxStore : IDisposable
 {
@@ -35,13 +35,16 @@ internal sealed class OutboxStore : IDisposable
 
     /// <summary>Reads what a former run left; what of it is damaged is cut off or stepped over, and counted.</summary>
     /// <param name="failed">Told of every failure of the disk.</param>
-    /// <param name="lost">Told how many messages are damaged, and why: <c>torn</c> (the end of the last file), <c>corrupt</c>, <c>unreadable</c>.</param>
-    public OutboxStore(IStoreFolder folder, TimeProvider time, Action<StoreFault, Exception> failed, Action<string, long> lost)
+    /// <param name="lost">Told how many messages are damaged, and why:
+    /// <c>torn</c> (the end of the last file), <c>corrupt</c>, <c>unreadable</c>.</param>
+    public OutboxStore(IStoreFolder folder, TimeProvider time, Action<StoreFault, Exception> failed,
+        Action<string, long> lost)
     {
         (_folder, _time, _failed, _lost) = (folder, time, failed, lost);
         _cursorFile = folder.Open(StoreCursor.Name);
         _cursor = StoreCursor.Read(_cursorFile);
-        (_released, _next, _lastRead, PacketLimit) = (_cursor.Released, Math.Max(1, _cursor.Released), _cursor.Released - 1, _cursor.PacketLimit);
+        (_released, _next, _lastRead, PacketLimit) =
+            (_cursor.Released, Math.Max(1, _cursor.Released), _cursor.Released - 1, _cursor.PacketLimit);
         var found = folder.Names().Select(First).OfType<long>().Order().ToList();
         for (var i = 0; i < found.Count; i++) Recover(found[i], i + 1 < found.Count ? found[i + 1] : null);
         _reading = _segments.First;
@@ -139,7 +142,8 @@ internal sealed class OutboxStore : IDisposable
         return null;
     }
 
-    /// <summary>Done with a message that was read: no run sees it again, once <see cref="SaveCursor"/> has been called.</summary>
+    /// <summary>Done with a message that was read: no run sees it again,
+    /// once <see cref="SaveCursor"/> has been called.</summary>
     public void Release(long sequence)
     {
         if (!_read.Remove(sequence, out var at)) return;
@@ -165,7 +169,8 @@ internal sealed class OutboxStore : IDisposable
         }
     }
 
-    /// <summary>Files with messages that a power cut would lose. The last is still written to; the others are the caller's to dispose of.</summary>
+    /// <summary>Files with messages that a power cut would lose. The last is still written to;
+    /// the others are the caller's to dispose of.</summary>
     public (IStoreFile? Active, IReadOnlyList<IStoreFile> Rolled) Unsynced()
     {
         var files = (_dirty && _active is { Live: > 0 } ? _activeFile : null, _rolled.ToArray());
@@ -203,7 +208,9 @@ internal sealed class OutboxStore : IDisposable
     }
 
     private static long? First(string name)
-        => name.EndsWith(Segment.Extension, StringComparison.Ordinal) && long.TryParse(name.AsSpan(..^Segment.Extension.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var first) ? first : null;
+        => name.EndsWith(Segment.Extension, StringComparison.Ordinal)
+            && long.TryParse(name.AsSpan(..^Segment.Extension.Length), NumberStyles.None, CultureInfo.InvariantCulture,
+                out var first) ? first : null;
 
     private void Recover(long first, long? following)
     {

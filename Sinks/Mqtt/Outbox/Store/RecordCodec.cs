@@ -6,8 +6,8 @@ using Dvis.Streaming.Sinks.Mqtt.Messages;
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 /// <summary>
-/// A record is a marker, the CRC-32C of what follows, the length of the body, and the body: sequence, times, the topic with its properties,
-/// the payload. Little-endian. Reading trusts nothing: what is damaged is no record.
+/// A record is a marker, the CRC-32C of what follows, the length of the body, and the body: sequence, times, the topic
+/// with its properties, the payload. Little-endian. Reading trusts nothing: what is damaged is no record.
 /// </summary>
 internal static class RecordCodec
 {
@@ -79,14 +79,18 @@ internal static class RecordCodec
         var properties = new KeyValuePair<string, string>[r.Short()];
         for (var i = 0; i < properties.Length && !r.Failed; i++) properties[i] = new(r.Text(), r.Text());
         if (r.Failed || utc is < 0 or > 253_402_300_799_999) return null;
-        var topic = new MqttTopic(name, kind, Qos: 1, ExpirySeconds: expiry, ContentType: type.Length == 0 ? null : type);
-        return new(sequence, topic, r.Rest.ToArray(), properties.Length == 0 ? null : properties, DateTimeOffset.FromUnixTimeMilliseconds(utc), created);
+        var topic =
+            new MqttTopic(name, kind, Qos: 1, ExpirySeconds: expiry, ContentType: type.Length == 0 ? null : type);
+        return new(sequence, topic, r.Rest.ToArray(), properties.Length == 0
+            ? null
+            : properties, DateTimeOffset.FromUnixTimeMilliseconds(utc), created);
     }
 
     public static uint Checksum(ReadOnlySpan<byte> bytes)
     {
         var crc = uint.MaxValue;
-        for (; bytes.Length >= 8; bytes = bytes[8..]) crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+        for (; bytes.Length >= 8; bytes = bytes[8..])
+            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
         foreach (var b in bytes) crc = BitOperations.Crc32C(crc, b);
         return ~crc;
     }
@@ -139,7 +143,9 @@ internal static class RecordCodec
 
         public int Int() => Take(4) is { Length: 4 } bytes ? BinaryPrimitives.ReadInt32LittleEndian(bytes) : 0;
 
-        public ushort Short() => Take(2) is { Length: 2 } bytes ? BinaryPrimitives.ReadUInt16LittleEndian(bytes) : (ushort)0;
+        public ushort Short() => Take(2) is { Length: 2 } bytes
+            ? BinaryPrimitives.ReadUInt16LittleEndian(bytes)
+            : (ushort)0;
 
         public string Text() => Encoding.UTF8.GetString(Take(Short()));
 

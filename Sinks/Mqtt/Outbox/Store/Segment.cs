@@ -1,6 +1,7 @@
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>One file of records with rising sequences, named by its first. Only its end grows, and only in the run that began it.</summary>
+/// <summary>One file of records with rising sequences, named by its first. Only its end grows,
+/// and only in the run that began it.</summary>
 internal sealed class Segment(long first, bool own)
 {
     public const string Extension = ".log";

@@ -4,7 +4,8 @@ namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 /// <param name="Segment">With its records that are to be read counted, and its end behind the last whole one.</param>
 /// <param name="Next">The sequence after its last.</param>
 /// <param name="Corrupt">Records that must have been there and are damaged.</param>
-/// <param name="Torn">Bytes after the last whole record: what was being written when the process or the machine stopped.</param>
+/// <param name="Torn">Bytes after the last whole record:
+/// what was being written when the process or the machine stopped.</param>
 internal sealed record SegmentRecovery(Segment Segment, long Next, long Corrupt, long Torn)
 {
     /// <param name="released">Messages below this sequence are done.</param>

@@ -14,8 +14,10 @@ internal readonly record struct StoreCursor(long Released, int PacketLimit)
     public static StoreCursor Read(IStoreFile file)
     {
         Span<byte> bytes = stackalloc byte[Size];
-        if (file.Read(bytes, 0) < Size || BinaryPrimitives.ReadUInt32LittleEndian(bytes) != RecordCodec.Checksum(bytes[4..])) return new(0, int.MaxValue);
-        return new(BinaryPrimitives.ReadInt64LittleEndian(bytes[4..]), BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]));
+        if (file.Read(bytes, 0) < Size || BinaryPrimitives.ReadUInt32LittleEndian(bytes)
+            != RecordCodec.Checksum(bytes[4..])) return new(0, int.MaxValue);
+        return new(BinaryPrimitives.ReadInt64LittleEndian(bytes[4..]),
+            BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]));
     }
 
     public void Write(IStoreFile file)

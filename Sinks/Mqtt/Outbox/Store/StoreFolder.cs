@@ -10,7 +10,9 @@ internal static class StoreFolder
     {
         if (!string.IsNullOrEmpty(options.Path)) return options.Path;
         // systemd.exec(5): several are separated by colons.
-        return Environment.GetEnvironmentVariable("STATE_DIRECTORY") is { Length: > 0 } state ? Path.Combine(state.Split(':')[0], "outbox") : null;
+        return Environment.GetEnvironmentVariable("STATE_DIRECTORY") is { Length: > 0 } state
+            ? Path.Combine(state.Split(':')[0], "outbox")
+            : null;
     }
 
     /// <exception cref="InvalidOperationException">The folder cannot be used; it is named.</exception>

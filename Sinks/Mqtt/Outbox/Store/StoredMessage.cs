@@ -7,4 +7,5 @@ namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 /// <param name="CreatedUtc">When it was accepted.</param>
 /// <param name="Created">The same on the monotonic clock of the run that accepted it.</param>
 internal sealed record StoredMessage(
-    long Sequence, MqttTopic Topic, byte[] Payload, IReadOnlyList<KeyValuePair<string, string>>? UserProperties, DateTimeOffset CreatedUtc, long Created);
+    long Sequence, MqttTopic Topic, byte[] Payload, IReadOnlyList<KeyValuePair<string, string>>? UserProperties,
+    DateTimeOffset CreatedUtc, long Created);
