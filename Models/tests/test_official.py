@@ -50,7 +50,7 @@ class Official(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "offline.pth"
             torch.save({"model": filled()}, path)
-            tensors = read_checkpoint(path)
+            tensors = read_checkpoint(path).tensors
         assert mode_of(tensors) == "offline"
         load_strictly(cls.model, tensors, path)
 

@@ -87,11 +87,11 @@ def _import(arguments) -> None:
                       arguments.out, arguments.mode, shorter, largest, arguments.max_window,
                       arguments.name, arguments.version, arguments.license)
     try:
-        model = run(request)
+        model, taken = run(request)
     except (CheckpointError, OSError) as error:
         raise SystemExit(f"dvis import: {error}") from None
     config = model.config
-    print(f"{arguments.out}: {config.name}, {model.mode}, {config.classes} classes")
+    print(f"{arguments.out}: {config.name}, {model.mode}, {config.classes} classes, {taken}")
 
 
 def _add_quantise(command) -> None:
