@@ -46,19 +46,13 @@ internal sealed partial class Camera : IPublisher
         ILoggerFactory loggers)
     {
         (Board, _sinks, _time, _logger) = (board, engine.Sinks, time, loggers.CreateLogger<Camera>());
-        board.Restart(CameraWarnings.Of(engine.Models.Manifest, options));
+        board.Restart(options.WarningsWith(engine.Models.Manifest));
         foreach (var warning in board.Warnings) LogWarning(Name, warning.Detail);
         _statuses = new StatusFeed(board, _sinks, time);
         var logger = loggers.CreateLogger<StreamPipeline>();
         var source = open(board.Metrics, options, Report);
-        var settings = new CameraSettings(engine.Models.Manifest)
-        {
-            Queue = options.Settings.Queue,
-            Track = options.Settings.Track,
-            Panoptic = options.Settings.Panoptic,
-            Refiner = engine.Refiner,
-            Publish = options.Settings.Publish,
-        };
+        var settings = new CameraSettings(engine.Models.Manifest, options.Results)
+        { Queue = options.Source.Queue, Refiner = engine.Refiner };
         _pipeline = () => new StreamPipeline(
             settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
         { Beats = beats, Reset = _reset };

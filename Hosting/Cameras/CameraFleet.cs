@@ -47,7 +47,7 @@ internal sealed class CameraFleet(
         try
         {
             await Task.WhenAll(leaving.Select(camera => camera.RetireAsync()));
-            await _engine!.Sinks.PublishAsync(SinkFactory.Change(config));
+            await _engine!.PublishAsync(config);
             announced();
             lock (_gate)
             {

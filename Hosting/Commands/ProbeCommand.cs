@@ -1,5 +1,7 @@
 using System.CommandLine;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Options;
@@ -35,9 +37,9 @@ internal static class ProbeCommand
             var name = parsed.GetValue(camera)!;
             var cameras = config.Load(parsed).Options.Cameras;
             if (!cameras.TryGetValue(name, out var options))
-                throw new UsageException(
-                    $"the configuration has no camera '{name}'{KeyPath.DidYouMean(name, cameras.Keys)}");
-            return await ProbeAsync(name, options.ToSource(), cancel) ? ExitCode.Ok : ExitCode.Failed;
+                throw new CommandException(
+                    ExitCode.Usage, $"the configuration has no camera '{name}'{KeyPath.DidYouMean(name, cameras.Keys)}");
+            return await ProbeAsync(name, options.Source, cancel) ? ExitCode.Ok : ExitCode.Failed;
         });
         return command;
     }
@@ -46,14 +48,11 @@ internal static class ProbeCommand
     public static async Task<bool> ProbeAsync(string shown, SourceOptions options, CancellationToken cancel)
     {
         var report = await SourceProbe.ProbeAsync(options, TimeProvider.System, cancel, OpenCv.Decoder);
+        var rate = report.Fps is { } fps ? $"{fps:0.##} fps" : "no stated rate";
         await Console.Out.WriteLineAsync(report.Fault == SourceFault.Ok
-            ? FormattableString.Invariant(
-                $"{shown}: {report.Codec ?? "unknown codec"}, {report.Width}x{report.Height}, ")
-                + FormattableString.Invariant(
-                    $"{(report.Fps is { } fps ? $"{fps:0.##} fps" : "no stated rate")}, timebase ")
-                + FormattableString.Invariant(
-                    $"{report.Timebase}, first frame after {report.FirstFrame.TotalSeconds:0.00} s")
-            : $"{shown}: {KeyPath.Snake(report.Fault.ToString())}: {report.Detail}");
+            ? $"{shown}: {report.Codec ?? "unknown codec"}, {report.Width}x{report.Height}, {rate}, "
+                + $"timebase {report.Timebase}, first frame after {report.FirstFrame.TotalSeconds:0.00} s"
+            : $"{shown}: {EnumName.Of(report.Fault)}: {report.Detail}");
         return report.Fault == SourceFault.Ok;
     }
 
@@ -65,9 +64,9 @@ internal static class ProbeCommand
         else options.File = Path.GetFullPath(source);
         var wrong = options.Validate(new System.ComponentModel.DataAnnotations.ValidationContext(options))
             .FirstOrDefault();
-        if (wrong is not null) throw new UsageException($"the source {wrong.ErrorMessage}");
+        if (wrong is not null) throw new CommandException(ExitCode.Usage, $"the source {wrong.ErrorMessage}");
         return options.File is null || File.Exists(options.File)
             ? options
-            : throw new UsageException($"the file '{options.File}' does not exist");
+            : throw new CommandException(ExitCode.Usage, $"the file '{options.File}' does not exist");
     }
 }

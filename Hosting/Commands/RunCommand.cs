@@ -75,7 +75,8 @@ internal static class RunCommand
         }
         catch (IOException e)
         {
-            throw new StartupException(
+            throw new CommandException(
+                ExitCode.Failed,
                 $"http.bind: {options.Http.Bind} cannot be used: {e.GetBaseException().Message}; "
                 + "set http.bind to another port, or to 127.0.0.1:0 for any free one.", e);
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
@@ -43,7 +44,7 @@ internal static class ValidateCommand
         await Parallel.ForEachAsync(options.Cameras,
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancel }, async (camera, token) =>
         {
-            if (await ProbeCommand.ProbeAsync(camera.Key, camera.Value.ToSource(), token))
+            if (await ProbeCommand.ProbeAsync(camera.Key, camera.Value.Source, token))
                 Interlocked.Increment(ref good);
         });
         return good == options.Cameras.Count;

@@ -38,9 +38,7 @@ internal static class StreamingHost
         AddLogging(builder.Logging, options.Logging);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint))
-                throw new ArgumentException("The configuration was not checked.", nameof(config));
-            kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(options.Http.Endpoint!, listen => listen.Protocols = HttpProtocols.Http1);
             HttpGuard.Limit(kestrel);
         });
 
@@ -77,8 +75,7 @@ internal static class StreamingHost
             console.LogToStandardErrorThreshold = LogLevel.Trace;
         });
         logging.Services.TryAddEnumerable(ServiceDescriptor.Singleton<ConsoleFormatter, LogFormatter>());
-        logging.SetMinimumLevel(
-            options.Level == "info" ? LogLevel.Information : Enum.Parse<LogLevel>(options.Level, ignoreCase: true));
+        logging.SetMinimumLevel((LogLevel)options.Level);
         // Every request and every step of the host is not what an operator asked for.
         logging.AddFilter("Microsoft", LogLevel.Warning);
     }
@@ -93,7 +90,7 @@ internal static class StreamingHost
         services.AddSingleton<HostMetrics>().AddSingleton<MqttStatus>().AddSingleton<RunState>();
         services.AddSingleton<FramePool>().AddSingleton<TensorPool>().AddSingleton<Heartbeats>();
         services.AddSingleton<OpenSource>(s => (camera, settings, onStatus) => SourceFactory.Create(
-            camera, settings.ToSource(), s.GetRequiredService<FramePool>(), s.GetRequiredService<TimeProvider>(),
+            camera, settings.Source, s.GetRequiredService<FramePool>(), s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILoggerFactory>(), onStatus, OpenCv.Decoder));
         services.AddSingleton<Engine>().AddSingleton<CameraFleet>();
         services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());

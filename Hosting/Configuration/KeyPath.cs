@@ -1,4 +1,4 @@
-using System.Text;
+using System.Text.Json;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
@@ -7,19 +7,7 @@ internal static class KeyPath
 {
     public static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
 
-    public static string Snake(string name)
-    {
-        var result = new StringBuilder(name.Length + 4);
-        for (var i = 0; i < name.Length; i++)
-        {
-            var starts = i > 0 && char.IsAsciiLetterUpper(name[i]) && (!char.IsAsciiLetterUpper(name[i - 1])
-                || (i + 1 < name.Length && char.IsAsciiLetterLower(name[i + 1])));
-            if (starts) result.Append('_');
-            result.Append(char.ToLowerInvariant(name[i]));
-        }
-
-        return result.ToString();
-    }
+    public static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 
     /// <summary><c>; did you mean 'x'?</c> when one of <paramref name="known"/> is close, else nothing.</summary>
     public static string DidYouMean(string found, IEnumerable<string> known)

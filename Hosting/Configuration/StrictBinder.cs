@@ -97,19 +97,15 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         }
     }
 
-    /// <summary>Makes every relative path a full one, those of the defaults too.</summary>
-    public void ResolvePaths(object section)
+    /// <summary>Makes every relative path a full one, also in the defaults.</summary>
+    public void ResolvePaths(StreamingOptions options)
     {
-        foreach (var option in OptionProperty.Of(section.GetType()))
-        {
-            var value = option.Get(section);
-            if (option.IsPath && value is string { Length: > 0 } file && file != "-")
-                option.Set(section, option.IsShipped
-                    ? ShippedFiles.Find(file, folder)
-                    : Path.GetFullPath(file, folder));
-            else if (value is IDictionary map) foreach (var element in map.Values) ResolvePaths(element!);
-            else if (value is not null && OptionProperty.IsSection(option.Type)) ResolvePaths(value);
-        }
+        foreach (var (_, section) in OptionProperty.Sections(options))
+            foreach (var option in OptionProperty.Of(section.GetType()).Where(o => o.IsPath))
+                if (option.Get(section) is string { Length: > 0 } file && file != "-")
+                    option.Set(section, option.IsShipped
+                        ? ShippedFiles.Find(file, folder)
+                        : Path.GetFullPath(file, folder));
     }
 
     /// <summary>A file that its owner reads anew when needed: found where secrets lie,

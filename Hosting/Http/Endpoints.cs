@@ -11,8 +11,11 @@ namespace Dvis.Streaming.Hosting.Http;
 /// <summary>What the web server answers.</summary>
 internal static class Endpoints
 {
-    private static readonly HealthJson Json = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
-    { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+    private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
 
     public static void Map(WebApplication app, CurrentConfig config, Health health, MetricsPage metrics)
     {
@@ -38,7 +41,7 @@ internal static class Endpoints
         context.Response.StatusCode = report.Healthy
             ? StatusCodes.Status200OK
             : StatusCodes.Status503ServiceUnavailable;
-        return WriteAsync(context, "application/json", JsonSerializer.Serialize(report, Json.HealthReport));
+        return WriteAsync(context, "application/json", JsonSerializer.Serialize(report, s_json));
     }
 
     private static Task WriteAsync(HttpContext context, string type, string text)
@@ -47,6 +50,3 @@ internal static class Endpoints
         return context.Response.WriteAsync(text, context.RequestAborted);
     }
 }
-
-[JsonSerializable(typeof(HealthReport))]
-internal sealed partial class HealthJson : JsonSerializerContext;

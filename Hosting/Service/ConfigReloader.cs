@@ -53,12 +53,12 @@ internal sealed partial class ConfigReloader(
         }
         catch (ConfigException e)
         {
-            report = new("invalid", Time.GetUtcNow(), e.Message);
+            report = new(ReloadOutcome.Invalid, Time.GetUtcNow(), e.Message);
             LogInvalid(e.Errors.Count, e.Message);
         }
         catch (Exception e) // a boundary: whatever it is, the cameras that run must run on
         {
-            report = new("failed", Time.GetUtcNow(), e.Message);
+            report = new(ReloadOutcome.Failed, Time.GetUtcNow(), e.Message);
             LogFailed(e);
         }
 
@@ -74,19 +74,19 @@ internal sealed partial class ConfigReloader(
             var refusal = $"{string.Join(", ", change.Fixed)} cannot change while the program runs, "
                 + "so nothing was changed; restart it";
             LogRefused(refusal);
-            return new("refused", Time.GetUtcNow(), refusal);
+            return new(ReloadOutcome.Refused, Time.GetUtcNow(), refusal);
         }
 
         if (change.IsEmpty)
         {
             LogUnchanged();
-            return new("unchanged", Time.GetUtcNow(), "the same configuration");
+            return new(ReloadOutcome.Unchanged, Time.GetUtcNow(), "the same configuration");
         }
 
         await fleet.ChangeAsync(change, next, () => current.Replace(next));
         await page.DropEndedAsync();
         LogApplied(change);
-        return new("applied", Time.GetUtcNow(), change.ToString());
+        return new(ReloadOutcome.Applied, Time.GetUtcNow(), change.ToString());
     }
 
     [LoggerMessage(4301, LogLevel.Information, "The configuration was taken over: {Change}.")]

@@ -33,8 +33,9 @@ internal sealed class CameraBoard
         (Metrics, _tag) = (metrics, Tag("camera", metrics.Camera));
         metrics.Meter.CreateObservableGauge("dvis.camera.up", () => Is(IsUp), null, "1 while frames arrive.");
         metrics.Meter.CreateObservableGauge(
-            "dvis.camera.state", () => Enum.GetValues<CameraState>().Select(s => Is(s == State, Tag("state", Word(s)))),
-            null, "1 for the state the camera is in.");
+            "dvis.camera.state",
+            () => Enum.GetValues<CameraState>().Select(s => Is(s == State, Tag("state", EnumName.Of(s)))), null,
+            "1 for the state the camera is in.");
     }
 
     public string Name => Metrics.Camera;
@@ -52,16 +53,13 @@ internal sealed class CameraBoard
     /// <summary>Epoch of the last provisional result; null before the first.</summary>
     public string? Epoch { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
-    /// <summary>What a person should change about a camera that works; set before it starts.</summary>
+    /// <summary>Warnings about a camera that works; set before it starts.</summary>
     public ImmutableArray<CameraWarning> Warnings { get; private set; } = [];
 
     public CameraState State => Status?.State ?? CameraState.Starting;
 
     /// <summary>True while frames arrive or are about to: neither degraded nor away.</summary>
     public bool IsWell => State is CameraState.Online or CameraState.Starting;
-
-    /// <summary>The state in snake case.</summary>
-    public string StateWord => Word(State);
 
     /// <summary>Clears all but the counts for a camera that starts with another configuration.</summary>
     public void Restart(ImmutableArray<CameraWarning> warnings)
@@ -76,6 +74,4 @@ internal sealed class CameraBoard
         new(holds ? 1 : 0, [_tag, .. tags]);
 
     private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
-
-    private static string Word(CameraState state) => EnumName.Of(state);
 }

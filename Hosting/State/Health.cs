@@ -1,5 +1,6 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Flow;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.State;
 
@@ -55,12 +56,12 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
                 : new(false, "not_connected", Away, cameras);
         }
 
-        var away = cameras.Where(c => c.State is not ("online" or "starting")).Select(c => c.Name).ToArray();
+        var away = state.Cameras.Where(c => !c.IsWell).Select(c => c.Name).ToArray();
         if (away.Length == 0) return new(true, "ok", null, cameras);
         return new(true, "degraded", $"not online: {string.Join(", ", away)}", cameras);
     }
 
-    private static CameraHealth CameraNow(CameraBoard camera) => new(camera.Name, camera.StateWord)
+    private static CameraHealth CameraNow(CameraBoard camera) => new(camera.Name, camera.State)
     {
         Warnings = camera.Warnings.IsEmpty ? null : [.. camera.Warnings.Select(w => w.Detail)],
     };
@@ -98,9 +99,8 @@ internal sealed record HealthReport(bool Healthy, string Status, string? Detail,
     public ReloadReport? Config { get; init; }
 }
 
-/// <param name="State">starting, online, degraded, offline, disabled.</param>
-internal sealed record CameraHealth(string Name, string State)
+internal sealed record CameraHealth(string Name, CameraState State)
 {
-    /// <summary>What a person should change about a camera that works, in sentences; null: nothing.</summary>
+    /// <summary>Warnings about a camera that works, in sentences; null: none.</summary>
     public string[]? Warnings { get; init; }
 }

@@ -41,7 +41,8 @@ internal sealed class HostMetrics
     {
         _meter.CreateObservableCounter(
             "dvis.config.reloads",
-            () => ReloadReport.Outcomes.Select(o => new Measurement<long>(state.Reloads(o), Tag("outcome", o))),
+            () => Enum.GetValues<ReloadOutcome>()
+                .Select(o => new Measurement<long>(state.Reloads(o), Tag("outcome", EnumName.Of(o)))),
             "{reload}", "Attempts to take over a changed configuration, by outcome.");
         Gauge(
             "dvis.config.last_reload.successful", null, "0 when the files say something that could not be taken over.",

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Dvis.Streaming.Hosting.Configuration;
@@ -29,8 +28,8 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
     }
 
     private string Text<TState>(in LogEntry<TState> entry, string message, string? exception) =>
-        $"{time.GetLocalNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)} {Level(entry.LogLevel)} "
-        + $"{message}{(exception is null ? "" : Environment.NewLine + exception)}";
+        $"{time.GetLocalNow():HH:mm:ss.fff} {Level(entry.LogLevel)} {message}"
+        + (exception is null ? "" : Environment.NewLine + exception);
 
     private string Json<TState>(in LogEntry<TState> entry, string message, string? exception)
     {
@@ -38,7 +37,7 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            json.WriteString("time", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture));
+            json.WriteString("time", $"{time.GetUtcNow():O}");
             json.WriteString("level", Level(entry.LogLevel));
             json.WriteString("logger", entry.Category);
             json.WriteNumber("event", entry.EventId.Id);

@@ -1,5 +1,5 @@
-using System.Globalization;
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
 
@@ -28,7 +28,7 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
             return;
         }
 
-        var off = cameras.Where(c => c.State != CameraState.Online).Select(c => $"{c.Name} {c.StateWord}").ToList();
+        var off = cameras.Where(c => c.State != CameraState.Online).Select(c => $"{c.Name} {EnumName.Of(c.State)}").ToList();
         var all = cameras.Select(c => c.Counts).ToList();
         var counts = Counts(rates.Values.Sum(r => r.In), rates.Values.Sum(r => r.Out), all);
         var away = off.Count == 0 ? "" : $"; {string.Join(", ", off)}";
@@ -43,19 +43,17 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
         return seconds <= 0 ? (0, 0) : ((now.In - before.In) / seconds, (now.Out - before.Out) / seconds);
     }
 
-    private string Clock => Time.GetLocalNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+    private string Clock => $"{Time.GetLocalNow():HH:mm:ss}";
 
     private string Line(CameraBoard camera, (double In, double Out) rates)
     {
         var dropped = camera.Counts.DroppedBy.Sum(d => d.Value);
         var p95 = camera.Counts.ProvisionalLatency.Percentile(.95) * 1000;
-        return $"{Clock} {camera.Name} {camera.StateWord}, {Counts(rates.In, rates.Out, [camera.Counts])}, "
-            + Text($"p95 {p95:0} ms") + (dropped > 0 ? Text($", dropped {dropped}") : "");
+        return $"{Clock} {camera.Name} {EnumName.Of(camera.State)}, {Counts(rates.In, rates.Out, [camera.Counts])}, "
+            + $"p95 {p95:0} ms{(dropped > 0 ? $", dropped {dropped}" : "")}";
     }
 
     private static string Counts(double framesIn, double framesOut, IReadOnlyList<CameraTally> cameras) =>
-        Text($"in {framesIn:0.0} out {framesOut:0.0} fps, active {cameras.Sum(c => c.Active)}, ")
+        $"in {framesIn:0.0} out {framesOut:0.0} fps, active {cameras.Sum(c => c.Active)}, "
         + $"provisional {cameras.Sum(c => c.Provisional)}, final {cameras.Sum(c => c.Final)}";
-
-    private static string Text(FormattableString text) => FormattableString.Invariant(text);
 }

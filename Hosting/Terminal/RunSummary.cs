@@ -54,8 +54,6 @@ internal static class RunSummary
     private static string Latency(LatencyHistogram h)
     {
         double Ms(double fraction) => h.Percentile(fraction) * 1000;
-        return h.Count == 0
-            ? "none"
-            : FormattableString.Invariant($"p50 {Ms(.5):0.0} p95 {Ms(.95):0.0} p99 {Ms(.99):0.0} ms");
+        return h.Count == 0 ? "none" : $"p50 {Ms(.5):0.0} p95 {Ms(.95):0.0} p99 {Ms(.99):0.0} ms";
     }
 }

@@ -88,7 +88,12 @@ internal sealed class WildWorld : IDisposable
         {
             await fanOut.StartAsync(CancellationToken.None);
             var options =
-                new SourceOptions { Loop = true, MaxFps = _maxFps, Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) } };
+                new SourceOptions
+                {
+                    Loop = true,
+                    Rate = { MaxFps = _maxFps },
+                    Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) },
+                };
             var camera = _rig.Measured.Metrics.Camera("cam");
             var metrics = new SourceMetrics(camera);
             var reporter = new CameraReporter(

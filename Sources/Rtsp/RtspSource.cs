@@ -22,7 +22,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         var address = Address();
-        FfmpegProcess.Require(options.Ffmpeg); // before a camera is asked for pictures
+        FfmpegProcess.Require(options.Decode.Ffmpeg); // before a camera is asked for pictures
         var began = time.GetTimestamp();
         // Datagrams go to the decoder: their reports are not seen here.
         var reports = options.Rtsp.Transport == RtspTransport.Tcp && options.Clock.UsesReports
@@ -36,8 +36,8 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         { Alias = relay is null ? null : (relay.Url, address.Url) };
         var arguments =
             FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Rtsp.Transport, options.Rtsp.ConnectTimeout);
-        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool,
-            time, FfmpegCommand.CameraPtsOffset);
+        await using var session = await FfmpegSession.StartAsync(
+            options.Decode.Ffmpeg, arguments, redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
         while (await session.ReadAsync(stop) is { } frame)
         {
             facts.Update(session.Log);

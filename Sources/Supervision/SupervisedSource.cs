@@ -22,7 +22,7 @@ internal sealed class SupervisedSource(
     // A file has no live clock to fall behind; only a dead drive keeps it silent for this long.
     private static readonly TimeSpan s_filePatience = TimeSpan.FromSeconds(30);
 
-    private readonly RateLimiter _rate = new(options.MaxFps);
+    private readonly RateLimiter _rate = new(options.Rate.MaxFps);
     private long _nextId;
     private int _nextSession;
 

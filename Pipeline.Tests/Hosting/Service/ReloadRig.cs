@@ -2,6 +2,7 @@ using System.Text.Json;
 using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.Service;
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.AspNetCore.Builder;
@@ -71,7 +72,7 @@ internal sealed class ReloadRig : IAsyncDisposable
             Look();
             return State.Reload != before;
         }, "the change is noticed");
-        Assert.Equal((outcome, true), (State.Reload!.Outcome, State.Reload.Detail.Length > 0));
+        Assert.Equal((outcome, true), (EnumName.Of(State.Reload!.Outcome), State.Reload.Detail.Length > 0));
         return State.Reload;
     }
 

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
@@ -72,7 +73,12 @@ public sealed class CameraClockTests
         });
         await using var rig = new SourceRig();
         var options =
-            new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
+            new SourceOptions
+            {
+                Url = camera.Url,
+                Queue = { Policy = QueuePolicy.Wait },
+                Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) },
+            };
         if (!asked) options.Clock.Prefer = ["arrival"];
 
         var frames = await rig.ReadAsync(options, most: LeadIn);
@@ -119,7 +125,12 @@ public sealed class CameraClockTests
         });
         await using var rig = new SourceRig();
         var options =
-            new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
+            new SourceOptions
+            {
+                Url = camera.Url,
+                Queue = { Policy = QueuePolicy.Wait },
+                Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) },
+            };
         var frames = new List<FrameInfo>();
         using var stop = new CancellationTokenSource();
         if (!raw)

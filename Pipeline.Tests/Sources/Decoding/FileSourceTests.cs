@@ -174,7 +174,11 @@ public sealed class FileSourceTests : IDisposable
         await File.WriteAllTextAsync(_clips.Path("a.mp4"), "x");
 
         Assert.Empty(
-            await rig.ReadAsync(new SourceOptions { File = _clips.Path("a.mp4"), Ffmpeg = "no-such-decoder" }));
+            await rig.ReadAsync(new SourceOptions
+            {
+                File = _clips.Path("a.mp4"),
+                Decode = { Ffmpeg = "no-such-decoder" },
+            }));
 
         Assert.Equal(SourceFault.Config, rig.Last.Reason);
         Assert.Contains("no-such-decoder", rig.Last.Detail, StringComparison.Ordinal);

@@ -118,7 +118,8 @@ public sealed class OpenCvFileTests : IDisposable
     public async Task ProbeAsync_File_ReportsWhatItIs()
     {
         OpenCvRig.Require();
-        var options = new SourceOptions { File = await _clips.MakeAsync("p.mkv"), Backend = DecodeBackend.Opencv };
+        var file = await _clips.MakeAsync("p.mkv");
+        var options = new SourceOptions { File = file, Decode = { Backend = DecodeBackend.Opencv } };
         var decoder = new Dvis.Streaming.Sources.OpenCv.OpenCvDecoder();
         var report = await SourceProbe.ProbeAsync(options, TimeProvider.System, default, decoder);
 
@@ -130,7 +131,8 @@ public sealed class OpenCvFileTests : IDisposable
     public async Task ReadAsync_BuiltWithout_IsAConfigurationFault()
     {
         await using var rig = new SourceRig();
-        var options = new SourceOptions { File = await _clips.MakeAsync("p.mkv"), Backend = DecodeBackend.Opencv };
+        var file = await _clips.MakeAsync("p.mkv");
+        var options = new SourceOptions { File = file, Decode = { Backend = DecodeBackend.Opencv } };
 
         Assert.Empty(await SourceRig.ReadAsync(rig.Create(options)));
 

@@ -33,7 +33,7 @@ internal sealed class OpenCvRig : IAsyncDisposable
 
     public IFrameSource Create(SourceOptions options)
     {
-        options.Backend = DecodeBackend.Opencv;
+        options.Decode.Backend = DecodeBackend.Opencv;
         return Rig.Create(options, Decoder);
     }
 

@@ -77,7 +77,7 @@ public sealed class OpenCvStallTests : IDisposable
         OpenCvRig.Require();
         var decoder = new OpenCvDecoder();
         var path = await OpenCvRig.MakePipeAsync(_clips.Path("pipe.mkv"));
-        var options = new SourceOptions { File = path, Backend = DecodeBackend.Opencv };
+        var options = new SourceOptions { File = path, Decode = { Backend = DecodeBackend.Opencv } };
         using var pool = new FramePool();
         for (var i = 0; i < OpenCvDecoder.MaxAbandonedThreads; i++)
         {
