@@ -29,7 +29,7 @@ internal static class Program
 
         try
         {
-            // Signals are the host's: it drains before it ends.
+            // The host handles signals: it drains before it ends.
             return await parsed.InvokeAsync(
                 new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary><c>dvis run</c>: runs until it is stopped, its files are over, or the time is up.</summary>
+/// <summary>Command <c>dvis run</c>: runs until it is stopped, its files have ended, or the time is over.</summary>
 internal static class RunCommand
 {
     public static Command Create()
@@ -19,7 +19,7 @@ internal static class RunCommand
         {
             Description = "Ends after so many seconds with a summary; exit code 0 only when results were delivered.",
         };
-        var quiet = new Option<bool>("--quiet", "-q") { Description = "Does not tell what happens, only logs." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Prints no progress; logs only." };
         seconds.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--seconds needs a number above 0");
@@ -35,12 +35,12 @@ internal static class RunCommand
     private static async Task<int> RunAsync(LoadedConfig config, double? seconds, bool quiet)
     {
         var options = config.Options;
-        var tells = !quiet && options.Logging.Format == LogFormat.Text && options.Sinks.JsonLines.Path != "-";
-        await using var app = StreamingHost.Build(config, tells ? Console.Out : null);
+        var prints = !quiet && options.Logging.Format == LogFormat.Text && options.Sinks.JsonLines.Path != "-";
+        await using var app = StreamingHost.Build(config, prints ? Console.Out : null);
         var start = Task.Run(() => StartedAsync(app, options));
-        if (tells) await ReportAsync(start);
+        if (prints) await ReportAsync(start);
         if (!await start) return ExitCode.Ok;
-        if (tells)
+        if (prints)
             foreach (var line in RunBanner.Lines(config, StreamingHost.Address(app)))
                 await Console.Out.WriteLineAsync(line);
 
@@ -60,7 +60,7 @@ internal static class RunCommand
         }
     }
 
-    /// <returns>False when it was asked to stop before it had started.</returns>
+    /// <returns>False: stopped before the start was complete.</returns>
     private static async Task<bool> StartedAsync(WebApplication app, StreamingOptions options)
     {
         try

@@ -6,8 +6,8 @@ using Dvis.Streaming.Pipeline.Inference;
 namespace Dvis.Streaming.Hosting.Commands;
 
 /// <summary>
-/// <c>dvis validate</c>: lists everything that is wrong with a configuration, or reports that it is valid and which
-/// execution provider would run the model on this machine.
+/// Command <c>dvis validate</c>: lists all errors of a configuration, or reports that it is valid and which execution
+/// provider would run the model on this machine.
 /// </summary>
 internal static class ValidateCommand
 {
@@ -15,7 +15,7 @@ internal static class ValidateCommand
     {
         var config = new ConfigArguments();
         var effective = new Option<bool>("--print-effective")
-        { Description = "Prints what holds after includes, environment and defaults; secrets masked." };
+        { Description = "Prints the options in force after includes, environment and defaults; secrets masked." };
         var probe = new Option<bool>("--probe") { Description = "Opens every camera for one frame, too." };
         var command = config.AddTo(new Command("validate", "Checks a configuration without running it."));
         command.Options.Add(effective);

@@ -14,7 +14,7 @@ namespace Dvis.Streaming.Hosting.Configuration;
 internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDictionary<string, Mark> marks,
     ConfigErrors errors)
 {
-    private static readonly string[] Providers = ["tensorrt", "cuda", "cpu"];
+    private static readonly string[] s_providers = ["tensorrt", "cuda", "cpu"];
 
     public void Run()
     {
@@ -105,18 +105,13 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
 
     private void Runtime()
     {
-        var provider = options.Runtime.Provider;
-        for (var i = 0; i < provider.Length; i++)
-            if (!Providers.Contains(provider[i]))
-                Add($"runtime.provider[{i}]",
-                    $"found '{provider[i]}', expected one of "
-                    + $"{string.Join(", ", Providers)}{KeyPath.DidYouMean(provider[i], Providers)}");
-        if (options.Runtime.Require is { } require && !provider.Contains(require))
-        {
-            var hint = KeyPath.DidYouMean(require, provider);
+        var listed = options.Runtime.Provider;
+        foreach (var (i, name) in listed.Index().Where(p => !s_providers.Contains(p.Item)))
+            Add($"runtime.provider[{i}]", $"found '{name}', expected {ScalarText.OneOf(name, s_providers)}");
+        if (options.Runtime.Require is { } require && !listed.Contains(require))
             Add("runtime.require",
-                $"found '{require}', expected one of runtime.provider: {string.Join(", ", provider)}{hint}");
-        }
+                $"found '{require}', expected one of runtime.provider: {string.Join(", ", listed)}"
+                + KeyPath.DidYouMean(require, listed));
     }
 
     private void Camera(string name, CameraOptions camera)

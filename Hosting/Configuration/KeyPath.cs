@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>Names of keys: <c>MaxMessageBytes</c> in code is <c>max_message_bytes</c> in the file.</summary>
+/// <summary>Names of keys: the property <c>MaxMessageBytes</c> is <c>max_message_bytes</c> in the file.</summary>
 internal static class KeyPath
 {
     public static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
@@ -20,7 +20,7 @@ internal static class KeyPath
     }
 
     /// <summary>Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).</summary>
-    internal static int EditDistance(string a, string b)
+    private static int EditDistance(string a, string b)
     {
         var d = new int[a.Length + 1, b.Length + 1];
         for (var i = 0; i <= a.Length; i++) d[i, 0] = i;

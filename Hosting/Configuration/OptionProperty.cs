@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Collections.Concurrent;
+using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using Dvis.Streaming.Pipeline.Common;
 
@@ -51,6 +52,24 @@ internal sealed record OptionProperty(string Key, PropertyInfo Property, Propert
                 foreach (var inner in Sections(value, key)) yield return inner;
         }
     }
+
+    /// <summary>Expectation of an attribute that <paramref name="value"/> does not meet, in the terms of the file;
+    /// null: none.</summary>
+    public string? Broken(object? value) =>
+        Property.GetCustomAttributes<ValidationAttribute>().FirstOrDefault(rule => !rule.IsValid(value)) switch
+        {
+            null => null,
+            RangeAttribute r => $"expected {ScalarText.Format(r.Minimum)} to {ScalarText.Format(r.Maximum)}",
+            AllowedValuesAttribute { Values: var allowed } when value is string text =>
+                $"expected {ScalarText.OneOf(text, [.. allowed.OfType<string>()])}",
+            AllowedValuesAttribute { Values: var allowed } => $"expected one of {string.Join(", ", allowed)}",
+            RequiredAttribute => "expected a value",
+            MinLengthAttribute m => $"expected at least {m.Length} {(m.Length == 1 ? "entry" : "entries")}",
+            MaxLengthAttribute m => $"expected at most {m.Length} entries",
+            RegularExpressionAttribute { ErrorMessage: { } message } => message,
+            RegularExpressionAttribute r => $"expected to match {r.Pattern}",
+            var rule => rule.FormatErrorMessage(Key),
+        };
 
     public object? Get(object section) => Property.GetValue(Owner(section));
 

@@ -4,8 +4,8 @@ using YamlDotNet.Core.Events;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// Reads one YAML document into nodes that know their place. Anchors, aliases and merge keys work; what they expand to
-/// is bounded, as are depth and length, so that no file can exhaust the process.
+/// Reader of one YAML document into nodes with their places. Anchors, aliases and merge keys work; their expansion,
+/// the depth and the length are bounded, so that no file can exhaust the process.
 /// </summary>
 internal sealed class YamlReader
 {
@@ -21,7 +21,7 @@ internal sealed class YamlReader
     private YamlReader(string text, string name, ConfigErrors errors)
         => (_parser, _name, _errors) = (new Parser(new StringReader(text)), name, errors);
 
-    /// <summary>Null when the text is no YAML or breaks a limit; <paramref name="errors"/> then says why.</summary>
+    /// <summary>Null when the text is not YAML or exceeds a limit; <paramref name="errors"/> has the reason.</summary>
     public static YamlNode? Read(string text, string name, ConfigErrors errors)
     {
         if (text.Length > MaxCharacters)
@@ -36,13 +36,13 @@ internal sealed class YamlReader
         }
         catch (InvalidOperationException)
         {
-            // Some texts confuse the parser instead of being refused by it.
+            // The parser has errors of its own on some texts.
             errors.Add(new Mark(name), "", "not valid YAML");
             return null;
         }
         catch (YamlException e)
         {
-            // The parser tells of a tab in other words, and elsewhere.
+            // The parser reports a tab in other words, at another place.
             var tab = Array.FindIndex(text.Split('\n'), l => l.TrimStart(' ').StartsWith('\t'));
             if (tab >= 0)
                 errors.Add(new Mark(name, tab + 1, 1), "", "not valid YAML: indentation must be spaces, found a tab");

@@ -6,16 +6,16 @@ using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Hosting.State;
 
-/// <summary>Whether a camera runs.</summary>
+/// <summary>State of a camera's run.</summary>
 internal enum CameraRun
 {
-    /// <summary>Its pipeline runs, or will be started again.</summary>
+    /// <summary>The pipeline runs, or will be restarted.</summary>
     Running,
 
-    /// <summary>Its stream is over, or it was asked to stop.</summary>
+    /// <summary>The stream has ended, or the camera was stopped.</summary>
     Ended,
 
-    /// <summary>It cannot be read, or its pipeline broke too often; it is not tried again.</summary>
+    /// <summary>The source cannot be read, or the pipeline failed too often; there is no further attempt.</summary>
     Failed,
 }
 
@@ -58,7 +58,7 @@ internal sealed class CameraBoard
 
     public CameraState State => Status?.State ?? CameraState.Starting;
 
-    /// <summary>True while frames arrive or are about to: neither degraded nor away.</summary>
+    /// <summary>True while online or starting.</summary>
     public bool IsWell => State is CameraState.Online or CameraState.Starting;
 
     /// <summary>Clears all but the counts for a camera that starts with another configuration.</summary>

@@ -44,10 +44,10 @@ internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
 
     public MqttStatus Mqtt => mqtt;
 
-    /// <summary>The model is loaded and the sinks are started.</summary>
+    /// <summary>True when the model is loaded and the sinks are started.</summary>
     public bool Ready { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
-    /// <summary>Everything that was running has ended.</summary>
+    /// <summary>True when all cameras and sinks have ended.</summary>
     public bool Over { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
     /// <summary>Last attempt to take over a changed configuration; null before the first.</summary>

@@ -4,9 +4,9 @@ using OpenTelemetry.Metrics;
 namespace Dvis.Streaming.Hosting.Telemetry;
 
 /// <summary>
-/// What OpenTelemetry's Prometheus exporter remembers of the instruments it has written: the first 1,024, with all
-/// their series, also when their meter has ended. It has no way to forget them, so this reaches into it; with a version
-/// that is built differently nothing is forgotten, and CameraChurnTests fails. Thread-safe.
+/// Cache of OpenTelemetry's Prometheus exporter: the first 1,024 instruments that it has written, with all their
+/// series, also after their meter has ended. The exporter cannot clear it, so this uses reflection; with a version that
+/// is built differently it does nothing, and CameraChurnTests fails. Thread-safe.
 /// </summary>
 internal sealed class ExporterCache
 {
@@ -25,11 +25,10 @@ internal sealed class ExporterCache
         _count = _owner?.GetType().GetField("metricsCacheCount", Members);
     }
 
-    /// <summary>The next scrape remembers the instruments that it finds.</summary>
-    public void Forget()
+    public void Clear()
     {
         if (_cache is null || _count is null) return;
-        // Another one instead of clearing it: a scrape that runs meanwhile goes on with either.
+        // A new object, because a scrape may be using the old one.
         _cache.SetValue(_owner, Activator.CreateInstance(_cache.FieldType));
         _count.SetValue(_owner, 0);
     }

@@ -10,8 +10,8 @@ using Dvis.Streaming.Pipeline.Telemetry;
 namespace Dvis.Streaming.Hosting.Telemetry;
 
 /// <summary>
-/// Metrics of the host: the build, the process under the names that Prometheus' own clients use, the configuration, and
-/// once it is loaded the model. All are observed.
+/// Metrics of the host: build, configuration, native buffers, model, and the process under the names of Prometheus' own
+/// clients. All are observed.
 /// </summary>
 internal sealed class HostMetrics
 {

@@ -7,13 +7,11 @@ using OpenTelemetry.Metrics;
 
 namespace Dvis.Streaming.Hosting.Telemetry;
 
-/// <summary>
-/// The page of all metrics: OpenTelemetry's SDK listens to the meters of this host, its exporter answers scrapes.
-/// Thread-safe.
-/// </summary>
+/// <summary>Page of all metrics: OpenTelemetry's SDK listens to the meters of this host, and its exporter answers
+/// scrapes. Thread-safe.</summary>
 internal sealed class MetricsPage(IServiceProvider services, MeterProvider provider)
 {
-    // The SDK's default of 1,000 instruments is reached at some 40 cameras; a place takes 16 bytes.
+    // The SDK's default of 1,000 instruments is reached at some 40 cameras; each takes 16 bytes.
     private const int MaxInstruments = 20_000;
 
     // Series of one instrument; further ones are counted together, marked otel_metric_overflow. The SDK allocates all
@@ -35,7 +33,7 @@ internal sealed class MetricsPage(IServiceProvider services, MeterProvider provi
             .AddPrometheusExporter(exporter =>
             {
                 (exporter.ScopeInfoEnabled, exporter.TargetInfoEnabled) = (false, false);
-                // Scrapes at the same moment share one collection; a page kept longer would hide that a camera is gone.
+                // Simultaneous scrapes share one collection; a cached page could show a camera that is gone.
                 exporter.ScrapeResponseCacheDurationMilliseconds = 0;
             }));
         services.ConfigureOpenTelemetryMeterProvider((provider, builder) =>
@@ -47,26 +45,26 @@ internal sealed class MetricsPage(IServiceProvider services, MeterProvider provi
 
     public Task WriteAsync(HttpContext context)
     {
-        // Always the text format. Prometheus prefers OpenMetrics, which has a second series per counter: when it began.
+        // Always the text format: OpenMetrics, which Prometheus prefers, adds a series with the start of each counter.
         context.Request.Headers.Accept = default;
         return _scrape(context);
     }
 
     /// <summary>
-    /// Ends the series of meters that have been disposed. The SDK lets go of them in a collection, which still has
-    /// their last values; without one, a camera that returns could stand on the page twice.
+    /// Ends the series of disposed meters. The SDK removes them after a collection that still has their last values;
+    /// without it, a camera that returns could be on the page twice.
     /// </summary>
     public async Task DropEndedAsync()
     {
-        // The first may share a collection that began before.
+        // The first scrape may share a collection that began before.
         for (var i = 0; i < 2; i++)
             await _scrape(new DefaultHttpContext { RequestServices = services, Response = { Body = Stream.Null } });
-        _cache.Forget();
+        _cache.Clear();
     }
 
     private static MetricStreamConfiguration View(Instrument instrument, PipelineMetrics ours)
     {
-        // Another host in the process (tests run several) has meters of the same name.
+        // Tests run several hosts in a process, with meters of the same name.
         var foreign = instrument.Meter.Scope is { } scope && scope != ours;
         if (foreign || IsMisnamed(instrument)) return MetricStreamConfiguration.Drop;
         var isOfCamera = instrument.Meter.Tags?.Any() == true;
@@ -74,8 +72,8 @@ internal sealed class MetricsPage(IServiceProvider services, MeterProvider provi
     }
 
     /// <summary>
-    /// The runtime calls two gauges of the thread pool counters, and ends gauges in "count", a suffix that Prometheus
-    /// keeps for histograms (promtool rejects it). <see cref="HostMetrics"/> has the ones that matter.
+    /// True for gauges of the runtime that are typed as counters or end in "count", which promtool rejects because
+    /// it is for histograms. <see cref="HostMetrics"/> replaces them.
     /// </summary>
     private static bool IsMisnamed(Instrument instrument) =>
         instrument.Name is "dotnet.thread_pool.thread.count" or "dotnet.thread_pool.queue.length"

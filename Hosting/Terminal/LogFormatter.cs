@@ -8,8 +8,7 @@ using Microsoft.Extensions.Logging.Console;
 namespace Dvis.Streaming.Hosting.Terminal;
 
 /// <summary>
-/// One line a log entry: text for people or JSON for collectors. The last gate for secrets: what is known to be one,
-/// and every password in a URL, is blanked out here, whoever wrote it.
+/// Formatter of log entries: one line each, as text or JSON. It masks all known secrets and every password in a URL.
 /// </summary>
 internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : ConsoleFormatter(FormatterName)
 {
@@ -18,7 +17,7 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider,
         TextWriter textWriter)
     {
-        // The host logs a failed start with its stack; the command tells it in one sentence.
+        // The host logs a failed start with its stack; the command prints it in one sentence.
         if (logEntry.EventId.Name == "HostedServiceStartupFaulted") return;
         var message = Redaction.Apply(logEntry.Formatter(logEntry.State, logEntry.Exception), config.Secrets);
         var exception = logEntry.Exception is { } e ? Redaction.Apply(e.ToString(), config.Secrets) : null;

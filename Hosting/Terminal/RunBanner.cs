@@ -7,7 +7,7 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>The first lines of a run: what runs, and where to look.</summary>
+/// <summary>First lines of a run: model, cameras, sinks and addresses.</summary>
 internal static class RunBanner
 {
     public static IEnumerable<string> Lines(LoadedConfig config, string address)
@@ -40,7 +40,7 @@ internal static class RunBanner
             : $"{EnumName.Of(options.Model.Mode)}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
     }
 
-    /// <summary>One line for all cameras that share a warning.</summary>
+    /// <summary>Lines of the warnings; cameras with the same one share a line.</summary>
     private static IEnumerable<string> Warnings(StreamingOptions options, ModelManifest model) => options.Cameras
         .SelectMany(c => c.Value.WarningsWith(model).Select(w => (Camera: c.Key, w.Detail)))
         .GroupBy(w => w.Detail, (detail, of) => $"{string.Join(", ", of.Select(w => w.Camera))}: {detail}");
@@ -53,7 +53,7 @@ internal static class RunBanner
         _ => $"{source.File}{(source.Realtime ? ", in real time" : "")}{(source.Loop ? ", looped" : "")}",
     };
 
-    /// <summary>A command to paste; a password is left to fill in.</summary>
+    /// <summary>Command that prints the results; the password is masked.</summary>
     private static string Watch(StreamingOptions options, ModelTask task)
     {
         var server = MqttServer.TryParse(options.Mqtt.Servers[0])!;

@@ -5,11 +5,11 @@ using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>One line a second and camera about what happens, for the person who started it.</summary>
+/// <summary>Progress of a run on the console: one line per second and camera.</summary>
 internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter output)
     : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
-    // With more cameras than this the lines would outrun the reader: then one line for all.
+    // More cameras have one line together, so that the lines can be read.
     private const int ShownCameras = 6;
 
     private readonly Dictionary<string, (long In, long Out)> _last = [];
@@ -28,7 +28,8 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
             return;
         }
 
-        var off = cameras.Where(c => c.State != CameraState.Online).Select(c => $"{c.Name} {EnumName.Of(c.State)}").ToList();
+        var off = cameras.Where(c => c.State != CameraState.Online)
+            .Select(c => $"{c.Name} {EnumName.Of(c.State)}").ToList();
         var all = cameras.Select(c => c.Counts).ToList();
         var counts = Counts(rates.Values.Sum(r => r.In), rates.Values.Sum(r => r.Out), all);
         var away = off.Count == 0 ? "" : $"; {string.Join(", ", off)}";

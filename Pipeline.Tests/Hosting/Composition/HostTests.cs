@@ -79,8 +79,8 @@ public sealed class HostTests : IAsyncDisposable
         (code, body) = await GetAsync("/health/ready");
         Assert.Equal(HttpStatusCode.OK, code);
         Assert.Equal(
-            """{"healthy":true,"status":"degraded","detail":"not online: a","""
-            + """"cameras":[{"name":"a","state":"offline"}]}""", body);
+            """{"healthy":true,"status":"degraded","detail":"not online: a","cameras":"""
+            + """[{"name":"a","state":"offline"}]}""", body);
     }
 
     [Fact]
