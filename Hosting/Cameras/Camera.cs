@@ -100,10 +100,7 @@ internal sealed partial class Camera : IPublisher
         return true;
     }
 
-    /// <summary>
-    /// Stops the camera permanently and publishes its final status. A pipeline that hangs is abandoned and publishes
-    /// nothing more.
-    /// </summary>
+    /// <summary>Stops the camera permanently and publishes its final status; nothing is published after it.</summary>
     public async Task RetireAsync()
     {
         await EndAsync();
@@ -152,6 +149,7 @@ internal sealed partial class Camera : IPublisher
 
     private async Task<CameraRun> RunAsync(CancellationToken stop)
     {
+        const string Detail = "the pipeline of this camera broke; the log says why";
         for (var crashes = 0; ;)
         {
             var started = _time.GetTimestamp();
@@ -168,23 +166,20 @@ internal sealed partial class Camera : IPublisher
             catch (Exception e) // a failure of one camera does not affect the others
             {
                 crashes = _time.GetElapsedTime(started) > s_healthy ? 1 : crashes + 1;
-                if (!await RecoverAsync(crashes, e, stop))
-                    return crashes == MaxCrashes ? CameraRun.Failed : CameraRun.Ended;
+                if (crashes == MaxCrashes)
+                {
+                    LogGivenUp(Name, crashes, e);
+                    Report(Status(CameraState.Offline, SourceFault.Unknown, Detail, crashes));
+                    return CameraRun.Failed;
+                }
+
+                var pause = s_pause * (1 << (crashes - 1));
+                LogCrashed(Name, pause.TotalSeconds, e);
+                Report(Status(CameraState.Offline, SourceFault.Unknown, Detail, crashes, pause));
+                await Task.Delay(pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (stop.IsCancellationRequested) return CameraRun.Ended;
             }
         }
-    }
-
-    /// <returns>False: no restart.</returns>
-    private async Task<bool> RecoverAsync(int crashes, Exception e, CancellationToken stop)
-    {
-        var pause = crashes < MaxCrashes ? s_pause * (1 << (crashes - 1)) : (TimeSpan?)null;
-        if (pause is { } next) LogCrashed(Name, next.TotalSeconds, e);
-        else LogGivenUp(Name, crashes, e);
-        const string Detail = "the pipeline of this camera broke; the log says why";
-        Report(Status(CameraState.Offline, SourceFault.Unknown, Detail, crashes, pause));
-        if (pause is not { } wait) return false;
-        await Task.Delay(wait, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return !stop.IsCancellationRequested;
     }
 
     [LoggerMessage(4101, LogLevel.Error, "Camera {Camera}: its pipeline broke; it begins anew in {Pause} s.")]

@@ -61,10 +61,7 @@ internal sealed class CameraFleet(
         }
     }
 
-    /// <summary>
-    /// Executes a command of a client. A disabled camera stays disabled until it is enabled or changed in the
-    /// configuration, or the program restarts.
-    /// </summary>
+    /// <summary>Executes a command. Disabled holds until enabled, changed, or a restart of the program.</summary>
     public async Task<CommandAnswer> ExecuteAsync(string camera, string verb)
     {
         Camera? named;

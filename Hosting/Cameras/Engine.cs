@@ -18,9 +18,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Cameras;
 
-/// <summary>
-/// Parts that all cameras share: the model, the segmenter and the sinks. They are set by <see cref="StartAsync"/>.
-/// </summary>
+/// <summary>Parts that all cameras share, set by <see cref="StartAsync"/>: model, segmenter and sinks.</summary>
 internal sealed class Engine(
     LoadedConfig config, PipelineMetrics metrics, HostMetrics host, MqttStatus mqtt, TensorPool tensors,
     TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable

@@ -7,10 +7,7 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.Cameras;
 
-/// <summary>
-/// Publisher of a camera's status, to which it adds epoch and rate of the results, and of its camera events. Posting
-/// never waits.
-/// </summary>
+/// <summary>Publisher of a camera's events, and of its status with epoch and rate of the results.</summary>
 internal sealed class StatusFeed
 {
     // A status every few seconds; the next one supersedes it, so the oldest may be dropped.

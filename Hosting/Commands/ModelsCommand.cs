@@ -6,10 +6,7 @@ using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary>
-/// Commands <c>dvis models inspect</c>, which describes a model folder, and <c>dvis models verify</c>, which checks
-/// whether it works on this machine.
-/// </summary>
+/// <summary>Commands <c>dvis models inspect</c> (prints a model) and <c>dvis models verify</c> (tests it).</summary>
 internal static class ModelsCommand
 {
     private static readonly string[] s_precisions = ["fp32", "fp16", "int8"];

@@ -41,11 +41,12 @@ internal static class RunCommand
         if (prints) await ReportAsync(start);
         if (!await start) return ExitCode.Ok;
         if (prints)
-            foreach (var line in RunBanner.Lines(config, StreamingHost.Address(app)))
+            foreach (var line in RunBanner.Lines(config, app.Urls.First()))
                 await Console.Out.WriteLineAsync(line);
 
-        if (seconds is { } limit) await StopAfterAsync(app, TimeSpan.FromSeconds(limit));
-        else await app.WaitForShutdownAsync();
+        await using var timer = seconds is not { } limit ? null : TimeProvider.System.CreateTimer(
+            _ => app.Lifetime.StopApplication(), null, TimeSpan.FromSeconds(limit), Timeout.InfiniteTimeSpan);
+        await app.WaitForShutdownAsync();
         return await EndAsync(app, options, seconds is not null);
     }
 
@@ -85,14 +86,6 @@ internal static class RunCommand
             await app.StopAsync();
             throw;
         }
-    }
-
-    private static async Task StopAfterAsync(WebApplication app, TimeSpan limit)
-    {
-        var time = app.Services.GetRequiredService<TimeProvider>();
-        await using var timer = time.CreateTimer(
-            _ => app.Lifetime.StopApplication(), null, limit, Timeout.InfiniteTimeSpan);
-        await app.WaitForShutdownAsync();
     }
 
     private static async Task<int> EndAsync(WebApplication app, StreamingOptions options, bool timed)

@@ -5,10 +5,7 @@ using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary>
-/// Command <c>dvis validate</c>: lists all errors of a configuration, or reports that it is valid and which execution
-/// provider would run the model on this machine.
-/// </summary>
+/// <summary>Command <c>dvis validate</c>: prints all errors of a configuration, or its execution provider.</summary>
 internal static class ValidateCommand
 {
     public static Command Create()

@@ -62,9 +62,6 @@ internal static class StreamingHost
         return app;
     }
 
-    /// <summary>Address of the web server after the start, which chooses the port of <c>:0</c>.</summary>
-    public static string Address(WebApplication app) => app.Urls.First();
-
     private static void AddLogging(ILoggingBuilder logging, LoggingOptions options)
     {
         logging.ClearProviders();

@@ -11,8 +11,6 @@ internal sealed class ConfigErrors
 {
     private readonly List<ConfigError> _errors = [];
 
-    public bool Any => _errors.Count > 0;
-
     /// <summary>Errors in the order of the file. Those of <c>defaults</c> in cameras are left out.</summary>
     public IReadOnlyList<ConfigError> InOrder =>
         [.. _errors.OrderBy(e => e.Path.StartsWith("cameras.", StringComparison.Ordinal))
@@ -26,7 +24,7 @@ internal sealed class ConfigErrors
 
     public void ThrowIfAny()
     {
-        if (Any) throw new ConfigException(InOrder);
+        if (_errors.Count > 0) throw new ConfigException(InOrder);
     }
 }
 

@@ -3,10 +3,7 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>
-/// Loader of the configuration: parse, include, substitute, override, inherit, bind, check. The errors of all steps are
-/// collected and thrown together.
-/// </summary>
+/// <summary>Loader: parse, include, substitute, override, inherit, bind, check; all errors are thrown together.</summary>
 internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Override> arguments)
 {
     private const int MaxIncludes = 256;

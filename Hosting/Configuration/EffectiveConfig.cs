@@ -25,20 +25,15 @@ internal static class EffectiveConfig
         {
             text.Append(' ', indent).Append(option.Key).Append(':');
             var value = option.Get(section);
-            if (value is IDictionary { Count: > 0 } map) Map(text, map, indent);
+            if (value is IDictionary { Count: > 0 } map)
+            {
+                text.AppendLine();
+                foreach (DictionaryEntry entry in map)
+                    Section(text.Append(' ', indent + 2).Append(entry.Key).AppendLine(":"), entry.Value!, indent + 4);
+            }
             else if (value is not null && OptionProperty.IsSection(option.Type))
                 Section(text.AppendLine(), value, indent + 2);
             else text.Append(' ').AppendLine(Text(option, value));
-        }
-    }
-
-    private static void Map(StringBuilder text, IDictionary map, int indent)
-    {
-        text.AppendLine();
-        foreach (DictionaryEntry entry in map)
-        {
-            text.Append(' ', indent + 2).Append(entry.Key).AppendLine(":");
-            Section(text, entry.Value!, indent + 4);
         }
     }
 

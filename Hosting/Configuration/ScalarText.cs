@@ -4,10 +4,7 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>
-/// Conversion of texts to values and back: numbers, durations (<c>500ms</c>), sizes (<c>64KiB</c>), names of enum
-/// members in snake case.
-/// </summary>
+/// <summary>Conversion of texts to values and back: numbers, durations, sizes, names of enum members.</summary>
 internal static class ScalarText
 {
     private static readonly (string Name, long Factor)[] s_durations =

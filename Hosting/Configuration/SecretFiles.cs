@@ -3,10 +3,8 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>
-/// Secrets in files, and all values that must be masked in later output. A relative name is looked for where systemd
-/// and containers put secrets, then beside the configuration.
-/// </summary>
+/// <summary>Secrets in files, and all values to mask in later output. Relative names are looked for where systemd and
+/// containers put secrets, then beside the configuration.</summary>
 internal sealed class SecretFiles(string folder, Func<string, string?> environment, ConfigErrors errors)
 {
     private const int MaxBytes = 64 * 1024;
@@ -49,17 +47,8 @@ internal sealed class SecretFiles(string folder, Func<string, string?> environme
         if (secret.Length > 2) _values.Add(secret);
     }
 
-    private IEnumerable<string> Candidates(string name)
-    {
-        if (Path.IsPathRooted(name))
-        {
-            yield return name;
-            yield break;
-        }
-
-        if (environment("CREDENTIALS_DIRECTORY") is { Length: > 0 } credentials)
-            yield return Path.Combine(credentials, name);
-        yield return Path.Combine("/run/secrets", name);
-        yield return Path.GetFullPath(name, folder);
-    }
+    private IEnumerable<string> Candidates(string name) =>
+        ((string?[])[environment("CREDENTIALS_DIRECTORY"), "/run/secrets", folder])
+        .Where(place => !string.IsNullOrEmpty(place))
+        .Select(place => Path.GetFullPath(Path.Combine(place!, name))).Distinct();
 }

@@ -4,10 +4,7 @@ using System.Text;
 
 namespace Dvis.Streaming.Hosting.Service;
 
-/// <summary>
-/// Notifications to systemd (sd_notify(3)): datagrams of lines to its socket; nothing is sent without one. A message
-/// that cannot be sent is lost; the next one follows soon.
-/// </summary>
+/// <summary>Notifications to systemd by sd_notify(3), as datagrams to its socket, if there is one.</summary>
 internal sealed class ServiceManager : IDisposable
 {
     private readonly Socket? _socket;
@@ -77,7 +74,7 @@ internal sealed class ServiceManager : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // The queue of systemd is full, or it is restarting.
+            // The queue of systemd is full, or it is restarting. The next message follows soon.
         }
     }
 }

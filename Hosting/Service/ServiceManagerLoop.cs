@@ -2,10 +2,7 @@ using Dvis.Streaming.Hosting.State;
 
 namespace Dvis.Streaming.Hosting.Service;
 
-/// <summary>
-/// Notifier of systemd: ready when the model is loaded and the cameras run, the status when it changes, and a sign of
-/// life while <see cref="Health.Live"/> is healthy.
-/// </summary>
+/// <summary>Notifier of systemd: ready, new status, signs of life while <see cref="Health.Live"/> is healthy.</summary>
 internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, RunState state, TimeProvider time)
     : PeriodicService(Interval(manager), time)
 {

@@ -19,10 +19,7 @@ internal enum CameraRun
     Failed,
 }
 
-/// <summary>
-/// Status board of a camera, kept while the configuration has a camera of this name. Health, console, summary, metrics
-/// and the state messages read it. Thread-safe.
-/// </summary>
+/// <summary>Status board of a camera, kept while the configuration has one of this name. Thread-safe.</summary>
 internal sealed class CameraBoard
 {
     private readonly KeyValuePair<string, object?> _tag;

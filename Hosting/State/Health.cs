@@ -44,7 +44,10 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
 
     private HealthReport ReadyNow()
     {
-        var cameras = state.Cameras.Select(CameraNow).ToArray();
+        var cameras = state.Cameras.Select(c => new CameraHealth(c.Name, c.State)
+        {
+            Warnings = c.Warnings.IsEmpty ? null : [.. c.Warnings.Select(w => w.Detail)],
+        }).ToArray();
         if (state.Over) return new(false, "stopping", "the run is over", cameras);
         if (!state.Ready) return new(false, "starting", "the model is being loaded", cameras);
         // An unreachable broker degrades when finals and events are on disk; in memory they may be lost.
@@ -60,11 +63,6 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
         if (away.Length == 0) return new(true, "ok", null, cameras);
         return new(true, "degraded", $"not online: {string.Join(", ", away)}", cameras);
     }
-
-    private static CameraHealth CameraNow(CameraBoard camera) => new(camera.Name, camera.State)
-    {
-        Warnings = camera.Warnings.IsEmpty ? null : [.. camera.Warnings.Select(w => w.Detail)],
-    };
 
     /// <summary>Finds cameras with frames but no results for longer than the limit.</summary>
     protected override Task TickAsync()

@@ -9,10 +9,7 @@ using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Telemetry;
 
-/// <summary>
-/// Metrics of the host: build, configuration, native buffers, model, and the process under the names of Prometheus' own
-/// clients. All are observed.
-/// </summary>
+/// <summary>Metrics of build, configuration, buffers, model and process (named as by Prometheus' clients).</summary>
 internal sealed class HostMetrics
 {
     private readonly Meter _meter;

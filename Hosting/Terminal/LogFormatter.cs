@@ -1,5 +1,5 @@
-using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Dvis.Streaming.Hosting.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -7,12 +7,13 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>
-/// Formatter of log entries: one line each, as text or JSON. It masks all known secrets and every password in a URL.
-/// </summary>
+/// <summary>Formatter of log entries: one line each, text or JSON, with all secrets and passwords masked.</summary>
 internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "dvis";
+
+    private static readonly JsonSerializerOptions s_json =
+        new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider,
         TextWriter textWriter)
@@ -30,23 +31,16 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
         $"{time.GetLocalNow():HH:mm:ss.fff} {Level(entry.LogLevel)} {message}"
         + (exception is null ? "" : Environment.NewLine + exception);
 
-    private string Json<TState>(in LogEntry<TState> entry, string message, string? exception)
-    {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+    private string Json<TState>(in LogEntry<TState> entry, string message, string? exception) =>
+        JsonSerializer.Serialize(new
         {
-            json.WriteStartObject();
-            json.WriteString("time", $"{time.GetUtcNow():O}");
-            json.WriteString("level", Level(entry.LogLevel));
-            json.WriteString("logger", entry.Category);
-            json.WriteNumber("event", entry.EventId.Id);
-            json.WriteString("message", message);
-            if (exception is not null) json.WriteString("exception", exception);
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(buffer.ToArray());
-    }
+            time = $"{time.GetUtcNow():O}",
+            level = Level(entry.LogLevel),
+            logger = entry.Category,
+            @event = entry.EventId.Id,
+            message,
+            exception,
+        }, s_json);
 
     private static string Level(LogLevel level) => level switch
     {

@@ -181,7 +181,7 @@ public sealed class HostTests : IAsyncDisposable
 
     private async Task<(HttpStatusCode Code, string Body)> GetAsync(string path)
     {
-        using var response = await _http.GetAsync(new Uri(StreamingHost.Address(_app!) + path));
+        using var response = await _http.GetAsync(new Uri(_app!.Urls.First() + path));
         return (response.StatusCode, await response.Content.ReadAsStringAsync());
     }
 }

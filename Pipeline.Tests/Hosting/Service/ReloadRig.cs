@@ -25,7 +25,7 @@ internal sealed class ReloadRig : IAsyncDisposable
 
     public IReadOnlyList<(Microsoft.Extensions.Logging.LogLevel Level, int Id, string Text)> Log => _log.Entries;
 
-    public string Address => StreamingHost.Address(_app!);
+    public string Address => _app!.Urls.First();
 
     public RunState State => Services.GetRequiredService<RunState>();
 
