@@ -3,7 +3,7 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>Loader: parse, include, substitute, override, inherit, bind, check; all errors are thrown together.</summary>
+/// <summary>Loader: parse, include, substitute, override, inherit, bind, check; all errors are collected.</summary>
 internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Override> arguments)
 {
     private const int MaxIncludes = 256;
