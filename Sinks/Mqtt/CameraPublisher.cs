@@ -1,21 +1,20 @@
 using System.Globalization;
 using System.Text;
+using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Client;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
-using Dvis.Streaming.Sinks.Mqtt.Outbox;
+using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Payloads;
 
 namespace Dvis.Streaming.Sinks.Mqtt;
 
-/// <summary>The messages of one camera, and what must be remembered between them. One thread.</summary>
+/// <summary>Publisher of one camera's messages. One thread.</summary>
 internal sealed class CameraPublisher
 {
-    private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
-
     private SinkCamera _camera;
     private CameraTopics _topics;
     private readonly MqttOptions _options;
@@ -37,7 +36,7 @@ internal sealed class CameraPublisher
     {
         (_camera, _topics, _options, _delivery, _encoders) = (camera, topics, options, delivery, encoders);
         (_metrics, _frames, _time) = (metrics, frames, time);
-        // Made once: a lambda for each message would be garbage for each frame.
+        // Made once: a lambda per message would be garbage per frame.
         _emitResults = payload => HandOver(_topics.Results, payload);
         _emitFinal = payload => HandOver(_topics.Final, payload);
         _emitMasks = payload => HandOver(_topics.Masks, payload);
@@ -46,23 +45,22 @@ internal sealed class CameraPublisher
         _emitMapFinal = payload => HandOver(_topics.MapFinal, payload);
     }
 
-    public string Name => _camera.Name;
-
     private bool Masks => _camera.Publish.Masks == MaskOutput.On;
 
-    /// <summary>The first state, and every count at 0, so that nothing an earlier run retained outlives it.</summary>
-    public void Announce(CameraStatus status)
+    /// <summary>Publishes the first state and every count as 0, to replace what an earlier run retained.</summary>
+    public void Announce(DateTimeOffset since)
     {
-        Publish(status);
+        Publish(new CameraStatus(
+            _camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
         foreach (var (classId, topic) in _topics.Counts) PublishCount(classId, topic, 0);
     }
 
-    /// <returns>Records too large for any message.</returns>
+    /// <returns>Number of records that are too large for any message.</returns>
     public int Publish(ProvisionalResult result)
     {
         var published = Begin();
-        var lost = _encoders.Provisional.Encode(result, _tracks, published,
-            new(Budget(_topics.Results), MaskRefs: Masks), _emitResults);
+        var lost = _encoders.Provisional.Encode(
+            result, _tracks, published, new(JsonBudget(_topics.Results), MaskRefs: Masks), _emitResults);
         if (Masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.Masks), _emitMasks);
         lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.Map), _emitMap);
         End(published);
@@ -75,7 +73,7 @@ internal sealed class CameraPublisher
     public int Publish(FinalResult result)
     {
         var published = Begin();
-        var lost = _encoders.Final.Encode(result, _final, published, new(Budget(_topics.Final)), _emitFinal);
+        var lost = _encoders.Final.Encode(result, _final, published, new(JsonBudget(_topics.Final)), _emitFinal);
         if (Masks)
             lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.MasksFinal), _emitMasksFinal);
         lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.MapFinal), _emitMapFinal);
@@ -84,54 +82,53 @@ internal sealed class CameraPublisher
         return Lost(_topics.Final, lost);
     }
 
-    public int Publish(LifecycleEvent e)
+    public void Publish(LifecycleEvent e)
     {
         var published = Begin();
-        var events = _encoders.Events;
-        if (_options.Protocol == MqttProtocol.V5)
-            HandOver(_topics.Events, events.EncodeData(e, _events, published), events.Attributes(e));
-        else HandOver(_topics.Events, events.EncodeStructured(e, _events, published));
+        var structured = _options.Protocol == MqttProtocol.V311;
+        HandOver(_topics.Events, _encoders.Events.Encode(e, _events, published, structured),
+            structured ? null : _encoders.Events.Attributes(e));
         End(published);
-        return 0;
     }
 
-    public int Publish(CameraStatus status)
+    public void Publish(CameraStatus status)
     {
-        var online = status.State is CameraState.Online or CameraState.Degraded;
-        if (online != _online) _delivery.Publish(_topics.Availability, online ? Online : Offline);
-        _online = online;
+        SetOnline(status.State is CameraState.Online or CameraState.Degraded);
         _delivery.Publish(_topics.State, _encoders.State.Encode(status, _state, Moment.Now(_time)));
-        // Nothing is tracked on a camera that is away; what was counted last would stand for ever.
+        // Without frames nothing is tracked, and the last counts would stand for ever.
         if (status.State is CameraState.Offline or CameraState.Disabled) ClearCounts();
-        return 0;
     }
 
     public void GoOffline()
     {
-        if (_online != false) _delivery.Publish(_topics.Availability, Offline);
-        _online = false;
+        SetOnline(false);
         ClearCounts();
     }
 
-    /// <summary>What is published of it from now on. Its sequences go on;
-    /// counts of classes that are no longer published leave the broker.</summary>
+    /// <summary>Changes what is published of the camera. Sequences continue; counts of classes that are no longer
+    /// published are removed from the broker.</summary>
     public void Change(SinkCamera camera)
     {
         var before = _topics;
         (_camera, _topics) = (camera, before.For(camera, _encoders.Envelope.Model));
-        foreach (var gone in before.Counts.Values.Except(_topics.Counts.Values)) Clear(gone);
+        foreach (var removed in before.Counts.Values.Except(_topics.Counts.Values)) Clear(removed);
         foreach (var (classId, topic) in _topics.Counts)
             if (!before.Counts.Values.Contains(topic)) PublishCount(classId, topic, 0);
     }
 
-    /// <summary>Says <c>offline</c> to those who listen,
-    /// and takes what is retained away from the broker: the camera is no more.</summary>
+    /// <summary>Publishes <c>offline</c> and removes what is retained of the camera from the broker.</summary>
     public void Remove()
     {
         GoOffline();
         foreach (var topic in _topics.Counts.Values) Clear(topic);
         Clear(_topics.State);
         Clear(_topics.Availability);
+    }
+
+    private void SetOnline(bool online)
+    {
+        if (online != _online) _delivery.Publish(_topics.Availability, online ? MqttSink.Online : MqttSink.Offline);
+        _online = online;
     }
 
     // An empty retained message deletes the one before it (MQTT 5, 3.3.1.3).
@@ -143,17 +140,22 @@ internal sealed class CameraPublisher
         foreach (var track in result.Tracks)
             if (track.State == TrackState.Active)
                 _counting[track.ClassId] = _counting.GetValueOrDefault(track.ClassId) + 1;
+        PublishChangedCounts();
+    }
+
+    private void ClearCounts()
+    {
+        _counting.Clear();
+        PublishChangedCounts();
+    }
+
+    private void PublishChangedCounts()
+    {
         foreach (var (classId, topic) in _topics.Counts)
         {
             var count = _counting.GetValueOrDefault(classId);
             if (_counted.GetValueOrDefault(classId) != count) PublishCount(classId, topic, count);
         }
-    }
-
-    private void ClearCounts()
-    {
-        foreach (var (classId, topic) in _topics.Counts)
-            if (_counted.GetValueOrDefault(classId) != 0) PublishCount(classId, topic, 0);
     }
 
     private void PublishCount(int classId, MqttTopic topic, int count)
@@ -162,16 +164,16 @@ internal sealed class CameraPublisher
         _delivery.Publish(topic, Encoding.UTF8.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
     }
 
-    // What is durable may be marked as late when it leaves, which makes it longer.
-    private int Budget(MqttTopic topic)
-        => Math.Min(_options.MaxMessageBytes, _delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
+    private int JsonBudget(MqttTopic topic) => Budget(topic, _options.MaxMessageBytes);
 
-    private int MaskBudget(MqttTopic topic)
-        => Math.Min(_options.MaxMaskBytes, _delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
+    private int MaskBudget(MqttTopic topic) => Budget(topic, _options.MaxMaskBytes);
 
-    private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload) => HandOver(topic, payload, null);
+    // A durable message may be marked as late when it leaves, which makes it longer.
+    private int Budget(MqttTopic topic, int most)
+        => Math.Min(most, _delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? OutboxEntry.MarkLength : 0);
 
-    private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload, KeyValuePair<string, string>[]? userProperties)
+    private void HandOver(
+        MqttTopic topic, ReadOnlyMemory<byte> payload, KeyValuePair<string, string>[]? userProperties = null)
     {
         var start = _time.GetTimestamp();
         _delivery.Publish(topic, payload, userProperties);
@@ -190,10 +192,10 @@ internal sealed class CameraPublisher
         _frames.StageDuration("publish", _handOver.TotalSeconds);
     }
 
-    private void Latency(Pipeline.Frames.FrameInfo frame, string stage, Moment published)
+    private void Latency(FrameInfo frame, string stage, Moment published)
     {
-        // Null once the camera has been removed: what is still on its way does not bring its series back.
-        if (_frames.Find(Name) is not { } camera) return;
+        // Null once the camera is removed: late messages must not bring its series back.
+        if (_frames.Find(_camera.Name) is not { } camera) return;
         camera.FrameLatency(stage, _encoders.Envelope.Total(frame, published).TotalSeconds);
         if (stage == "provisional" && _encoders.Envelope.CaptureToPublish(frame, published) is { } since)
             camera.CaptureLatency(since.TotalSeconds);

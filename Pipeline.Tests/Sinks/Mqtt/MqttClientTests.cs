@@ -85,7 +85,7 @@ public sealed class MqttClientTests : IAsyncDisposable
         var young = Assert.Single(_broker.Published);
         Assert.Equal(1, _metrics.Sum("dvis.outbox.dropped", "reason=max_age"));
         Assert.Equal(("{\"historical\":true,\"v\":\"young\"}", 3600u),
-            (Encoding.UTF8.GetString(young.Payload.Span), young.ExpirySeconds));
+            (Encoding.UTF8.GetString(young.Payload.Span), young.Topic.ExpirySeconds));
         Assert.Equal(1, _metrics.Sum("dvis.mqtt.messages", "kind=final", "outcome=expired"));
     }
 
@@ -207,7 +207,7 @@ public sealed class MqttClientTests : IAsyncDisposable
 
         public void Written() => Listener!.Written();
 
-        public Task DisconnectAsync(CancellationToken cancel) => Task.CompletedTask;
+        public Task DisconnectAsync() => Task.CompletedTask;
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

@@ -1,23 +1,21 @@
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
-using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Transport;
 using Microsoft.Extensions.Logging;
+using MQTTnet;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>Keeps one connection alive, feeds <see cref="Delivery"/> with it and hears what the broker sends.</summary>
+/// <summary>Client that keeps one connection alive for <see cref="Delivery"/> and passes on what the broker sends.</summary>
 internal sealed partial class MqttClient : IAsyncDisposable
 {
-    /// <summary>A broker that is silent for this long about a message has lost it;
-    /// only another connection helps.</summary>
-    private static readonly TimeSpan AckTimeout = TimeSpan.FromSeconds(30);
+    /// <summary>A message without an acknowledgement for this long is lost; only another connection helps.</summary>
+    private static readonly TimeSpan s_ackTimeout = TimeSpan.FromSeconds(30);
 
-    /// <summary>A connection that lived this long was good: the next pause is the shortest again,
-    /// and the next trouble is news.</summary>
-    private static readonly TimeSpan Stable = TimeSpan.FromSeconds(30);
+    /// <summary>A connection this old resets the backoff and the once-per-fault log filter.</summary>
+    private static readonly TimeSpan s_stable = TimeSpan.FromSeconds(30);
 
     private readonly MqttOptions _options;
     private readonly IMqttTransport _transport;
@@ -26,33 +24,31 @@ internal sealed partial class MqttClient : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly MqttServer[] _servers;
-    // complete before the start
-    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = [];
+    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // unchanged after Start
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _run = Task.CompletedTask;
     private Session? _session;
 
-    /// <inheritdoc cref="MqttDelivery(MqttOptions, MqttMetrics, TimeProvider, ILogger, IStoreFolder)"/>
+    /// <inheritdoc cref="MqttDelivery(MqttOptions, MqttMetrics, TimeProvider, ILogger)"/>
     public MqttClient(
         MqttOptions options, IMqttTransport transport, MqttWill will, MqttMetrics metrics, TimeProvider time,
-        ILogger logger, IStoreFolder? folder = null)
+        ILogger logger)
     {
         (_options, _transport, _will, _metrics, _time, _logger) = (options, transport, will, metrics, time, logger);
         _servers = [.. options.Servers.Select(s =>
             MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
-        Delivery = new(options, metrics, time, logger, folder);
+        Delivery = new(options, metrics, time, logger);
     }
 
-    /// <summary>What goes out.</summary>
     public MqttDelivery Delivery { get; }
 
-    /// <summary>The first attempt to connect has had its outcome.</summary>
+    /// <summary>Ends with the first attempt to connect, whatever its outcome.</summary>
     public Task Tried => _tried.Task;
 
     /// <summary>
-    /// Before the start: what the broker sends of these topics goes to <paramref name="handler"/>, on the connection's
-    /// thread, which must not be held up. Asked for again at every connect.
+    /// Subscribes at every connect. To be called before the start; <paramref name="handler"/> runs on the connection's
+    /// thread and must not wait.
     /// </summary>
     public void Subscribe(string filter, Action<MqttReceived> handler) => _subscriptions.Add((filter, handler));
 
@@ -63,7 +59,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         _run = Task.Run(() => RunAsync(_stop.Token));
     }
 
-    /// <summary>Says goodbye when connected. What waits in memory is lost: flush first.</summary>
+    /// <summary>Disconnects. What waits in memory is lost: flush first.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -93,7 +89,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
                     stop.ThrowIfCancellationRequested();
                     _metrics.Disconnected(EnumName.Of(outcome.Fault));
                     if (outcome.Fault == MqttFault.SessionTakenOver) _metrics.ConnectAttempted("session_taken_over");
-                    if (_time.GetElapsedTime(since) > Enough(outcome.Fault))
+                    if (_time.GetElapsedTime(since) > StableAfter(outcome.Fault))
                     {
                         backoff.Reset();
                         reported = default;
@@ -103,7 +99,6 @@ internal sealed partial class MqttClient : IAsyncDisposable
                     attempt--;
                 }
 
-                // Once for each new trouble, not once for each attempt.
                 if (reported != (server, outcome.Fault)) LogNotConnected(server, outcome.Fault, outcome.Detail);
                 reported = (server, outcome.Fault);
                 _tried.TrySetResult();
@@ -116,9 +111,10 @@ internal sealed partial class MqttClient : IAsyncDisposable
         }
     }
 
-    // Two that throw each other out would go on for ever if the pause of one counted as a good connection of the other.
-    private TimeSpan Enough(MqttFault fault) =>
-        fault == MqttFault.SessionTakenOver ? Stable + (2 * _options.Backoff.Max) : Stable;
+    // Two clients with one id would replace each other for ever if the pause of one counted as a stable connection of
+    // the other.
+    private TimeSpan StableAfter(MqttFault fault) =>
+        fault == MqttFault.SessionTakenOver ? s_stable + (2 * _options.Backoff.Max) : s_stable;
 
     private async Task<MqttOutcome> ServeAsync(MqttServer server, IMqttConnection connection, MqttConnectResult result,
         Session session, CancellationToken stop)
@@ -133,15 +129,15 @@ internal sealed partial class MqttClient : IAsyncDisposable
             while (!stop.IsCancellationRequested)
             {
                 using var tick = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                var ended = await Task.WhenAny(session.Ended, Task.Delay(AckTimeout / 4, _time, tick.Token));
+                var ended = await Task.WhenAny(session.Ended, Task.Delay(s_ackTimeout / 4, _time, tick.Token));
                 await tick.CancelAsync();
                 if (ended == session.Ended) return outcome = await session.Ended;
-                if (Delivery.OldestWait > AckTimeout)
+                if (Delivery.OldestWait > s_ackTimeout)
                     return outcome =
-                        new(MqttFault.AckTimeout, $"no acknowledgement within {AckTimeout.TotalSeconds} s");
+                        new(MqttFault.AckTimeout, $"no acknowledgement within {s_ackTimeout.TotalSeconds} s");
             }
 
-            await connection.DisconnectAsync(CancellationToken.None);
+            await connection.DisconnectAsync();
             return outcome;
         }
         finally
@@ -157,10 +153,11 @@ internal sealed partial class MqttClient : IAsyncDisposable
     {
         if (session != Volatile.Read(ref _session)) return;
         foreach (var (filter, handler) in _subscriptions)
-            if (TopicFilter.Matches(filter, message.Topic)) handler(message);
+            if (MqttTopicFilterComparer.Compare(message.Topic, filter) == MqttTopicFilterCompareResult.IsMatch)
+                handler(message);
     }
 
-    /// <summary>Listens for one connection; what a former one still says is ignored.</summary>
+    /// <summary>Listener of one connection; calls from an earlier one have no effect.</summary>
     private sealed class Session(MqttClient client) : IMqttListener
     {
         private readonly TaskCompletionSource<MqttOutcome> _ended =

@@ -10,13 +10,11 @@ internal sealed class NodeTopics(string root, string node)
 {
     public string Prefix { get; } = $"{root}/{node}";
 
-    public MqttTopic Availability { get; } = new($"{root}/{node}/availability", Kinds.State, Qos: 1, Retain: true);
+    public MqttTopic Availability { get; } = MqttTopic.OfState($"{root}/{node}/availability");
 
-    public MqttTopic Status
-    { get; } = new($"{root}/{node}/status", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
+    public MqttTopic Status { get; } = MqttTopic.OfState($"{root}/{node}/status", MqttTopic.Json);
 
-    public MqttTopic Labels
-    { get; } = new($"{root}/{node}/labels", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
+    public MqttTopic Labels { get; } = MqttTopic.OfState($"{root}/{node}/labels", MqttTopic.Json);
 }
 
 /// <summary>The topics of one camera.</summary>
@@ -31,8 +29,8 @@ internal sealed record CameraTopics
     public CameraTopics(NodeTopics node, SinkCamera camera, SinkModel model, bool binaryEvents)
     {
         var prefix = _prefix = $"{node.Prefix}/camera/{camera.Name}";
-        Availability = new($"{prefix}/availability", Kinds.State, Qos: 1, Retain: true);
-        State = new($"{prefix}/state", Kinds.State, Qos: 1, Retain: true, ContentType: MqttTopic.Json);
+        Availability = MqttTopic.OfState($"{prefix}/availability");
+        State = MqttTopic.OfState($"{prefix}/state", MqttTopic.Json);
         var results = $"{prefix}/{(model.Task == ModelTask.Vis ? "tracks" : "segments")}";
         Results = new(results, Kinds.Tracks, Qos: 0, ExpirySeconds: Telemetry, ContentType: MqttTopic.Json);
         Final = new($"{results}/final", Kinds.Final, Qos: 1, ExpirySeconds: Hour, ContentType: MqttTopic.Json);
@@ -65,11 +63,10 @@ internal sealed record CameraTopics
 
     public MqttTopic Events { get; }
 
-    /// <summary>By class id; only the classes that are counted.</summary>
+    /// <summary>Topics of the classes that are counted, by class id.</summary>
     public FrozenDictionary<int, MqttTopic> Counts { get; private init; }
 
-    /// <summary>The same topics, with the counts that the camera has now:
-    /// a topic that stays is the same object.</summary>
+    /// <summary>The same topics with the counts of a changed camera; a topic that remains is the same object.</summary>
     public CameraTopics For(SinkCamera camera, SinkModel model) =>
         this with { Counts = Count(camera, model, Counts.Values.ToDictionary(t => t.Name)) };
 
@@ -82,7 +79,7 @@ internal sealed record CameraTopics
         return counted.Index().ToFrozenDictionary(c => c.Item.Id, c =>
         {
             var name = $"{_prefix}/count/{Unique(levels, c.Index, c.Item)}";
-            return before.GetValueOrDefault(name) ?? new MqttTopic(name, Kinds.State, Qos: 1, Retain: true);
+            return before.GetValueOrDefault(name) ?? MqttTopic.OfState(name);
         });
     }
 

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
-/// <summary>Turns many drops into at most one report a second. Not thread-safe.</summary>
+/// <summary>Count of drops that is due for a report at most once per second. Not thread-safe.</summary>
 internal sealed class DropTally(TimeProvider time)
 {
     private long _count;

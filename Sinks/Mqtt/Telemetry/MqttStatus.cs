@@ -15,7 +15,7 @@ public sealed class MqttStatus
         set => _connected = value;
     }
 
-    /// <summary>The outbox's disk takes messages: what the broker has not acknowledged outlives the process.</summary>
+    /// <summary>Unacknowledged messages outlive the process: the outbox's disk works.</summary>
     public bool OutboxOnDisk
     {
         get => _outboxOnDisk;

@@ -5,10 +5,10 @@ using MQTTnet.Packets;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 
-/// <summary>Reads packets, which MQTTnet decodes. Memory is bounded whatever length a packet claims.</summary>
+/// <summary>Reader of packets, which MQTTnet decodes. Memory is bounded, whatever length a packet claims.</summary>
 internal sealed class PacketReader(Stream stream, MqttProtocolVersion version)
 {
-    /// <summary>Bytes of the largest packet, without its fixed header; brokers of MQTT 5 are told.</summary>
+    /// <summary>Bytes of the largest packet without its fixed header; CONNECT of MQTT 5 has it.</summary>
     public const int MaxPacket = 2 * MqttReceived.MaxPayload;
 
     private readonly MqttPacketFormatterAdapter _formatter = new(version, new(1024, 4096));
@@ -47,13 +47,13 @@ internal sealed class PacketReader(Stream stream, MqttProtocolVersion version)
         {
             return _formatter.Decode(new(flags, body, total));
         }
-        catch (Exception e) // whatever the decoder makes of bytes that are not a packet
+        catch (Exception e) // the decoder throws anything for bytes that are not a packet
         {
             throw new MqttProtocolViolationException(e.Message);
         }
     }
 
-    /// <summary>Waits until so many bytes are there; false: the stream ended before.</summary>
+    /// <summary>Waits for so many bytes; false: the stream ended before.</summary>
     private async ValueTask<bool> FillAsync(int bytes, CancellationToken cancel)
     {
         if (_start + bytes > _buffer.Length) MakeRoom(bytes);

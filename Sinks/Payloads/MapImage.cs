@@ -5,13 +5,11 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>
-/// A map as a PNG of 8 bits with a palette: the samples are the map's values, and the palette has the colours of their
-/// classes, each thing of a class in a shade of its own. Reused; one thread.
-/// </summary>
-internal sealed class MapPicture(SinkModel model)
+/// <summary>Encoder of a map as an 8-bit PNG: samples are the map's values, the palette has the colours of their
+/// classes, each thing of a class in a shade of its own. Reused; one thread.</summary>
+internal sealed class MapImage(SinkModel model)
 {
-    // Shades of one class, from its own colour to half of it.
+    // Shades of one class, from its colour to half of it.
     private const int Shades = 5;
 
     private readonly byte[] _palette = new byte[256 * 3];
@@ -19,7 +17,7 @@ internal sealed class MapPicture(SinkModel model)
         [.. model.Classes.OrderBy(c => c.Id).Select(c => Parse(c.Color))];
     private byte[] _pixels = [];
 
-    /// <returns>Null when the map has more than 255 values: then it must go as runs.</returns>
+    /// <returns>Null when the map has more than 255 values, which only runs can carry.</returns>
     public byte[]? Encode(SegmentMap map)
     {
         var largest = 0;
