@@ -5,11 +5,9 @@ using Dvis.Streaming.Sinks.Payloads;
 
 namespace Dvis.Streaming.Sinks.JsonLines;
 
-/// <summary>
-/// Sink that writes each message as one line of JSON: the payloads of MQTT, never in parts, after a <c>type</c> of
-/// <c>tracks</c>, <c>final</c>, <c>segments</c>, <c>segments_final</c> or <c>state</c>; events as structured
-/// CloudEvents, which have a type of their own. Write errors reach the caller.
-/// </summary>
+/// <summary>Sink that writes each message as one line of JSON: the payloads of MQTT, never in parts, after a
+/// <c>type</c> of <c>tracks</c>, <c>final</c>, <c>segments</c>, <c>segments_final</c> or <c>state</c>; events as
+/// structured CloudEvents, which have a type of their own. Write errors reach the caller.</summary>
 public sealed class JsonLinesSink : IResultSink
 {
     private readonly JsonLinesOptions _options;

@@ -13,10 +13,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt;
 
-/// <summary>
-/// Sink that publishes over MQTT: state retained, provisional results at once or never, finals and events until
-/// acknowledged. Without a broker no call fails or waits.
-/// </summary>
+/// <summary>Sink that publishes over MQTT: state retained, provisional results at once or never, finals and events
+/// until acknowledged. Without a broker no call fails or waits.</summary>
 public sealed partial class MqttSink : IResultSink
 {
     private static readonly TimeSpan s_connectWait = TimeSpan.FromSeconds(1), s_flushTimeout = TimeSpan.FromSeconds(1);
@@ -52,7 +50,7 @@ public sealed partial class MqttSink : IResultSink
         _tooLarge = new(time);
         foreach (var camera in context.Cameras) AddPublisher(camera);
         if (options.Commands.Enabled && commands is not null)
-            _commands = new(options.Commands, _topics, context.Session, commands, _client, _metrics, time, logger);
+            _commands = new(options.Commands, _topics, context.Session, commands, _client, _metrics, logger);
     }
 
     internal static byte[] Online { get; } = "online"u8.ToArray();
@@ -96,23 +94,14 @@ public sealed partial class MqttSink : IResultSink
 
         if (!_cameras.TryGetValue(message.Camera, out var camera))
             throw new ArgumentException($"camera {message.Camera} is not in the sink's context", nameof(message));
-        var lost = 0;
-        switch (message)
+        var lost = message switch
         {
-            case ProvisionalResult result:
-                lost = camera.Publish(result);
-                break;
-            case FinalResult result:
-                lost = camera.Publish(result);
-                break;
-            case LifecycleEvent e:
-                camera.Publish(e);
-                break;
-            case CameraStatus status:
-                camera.Publish(status);
-                break;
-        }
-
+            ProvisionalResult result => camera.Publish(result),
+            FinalResult result => camera.Publish(result),
+            LifecycleEvent e => camera.Publish(e),
+            CameraStatus status => camera.Publish(status),
+            _ => 0,
+        };
         if (lost > 0 && _tooLarge.Add(lost) is > 0 and var count) LogTooLarge(count, message.Camera);
         return ValueTask.CompletedTask;
     }
@@ -148,12 +137,8 @@ public sealed partial class MqttSink : IResultSink
         _encoders.Dispose();
     }
 
-    private CameraPublisher AddPublisher(SinkCamera camera)
-    {
-        var topics = new CameraTopics(_topics, camera, _context.Model, _options.Protocol == MqttProtocol.V5);
-        return _cameras[camera.Name] =
-            new(camera, topics, _options, _client.Delivery, _encoders, _metrics, _frames, _time);
-    }
+    private CameraPublisher AddPublisher(SinkCamera camera) => _cameras[camera.Name] =
+        new(camera, _topics, _options, _client.Delivery, _encoders, _metrics, _frames, _time);
 
     private void Apply(CamerasChanged changed)
     {

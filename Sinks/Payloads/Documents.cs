@@ -5,11 +5,9 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>
-/// The retained documents of a run: birth certificate (<c>dvis.status/1.0</c>) and class map (<c>dvis.labels/1.0</c>).
-/// A retained topic holds one message, so there are no parts: entries that do not fit are left out and counted in
-/// <c>…_omitted</c>.
-/// </summary>
+/// <summary>The retained documents of a run: birth certificate (<c>dvis.status/1.0</c>) and class map
+/// (<c>dvis.labels/1.0</c>). A retained topic holds one message, so there are no parts: entries that do not fit are
+/// left out and counted in <c>…_omitted</c>.</summary>
 internal static class Documents
 {
     public static byte[] Status(SinkContext context, DateTimeOffset started, int maxMessageBytes, int maxMaskBytes,

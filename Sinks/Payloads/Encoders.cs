@@ -15,17 +15,11 @@ internal sealed class Encoders : IDisposable
     }
 
     public Envelope Envelope { get; }
-
     public ProvisionalEncoder Provisional { get; }
-
     public FinalEncoder Final { get; }
-
     public EventEncoder Events { get; }
-
     public StateEncoder State { get; }
-
     public MaskFrameEncoder Masks { get; }
-
     public MapEncoder Maps { get; }
 
     public void Dispose()

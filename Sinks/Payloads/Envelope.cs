@@ -84,8 +84,8 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
     public TimeSpan Total(FrameInfo frame, Moment published) =>
         time.GetElapsedTime(frame.ReceivedTicks, published.Ticks);
 
-    /// <summary>Time from capture to hand-over, unchanged by later steps of the wall clock;
-    /// null without a synchronised clock.</summary>
+    /// <summary>Time from capture to hand-over, unchanged by later steps of the wall clock; null without a synchronised
+    /// clock.</summary>
     public TimeSpan? CaptureToPublish(FrameInfo frame, Moment published)
         => frame.Capture.Synced ? frame.Received - frame.Capture.Stamp + Total(frame, published) : null;
 }

@@ -5,10 +5,8 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>
-/// Encoder of lifecycle events as CloudEvents 1.0: attributes beside the data (binary mode, MQTT 5) or around it
-/// (structured mode). Reused; one thread.
-/// </summary>
+/// <summary>Encoder of lifecycle events as CloudEvents 1.0: attributes beside the data (binary mode, MQTT 5) or around
+/// it (structured mode). Reused; one thread.</summary>
 internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDisposable
 {
     // Later votes decide nothing, and the message stays small with a thousand classes.

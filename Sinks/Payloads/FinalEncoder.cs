@@ -5,10 +5,9 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>
-/// Encoder of final results (<c>dvis.final/1.0</c>, <c>dvis.segments_final/1.0</c>). Parts are split between tracks; a
-/// track larger than a part is split between its frames. Clock and identity fields are those of the window's last frame.
-/// </summary>
+/// <summary>Encoder of final results (<c>dvis.final/1.0</c>, <c>dvis.segments_final/1.0</c>). Parts are split between
+/// tracks; a track larger than a part is split between its frames. Clock and identity are those of the window's last
+/// frame.</summary>
 internal sealed class FinalEncoder(Envelope envelope)
     : ResultEncoder<FinalResult>(envelope, Schemas.Final, Schemas.SegmentsFinal)
 {

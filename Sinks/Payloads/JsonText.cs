@@ -1,8 +1,6 @@
-using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Text.Unicode;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 
@@ -31,13 +29,15 @@ internal static class JsonText
     /// <summary>Writes <c>{epoch}-{number}</c>.</summary>
     public static void TrackIdValue(this Utf8JsonWriter w, string epoch, long number)
     {
-        Span<byte> text = stackalloc byte[128]; // an epoch is a ULID
-        Utf8.TryWrite(text, CultureInfo.InvariantCulture, $"{epoch}-{number}", out var length);
-        w.WriteStringValue(text[..length]);
+        var text = new Utf8Builder(stackalloc byte[128]);
+        text.Add(epoch);
+        text.Add('-');
+        text.Add(number);
+        w.WriteStringValue(text.Written);
     }
 
-    /// <summary>Writes <c>{"sec":…,"nsec":…}</c>, the shape of ROS 2:
-    /// JavaScript cannot hold an int64 of nanoseconds.</summary>
+    /// <summary>Writes <c>{"sec":…,"nsec":…}</c>, the shape of ROS 2: JavaScript cannot hold an int64 of
+    /// nanoseconds.</summary>
     public static void Stamp(this Utf8JsonWriter w, ReadOnlySpan<byte> name, DateTimeOffset time)
     {
         w.WriteStartObject(name);
@@ -51,10 +51,11 @@ internal static class JsonText
 
     public static void Timebase(this Utf8JsonWriter w, Timebase timebase)
     {
-        Span<byte> text = stackalloc byte[24];
-        Utf8.TryWrite(
-            text, CultureInfo.InvariantCulture, $"{timebase.Numerator}/{timebase.Denominator}", out var length);
-        w.WriteString("timebase"u8, text[..length]);
+        var text = new Utf8Builder(stackalloc byte[24]);
+        text.Add(timebase.Numerator);
+        text.Add('/');
+        text.Add(timebase.Denominator);
+        w.WriteString("timebase"u8, text.Written);
     }
 
     public static void Clock(this Utf8JsonWriter w, CaptureTime capture)

@@ -7,8 +7,8 @@ using MapEntry = Dvis.Streaming.Sinks.Protos.MapEntry;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Encoder of the map of a frame as <c>dvis.v1.MapFrame</c>, in as many parts as the budget needs;
-/// a frame without a map has no message. Reused; one thread.</summary>
+/// <summary>Encoder of the map of a frame as <c>dvis.v1.MapFrame</c>, in as many parts as the budget needs; a frame
+/// without a map has no message. Reused; one thread.</summary>
 internal sealed class MapEncoder(SinkContext context)
 {
     // A smaller part may hold no entry or run.

@@ -7,8 +7,8 @@ using Google.Protobuf;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Encoder of the masks of a frame as <c>dvis.v1.MaskFrame</c>, in as many parts as the budget needs;
-/// a mask is never cut. Reused; one thread.</summary>
+/// <summary>Encoder of the masks of a frame as <c>dvis.v1.MaskFrame</c>, in as many parts as the budget needs; a mask
+/// is never cut. Reused; one thread.</summary>
 internal sealed class MaskFrameEncoder(SinkContext context)
 {
     // Part numbers are added after the masks are laid out: room for the largest.
@@ -29,8 +29,8 @@ internal sealed class MaskFrameEncoder(SinkContext context)
         return Emit(result.Frame, result.Epoch, Stage.Provisional, options, budget, emit);
     }
 
-    /// <summary>Emits a message for each processed frame of the window, also without masks:
-    /// it supersedes the provisional one.</summary>
+    /// <summary>Emits a message for each processed frame of the window, also without masks: it supersedes the
+    /// provisional one.</summary>
     /// <inheritdoc cref="Encode(ProvisionalResult, PublishOptions, int, Action{ReadOnlyMemory{byte}})"/>
     public int Encode(FinalResult result, PublishOptions options, int budget, Action<ReadOnlyMemory<byte>> emit)
     {

@@ -2,10 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>
-/// Distribution of records over the parts of a message. A group (a track) has a head, repeated in every part with some
-/// of it, and items (its frames), never cut; it stays whole unless it is larger than a part. Reused; one thread.
-/// </summary>
+/// <summary>Distribution of records over the parts of a message. A group (a track) has a head, repeated in every part
+/// with some of it, and items (its frames), never cut; it stays whole unless it is larger than a part. Reused; one
+/// thread.</summary>
 internal sealed class PartPlan
 {
     /// <summary>More parts than any message has; for measuring.</summary>
@@ -55,54 +54,43 @@ internal sealed class PartPlan
         for (var g = 0; g < _groups.Count; g++)
         {
             var (head, first) = _groups[g];
+            head++;
             var end = g + 1 < _groups.Count ? _groups[g + 1].FirstItem : _items.Count;
-            var whole = head + 1;
+            var whole = head;
             for (var i = first; i < end; i++) whole += _items[i] + 1;
             if (used + whole > room && whole <= room) (part, used) = (part + 1, 0);
             if (used + whole <= room)
             {
                 _slices.Add(new(part, g, first, end - first));
                 used += whole;
+                continue;
             }
-            else
+
+            // The group is larger than a part.
+            if (first == end) Lost++;
+            for (var (i, open) = (first, false); i < end; i++)
             {
-                (part, used) = Split(room, g, end, part, used);
+                var item = _items[i] + 1;
+                if (head + item > room)
+                {
+                    Lost++;
+                    open = false;
+                    continue;
+                }
+
+                if (used + item + (open ? 0 : head) > room) (part, used, open) = (part + 1, 0, false);
+                if (!open)
+                {
+                    _slices.Add(new(part, g, i, 0));
+                    used += head;
+                    open = true;
+                }
+
+                _slices[^1] = _slices[^1] with { Items = _slices[^1].Items + 1 };
+                used += item;
             }
         }
 
         Parts = _slices.Count == 0 ? 1 : _slices[^1].Part + 1;
-    }
-
-    private (int Part, int Used) Split(int room, int group, int end, int part, int used)
-    {
-        var (head, first) = (_groups[group].Head + 1, _groups[group].FirstItem);
-        var open = false;
-        for (var i = first; i < end; i++)
-        {
-            var item = _items[i] + 1;
-            if (head + item > room)
-            {
-                Lost++;
-                open = false;
-                continue;
-            }
-
-            if (used + item + (open ? 0 : head) > room) (part, used, open) = (part + 1, 0, false);
-            if (open)
-            {
-                _slices[^1] = _slices[^1] with { Items = _slices[^1].Items + 1 };
-            }
-            else
-            {
-                _slices.Add(new(part, group, i, 1));
-                used += head;
-            }
-
-            open = true;
-            used += item;
-        }
-
-        if (first == end) Lost++;
-        return (part, used);
     }
 }

@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Text.Json;
-using System.Text.Unicode;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
@@ -91,12 +89,17 @@ internal sealed class ProvisionalEncoder(Envelope envelope)
         if (mask is null) return;
         if (options.MaskRefs)
         {
-            // The number of the mask on the mask topic. Names of cameras have at most 64 characters.
+            // The number of the mask on the mask topic.
             var number = IsSegments ? SegmentIds.Of(classId, track) : track!.Value;
-            Span<byte> text = stackalloc byte[256];
-            Utf8.TryWrite(text, CultureInfo.InvariantCulture,
-                $"{result.Camera}/{result.Epoch}/{result.Frame.FrameId}/{number}", out var length);
-            w.WriteString("mask_ref"u8, text[..length]);
+            var text = new Utf8Builder(stackalloc byte[256]);
+            text.Add(result.Camera);
+            text.Add('/');
+            text.Add(result.Epoch);
+            text.Add('/');
+            text.Add(result.Frame.FrameId);
+            text.Add('/');
+            text.Add(number);
+            w.WriteString("mask_ref"u8, text.Written);
         }
 
         if (options.Masks) w.Mask(mask);

@@ -11,10 +11,8 @@ namespace Dvis.Streaming.Sinks.Payloads;
 /// <param name="Masks">Records contain their masks.</param>
 internal readonly record struct EncodeOptions(int Budget, bool MaskRefs = false, bool Masks = false);
 
-/// <summary>
-/// Encoder of results as JSON, in as many parts as the budget needs: tracks, or with panoptic and semantic models
-/// segments, which are the tracks and then the classes beside them. Reused; one thread.
-/// </summary>
+/// <summary>Encoder of results as JSON, in as many parts as the budget needs: tracks, or with panoptic and semantic
+/// models segments, which are the tracks and then the classes beside them. Reused; one thread.</summary>
 /// <param name="tracks">Schema with task <c>vis</c>.</param>
 /// <param name="segments">Schema with the other tasks.</param>
 internal abstract class ResultEncoder<TResult>(Envelope envelope, string tracks, string segments) : IDisposable

@@ -8,8 +8,11 @@ using MQTTnet;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>Client that keeps one connection alive for <see cref="Delivery"/> and passes on what the broker sends.</summary>
-internal sealed partial class MqttClient : IAsyncDisposable
+/// <summary>Client that keeps one connection alive for <see cref="Delivery"/> and its subscriptions.</summary>
+/// <inheritdoc cref="MqttDelivery(MqttOptions, MqttMetrics, TimeProvider, ILogger)"/>
+internal sealed partial class MqttClient(
+    MqttOptions options, IMqttTransport transport, MqttWill will, MqttMetrics metrics, TimeProvider time,
+    ILogger logger) : IAsyncDisposable
 {
     /// <summary>A message without an acknowledgement for this long is lost; only another connection helps.</summary>
     private static readonly TimeSpan s_ackTimeout = TimeSpan.FromSeconds(30);
@@ -17,44 +20,26 @@ internal sealed partial class MqttClient : IAsyncDisposable
     /// <summary>A connection this old resets the backoff and the once-per-fault log filter.</summary>
     private static readonly TimeSpan s_stable = TimeSpan.FromSeconds(30);
 
-    private readonly MqttOptions _options;
-    private readonly IMqttTransport _transport;
-    private readonly MqttWill _will;
-    private readonly MqttMetrics _metrics;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
-    private readonly MqttServer[] _servers;
+    private readonly MqttServer[] _servers = [.. options.Servers.Select(s =>
+        MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
     private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // unchanged after Start
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _run = Task.CompletedTask;
     private Session? _session;
 
-    /// <inheritdoc cref="MqttDelivery(MqttOptions, MqttMetrics, TimeProvider, ILogger)"/>
-    public MqttClient(
-        MqttOptions options, IMqttTransport transport, MqttWill will, MqttMetrics metrics, TimeProvider time,
-        ILogger logger)
-    {
-        (_options, _transport, _will, _metrics, _time, _logger) = (options, transport, will, metrics, time, logger);
-        _servers = [.. options.Servers.Select(s =>
-            MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
-        Delivery = new(options, metrics, time, logger);
-    }
-
-    public MqttDelivery Delivery { get; }
+    public MqttDelivery Delivery { get; } = new(options, metrics, time, logger);
 
     /// <summary>Ends with the first attempt to connect, whatever its outcome.</summary>
     public Task Tried => _tried.Task;
 
-    /// <summary>
-    /// Subscribes at every connect. To be called before the start; <paramref name="handler"/> runs on the connection's
-    /// thread and must not wait.
-    /// </summary>
+    /// <summary>Subscribes at every connect. To be called before the start; <paramref name="handler"/> runs on the
+    /// connection's thread and must not wait.</summary>
     public void Subscribe(string filter, Action<MqttReceived> handler) => _subscriptions.Add((filter, handler));
 
     public void Start()
     {
-        _metrics.Connected(false);
+        metrics.Connected(false);
         Delivery.Start();
         _run = Task.Run(() => RunAsync(_stop.Token));
     }
@@ -70,7 +55,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
 
     private async Task RunAsync(CancellationToken stop)
     {
-        var backoff = new Backoff(_options.Backoff, Random.Shared);
+        var backoff = new Backoff(options.Backoff, Random.Shared);
         (MqttServer?, MqttFault) reported = default;
         try
         {
@@ -78,18 +63,18 @@ internal sealed partial class MqttClient : IAsyncDisposable
             {
                 var server = _servers[attempt % _servers.Length];
                 var session = new Session(this);
-                var result = await _transport.ConnectAsync(server, _will, session, stop);
+                var result = await transport.ConnectAsync(server, will, session, stop);
                 var outcome = result.Outcome;
-                _metrics.ConnectAttempted(EnumName.Of(outcome.Fault));
+                metrics.ConnectAttempted(EnumName.Of(outcome.Fault));
                 if (result.Connection is { } connection)
                 {
                     LogConnected(server);
-                    var since = _time.GetTimestamp();
+                    var since = time.GetTimestamp();
                     outcome = await ServeAsync(server, connection, result, session, stop);
                     stop.ThrowIfCancellationRequested();
-                    _metrics.Disconnected(EnumName.Of(outcome.Fault));
-                    if (outcome.Fault == MqttFault.SessionTakenOver) _metrics.ConnectAttempted("session_taken_over");
-                    if (_time.GetElapsedTime(since) > StableAfter(outcome.Fault))
+                    metrics.Disconnected(EnumName.Of(outcome.Fault));
+                    if (outcome.Fault == MqttFault.SessionTakenOver) metrics.ConnectAttempted("session_taken_over");
+                    if (time.GetElapsedTime(since) > StableAfter(outcome.Fault))
                     {
                         backoff.Reset();
                         reported = default;
@@ -103,7 +88,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
                 reported = (server, outcome.Fault);
                 _tried.TrySetResult();
                 if (result.Connection is not null || attempt % _servers.Length == _servers.Length - 1)
-                    await Task.Delay(backoff.Next(), _time, stop);
+                    await Task.Delay(backoff.Next(), time, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -114,7 +99,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
     // Two clients with one id would replace each other for ever if the pause of one counted as a stable connection of
     // the other.
     private TimeSpan StableAfter(MqttFault fault) =>
-        fault == MqttFault.SessionTakenOver ? s_stable + (2 * _options.Backoff.Max) : s_stable;
+        fault == MqttFault.SessionTakenOver ? s_stable + (2 * options.Backoff.Max) : s_stable;
 
     private async Task<MqttOutcome> ServeAsync(MqttServer server, IMqttConnection connection, MqttConnectResult result,
         Session session, CancellationToken stop)
@@ -122,14 +107,14 @@ internal sealed partial class MqttClient : IAsyncDisposable
         var outcome = new MqttOutcome(MqttFault.Ok, "");
         Volatile.Write(ref _session, session);
         Delivery.Attach(server, connection, result, session, _subscriptions.Select(s => s.Filter));
-        _metrics.Connected(true);
+        metrics.Connected(true);
         _tried.TrySetResult();
         try
         {
             while (!stop.IsCancellationRequested)
             {
                 using var tick = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                var ended = await Task.WhenAny(session.Ended, Task.Delay(s_ackTimeout / 4, _time, tick.Token));
+                var ended = await Task.WhenAny(session.Ended, Task.Delay(s_ackTimeout / 4, time, tick.Token));
                 await tick.CancelAsync();
                 if (ended == session.Ended) return outcome = await session.Ended;
                 if (Delivery.OldestWait > s_ackTimeout)
@@ -142,7 +127,7 @@ internal sealed partial class MqttClient : IAsyncDisposable
         }
         finally
         {
-            _metrics.Connected(false);
+            metrics.Connected(false);
             Volatile.Write(ref _session, null);
             Delivery.Detach(outcome.Fault);
             await connection.DisposeAsync();

@@ -9,10 +9,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>
-/// Delivery of messages over changing connections: QoS 0 at once or never, QoS 1 through the outbox, state again at
-/// every connect. Publishing never waits for the broker and never fails because of it. Thread-safe.
-/// </summary>
+/// <summary>Delivery of messages over changing connections: QoS 0 at once or never, QoS 1 through the outbox, state
+/// again at every connect. Publishing never waits for the broker and never fails because of it. Thread-safe.</summary>
 internal sealed partial class MqttDelivery : IAsyncDisposable
 {
     private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1);
@@ -95,7 +93,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     /// <summary>Largest payload in bytes on this topic for every broker connected so far.</summary>
     public int PayloadLimit(MqttTopic topic)
     {
-        lock (_gate) return Math.Max(0, _packetLimit - MqttMessage.Overhead(topic, null));
+        lock (_gate) return Math.Max(0, _packetLimit - topic.Overhead);
     }
 
     /// <summary>Sends, queues, or drops and counts a message, by its topic. The payload is copied.</summary>
@@ -118,13 +116,14 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     }
 
     /// <summary>Clears a retained topic unless it is one of this run's.</summary>
-    public void ClearUnannounced(string topic)
+    public void ClearUnannounced(string name)
     {
+        var topic = MqttTopic.OfState(name);
         lock (_gate)
         {
             if (_outbox.Announces(topic)) return;
-            LogCleared(topic);
-            Publish(MqttTopic.OfState(topic), ReadOnlyMemory<byte>.Empty);
+            LogCleared(name);
+            Publish(topic, ReadOnlyMemory<byte>.Empty);
         }
     }
 

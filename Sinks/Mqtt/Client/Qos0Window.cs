@@ -3,11 +3,9 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>
-/// QoS 0 messages of the present connection: those not yet written to the socket, and those that the broker has read.
-/// TCP keeps the order: the acknowledgement of a QoS 1 message confirms all that was handed over before it. Not
-/// thread-safe.
-/// </summary>
+/// <summary>QoS 0 messages of the present connection: those not yet written to the socket, and those that the broker
+/// has read. TCP keeps the order: the acknowledgement of a QoS 1 message confirms all that was handed over before it.
+/// Not thread-safe.</summary>
 internal sealed class Qos0Window(MqttMetrics metrics)
 {
     // Limits of what is not yet written: the connection's queue must not grow behind a stalled broker.

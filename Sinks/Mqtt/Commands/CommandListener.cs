@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Threading.Channels;
+using System.Threading.RateLimiting;
 using Dvis.Streaming.Sinks.Mqtt.Client;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
@@ -9,43 +10,28 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Commands;
 
-/// <summary>
-/// Executor of commands from the broker, one after the other. A command has an empty payload or <c>{}</c> and is
-/// answered on its Response Topic with its Correlation Data (MQTT 5), only below <c>{prefix}/response/</c>: no client
-/// can have answers written elsewhere. A retained command is old and therefore ignored.
-/// </summary>
-internal sealed partial class CommandListener : IAsyncDisposable
+/// <summary>Executor of commands from the broker, one after the other. A command has an empty payload or <c>{}</c> and
+/// is answered on its Response Topic with its Correlation Data (MQTT 5), only below <c>{prefix}/response/</c>: no
+/// client can have answers written elsewhere. A retained command is old and therefore ignored.</summary>
+internal sealed partial class CommandListener(
+    MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttClient client,
+    MqttMetrics metrics, ILogger logger) : IAsyncDisposable
 {
-    private const int MaxWaiting = 16, Burst = 10, MaxTopic = 512, MaxPayload = 1024;
-    private const double PerSecond = 2;
+    private const int MaxWaiting = 16, MaxTopic = 512, MaxPayload = 1024;
 
-    private readonly MqttCommandOptions _options;
-    private readonly NodeTopics _node;
-    private readonly string _session;
-    private readonly ICameraCommands _commands;
-    private readonly MqttClient _client;
-    private readonly MqttMetrics _metrics;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
     private readonly Channel<MqttReceived> _waiting = Channel.CreateBounded<MqttReceived>(MaxWaiting);
-    private Task _loop = Task.CompletedTask;
-
-    // Used by the connection's thread.
-    private double _tokens = Burst;
-    private long _filled;
-
-    public CommandListener(
-        MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttClient client,
-        MqttMetrics metrics, TimeProvider time, ILogger logger)
+    private readonly TokenBucketRateLimiter _rate = new(new()
     {
-        (_options, _node, _session, _commands, _client, _metrics, _time, _logger) =
-            (options, node, session, commands, client, metrics, time, logger);
-        _filled = time.GetTimestamp();
-    }
+        TokenLimit = 10,
+        TokensPerPeriod = 1,
+        ReplenishmentPeriod = TimeSpan.FromSeconds(0.5),
+        AutoReplenishment = false,
+    });
+    private Task _loop = Task.CompletedTask;
 
     public void Start()
     {
-        _client.Subscribe($"{_node.Prefix}/camera/+/cmd/+", Receive);
+        client.Subscribe($"{node.Prefix}/camera/+/cmd/+", Receive);
         _loop = Task.Run(RunAsync);
     }
 
@@ -54,6 +40,7 @@ internal sealed partial class CommandListener : IAsyncDisposable
     {
         _waiting.Writer.TryComplete();
         await _loop;
+        await _rate.DisposeAsync();
     }
 
     /// <exception cref="FormatException">The payload is neither empty nor <c>{}</c>.</exception>
@@ -81,19 +68,15 @@ internal sealed partial class CommandListener : IAsyncDisposable
     {
         var verb = Parse(message.Topic).Verb;
         if (message.Retained) Count(verb, "retained");
-        else if (!TakeToken()) Count(verb, "rate_limited");
+        else if (!MayRun()) Count(verb, "rate_limited");
         else if (!_waiting.Writer.TryWrite(message)) Count(verb, "busy");
     }
 
-    /// <summary>Takes from a bucket of <see cref="Burst"/> tokens that refills at <see cref="PerSecond"/>.</summary>
-    private bool TakeToken()
+    private bool MayRun()
     {
-        var now = _time.GetTimestamp();
-        _tokens = Math.Min(Burst, _tokens + _time.GetElapsedTime(_filled, now).TotalSeconds * PerSecond);
-        _filled = now;
-        if (_tokens < 1) return false;
-        _tokens--;
-        return true;
+        _rate.TryReplenish();
+        using var lease = _rate.AttemptAcquire();
+        return lease.IsAcquired;
     }
 
     private async Task RunAsync()
@@ -104,7 +87,7 @@ internal sealed partial class CommandListener : IAsyncDisposable
             if (message.ResponseTopic is { } topic && !IsResponse(topic))
             {
                 Count(verb, "refused");
-                LogNoAnswer(verb, camera, _node.Prefix);
+                LogNoAnswer(verb, camera, node.Prefix);
                 continue;
             }
 
@@ -112,8 +95,8 @@ internal sealed partial class CommandListener : IAsyncDisposable
             Count(verb, result);
             LogCommand(verb, camera, result, detail);
             if (message.ResponseTopic is null) continue;
-            var answer = new { Schema = Schemas.Command, Session = _session, camera, verb, result, detail };
-            _client.Delivery.Publish(
+            var answer = new { Schema = Schemas.Command, Session = session, camera, verb, result, detail };
+            client.Delivery.Publish(
                 new(message.ResponseTopic, Kinds.Command, Qos: 0, ExpirySeconds: 60, ContentType: MqttTopic.Json),
                 JsonSerializer.SerializeToUtf8Bytes(answer, JsonText.Serializer), null, message.CorrelationData);
         }
@@ -121,12 +104,12 @@ internal sealed partial class CommandListener : IAsyncDisposable
 
     private async Task<(string Result, string Detail)> ExecuteAsync(string camera, string verb, byte[] payload)
     {
-        if (!_options.Allow.Contains(verb))
-            return ("refused", $"This verb is not allowed; allowed are: {string.Join(", ", _options.Allow)}.");
+        if (!options.Allow.Contains(verb))
+            return ("refused", $"This verb is not allowed; allowed are: {string.Join(", ", options.Allow)}.");
         try
         {
             CheckPayload(payload);
-            var answer = await _commands.ExecuteAsync(camera, verb);
+            var answer = await commands.ExecuteAsync(camera, verb);
             return (answer.Done ? "done" : "refused", answer.Detail);
         }
         catch (FormatException e)
@@ -141,11 +124,11 @@ internal sealed partial class CommandListener : IAsyncDisposable
     }
 
     private bool IsResponse(string topic)
-        => topic.Length <= MaxTopic && topic.StartsWith($"{_node.Prefix}/response/", StringComparison.Ordinal)
+        => topic.Length <= MaxTopic && topic.StartsWith($"{node.Prefix}/response/", StringComparison.Ordinal)
             && !topic.AsSpan().ContainsAny('+', '#', '\0');
 
     private void Count(string verb, string result) =>
-        _metrics.Command(MqttCommandOptions.Verbs.Contains(verb) ? verb : "other", result);
+        metrics.Command(MqttCommandOptions.Verbs.Contains(verb) ? verb : "other", result);
 
     [LoggerMessage(3030, LogLevel.Information, "Command {Verb} for camera {Camera}: {Result}: {Detail}")]
     private partial void LogCommand(string verb, string camera, string result, string detail);

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Messages;
@@ -28,11 +27,13 @@ public sealed record MqttTopic(string Name, string Kind, int Qos, bool Retain = 
 
     public bool IsJson => ContentType is Json or CloudEventsJson;
 
-    /// <summary>Bytes of the name in UTF-8.</summary>
-    internal int NameBytes { get; } = Encoding.UTF8.GetByteCount(Name);
+    /// <summary>Bytes of a packet beside payload and user properties, at most (MQTT 5, 3.3): fixed header 5, topic
+    /// length 2, packet id 2, property length 4, expiry 5, content type.</summary>
+    internal int Overhead { get; } =
+        18 + Encoding.UTF8.GetByteCount(Name) + (ContentType is null ? 0 : 3 + ContentType.Length);
 
-    // There is one object per topic: identity is equality, and a lookup must not hash its strings.
-    public bool Equals(MqttTopic? other) => ReferenceEquals(this, other);
+    // The name identifies a topic.
+    public bool Equals(MqttTopic? other) => Name == other?.Name;
 
-    public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
+    public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
 }

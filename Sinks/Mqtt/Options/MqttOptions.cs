@@ -33,8 +33,8 @@ public sealed class MqttOptions : IValidatableObject
     [RegularExpression("[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*"), MaxLength(128)]
     public string Root { get; set; } = "dvis/v1";
 
-    /// <summary>Largest JSON payload in bytes; a larger one leaves in parts.
-    /// The broker's Maximum Packet Size may lower it.</summary>
+    /// <summary>Largest JSON payload in bytes; a larger one leaves in parts. The broker's Maximum Packet Size may lower
+    /// it.</summary>
     [Range(1024, 268_435_455)] public int MaxMessageBytes { get; set; } = 8192;
 
     /// <summary>Largest payload of masks and maps in bytes; a larger one leaves in parts.</summary>
@@ -119,25 +119,25 @@ public sealed class MqttTlsOptions
 /// <summary>Outbox of finals, events and final masks (section <c>mqtt.outbox</c>).</summary>
 public sealed class MqttOutboxOptions
 {
-    /// <summary>Folder of this process alone; empty: <c>$STATE_DIRECTORY/outbox</c>, which systemd sets,
-    /// and without that memory only.</summary>
+    /// <summary>Folder of this process alone; empty: <c>$STATE_DIRECTORY/outbox</c>, which systemd sets, and without
+    /// that memory only.</summary>
     [FilePath] public string? Path { get; set; }
 
-    /// <summary>Bytes that may wait on disk; the oldest messages are dropped and counted.
-    /// Files may be two MiB larger.</summary>
+    /// <summary>Bytes that may wait on disk; the oldest messages are dropped and counted. Files may be two MiB
+    /// larger.</summary>
     [Range(65_536, 1L << 40)] public long MaxBytes { get; set; } = 256L << 20;
 
     /// <summary>Longest wait; older messages are dropped and counted.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")]
     public TimeSpan MaxAge { get; set; } = TimeSpan.FromHours(24);
 
-    /// <summary>Longest time until a message is on the disk itself: a power cut loses no more than that;
-    /// zero: the system decides.</summary>
+    /// <summary>Longest time until a message is on the disk itself: a power cut loses no more than that; zero: the
+    /// system decides.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Messages that may wait in memory, without a folder or while its disk fails;
-    /// the oldest are dropped and counted.</summary>
+    /// <summary>Messages that may wait in memory, without a folder or while its disk fails; the oldest are dropped and
+    /// counted.</summary>
     [Range(1, 10_000_000)] public int MemoryMessages { get; set; } = 10_000;
 
     /// <summary>Payload bytes that may wait in memory, likewise.</summary>

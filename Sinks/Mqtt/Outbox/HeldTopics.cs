@@ -3,10 +3,9 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
-/// <summary>
-/// Messages of topics that the broker refuses, by its access list or for a quota. After a growing pause the oldest of a
-/// topic is tried again; when it is accepted the others follow, so that none overtakes another. Not thread-safe.
-/// </summary>
+/// <summary>Messages of topics that the broker refuses, by its access list or for a quota. After a growing pause the
+/// oldest of a topic is tried again; when it is accepted the others follow, so that none overtakes another. Not
+/// thread-safe.</summary>
 internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
 {
     private readonly Dictionary<string, Topic> _topics = [];
@@ -64,7 +63,8 @@ internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
         return all;
     }
 
-    public void Remove(OutboxEntry entry) => _topics[entry.Topic.Name].Entries.Remove(entry);
+    public bool Remove(OutboxEntry entry) =>
+        _topics.TryGetValue(entry.Topic.Name, out var held) && held.Entries.Remove(entry);
 
     private sealed class Topic(Backoff pauses)
     {

@@ -5,11 +5,10 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
-/// <summary>
-/// QoS 1 messages in order. Durable ones are written to the store at once, and only the first that wait are in memory
-/// too; without a store, or while its disk fails, they wait in memory alone. Retained messages are state: only the last
-/// of a topic counts, every connect repeats it, and none waits without a connection. Not thread-safe.
-/// </summary>
+/// <summary>QoS 1 messages in order. Durable ones are written to the store at once, and only the first that wait are in
+/// memory too; without a store, or while its disk fails, they wait in memory alone. Retained messages are state: only
+/// the last of a topic counts, every connect repeats it, and none waits without a connection. Not
+/// thread-safe.</summary>
 /// <param name="store">Null: memory only. Disposed of here.</param>
 /// <param name="dropped">Called with each message that is given up, and the reason.</param>
 /// <param name="backoff">Pauses before a refused topic is tried again; null: the default.</param>
@@ -54,7 +53,7 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     public DateTimeOffset? Oldest => (_inFlight.FirstOrDefault(e => !e.Topic.Retain) ?? OldestWaiting())?.Created;
 
     /// <summary>True when a retained message of this topic stands, or is being cleared.</summary>
-    public bool Announces(string topic) => _announced.Keys.Any(t => t.Name == topic);
+    public bool Announces(MqttTopic topic) => _announced.ContainsKey(topic);
 
     /// <summary>Adds a message, and drops the oldest that are too many.</summary>
     public void Add(MqttTopic topic, byte[] payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties = null)
@@ -165,7 +164,7 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         return entry;
     }
 
-    /// <summary>Regular work: drops what is too old, offers the disk what it did not take, saves what is done.</summary>
+    /// <summary>Drops what is too old, retries refused topics and failed writes, saves what is done.</summary>
     public void Tick()
     {
         LimitKept();
@@ -255,10 +254,10 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         while (OldestWaiting() is { } waiting && time.GetElapsedTime(waiting.Enqueued) > options.MaxAge)
             Drop(waiting, "max_age");
         while (_held.Oldest is { } held && time.GetElapsedTime(held.Enqueued) > options.MaxAge)
-            DropHeld(held, "max_age");
+            Drop(held, "max_age");
         while (_memoryOnly.Messages > options.MemoryMessages || _memoryOnly.Bytes > options.MemoryBytes)
         {
-            if (_held.Oldest is { InMemoryOnly: true } refused) DropHeld(refused, "not_authorized");
+            if (_held.Oldest is { InMemoryOnly: true } refused) Drop(refused, "not_authorized");
             else if ((_waiting.FirstOrDefault(e => e.InMemoryOnly) ?? _stranded.First) is { } oldest)
                 Drop(oldest, "memory_full");
             else return;
@@ -268,7 +267,7 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     private bool DropOldest()
     {
         if (_kept.TakeFirst() is { } kept) Release(kept);
-        else if (_held.Oldest is { Sequence: > 0 } held) DropHeld(held, "not_authorized");
+        else if (_held.Oldest is { Sequence: > 0 } held) Drop(held, "not_authorized");
         else if (OldestWaiting() is { Sequence: > 0 } waiting) Drop(waiting, "max_bytes");
         else return false;
         return true;
@@ -283,18 +282,7 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
 
     private void Drop(OutboxEntry entry, string reason)
     {
-        if (!_waiting.Remove(entry)) _stranded.Remove(entry);
-        GiveUp(entry, reason);
-    }
-
-    private void DropHeld(OutboxEntry entry, string reason)
-    {
-        _held.Remove(entry);
-        GiveUp(entry, reason);
-    }
-
-    private void GiveUp(OutboxEntry entry, string reason)
-    {
+        if (!_held.Remove(entry) && !_waiting.Remove(entry)) _stranded.Remove(entry);
         if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
         Release(entry);
         dropped(entry, reason);
@@ -304,7 +292,7 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     private void LimitHeld()
     {
         while (_held.Count > options.MemoryMessages || _held.Bytes > options.MemoryBytes)
-            DropHeld(_held.Oldest!, "not_authorized");
+            Drop(_held.Oldest!, "not_authorized");
     }
 
     private void LimitKept()

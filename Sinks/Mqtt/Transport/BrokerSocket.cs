@@ -9,10 +9,8 @@ using Dvis.Streaming.Sinks.Mqtt.Options;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 
-/// <summary>
-/// TCP connection to a broker, inside verified TLS for <c>mqtts</c>. MQTTnet could make both, but does not report which
-/// step failed, and its chain building downloads what a certificate names.
-/// </summary>
+/// <summary>TCP connection to a broker, inside verified TLS for <c>mqtts</c>. MQTTnet could make both, but does not
+/// report which step failed, and its chain building downloads what a certificate names.</summary>
 internal sealed class BrokerSocket : IDisposable
 {
     private readonly Socket _socket;

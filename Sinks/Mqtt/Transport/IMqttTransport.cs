@@ -21,10 +21,8 @@ public sealed record MqttConnectResult(IMqttConnection? Connection, MqttOutcome 
 /// the will.</summary>
 public interface IMqttConnection : IAsyncDisposable
 {
-    /// <summary>
-    /// Hands over one message; never waits. With QoS 1 <paramref name="token"/> comes back with the acknowledgement,
-    /// with QoS 0 <see cref="IMqttListener.Written"/> is called, in order. Thread-safe.
-    /// </summary>
+    /// <summary>Hands over one message; never waits. With QoS 1 <paramref name="token"/> comes back with the
+    /// acknowledgement, with QoS 0 <see cref="IMqttListener.Written"/> is called, in order. Thread-safe.</summary>
     MqttHandOver Publish(in MqttMessage message, long token);
 
     /// <summary>Subscribes to a topic filter at QoS 1, retained messages included and own ones excluded; never waits. A
@@ -42,14 +40,14 @@ public enum MqttHandOver
     /// <summary>Larger than the broker's Maximum Packet Size.</summary>
     TooLarge,
 
-    /// <summary>The connection has ended, which <see cref="IMqttListener.Closed"/> reports, or its queue is full.</summary>
+    /// <summary>The connection has ended (<see cref="IMqttListener.Closed"/>), or its queue is full.</summary>
     Closed,
 
     /// <summary>MQTT has no form for this message.</summary>
     Invalid,
 }
 
-/// <summary>Listener of a connection, called from its threads, outside its locks, never after <see cref="Closed"/>.</summary>
+/// <summary>Listener of a connection; called outside the connection's locks, never after <see cref="Closed"/>.</summary>
 public interface IMqttListener
 {
     /// <summary>The oldest unwritten QoS 0 message has been written to the socket.</summary>

@@ -8,10 +8,8 @@ using MQTTnet.Protocol;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 
-/// <summary>
-/// Connection that the broker accepted: a loop that writes what was handed over, one that reads, one that pings. The
-/// reader decides when it has ended and why; the others only close the socket.
-/// </summary>
+/// <summary>Connection that the broker accepted: a loop that writes what was handed over, one that reads, one that
+/// pings. The reader decides when it has ended and why; the others only close the socket.</summary>
 internal sealed class MqttNetConnection : IMqttConnection
 {
     // More than delivery hands over at once beside what is in flight: 512 messages of QoS 0, subscriptions, answers.

@@ -26,8 +26,8 @@ internal sealed class DiskFolder : IStoreFolder
     {
         var path = options.Path;
         // systemd.exec(5): several are separated by colons.
-        if (string.IsNullOrEmpty(path) && Environment.GetEnvironmentVariable("STATE_DIRECTORY") is { Length: > 0 } state)
-            path = Path.Combine(state.Split(':')[0], "outbox");
+        var state = Environment.GetEnvironmentVariable("STATE_DIRECTORY")?.Split(':')[0];
+        if (string.IsNullOrEmpty(path) && !string.IsNullOrEmpty(state)) path = Path.Combine(state, "outbox");
         if (string.IsNullOrEmpty(path)) return null;
         try
         {

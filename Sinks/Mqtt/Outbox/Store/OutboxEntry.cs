@@ -8,10 +8,10 @@ internal sealed class OutboxEntry(
     MqttTopic topic, byte[] payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties,
     DateTimeOffset created, long enqueued)
 {
-    private static readonly KeyValuePair<string, string> s_late = new("historical", "true");
+    /// <summary>Most bytes that <see cref="Outgoing"/> adds to a packet: those of a user property.</summary>
+    public const int MarkLength = 5 + 10 + 4; // header, "historical", "true"
 
-    /// <summary>Bytes that <see cref="Outgoing"/> may add to a packet.</summary>
-    public static int MarkLength { get; } = Math.Max(LateMember.Length - 1, MqttMessage.Length(s_late));
+    private static readonly KeyValuePair<string, string> s_late = new("historical", "true");
 
     private static ReadOnlySpan<byte> LateMember => "{\"historical\":true,"u8;
 

@@ -1,12 +1,8 @@
-using System.Buffers;
-
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>
-/// Durable messages in files: appended at one end, read once in order at the other, released in any order; a file whose
-/// messages are all released is deleted. A process that is killed loses nothing that <see cref="TryAppend"/> took. Not
-/// thread-safe, but for the files of <see cref="Unsynced"/>.
-/// </summary>
+/// <summary>Durable messages in files: appended at one end, read once in order at the other, released in any order; a
+/// file whose messages are all released is deleted. A process that is killed loses nothing that <see cref="TryAppend"/>
+/// took. Not thread-safe, but for the files of <see cref="Unsynced"/>.</summary>
 internal sealed class OutboxStore : IDisposable
 {
     /// <summary>Size in bytes at which the next file begins.</summary>
@@ -77,32 +73,26 @@ internal sealed class OutboxStore : IDisposable
     public long? TryAppend(OutboxEntry entry, bool read)
     {
         if (!Ready) return null;
-        var (sequence, size) = (_next, RecordCodec.Size(entry));
-        var buffer = ArrayPool<byte>.Shared.Rent(size);
+        var (sequence, record) = (_next, RecordCodec.Write(entry, _next));
         try
         {
-            RecordCodec.Write(entry, sequence, buffer);
             if (_active is null || _active.End >= SegmentBytes) Roll();
-            _activeFile!.Write(buffer.AsSpan(0, size), _active!.End);
+            _activeFile!.Write(record, _active!.End);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Fail(e);
             return null;
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
 
         Healthy = _dirty = true;
         _next++;
-        _active.End += size;
+        _active.End += record.Length;
         _active.Live++;
-        Bytes += size;
+        Bytes += record.Length;
         if (read)
         {
-            _read.Add(sequence, (_active, size));
+            _read.Add(sequence, (_active, record.Length));
             _lastRead = sequence;
             if (_reading?.Value != _active) MoveTo(_segments.Last);
             _readAt = _active.End;
@@ -110,7 +100,7 @@ internal sealed class OutboxStore : IDisposable
         }
         else
         {
-            CountUnread(_active, 1, size);
+            CountUnread(_active, 1, record.Length);
         }
 
         return sequence;
@@ -154,8 +144,8 @@ internal sealed class OutboxStore : IDisposable
         if (cursor != _cursor && Try(() => cursor.Write(_cursorFile))) _cursor = cursor;
     }
 
-    /// <summary>Files with messages that a power cut would lose. The active one is still written to;
-    /// the caller disposes of the others.</summary>
+    /// <summary>Files with messages that a power cut would lose. The active one is still written to; the caller
+    /// disposes of the others.</summary>
     public (IStoreFile? Active, IReadOnlyList<IStoreFile> Rolled) Unsynced()
     {
         var files = (_dirty && _active is { Live: > 0 } ? _activeFile : null, _rolled.ToArray());
@@ -164,7 +154,7 @@ internal sealed class OutboxStore : IDisposable
         return files;
     }
 
-    /// <summary>Ends the active file after a failure, with what is whole of it; the next write begins another.</summary>
+    /// <summary>Ends the active file after a failure, at its last whole message; the next write begins another.</summary>
     public void Fail(Exception e)
     {
         Healthy = false;

@@ -5,10 +5,8 @@ using Dvis.Streaming.Sinks.Mqtt.Messages;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>
-/// Codec of records: marker, CRC-32C of what follows, length of the body, body (sequence, times, topic with its
-/// properties, payload). Little-endian. A damaged record is no record, and no error.
-/// </summary>
+/// <summary>Codec of records: marker, CRC-32C of what follows, length of the body, body (sequence, times, topic with
+/// its properties, payload). Little-endian. A damaged record is no record, and no error.</summary>
 internal static class RecordCodec
 {
     /// <summary>Bytes of marker, checksum and length.</summary>
@@ -31,12 +29,10 @@ internal static class RecordCodec
         static int Text(string? text) => 2 + Encoding.UTF8.GetByteCount(text ?? "");
     }
 
-    /// <param name="record">At least <see cref="Size"/> bytes.</param>
-    public static void Write(OutboxEntry entry, long sequence, byte[] record)
+    public static byte[] Write(OutboxEntry entry, long sequence)
     {
-        var topic = entry.Topic;
-        var body = new MemoryStream(record, Head, record.Length - Head);
-        using var w = new BinaryWriter(body);
+        var (topic, record) = (entry.Topic, new byte[Size(entry)]);
+        using var w = new BinaryWriter(new MemoryStream(record, Head, record.Length - Head));
         w.Write(sequence);
         w.Write(entry.Created.ToUnixTimeMilliseconds());
         w.Write(entry.Enqueued);
@@ -54,9 +50,9 @@ internal static class RecordCodec
 
         w.Write(entry.Payload);
         Marker.CopyTo(record);
-        BinaryPrimitives.WriteInt32LittleEndian(record.AsSpan(8), (int)body.Position);
-        var checksum = Checksum(record.AsSpan(8, 4 + (int)body.Position));
-        BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(4), checksum);
+        BinaryPrimitives.WriteInt32LittleEndian(record.AsSpan(8), record.Length - Head);
+        BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(4), Checksum(record.AsSpan(8)));
+        return record;
 
         void Text(string? text)
         {
@@ -74,11 +70,11 @@ internal static class RecordCodec
         return body is < 0 or > MaxBody ? 0 : Head + body;
     }
 
-    /// <summary>The message in the first <paramref name="size"/> bytes; null when they are damaged.</summary>
-    public static OutboxEntry? Read(byte[] record, int size)
+    /// <summary>The message of a whole record; null when it is damaged.</summary>
+    public static OutboxEntry? Read(byte[] record)
     {
-        if (BinaryPrimitives.ReadUInt32LittleEndian(record.AsSpan(4)) != Checksum(record.AsSpan(8..size))) return null;
-        var body = new MemoryStream(record, Head, size - Head);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(record.AsSpan(4)) != Checksum(record.AsSpan(8))) return null;
+        var body = new MemoryStream(record, Head, record.Length - Head);
         using var r = new BinaryReader(body);
         try
         {
@@ -88,9 +84,10 @@ internal static class RecordCodec
             for (var i = 0; i < properties.Length; i++) properties[i] = new(Text(), Text());
             if (utc is < 0 or > 253_402_300_799_999) return null;
             var topic = new MqttTopic(name, kind, Qos: 1, false, expiry, type.Length == 0 ? null : type);
-            return new(topic, r.ReadBytes((int)(body.Length - body.Position)), properties.Length == 0
-                ? null
-                : properties, DateTimeOffset.FromUnixTimeMilliseconds(utc), enqueued) { Sequence = sequence };
+            var payload = r.ReadBytes((int)(body.Length - body.Position));
+            var created = DateTimeOffset.FromUnixTimeMilliseconds(utc);
+            return new(topic, payload, properties.Length == 0 ? null : properties, created, enqueued)
+            { Sequence = sequence };
         }
         catch (EndOfStreamException)
         {

@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 /// <summary>Reader of the records of one file, in order; damaged ones are skipped.</summary>
@@ -40,38 +38,24 @@ internal sealed class SegmentReader(IStoreFile file) : IDisposable
 
     private OutboxEntry? Read(int size)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(size);
-        try
-        {
-            return file.Read(buffer.AsSpan(0, size), At) == size ? RecordCodec.Read(buffer, size) : null;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        var record = new byte[size];
+        return file.Read(record, At) == size ? RecordCodec.Read(record) : null;
     }
 
     /// <summary>The first offset from here that may be the beginning of a record.</summary>
     private long Seek(long from, long end)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(Chunk);
-        try
+        var chunk = new byte[Math.Min(Chunk, end - from)];
+        while (end - from >= RecordCodec.Marker.Length)
         {
-            while (end - from >= RecordCodec.Marker.Length)
-            {
-                var read = file.Read(buffer.AsSpan(0, (int)Math.Min(Chunk, end - from)), from);
-                if (read < RecordCodec.Marker.Length) break;
-                var found = buffer.AsSpan(0, read).IndexOf(RecordCodec.Marker);
-                if (found >= 0) return from + found;
-                // A marker may lie across the border of two chunks.
-                from += read - RecordCodec.Marker.Length + 1;
-            }
+            var read = file.Read(chunk.AsSpan(0, (int)Math.Min(chunk.Length, end - from)), from);
+            if (read < RecordCodec.Marker.Length) break;
+            var found = chunk.AsSpan(0, read).IndexOf(RecordCodec.Marker);
+            if (found >= 0) return from + found;
+            // A marker may lie across the border of two chunks.
+            from += read - RecordCodec.Marker.Length + 1;
+        }
 
-            return end;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        return end;
     }
 }

@@ -12,7 +12,7 @@ internal enum StoreFault
 
 internal static class StoreFaults
 {
-    /// <summary>Fault of an exception, whose HResult is errno where the runtime has no code of its own (Linux).</summary>
+    /// <summary>Fault of an exception; its HResult is errno where the runtime has no code of its own.</summary>
     public static StoreFault Of(Exception e) => e is UnauthorizedAccessException ? StoreFault.Denied : e.HResult switch
     {
         28 or 122 => StoreFault.DiskFull, // ENOSPC, EDQUOT
