@@ -50,7 +50,7 @@ public sealed partial class MqttSink : IResultSink
         _tooLarge = new(time);
         foreach (var camera in context.Cameras) AddPublisher(camera);
         if (options.Commands.Enabled && commands is not null)
-            _commands = new(options.Commands, _topics, context.Session, commands, _client, _metrics, logger);
+            _commands = new(options.Commands, _topics, context.Session, commands, _client.Delivery, _metrics, logger);
     }
 
     internal static byte[] Online { get; } = "online"u8.ToArray();
@@ -73,7 +73,7 @@ public sealed partial class MqttSink : IResultSink
         _announced = true;
         // Only the broker has what an earlier run retained of cameras and classes that no longer exist.
         foreach (var state in (ReadOnlySpan<string>)["availability", "state", "count/+"])
-            _client.Subscribe($"{_topics.Prefix}/camera/+/{state}", message =>
+            _client.Delivery.Subscribe($"{_topics.Prefix}/camera/+/{state}", message =>
             {
                 if (message is { Retained: true, Payload.Length: > 0 })
                     _client.Delivery.ClearUnannounced(message.Topic);

@@ -19,6 +19,9 @@ internal sealed class MapEncoder(SinkContext context)
 
     private readonly ArrayBufferWriter<byte> _payload = new(64 << 10);
     private readonly MapImage _image = new(context.Model);
+    private readonly MapFrame _message = new();
+    private readonly List<MapEntry> _entries = []; // reused; there may be more than the map has
+    private readonly List<Slice> _slices = [];
 
     /// <summary>Content of a part: entries, runs (two numbers per run), bytes of the image.</summary>
     private readonly record struct Slice(Range Entries, Range Runs, Range Png);
@@ -43,72 +46,69 @@ internal sealed class MapEncoder(SinkContext context)
         Action<ReadOnlyMemory<byte>> emit)
     {
         var png = options.Map == MapOutput.Png ? _image.Encode(map) : null;
-        var message = new MapFrame
-        {
-            Camera = frame.Camera,
-            Session = context.Session,
-            Epoch = epoch,
-            FrameId = (ulong)frame.FrameId,
-            Pts = frame.Pts,
-            TimebaseNum = frame.Timebase.Numerator == 1 ? 0 : (uint)frame.Timebase.Numerator,
-            TimebaseDen = (uint)frame.Timebase.Denominator,
-            StampNs = (ulong)(frame.Capture.Stamp - DateTimeOffset.UnixEpoch).Ticks * 100,
-            Stage = stage,
-            FrameW = (uint)frame.Width,
-            FrameH = (uint)frame.Height,
-            GridW = (uint)map.Width,
-            GridH = (uint)map.Height,
-            Encoding = png is null ? MapEncoding.Runs : MapEncoding.Png,
-        };
-        var room = budget - message.CalculateSize() - PartFields;
+        Fill(map, frame, epoch, stage, png is not null);
+        var room = budget - _message.CalculateSize() - PartFields;
         if (room < LeastRoom) return 1;
-        var entries = map.Entries.Select(Entry).ToArray();
-        var slices = Plan(entries, map.Runs, png, room);
-        message.Parts = (uint)slices.Count;
-        foreach (var slice in slices)
+        Plan(map, png, room);
+        _message.Parts = (uint)_slices.Count;
+        foreach (var (entries, runs, bytes) in _slices)
         {
-            message.Part++;
-            message.Entries.Clear();
-            message.Entries.AddRange(entries[slice.Entries]);
-            message.Runs.Clear();
-            foreach (var value in map.Runs.AsSpan(slice.Runs)) message.Runs.Add((uint)value);
-            if (png is not null) message.Png = UnsafeByteOperations.UnsafeWrap(png.AsMemory(slice.Png));
+            _message.Part++;
+            _message.Entries.Clear();
+            for (var i = entries.Start.Value; i < entries.End.Value; i++) _message.Entries.Add(_entries[i]);
+            _message.Runs.Clear();
+            foreach (var value in map.Runs.AsSpan(runs)) _message.Runs.Add((uint)value);
+            if (png is not null) _message.Png = UnsafeByteOperations.UnsafeWrap(png.AsMemory(bytes));
             _payload.ResetWrittenCount();
-            message.WriteTo(_payload);
+            _message.WriteTo(_payload);
             emit(_payload.WrittenMemory);
         }
 
         return 0;
     }
 
-    private static MapEntry Entry(SegmentMapEntry entry) => new()
+    private void Fill(SegmentMap map, FrameInfo frame, string epoch, Stage stage, bool png)
     {
-        Value = (uint)entry.Value,
-        SegmentId = (ulong)SegmentIds.Of(entry.ClassId, entry.Track),
-        ClassId = (uint)entry.ClassId,
-        TrackN = (ulong)(entry.Track ?? 0),
-    };
+        var m = _message;
+        (m.Camera, m.Session, m.Epoch, m.Stage) = (frame.Camera, context.Session, epoch, stage);
+        (m.FrameId, m.Pts) = ((ulong)frame.FrameId, frame.Pts);
+        m.TimebaseNum = frame.Timebase.Numerator == 1 ? 0 : (uint)frame.Timebase.Numerator;
+        m.TimebaseDen = (uint)frame.Timebase.Denominator;
+        m.StampNs = (ulong)(frame.Capture.Stamp - DateTimeOffset.UnixEpoch).Ticks * 100;
+        (m.FrameW, m.FrameH) = ((uint)frame.Width, (uint)frame.Height);
+        (m.GridW, m.GridH) = ((uint)map.Width, (uint)map.Height);
+        m.Encoding = png ? MapEncoding.Png : MapEncoding.Runs;
+        (m.Part, m.Parts, m.Png) = (0, 0, ByteString.Empty);
+        m.Entries.Clear();
+        m.Runs.Clear();
+        while (_entries.Count < map.Entries.Length) _entries.Add(new());
+        for (var i = 0; i < map.Entries.Length; i++)
+        {
+            var (entry, (value, classId, track)) = (_entries[i], map.Entries[i]);
+            (entry.Value, entry.ClassId, entry.TrackN) = ((uint)value, (uint)classId, (ulong)(track ?? 0));
+            entry.SegmentId = (ulong)SegmentIds.Of(classId, track);
+        }
+    }
 
     /// <summary>Fills part after part: entries first, then whole runs, or the image.</summary>
-    private static List<Slice> Plan(MapEntry[] entries, int[] runs, byte[]? png, int room)
+    private void Plan(SegmentMap map, byte[]? png, int room)
     {
-        var slices = new List<Slice>();
-        var (entry, run, at, runsEnd) = (0, 0, 0, png is null ? runs.Length : 0);
+        _slices.Clear();
+        var (entry, run, at, runs) = (0, 0, 0, png is null ? map.Runs.Length : 0);
         do
         {
             var (firstEntry, firstRun, firstByte, left) = (entry, run, at, room);
-            for (; entry < entries.Length && SizeOf(entries[entry]) is var size && size <= left; entry++) left -= size;
-            if (entry == entries.Length)
+            for (; entry < map.Entries.Length && SizeOf(_entries[entry]) is var size && size <= left; entry++)
+                left -= size;
+            if (entry == map.Entries.Length)
             {
-                for (; run < runsEnd && SizeOf(runs, run) is var size && size <= left; run += 2) left -= size;
+                for (; run < runs && SizeOf(map.Runs, run) is var size && size <= left; run += 2) left -= size;
                 if (png is not null) at += Math.Min(left, png.Length - at);
             }
 
-            slices.Add(new(firstEntry..entry, firstRun..run, firstByte..at));
+            _slices.Add(new(firstEntry..entry, firstRun..run, firstByte..at));
         }
-        while (entry < entries.Length || run < runsEnd || at < (png?.Length ?? 0));
-
-        return slices;
+        while (entry < map.Entries.Length || run < runs || at < (png?.Length ?? 0));
     }
 
     private static int SizeOf(MapEntry entry)

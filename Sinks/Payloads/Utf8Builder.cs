@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Builder of short UTF-8 texts on the stack; allocates nothing. A text longer than the buffer throws.</summary>
+/// <summary>Builder of short UTF-8 texts on the stack; what is too long for the buffer throws.</summary>
 internal ref struct Utf8Builder(Span<byte> buffer)
 {
     private readonly Span<byte> _buffer = buffer;

@@ -114,9 +114,9 @@ public sealed class MqttNetTransportTests
         // More than the buffers of both sockets hold.
         var message = new MqttMessage(s_tracks, new byte[65536]);
         for (var i = 0; i < 512; i++) Assert.Equal(MqttHandOver.Accepted, connection.Publish(message, 0));
-        Assert.False(listener.Closed.IsCompleted);
+        Assert.False(connection.Ended.IsCompleted);
         await connection.DisposeAsync();
-        Assert.Equal(MqttFault.ConnectionLost, (await listener.Closed).Fault);
+        Assert.Equal(MqttFault.ConnectionLost, (await connection.Ended).Fault);
         Assert.InRange(listener.Written, 0, 511);
         Assert.Equal(MqttHandOver.Closed, connection.Publish(new(s_tracks, new byte[1]), 0));
     }
@@ -132,9 +132,9 @@ public sealed class MqttNetTransportTests
         {
             connection.Publish(new(s_tracks, new byte[1]), 0);
             time.Advance(TimeSpan.FromSeconds(2));
-            return listener.Closed.IsCompleted;
+            return connection.Ended.IsCompleted;
         });
-        Assert.Equal(MqttFault.KeepAliveTimeout, (await listener.Closed).Fault);
+        Assert.Equal(MqttFault.KeepAliveTimeout, (await connection.Ended).Fault);
     }
 
     [Fact]
@@ -144,7 +144,7 @@ public sealed class MqttNetTransportTests
         await using var broker = new ScriptedBroker(large);
         var listener = new ListenerProbe();
         await using var connection = (await ConnectAsync(broker.Url, listener)).Connection!;
-        Assert.Equal(MqttFault.ProtocolError, (await listener.Closed).Fault);
+        Assert.Equal(MqttFault.ProtocolError, (await connection.Ended).Fault);
     }
 
     [Fact]
@@ -249,29 +249,24 @@ public sealed class MqttNetTransportTests
 
     private sealed class ListenerProbe : IMqttListener
     {
-        private readonly TaskCompletionSource<MqttOutcome> _closed =
-            new(TaskCreationOptions.RunContinuationsAsynchronously);
         private int _written;
 
         public ConcurrentQueue<(long Token, int Reason)> Acknowledged { get; } = [];
 
         public int Written => Volatile.Read(ref _written);
 
-        public Task<MqttOutcome> Closed => _closed.Task;
-
-        void IMqttListener.Written()
+        void IMqttListener.Written(IMqttConnection connection)
         {
-            Assert.False(Closed.IsCompleted);
+            Assert.False(connection.Ended.IsCompleted);
             Interlocked.Increment(ref _written);
         }
 
-        void IMqttListener.Acknowledged(long token, int reason) => Acknowledged.Enqueue((token, reason));
+        void IMqttListener.Acknowledged(IMqttConnection connection, long token, int reason) =>
+            Acknowledged.Enqueue((token, reason));
 
-        void IMqttListener.Received(MqttReceived message)
+        void IMqttListener.Received(IMqttConnection connection, MqttReceived message)
         {
         }
-
-        void IMqttListener.Closed(MqttOutcome outcome) => _closed.SetResult(outcome);
     }
 
     /// <summary>Gives its bytes in pieces of random size.</summary>

@@ -4,11 +4,10 @@ using Dvis.Streaming.Sinks.Mqtt.Options;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Transport;
 using Microsoft.Extensions.Logging;
-using MQTTnet;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>Client that keeps one connection alive for <see cref="Delivery"/> and its subscriptions.</summary>
+/// <summary>Client that keeps one connection alive for <see cref="Delivery"/>.</summary>
 /// <inheritdoc cref="MqttDelivery(MqttOptions, MqttMetrics, TimeProvider, ILogger)"/>
 internal sealed partial class MqttClient(
     MqttOptions options, IMqttTransport transport, MqttWill will, MqttMetrics metrics, TimeProvider time,
@@ -22,20 +21,14 @@ internal sealed partial class MqttClient(
 
     private readonly MqttServer[] _servers = [.. options.Servers.Select(s =>
         MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
-    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // unchanged after Start
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _run = Task.CompletedTask;
-    private Session? _session;
 
     public MqttDelivery Delivery { get; } = new(options, metrics, time, logger);
 
     /// <summary>Ends with the first attempt to connect, whatever its outcome.</summary>
     public Task Tried => _tried.Task;
-
-    /// <summary>Subscribes at every connect. To be called before the start; <paramref name="handler"/> runs on the
-    /// connection's thread and must not wait.</summary>
-    public void Subscribe(string filter, Action<MqttReceived> handler) => _subscriptions.Add((filter, handler));
 
     public void Start()
     {
@@ -62,15 +55,14 @@ internal sealed partial class MqttClient(
             for (var attempt = 0; ; attempt++)
             {
                 var server = _servers[attempt % _servers.Length];
-                var session = new Session(this);
-                var result = await transport.ConnectAsync(server, will, session, stop);
+                var result = await transport.ConnectAsync(server, will, Delivery, stop);
                 var outcome = result.Outcome;
                 metrics.ConnectAttempted(EnumName.Of(outcome.Fault));
                 if (result.Connection is { } connection)
                 {
                     LogConnected(server);
                     var since = time.GetTimestamp();
-                    outcome = await ServeAsync(server, connection, result, session, stop);
+                    outcome = await ServeAsync(server, connection, result, stop);
                     stop.ThrowIfCancellationRequested();
                     metrics.Disconnected(EnumName.Of(outcome.Fault));
                     if (outcome.Fault == MqttFault.SessionTakenOver) metrics.ConnectAttempted("session_taken_over");
@@ -101,12 +93,11 @@ internal sealed partial class MqttClient(
     private TimeSpan StableAfter(MqttFault fault) =>
         fault == MqttFault.SessionTakenOver ? s_stable + (2 * options.Backoff.Max) : s_stable;
 
-    private async Task<MqttOutcome> ServeAsync(MqttServer server, IMqttConnection connection, MqttConnectResult result,
-        Session session, CancellationToken stop)
+    private async Task<MqttOutcome> ServeAsync(
+        MqttServer server, IMqttConnection connection, MqttConnectResult result, CancellationToken stop)
     {
         var outcome = new MqttOutcome(MqttFault.Ok, "");
-        Volatile.Write(ref _session, session);
-        Delivery.Attach(server, connection, result, session, _subscriptions.Select(s => s.Filter));
+        Delivery.Attach(server, connection, result);
         metrics.Connected(true);
         _tried.TrySetResult();
         try
@@ -114,9 +105,9 @@ internal sealed partial class MqttClient(
             while (!stop.IsCancellationRequested)
             {
                 using var tick = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                var ended = await Task.WhenAny(session.Ended, Task.Delay(s_ackTimeout / 4, time, tick.Token));
+                var ended = await Task.WhenAny(connection.Ended, Task.Delay(s_ackTimeout / 4, time, tick.Token));
                 await tick.CancelAsync();
-                if (ended == session.Ended) return outcome = await session.Ended;
+                if (ended == connection.Ended) return outcome = await connection.Ended;
                 if (Delivery.OldestWait > s_ackTimeout)
                     return outcome =
                         new(MqttFault.AckTimeout, $"no acknowledgement within {s_ackTimeout.TotalSeconds} s");
@@ -128,35 +119,9 @@ internal sealed partial class MqttClient(
         finally
         {
             metrics.Connected(false);
-            Volatile.Write(ref _session, null);
             Delivery.Detach(outcome.Fault);
             await connection.DisposeAsync();
         }
-    }
-
-    private void OnReceived(Session session, MqttReceived message)
-    {
-        if (session != Volatile.Read(ref _session)) return;
-        foreach (var (filter, handler) in _subscriptions)
-            if (MqttTopicFilterComparer.Compare(message.Topic, filter) == MqttTopicFilterCompareResult.IsMatch)
-                handler(message);
-    }
-
-    /// <summary>Listener of one connection; calls from an earlier one have no effect.</summary>
-    private sealed class Session(MqttClient client) : IMqttListener
-    {
-        private readonly TaskCompletionSource<MqttOutcome> _ended =
-            new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<MqttOutcome> Ended => _ended.Task;
-
-        public void Written() => client.Delivery.Written(this);
-
-        public void Acknowledged(long token, int reason) => client.Delivery.Acknowledged(this, token, reason);
-
-        public void Received(MqttReceived message) => client.OnReceived(this, message);
-
-        public void Closed(MqttOutcome outcome) => _ended.TrySetResult(outcome);
     }
 
     [LoggerMessage(3001, LogLevel.Information, "Connected to {Server}.")]

@@ -6,12 +6,13 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Transport;
 using Microsoft.Extensions.Logging;
+using MQTTnet;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
 /// <summary>Delivery of messages over changing connections: QoS 0 at once or never, QoS 1 through the outbox, state
 /// again at every connect. Publishing never waits for the broker and never fails because of it. Thread-safe.</summary>
-internal sealed partial class MqttDelivery : IAsyncDisposable
+internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
 {
     private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1);
 
@@ -20,6 +21,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
+    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // unchanged after Start
     private Task _sync = Task.CompletedTask;
 
     // Everything below is used under _gate, which publishers and the connection's thread take, and which is never held
@@ -30,7 +32,6 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     private readonly Qos0Window _qos0;
     private readonly Dictionary<MqttServer, int> _packetLimits = [];
     private int _packetLimit; // the smallest known: it is open to which broker a message will go
-    private IMqttListener? _listener;
     private IMqttConnection? _connection;
     private TaskCompletionSource? _drained;
     private int _maxInFlight;
@@ -59,6 +60,10 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     /// <summary>Age of the oldest message in flight since its hand-over.</summary>
     public TimeSpan OldestWait =>
         Locked(o => o.OldestSent is { } sent ? _time.GetElapsedTime(sent) : TimeSpan.Zero);
+
+    /// <summary>Subscribes at every connect, before anything is sent. To be called before the start;
+    /// <paramref name="handler"/> runs on the connection's thread and must not wait.</summary>
+    public void Subscribe(string filter, Action<MqttReceived> handler) => _subscriptions.Add((filter, handler));
 
     public void Start()
     {
@@ -141,11 +146,8 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         await drained.WaitAsync(cancel);
     }
 
-    /// <summary>Sends messages over this connection from now on.</summary>
-    /// <param name="listener">Listener of the connection; calls for any other have no effect.</param>
-    /// <param name="filters">Subscribed before anything is sent.</param>
-    public void Attach(MqttServer server, IMqttConnection connection, MqttConnectResult result, IMqttListener listener,
-        IEnumerable<string> filters)
+    /// <summary>Sends messages over this connection from now on; calls of any other have no effect.</summary>
+    public void Attach(MqttServer server, IMqttConnection connection, MqttConnectResult result)
     {
         bool changed;
         lock (_gate)
@@ -160,10 +162,10 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         if (changed) LimitChanged();
         lock (_gate)
         {
-            (_connection, _listener) = (connection, listener);
+            _connection = connection;
             _maxInFlight = Math.Min(_options.Outbox.InFlight, result.ReceiveMaximum);
             _qos0.Clear();
-            foreach (var filter in filters) connection.Subscribe(filter);
+            foreach (var (filter, _) in _subscriptions) connection.Subscribe(filter);
             _outbox.Connected();
             Pump();
         }
@@ -174,7 +176,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     {
         lock (_gate)
         {
-            (_connection, _listener) = (null, null);
+            _connection = null;
             // A broker that sends DISCONNECT still has what it acknowledged.
             _outbox.Disconnected(lost: fault is MqttFault.ConnectionLost or MqttFault.KeepAliveTimeout
                 or MqttFault.AckTimeout or MqttFault.ProtocolError);
@@ -182,19 +184,26 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         }
     }
 
-    /// <inheritdoc cref="IMqttListener.Written"/>
-    public void Written(IMqttListener listener)
+    public void Written(IMqttConnection connection)
     {
         lock (_gate)
-            if (listener == _listener) _qos0.Written();
+            if (connection == _connection) _qos0.Written();
     }
 
-    /// <param name="reason">MQTT 5 reason code; 0x80 and above refuse.</param>
-    public void Acknowledged(IMqttListener listener, long token, int reason)
+    public void Received(IMqttConnection connection, MqttReceived message)
+    {
+        lock (_gate)
+            if (connection != _connection) return;
+        foreach (var (filter, handler) in _subscriptions)
+            if (MqttTopicFilterComparer.Compare(message.Topic, filter) == MqttTopicFilterCompareResult.IsMatch)
+                handler(message);
+    }
+
+    public void Acknowledged(IMqttConnection connection, long token, int reason)
     {
         lock (_gate)
         {
-            if (listener != _listener) return;
+            if (connection != _connection) return;
             OutboxEntry? entry;
             // An access list may be corrected, a quota ends.
             if (reason is 0x87 or 0x97 && (entry = _outbox.Refuse(token)) is not null)
@@ -206,7 +215,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
                 var accepted = reason < 0x80;
                 entry = _outbox.Complete(token, accepted);
                 if (entry is null) return;
-                _metrics.Acknowledged(1, _time.GetElapsedTime(entry.Sent).TotalSeconds);
+                _metrics.Acknowledged(_time.GetElapsedTime(entry.Sent).TotalSeconds);
                 if (accepted) _report.Accepted(entry);
                 else _report.Refused(entry.Topic, entry.Payload.Length, Refusal(reason));
             }
@@ -302,9 +311,9 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
     // Outside the lock: publishers must not wait for the disk.
     private void Sync(bool toDisk)
     {
-        (IStoreFile? Active, IReadOnlyList<IStoreFile> Rolled) files = (null, []);
-        lock (_gate)
-            if (_outbox.Store is { } store) files = store.Unsynced();
+        if (_outbox.Store is not { } store) return;
+        (IStoreFile? Active, IReadOnlyList<IStoreFile> Rolled) files;
+        lock (_gate) files = store.Unsynced();
         try
         {
             if (!toDisk) return;
@@ -317,7 +326,7 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         }
         catch (IOException e)
         {
-            lock (_gate) _outbox.Store!.Fail(e);
+            lock (_gate) store.Fail(e);
         }
         finally
         {

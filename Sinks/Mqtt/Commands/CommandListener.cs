@@ -14,7 +14,7 @@ namespace Dvis.Streaming.Sinks.Mqtt.Commands;
 /// is answered on its Response Topic with its Correlation Data (MQTT 5), only below <c>{prefix}/response/</c>: no
 /// client can have answers written elsewhere. A retained command is old and therefore ignored.</summary>
 internal sealed partial class CommandListener(
-    MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttClient client,
+    MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttDelivery delivery,
     MqttMetrics metrics, ILogger logger) : IAsyncDisposable
 {
     private const int MaxWaiting = 16, MaxTopic = 512, MaxPayload = 1024;
@@ -31,7 +31,7 @@ internal sealed partial class CommandListener(
 
     public void Start()
     {
-        client.Subscribe($"{node.Prefix}/camera/+/cmd/+", Receive);
+        delivery.Subscribe($"{node.Prefix}/camera/+/cmd/+", Receive);
         _loop = Task.Run(RunAsync);
     }
 
@@ -96,7 +96,7 @@ internal sealed partial class CommandListener(
             LogCommand(verb, camera, result, detail);
             if (message.ResponseTopic is null) continue;
             var answer = new { Schema = Schemas.Command, Session = session, camera, verb, result, detail };
-            client.Delivery.Publish(
+            delivery.Publish(
                 new(message.ResponseTopic, Kinds.Command, Qos: 0, ExpirySeconds: 60, ContentType: MqttTopic.Json),
                 JsonSerializer.SerializeToUtf8Bytes(answer, JsonText.Serializer), null, message.CorrelationData);
         }

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using System.Globalization;
 using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Telemetry;
@@ -30,7 +29,7 @@ internal sealed class MqttMetrics
         _connected = meter.CreateGauge<long>("dvis.mqtt.connected", null, "1 while the broker has accepted us.");
         _disk = meter.CreateGauge<long>(
             "dvis.outbox.disk.ok", null, "1 while the disk under the outbox takes messages; absent without one.");
-        Initialize();
+        StartAtZero();
     }
 
     /// <summary>Meter for observable instruments.</summary>
@@ -47,8 +46,7 @@ internal sealed class MqttMetrics
 
     public void Published(string kind, long bytes) => _bytes.Add(bytes, Tag("kind", kind));
 
-    public void Acknowledged(int qos, double seconds) =>
-        _publish.Record(seconds, Tag("qos", qos.ToString(CultureInfo.InvariantCulture)));
+    public void Acknowledged(double seconds) => _publish.Record(seconds, Tag("qos", "1"));
 
     /// <param name="verb">A known verb, or <c>other</c>.</param>
     /// <param name="result"><c>done, refused, failed, retained, rate_limited, busy</c>.</param>
@@ -80,7 +78,7 @@ internal sealed class MqttMetrics
     }
 
     /// <summary>Creates the series with known labels at 0, so that a rate over them has a beginning.</summary>
-    private void Initialize()
+    private void StartAtZero()
     {
         foreach (var kind in (string[])["state", "tracks", "final", "masks", "event"])
         {

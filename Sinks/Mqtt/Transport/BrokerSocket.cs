@@ -29,6 +29,7 @@ internal sealed class BrokerSocket : IDisposable
         MqttServer server, MqttTlsOptions tls, CancellationToken cancel)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        BrokerSocket? opened = null;
         try
         {
             // The system's resolver cannot be interrupted; it may end later, without effect.
@@ -36,20 +37,17 @@ internal sealed class BrokerSocket : IDisposable
             await socket.ConnectAsync(addresses, server.Port, cancel);
             socket.NoDelay = true;
             var plain = new NetworkStream(socket);
-            if (!server.Tls) return (new(socket, plain, null), new(MqttFault.Ok, ""));
-            var (opened, outcome) = await SecureAsync(socket, plain, server.Host, tls, cancel);
-            if (opened is null) socket.Dispose();
+            if (!server.Tls) return (opened = new(socket, plain, null), new(MqttFault.Ok, ""));
+            (opened, var outcome) = await SecureAsync(socket, plain, server.Host, tls, cancel);
             return (opened, outcome);
         }
         catch (SocketException e)
         {
-            socket.Dispose();
             return (null, OfSocket(e));
         }
-        catch
+        finally
         {
-            socket.Dispose();
-            throw;
+            if (opened is null) socket.Dispose();
         }
     }
 

@@ -21,6 +21,9 @@ public sealed record MqttConnectResult(IMqttConnection? Connection, MqttOutcome 
 /// the will.</summary>
 public interface IMqttConnection : IAsyncDisposable
 {
+    /// <summary>Reason of the end of the connection, once it has ended.</summary>
+    Task<MqttOutcome> Ended { get; }
+
     /// <summary>Hands over one message; never waits. With QoS 1 <paramref name="token"/> comes back with the
     /// acknowledgement, with QoS 0 <see cref="IMqttListener.Written"/> is called, in order. Thread-safe.</summary>
     MqttHandOver Publish(in MqttMessage message, long token);
@@ -40,24 +43,22 @@ public enum MqttHandOver
     /// <summary>Larger than the broker's Maximum Packet Size.</summary>
     TooLarge,
 
-    /// <summary>The connection has ended (<see cref="IMqttListener.Closed"/>), or its queue is full.</summary>
+    /// <summary>The connection has ended (<see cref="IMqttConnection.Ended"/>), or its queue is full.</summary>
     Closed,
 
     /// <summary>MQTT has no form for this message.</summary>
     Invalid,
 }
 
-/// <summary>Listener of a connection; called outside the connection's locks, never after <see cref="Closed"/>.</summary>
+/// <summary>Listener of connections; called outside their locks, never after their end.</summary>
 public interface IMqttListener
 {
     /// <summary>The oldest unwritten QoS 0 message has been written to the socket.</summary>
-    void Written();
+    void Written(IMqttConnection connection);
 
     /// <param name="reason">MQTT 5 PUBACK reason; 0x80 and above refuse the message.</param>
-    void Acknowledged(long token, int reason);
+    void Acknowledged(IMqttConnection connection, long token, int reason);
 
     /// <summary>A message of a subscription, of at most <see cref="MqttReceived.MaxPayload"/> bytes.</summary>
-    void Received(MqttReceived message);
-
-    void Closed(MqttOutcome outcome);
+    void Received(IMqttConnection connection, MqttReceived message);
 }

@@ -23,7 +23,6 @@ internal sealed class MqttNetConnection : IMqttConnection
     private readonly int _maxPacket;
     private readonly TimeSpan _keepAlive;
     private readonly Channel<EncodedPacket> _outgoing;
-    private readonly Task _run;
     private long _written, _received; // timestamps of the last packet in each direction
 
     // Under _gate.
@@ -42,8 +41,10 @@ internal sealed class MqttNetConnection : IMqttConnection
         _outgoing = Channel.CreateBounded<EncodedPacket>(
             new BoundedChannelOptions(MaxQueued + inFlight) { SingleReader = true });
         _written = _received = _time.GetTimestamp();
-        _run = Task.Run(RunAsync);
+        Ended = Task.Run(RunAsync);
     }
+
+    public Task<MqttOutcome> Ended { get; }
 
     public MqttHandOver Publish(in MqttMessage message, long token)
     {
@@ -100,7 +101,7 @@ internal sealed class MqttNetConnection : IMqttConnection
         try
         {
             // Behind a stalled socket DISCONNECT would wait for ever; then the broker publishes the will.
-            await _run.WaitAsync(s_disconnectTimeout, _time);
+            await Ended.WaitAsync(s_disconnectTimeout, _time);
         }
         catch (TimeoutException)
         {
@@ -112,10 +113,10 @@ internal sealed class MqttNetConnection : IMqttConnection
     public async ValueTask DisposeAsync()
     {
         End(new(MqttFault.ConnectionLost, "closed here"));
-        await _run;
+        await Ended;
     }
 
-    private async Task RunAsync()
+    private async Task<MqttOutcome> RunAsync()
     {
         using var timer = new PeriodicTimer(_keepAlive / 4, _time);
         var (writing, pinging) = (WriteAsync(), PingAsync(timer));
@@ -126,7 +127,7 @@ internal sealed class MqttNetConnection : IMqttConnection
         timer.Dispose();
         await writing;
         await pinging;
-        _listener.Closed(outcome);
+        return outcome;
     }
 
     private async Task<MqttOutcome> ReadAsync()
@@ -139,7 +140,8 @@ internal sealed class MqttNetConnection : IMqttConnection
                 switch (packet)
                 {
                     case MqttPubAckPacket ack:
-                        if (Take(ack.PacketIdentifier) is { } token) _listener.Acknowledged(token, (int)ack.ReasonCode);
+                        if (Take(ack.PacketIdentifier) is { } token)
+                            _listener.Acknowledged(this, token, (int)ack.ReasonCode);
                         break;
                     case MqttPublishPacket publish:
                         Receive(publish);
@@ -177,7 +179,7 @@ internal sealed class MqttNetConnection : IMqttConnection
                 await _socket.Stream.WriteAsync(packet.Bytes.AsMemory(0, packet.Length));
                 ArrayPool<byte>.Shared.Return(packet.Bytes);
                 Volatile.Write(ref _written, _time.GetTimestamp());
-                if (packet.Qos0) _listener.Written();
+                if (packet.Qos0) _listener.Written(this);
             }
 
             _socket.Shutdown(SocketShutdown.Send);
@@ -215,7 +217,7 @@ internal sealed class MqttNetConnection : IMqttConnection
         }
 
         if (publish.Payload.Length > MqttReceived.MaxPayload) return;
-        _listener.Received(new(
+        _listener.Received(this, new(
             publish.Topic, publish.Payload.ToArray(), publish.Retain, publish.ResponseTopic, publish.CorrelationData));
     }
 

@@ -154,7 +154,7 @@ internal sealed class OutboxStore : IDisposable
         return files;
     }
 
-    /// <summary>Ends the active file after a failure, at its last whole message; the next write begins another.</summary>
+    /// <summary>Ends the active file after a failure, at its last whole message.</summary>
     public void Fail(Exception e)
     {
         Healthy = false;

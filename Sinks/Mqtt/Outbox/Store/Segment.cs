@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>File of records with rising sequences, named by its first; it grows only in the run that began it.</summary>
+/// <summary>File of records with rising sequences, named by the first; only the run that began it appends.</summary>
 /// <param name="own">Begun by this run, whose monotonic times its records have.</param>
 internal sealed class Segment(long first, bool own)
 {
