@@ -5,7 +5,6 @@ using Dvis.Streaming.Sinks.Mqtt.Client;
 using Dvis.Streaming.Sinks.Mqtt.Commands;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
-using Dvis.Streaming.Sinks.Mqtt.Outbox;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Transport;
 using Dvis.Streaming.Sinks.Payloads;
@@ -29,7 +28,8 @@ public sealed partial class MqttSink : IResultSink
     private readonly NodeTopics _topics;
     private readonly Dictionary<string, CameraPublisher> _cameras = [];
     private readonly Encoders _encoders;
-    private readonly DropTally _tooLarge;
+    private readonly OncePerSecond _logTooLarge;
+    private long _tooLarge;
     private readonly Lock _documents = new(); // the connection's thread publishes smaller ones when it has to
     private readonly DateTimeOffset _started;
     private readonly CommandListener? _commands;
@@ -47,7 +47,7 @@ public sealed partial class MqttSink : IResultSink
         transport ??= new MqttNetTransport(options, options.ClientIdOf(context.Node), time);
         _client = new(options, transport, new(_topics.Availability, Offline, Session), _metrics, time, logger);
         _encoders = new(context, time);
-        _tooLarge = new(time);
+        _logTooLarge = new(time);
         foreach (var camera in context.Cameras) AddPublisher(camera);
         if (options.Commands.Enabled && commands is not null)
             _commands = new(options.Commands, _topics, context.Session, commands, _client.Delivery, _metrics, logger);
@@ -102,7 +102,10 @@ public sealed partial class MqttSink : IResultSink
             CameraStatus status => camera.Publish(status),
             _ => 0,
         };
-        if (lost > 0 && _tooLarge.Add(lost) is > 0 and var count) LogTooLarge(count, message.Camera);
+        _tooLarge += lost;
+        if (lost == 0 || !_logTooLarge.Pass()) return ValueTask.CompletedTask;
+        LogTooLarge(_tooLarge, message.Camera);
+        _tooLarge = 0;
         return ValueTask.CompletedTask;
     }
 

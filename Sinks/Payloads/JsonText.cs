@@ -73,12 +73,7 @@ internal static class JsonText
     public static void Box(this Utf8JsonWriter w, Box box)
     {
         double x = Tenths(box.X), y = Tenths(box.Y);
-        w.WriteStartArray("bbox"u8);
-        w.WriteNumberValue(x);
-        w.WriteNumberValue(y);
-        w.WriteNumberValue(Tenths(Tenths((double)box.X + box.Width) - x));
-        w.WriteNumberValue(Tenths(Tenths((double)box.Y + box.Height) - y));
-        w.WriteEndArray();
+        w.Pixels("bbox"u8, x, y, Tenths((double)box.X + box.Width) - x, Tenths((double)box.Y + box.Height) - y);
     }
 
     public static void Contour(this Utf8JsonWriter w, Contour contour)
@@ -92,17 +87,15 @@ internal static class JsonText
     public static void Mask(this Utf8JsonWriter w, RunLengthMask mask)
     {
         w.WriteStartObject("mask"u8);
-        w.Size(mask.Height, mask.Width);
-        w.WriteStartArray("counts"u8);
-        foreach (var count in mask.Counts) w.WriteNumberValue(count);
-        w.WriteEndArray();
+        w.Integers("size"u8, mask.Height, mask.Width);
+        w.Integers("counts"u8, mask.Counts);
         w.WriteEndObject();
     }
 
     /// <summary>Writes size, meaning of the values and runs of a map into an open object.</summary>
     public static void MapContent(this Utf8JsonWriter w, SegmentMap map)
     {
-        w.Size(map.Height, map.Width);
+        w.Integers("size"u8, map.Height, map.Width);
         w.WriteStartArray("ids"u8);
         foreach (var entry in map.Entries)
         {
@@ -113,16 +106,20 @@ internal static class JsonText
         }
 
         w.WriteEndArray();
-        w.WriteStartArray("runs"u8);
-        foreach (var value in map.Runs) w.WriteNumberValue(value);
+        w.Integers("runs"u8, map.Runs);
+    }
+
+    public static void Integers(this Utf8JsonWriter w, ReadOnlySpan<byte> name, params ReadOnlySpan<int> values)
+    {
+        w.WriteStartArray(name);
+        foreach (var value in values) w.WriteNumberValue(value);
         w.WriteEndArray();
     }
 
-    public static void Size(this Utf8JsonWriter w, int first, int second)
+    public static void Pixels(this Utf8JsonWriter w, ReadOnlySpan<byte> name, params ReadOnlySpan<double> values)
     {
-        w.WriteStartArray("size"u8);
-        w.WriteNumberValue(first);
-        w.WriteNumberValue(second);
+        w.WriteStartArray(name);
+        foreach (var value in values) w.WriteNumberValue(Tenths(value));
         w.WriteEndArray();
     }
 

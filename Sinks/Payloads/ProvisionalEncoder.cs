@@ -76,10 +76,7 @@ internal sealed class ProvisionalEncoder(Envelope envelope)
     {
         w.Box(box);
         w.WriteNumber("area_px"u8, JsonText.Tenths(area));
-        w.WriteStartArray("centroid"u8);
-        w.WriteNumberValue(JsonText.Tenths(x));
-        w.WriteNumberValue(JsonText.Tenths(y));
-        w.WriteEndArray();
+        w.Pixels("centroid"u8, x, y);
         w.WriteBoolean("truncated"u8, truncated);
     }
 

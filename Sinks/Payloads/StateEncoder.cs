@@ -64,7 +64,7 @@ internal sealed class StateEncoder(Envelope envelope) : IDisposable
         Envelope.WriteMediaTime(w, frame);
         w.Stamp("received"u8, frame.Received);
         w.WriteEndObject();
-        w.Size(frame.Width, frame.Height);
+        w.Integers("size"u8, frame.Width, frame.Height);
         w.Clock(frame.Capture);
     }
 }

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
@@ -13,7 +14,8 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
     // There are few topics; an outbox of a larger configuration may bring more.
     private const int MaxTopics = 10_000;
 
-    private readonly DropTally _drops = new(time);
+    private readonly OncePerSecond _logDrops = new(time);
+    private long _unloggedDrops;
     private readonly Dictionary<string, string> _refused = [];
     private StoreFault? _diskFault;
 
@@ -21,7 +23,10 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
     {
         metrics.OutboxDropped(reason);
         metrics.Message(entry.Topic.Kind, reason == "max_age" ? "expired" : "dropped");
-        if (_drops.Add(1) is > 0 and var count) LogDropped(count, reason);
+        _unloggedDrops++;
+        if (!_logDrops.Pass()) return;
+        LogDropped(_unloggedDrops, reason);
+        _unloggedDrops = 0;
     }
 
     /// <summary>Reports a message that the broker refuses for good.</summary>
