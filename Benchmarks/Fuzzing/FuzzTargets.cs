@@ -245,7 +245,7 @@ internal sealed class FuzzTargets : IDisposable
         foreach (var video in truth.Videos) results.Of(video);
     }
 
-    private static void CommandRead(byte[] input) => CommandRequest.Check(input);
+    private static void CommandRead(byte[] input) => CommandListener.CheckPayload(input);
 
     private void Panoptic(byte[] input)
     {

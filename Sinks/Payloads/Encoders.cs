@@ -1,9 +1,6 @@
-using Dvis.Streaming.Sinks.Mqtt.Outbox;
-using Dvis.Streaming.Sinks.Payloads;
+namespace Dvis.Streaming.Sinks.Payloads;
 
-namespace Dvis.Streaming.Sinks.Mqtt;
-
-/// <summary>The encoders and their memory, shared by all cameras: the sink is called by one thread at a time.</summary>
+/// <summary>Encoders of a sink, shared by its cameras. One thread.</summary>
 internal sealed class Encoders : IDisposable
 {
     public Encoders(SinkContext context, TimeProvider time)
@@ -15,25 +12,15 @@ internal sealed class Encoders : IDisposable
         State = new(Envelope);
         Masks = new(context);
         Maps = new(context);
-        Lost = new(time);
     }
 
     public Envelope Envelope { get; }
-
     public ProvisionalEncoder Provisional { get; }
-
     public FinalEncoder Final { get; }
-
     public EventEncoder Events { get; }
-
     public StateEncoder State { get; }
-
     public MaskFrameEncoder Masks { get; }
-
     public MapEncoder Maps { get; }
-
-    /// <summary>Records that fit into no message.</summary>
-    public DropTally Lost { get; }
 
     public void Dispose()
     {

@@ -1,25 +1,22 @@
-using System.Globalization;
 using System.IO.Compression;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>
-/// A map as a PNG of 8 bits with a palette: the samples are the map's values, and the palette has the colours of their
-/// classes, each thing of a class in a shade of its own. Reused; one thread.
-/// </summary>
-internal sealed class MapPicture(SinkModel model)
+/// <summary>Encoder of a map as an 8-bit PNG: samples are the map's values, the palette has the colours of their
+/// classes, each thing of a class in a shade of its own. Reused; one thread.</summary>
+internal sealed class MapImage(SinkModel model)
 {
-    // Shades of one class, from its own colour to half of it.
+    // Shades of one class, from its colour to half of it.
     private const int Shades = 5;
 
     private readonly byte[] _palette = new byte[256 * 3];
-    private readonly (byte R, byte G, byte B)[] _colors =
-        [.. model.Classes.OrderBy(c => c.Id).Select(c => Parse(c.Color))];
+    private readonly byte[][] _colors =
+        [.. model.Classes.OrderBy(c => c.Id).Select(c => Convert.FromHexString(c.Color.AsSpan(1)))];
     private byte[] _pixels = [];
 
-    /// <returns>Null when the map has more than 255 values: then it must go as runs.</returns>
+    /// <returns>Null when the map has more than 255 values, which only runs can carry.</returns>
     public byte[]? Encode(SegmentMap map)
     {
         var largest = 0;
@@ -42,15 +39,7 @@ internal sealed class MapPicture(SinkModel model)
 
     private void Paint(SegmentMapEntry entry)
     {
-        var (r, g, b) = _colors[entry.ClassId];
         var shade = 1 - 0.5 / Shades * ((entry.Track ?? 0) % Shades);
-        (_palette[entry.Value * 3], _palette[entry.Value * 3 + 1], _palette[entry.Value * 3 + 2]) =
-            ((byte)(r * shade), (byte)(g * shade), (byte)(b * shade));
-    }
-
-    private static (byte R, byte G, byte B) Parse(string color)
-    {
-        var rgb = int.Parse(color.AsSpan(1), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-        return ((byte)(rgb >> 16), (byte)(rgb >> 8), (byte)rgb);
+        for (var i = 0; i < 3; i++) _palette[entry.Value * 3 + i] = (byte)(_colors[entry.ClassId][i] * shade);
     }
 }
