@@ -275,6 +275,12 @@ public sealed class TrackManager
     }
 }
 
-/// <summary>A change in the life of a confirmed track.</summary>
+/// <summary>A query slot that claims an object in this frame.</summary>
+/// <param name="Row">Row of its mask in the frame's mask logits.</param>
+/// <param name="Score">Score of its best class, 0 … 1.</param>
+/// <param name="Bits">Its mask on the network's grid.</param>
+public readonly record struct Candidate(int Slot, int Row, int ClassId, float Score, MaskBits Bits);
+
+/// <summary>A change of a confirmed track.</summary>
 public readonly record struct TrackChange(EventKind Kind, Track Life, string? Reason, TrackSummary? Summary,
     Track? Into);

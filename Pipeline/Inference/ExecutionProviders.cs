@@ -1,13 +1,12 @@
 using System.Text.RegularExpressions;
 using Dvis.Streaming.Pipeline.Memory;
-using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>Execution provider on which graphs run on this machine.</summary>
 /// <param name="Name"><c>cpu</c>, <c>cuda</c> or <c>tensorrt</c>.</param>
-/// <param name="Skipped">Why those preferred to it cannot be used, one clause each; null: it is the first.</param>
+/// <param name="Skipped">Reasons against those preferred to it, one clause each; null: it is the first.</param>
 public sealed record ProviderChoice(string Name, string? Skipped);
 
 /// <summary>Finds the execution provider that <c>runtime.provider</c> and <c>runtime.require</c> ask for.</summary>
@@ -18,10 +17,6 @@ public static partial class ExecutionProviders
     private static readonly byte[] s_probe = Convert.FromBase64String(
         "CAgSADpnCg8KAXgKAXcSAXkiBENvbnYSBXByb2JlKhMIAQgBCAEIARABIgQAAIA/QgF3WhsKAXgSFg" +
         "oUCAESEAoCCAEKAggBCgIIAQoCCAFiGwoBeRIWChQIARIQCgIIAQoCCAEKAggBCgIIAUIECgAQDQ==");
-
-    /// <summary>Version of ONNX Runtime, for example <c>1.31.0</c>.</summary>
-    /// <exception cref="ModelException">The native library cannot be loaded.</exception>
-    public static string RuntimeVersion => OrtRuntime.Version;
 
     /// <summary>The first provider in the order of <c>runtime.provider</c> that works on this machine.</summary>
     /// <exception cref="ModelException">None works, or none up to <c>runtime.require</c>; says why.</exception>
@@ -39,15 +34,6 @@ public static partial class ExecutionProviders
         throw new ModelException($"No execution provider of runtime.provider works: {Text()}.");
 
         string Text() => string.Join(", ", problems);
-    }
-
-    /// <summary>As the other <c>Choose</c>; logs one warning when it is not the first of the list.</summary>
-    /// <exception cref="ModelException">As there.</exception>
-    public static string Choose(RuntimeOptions options, ILogger logger)
-    {
-        var choice = Choose(options);
-        if (choice.Skipped is { } skipped) LogSkipped(logger, choice.Name, skipped);
-        return choice.Name;
     }
 
     /// <summary>What to do about an error of ONNX Runtime at loading a provider, as a clause.</summary>
@@ -83,11 +69,11 @@ public static partial class ExecutionProviders
         }
         catch (ModelException e) when (e.InnerException is OnnxRuntimeException error)
         {
-            return Explain(OrtRuntime.Sentence(error));
+            return Explain(OrtRuntime.Sentence(error.Message));
         }
     }
 
-    // The dynamic loader's words: "libcublasLt.so.13: cannot open shared object file: No such file or directory".
+    // Message of the dynamic loader: "libcublasLt.so.13: cannot open shared object file: No such file or directory".
     [GeneratedRegex(@"(?<name>lib[^/\s:]+\.so[.\d]*): cannot open shared object file")]
     private static partial Regex MissingLibrary();
 
@@ -96,7 +82,4 @@ public static partial class ExecutionProviders
 
     [GeneratedRegex("not enabled in this build|not supported in this build", RegexOptions.IgnoreCase)]
     private static partial Regex NotBuiltIn();
-
-    [LoggerMessage(2104, LogLevel.Warning, "Inference runs on {Provider}: {Skipped}.")]
-    private static partial void LogSkipped(ILogger logger, string provider, string skipped);
 }

@@ -32,9 +32,7 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
 {
     private const long Any = -1;
 
-    /// <exception cref="ModelException">
-    /// A name, the order or a shape differs; names the file, the tensor and both shapes.
-    /// </exception>
+    /// <exception cref="ModelException">A name, the order or a shape differs; names both.</exception>
     public void Check(IModel model, ModelManifest manifest)
     {
         Check(model.Name, "input", Parse(Inputs, manifest), model.Inputs);
@@ -90,11 +88,11 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
     {
         for (var i = 0; i < wanted.Length; i++)
         {
-            var (name, shape) = (wanted[i].Name, TensorShape.Text(wanted[i].Shape));
+            var (name, shape) = (wanted[i].Name, TensorSpec.Text(wanted[i].Shape));
             var has = i < found.Count ? found[i].Name : "missing";
             if (has != name) throw new ModelException($"{model}: {side} {i + 1} is {has}, expected {name} {shape}.");
-            if (TensorShape.Fits(wanted[i].Shape, found[i].Shape)) continue;
-            var other = TensorShape.Text(found[i].Shape);
+            if (wanted[i].Fits(found[i].Shape)) continue;
+            var other = TensorSpec.Text(found[i].Shape);
             throw new ModelException($"{model}: {side} {name} has shape {other}, the manifest says {shape}.");
         }
 

@@ -126,17 +126,6 @@ public static class MaskKernels
             if (value[i] > best[i]) (best[i], labels[i]) = (value[i], label);
     }
 
-    /// <summary>Where the next value above 0 lies, or, when <paramref name="positive"/> is false,
-    /// the next one that does not; the length when there is none.</summary>
-    public static int Next(ReadOnlySpan<float> values, int from, bool positive)
-    {
-        var other = positive ? Vector<int>.Zero : Vector<int>.AllBitsSet;
-        for (var step = Vector<float>.Count; from + step <= values.Length; from += step)
-            if (Vector.GreaterThan(new Vector<float>(values[from..]), Vector<float>.Zero) != other) break;
-        while (from < values.Length && values[from] > 0 != positive) from++;
-        return from;
-    }
-
     // Dense: weight i belongs to row i. Sums stay in locals: by reference they would live in memory.
     private static void WeightedSum(ReadOnlySpan<float> weights, ReadOnlySpan<float> rows, int stride,
         Span<float> target)

@@ -22,7 +22,7 @@ public sealed class SegmenterBatcher : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Used by the run thread only.
-    private readonly List<SegmentRequest> _batch = [];
+    private readonly List<CameraSegmenter> _batch = [];
     private readonly Tensor[] _outputs = new Tensor[3];
     private int _answered; // the first requests of _batch, which their cameras may already be using again
 

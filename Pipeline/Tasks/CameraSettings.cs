@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
@@ -29,4 +30,17 @@ public sealed record CameraSettings(ModelManifest Manifest)
         => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);
 
     public string Label(int classId) => Manifest.Classes[classId].Name;
+}
+
+/// <summary>
+/// Queries that make a panoptic segment (section <c>defaults.panoptic</c>, overridable per camera); only with models of
+/// task <c>vps</c>.
+/// </summary>
+public sealed class PanopticOptions
+{
+    /// <summary>A query competes for pixels when its class score is above this.</summary>
+    [Range(0.0, 1.0)] public double ObjectScore { get; set; } = 0.8;
+
+    /// <summary>A segment that wins less than this share of its mask is dropped.</summary>
+    [Range(0.0, 1.0)] public double Overlap { get; set; } = 0.8;
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using static Dvis.Streaming.Pipeline.Telemetry.PipelineMetrics;
 
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
@@ -77,9 +78,9 @@ public sealed class CameraMetrics : IDisposable
 
     public void CaptureLatency(double seconds) => _captureLatency.Record(seconds, _camera);
 
-    public void TrackStarted(string label) => Tally.StartTracks(_all.Labels.Allowed(label), 1);
+    public void TrackStarted(string label) => Tally.StartTracks(_all.Bound(label), 1);
 
-    public void TrackEnded(string label) => _ended.Add(1, _camera, Tag("label", _all.Labels.Allowed(label)));
+    public void TrackEnded(string label) => _ended.Add(1, _camera, Tag("label", _all.Bound(label)));
 
     public void TracksActive(int count) => Tally.Active = count;
 
@@ -123,6 +124,4 @@ public sealed class CameraMetrics : IDisposable
 
     private Measurement<long> Of(long count, params KeyValuePair<string, object?>[] tags) =>
         new(count, [_camera, .. tags]);
-
-    private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
 }

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tests.Support;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Terminal;

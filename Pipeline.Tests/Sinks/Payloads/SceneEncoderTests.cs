@@ -1,3 +1,4 @@
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Masks;

@@ -1,9 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 
-namespace Dvis.Streaming.Pipeline.Inference;
+namespace Dvis.Streaming.Evaluation.Models;
 
 /// <summary>How far one output lies from its reference.</summary>
 /// <param name="Largest">Largest absolute difference; NaN when the output is no number somewhere.</param>

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Dvis.Streaming.Pipeline.Results;
 
-namespace Dvis.Streaming.Pipeline.Masks;
+namespace Dvis.Streaming.Evaluation.Masks;
 
 /// <summary>
 /// Polygons as masks, by the rule of COCO's mask interface to the cell: corners are snapped to a grid five times finer,

@@ -1,6 +1,7 @@
 using System.Text;
+using Dvis.Streaming.Pipeline.Inference;
 
-namespace Dvis.Streaming.Pipeline.Inference;
+namespace Dvis.Streaming.Evaluation.Models;
 
 /// <summary>What an ONNX file says about itself, read without a runtime: inputs,
 /// outputs and the size of its weights. Weights are skipped, not loaded.</summary>

@@ -1,7 +1,8 @@
+using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Inference;
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
 /// <summary>The shipped graphs, run here, against PyTorch's answers that the exporter wrote beside them.</summary>
 public sealed class ReferenceAnswersTests : IDisposable

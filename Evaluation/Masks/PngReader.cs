@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Numerics.Tensors;
+using Dvis.Streaming.Pipeline.Masks;
 
-namespace Dvis.Streaming.Pipeline.Masks;
+namespace Dvis.Streaming.Evaluation.Masks;
 
 /// <summary>
 /// Reads what label maps are stored as: gray and palette of 1 to 8 bits, RGB and alpha of 8, not interlaced. Strict:
@@ -72,7 +73,7 @@ public static class PngReader
         if (length > file.Length - 12) throw new FormatException("it ends too early");
         var body = file.Slice(4, (int)length + 4);
         var type = System.Text.Encoding.ASCII.GetString(body[..4]);
-        if (PngCrc.Of(body) != BinaryPrimitives.ReadUInt32BigEndian(file[(8 + (int)length)..]))
+        if (PngWriter.Crc(body) != BinaryPrimitives.ReadUInt32BigEndian(file[(8 + (int)length)..]))
             throw new FormatException($"its chunk {type} is damaged");
         file = file[(12 + (int)length)..];
         return (type, body[4..].ToArray());

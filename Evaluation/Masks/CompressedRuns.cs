@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text;
 using Dvis.Streaming.Pipeline.Results;
 
-namespace Dvis.Streaming.Pipeline.Masks;
+namespace Dvis.Streaming.Evaluation.Masks;
 
 /// <summary>
 /// COCO's compressed form of run lengths: each count, from the fourth on its difference to the count two before, as

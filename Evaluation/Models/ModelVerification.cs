@@ -1,4 +1,6 @@
-namespace Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Inference;
+
+namespace Dvis.Streaming.Evaluation.Models;
 
 /// <summary>What became of one graph of a model.</summary>
 /// <param name="Precision">In which it runs; fp32 where the model has no file of the wanted precision.</param>
