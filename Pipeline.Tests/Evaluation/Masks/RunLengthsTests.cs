@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Dvis.Streaming.Evaluation.Masks;
-using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
