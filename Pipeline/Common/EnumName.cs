@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 namespace Dvis.Streaming.Pipeline.Common;
 
 /// <summary>
-/// Names of enum members in files, messages, metrics and logs: snake case, or the name that a
-/// <see cref="JsonStringEnumMemberNameAttribute"/> gives. Thread-safe.
+/// Names of enum members in files, messages, metrics and logs: snake case, or the name of a
+/// <see cref="JsonStringEnumMemberNameAttribute"/>. Thread-safe.
 /// </summary>
 public static class EnumName
 {

@@ -5,12 +5,12 @@ using System.Text.Unicode;
 namespace Dvis.Streaming.Pipeline.Common;
 
 /// <summary>
-/// JSON from strangers. The platform's reader finds out that a text is no Unicode (broken UTF-8, half a surrogate pair)
-/// when the text is asked for, and then throws what a caller has no reason to expect. Here such a file is no JSON.
+/// Parser of untrusted JSON. The platform's reader detects text that is not Unicode (broken UTF-8, half a surrogate
+/// pair) only when the text is read, with an InvalidOperationException. Here such a file is not JSON.
 /// </summary>
 internal static class StrictJson
 {
-    /// <exception cref="JsonException">No JSON, or a text in it is no Unicode.</exception>
+    /// <exception cref="JsonException">Not JSON, or a text in it is not Unicode.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> json, JsonDocumentOptions options = default)
     {
         CheckTexts(json.Span);

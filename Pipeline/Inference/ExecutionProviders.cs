@@ -19,7 +19,7 @@ public static partial class ExecutionProviders
         "oUCAESEAoCCAEKAggBCgIIAQoCCAFiGwoBeRIWChQIARIQCgIIAQoCCAEKAggBCgIIAUIECgAQDQ==");
 
     /// <summary>The first provider in the order of <c>runtime.provider</c> that works on this machine.</summary>
-    /// <exception cref="ModelException">None works, or none up to <c>runtime.require</c>; says why.</exception>
+    /// <exception cref="ModelException">None works, or none up to <c>runtime.require</c>, with the reasons.</exception>
     public static ProviderChoice Choose(RuntimeOptions options)
     {
         var problems = new List<string>();
@@ -36,7 +36,7 @@ public static partial class ExecutionProviders
         string Text() => string.Join(", ", problems);
     }
 
-    /// <summary>What to do about an error of ONNX Runtime at loading a provider, as a clause.</summary>
+    /// <summary>Remedy of an error of ONNX Runtime at loading a provider, as a clause.</summary>
     internal static string Explain(string message)
     {
         if (NotBuiltIn().IsMatch(message)) return "ONNX Runtime has no such provider for this processor";
@@ -57,7 +57,7 @@ public static partial class ExecutionProviders
         bool Is(string prefix) => library.StartsWith(prefix, StringComparison.Ordinal);
     }
 
-    /// <summary>Why a small graph cannot run on a provider, as a clause; null when it runs.</summary>
+    /// <summary>Error of a small graph on a provider, as a clause; null when it runs.</summary>
     internal static string? Problem(string provider, int device)
     {
         try

@@ -4,7 +4,7 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>When a graph runs, and so when a model folder must have it.</summary>
+/// <summary>Use of a graph, and so when a model folder must have it.</summary>
 public enum GraphUse
 {
     /// <summary>On each frame: every model has it.</summary>
@@ -40,8 +40,8 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
     }
 
     /// <summary>
-    /// Runs the graph once on zeros: <paramref name="batch"/> for the first free side, and these sides of an image. The
-    /// shapes that a graph declares may be open; only a run shows what it gives, and it belongs to the start.
+    /// Runs the graph once on zeros: <paramref name="batch"/> for the first free side, and these sides of an image.
+    /// Declared shapes may be open; only a run shows the real ones.
     /// </summary>
     /// <exception cref="ModelException">The graph cannot run at these sizes.</exception>
     public void Prove(IModel model, ModelManifest manifest, int batch, int height, int width)

@@ -20,9 +20,7 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// <summary>Null when the graph is not loaded.</summary>
     public IModel? Find(string graph) => graphs.GetValueOrDefault(graph);
 
-    /// <summary>
-    /// Opens the folder, loads the graphs that the mode needs, and proves on zeros that they fit the manifest.
-    /// </summary>
+    /// <summary>Opens the folder, loads the graphs that the mode needs, and runs them on zeros.</summary>
     /// <exception cref="ModelException">Anything that would fail later, with the file.</exception>
     public static ModelGraphs Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
     {
@@ -47,8 +45,7 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// <param name="graphs">Names of the manifest, <c>segmenter</c> among them.</param>
     /// <param name="window">Frames with which the graphs of clips are proved.</param>
     /// <param name="frugal">
-    /// Graphs take from the system what a run needs and give it back: for clips of any length, whose refiner needs the
-    /// room of all.
+    /// Graphs return the memory of a run to the system: for clips of any length, whose refiner needs the memory of all.
     /// </param>
     /// <inheritdoc cref="Load(ModelOptions, RuntimeOptions, ILogger)"/>
     public static ModelGraphs Load(

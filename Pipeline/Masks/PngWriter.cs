@@ -3,7 +3,7 @@ using System.IO.Compression;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>Writes label maps as PNG: 8 bits a sample, gray, indices of a palette, RGB or RGBA.</summary>
+/// <summary>Writer of label maps as PNG: 8 bits per sample, gray, indices of a palette, RGB or RGBA.</summary>
 public static class PngWriter
 {
     private const byte FilterUp = 2;
@@ -14,9 +14,9 @@ public static class PngWriter
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Write(string path, PngImage image) => File.WriteAllBytes(path, Encode(image));
 
-    /// <param name="level">How hard to pack.</param>
-    /// <exception cref="ArgumentException">Another number of channels than 1, 3 or 4,
-    /// a palette for more than one or of a wrong size, or not one byte a sample.</exception>
+    /// <exception cref="ArgumentException">
+    /// Not 1, 3 or 4 channels, a palette for more than one or of a wrong size, or not one byte per sample.
+    /// </exception>
     public static byte[] Encode(PngImage image, CompressionLevel level = CompressionLevel.Optimal)
     {
         var palette = image.Palette;
@@ -41,7 +41,7 @@ public static class PngWriter
         return file.ToArray();
     }
 
-    /// <summary>Every row as its difference to the one above: label maps are mostly the same there.</summary>
+    /// <summary>Every row as its difference to the one above: in label maps it is mostly zero.</summary>
     private static byte[] Pack(PngImage image, CompressionLevel level)
     {
         var stride = image.Width * image.Channels;

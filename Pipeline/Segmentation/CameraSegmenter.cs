@@ -8,8 +8,8 @@ namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
 /// Access of one camera to the shared segmenter, opened by <see cref="SegmenterBatcher.Open"/>. Preprocesses on the
-/// caller's thread, so that cameras prepare their frames in parallel. It is the request, too, reused for every frame, so
-/// that waiting for the segmenter allocates nothing: await an answer before the next call. Not thread-safe.
+/// caller's thread, so that cameras prepare their frames in parallel. It is the request, too, and reused: waiting for
+/// the segmenter allocates nothing, and an answer must be awaited before the next call. Not thread-safe.
 /// </summary>
 public sealed class CameraSegmenter : IValueTaskSource<SegmentedFrame>, IDisposable
 {

@@ -32,7 +32,7 @@ public sealed class StreamPipeline(
     public ResetRequest Reset { get; init; } = new();
 
     /// <summary>
-    /// Runs until the source ends or <paramref name="stop"/> asks it to; then everything on the way is finished and
+    /// Runs until the source ends or <paramref name="stop"/> is cancelled; then all frames inside are finished and
     /// published.
     /// </summary>
     /// <exception cref="ModelException">The segmenter or the tracker failed.</exception>
@@ -44,8 +44,8 @@ public sealed class StreamPipeline(
             queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
             _ => metrics.FrameDropped("captured", "queue_full"));
         var segmented = new Link<SegmentedFrame>(1, BoundedChannelFullMode.Wait);
-        // A refiner that is about to run while the next window waits already is behind. Room for two windows: one that
-        // takes up to twice its time is behind every other window, and the tracker never waits for it.
+        // A refiner is behind when it starts a window and the next one waits already. Room for two windows: one that
+        // takes up to twice its time is behind in every other window, and the tracker never waits for it.
         var tracked = new Link<TrackedFrame>(2 * refiner.Stride, BoundedChannelFullMode.Wait);
 
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stop);

@@ -6,7 +6,7 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tasks;
 
-/// <summary>Options of one camera's pipeline, with the manifest of its model, which has defaults for some.</summary>
+/// <summary>Options of a camera's pipeline; the manifest of its model has defaults for some.</summary>
 public sealed record CameraSettings(ModelManifest Manifest)
 {
     public QueueOptions Queue { get; init; } = new();
@@ -25,7 +25,7 @@ public sealed record CameraSettings(ModelManifest Manifest)
     /// <summary>Class score from which a detection may start a track: the camera's, else the model's.</summary>
     public double StartScore => Math.Max(MinScore, Track.StartScore ?? Manifest.StartScore);
 
-    /// <summary>True for classes that are published; all when the option names none.</summary>
+    /// <summary>True for classes that are published.</summary>
     public bool IsPublished(int classId)
         => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);
 

@@ -14,7 +14,7 @@ internal readonly record struct FinalReading(
     ImmutableArray<FinalTrack> Tracks, ImmutableArray<long> Retracted, SceneRevision? Scene);
 
 /// <summary>
-/// Reader of final windows: gathers their frames, read again on a revision or as they were shown, into tracks. Buffers
+/// Reader of final windows: it gathers frames, read again on a revision or as they were published, into tracks. Buffers
 /// are reused; not thread-safe.
 /// </summary>
 internal sealed class FinalReader(CameraSettings settings)
@@ -29,7 +29,7 @@ internal sealed class FinalReader(CameraSettings settings)
     private readonly ImmutableArray<SegmentMap>.Builder _maps = ImmutableArray.CreateBuilder<SegmentMap>();
 
     /// <summary>Reads frames [first, first+count) of a window.</summary>
-    /// <param name="revision">Of the whole window; null: the frames stay as they were shown.</param>
+    /// <param name="revision">Revision of the whole window; null: the frames stay as they were published.</param>
     public FinalReading Read(IReadOnlyList<TrackedFrame> window, int first, int count, ClipRevision? revision)
     {
         _tracks.Clear();
@@ -59,7 +59,7 @@ internal sealed class FinalReader(CameraSettings settings)
         ClassProbabilities.Write(revision.Logits.Span, _mean, _width, _probabilities);
     }
 
-    /// <summary>A frame as it was shown; a track may have turned out to be another since.</summary>
+    /// <summary>A frame as it was published, with the tracks that were merged since.</summary>
     private static FrameReading Shown(TrackedFrame frame)
     {
         var (shown, scene) = (frame.Provisional, frame.Provisional.Scene);
@@ -92,7 +92,7 @@ internal sealed class FinalReader(CameraSettings settings)
         }
     }
 
-    /// <summary>Those that are visible in any frame, by number, with the class of their best score.</summary>
+    /// <summary>Tracks that are visible in any frame, by number, with the class of their best score.</summary>
     private static ImmutableArray<FinalTrack> Build(
         SortedDictionary<long, List<Sighting>> gathered, Func<long, int?> classShown)
     {

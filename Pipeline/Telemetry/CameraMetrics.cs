@@ -4,8 +4,8 @@ using static Dvis.Streaming.Pipeline.Telemetry.PipelineMetrics;
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>
-/// Metrics of one camera's frames and tracks. Counts are kept in <see cref="Tally"/> and observed. Callers use verbs;
-/// names, units and tags stand here. Thread-safe; what is recorded after <see cref="Dispose"/> is lost.
+/// Metrics of one camera's frames and tracks, with their names, units and tags. Counts are kept in <see cref="Tally"/>
+/// and observed. Thread-safe; records after <see cref="Dispose"/> are lost.
 /// </summary>
 public sealed class CameraMetrics : IDisposable
 {
@@ -19,7 +19,7 @@ public sealed class CameraMetrics : IDisposable
     internal CameraMetrics(PipelineMetrics all, string camera)
     {
         (_all, _camera, Tally) = (all, new("camera", camera), new(camera));
-        // OpenTelemetry's SDK tells meters of one name apart by their tags; without them the end of one would end all.
+        // OpenTelemetry distinguishes meters of one name by their tags; without them the end of one would end all.
         var m = Meter = new Meter(new MeterOptions(PipelineMetrics.MeterName) { Scope = all, Tags = [_camera] });
         _latency = m.CreateHistogram(
             "dvis.frame.latency", "s", "From the decoded frame to the hand-over of its result.", null,
@@ -40,10 +40,10 @@ public sealed class CameraMetrics : IDisposable
 
     public string Camera => Tally.Name;
 
-    /// <summary>For what the camera's source measures; ends with the camera.</summary>
+    /// <summary>Meter of the camera's source; ends with the camera.</summary>
     public Meter Meter { get; }
 
-    /// <summary>Counts, which console, health and summary read.</summary>
+    /// <summary>Counts, for console, health and summary.</summary>
     public CameraTally Tally { get; }
 
     /// <summary>Starts the series whose labels are known at 0, so that a rate over them has a beginning.</summary>

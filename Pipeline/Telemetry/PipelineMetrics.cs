@@ -4,9 +4,8 @@ using System.Diagnostics.Metrics;
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>
-/// Metrics of one host: what the stages of all cameras share, and per camera its own. Each camera has a meter of its
-/// own, so that its series end with it. Names are chosen so that the Prometheus name is the instrument's with dots as
-/// underscores, the unit spelled out and <c>_total</c> on counters. Thread-safe.
+/// Metrics of one host: those shared by all cameras, and a meter per camera, whose series end with it. The Prometheus
+/// name is the instrument's with dots as underscores, the unit spelled out and <c>_total</c> on counters. Thread-safe.
 /// </summary>
 public sealed class PipelineMetrics : IDisposable
 {
@@ -32,13 +31,13 @@ public sealed class PipelineMetrics : IDisposable
     /// <summary>Different values of the label <c>label</c>; what comes later counts as <c>other</c>.</summary>
     public int LabelsMax { get; init; } = 20;
 
-    /// <summary>For what is measured once per process, by whoever measures it.</summary>
+    /// <summary>Meter for what is measured once per process.</summary>
     public Meter Meter { get; }
 
     /// <summary>Cameras that are measured, by name.</summary>
     public IEnumerable<CameraMetrics> Cameras => _cameras.Values.OrderBy(c => c.Camera, StringComparer.Ordinal);
 
-    /// <summary>The metrics of a camera; made when it has none yet.</summary>
+    /// <summary>The metrics of a camera, created on first use.</summary>
     public CameraMetrics Camera(string camera)
     {
         lock (_gate) return _cameras.GetValueOrDefault(camera) ?? (_cameras[camera] = new(this, camera));
