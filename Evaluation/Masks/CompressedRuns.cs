@@ -38,8 +38,7 @@ public static class CompressedRuns
         return [.. text];
     }
 
-    /// <exception cref="FormatException">Not the compressed run lengths of a mask of this size;
-    /// says what and where.</exception>
+    /// <exception cref="FormatException">Not the compressed run lengths of a mask of this size.</exception>
     public static RunLengthMask Decode(int width, int height, ReadOnlySpan<char> text)
     {
         var cells = RunLengths.Cells(width, height);

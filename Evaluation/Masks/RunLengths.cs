@@ -18,8 +18,7 @@ public static class RunLengths
     }
 
     /// <summary>Intersection over union, 0 … 1; 0 when both are empty.</summary>
-    /// <param name="crowd"><paramref name="b"/> is a region of many objects:
-    /// the intersection is divided by the area of <paramref name="a"/> alone (COCO).</param>
+    /// <param name="crowd">True: <c>b</c> has many objects, and only the area of <c>a</c> counts (COCO).</param>
     /// <exception cref="ArgumentException">The grids differ.</exception>
     public static double IoU(RunLengthMask a, RunLengthMask b, bool crowd = false)
     {
@@ -76,9 +75,11 @@ public static class RunLengths
         cells.Clear();
     }
 
-    /// <summary>A mask from counts of a file: none negative, their sum the number of cells. Runs of length 0 inside are
-    /// closed up, so that every mask has one form.</summary>
-    /// <exception cref="FormatException">They are no run lengths of this grid; says why.</exception>
+    /// <summary>
+    /// A mask from counts of a file: none negative, their sum the number of cells. Runs of length 0 inside are removed,
+    /// so that every mask has one form.
+    /// </summary>
+    /// <exception cref="FormatException">Not run lengths of this grid, with the reason.</exception>
     public static RunLengthMask FromCounts(int width, int height, ReadOnlySpan<int> counts)
     {
         var cells = Cells(width, height);
@@ -96,13 +97,12 @@ public static class RunLengths
         return new RunLengthMask(width, height, empty == 0 ? counts.ToArray() : Close(counts));
     }
 
-    /// <exception cref="FormatException">A side is not positive,
-    /// or there are more cells than an int can count.</exception>
+    /// <exception cref="FormatException">A side is not positive, or there are too many cells for an int.</exception>
     internal static int Cells(int width, int height)
     {
         var cells = (long)width * height;
         if (width <= 0 || height <= 0 || cells > int.MaxValue)
-            throw new FormatException($"{width}x{height} is no size of a mask");
+            throw new FormatException($"{width}x{height} is not the size of a mask");
         return (int)cells;
     }
 

@@ -39,7 +39,7 @@ public sealed class OnnxModelTests
         using var sut = TinyDvis.Load(Sum(), "sum.onnx");
         using Tensor a = new(2, 3), b = new(2, 4), sum = new(2, 3);
         var e = Assert.Throws<ModelException>(() => sut.Run([a, b], [sum]));
-        Assert.Equal("sum.onnx: input b has shape [2,4], the graph wants [?,3].", e.Message);
+        Assert.Equal("sum.onnx: input b has shape [2,4], the graph has [?,3].", e.Message);
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class OnnxModelTests
         using var sut = TinyDvis.Load(Sum(), "sum.onnx");
         using Tensor a = new(2, 3), b = new(2, 3), sum = new(2, 3, 1);
         var e = Assert.Throws<ModelException>(() => sut.Run([a, b], [sum]));
-        Assert.Equal("sum.onnx: output sum has shape [2,3,1], the graph wants [?,3].", e.Message);
+        Assert.Equal("sum.onnx: output sum has shape [2,3,1], the graph has [?,3].", e.Message);
     }
 
     [Fact]

@@ -27,7 +27,7 @@ internal static class StrictJson
         }
         catch (InvalidOperationException e)
         {
-            throw new JsonException("a text is no Unicode", e);
+            throw new JsonException("a text is not Unicode", e);
         }
     }
 
@@ -61,7 +61,7 @@ internal static class StrictJson
     private static JsonException At(ReadOnlySpan<byte> json, int at)
     {
         var before = json[..at];
-        return new JsonException("A text is no Unicode.", null, before.Count((byte)'\n'),
+        return new JsonException("A text is not Unicode.", null, before.Count((byte)'\n'),
             at - 1 - before.LastIndexOf((byte)'\n'));
     }
 }

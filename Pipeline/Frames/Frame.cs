@@ -29,8 +29,6 @@ public sealed class Frame : IDisposable
         }
     }
 
-    public Span<byte> Row(int y) => Pixels.Slice(y * Width * 3, Width * 3);
-
     public void Dispose()
     {
         var pixels = Interlocked.Exchange(ref _pixels, 0);

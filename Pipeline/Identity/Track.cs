@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Masks;
@@ -93,10 +92,8 @@ public sealed class Track
 
     public TrackSummary Summarise()
     {
-        var votes = ImmutableArray.CreateBuilder<KeyValuePair<int, int>>();
-        for (var k = 0; k < _seenAs.Length; k++)
-            if (_seenAs[k] > 0) votes.Add(new(k, _seenAs[k]));
-        return new TrackSummary(_firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, votes.ToImmutable(),
-            _bestFrame, Frames);
+        var votes = _seenAs.Index().Where(v => v.Item > 0).Select(v => KeyValuePair.Create(v.Index, v.Item));
+        return new TrackSummary(
+            _firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, [.. votes], _bestFrame, Frames);
     }
 }

@@ -93,7 +93,7 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
             if (has != name) throw new ModelException($"{model}: {side} {i + 1} is {has}, expected {name} {shape}.");
             if (wanted[i].Fits(found[i].Shape)) continue;
             var other = TensorSpec.Text(found[i].Shape);
-            throw new ModelException($"{model}: {side} {name} has shape {other}, the manifest says {shape}.");
+            throw new ModelException($"{model}: {side} {name} has shape {other}, the manifest has {shape}.");
         }
 
         if (found.Count <= wanted.Length) return;

@@ -9,7 +9,7 @@ internal static partial class ManifestReader
 {
     private const int MaxBytes = 4 << 20; // a manifest with a thousand classes takes a tenth of it
 
-    /// <exception cref="ModelException">Not readable, no JSON, or wrong; names every problem with its key.</exception>
+    /// <exception cref="ModelException">Not readable, not JSON, or wrong; names every problem with its key.</exception>
     public static ModelManifest Read(string path)
     {
         try
@@ -25,7 +25,7 @@ internal static partial class ManifestReader
         catch (JsonException e)
         {
             throw new ModelException(
-                $"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: the model's manifest is no JSON: {e.Message}",
+                $"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: the model's manifest is not JSON: {e.Message}",
                 e);
         }
     }

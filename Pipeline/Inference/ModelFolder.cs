@@ -39,7 +39,7 @@ public sealed class ModelFolder
             return found == file.Sha256
                 ? path
                 : throw new ModelException(
-                    $"{path}: the file is damaged or another one: its sha256 is {found}, the manifest says "
+                    $"{path}: the file is damaged or another one: its sha256 is {found}, the manifest has "
                     + $"{file.Sha256}.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -140,7 +140,7 @@ public sealed class OnnxModel : IModel
         {
             if (specs[i].Fits(tensors[i].Shape)) continue;
             var (found, wanted) = (TensorSpec.Text(tensors[i].Shape), TensorSpec.Text(specs[i].Shape));
-            throw new ModelException($"{Name}: {side} {specs[i].Name} has shape {found}, the graph wants {wanted}.");
+            throw new ModelException($"{Name}: {side} {specs[i].Name} has shape {found}, the graph has {wanted}.");
         }
     }
 

@@ -11,9 +11,7 @@ public enum EventKind
 }
 
 /// <summary>Event of a track or a camera.</summary>
-/// <param name="Sequence">
-/// Number in the epoch from 1; <c>{epoch}-{sequence}</c> is the idempotency key.
-/// </param>
+/// <param name="Sequence">Number in the epoch from 1; <c>{epoch}-{sequence}</c> is the idempotency key.</param>
 /// <param name="Track">Number of the track; null for camera events.</param>
 /// <param name="Frame">The frame at which it happened; null when none was ever read.</param>
 /// <param name="Reason">One snake-case word, or null.</param>

@@ -69,7 +69,7 @@ public sealed class CameraSegmenter : IValueTaskSource<SegmentedFrame>, IDisposa
         return answer;
     }
 
-    /// <summary>Leaves the segmenter. A frame in flight is answered; whoever awaits it owns the answer.</summary>
+    /// <summary>Leaves the segmenter. A frame in flight is answered; the caller of the await owns the answer.</summary>
     public void Dispose()
     {
         if (_disposed) return;

@@ -47,7 +47,7 @@ internal sealed class FinalReader(CameraSettings settings)
         }
 
         var tracks = Build(_tracks, number => ClassShown(frames, number));
-        return new(tracks, revision is null ? [] : Retracted(frames, tracks), _hasScenes ? Scene(frames) : null);
+        return new(tracks, revision is null ? [] : [.. Retracted(frames, tracks)], _hasScenes ? Scene(frames) : null);
     }
 
     /// <summary>Class probabilities of the clip: the revision's, or the tracker's mean where that is higher.</summary>
@@ -118,22 +118,15 @@ internal sealed class FinalReader(CameraSettings settings)
         return shown;
     }
 
-    private static ImmutableArray<long> Retracted(TrackedFrame[] frames, ImmutableArray<FinalTrack> tracks)
-    {
-        var gone = new SortedSet<long>();
-        foreach (var frame in frames)
-            foreach (var shown in frame.Provisional.Tracks) gone.Add(frame.Resolve(shown.Number));
-        foreach (var track in tracks) gone.Remove(track.Number);
-        return [.. gone];
-    }
+    private static IEnumerable<long> Retracted(TrackedFrame[] frames, ImmutableArray<FinalTrack> tracks)
+        => frames.SelectMany(f => f.Provisional.Tracks.Select(t => f.Resolve(t.Number)))
+            .Except(tracks.Select(t => t.Number)).Order();
 
     private SceneRevision Scene(TrackedFrame[] frames)
     {
         var regions = Build(_regions, static _ => null);
-        var gone = new SortedSet<int>();
-        foreach (var frame in frames)
-            foreach (var region in frame.Provisional.Scene?.Regions ?? []) gone.Add(region.ClassId);
-        foreach (var region in regions) gone.Remove(region.ClassId);
+        var gone = frames.SelectMany(f => f.Provisional.Scene?.Regions ?? []).Select(r => r.ClassId)
+            .Except(regions.Select(r => r.ClassId)).Order();
         return new SceneRevision(regions, [.. gone], _maps.DrainToImmutable());
     }
 

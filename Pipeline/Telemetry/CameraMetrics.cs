@@ -46,7 +46,7 @@ public sealed class CameraMetrics : IDisposable
     /// <summary>Counts, for console, health and summary.</summary>
     public CameraTally Tally { get; }
 
-    /// <summary>Starts the series whose labels are known at 0, so that a rate over them has a beginning.</summary>
+    /// <summary>Starts the series with known labels at 0, so that a rate over them has a beginning.</summary>
     public void Initialize()
     {
         foreach (var reason in (string[])["rate_limit", "duplicate", "out_of_order", "stale"])

@@ -130,7 +130,7 @@ public sealed class PngTests
     {
         using var folder = new TempFolder();
         File.WriteAllText(folder.Path("x.png"), "GIF89a");
-        Assert.Equal($"{folder.Path("x.png")}: the picture cannot be read: it is no PNG.",
+        Assert.Equal($"{folder.Path("x.png")}: the picture cannot be read: it is not a PNG.",
             Assert.Throws<EvaluationException>(() => LabelMapFile.Read(folder.Path("x.png"))).Message);
     }
 

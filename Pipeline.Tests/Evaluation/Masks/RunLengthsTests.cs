@@ -150,8 +150,8 @@ public sealed class RunLengthsTests
     [InlineData(2, 3, new[] { 7, -1 }, "run 1 has the length -1")]
     [InlineData(2, 3, new[] { 2, 3 }, "the runs cover 5 cells, 2x3 has 6")]
     [InlineData(2, 3, new[] { int.MaxValue, int.MaxValue, 8 }, "cover 4294967302 cells")]
-    [InlineData(0, 3, new[] { 0 }, "0x3 is no size")]
-    [InlineData(50000, 50000, new[] { 0 }, "50000x50000 is no size")]
+    [InlineData(0, 3, new[] { 0 }, "0x3 is not the size")]
+    [InlineData(50000, 50000, new[] { 0 }, "50000x50000 is not the size")]
     public void FromCounts_NoMaskOfThisSize_SaysWhy(int width, int height, int[] counts, string says)
         => Assert.Contains(says, Assert.Throws<FormatException>(() =>
             RunLengths.FromCounts(width, height, counts)).Message, StringComparison.Ordinal);
