@@ -17,20 +17,6 @@ internal static class StrictJson
         return JsonDocument.Parse(json, options);
     }
 
-    /// <summary>The text or the name that the reader stands at.</summary>
-    /// <inheritdoc cref="Parse"/>
-    public static string Text(ref Utf8JsonReader reader)
-    {
-        try
-        {
-            return reader.GetString()!;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new JsonException("a text is not Unicode", e);
-        }
-    }
-
     private static void CheckTexts(ReadOnlySpan<byte> json)
     {
         if (!Utf8.IsValid(json)) throw At(json, ValidBytes(json));

@@ -34,7 +34,9 @@ public sealed class TrackStage(
         if (reason is not null) BeginEpoch(reason);
         var dropped = _last is null ? 0 : frame.Info.FrameId - _last.FrameId - 1;
         _last = frame.Info;
-        if (_clock.Silence > settings.Track.LostTimeout) AddGap(frame.Info, dropped);
+        // Tracks end without frames: consumers that count them need the reason.
+        if (_clock.Silence > settings.Track.LostTimeout)
+            Add(EventKind.DataGap, null, dropped > 0 ? "frames_dropped" : "no_frames");
         var answer = method.Observe(frame);
         try
         {
@@ -117,24 +119,19 @@ public sealed class TrackStage(
         }
 
         // Consumers of a track need the one that it is merged into, even if the class of that one is filtered.
-        if (change.Into is { Identity.Announced: false } into) Add(EventKind.TrackStarted, into, null, null, null);
+        if (change.Into is { Identity.Announced: false } into) Add(EventKind.TrackStarted, into, null);
         var reason = kind == EventKind.TrackStarted ? null : change.Reason;
         Add(kind, track, reason, change.Summary, change.Into?.Identity.Number);
     }
 
-    private void Add(EventKind kind, Track track, string? reason, TrackSummary? summary, long? into)
+    private void Add(EventKind kind, Track? track, string? reason, TrackSummary? summary = null, long? into = null)
     {
-        track.Identity.Announced = true;
+        if (track is not null) track.Identity.Announced = true;
         _events.Add(new LifecycleEvent(
             metrics.Camera, _epoch.Id, _epoch.NextEvent(), kind, _last?.Capture.Stamp ?? time.GetUtcNow(),
-            track.Identity.Number, track.ClassId, track.Score, _last, reason, summary)
+            track?.Identity.Number, track?.ClassId, track?.Score, _last, reason, summary)
         { Into = into });
     }
-
-    // Tracks end without frames: consumers that count them need the reason.
-    private void AddGap(FrameInfo frame, long dropped) => _events.Add(new LifecycleEvent(
-        metrics.Camera, _epoch.Id, _epoch.NextEvent(), EventKind.DataGap, frame.Capture.Stamp, null, null, null, frame,
-        dropped > 0 ? "frames_dropped" : "no_frames", null));
 
     private bool IsPublished(IdentityChange merge)
         => _events.Exists(e => e.Kind == EventKind.TrackIdentityChanged && e.Track == merge.From[0]);
