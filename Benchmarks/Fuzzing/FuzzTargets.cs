@@ -3,7 +3,9 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
@@ -151,7 +153,7 @@ internal sealed class FuzzTargets : IDisposable
         var cells = (long)width * height;
         Expect(mask.Area >= 0 && mask.Area <= cells, $"{mask.Area} of {cells} cells are set");
         Expect(RunLengths.Overlap(mask, mask) == mask.Area, "it does not overlap with itself");
-        var (x, y, across, down) = RunLengths.Bounds(mask);
+        var (x, y, across, down) = mask.Bounds();
         Expect(x >= 0 && y >= 0 && across >= 0 && down >= 0 && x + across <= width
             && y + down <= height, "its bounds are outside");
         var again = CompressedRuns.Decode(width, height, CompressedRuns.Encode(mask));
@@ -265,7 +267,7 @@ internal sealed class FuzzTargets : IDisposable
             var length = BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(at));
             if (length > png.Length - at - 12) break;
             BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(at + 8 + (int)length),
-                PngCrc.Of(png.AsSpan(at + 4, (int)length + 4)));
+                PngWriter.Crc(png.AsSpan(at + 4, (int)length + 4)));
             at += 12 + (int)length;
         }
 

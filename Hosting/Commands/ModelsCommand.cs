@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 
@@ -110,8 +111,8 @@ internal static class ModelsCommand
         yield return Text(
             $"{graph} {precision}: {file.Path}, {new FileInfo(path).Length / 1e6:F1} MB, {onnx.Parameters:N0} ")
             + Text($"parameters, sha256 {file.Sha256[..12]}… {state}");
-        foreach (var spec in onnx.Inputs) yield return $"  in   {Shape(spec)}";
-        foreach (var spec in onnx.Outputs) yield return $"  out  {Shape(spec)}";
+        foreach (var spec in onnx.Inputs) yield return $"  in   {spec}";
+        foreach (var spec in onnx.Outputs) yield return $"  out  {spec}";
     }
 
     private static int VerifyFolder(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)
@@ -163,10 +164,6 @@ internal static class ModelsCommand
     private static string Domain(ModelDomain domain) => domain == ModelDomain.Rendered
         ? "rendered: trained on scenes that a program has drawn, not for real cameras"
         : "real";
-
-    private static string Shape(TensorSpec spec) =>
-        $"{spec.Name} "
-        + $"[{string.Join(',', spec.Shape.Select(s => s < 0 ? "?" : s.ToString(CultureInfo.InvariantCulture)))}]";
 
     private static string Text(FormattableString text) => FormattableString.Invariant(text);
 }

@@ -53,6 +53,8 @@ public sealed class ArchitectureTests
         "Sinks/Mqtt/Commands",
         "Sinks/Mqtt",
 
+        "Evaluation/Masks", // run lengths and files of masks
+        "Evaluation/Models", // checks of model folders
         "Evaluation/Metrics",
         "Evaluation/Formats",
         "Evaluation/PostProcessing",

@@ -81,7 +81,8 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
             if (!_visible[item]) continue;
             var left = (number / 4 + item * 3) % 12 * 4 + 4;
             for (var y = item * 16 + 4; y < Math.Min(_height, item * 16 + 16); y++)
-                for (var x = left; x < left + 16 && x < 64; x++) frame.Row(y)[x * 3] = FakeDvis.Red(item);
+                for (var x = left; x < left + 16 && x < 64; x++)
+                    frame.Pixels[(y * frame.Width + x) * 3] = FakeDvis.Red(item);
         }
 
         return frame;

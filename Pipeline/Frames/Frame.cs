@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Pipeline.Frames;
 
 /// <summary>
-/// One decoded picture, packed RGB24, rows without padding: <see cref="Pixels"/> has Height*Width*3 bytes.
-/// A frame has one owner, who disposes it or hands it on; disposing returns its memory to the pool.
+/// One decoded image, packed RGB24, rows without padding: <see cref="Pixels"/> has Height*Width*3 bytes. One owner, who
+/// disposes it or hands it on; disposing returns its memory to the pool.
 /// </summary>
 public sealed class Frame : IDisposable
 {
@@ -16,7 +16,7 @@ public sealed class Frame : IDisposable
 
     public int Height { get; }
 
-    /// <summary>Who, when and where in the stream. Set by the source; plain data that outlives the pixels.</summary>
+    /// <summary>Camera, time and place in the stream; set by the source, valid after the pixels are disposed.</summary>
     public FrameInfo Info { get; set; }
 
     /// <exception cref="ObjectDisposedException">The frame was disposed or handed on and disposed there.</exception>
@@ -28,8 +28,6 @@ public sealed class Frame : IDisposable
             return new Span<byte>((void*)_pixels, Width * Height * 3);
         }
     }
-
-    public Span<byte> Row(int y) => Pixels.Slice(y * Width * 3, Width * 3);
 
     public void Dispose()
     {

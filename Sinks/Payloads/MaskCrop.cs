@@ -1,4 +1,3 @@
-using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
@@ -11,7 +10,7 @@ internal readonly record struct MaskCrop(int X, int Y, int Width, int Height)
     public static MaskCrop Of(RunLengthMask mask, List<uint> runs)
     {
         runs.Clear();
-        var (x, y, columns, rows) = RunLengths.Bounds(mask);
+        var (x, y, columns, rows) = mask.Bounds();
         var box = new MaskCrop(x, y, columns, rows);
         if (columns == 0) return box;
         var (height, start, written) = (mask.Height, 0L, 0L);

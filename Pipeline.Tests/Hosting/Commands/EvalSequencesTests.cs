@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;

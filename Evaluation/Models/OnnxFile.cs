@@ -1,13 +1,13 @@
 using System.Text;
+using Dvis.Streaming.Pipeline.Inference;
 
-namespace Dvis.Streaming.Pipeline.Inference;
+namespace Dvis.Streaming.Evaluation.Models;
 
-/// <summary>What an ONNX file says about itself, read without a runtime: inputs,
-/// outputs and the size of its weights. Weights are skipped, not loaded.</summary>
-/// <param name="Parameters">Elements of all stored weights,
-/// integers that are no weights (shapes, indices) left out.</param>
-/// <remarks>Field numbers are those of the ONNX schema (onnx.proto3): ModelProto.graph 7;
-/// GraphProto.initializer 5, input 11, output 12.</remarks>
+/// <summary>Inputs, outputs and weight count of an ONNX file, read without a runtime; weights are skipped.</summary>
+/// <param name="Parameters">Elements of all stored weights, without integers (shapes, indices).</param>
+/// <remarks>
+/// Field numbers of the ONNX schema (onnx.proto3): ModelProto.graph 7; GraphProto.initializer 5, input 11, output 12.
+/// </remarks>
 public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs, long Parameters)
 {
     private const int Graph = 7, Initializer = 5, Input = 11, Output = 12;
@@ -15,7 +15,7 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
     // TensorProto.data_type: float, uint8, int8, float16, bfloat16.
     private static readonly long[] s_weights = [1, 2, 3, 10, 16];
 
-    /// <exception cref="ModelException">Not readable, or no ONNX file.</exception>
+    /// <exception cref="ModelException">Not readable, or not an ONNX file.</exception>
     public static OnnxFile Read(string path)
     {
         try
@@ -35,7 +35,7 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
                 }
             }
 
-            if (graphs != 1) throw new ModelException($"{path}: it is no ONNX file: it has {graphs} graphs.");
+            if (graphs != 1) throw new ModelException($"{path}: it is not an ONNX file: it has {graphs} graphs.");
             return new OnnxFile(inputs, outputs, parameters);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException
@@ -45,7 +45,7 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
         }
     }
 
-    /// <summary>TensorProto: dims 1, data_type 2.</summary>
+    /// <summary>Elements of a TensorProto: dims 1, data_type 2.</summary>
     private static long Elements(Wire wire, long end)
     {
         var (elements, type) = (1L, 0L);
@@ -57,8 +57,10 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
         return s_weights.Contains(type) ? elements : 0;
     }
 
-    /// <summary>ValueInfoProto: name 1, type 2; TypeProto.tensor_type 1; Tensor.shape 2;
-    /// TensorShapeProto.dim 1; Dimension.dim_value 1.</summary>
+    /// <summary>
+    /// A ValueInfoProto: name 1, type 2; TypeProto.tensor_type 1; Tensor.shape 2; TensorShapeProto.dim 1;
+    /// Dimension.dim_value 1.
+    /// </summary>
     private static TensorSpec Spec(Wire wire, long end)
     {
         var name = "";
@@ -84,13 +86,12 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
         return new TensorSpec(name, [.. shape]);
     }
 
-    /// <summary>Protocol buffers' wire format: tagged fields, those that are not asked for skipped.</summary>
+    /// <summary>Reader of the wire format of protocol buffers; fields that are not asked for are skipped.</summary>
     private sealed class Wire(FileStream file)
     {
         private const int LongestText = 1 << 16;
 
-        /// <summary>Length-delimited fields with one of these numbers, from here to <paramref name="end"/>;
-        /// the file stands at the content of each.</summary>
+        /// <summary>Length-delimited fields of these numbers, each with the file at its content.</summary>
         public IEnumerable<(int Number, long End)> Messages(long end, params int[] numbers)
         {
             while (file.Position < end)
@@ -102,7 +103,7 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
             }
         }
 
-        /// <summary>Integer fields from here to <paramref name="end"/>, packed or not.</summary>
+        /// <summary>Integer fields up to <paramref name="end"/>, packed or not.</summary>
         public void Numbers(long end, Action<int, long> found)
         {
             while (file.Position < end)
@@ -136,7 +137,7 @@ public sealed record OnnxFile(IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<Te
             return ((int)(tag >> 3), (int)(tag & 7));
         }
 
-        /// <summary>Where a field's content ends; the file stands at its beginning.</summary>
+        /// <summary>End of a field's content; the file is at its beginning.</summary>
         private long Content(int type, long end)
         {
             if (type == 0)

@@ -1,12 +1,13 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Numerics.Tensors;
+using Dvis.Streaming.Pipeline.Masks;
 
-namespace Dvis.Streaming.Pipeline.Masks;
+namespace Dvis.Streaming.Evaluation.Masks;
 
 /// <summary>
-/// Reads what label maps are stored as: gray and palette of 1 to 8 bits, RGB and alpha of 8, not interlaced. Strict:
-/// checksums, order and amounts must be right, and nothing is allocated that the file is too small to fill.
+/// Strict reader of label maps: gray and palette of 1 to 8 bits, RGB and alpha of 8, not interlaced. Checksums, order
+/// and amounts must be right, and nothing is allocated that the file is too small to fill.
 /// </summary>
 public static class PngReader
 {
@@ -19,10 +20,10 @@ public static class PngReader
 
     private static ReadOnlySpan<byte> Signature => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a];
 
-    /// <exception cref="FormatException">Damaged, or of a kind that is not read; says why.</exception>
+    /// <exception cref="FormatException">Damaged, or of a kind that is not read, with the reason.</exception>
     public static PngImage Decode(ReadOnlySpan<byte> file)
     {
-        if (!file.StartsWith(Signature)) throw new FormatException("it is no PNG");
+        if (!file.StartsWith(Signature)) throw new FormatException("it is not a PNG");
         file = file[Signature.Length..];
         Header? header = null;
         byte[]? palette = null;
@@ -72,7 +73,7 @@ public static class PngReader
         if (length > file.Length - 12) throw new FormatException("it ends too early");
         var body = file.Slice(4, (int)length + 4);
         var type = System.Text.Encoding.ASCII.GetString(body[..4]);
-        if (PngCrc.Of(body) != BinaryPrimitives.ReadUInt32BigEndian(file[(8 + (int)length)..]))
+        if (PngWriter.Crc(body) != BinaryPrimitives.ReadUInt32BigEndian(file[(8 + (int)length)..]))
             throw new FormatException($"its chunk {type} is damaged");
         file = file[(12 + (int)length)..];
         return (type, body[4..].ToArray());
@@ -108,7 +109,7 @@ public static class PngReader
         return pixels;
     }
 
-    /// <param name="step">Bytes a pixel.</param>
+    /// <param name="step">Bytes per pixel.</param>
     private static void Unfilter(byte filter, Span<byte> row, ReadOnlySpan<byte> above, int step)
     {
         switch (filter)
@@ -133,7 +134,7 @@ public static class PngReader
         }
     }
 
-    /// <summary>Of left, up and corner the one nearest to left + up - corner (PNG specification, 9.4).</summary>
+    /// <summary>The one of left, up and corner nearest to left + up - corner (PNG specification, 9.4).</summary>
     private static int Paeth(int left, int up, int corner)
     {
         var (toLeft, toUp, toCorner) =

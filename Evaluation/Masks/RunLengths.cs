@@ -1,9 +1,8 @@
 using Dvis.Streaming.Pipeline.Results;
 
-namespace Dvis.Streaming.Pipeline.Masks;
+namespace Dvis.Streaming.Evaluation.Masks;
 
-/// <summary>Set operations and measures of run-length masks. They walk runs, never cells:
-/// their cost is the number of runs, not the size of the picture.</summary>
+/// <summary>Set operations of run-length masks. Their cost is the number of runs, not the size of the frame.</summary>
 public static class RunLengths
 {
     /// <summary>Cells that are set in both masks.</summary>
@@ -19,8 +18,7 @@ public static class RunLengths
     }
 
     /// <summary>Intersection over union, 0 … 1; 0 when both are empty.</summary>
-    /// <param name="crowd"><paramref name="b"/> is a region of many objects:
-    /// the intersection is divided by the area of <paramref name="a"/> alone (COCO).</param>
+    /// <param name="crowd">True: <c>b</c> has many objects, and only the area of <c>a</c> counts (COCO).</param>
     /// <exception cref="ArgumentException">The grids differ.</exception>
     public static double IoU(RunLengthMask a, RunLengthMask b, bool crowd = false)
     {
@@ -29,32 +27,22 @@ public static class RunLengths
         return both == 0 ? 0 : both / (double)(crowd ? area : area + b.Area - both);
     }
 
-    /// <summary>Cells that are set in all masks.</summary>
-    /// <exception cref="ArgumentException">No mask, or the grids differ.</exception>
-    public static RunLengthMask Intersection(params ReadOnlySpan<RunLengthMask> masks) => Merge(masks, intersect: true);
-
     /// <summary>Cells that are set in any mask.</summary>
-    /// <inheritdoc cref="Intersection"/>
-    public static RunLengthMask Union(params ReadOnlySpan<RunLengthMask> masks) => Merge(masks, intersect: false);
-
-    /// <summary>The smallest rectangle of cells that holds the mask; all 0 when it is empty.</summary>
-    public static (int X, int Y, int Width, int Height) Bounds(RunLengthMask mask)
+    /// <exception cref="ArgumentException">No mask, or the grids differ.</exception>
+    public static RunLengthMask Union(params ReadOnlySpan<RunLengthMask> masks)
     {
-        var (left, right, top, bottom) = (int.MaxValue, -1, int.MaxValue, -1);
-        var (height, start) = (mask.Height, 0L);
-        for (var i = 0; i < mask.Counts.Length; start += mask.Counts[i++])
+        if (masks.IsEmpty) throw new ArgumentException("There is no mask to merge.", nameof(masks));
+        var merged = masks[0];
+        for (var i = 1; i < masks.Length; i++)
         {
-            if (i % 2 == 0 || mask.Counts[i] == 0) continue;
-            var end = start + mask.Counts[i] - 1;
-            var (first, last) = ((int)(start / height), (int)(end / height));
-            left = Math.Min(left, first);
-            right = Math.Max(right, last);
-            // A run over several columns touches the bottom of one and the top of the next.
-            top = Math.Min(top, first == last ? (int)(start % height) : 0);
-            bottom = Math.Max(bottom, first == last ? (int)(end % height) : height - 1);
+            ThrowIfGridsDiffer(merged, masks[i]);
+            var runs = new RunList(merged.Counts.Length + masks[i].Counts.Length);
+            var walk = new PairWalk(merged.Counts, masks[i].Counts);
+            while (walk.Next(out var length, out var inA, out var inB)) runs.Add(length, inA || inB);
+            merged = new RunLengthMask(merged.Width, merged.Height, runs.ToArray());
         }
 
-        return right < 0 ? default : (left, top, right - left + 1, bottom - top + 1);
+        return merged;
     }
 
     /// <summary>Run lengths of a bitmap.</summary>
@@ -87,9 +75,11 @@ public static class RunLengths
         cells.Clear();
     }
 
-    /// <summary>A mask from counts of a file: none negative, their sum the number of cells. Runs of length 0 inside are
-    /// closed up, so that every mask has one form.</summary>
-    /// <exception cref="FormatException">They are no run lengths of this grid; says why.</exception>
+    /// <summary>
+    /// A mask from counts of a file: none negative, their sum the number of cells. Runs of length 0 inside are removed,
+    /// so that every mask has one form.
+    /// </summary>
+    /// <exception cref="FormatException">Not run lengths of this grid, with the reason.</exception>
     public static RunLengthMask FromCounts(int width, int height, ReadOnlySpan<int> counts)
     {
         var cells = Cells(width, height);
@@ -107,13 +97,12 @@ public static class RunLengths
         return new RunLengthMask(width, height, empty == 0 ? counts.ToArray() : Close(counts));
     }
 
-    /// <exception cref="FormatException">A side is not positive,
-    /// or there are more cells than an int can count.</exception>
+    /// <exception cref="FormatException">A side is not positive, or there are too many cells for an int.</exception>
     internal static int Cells(int width, int height)
     {
         var cells = (long)width * height;
         if (width <= 0 || height <= 0 || cells > int.MaxValue)
-            throw new FormatException($"{width}x{height} is no size of a mask");
+            throw new FormatException($"{width}x{height} is not the size of a mask");
         return (int)cells;
     }
 
@@ -122,23 +111,6 @@ public static class RunLengths
         var runs = new RunList(counts.Length);
         for (var i = 0; i < counts.Length; i++) runs.Add(counts[i], (i & 1) != 0);
         return runs.ToArray();
-    }
-
-    private static RunLengthMask Merge(ReadOnlySpan<RunLengthMask> masks, bool intersect)
-    {
-        if (masks.IsEmpty) throw new ArgumentException("There is no mask to merge.", nameof(masks));
-        var merged = masks[0];
-        for (var i = 1; i < masks.Length; i++)
-        {
-            ThrowIfGridsDiffer(merged, masks[i]);
-            var runs = new RunList(merged.Counts.Length + masks[i].Counts.Length);
-            var walk = new PairWalk(merged.Counts, masks[i].Counts);
-            while (walk.Next(out var length, out var inA, out var inB))
-                runs.Add(length, intersect ? inA && inB : inA || inB);
-            merged = new RunLengthMask(merged.Width, merged.Height, runs.ToArray());
-        }
-
-        return merged;
     }
 
     private static void ThrowIfGridsDiffer(RunLengthMask a, RunLengthMask b)

@@ -2,11 +2,12 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Masks;
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation.Masks;
 
 /// <summary>PNG in and out: every kind that label maps come in, every filter, and nothing that is damaged.</summary>
 public sealed class PngTests
@@ -31,7 +32,7 @@ public sealed class PngTests
     }
 
     [Fact]
-    public void Crc_IsThatOfTheSpecification() => Assert.Equal(0xCBF43926u, PngCrc.Of("123456789"u8));
+    public void Crc_IsThatOfTheSpecification() => Assert.Equal(0xCBF43926u, PngWriter.Crc("123456789"u8));
 
     // Each row says its filter; what comes out was computed by hand: Paeth of (left 10,
     // up 20, corner 5) is up, and so on.
@@ -129,7 +130,7 @@ public sealed class PngTests
     {
         using var folder = new TempFolder();
         File.WriteAllText(folder.Path("x.png"), "GIF89a");
-        Assert.Equal($"{folder.Path("x.png")}: the picture cannot be read: it is no PNG.",
+        Assert.Equal($"{folder.Path("x.png")}: the picture cannot be read: it is not a PNG.",
             Assert.Throws<EvaluationException>(() => LabelMapFile.Read(folder.Path("x.png"))).Message);
     }
 
@@ -157,7 +158,7 @@ public sealed class PngTests
             BinaryPrimitives.WriteInt32BigEndian(number, content.Length);
             file.Write(number);
             file.Write(body);
-            BinaryPrimitives.WriteUInt32BigEndian(number, PngCrc.Of(body));
+            BinaryPrimitives.WriteUInt32BigEndian(number, PngWriter.Crc(body));
             file.Write(number);
         }
     }

@@ -1,25 +1,24 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 
-namespace Dvis.Streaming.Pipeline.Inference;
+namespace Dvis.Streaming.Evaluation.Models;
 
-/// <summary>How far one output lies from its reference.</summary>
-/// <param name="Largest">Largest absolute difference; NaN when the output is no number somewhere.</param>
-/// <param name="Scale">Largest absolute value of the reference, at least 1:
-/// large logits and small embeddings are held to the same mark.</param>
-/// <param name="Allowed">What the difference may be, as a share of the scale; null when nothing is asked.</param>
+/// <summary>Deviation of one output from its reference.</summary>
+/// <param name="Largest">Largest absolute difference; NaN when the output has a NaN.</param>
+/// <param name="Scale">Largest absolute value of the reference, at least 1.</param>
+/// <param name="Allowed">Largest difference, as a share of the scale; null: any.</param>
 public sealed record Deviation(string Tensor, double Largest, double Scale, double? Allowed)
 {
     public bool Passes => double.IsFinite(Largest) && (Allowed is not { } share || Largest <= share * Scale);
 }
 
 /// <summary>
-/// A model folder's <c>reference.json</c> and <c>reference.bin</c>: inputs of each graph and what the network it was
-/// exported from answers. An output may bring its own <c>tolerance</c>, a share of its scale, where the network is not
-/// continuous. A graph may have several cases, numbered by <c>case</c> (1 when it is not there), such as pictures of
-/// several sizes.
+/// A model folder's <c>reference.json</c> and <c>reference.bin</c>: inputs of each graph and the answers of the network
+/// it was exported from. An output may have its own <c>tolerance</c>, a share of its scale, where the network is not
+/// continuous. A graph may have several cases, numbered by <c>case</c> (default 1), such as images of several sizes.
 /// </summary>
 public sealed class ReferenceAnswers
 {
@@ -31,14 +30,16 @@ public sealed class ReferenceAnswers
 
     private ReferenceAnswers(string folder) => _folder = folder;
 
-    /// <summary>What the same graph on another runtime may differ by, as a share of a tensor's scale:
-    /// sums in another order, and for <c>fp16</c> its rounding.</summary>
-    /// <returns>Null for <c>int8</c>: what it loses is a matter of its measured quality, not of a bound.</returns>
+    /// <summary>
+    /// Default tolerance of another runtime, as a share of a tensor's scale: sums in another order, rounding of
+    /// <c>fp16</c>.
+    /// </summary>
+    /// <returns>Null for <c>int8</c>: its loss has a measured quality, not a bound.</returns>
     public static double? DefaultTolerance(string precision) =>
         precision switch { "fp32" => 2e-3, "fp16" => 1e-2, _ => null };
 
     /// <summary>Null when the folder has none.</summary>
-    /// <exception cref="ModelException">They are there and wrong; names file and entry.</exception>
+    /// <exception cref="ModelException">They exist and are wrong; names file and entry.</exception>
     public static ReferenceAnswers? Open(string folder)
     {
         var path = Path.Combine(folder, Index);
@@ -64,11 +65,11 @@ public sealed class ReferenceAnswers
         }
     }
 
-    /// <summary>Has answers of this graph.</summary>
+    /// <summary>True when there are answers of this graph.</summary>
     public bool Has(string graph) => _entries.Any(e => e.Graph == graph);
 
     /// <summary>Runs the graph on the reference inputs of every case.</summary>
-    /// <param name="tolerance">For outputs without their own.</param>
+    /// <param name="tolerance">Tolerance of outputs without their own.</param>
     /// <exception cref="ModelException">A tensor is missing, or the graph cannot run on the inputs.</exception>
     public IReadOnlyList<Deviation> Compare(string graph, IModel model, double? tolerance)
         => [.. _entries.Where(e => e.Graph == graph).Select(e => e.Case).Distinct().Order()

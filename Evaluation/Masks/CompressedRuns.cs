@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text;
 using Dvis.Streaming.Pipeline.Results;
 
-namespace Dvis.Streaming.Pipeline.Masks;
+namespace Dvis.Streaming.Evaluation.Masks;
 
 /// <summary>
 /// COCO's compressed form of run lengths: each count, from the fourth on its difference to the count two before, as
@@ -38,8 +38,7 @@ public static class CompressedRuns
         return [.. text];
     }
 
-    /// <exception cref="FormatException">Not the compressed run lengths of a mask of this size;
-    /// says what and where.</exception>
+    /// <exception cref="FormatException">Not the compressed run lengths of a mask of this size.</exception>
     public static RunLengthMask Decode(int width, int height, ReadOnlySpan<char> text)
     {
         var cells = RunLengths.Cells(width, height);

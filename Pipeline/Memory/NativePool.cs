@@ -3,13 +3,12 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Pipeline.Memory;
 
 /// <summary>
-/// Blocks of native memory (64-byte aligned), kept by size when they come back and given out again. What is free is
-/// bounded: beyond the limit the size that was not asked for longest goes first. Thread-safe.
+/// Pool of blocks of native memory (64-byte aligned), kept by size for reuse. <see cref="Outstanding"/> is 0 after a
+/// clean stop when nothing leaked. Free memory is bounded: beyond the limit the size that was not asked for longest is
+/// freed first. Thread-safe.
 /// </summary>
 /// <param name="keepBytes">Free memory that may be kept, in bytes.</param>
-/// <typeparam name="TNote">What the last owner of a block leaves for the next.</typeparam>
-internal sealed class NativeBlocks<TNote>(long keepBytes) : IDisposable
-    where TNote : class
+public abstract class NativePool(long keepBytes) : IDisposable
 {
     private const int MaxSizes = 256; // remembered although nothing of that size is free
     private readonly Lock _gate = new();
@@ -23,11 +22,23 @@ internal sealed class NativeBlocks<TNote>(long keepBytes) : IDisposable
     /// <summary>Bytes held, in use or free.</summary>
     public long AllocatedBytes => Interlocked.Read(ref _allocated);
 
-    /// <summary>Allocations since the start.</summary>
+    /// <summary>Native allocations since the start; flat in steady state.</summary>
     public long Allocations => Interlocked.Read(ref _allocations);
 
-    /// <summary>A block of this size, content undefined, and what its last owner left.</summary>
-    public unsafe (nint Data, TNote? Note) Rent(long bytes)
+    /// <summary>Frees what is free; a block still out is freed when it is returned.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            while (_free > 0) ReleaseOldest();
+        }
+
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>A block of this size, content undefined, with the shape of its last owner.</summary>
+    private protected unsafe (nint Data, long[]? Shape) RentBlock(long bytes)
     {
         Interlocked.Increment(ref _outstanding);
         lock (_gate)
@@ -46,14 +57,14 @@ internal sealed class NativeBlocks<TNote>(long keepBytes) : IDisposable
         return (data, null);
     }
 
-    public void Return(nint data, long bytes, TNote? note = null)
+    internal void Return(nint data, long bytes, long[]? shape = null)
     {
         Interlocked.Decrement(ref _outstanding);
         lock (_gate)
         {
             if (!_disposed && bytes <= keepBytes)
             {
-                ShelfFor(bytes).Free.Push((data, note));
+                ShelfFor(bytes).Free.Push((data, shape));
                 _free += bytes;
                 while (_free > keepBytes) ReleaseOldest();
                 return;
@@ -61,16 +72,6 @@ internal sealed class NativeBlocks<TNote>(long keepBytes) : IDisposable
         }
 
         Release(data, bytes);
-    }
-
-    /// <summary>Frees what is free; a block still out is freed when it is returned.</summary>
-    public void Dispose()
-    {
-        lock (_gate)
-        {
-            _disposed = true;
-            while (_free > 0) ReleaseOldest();
-        }
     }
 
     private Shelf ShelfFor(long bytes)
@@ -106,7 +107,7 @@ internal sealed class NativeBlocks<TNote>(long keepBytes) : IDisposable
 
     private sealed class Shelf
     {
-        public Stack<(nint Data, TNote? Note)> Free { get; } = [];
+        public Stack<(nint Data, long[]? Shape)> Free { get; } = [];
 
         public long LastUse { get; set; }
     }

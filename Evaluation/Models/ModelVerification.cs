@@ -1,8 +1,10 @@
-namespace Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>What became of one graph of a model.</summary>
-/// <param name="Precision">In which it runs; fp32 where the model has no file of the wanted precision.</param>
-/// <param name="Problem">Why it cannot work; null when its file, its contract and a run are right.</param>
+namespace Dvis.Streaming.Evaluation.Models;
+
+/// <summary>Check of one graph of a model.</summary>
+/// <param name="Precision">Precision in which it runs; fp32 where the model has no file of the wanted one.</param>
+/// <param name="Problem">Fault of its file, contract or run, or null.</param>
 /// <param name="Deviations">From the reference answers; null without any.</param>
 public sealed record GraphCheck(string Graph, string Precision, string File, string? Problem,
     IReadOnlyList<Deviation>? Deviations)
@@ -10,16 +12,14 @@ public sealed record GraphCheck(string Graph, string Precision, string File, str
     public bool Passes => Problem is null && (Deviations is null || Deviations.All(d => d.Passes));
 }
 
-/// <summary>Checks a model folder as the start of the service does,
-/// and against the answers it was exported with.</summary>
+/// <summary>Checks of a model folder: those of the service's start, and the answers it was exported with.</summary>
 public static class ModelVerification
 {
     // As small a batch, and as short a window, as any configuration's.
     private const int Batch = 1;
 
-    /// <summary>The graphs that the model has, each checked as it is taken.</summary>
-    /// <param name="tolerance">Allowed deviation as a share of a tensor's scale;
-    /// null for the default of the precision.</param>
+    /// <summary>Checks of the graphs that the model has, each made when it is taken.</summary>
+    /// <param name="tolerance">Allowed deviation, as a share of a tensor's scale; null: the default.</param>
     /// <exception cref="ModelException">The reference answers are damaged, or no execution provider works.</exception>
     public static IEnumerable<GraphCheck> Run(ModelFolder folder, string precision, double? tolerance,
         RuntimeOptions runtime)

@@ -1,18 +1,17 @@
 using System.Runtime.InteropServices;
 using Dvis.Streaming.Pipeline.Results;
 
-namespace Dvis.Streaming.Pipeline.Masks;
+namespace Dvis.Streaming.Evaluation.Masks;
 
 /// <summary>
-/// Polygons as masks, by the rule of COCO's mask interface to the cell: corners are snapped to a grid five times finer,
+/// Rasteriser of polygons, equal to COCO's mask interface to the cell: corners are snapped to a grid five times finer,
 /// edges are walked there in whole steps, and a column of the mask changes where the walk crosses its middle.
 /// </summary>
 public static class PolygonMask
 {
     private const double Scale = 5;
 
-    // Corners farther out than this make no sense.
-    private const double Farthest = 1e5;
+    private const double Farthest = 1e5; // largest coordinate
 
     // Steps on the fine grid for one object in one frame: 3 million pixels around.
     // Few coordinates could ask for arbitrarily many.
@@ -30,8 +29,10 @@ public static class PolygonMask
     }
 
     /// <param name="corners">x, y, x, y, … in pixels.</param>
-    /// <exception cref="FormatException">Fewer than three corners, a half corner, a corner far outside,
-    /// too long a way around, or no size of a mask.</exception>
+    /// <exception cref="FormatException">
+    /// Fewer than three corners, an odd number of coordinates, a corner far outside, too long a way around, or a wrong
+    /// size.
+    /// </exception>
     public static RunLengthMask Rasterize(int width, int height, ReadOnlySpan<double> corners)
     {
         var left = LongestWalk;
@@ -68,8 +69,7 @@ public static class PolygonMask
     /// <summary>Towards 0 after adding a half, negative values too.</summary>
     private static int Snap(double value) => (int)(Scale * value + 0.5);
 
-    /// <summary>The cell from which on the mask changes when the walk goes from one fine column to the next;
-    /// null when it passes no column's middle.</summary>
+    /// <summary>First cell that changes in a step to another fine column, or null.</summary>
     private static int? Crossing(int fromX, int fromY, int toX, int toY, int width, int height)
     {
         var x = ((toX < fromX ? toX : toX - 1) + 0.5) / Scale - 0.5;
@@ -78,8 +78,7 @@ public static class PolygonMask
         return (int)x * height + (int)Math.Ceiling(Math.Clamp(y, 0, height));
     }
 
-    /// <summary>Every change toggles; two at one cell cancel,
-    /// for run lengths close up over what lies between.</summary>
+    /// <summary>The mask of these changes; two at one cell cancel.</summary>
     private static RunLengthMask Fill(int width, int height, int cells, List<int> changes)
     {
         changes.Add(cells);
@@ -87,8 +86,10 @@ public static class PolygonMask
         return RunLengths.FromCounts(width, height, CollectionsMarshal.AsSpan(changes));
     }
 
-    /// <summary>An edge on the fine grid, walked in whole steps along its longer side;
-    /// the other coordinate is rounded the same way in both directions.</summary>
+    /// <summary>
+    /// An edge on the fine grid, walked in whole steps along its longer side; the other coordinate is rounded the same
+    /// way in both directions.
+    /// </summary>
     private readonly struct Edge
     {
         private readonly int _x, _y;

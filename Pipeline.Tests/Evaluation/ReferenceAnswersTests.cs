@@ -1,7 +1,8 @@
+using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Inference;
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
 /// <summary>The shipped graphs, run here, against PyTorch's answers that the exporter wrote beside them.</summary>
 public sealed class ReferenceAnswersTests : IDisposable
@@ -55,10 +56,13 @@ public sealed class ReferenceAnswersTests : IDisposable
         File.WriteAllBytes(_temp.Path("reference.bin"),
             [.. Enumerable.Repeat(1f, 36).SelectMany(BitConverter.GetBytes), .. new byte[96]]);
         File.WriteAllText(_temp.Path("reference.json"), """
-            {"tensors": [{"graph": "frame_forward", "case": 2, "role": "input", "name": "frame_embeds", "shape": [2, 3, 4], "offset": 0},
-                         {"graph": "frame_forward", "case": 2, "role": "output", "name": "memory", "shape": [2, 3, 4], "offset": 144},
-                         {"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
-                         {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 96}]}
+            {"tensors": [
+              {"graph": "frame_forward", "case": 2, "role": "input", "name": "frame_embeds", "shape": [2, 3, 4],
+               "offset": 0},
+              {"graph": "frame_forward", "case": 2, "role": "output", "name": "memory", "shape": [2, 3, 4],
+               "offset": 144},
+              {"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
+              {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 96}]}
             """);
         Assert.Equal([0.0, 1.0], ReferenceAnswers.Open(_temp.Root)!.Compare("frame_forward", model, null)
             .Select(d => d.Largest));
@@ -66,13 +70,24 @@ public sealed class ReferenceAnswersTests : IDisposable
 
     [Theory]
     [InlineData("""{"tensors": 3}""", "tensors: expected a list")]
-    [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [4], "offset": 4}]}""",
-        "tensors[0]: expected graph, role, name, shape and offset")]
-    [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [1099511627776, 1099511627776], "offset": 0}]}""", "tensors[0]: expected")]
-    [InlineData("""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", "shape": [1], "offset": 0, "tolerance": 0}]}""", "tensors[0]: expected")]
-    [InlineData("""{"tensors": [{"graph": "refiner", "case": 0, "role": "input", "name": "x", "shape": [1], "offset": 0}]}""", "tensors[0]: expected")]
     [InlineData("[", "cannot be read")]
-    public void Open_WrongAnswers_SaysWhere(string json, string says)
+    public void Open_WrongFile_SaysWhere(string json, string says) => OpenWrong(json, says);
+
+    [Theory]
+    [InlineData(""" "shape": [4], "offset": 4 """)]
+    [InlineData(""" "shape": [1099511627776, 1099511627776], "offset": 0 """)]
+    [InlineData(""" "shape": [1], "offset": 0, "tolerance": 0 """)]
+    [InlineData(""" "case": 0, "shape": [1], "offset": 0 """)]
+    public void Open_WrongEntry_SaysWhere(string rest) => OpenWrong(
+        $$"""{"tensors": [{"graph": "refiner", "role": "input", "name": "x", {{rest}}}]}""",
+        "tensors[0]: expected graph, role, name, shape and offset");
+
+    [Fact]
+    public void Open_NoAnswers_IsNull() => Assert.Null(ReferenceAnswers.Open(_temp.Root));
+
+    public void Dispose() => _temp.Dispose();
+
+    private void OpenWrong(string json, string says)
     {
         File.WriteAllText(_temp.Path("reference.json"), json);
         File.WriteAllBytes(_temp.Path("reference.bin"), new byte[16]);
@@ -80,18 +95,14 @@ public sealed class ReferenceAnswersTests : IDisposable
             StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Open_NoAnswers_IsNull() => Assert.Null(ReferenceAnswers.Open(_temp.Root));
-
-    public void Dispose() => _temp.Dispose();
-
     private void Write(float[] input, float[] output, double? tolerance)
     {
         File.WriteAllBytes(_temp.Path("reference.bin"), [.. input.Concat(output).SelectMany(BitConverter.GetBytes)]);
         var own = tolerance is { } t ? FormattableString.Invariant($", \"tolerance\": {t}") : "";
         File.WriteAllText(_temp.Path("reference.json"), $$"""
-            {"tensors": [{"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
-                         {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 48{{own}}}]}
+            {"tensors": [
+              {"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
+              {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 48{{own}}}]}
             """);
     }
 }
