@@ -9,9 +9,8 @@ public interface IFrameSource
     bool IsLive { get; }
 
     /// <summary>
-    /// Reads until the source ends or <paramref name="stop"/> asks it to. A raw source is one session and throws
-    /// <see cref="SourceException"/> when it fails;
-    /// a supervised one reconnects and ends only when stopped or when a file is over.
+    /// Reads until the source ends or <paramref name="stop"/> is cancelled. A camera reconnects and ends only then;
+    /// a file also ends when it is over.
     /// </summary>
     IAsyncEnumerable<Frame> ReadAsync(CancellationToken stop);
 }

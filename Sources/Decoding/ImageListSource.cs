@@ -5,19 +5,22 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Decoding;
 
 /// <summary>
-/// Picture files as one video: every file once, in order, nothing is dropped, a slow reader is waited for. One decoder
-/// reads them all, so they must be of one format. Not paced: the frames of a data set have no clock, and count as 25
-/// per second.
+/// Image files as one video: every file once, in order, unpaced; a slow reader slows the decoder. One decoder reads
+/// them all, so they must be of one format. The frames of a data set have no clock, and count as 25 per second.
 /// </summary>
-internal sealed class ImageListSource(
-    string name, IReadOnlyList<string> files, string ffmpeg, FramePool pool, TimeProvider time, bool exactColours)
+/// <param name="name">Name of the video, for messages.</param>
+/// <param name="ffmpeg">Decoder program: a path, or a name in PATH.</param>
+/// <param name="exactColours">True: as libjpeg decodes; false: coarser, as files and cameras are decoded.</param>
+public sealed class ImageListSource(
+    string name, IReadOnlyList<string> files, string ffmpeg, FramePool pool, TimeProvider time,
+    bool exactColours = true)
     : IFrameSource
 {
     public string Camera => name;
 
     public bool IsLive => false;
 
-    /// <exception cref="SourceException">A file is missing or no picture; names it where the decoder does.</exception>
+    /// <exception cref="SourceException">A file is missing or not an image; names it where the decoder does.</exception>
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         if (files.FirstOrDefault(file => !File.Exists(file)) is { } missing)
@@ -29,11 +32,13 @@ internal sealed class ImageListSource(
         {
             var arguments = FfmpegCommand.ForImages(list, exactColours);
             await using var pass = await FfmpegSession.StartAsync(ffmpeg, arguments, new Redactor(), name, pool, time);
+            var session = -1;
             while (await pass.ReadAsync(stop) is { } frame)
             {
-                // The tracker's time is the position in the list, however fast the files are read.
-                frame.Info = frame.Info with { Capture = frame.Info.Capture with { Source = ClockSource.FilePts } };
-                yield return frame;
+                if (frame.Begins) session++;
+                // FilePts: the tracker's time is the position in the list, however fast the files are read.
+                var capture = new CaptureTime(frame.Received, ClockSource.FilePts, 0, ErrorMs: null, Synced: false);
+                yield return frame.Stamp(name, pass.Frames - 1, session, frame.Pts, capture);
             }
 
             stop.ThrowIfCancellationRequested();
@@ -49,7 +54,7 @@ internal sealed class ImageListSource(
         }
     }
 
-    /// <summary>In the form of ffmpeg's concat demuxer.</summary>
+    // The format of ffmpeg's concat demuxer.
     private string List()
     {
         var text = new StringBuilder("ffconcat version 1.0\n");
@@ -57,8 +62,7 @@ internal sealed class ImageListSource(
         {
             if (file.AsSpan().ContainsAny('\n', '\r'))
                 throw new SourceException(SourceFault.Config, $"{name}: the name of a picture has a line break in it.");
-            text.Append("file 'file:").Append(Path.GetFullPath(file).Replace("'", @"'\''", StringComparison.Ordinal))
-                .Append("'\n");
+            text.Append($"file 'file:{Path.GetFullPath(file).Replace("'", @"'\''", StringComparison.Ordinal)}'\n");
         }
 
         return text.ToString();

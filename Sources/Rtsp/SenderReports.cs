@@ -67,18 +67,20 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
         }
     }
 
-    /// <summary>When the picture of this frame was taken; null while that is not known.</summary>
-    /// <param name="frame">As it came from the decoder: RTP timestamp less <see cref="Origin"/>.</param>
-    public CaptureTime? At(FrameInfo frame)
+    /// <summary>Capture time of a frame; null while it is not known.</summary>
+    /// <param name="pts">RTP timestamp less <see cref="Origin"/>, as the decoder has it.</param>
+    /// <param name="receivedTicks">Monotonic arrival.</param>
+    /// <param name="receivedUtc">Wall clock at the same moment.</param>
+    public CaptureTime? At(long pts, long receivedTicks, DateTimeOffset receivedUtc)
     {
         lock (_gate)
         {
-            var timestamp = unchecked((uint)frame.Pts + Origin);
+            var timestamp = unchecked((uint)pts + Origin);
             var known = _timestamps.AsSpan(0, (int)Math.Min(_pictures, Remembered));
             if (_reports.Count == 0 || double.IsInfinity(_roundTrip) || !known.Contains(timestamp)) return null;
 
             var (last, fastest) = (_reports[^1], _reports[^1]);
-            var (received, step) = (Monotonic(frame.ReceivedTicks), 0.0);
+            var (received, step) = (Monotonic(receivedTicks), 0.0);
             foreach (var report in _reports)
             {
                 if (report.DelayAt(received) < fastest.DelayAt(received)) fastest = report;
@@ -91,8 +93,8 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
                 (Sending / _reports.Count) + (_roundTrip / 2) + fastest.DelayAt(received) - fastest.Delay + step;
             var age = received - camera - offset;
             if (age < -error || age > maxSkew.TotalSeconds) return null;
-            var stamp = frame.Received - TimeSpan.FromSeconds(Math.Max(age, 0));
-            var ours = (frame.Received - s_origin).TotalSeconds - received + offset; // our wall clock less the camera's
+            var stamp = receivedUtc - TimeSpan.FromSeconds(Math.Max(age, 0));
+            var ours = (receivedUtc - s_origin).TotalSeconds - received + offset; // our wall clock less the camera's
             return new CaptureTime(stamp, ClockSource.RtcpSr, OffsetMs: ours * 1000, ErrorMs: error * 1000,
                 Synced: true);
         }

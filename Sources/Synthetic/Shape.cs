@@ -1,7 +1,7 @@
 namespace Dvis.Streaming.Sources.Synthetic;
 
-/// <summary>The things of a scene; the order is that of the class ids of the model in Models/shapes.</summary>
-public enum Shape { Circle, Square, Triangle, Star, Cross, Ring }
+/// <summary>Shape of an object, in the order of the class ids of the model in Models/shapes.</summary>
+internal enum Shape { Circle, Square, Triangle, Star, Cross, Ring }
 
 /// <summary>Outlines in an object's own coordinates: x right, y down, radius 1.</summary>
 internal static class ShapeGeometry
@@ -24,7 +24,7 @@ internal static class ShapeGeometry
         _ => throw new ArgumentOutOfRangeException(nameof(shape)),
     };
 
-    // Five sectors alike: turned to the nearest tip, the outline is one straight line.
+    // Five equal sectors: turned to the nearest tip, the outline is one straight line.
     private static float Star(float x, float y)
     {
         var angle = MathF.Atan2(x, -y) + (Sector / 2);

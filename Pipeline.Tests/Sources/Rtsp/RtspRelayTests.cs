@@ -9,8 +9,6 @@ using System.Text.RegularExpressions;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Rtsp;
 
@@ -336,7 +334,6 @@ public sealed class RtspRelayTests : IDisposable
     {
         await Clips.RunAsync("-version");
         await using var rig = new SourceRig();
-        return await Assert.ThrowsAsync<SourceException>(() =>
-            SourceRig.ReadAsync(SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time)));
+        return await rig.FaultAsync(options);
     }
 }

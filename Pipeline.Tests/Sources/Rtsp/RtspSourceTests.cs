@@ -6,7 +6,6 @@ using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
@@ -216,7 +215,6 @@ public sealed class RtspSourceTests
     {
         await Clips.RunAsync("-version");
         await using var rig = new SourceRig();
-        return await Assert.ThrowsAsync<SourceException>(() =>
-            SourceRig.ReadAsync(SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time)));
+        return await rig.FaultAsync(options);
     }
 }
