@@ -5,8 +5,8 @@ using Dvis.Streaming.Sources.Decoding;
 namespace Dvis.Streaming.Sources.OpenCv;
 
 /// <summary>
-/// Messages of the FFmpeg inside OpenCV, which OpenCV does not pass on. FFmpeg has one handler per process; each message
-/// goes to the log of the session on whose thread it was written.
+/// Messages of the FFmpeg inside OpenCV, which OpenCV does not pass on. FFmpeg has one handler per process; each
+/// message goes to the log of the session on whose thread it was written.
 /// </summary>
 internal static unsafe class FfmpegMessages
 {

@@ -44,7 +44,11 @@ public sealed class OpenCvDecoder : IFrameDecoder
 
         void Add(int count)
         {
-            lock (_abandoned) abandoned?.Invoke(_abandoned[path] = _abandoned.GetValueOrDefault(path) + count);
+            lock (_abandoned)
+            {
+                _abandoned[path] = _abandoned.GetValueOrDefault(path) + count;
+                abandoned?.Invoke(_abandoned[path]);
+            }
         }
     }
 }

@@ -15,8 +15,8 @@ public static class SourceFactory
 {
     /// <summary>Supervised source of a camera: it reconnects by itself.</summary>
     /// <param name="options">Validated.</param>
-    /// <param name="onStatus">Called on the reader's thread, on every change and every few seconds; must not block.
-    /// Its <see cref="CameraStatus.FpsOut"/> and <see cref="CameraStatus.Epoch"/> are for the receiver to fill in.</param>
+    /// <param name="onStatus">Called on the reader's thread, on every change and every few seconds; must not block. The
+    /// receiver adds <see cref="CameraStatus.FpsOut"/> and <see cref="CameraStatus.Epoch"/>.</param>
     /// <param name="openCv">Decoder of devices, and of files with that backend; null: built without.</param>
     public static IFrameSource Create(
         CameraMetrics camera, SourceOptions options, FramePool pool, TimeProvider time, ILoggerFactory loggerFactory,

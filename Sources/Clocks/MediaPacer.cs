@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Sources.Clocks;
 
-/// <summary>Pacer that holds frames back until their media time. Falling behind moves the schedule: no bursts.</summary>
+/// <summary>Pacer of frames by their media time. Falling behind moves the schedule: no bursts.</summary>
 internal sealed class MediaPacer(TimeProvider time)
 {
     // A larger step is a jump of the timestamps and not a pause.

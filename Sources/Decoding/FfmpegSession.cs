@@ -103,7 +103,8 @@ internal sealed class FfmpegSession : IFrameSession
         else
         {
             const int largest = NutStreamHeader.LargestSide;
-            if (!await WaitAsync(() => Announced(bytes) is { Width: <= largest, Height: <= largest }, s_logTimeout, stop))
+            bool IsKnown() => Announced(bytes) is { Width: <= largest, Height: <= largest };
+            if (!await WaitAsync(IsKnown, s_logTimeout, stop))
                 throw NutFault.Malformed($"a picture of {bytes} bytes in a stream of {width}x{height}");
             (width, height) = Announced(bytes)!.Value;
         }

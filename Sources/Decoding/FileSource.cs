@@ -58,7 +58,7 @@ internal sealed class FileSource(SourceOptions options, Func<Task<IFrameSession>
         return Math.Abs(seconds) < 9e11 ? TimeSpan.FromSeconds(seconds) : TimeSpan.Zero;
     }
 
-    /// <summary>Estimator of a file's capture times: from its date, or, in real time, from the start of the pass.</summary>
+    /// <summary>Clock of a file: counts from its date, or, in real time, from the start of the pass.</summary>
     private sealed class FileClock(bool realtime, DateTimeOffset modified, TimeProvider time)
     {
         private readonly bool _dated = !realtime && modified.Year >= 1990; // an older date means that there is none

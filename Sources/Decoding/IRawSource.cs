@@ -8,7 +8,7 @@ internal interface IRawSource
     /// <summary>As <see cref="IFrameSource.IsLive"/>.</summary>
     bool IsLive { get; }
 
-    /// <summary>Facts of the decoder that gave the newest frame; null before the first, and where there is none.</summary>
+    /// <summary>Facts of the newest frame's decoder; null before the first frame and without a decoder.</summary>
     IDecoderFacts? Decoder { get; }
 
     /// <summary>Reads until the source ends or <paramref name="stop"/> is cancelled.</summary>

@@ -20,7 +20,7 @@ public sealed class ImageListSource(
 
     public bool IsLive => false;
 
-    /// <exception cref="SourceException">A file is missing or not an image; names it where the decoder does.</exception>
+    /// <exception cref="SourceException">A file is missing or not an image.</exception>
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         if (files.FirstOrDefault(file => !File.Exists(file)) is { } missing)

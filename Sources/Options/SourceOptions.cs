@@ -4,7 +4,8 @@ using Dvis.Streaming.Pipeline.Common;
 namespace Dvis.Streaming.Sources.Options;
 
 /// <summary>
-/// Input of one camera (<c>cameras.&lt;name&gt;</c>, with the defaults of <c>defaults.rtsp</c>): exactly one of <see cref="Url"/>, <see cref="Device"/>, <see cref="File"/> and <see cref="Synthetic"/>.
+/// Input of one camera (<c>cameras.&lt;name&gt;</c>, with the defaults of <c>defaults.rtsp</c>): exactly one of
+/// <see cref="Url"/>, <see cref="Device"/>, <see cref="File"/> and <see cref="Synthetic"/>.
 /// </summary>
 public sealed class SourceOptions : IValidatableObject
 {
@@ -67,7 +68,7 @@ public sealed class SourceOptions : IValidatableObject
         if (V4l2 is not null && Device is null)
             yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
         if (Url is not null && !RtspAddress.IsValid(Url))
-            yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
+            yield return new ValidationResult(RtspAddress.Expected, [nameof(Url)]);
         else if (Rtsp.Transport == RtspTransport.Udp && Url is not null && RtspAddress.Parse(Url).Secure)
             yield return new ValidationResult(
                 "rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);

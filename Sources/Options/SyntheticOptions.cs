@@ -23,7 +23,7 @@ public sealed class SyntheticOptions
     /// <summary>Frames until the stream ends; 0: endless.</summary>
     [Range(0, int.MaxValue)] public int Frames { get; set; }
 
-    /// <summary>Paced like a camera: frames that are not read in time are skipped. False: lossless and unpaced.</summary>
+    /// <summary>True: paced like a camera, skipping frames that are not read in time; false: all, unpaced.</summary>
     public bool Realtime { get; set; } = true;
 
     /// <summary>Draws the frame number as a machine-readable strip at the top left.</summary>

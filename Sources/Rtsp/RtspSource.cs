@@ -19,7 +19,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, FramePool
 
     public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var address = Address();
+        var address = RtspAddress.Parse(_url, options.Username, options.Password);
         FfmpegProcess.Require(options.Ffmpeg); // before connecting to the camera
         var began = time.GetTimestamp();
         // Datagrams go to the decoder directly, and with them their reports.
@@ -59,17 +59,5 @@ internal sealed class RtspSource(string camera, SourceOptions options, FramePool
         throw new SourceException(session.Log.Classify(SourceFault.Eof), session.Log.Tail is { Length: > 0 } tail
             ? tail
             : "The camera ended the stream.");
-    }
-
-    private RtspAddress Address()
-    {
-        try
-        {
-            return RtspAddress.Parse(_url, options.Username, options.Password);
-        }
-        catch (UriFormatException e)
-        {
-            throw new SourceException(SourceFault.Config, $"The url {e.Message}.");
-        }
     }
 }

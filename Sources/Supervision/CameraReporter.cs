@@ -14,10 +14,7 @@ internal sealed partial class CameraReporter(
     private static readonly TimeSpan s_firstRefresh = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_refresh = TimeSpan.FromSeconds(10);
 
-    private CameraState? _state;
-    private SourceFault _reason;
-    private string? _detail;
-    private DateTimeOffset _since;
+    private CameraStatus? _last;
     private FrameInfo? _lastFrame;
     private double _fps;
     private IDecoderFacts? _decoder;
@@ -46,22 +43,23 @@ internal sealed partial class CameraReporter(
     }
 
     /// <summary>The file is over (<see cref="SourceFault.Eof"/>), or the camera was stopped.</summary>
-    public void Over(SourceFault reason = SourceFault.Ok) => Offline(reason, null, 0, null, failed: false);
+    public void Over(SourceFault reason = SourceFault.Ok) => Offline(reason);
 
     /// <summary>The connection is lost.</summary>
     /// <param name="attempt">Connections that failed since the last frame.</param>
     /// <param name="pause">Until the next one.</param>
     public void Lost(SourceException fault, int attempt, TimeSpan pause) =>
-        Offline(fault.Fault, fault.Message, attempt, pause, failed: false);
+        Offline(fault.Fault, fault.Message, attempt, pause);
 
     /// <summary>The file is not read again: it was cut short and is over, or has failed for any other reason.</summary>
     public void GivenUp(SourceException fault, int attempt) =>
-        Offline(fault.Fault, fault.Message, attempt, null, failed: fault.Fault != SourceFault.Eof);
+        Offline(fault.Fault, fault.Message, attempt, failed: fault.Fault != SourceFault.Eof);
 
     /// <summary>The camera's timestamps are not used for the rest of the session.</summary>
     public void ClockIsUnreliable() => LogClockUnreliable(metrics.Camera);
 
-    private void Offline(SourceFault reason, string? detail, int attempt, TimeSpan? retry, bool failed)
+    private void Offline(
+        SourceFault reason, string? detail = null, int attempt = 0, TimeSpan? retry = null, bool failed = false)
     {
         CountErrors();
         metrics.Clock(null);
@@ -103,31 +101,31 @@ internal sealed partial class CameraReporter(
         CameraState state, SourceFault reason, string? detail = null, int attempt = 0, TimeSpan? retry = null,
         bool failed = false)
     {
-        if (state != _state || reason != _reason || detail != _detail)
-            Log(state, reason, detail, attempt, retry, failed);
-        if (state != _state) _since = time.GetUtcNow();
-        (_state, _reason, _detail) = (state, reason, detail);
-        onStatus(new CameraStatus(
-            metrics.Camera, state, _since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0,
+        var since = state == _last?.State ? _last.Since : time.GetUtcNow();
+        var status = new CameraStatus(
+            metrics.Camera, state, since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0,
             _lastFrame, source.Decoder?.Codec, Epoch: null)
-        { IsFailure = failed });
+        { IsFailure = failed };
+        if ((state, reason, detail) != (_last?.State, _last?.Reason, _last?.Detail)) Log(status);
+        _last = status;
+        onStatus(status);
     }
 
-    private void Log(CameraState state, SourceFault reason, string? detail, int attempt, TimeSpan? retry, bool failed)
+    private void Log(CameraStatus status)
     {
-        var (camera, word) = (metrics.Camera, EnumName.Of(reason));
-        switch (state)
+        var (camera, reason, detail) = (status.Camera, EnumName.Of(status.Reason), status.Detail);
+        switch (status.State)
         {
             case CameraState.Starting: LogStarting(camera); break;
             case CameraState.Online:
-                LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, source.Decoder?.Codec ?? "?");
+                LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, status.Codec ?? "?");
                 break;
-            case CameraState.Degraded: LogDegraded(camera, word, detail); break;
-            case CameraState.Offline when retry is { } pause:
-                LogLost(camera, word, detail, attempt, pause.TotalSeconds);
+            case CameraState.Degraded: LogDegraded(camera, reason, detail); break;
+            case CameraState.Offline when status.NextRetrySeconds is { } pause:
+                LogLost(camera, reason, detail, status.Attempt, pause);
                 break;
-            case CameraState.Offline when failed: LogFailed(camera, word, detail); break;
-            default: LogOver(camera, word); break;
+            case CameraState.Offline when status.IsFailure: LogFailed(camera, reason, detail); break;
+            default: LogOver(camera, reason); break;
         }
     }
 
