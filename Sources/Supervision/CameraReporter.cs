@@ -42,23 +42,14 @@ internal sealed partial class CameraReporter(
         }
     }
 
-    /// <summary>The file is over (<see cref="SourceFault.Eof"/>), or the camera was stopped.</summary>
-    public void Over(SourceFault reason = SourceFault.Ok) => Offline(reason);
-
-    /// <summary>The connection is lost.</summary>
-    /// <param name="attempt">Connections that failed since the last frame.</param>
-    /// <param name="pause">Until the next one.</param>
-    public void Lost(SourceException fault, int attempt, TimeSpan pause) =>
-        Offline(fault.Fault, fault.Message, attempt, pause);
-
-    /// <summary>The file is not read again: it was cut short and is over, or has failed for any other reason.</summary>
-    public void GivenUp(SourceException fault, int attempt) =>
-        Offline(fault.Fault, fault.Message, attempt, failed: fault.Fault != SourceFault.Eof);
-
     /// <summary>The camera's timestamps are not used for the rest of the session.</summary>
     public void ClockIsUnreliable() => LogClockUnreliable(metrics.Camera);
 
-    private void Offline(
+    /// <summary>Reports the end of a session.</summary>
+    /// <param name="attempt">Connections that failed since the last frame.</param>
+    /// <param name="retry">Pause before the next connection; null: there is none.</param>
+    /// <param name="failed">True when the source has failed for good.</param>
+    public void Offline(
         SourceFault reason, string? detail = null, int attempt = 0, TimeSpan? retry = null, bool failed = false)
     {
         CountErrors();

@@ -58,24 +58,25 @@ internal sealed class SupervisedSource(
             attempt++;
             if (session.Fault is not { } fault)
             {
-                _reporter.Over(SourceFault.Eof);
+                _reporter.Offline(SourceFault.Eof);
                 yield break;
             }
 
             if (!IsLive && (!options.Loop || session.Frames == 0))
             {
-                _reporter.GivenUp(fault, attempt);
+                // A file that was cut short is over.
+                _reporter.Offline(fault.Fault, fault.Message, attempt, failed: fault.Fault != SourceFault.Eof);
                 yield break;
             }
 
             var pause = _backoff.Next();
-            _reporter.Lost(fault, attempt, pause);
+            _reporter.Offline(fault.Fault, fault.Message, attempt, pause);
             await session.DisposeAsync(); // releases everything before the pause
             await Task.Delay(pause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!stop.IsCancellationRequested) metrics.Reconnected(EnumName.Of(fault.Fault));
         }
 
-        _reporter.Over();
+        _reporter.Offline(SourceFault.Ok);
     }
 
     // Stamps the frame; false: it was dropped, for its time or for max_fps.

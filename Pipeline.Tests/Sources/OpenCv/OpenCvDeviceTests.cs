@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
@@ -60,6 +61,27 @@ public sealed class OpenCvDeviceTests : IDisposable
 
         Assert.Equal("/dev/video-that-is-not-there: not_found: The device does not exist.\n", output);
         Assert.Equal(1, code);
+    }
+
+    /// <summary>A gauge that each source makes anew would report twice: for the replaced camera, too.</summary>
+    [Fact]
+    public async Task Create_CameraIsReplaced_HasOneGaugeOfAbandonedThreads()
+    {
+        await using var rig = new SourceRig();
+        rig.Create(new SourceOptions { Device = "/dev/video0" });
+        rig.Create(new SourceOptions { Device = "/dev/video1" });
+
+        var gauges = new List<Instrument>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, _) =>
+        {
+            if (instrument.Meter.Scope == rig.Probe.Metrics && instrument.Name == "dvis.source.abandoned_threads")
+                gauges.Add(instrument);
+        };
+        listener.Start();
+
+        Assert.Single(gauges);
+        Assert.Equal(2, rig.Probe.Records("dvis.source.abandoned_threads", "camera=cam"));
     }
 
     private static async Task FailsAsync(string path, SourceFault fault, string detail)
