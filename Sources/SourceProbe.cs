@@ -25,7 +25,7 @@ public static class SourceProbe
         stop.ThrowIfCancellationRequested();
         if (frame is null)
         {
-            var fault = session.Fault ?? new SourceException(SourceFault.Eof, "There is no picture in it.");
+            var fault = session.Fault ?? new SourceException(SourceFault.Eof, "There is no frame in it.");
             return new SourceReport(fault.Fault, fault.Message);
         }
 

@@ -16,9 +16,9 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 
     // Contexts whose errors concern the connection or the output pipe and not the video.
     private static readonly HashSet<string> s_connection =
-        ["rtsp", "rtp", "tcp", "udp", "tls", "http", "nut", "AVIOContext", "in", "out"];
+        ["rtsp", "rtp", "tcp", "udp", "nut", "AVIOContext", "in", "out"];
 
-    // In this order: the first that matches any message decides.
+    // In this order: the first that matches any message decides. TLS is the relay's.
     private static readonly (SourceFault Fault, string[] Texts)[] s_rules =
     [
         (SourceFault.AuthFailed, ["401 Unauthorized", "403 Forbidden", "authorization failed"]),
@@ -27,7 +27,6 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         (SourceFault.Refused, ["Connection refused", "No route to host", "Network is unreachable",
             "503 Service Unavailable"]),
         (SourceFault.Timeout, ["timed out"]),
-        (SourceFault.Tls, ["certificate", "handshake", "TLS", "SSL"]),
         (SourceFault.CodecUnsupported, ["matches no streams", "does not contain any stream",
             "Could not find codec parameters", "Decoder (codec", "Decoder not found", "Unsupported codec",
                 "No decoder"]),
@@ -118,7 +117,7 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 
         return errors > 0
             ? new SourceException(SourceFault.DecodeErrors,
-                $"{errors} decode errors, {frames} pictures decoded; the last: {broken}")
+                $"{errors} decode errors, {frames} frames decoded; the last: {broken}")
             : new SourceException(Classify(SourceFault.Eof), tail.Length > 0 ? tail : otherwise);
     }
 

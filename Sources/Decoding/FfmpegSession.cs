@@ -86,7 +86,7 @@ internal sealed class FfmpegSession : IFrameSession
         if (code == 0 && _cut is null && Log.DecodeErrors == 0 && Frames > 0) return null;
         if (code > 128)
             return new SourceException(SourceFault.DecodeErrors, $"The decoder died (signal {code - 128}).");
-        return Log.Judge(Frames, Frames == 0 ? "There is no picture in it." : $"The decoder ended with code {code}.");
+        return Log.Judge(Frames, Frames == 0 ? "There is no frame in it." : $"The decoder ended with code {code}.");
     }
 
     public async ValueTask DisposeAsync() => await _process.DisposeAsync();
@@ -105,7 +105,7 @@ internal sealed class FfmpegSession : IFrameSession
             const int largest = NutStreamHeader.LargestSide;
             bool IsKnown() => Announced(bytes) is { Width: <= largest, Height: <= largest };
             if (!await WaitAsync(IsKnown, s_logTimeout, stop))
-                throw NutFault.Malformed($"a picture of {bytes} bytes in a stream of {width}x{height}");
+                throw NutFault.Malformed($"a frame of {bytes} bytes in a stream of {width}x{height}");
             (width, height) = Announced(bytes)!.Value;
         }
 
@@ -128,7 +128,7 @@ internal sealed class FfmpegSession : IFrameSession
     {
         if (Announced(_size.Bytes) is { } size && size.Width != _size.Width)
             throw new SourceException(SourceFault.DecodeErrors,
-                $"The picture changed its shape from {_size.Width}x{_size.Height} to {size.Width}x{size.Height}.");
+                $"The frame changed its shape from {_size.Width}x{_size.Height} to {size.Width}x{size.Height}.");
     }
 
     // The log has sizes before the rotation that a file may ask for; the first size shows whether one is made.

@@ -53,9 +53,9 @@ internal sealed class FileSource(SourceOptions options, Func<Task<IFrameSession>
 
     private static TimeSpan Media(RawFrame frame)
     {
-        // Timestamps of damaged files may be anything; a TimeSpan holds 29,000 years.
+        // Timestamps of damaged files may be anything; beyond 300 years they do not count.
         var seconds = frame.Timebase.ToSeconds(frame.Pts);
-        return Math.Abs(seconds) < 9e11 ? TimeSpan.FromSeconds(seconds) : TimeSpan.Zero;
+        return Math.Abs(seconds) < 1e10 ? TimeSpan.FromSeconds(seconds) : TimeSpan.Zero;
     }
 
     /// <summary>Clock of a file: counts from its date, or, in real time, from the start of the pass.</summary>
@@ -68,11 +68,8 @@ internal sealed class FileSource(SourceOptions options, Func<Task<IFrameSession>
         public CaptureTime Capture(TimeSpan media, bool firstOfPass)
         {
             if (firstOfPass) (_start, _first) = (_dated ? modified : time.GetUtcNow(), media);
-            var elapsed = media - _first;
-            var room = elapsed > TimeSpan.Zero ? DateTimeOffset.MaxValue - _start : _start - DateTimeOffset.MinValue;
-            var stamp = elapsed.Duration() < room ? _start + elapsed : _start;
             var source = _dated ? ClockSource.FileMtime : ClockSource.FilePts;
-            return new CaptureTime(stamp, source, OffsetMs: 0, ErrorMs: null, Synced: false);
+            return new CaptureTime(_start + (media - _first), source, OffsetMs: 0, ErrorMs: null, Synced: false);
         }
     }
 }

@@ -24,7 +24,7 @@ public sealed class ImageListSource(
     public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         if (files.FirstOrDefault(file => !File.Exists(file)) is { } missing)
-            throw new SourceException(SourceFault.NotFound, $"{name}: the picture {missing} does not exist.");
+            throw new SourceException(SourceFault.NotFound, $"{name}: the image {missing} does not exist.");
         if (files.Count == 0) yield break;
         var list = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
         await File.WriteAllTextAsync(list, List(), stop);
@@ -46,7 +46,7 @@ public sealed class ImageListSource(
                 throw new SourceException(fault.Fault, $"{name}: {fault.Message}", fault);
             if (pass.Frames != files.Count)
                 throw new SourceException(SourceFault.DecodeErrors,
-                    $"{name}: {pass.Frames} of its {files.Count} pictures could be decoded.");
+                    $"{name}: {pass.Frames} of its {files.Count} images could be decoded.");
         }
         finally
         {
@@ -61,7 +61,7 @@ public sealed class ImageListSource(
         foreach (var file in files)
         {
             if (file.AsSpan().ContainsAny('\n', '\r'))
-                throw new SourceException(SourceFault.Config, $"{name}: the name of a picture has a line break in it.");
+                throw new SourceException(SourceFault.Config, $"{name}: the name of an image has a line break in it.");
             text.Append($"file 'file:{Path.GetFullPath(file).Replace("'", @"'\''", StringComparison.Ordinal)}'\n");
         }
 

@@ -71,7 +71,7 @@ public sealed class SourceOptions : IValidatableObject
             yield return new ValidationResult(RtspAddress.Expected, [nameof(Url)]);
         else if (Rtsp.Transport == RtspTransport.Udp && Url is not null && RtspAddress.Parse(Url).Secure)
             yield return new ValidationResult(
-                "rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
+                "rtsps:// carries the frames in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
         if (Rtsp.Backoff.Max < Rtsp.Backoff.Initial)
             yield return new ValidationResult("backoff.max must not be less than backoff.initial",
                 [nameof(Rtsp.Backoff)]);

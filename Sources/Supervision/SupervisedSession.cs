@@ -76,8 +76,8 @@ internal sealed class SupervisedSession : IAsyncDisposable
         {
             var seconds = _wait.TotalSeconds.ToString("0.#", System.Globalization.CultureInfo.InvariantCulture);
             Fault = Frames == 0
-                ? new SourceException(SourceFault.Timeout, $"No picture came within {seconds} s.")
-                : new SourceException(SourceFault.Stalled, $"No picture came for {seconds} s.");
+                ? new SourceException(SourceFault.Timeout, $"No frame came within {seconds} s.")
+                : new SourceException(SourceFault.Stalled, $"No frame came for {seconds} s.");
         }
 
         return null;

@@ -10,7 +10,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Sources.Clocks;
 
 /// <summary>
 /// Cameras whose clocks misbehave, through the real decoder. Complaints answered: frames lost without a word where a
-/// 32-bit clock wraps; the same picture processed twice; delay that grows because a backlog is worked off.
+/// 32-bit clock wraps; the same frame processed twice; delay that grows because a backlog is worked off.
 /// </summary>
 public sealed class CameraClockTests
 {
@@ -47,8 +47,7 @@ public sealed class CameraClockTests
         Assert.All(frames, f => Assert.Equal(0, f.Session));
     }
 
-    /// <summary>The camera says when: its pictures have its time, however they come,
-    /// and its clock need not be right.</summary>
+    /// <summary>Frames have the times of the camera's reports, although they are late and its clock is wrong.</summary>
     [Theory(Timeout = 120_000)]
     [InlineData(true)]
     [InlineData(false)]
@@ -58,7 +57,7 @@ public sealed class CameraClockTests
         var began = TimeProvider.System.GetUtcNow();
         await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), async viewer =>
         {
-            // Timestamps of a real clock, but pictures that leave late, each in its own way.
+            // Timestamps of a real clock, but frames that are sent late, each by another time.
             for (var i = 0; ; i++)
             {
                 var now = TimeProvider.System.GetUtcNow();
@@ -80,7 +79,7 @@ public sealed class CameraClockTests
             return;
         }
 
-        // On a busy machine the first report may be slower than pictures behind it, which are then not believed.
+        // On a busy machine the first report may be slower than frames behind it, for which it is then not used.
         var known = frames.Where(f => f.Capture.Source == ClockSource.RtcpSr).ToList();
         Assert.NotEmpty(known);
         foreach (var frame in known)

@@ -55,7 +55,7 @@ public sealed class LiveClockTests
 
         Assert.Null(drop);
         Assert.Equal((long)((5000 + seconds) * 90000), pts);
-        Assert.Equal(TimeSpan.Zero, late); // the old delay says nothing of the new clock
+        Assert.Equal(TimeSpan.Zero, late); // the old delay does not apply to the new clock
     }
 
     [Theory]

@@ -7,7 +7,7 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>Files by both decoders, where nothing else is said.</summary>
+/// <summary>Video files through both decoders.</summary>
 public sealed class FileSourceTests : IDisposable
 {
     private const DecodeBackend Ffmpeg = DecodeBackend.Ffmpeg, Opencv = DecodeBackend.Opencv;

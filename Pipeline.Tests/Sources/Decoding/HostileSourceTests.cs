@@ -7,8 +7,7 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>What a video file or a camera could make the decoder do beside decoding:
-/// nothing. With the real ffmpeg.</summary>
+/// <summary>Files and cameras that try to make the real decoder open something else.</summary>
 public sealed class HostileSourceTests : IDisposable
 {
     private readonly Clips _clips = new();
@@ -108,7 +107,7 @@ public sealed class HostileSourceTests : IDisposable
 
     public void Dispose() => _clips.Dispose();
 
-    /// <summary>Counts who comes, keeps what they say, and gives everyone the same answer.</summary>
+    /// <summary>Server that counts connections, keeps their requests, and always gives the same answer.</summary>
     private sealed class Listener : IDisposable
     {
         private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -150,7 +149,7 @@ public sealed class HostileSourceTests : IDisposable
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException or IOException)
             {
-                // The end of the test, or the decoder hung up.
+                // The end of the test, or the decoder closed the connection.
             }
         }
     }

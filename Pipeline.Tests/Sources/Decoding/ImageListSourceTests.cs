@@ -51,7 +51,7 @@ public sealed class ImageListSourceTests : IDisposable
 
         var failure = await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(Source(files)));
 
-        Assert.Equal($"a video: the picture {files[1]} does not exist.", failure.Message);
+        Assert.Equal($"a video: the image {files[1]} does not exist.", failure.Message);
     }
 
     [Fact]

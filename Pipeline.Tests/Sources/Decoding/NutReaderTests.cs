@@ -138,7 +138,7 @@ public sealed class NutReaderTests
         Assert.InRange(survived, 1, 19_000); // both happened
     }
 
-    // Reads as a session does, but refuses to allocate for pictures that the header does not announce.
+    // Reads as a session does, but allocates no frames of another size than the header's.
     private static async Task<(List<(long Pts, byte[] Pixels)> Frames, NutStreamHeader? Video)> ReadAsync(byte[] bytes,
         int chunk = 4096)
     {

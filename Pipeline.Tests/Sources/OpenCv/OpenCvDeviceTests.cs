@@ -63,7 +63,7 @@ public sealed class OpenCvDeviceTests : IDisposable
         Assert.Equal(1, code);
     }
 
-    /// <summary>A gauge that each source makes anew would report twice: for the replaced camera, too.</summary>
+    /// <summary>A gauge per source would also report the replaced camera.</summary>
     [Fact]
     public async Task Create_CameraIsReplaced_HasOneGaugeOfAbandonedThreads()
     {

@@ -115,7 +115,7 @@ public sealed class OpenCvStallTests : IDisposable
         }
     }
 
-    /// <summary>A pipe with a name: reading it blocks in the kernel until somebody writes.</summary>
+    /// <summary>Named pipe: reading it blocks in the kernel until a program writes.</summary>
     private static async Task<string> MakePipeAsync(string path)
     {
         Assert.Equal(0, (await Tool.RunAsync("mkfifo", [path])).Code);

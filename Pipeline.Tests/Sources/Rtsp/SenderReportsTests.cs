@@ -6,7 +6,7 @@ using Dvis.Streaming.Sources.Rtsp;
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
 /// <summary>
-/// T1: when a picture was taken, from the camera's own reports. Complaints answered: stamps that slide with the
+/// T1: capture times from the camera's own reports. Complaints answered: stamps that slide with the
 /// decoder's or the network's delay; everything dropped because reports never come; an hour's error after a camera's
 /// clock was set.
 /// </summary>
@@ -37,8 +37,8 @@ public sealed class SenderReportsTests
         Assert.InRange(Math.Abs(capture.OffsetMs + (off * 1000)), 0, capture.ErrorMs.Value);
     }
 
-    /// <summary>Whatever the ways take, as long as the fastest report took no longer than the fastest round trip,
-    /// the truth lies within the bound.</summary>
+    /// <summary>The truth lies within the bound as long as the fastest report took no longer than the fastest round
+    /// trip.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -61,8 +61,8 @@ public sealed class SenderReportsTests
         }
     }
 
-    /// <summary>A network that is full for minutes delays reports and pictures alike:
-    /// that is no time between our clock and the camera's.</summary>
+    /// <summary>A network that is congested for minutes delays reports and frames alike: the offset of the clocks
+    /// stays.</summary>
     [Fact]
     public void At_TheWayBecomesSlower_StillKnows()
     {
@@ -155,7 +155,7 @@ public sealed class SenderReportsTests
         Assert.InRange(Math.Abs((camera.At(camera.Picture())!.Value.Stamp - taken).TotalMilliseconds), 0, 5);
     }
 
-    /// <summary>±1 h, on the camera's side: the next report counts, the pictures before it go by the old one.</summary>
+    /// <summary>±1 h, on the camera's side: the next report counts; frames before it use the old one.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(-1)]
@@ -194,7 +194,7 @@ public sealed class SenderReportsTests
     public void At_ReportsThatCannotBe_AreNotBelieved()
     {
         var camera = new Camera(this);
-        camera.Report(ahead: 3 * 90_000); // by it, pictures come three seconds after they were taken
+        camera.Report(ahead: 3 * 90_000); // by it, frames come three seconds late
         Assert.Null(camera.At(camera.Picture()));
         camera.Report(ahead: -90_000); // a second before
         Assert.Null(camera.At(camera.Picture()));

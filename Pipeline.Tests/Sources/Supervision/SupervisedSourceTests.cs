@@ -82,13 +82,14 @@ public sealed class SupervisedSourceTests
 
         var frames = await SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 4);
 
-        Assert.Equal([0, 40, 80], frames.Take(3).Select(f => Math.Round((f.Capture.Stamp - Some.Now).TotalMilliseconds)));
+        Assert.Equal(
+            [0, 40, 80], frames.Take(3).Select(f => Math.Round((f.Capture.Stamp - Some.Now).TotalMilliseconds)));
         Assert.All(frames.Take(3), f =>
             Assert.Equal((ClockSource.Arrival, null, false), (f.Capture.Source, f.Capture.ErrorMs, f.Capture.Synced)));
         Assert.Equal(exact, frames[3].Capture);
     }
 
-    /// <summary>A machine that slept for an hour: the camera gets a little time to say something.</summary>
+    /// <summary>After an hour of suspension the camera has some time to send again.</summary>
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_WholeProcessWasStopped_IsNoStall()
     {

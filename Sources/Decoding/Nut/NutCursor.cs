@@ -82,5 +82,5 @@ internal static class NutFault
         new(SourceFault.DecodeErrors, $"The decoder's output is not valid NUT: {what}.");
 
     /// <summary>The stream stopped within a header or a frame: the decoder died.</summary>
-    public static SourceException Truncated() => new(SourceFault.Eof, "The decoder's output ended within a picture.");
+    public static SourceException Truncated() => new(SourceFault.Eof, "The decoder's output ended within a frame.");
 }

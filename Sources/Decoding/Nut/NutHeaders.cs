@@ -97,7 +97,7 @@ internal sealed record NutStreamHeader(int Width, int Height, Timebase Timebase,
         if (cursor.Short) throw NutFault.Malformed("the stream header is too short");
         if (width is 0 or > LargestSide || height is 0 or > LargestSide)
             throw NutFault.Malformed(
-                $"a picture of {width}x{height}; sides of 1 to {LargestSide} pixels are supported");
+                $"a frame of {width}x{height}; sides of 1 to {LargestSide} pixels are supported");
         return new NutStreamHeader((int)width, (int)height, main.Timebases[timebase], shift);
     }
 }

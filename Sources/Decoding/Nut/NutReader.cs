@@ -161,7 +161,7 @@ internal sealed class NutReader(Stream stream)
 
         var size = (Int128)msb * code.SizeMultiplier + code.SizeOffset;
         if (size > (Int128)NutStreamHeader.LargestSide * NutStreamHeader.LargestSide * 3)
-            throw NutFault.Malformed($"a picture of {size} bytes");
+            throw NutFault.Malformed($"a frame of {size} bytes");
         _lastPts = pts;
         if (size > 0) frame = new NutFrame(pts, (int)size); // an empty frame only marks the end of the stream
         return true;
