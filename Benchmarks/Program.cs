@@ -15,14 +15,12 @@ CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureIn
 var model = new Option<string>("--model") { DefaultValueFactory = _ => "Models/shapes", Description = "Model folder." };
 var file = new Option<string>("--file")
 {
-    DefaultValueFactory = _ =>
-    "samples/everyday.mp4",
+    DefaultValueFactory = _ => "samples/everyday.mp4",
     Description = "Video, played in a loop."
 };
 var threads = new Option<int[]>("--threads")
 {
-    DefaultValueFactory = _ =>
-    [1, 2],
+    DefaultValueFactory = _ => [1, 2],
     Description = "Model threads, one comparison each.",
     AllowMultipleArgumentsPerToken = true
 };
@@ -34,8 +32,7 @@ var mqtt = new Option<string?>("--mqtt")
 { Description = "Broker to publish to, mqtt://host:port; none: nothing is published." };
 var marks = new Option<long[]>("--frames")
 {
-    DefaultValueFactory = _ =>
-    [2000, 20000],
+    DefaultValueFactory = _ => [2000, 20000],
     Description = "Frame counts at which memory is read.",
     AllowMultipleArgumentsPerToken = true
 };
@@ -65,8 +62,7 @@ memory.SetAction(async (parsed, _) =>
     var options = new ModelOptions
     {
         Path = parsed.GetRequiredValue(model),
-        Precision =
-        parsed.GetRequiredValue(precision),
+        Precision = parsed.GetRequiredValue(precision),
         Mode = EnumName.Parse<ModelMode>(parsed.GetRequiredValue(mode))
     };
     using var models = ModelGraphs.Load(options, new RuntimeOptions(), NullLogger.Instance);
@@ -82,22 +78,19 @@ transcript.SetAction(parsed =>
 });
 var videos = new Argument<string[]>("videos")
 {
-    Description =
-    "Rendered videos with their truth beside them (python3 -m dvis render).",
+    Description = "Rendered videos with their truth beside them (python3 -m dvis render).",
     Arity = ArgumentArity.OneOrMore
 };
 var clip = new Option<int[]>("--refiner")
 {
     DefaultValueFactory = _ => [20, 5, 5],
-    Description =
-    "Window, stride, lookahead.",
+    Description = "Window, stride, lookahead.",
     Arity = new ArgumentArity(3, 3),
     AllowMultipleArgumentsPerToken = true
 };
 var similarity = new Option<double>("--reidentify")
 {
-    DefaultValueFactory = _ =>
-    new TrackOptions().ReidentifySimilarity,
+    DefaultValueFactory = _ => new TrackOptions().ReidentifySimilarity,
     Description = "Option reidentify_similarity."
 };
 var quality = new Command("quality", "Detection, masks and ids of what the service publishes, against rendered truth.")
@@ -117,23 +110,20 @@ quality.SetAction(async (parsed, _) =>
 });
 var precisions = new Option<string[]>("--precision")
 {
-    DefaultValueFactory = _ =>
-    ["fp32"],
+    DefaultValueFactory = _ => ["fp32"],
     Description = "Precisions of the model, measured in turn.",
     AllowMultipleArgumentsPerToken = true
 };
 var clips = new Option<string[]>("--clips")
 {
-    DefaultValueFactory = _ =>
-    ["20/5/5"],
+    DefaultValueFactory = _ => ["20/5/5"],
     Description = "Clips as WINDOW/STRIDE/LOOKAHEAD.",
     AllowMultipleArgumentsPerToken = true
 };
 var size = new Option<int[]>("--size")
 {
     DefaultValueFactory = _ => [512, 320],
-    Description =
-    "Width and height of the pictures.",
+    Description = "Width and height of the pictures.",
     Arity = new ArgumentArity(2, 2),
     AllowMultipleArgumentsPerToken = true
 };
@@ -141,8 +131,7 @@ var segmented = new Option<int>("--segmented")
 { DefaultValueFactory = _ => 3, Description = "Frames the segmenter sees in each round." };
 var objects = new Option<int>("--objects")
 {
-    DefaultValueFactory = _ =>
-    10,
+    DefaultValueFactory = _ => 10,
     Description = "Masks made and published of every frame."
 };
 var stages = new Command("stages", "Milliseconds a frame of every step, and their share of the segmenter.")
@@ -161,8 +150,7 @@ stages.SetAction(async (parsed, _) =>
 });
 var others = new Option<string[]>("--precision")
 {
-    DefaultValueFactory = _ =>
-    ["int8"],
+    DefaultValueFactory = _ => ["int8"],
     Description = "Precisions to compare with fp32.",
     AllowMultipleArgumentsPerToken = true
 };

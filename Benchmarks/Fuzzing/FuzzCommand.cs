@@ -9,8 +9,7 @@ internal static class FuzzCommand
     {
         var names = new Option<string[]>("--target")
         {
-            DefaultValueFactory = _ =>
-            [],
+            DefaultValueFactory = _ => [],
             Description = "Which readers; none: all of them.",
             AllowMultipleArgumentsPerToken = true
         };
@@ -18,14 +17,12 @@ internal static class FuzzCommand
             new Option<double>("--minutes") { DefaultValueFactory = _ => 1, Description = "Length for each." };
         var seed = new Option<int>("--seed")
         {
-            DefaultValueFactory = _ =>
-            1,
+            DefaultValueFactory = _ => 1,
             Description = "The same seed makes the same inputs."
         };
         var output = new Option<string>("--out")
         {
-            DefaultValueFactory = _ =>
-            "artifacts/fuzz",
+            DefaultValueFactory = _ => "artifacts/fuzz",
             Description = "Folder for inputs that broke something, as base64."
         };
         var command = new Command("fuzz",

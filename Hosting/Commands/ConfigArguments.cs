@@ -10,8 +10,7 @@ internal sealed class ConfigArguments
         new("--config", "-c") { Description = "Configuration file.", DefaultValueFactory = _ => "config.yaml" };
     private readonly Option<string[]> _set = new("--set")
     {
-        Description =
-        "Overrides one key, for example --set defaults.rate.max_fps=5.",
+        Description = "Overrides one key, for example --set defaults.rate.max_fps=5.",
         AllowMultipleArgumentsPerToken = false
     };
 

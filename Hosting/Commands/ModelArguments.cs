@@ -37,8 +37,7 @@ internal sealed class ModelArguments
     private readonly Option<string[]> _provider = new("--provider")
     {
         Description = "tensorrt, cuda, cpu: the first that works.",
-        DefaultValueFactory = _ =>
-        ["cpu"],
+        DefaultValueFactory = _ => ["cpu"],
         AllowMultipleArgumentsPerToken = true
     };
     private readonly Option<int> _threads =

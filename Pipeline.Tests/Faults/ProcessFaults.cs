@@ -79,8 +79,7 @@ internal static class ProcessFaults
         var camera = run.Own(new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync()));
         var silent = run.Own(FaultProxy.Start(camera.Port));
         await silent.SetAsync(Fault.HalfOpen);
-        var yaml =
-            $"a: {{ url: '{camera.Url}' }}\nsilent: {{ url: '{silent.Rtsp()}', rtsp: {{ connect_timeout: 10m, "
+        var yaml = $"a: {{ url: '{camera.Url}' }}\nsilent: {{ url: '{silent.Rtsp()}', rtsp: {{ connect_timeout: 10m, "
             + $"stall_timeout: 10m }} }}";
         var process = await run.StartProcessAsync(yaml);
         await run.FramesAsync("a", 30);

@@ -78,8 +78,7 @@ public sealed class RtspRelayTests : IDisposable
     {
         var requests = 0;
         await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
-        camera.Guard = _ =>
-            $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"x\", "
+        camera.Guard = _ => $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"x\", "
             + $"nonce=\"{Interlocked.Increment(ref requests)}\"\r\n";
 
         var fault = await FaultAsync(new SourceOptions { Url = camera.Url, Username = "u", Password = "hunter2" });
