@@ -80,7 +80,8 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IRawSource
                 for (var x = left; x < left + 16 && x < 64; x++) frame.Row(y)[x * 3] = FakeDvis.Red(item);
         }
 
-        return new RawFrame(frame, _pts, new Timebase(1, 90000), world.Time.GetTimestamp() - ManualTime.Ticks(age),
-            received) { Capture = new CaptureTime(Some.Now, ClockSource.Synthetic, 0, 0, true) };
+        var ticks = world.Time.GetTimestamp() - ManualTime.Ticks(age);
+        return new RawFrame(frame, _pts, new Timebase(1, 90000), ticks, received)
+        { Capture = new CaptureTime(Some.Now, ClockSource.Synthetic, 0, 0, true) };
     }
 }

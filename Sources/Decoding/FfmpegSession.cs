@@ -51,8 +51,9 @@ internal sealed class FfmpegSession : IFrameSession
             frame = _pool.Rent(_size.Width, _size.Height);
             await _nut.ReadPayloadAsync(new PixelMemory(frame).Memory, stop);
             Frames++;
-            var result = new RawFrame(frame, header.Pts - _ptsOffset, _nut.Video!.Timebase, _time.GetTimestamp(),
-                _time.GetUtcNow()) { Begins = begins };
+            var result = new RawFrame(
+                frame, header.Pts - _ptsOffset, _nut.Video!.Timebase, _time.GetTimestamp(), _time.GetUtcNow())
+            { Begins = begins };
             frame = null;
             return result;
         }

@@ -11,18 +11,21 @@ namespace Dvis.Streaming.Sources.Decoding;
 /// </summary>
 internal sealed class FileSource(SourceOptions options, Func<Task<IFrameSession>> open, TimeProvider time) : IRawSource
 {
-    private readonly string _path = options.File ?? throw new ArgumentException("file is not set", nameof(options));
-
     public bool IsLive => false;
 
     public IDecoderFacts? Decoder { get; private set; }
 
     public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        if (Directory.Exists(_path)) throw new SourceException(SourceFault.Config, "The file is a folder.");
-        if (!File.Exists(_path)) throw new SourceException(SourceFault.NotFound, "The file does not exist.");
+        var path = options.File!;
+        if (Directory.Exists(path)) throw new SourceException(SourceFault.Config, "The file is a folder.");
+        if (!File.Exists(path)) throw new SourceException(SourceFault.NotFound, "The file does not exist.");
 
-        var clock = new FileClock(options.Realtime, File.GetLastWriteTimeUtc(_path), time);
+        // Capture times count from the file's date, or in real time, and without one, from the start of the pass.
+        DateTimeOffset modified = File.GetLastWriteTimeUtc(path), start = default;
+        var isDated = !options.Realtime && modified.Year >= 1990; // an older date means that there is none
+        var source = isDated ? ClockSource.FileMtime : ClockSource.FilePts;
+        var first = TimeSpan.Zero;
         var pacer = options.Realtime ? new MediaPacer(time) : null;
         do
         {
@@ -38,10 +41,14 @@ internal sealed class FileSource(SourceOptions options, Func<Task<IFrameSession>
                     break;
                 }
 
-                frame = frame with { Capture = clock.Capture(media, pass.Frames == 1) };
-                yield return pacer is null
-                    ? frame
-                    : frame with { ReceivedTicks = time.GetTimestamp(), Received = time.GetUtcNow() };
+                if (pass.Frames == 1) (start, first) = (isDated ? modified : time.GetUtcNow(), media);
+                var stamp = start + (media - first);
+                yield return frame with
+                {
+                    ReceivedTicks = time.GetTimestamp(), // of a paced frame, the moment when it is due
+                    Received = time.GetUtcNow(),
+                    Capture = new CaptureTime(stamp, source, OffsetMs: 0, ErrorMs: null, Synced: false),
+                };
             }
 
             if (stop.IsCancellationRequested) yield break;
@@ -56,20 +63,5 @@ internal sealed class FileSource(SourceOptions options, Func<Task<IFrameSession>
         // Timestamps of damaged files may be anything; beyond 300 years they do not count.
         var seconds = frame.Timebase.ToSeconds(frame.Pts);
         return Math.Abs(seconds) < 1e10 ? TimeSpan.FromSeconds(seconds) : TimeSpan.Zero;
-    }
-
-    /// <summary>Clock of a file: counts from its date, or, in real time, from the start of the pass.</summary>
-    private sealed class FileClock(bool realtime, DateTimeOffset modified, TimeProvider time)
-    {
-        private readonly bool _dated = !realtime && modified.Year >= 1990; // an older date means that there is none
-        private DateTimeOffset _start;
-        private TimeSpan _first;
-
-        public CaptureTime Capture(TimeSpan media, bool firstOfPass)
-        {
-            if (firstOfPass) (_start, _first) = (_dated ? modified : time.GetUtcNow(), media);
-            var source = _dated ? ClockSource.FileMtime : ClockSource.FilePts;
-            return new CaptureTime(_start + (media - _first), source, OffsetMs: 0, ErrorMs: null, Synced: false);
-        }
     }
 }

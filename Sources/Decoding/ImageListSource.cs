@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Text;
 using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Sources.Decoding;
@@ -25,11 +24,13 @@ public sealed class ImageListSource(
     {
         if (files.FirstOrDefault(file => !File.Exists(file)) is { } missing)
             throw new SourceException(SourceFault.NotFound, $"{name}: the image {missing} does not exist.");
+        if (files.Any(file => file.AsSpan().ContainsAny('\n', '\r')))
+            throw new SourceException(SourceFault.Config, $"{name}: the name of an image has a line break in it.");
         if (files.Count == 0) yield break;
         var list = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        await File.WriteAllTextAsync(list, List(), stop);
         try
         {
+            await File.WriteAllLinesAsync(list, ["ffconcat version 1.0", .. files.Select(Entry)], stop);
             var arguments = FfmpegCommand.ForImages(list, exactColours);
             await using var pass = await FfmpegSession.StartAsync(ffmpeg, arguments, new Redactor(), name, pool, time);
             var session = -1;
@@ -54,17 +55,7 @@ public sealed class ImageListSource(
         }
     }
 
-    // The format of ffmpeg's concat demuxer.
-    private string List()
-    {
-        var text = new StringBuilder("ffconcat version 1.0\n");
-        foreach (var file in files)
-        {
-            if (file.AsSpan().ContainsAny('\n', '\r'))
-                throw new SourceException(SourceFault.Config, $"{name}: the name of an image has a line break in it.");
-            text.Append($"file 'file:{Path.GetFullPath(file).Replace("'", @"'\''", StringComparison.Ordinal)}'\n");
-        }
-
-        return text.ToString();
-    }
+    // Of ffmpeg's concat demuxer.
+    private static string Entry(string file)
+        => $"file 'file:{Path.GetFullPath(file).Replace("'", @"'\''", StringComparison.Ordinal)}'";
 }

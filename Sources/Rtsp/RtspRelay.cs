@@ -122,9 +122,17 @@ internal sealed class RtspRelay : IAsyncDisposable
         var reader = new RtspReader(decoder);
         while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
         {
-            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: false } request)
-                await SendAsync(unit, stop);
-            else await AskAsync(request, stop);
+            await _toCamera.WaitAsync(stop);
+            try
+            {
+                if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: false } request)
+                    await _remote.WriteAsync(unit, stop);
+                else await AskAsync(ToRequest(request), stop);
+            }
+            finally
+            {
+                _toCamera.Release();
+            }
         }
     }
 
@@ -140,35 +148,14 @@ internal sealed class RtspRelay : IAsyncDisposable
         }
     }
 
-    private async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken stop)
-    {
-        await _toCamera.WaitAsync(stop);
-        try
-        {
-            await _remote.WriteAsync(bytes, stop);
-        }
-        finally
-        {
-            _toCamera.Release();
-        }
-    }
-
-    private async Task AskAsync(RtspMessage message, CancellationToken stop)
+    private Request ToRequest(RtspMessage message)
     {
         if (message.FirstLine.Split(' ') is not [var method, var asked, var version])
             throw new FormatException("a request is not of three words");
+        if (_pending.Count == MostPending) throw new FormatException("the camera answers no requests");
         var uri = asked.StartsWith(Url, StringComparison.Ordinal) ? _camera.Url + asked[Url.Length..] : asked;
         message.FirstLine = $"{method} {uri} {version}";
-        await _toCamera.WaitAsync(stop);
-        try
-        {
-            if (_pending.Count == MostPending) throw new FormatException("the camera answers no requests");
-            await AskAsync(new Request(message, method, asked, uri, message["CSeq"] ?? ""), stop);
-        }
-        finally
-        {
-            _toCamera.Release();
-        }
+        return new Request(message, method, asked, uri, message["CSeq"] ?? "");
     }
 
     private async Task AskAsync(Request request, CancellationToken stop)

@@ -11,15 +11,13 @@ namespace Dvis.Streaming.Sources.Rtsp;
 /// </summary>
 internal sealed class RtspSource(string camera, SourceOptions options, FramePool pool, TimeProvider time) : IRawSource
 {
-    private readonly string _url = options.Url ?? throw new ArgumentException("url is not set", nameof(options));
-
     public bool IsLive => true;
 
     public IDecoderFacts? Decoder { get; private set; }
 
     public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var address = RtspAddress.Parse(_url, options.Username, options.Password);
+        var address = RtspAddress.Parse(options.Url!, options.Username, options.Password);
         FfmpegProcess.Require(options.Ffmpeg); // before connecting to the camera
         var began = time.GetTimestamp();
         // Datagrams go to the decoder directly, and with them their reports.
@@ -30,7 +28,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, FramePool
         await using var relay = direct
             ? null
             : await RtspRelay.OpenAsync(address, options.Rtsp.Tls, reports, options.Rtsp.ConnectTimeout, time, stop);
-        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)])
+        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(options.Url!)])
         { Alias = relay is null ? null : (relay.Url, address.Url) };
         var arguments =
             FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Rtsp.Transport, options.Rtsp.ConnectTimeout);

@@ -311,8 +311,9 @@ public sealed class SupervisedSourceTests
             {
                 await Task.Yield();
                 var after = TimeSpan.FromMilliseconds(arrival);
-                yield return new RawFrame(pool.Rent(4, 2), i * 3600, new Timebase(1, 90000), ManualTime.Ticks(after),
-                    Some.Now + after) { Begins = i == 0, Capture = capture };
+                yield return new RawFrame(
+                    pool.Rent(4, 2), i * 3600, new Timebase(1, 90000), ManualTime.Ticks(after), Some.Now + after)
+                { Begins = i == 0, Capture = capture };
             }
         }
     }

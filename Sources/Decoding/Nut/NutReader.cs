@@ -57,13 +57,9 @@ internal sealed class NutReader(Stream stream)
         var buffered = Math.Min(destination.Length, _end - _start);
         _buffer.AsMemory(_start, buffered).CopyTo(destination);
         _start += buffered;
-        for (var rest = destination[buffered..]; rest.Length > 0;)
-        {
-            var read = await stream.ReadAsync(rest, stop);
-            if (read == 0) throw NutFault.Truncated();
-            rest = rest[read..];
-        }
-
+        var rest = destination[buffered..];
+        var read = await stream.ReadAtLeastAsync(rest, rest.Length, throwOnEndOfStream: false, stop);
+        if (read < rest.Length) throw NutFault.Truncated();
         Remaining -= destination.Length;
     }
 
