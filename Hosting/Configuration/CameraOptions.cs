@@ -5,7 +5,6 @@ using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Sources.Options;
-using Dvis.Streaming.Sources.Synthetic;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 

@@ -31,12 +31,12 @@ public sealed class ArchitectureTests
         "Pipeline/Tasks",
         "Pipeline/Stages",
 
-        "Sources/Synthetic",
-        "Sources/Options", // a synthetic scene is an option
+        "Sources/Options",
         "Sources/Clocks",
         "Sources/Decoding/Nut",
         "Sources/Decoding",
         "Sources/Rtsp",
+        "Sources/Synthetic",
         "Sources/Supervision",
         "Sources",
         "Sources.OpenCv",

@@ -8,16 +8,22 @@ public sealed class Frame : IDisposable
 {
     private readonly FramePool _pool;
     private nint _pixels;
+    private FrameInfo? _info;
 
-    internal Frame(FramePool pool, nint pixels, int width, int height, FrameInfo info)
-        => (_pool, _pixels, Width, Height, Info) = (pool, pixels, width, height, info);
+    internal Frame(FramePool pool, nint pixels, int width, int height, FrameInfo? info)
+        => (_pool, _pixels, Width, Height, _info) = (pool, pixels, width, height, info);
 
     public int Width { get; }
 
     public int Height { get; }
 
-    /// <summary>Camera, time and place in the stream; set by the source, valid after the pixels are disposed.</summary>
-    public FrameInfo Info { get; set; }
+    /// <summary>Camera, number and times; set once, by the source. Plain data that outlives the pixels.</summary>
+    /// <exception cref="InvalidOperationException">Read before it is set, or set again.</exception>
+    public FrameInfo Info
+    {
+        get => _info ?? throw new InvalidOperationException("The frame has no info yet.");
+        set => _info = _info is null ? value : throw new InvalidOperationException("The frame has its info.");
+    }
 
     /// <exception cref="ObjectDisposedException">The frame was disposed or handed on and disposed there.</exception>
     public unsafe Span<byte> Pixels

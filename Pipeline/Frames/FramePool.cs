@@ -7,8 +7,9 @@ namespace Dvis.Streaming.Pipeline.Frames;
 public sealed class FramePool(long keepBytes = 256L << 20) : NativePool(keepBytes)
 {
     /// <summary>A frame of RGB24 memory, content undefined.</summary>
+    /// <param name="info">Null: the source sets it later.</param>
     /// <exception cref="ArgumentOutOfRangeException">A side is not in 1 … 16384.</exception>
-    public Frame Rent(int width, int height, FrameInfo info)
+    public Frame Rent(int width, int height, FrameInfo? info = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);

@@ -9,8 +9,8 @@ public interface IFrameSource
     bool IsLive { get; }
 
     /// <summary>
-    /// Reads until the source ends or <paramref name="stop"/> is cancelled. A raw source is one session and throws
-    /// <see cref="SourceException"/> when it fails; a supervised one reconnects and ends when stopped or with its file.
+    /// Reads until the source ends or <paramref name="stop"/> is cancelled. A camera reconnects and ends only then;
+    /// a file also ends when it is over.
     /// </summary>
     IAsyncEnumerable<Frame> ReadAsync(CancellationToken stop);
 }

@@ -57,8 +57,7 @@ public sealed class ConfigYamlTests : IDisposable
         Assert.Equal(["sample", "front", "desk", "test"], cameras.Keys);
         Assert.Equivalent(new DeviceOptions(), cameras["desk"].V4l2, strict: true);
         Assert.Equal("p", cameras["front"].Password);
-        Assert.Equivalent(new Dvis.Streaming.Sources.Synthetic.SyntheticOptions(), cameras["test"].Synthetic,
-            strict: true);
+        Assert.Equivalent(new SyntheticOptions(), cameras["test"].Synthetic, strict: true);
     }
 
     [Fact]

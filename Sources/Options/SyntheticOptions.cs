@@ -1,9 +1,8 @@
 using System.ComponentModel.DataAnnotations;
 
-namespace Dvis.Streaming.Sources.Synthetic;
+namespace Dvis.Streaming.Sources.Options;
 
-/// <summary>A rendered scene (<c>cameras.&lt;name&gt;.synthetic</c>):
-/// the same options give the same pictures.</summary>
+/// <summary>Rendered scene (<c>cameras.&lt;name&gt;.synthetic</c>): the same options give the same frames.</summary>
 public sealed class SyntheticOptions
 {
     [Range(16, 4096)] public int Width { get; set; } = 512;
@@ -12,11 +11,10 @@ public sealed class SyntheticOptions
 
     [Range(0.1, 1000.0)] public double Fps { get; set; } = 25;
 
-    /// <summary>Another number is another scene.</summary>
+    /// <summary>Seed of the random numbers: another seed is another scene.</summary>
     [Range(0, int.MaxValue)] public int Seed { get; set; }
 
-    /// <summary>How much happens: <c>light</c>, <c>everyday</c> or <c>heavy</c> (occlusions,
-    /// look-alikes, a moving camera).</summary>
+    /// <summary>Difficulty; <c>heavy</c> has occlusions, look-alikes and a moving camera.</summary>
     public SceneTier Tier { get; set; } = SceneTier.Everyday;
 
     /// <summary>Moving objects; 0: as many as the tier draws.</summary>
@@ -25,8 +23,7 @@ public sealed class SyntheticOptions
     /// <summary>Frames until the stream ends; 0: endless.</summary>
     [Range(0, int.MaxValue)] public int Frames { get; set; }
 
-    /// <summary>Paced like a camera: frames that nobody takes in time are dropped.
-    /// Otherwise as fast as it can be processed, and lossless.</summary>
+    /// <summary>True: paced like a camera, skipping frames that are not read in time; false: all, unpaced.</summary>
     public bool Realtime { get; set; } = true;
 
     /// <summary>Draws the frame number as a machine-readable strip at the top left.</summary>

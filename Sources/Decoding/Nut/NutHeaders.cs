@@ -2,23 +2,13 @@ using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Sources.Decoding.Nut;
 
-/// <summary>What the main header says: timebases, the meaning of each frame code,
-/// and what is elided from frames.</summary>
-internal sealed class NutMainHeader
+/// <summary>Main header of a NUT stream.</summary>
+/// <param name="Codes">Indexed by the first byte of a frame.</param>
+/// <param name="ElidedBytes">Length of each elision header; entry 0 is empty.</param>
+internal sealed record NutMainHeader(Timebase[] Timebases, NutFrameCode[] Codes, int[] ElidedBytes)
 {
     private const int FieldsBeyondSpec = 64;
     private const int ElisionLimit = 256;
-
-    private NutMainHeader(Timebase[] timebases, NutFrameCode[] codes, int[] elided)
-        => (Timebases, Codes, ElidedBytes) = (timebases, codes, elided);
-
-    public Timebase[] Timebases { get; }
-
-    /// <summary>Indexed by the first byte of a frame.</summary>
-    public NutFrameCode[] Codes { get; }
-
-    /// <summary>Length of each elision header; entry 0 is empty.</summary>
-    public int[] ElidedBytes { get; }
 
     /// <param name="body">Packet body without its checksum.</param>
     public static NutMainHeader Parse(ReadOnlySpan<byte> body)
@@ -70,13 +60,45 @@ internal sealed class NutMainHeader
 
             for (var j = 0; j < count && i < 256; i++)
             {
-                // 'N' begins startcodes and is never a frame code; it does not use up the run.
+                // 'N' begins startcodes and is not a frame code; it does not count in the run.
                 codes[i] = i == 'N' ? new NutFrameCode(NutFlags.Invalid, 0, 0, 1, 0, 0, 0)
                     : new NutFrameCode(flags, stream, ptsDelta, multiplier, size + (long)j++, reserved, headerIndex);
             }
         }
 
         return codes;
+    }
+}
+
+/// <summary>Header of the video stream, packed RGB24.</summary>
+/// <param name="Width">Pixels, 1 … <see cref="LargestSide"/>.</param>
+/// <param name="PtsShift">Timestamps below 2^shift are coded by their low bits only.</param>
+internal sealed record NutStreamHeader(int Width, int Height, Timebase Timebase, int PtsShift)
+{
+    public const int LargestSide = 16384;
+
+    /// <param name="body">Packet body without its checksum.</param>
+    public static NutStreamHeader Parse(ReadOnlySpan<byte> body, NutMainHeader main)
+    {
+        var cursor = new NutCursor(body);
+        var id = cursor.Bounded(255);
+        var kind = cursor.Bounded(255);
+        var format = cursor.Bytes(16);
+        if (id != 0 || kind != 0 || !format.SequenceEqual("RGB\x18"u8))
+            throw NutFault.Malformed("the stream is not rgb24 video");
+        var timebase = cursor.Bounded(int.MaxValue);
+        if (timebase >= main.Timebases.Length) throw NutFault.Malformed($"timebase number {timebase}");
+        var shift = cursor.Bounded(62);
+        cursor.Variable(); // max_pts_distance
+        cursor.Variable(); // decode_delay: raw frames are in display order
+        cursor.Variable(); // stream_flags
+        cursor.Bytes(4096); // codec_specific_data
+        var (width, height) = (cursor.Variable(), cursor.Variable());
+        if (cursor.Short) throw NutFault.Malformed("the stream header is too short");
+        if (width is 0 or > LargestSide || height is 0 or > LargestSide)
+            throw NutFault.Malformed(
+                $"a frame of {width}x{height}; sides of 1 to {LargestSide} pixels are supported");
+        return new NutStreamHeader((int)width, (int)height, main.Timebases[timebase], shift);
     }
 }
 
