@@ -3,7 +3,6 @@ using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Options;
-using Dvis.Streaming.Sources.Synthetic;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
@@ -108,8 +109,8 @@ internal static class ModelsCommand
 
         yield return $"{graph} {precision}: {file.Path}, {new FileInfo(path).Length / 1e6:F1} MB, "
             + $"{onnx.Parameters:N0} parameters, sha256 {file.Sha256[..12]}… {state}";
-        foreach (var spec in onnx.Inputs) yield return $"  in   {Shape(spec)}";
-        foreach (var spec in onnx.Outputs) yield return $"  out  {Shape(spec)}";
+        foreach (var spec in onnx.Inputs) yield return $"  in   {spec}";
+        foreach (var spec in onnx.Outputs) yield return $"  out  {spec}";
     }
 
     private static int VerifyFolder(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)
@@ -154,7 +155,4 @@ internal static class ModelsCommand
         JsonValueKind.Undefined => [],
         _ => [$"{path}: {json}"],
     };
-
-    private static string Shape(TensorSpec spec) =>
-        $"{spec.Name} [{string.Join(',', spec.Shape.Select(s => s < 0 ? "?" : $"{s}"))}]";
 }

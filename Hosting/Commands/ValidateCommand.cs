@@ -26,7 +26,7 @@ internal static class ValidateCommand
                 await Console.Out.WriteLineAsync($"{loaded.File}: valid, {loaded.Options.Cameras.Count} camera(s)");
                 var choice = ExecutionProviders.Choose(loaded.Options.Runtime);
                 var skipped = choice.Skipped is { } why ? $": {why}" : "";
-                var version = ExecutionProviders.RuntimeVersion;
+                var version = OrtRuntime.Version;
                 await Console.Out.WriteLineAsync($"inference runs on {choice.Name}, ONNX Runtime {version}{skipped}");
             }
 

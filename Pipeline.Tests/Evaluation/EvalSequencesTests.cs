@@ -1,11 +1,12 @@
 using System.Text.Json.Nodes;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Decoding;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
@@ -212,7 +213,7 @@ public sealed class EvalSequencesTests : IDisposable
         rig.Camera.Publish.MaskGrid = 1;
         string[] images = [.. Directory.GetFiles($"{_data}/JPEGImages/{name}").Order(StringComparer.Ordinal)];
         await rig.RunAsync(
-            SourceFactory.FromImages(name, images, "ffmpeg", rig.Frames, TimeProvider.System, exactColours: false));
+            new ImageListSource(name, images, "ffmpeg", rig.Frames, TimeProvider.System, exactColours: false));
         return rig.Published.Provisionals;
     }
 

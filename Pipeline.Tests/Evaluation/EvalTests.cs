@@ -71,7 +71,7 @@ public sealed class EvalTests : IDisposable
         var (code, output) = await EvalAsync("--mode", "offline");
 
         Assert.Equal(1, code);
-        Assert.EndsWith($"dvis: video 2: the picture {_folder.Path("images/b/1.png")} does not exist.\n", output);
+        Assert.EndsWith($"dvis: video 2: the image {_folder.Path("images/b/1.png")} does not exist.\n", output);
     }
 
     [Fact]

@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Sources.Options;
-using Dvis.Streaming.Sources.Synthetic;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources;
 
@@ -42,13 +41,12 @@ public sealed class SourceOptionsTests
     }
 
     [Theory]
-    [InlineData(true, "rtcp_sr", "arrival")]
-    [InlineData(true, "arrival")]
-    [InlineData(false, "rtcp_sr")] // there is not always one
-    [InlineData(false, "arrival", "rtcp_sr")]
-    [InlineData(false, "ntp", "arrival")]
+    [InlineData(true, CameraClock.RtcpSr, CameraClock.Arrival)]
+    [InlineData(true, CameraClock.Arrival)]
+    [InlineData(false, CameraClock.RtcpSr)] // there is not always one
+    [InlineData(false, CameraClock.Arrival, CameraClock.RtcpSr)]
     [InlineData(false)]
-    public void Validate_ClocksInWhatOrder_AreThoseThatMakeSense(bool fine, params string[] prefer)
+    public void Validate_ClocksInWhatOrder_AreThoseThatMakeSense(bool fine, params CameraClock[] prefer)
         => Assert.Equal(fine, Faults(new ClockOptions { Prefer = prefer }).Count == 0);
 
     private static List<string> Faults(object options)

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
@@ -103,7 +104,7 @@ public sealed class ModelsCommandTests : IDisposable
         await File.AppendAllTextAsync(_temp.Path("refiner.onnx"), "x");
         var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
         Assert.Equal(1, code);
-        Assert.Contains("tracker.onnx: input frame_embeds has shape [?,3,4], the manifest says [?,3,5].", output,
+        Assert.Contains("tracker.onnx: input frame_embeds has shape [?,3,4], the manifest has [?,3,5].", output,
             StringComparison.Ordinal);
         Assert.Contains("refiner.onnx: the file is damaged or another one", output, StringComparison.Ordinal);
         Assert.Contains("tiny 1: FAILED", output, StringComparison.Ordinal);

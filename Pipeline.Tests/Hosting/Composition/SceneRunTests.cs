@@ -1,8 +1,8 @@
 using System.Text.Json;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Terminal;
-using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Masks;
 using Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;

@@ -51,6 +51,8 @@ public sealed class ConfigErrorTests : IDisposable
         { "runtime: { provider: [cuda, gpu] }",
             "config.yaml:2:29: runtime.provider[1]: found 'gpu', expected one of tensorrt, cuda, cpu; did you mean "
                 + "'cpu'?" },
+        { "defaults: { clock: { prefer: [ntp, arrival] } }",
+            "config.yaml:2:31: defaults.clock.prefer[0]: found 'ntp', expected one of rtcp_sr, arrival" },
         { "runtime: { provider: [cuda, {}] }",
             "config.yaml:2:29: runtime.provider[1]: found a section, expected a single value" },
         { "runtime: { batch: { timeout: 10 } }",

@@ -57,8 +57,7 @@ public sealed class ConfigYamlTests : IDisposable
         Assert.Equal(["sample", "front", "desk", "test"], cameras.Keys);
         Assert.Equivalent(new DeviceOptions(), cameras["desk"].Source.V4l2, strict: true);
         Assert.Equal("p", cameras["front"].Source.Password);
-        Assert.Equivalent(new Dvis.Streaming.Sources.Synthetic.SyntheticOptions(), cameras["test"].Source.Synthetic,
-            strict: true);
+        Assert.Equivalent(new SyntheticOptions(), cameras["test"].Source.Synthetic, strict: true);
     }
 
     public void Dispose() => _folder.Dispose();
