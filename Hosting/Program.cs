@@ -50,7 +50,7 @@ internal static class Program
         var command =
             new RootCommand("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
             {
-                RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), ModelsCommand.Create(),
+                RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(),
             };
         if (withEvaluators) AddEvaluators(command);
         return command;
@@ -58,8 +58,11 @@ internal static class Program
 
     // Apart, because the assembly is loaded where a method that uses it is compiled.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AddEvaluators(RootCommand command) =>
+    private static void AddEvaluators(RootCommand command)
+    {
+        command.Add(ModelsCommand.Create());
         command.Add(EvalCommand.Create(ShippedFiles.Find("Models/default", Environment.CurrentDirectory)));
+    }
 
     private static async Task<int> FailAsync(int code, params string[] problems)
     {

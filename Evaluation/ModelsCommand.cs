@@ -1,15 +1,17 @@
 using System.CommandLine;
 using System.Text.Json;
 using Dvis.Streaming.Evaluation.Models;
-using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 
-namespace Dvis.Streaming.Hosting.Commands;
+namespace Dvis.Streaming.Evaluation;
 
 /// <summary>Commands <c>dvis models inspect</c> (prints a model) and <c>dvis models verify</c> (tests it).</summary>
-internal static class ModelsCommand
+public static class ModelsCommand
 {
+    // Exit codes of the program.
+    private const int Ok = 0, Failed = 1, Usage = 2;
+
     private static readonly string[] s_precisions = ["fp32", "fp16", "int8"];
 
     public static Command Create() => new("models", "Inspects and verifies model folders.") { Inspect(), Verify() };
@@ -21,7 +23,7 @@ internal static class ModelsCommand
         command.SetAction(parsed =>
         {
             foreach (var line in Describe(ModelFolder.Open(parsed.GetValue(folder)!))) Console.Out.WriteLine(line);
-            return ExitCode.Ok;
+            return Ok;
         });
         return command;
     }
@@ -116,9 +118,12 @@ internal static class ModelsCommand
     private static int VerifyFolder(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)
     {
         if (!folder.Manifest.Precisions.Contains(precision))
-            throw new CommandException(
-                ExitCode.Usage, $"--precision: {folder.Path} has no {precision} file of any graph, only "
-                + $"{string.Join(", ", folder.Manifest.Precisions)}");
+        {
+            Console.Error.WriteLine($"dvis: --precision: {folder.Path} has no {precision} file of any graph, only "
+                + string.Join(", ", folder.Manifest.Precisions));
+            return Usage;
+        }
+
         var (checks, passed) = (new List<GraphCheck>(), true);
         foreach (var check in ModelVerification.Run(folder, precision, tolerance, runtime))
         {
@@ -140,7 +145,7 @@ internal static class ModelsCommand
             : $"{deviations.Length} outputs against their reference answers{unbounded}";
         Console.Out.WriteLine($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, "
             + $"{checks.Count} graphs, {answers}");
-        return passed ? ExitCode.Ok : ExitCode.Failed;
+        return passed ? Ok : Failed;
     }
 
     private static string Verdict(Deviation d) => d.Allowed is { } share

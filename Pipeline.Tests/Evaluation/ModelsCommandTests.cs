@@ -1,8 +1,9 @@
 using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
 /// <summary><c>dvis models inspect</c> and <c>verify</c>: what they say of a good model,
 /// and of every way in which one can be bad.</summary>
