@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
-using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Benchmarks;

@@ -7,7 +7,6 @@ using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Options;
-using Dvis.Streaming.Sources.Synthetic;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Benchmarks;

@@ -9,7 +9,6 @@ using Dvis.Streaming.Pipeline.Methods.Dvis;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Sinks.Mqtt;
 using Dvis.Streaming.Sinks.Payloads;
 
 namespace Dvis.Streaming.Benchmarks;

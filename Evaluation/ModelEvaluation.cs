@@ -5,7 +5,7 @@ using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Decoding;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Evaluation;
@@ -99,7 +99,7 @@ internal static class ModelEvaluation
         var evaluator = new VideoEvaluator(models, segmenter, tensors, request.Modes, request.TopK);
         foreach (var (index, video) in videos.Index())
         {
-            var source = SourceFactory.FromImages(video.Name, video.Pictures, request.Ffmpeg, frames, time);
+            var source = new ImageListSource(video.Name, video.Pictures, request.Ffmpeg, frames, time);
             try
             {
                 var results = await evaluator.RunAsync(video.Name, source.ReadAsync(stop), told.AddFrame, stop);

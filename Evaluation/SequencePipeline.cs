@@ -10,7 +10,7 @@ using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Decoding;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Evaluation;
@@ -58,7 +58,7 @@ internal sealed class SequencePipeline : IAsyncDisposable
         await using var fanOut = new FanOut([published], SinkQueueCapacity, _metrics, _time, log);
         await fanOut.StartAsync(stop);
         var settings = new CameraSettings(_models.Manifest) { Publish = _publish, Refiner = _refiner };
-        var images = SourceFactory.FromImages(
+        var images = new ImageListSource(
             sequence.Name, sequence.Images, _ffmpeg, _frames, _time, exactColours: false);
         var source = new SequenceSource(images, sequence, read);
         var pipeline = new StreamPipeline(

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
@@ -9,14 +8,14 @@ namespace Dvis.Streaming.Sources.OpenCv;
 /// <summary>A V4L2 capture device. Timestamps are the driver's, on the kernel's monotonic clock.</summary>
 internal sealed class DeviceInput(string path, DeviceOptions options) : ICaptureInput
 {
-    // OpenCV gives a read up after 10 s. Unplugged, a device ends it at once.
+    // OpenCV ends a read after 10 s; an unplugged device ends it at once.
     private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(5);
 
     public bool Open(VideoCapture capture)
     {
         V4l2Node.Require(path);
         if (!capture.Open(path, VideoCaptureAPIs.V4L2)) return false;
-        Ask(capture);
+        Configure(capture);
         return true;
     }
 
@@ -33,7 +32,7 @@ internal sealed class DeviceInput(string path, DeviceOptions options) : ICapture
     }
 
     // The format first: sizes and rates depend on it.
-    private void Ask(VideoCapture capture)
+    private void Configure(VideoCapture capture)
     {
         if (options.Format != DeviceFormat.Auto)
         {
@@ -55,7 +54,6 @@ internal sealed class DeviceInput(string path, DeviceOptions options) : ICapture
     private static void Expect(string asked, string got)
     {
         if (asked == got) return;
-        var detail = string.Create(CultureInfo.InvariantCulture, $"The device was asked for {asked} and offers {got}.");
-        throw new SourceException(SourceFault.Config, detail);
+        throw new SourceException(SourceFault.Config, $"The device was asked for {asked} and offers {got}.");
     }
 }

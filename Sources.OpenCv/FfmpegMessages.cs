@@ -5,8 +5,8 @@ using Dvis.Streaming.Sources.Decoding;
 namespace Dvis.Streaming.Sources.OpenCv;
 
 /// <summary>
-/// Messages of the FFmpeg inside OpenCV, which OpenCV itself does not hand out. They are process-wide;
-/// each goes to the log of the session on whose thread it was written.
+/// Messages of the FFmpeg inside OpenCV, which OpenCV does not pass on. FFmpeg has one handler per process; each
+/// message goes to the log of the session on whose thread it was written.
 /// </summary>
 internal static unsafe class FfmpegMessages
 {
@@ -32,7 +32,7 @@ internal static unsafe class FfmpegMessages
             (delegate* unmanaged[Cdecl]<void*, int, byte*, void*, void>)&Take);
     }
 
-    // A va_list is a pointer on x64, the only processor there is a library for.
+    // A va_list is a pointer on x64, the only processor with a library.
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Take(void* context, int level, byte* format, void* arguments)
     {

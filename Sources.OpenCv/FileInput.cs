@@ -4,7 +4,7 @@ using OpenCvSharp;
 
 namespace Dvis.Streaming.Sources.OpenCv;
 
-/// <summary>A video file. Timestamps count from the beginning of the stream, wherever the container's begin.</summary>
+/// <summary>Video file. Timestamps count from the beginning of the stream, unlike the container's.</summary>
 internal sealed class FileInput(string path) : ICaptureInput
 {
     private const double DefaultFps = 25;
@@ -19,7 +19,7 @@ internal sealed class FileInput(string path) : ICaptureInput
         return true;
     }
 
-    // Raw streams have no timestamps (OpenCV gives 0), and a container may step back: then the frames count.
+    // Raw streams have no timestamps (OpenCV gives 0), and a container's may step back: such frames are counted.
     public long Pts(VideoCapture capture)
     {
         var pts = ICaptureInput.Position(capture);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
@@ -6,44 +5,50 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Sources.OpenCv;
 
 /// <summary>
-/// OpenCV's video capture: V4L2 devices, and files by the FFmpeg inside OpenCV. Its calls cannot be interrupted, so
-/// each session has a thread that is left behind when a call does not return; their number per path is bounded. One per
-/// process.
+/// Decoder of V4L2 devices and files by OpenCV. Its calls cannot be interrupted, so each session has a thread that is
+/// left behind when a call does not return; their number per path is bounded. One per process.
 /// </summary>
 public sealed class OpenCvDecoder : IFrameDecoder
 {
     /// <summary>Threads that may be left behind in calls on one path.</summary>
     internal const int MaxAbandonedThreads = 4;
 
-    private readonly ConcurrentDictionary<string, int> _abandoned = new();
+    private readonly Dictionary<string, long> _abandoned = []; // under its own lock
 
-    public IFrameSession Start(string camera, SourceOptions options, FramePool pool, TimeProvider time)
+    public IFrameSession Start(
+        string camera, SourceOptions options, FramePool pool, TimeProvider time, Action<long>? abandoned = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         OpenCvLibrary.Require();
         var path = options.Device ?? options.File
             ?? throw new ArgumentException("device or file must be set", nameof(options));
         if (AbandonedThreads(path) >= MaxAbandonedThreads)
-        {
-            throw new SourceException(
-                SourceFault.Stalled,
-                $"{MaxAbandonedThreads} calls of OpenCV on {path} have not returned; no more are started until one "
-                + $"does.");
-        }
+            throw new SourceException(SourceFault.Stalled, $"{MaxAbandonedThreads} calls of OpenCV on {path} have not "
+                + "returned; no more are started until one does.");
 
         ICaptureInput input = options.Device is null
             ? new FileInput(path)
             : new DeviceInput(path, options.V4l2 ?? new DeviceOptions());
-        return new OpenCvSession(camera, input, ended => Abandon(path, ended), pool, time);
+        return new OpenCvSession(camera, input, ended => Abandon(path, ended, abandoned), pool, time);
     }
 
-    public int AbandonedThreads(string path) => _abandoned.GetValueOrDefault(path);
+    public long AbandonedThreads(string path)
+    {
+        lock (_abandoned) return _abandoned.GetValueOrDefault(path);
+    }
 
-    private void Abandon(string path, Task ended)
+    private void Abandon(string path, Task ended, Action<long>? abandoned)
     {
         Add(1);
         ended.ContinueWith(_ => Add(-1), TaskScheduler.Default);
 
-        void Add(int count) => _abandoned.AddOrUpdate(path, count, (_, sum) => sum + count);
+        void Add(int count)
+        {
+            lock (_abandoned)
+            {
+                _abandoned[path] = _abandoned.GetValueOrDefault(path) + count;
+                abandoned?.Invoke(_abandoned[path]);
+            }
+        }
     }
 }

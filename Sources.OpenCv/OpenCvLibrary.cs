@@ -6,13 +6,13 @@ using OpenCvSharp;
 
 namespace Dvis.Streaming.Sources.OpenCv;
 
-/// <summary>OpenCV's native library: loaded when the first session asks for it, and set up for a service.</summary>
+/// <summary>OpenCV's native library: loaded with the first session, and configured for a service.</summary>
 internal static partial class OpenCvLibrary
 {
     private static readonly Lock s_gate = new();
     private static bool s_loaded;
 
-    /// <exception cref="SourceException">It cannot be loaded; the message names the command that helps.</exception>
+    /// <exception cref="SourceException">It cannot be loaded; the message has the command that helps.</exception>
     public static void Require()
     {
         lock (s_gate)
@@ -32,12 +32,12 @@ internal static partial class OpenCvLibrary
         }
     }
 
-    /// <summary>The loader's message in a sentence.</summary>
+    /// <summary>Sentence for the loader's message.</summary>
     internal static string Explain(string message)
     {
         if (MissingLibrary().Match(message) is { Success: true } missing)
-            return $"OpenCV needs {missing.Value}, which is not installed; as root: apt-get install libgtk-3-0 "
-                + $"libatomic1";
+            return $"OpenCV needs {missing.Value}, which is not installed; as root: "
+                + "apt-get install libgtk-3-0 libatomic1";
         return RuntimeInformation.ProcessArchitecture == Architecture.X64
             ? "OpenCV's native library (libOpenCvSharpExtern.so) is not beside the program."
             : "OpenCV's native library exists for x64 only.";
@@ -48,7 +48,7 @@ internal static partial class OpenCvLibrary
         // One thread per decoder: its messages then come on the thread of their session.
         Set("OPENCV_FFMPEG_THREADS", "1");
 
-        // FFmpeg has locks of its own. OpenCV's is held while a file is opened: one that hangs would stop all others.
+        // FFmpeg has its own locks. OpenCV's is held while a file is opened: one that hangs would stop all others.
         Set("OPENCV_FFMPEG_IS_THREAD_SAFE", "1");
         Set("OPENCV_FFMPEG_CAPTURE_OPTIONS", $"protocol_whitelist;file|format_whitelist;{FfmpegCommand.FileFormats}");
     }

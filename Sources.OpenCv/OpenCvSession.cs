@@ -6,8 +6,8 @@ using OpenCvSharp;
 namespace Dvis.Streaming.Sources.OpenCv;
 
 /// <summary>
-/// One <see cref="VideoCapture"/> with the thread that opens, reads and closes it. A call that does not return in time
-/// leaves the thread behind: it holds no frame of the pool, and closes the capture whenever the call returns.
+/// Session of one <see cref="VideoCapture"/>, with the thread that opens, reads and closes it. A call that does not
+/// return in time leaves the thread behind: it holds no frame of the pool, and closes the capture after the call.
 /// </summary>
 internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
 {
@@ -16,7 +16,6 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
     // A read takes as long as a frame, at most; a device at five frames per second needs 200 ms.
     private static readonly TimeSpan s_endTimeout = TimeSpan.FromSeconds(1);
 
-    private readonly string _camera;
     private readonly ICaptureInput _input;
     private readonly Action<Task> _abandon;
     private readonly FramePool _pool;
@@ -27,7 +26,7 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
     private volatile bool _closing;
 
     // Written by the reader before it asks, completed by the thread.
-    private volatile TaskCompletionSource<Frame?> _answer = new();
+    private volatile TaskCompletionSource<RawFrame?> _answer = new();
     private bool _asked;
 
     // Written by the thread before it answers.
@@ -36,10 +35,10 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
     private Mat? _image;
     private TimeSpan _lastRead;
 
-    /// <param name="abandon">Told of a thread that is left behind, with the task of its end.</param>
+    /// <param name="abandon">Called when the thread is left behind, with the task of its end.</param>
     public OpenCvSession(string camera, ICaptureInput input, Action<Task> abandon, FramePool pool, TimeProvider time)
     {
-        (_camera, _input, _abandon, _pool, _time) = (camera, input, abandon, pool, time);
+        (_input, _abandon, _pool, _time) = (input, abandon, pool, time);
         new Thread(Run) { IsBackground = true, Name = $"opencv {camera}" }.Start();
     }
 
@@ -53,9 +52,9 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
 
     public long Frames { get; private set; }
 
-    public async Task<Frame?> ReadAsync(CancellationToken stop)
+    public async Task<RawFrame?> ReadAsync(CancellationToken stop)
     {
-        _answer = new TaskCompletionSource<Frame?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _asked = true;
         _wanted.Release();
         try
@@ -88,15 +87,15 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
         }
     }
 
-    private static async Task DisposeLateAsync(Task<Frame?> answer)
+    private static async Task DisposeLateAsync(Task<RawFrame?> answer)
     {
         try
         {
-            (await answer)?.Dispose();
+            (await answer)?.Frame.Dispose();
         }
         catch (Exception)
         {
-            // The session has been given up: there is no one left to tell.
+            // The session has ended, and with it the need for its fault.
         }
     }
 
@@ -115,7 +114,7 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
                 }
                 catch (Exception e)
                 {
-                    _answer.SetException(e); // a boundary: the reader judges it
+                    _answer.SetException(e); // the reader judges it
                 }
             }
 
@@ -124,7 +123,7 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
         }
         catch (OpenCVException)
         {
-            // It does not close. Nothing more can be done about it.
+            // The capture does not close; the thread ends all the same.
         }
         finally
         {
@@ -150,7 +149,7 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
         return capture;
     }
 
-    private Frame? Read(VideoCapture capture)
+    private RawFrame? Read(VideoCapture capture)
     {
         var image = _image ??= new Mat();
         var asked = _time.GetTimestamp();
@@ -169,20 +168,18 @@ internal sealed class OpenCvSession : IFrameSession, IDecoderFacts
             throw new SourceException(SourceFault.CodecUnsupported, $"A frame of {found} is not supported.");
         }
 
-        var stamp = new CaptureTime(received, ClockSource.Arrival, OffsetMs: 0, ErrorMs: null, Synced: false);
         var pts = _input.Pts(capture);
-        return Copy(image, new FrameInfo(
-            _camera, Frames, Session: 0, pts, s_timebase, ticks, received, stamp, width, height));
+        return new RawFrame(Copy(image), pts, s_timebase, ticks, received) { Begins = Frames == 0 };
     }
 
-    private unsafe Frame Copy(Mat image, FrameInfo info)
+    private unsafe Frame Copy(Mat image)
     {
-        var frame = _pool.Rent(info.Width, info.Height, info);
+        var frame = _pool.Rent(image.Width, image.Height);
         try
         {
             fixed (byte* pixels = frame.Pixels)
             {
-                using var rgb = Mat.FromPixelData(info.Height, info.Width, MatType.CV_8UC3, (nint)pixels);
+                using var rgb = Mat.FromPixelData(image.Height, image.Width, MatType.CV_8UC3, (nint)pixels);
                 Cv2.CvtColor(image, rgb, ColorConversionCodes.BGR2RGB);
             }
 

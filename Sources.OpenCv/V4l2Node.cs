@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Dvis.Streaming.Sources.OpenCv;
 
-/// <summary>A device node, asked before OpenCV opens it: OpenCV does not report why it fails.</summary>
+/// <summary>Check of a device node before OpenCV opens it: OpenCV does not report why it fails.</summary>
 internal static partial class V4l2Node
 {
     private const int Busy = 16; // EBUSY

@@ -8,7 +8,7 @@ namespace Dvis.Streaming.Sources;
 /// <summary>Opens a source for one frame to see whether it works and what it is (<c>dvis probe</c>).</summary>
 public static class SourceProbe
 {
-    /// <summary>Never throws for what is wrong with the source: that is the report.</summary>
+    /// <summary>Report of one source; a source that does not work is no exception.</summary>
     /// <param name="options">Validated.</param>
     /// <param name="openCv">As for <see cref="SourceFactory.Create"/>.</param>
     public static async Task<SourceReport> ProbeAsync(
@@ -16,50 +16,34 @@ public static class SourceProbe
     {
         ArgumentNullException.ThrowIfNull(options);
         using var pool = new FramePool();
-        var facts = new SourceFacts();
-        var source = SourceFactory.CreateRaw("probe", options, facts, pool, time, openCv);
+        var source = SourceFactory.CreateRaw("probe", options, pool, time, openCv);
         var began = time.GetTimestamp();
         await using var session = new SupervisedSession(
             source, options.Rtsp.ConnectTimeout + options.Rtsp.StallTimeout, options.Rtsp.StallTimeout, time, stop);
-        using var frame = await session.NextAsync();
+        var raw = await session.NextAsync();
+        using var frame = raw?.Frame;
         stop.ThrowIfCancellationRequested();
         if (frame is null)
         {
-            var fault = session.Fault ?? new SourceException(SourceFault.Eof, "There is no picture in it.");
+            var fault = session.Fault ?? new SourceException(SourceFault.Eof, "There is no frame in it.");
             return new SourceReport(fault.Fault, fault.Message);
         }
 
-        return new SourceReport(SourceFault.Ok, null)
-        {
-            Codec = facts.Codec ?? (options.Synthetic is null ? null : "synthetic"),
-            Width = frame.Width,
-            Height = frame.Height,
-            Fps = facts.NominalFps ?? options.Synthetic?.Fps,
-            Timebase = frame.Info.Timebase,
-            FirstFrame = time.GetElapsedTime(began),
-        };
+        return new SourceReport(
+            SourceFault.Ok, null, source.Decoder?.Codec ?? (options.Synthetic is null ? null : "synthetic"),
+            frame.Width, frame.Height, source.Decoder?.NominalFps ?? options.Synthetic?.Fps, raw!.Value.Timebase,
+            time.GetElapsedTime(began));
     }
 }
 
-/// <summary>What a probe found.</summary>
-/// <param name="Fault"><see cref="SourceFault.Ok"/>, or why there is no picture.</param>
-/// <param name="Detail">Redacted text for a person; null when all is well.</param>
-public sealed record SourceReport(SourceFault Fault, string? Detail)
-{
-    /// <summary>For example <c>h264</c>.</summary>
-    public string? Codec { get; init; }
-
-    /// <summary>Pixels.</summary>
-    public int Width { get; init; }
-
-    /// <summary>Pixels.</summary>
-    public int Height { get; init; }
-
-    /// <summary>Frames a second that the stream claims; null when it does not say.</summary>
-    public double? Fps { get; init; }
-
-    public Timebase Timebase { get; init; }
-
-    /// <summary>From the start of the connection to the first decoded frame.</summary>
-    public TimeSpan FirstFrame { get; init; }
-}
+/// <summary>Result of a probe.</summary>
+/// <param name="Fault"><see cref="SourceFault.Ok"/>, or why there is no frame.</param>
+/// <param name="Detail">Redacted text for a person; null without a fault.</param>
+/// <param name="Codec">For example <c>h264</c>; null when unknown.</param>
+/// <param name="Width">Pixels.</param>
+/// <param name="Height">Pixels.</param>
+/// <param name="Fps">Frames per second that the input declares; null when it declares none.</param>
+/// <param name="FirstFrame">From the start of the connection to the first decoded frame.</param>
+public sealed record SourceReport(
+    SourceFault Fault, string? Detail, string? Codec = null, int Width = 0, int Height = 0, double? Fps = null,
+    Timebase Timebase = default, TimeSpan FirstFrame = default);

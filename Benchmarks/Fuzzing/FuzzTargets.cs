@@ -3,7 +3,9 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
@@ -34,7 +36,10 @@ internal sealed class FuzzTargets : IDisposable
         File.WriteAllBytes(At("a.mp4"), []);
         File.WriteAllBytes(At("reference.bin"), new byte[96]);
         File.WriteAllText(At("truth.json"),
-            """{"videos": [{"id": 1, "width": 8, "height": 6, "length": 2}], "categories": [{"id": 1, "name": "a"}], "annotations": []}""");
+            """
+            {"videos": [{"id": 1, "width": 8, "height": 6, "length": 2}],
+             "categories": [{"id": 1, "name": "a"}], "annotations": []}
+            """);
         All =
         [
             new("onnx", Onnx, [typeof(ModelException)], []),
@@ -49,7 +54,7 @@ internal sealed class FuzzTargets : IDisposable
                 { Allowance = 64L << 20, AllowancePerByte = 65536 },
             new("rle", RunLength, [typeof(FormatException)], ["1 1\n", "32768 32768\n", "c\n", "j\n", "p\n", ";", ",",
                 "-1", "1e5", "-1e5", "99999.5", "NaN", "0", "o"]),
-            new("nut", Nut, [typeof(SourceException)], []) { Repair = NutRepair },
+            new("nut", Nut, [typeof(SourceException)], []),
             new("rtsp", Rtsp, [typeof(FormatException)], ["$\0\0\u0004", "\r\n", "\r\n\r\n", ": ",
                 "RTSP/1.0 401 Unauthorized", "WWW-Authenticate: ", "Digest ", "Basic", "nonce=\"", "realm=",
                     "qop=\"auth\"", "algorithm=SHA-256", "-sess", "stale=true", "\\\"", "Content-Length: 70000",
@@ -151,7 +156,7 @@ internal sealed class FuzzTargets : IDisposable
         var cells = (long)width * height;
         Expect(mask.Area >= 0 && mask.Area <= cells, $"{mask.Area} of {cells} cells are set");
         Expect(RunLengths.Overlap(mask, mask) == mask.Area, "it does not overlap with itself");
-        var (x, y, across, down) = RunLengths.Bounds(mask);
+        var (x, y, across, down) = mask.Bounds();
         Expect(x >= 0 && y >= 0 && across >= 0 && down >= 0 && x + across <= width
             && y + down <= height, "its bounds are outside");
         var again = CompressedRuns.Decode(width, height, CompressedRuns.Encode(mask));
@@ -190,8 +195,6 @@ internal sealed class FuzzTargets : IDisposable
         var login = new RtspLogin("user", "password");
         var reports = new SenderReports(TimeSpan.FromSeconds(2), new StoppedTime());
         var now = DateTimeOffset.UnixEpoch.AddYears(56);
-        var picture = new FrameInfo("a", 0, 0, 900_000_000 - SenderReports.Origin, new(1, 90_000), 0, now,
-            new(now, ClockSource.Arrival, 0, null, false), 1, 1);
         reports.Follow(0);
         reports.Answered(TimeSpan.FromMilliseconds(1));
         var at = 0;
@@ -203,7 +206,7 @@ internal sealed class FuzzTargets : IDisposable
             if (reader.Unit != RtspUnit.Message)
             {
                 reports.Received(unit.Span);
-                var capture = reports.At(picture);
+                var capture = reports.At(900_000_000 - SenderReports.Origin, receivedTicks: 0, now);
                 Expect(capture is null or { ErrorMs: >= 0 and < double.PositiveInfinity, Synced: true },
                     "an error without a bound");
                 if (capture is not null && way.Length < 40) way.Append('+');
@@ -245,7 +248,7 @@ internal sealed class FuzzTargets : IDisposable
         foreach (var video in truth.Videos) results.Of(video);
     }
 
-    private static void CommandRead(byte[] input) => CommandRequest.Check(input);
+    private static void CommandRead(byte[] input) => CommandListener.CheckPayload(input);
 
     private void Panoptic(byte[] input)
     {
@@ -265,7 +268,7 @@ internal sealed class FuzzTargets : IDisposable
             var length = BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(at));
             if (length > png.Length - at - 12) break;
             BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(at + 8 + (int)length),
-                PngCrc.Of(png.AsSpan(at + 4, (int)length + 4)));
+                PngWriter.Crc(png.AsSpan(at + 4, (int)length + 4)));
             at += 12 + (int)length;
         }
 
@@ -301,25 +304,6 @@ internal sealed class FuzzTargets : IDisposable
         BinaryPrimitives.WriteInt32BigEndian(head, (int)packed.Length);
         return [.. png.AsSpan(0, data - 4), .. head, .. "IDAT"u8, .. packed.ToArray(),
             .. png.AsSpan(data + 4 + (int)length)];
-    }
-
-    private static byte[] NutRepair(byte[] input)
-    {
-        var nut = input.ToArray();
-        for (var at = 25; at + 13 < nut.Length; at++)
-        {
-            // A startcode, then a length of one or two bytes.
-            if (nut[at] != 'N' || nut[at + 1] is not ((byte)'M' or (byte)'S' or (byte)'K' or (byte)'I')) continue;
-            var (body, length) = nut[at + 8] < 0x80
-                ? (at + 9, nut[at + 8])
-                : (at + 10, (nut[at + 8] & 0x7f) << 7 | nut[at + 9]);
-            if (length < 4 || body + length > nut.Length) continue;
-            BinaryPrimitives.WriteUInt32BigEndian(nut.AsSpan(body + length - 4),
-                NutCrc.Of(nut.AsSpan(body, length - 4)));
-            at = body + length - 1;
-        }
-
-        return nut;
     }
 
     /// <summary>Stands for a graph with one input and one output of any shape.</summary>

@@ -1,6 +1,6 @@
 using System.Text.Json;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
-using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Evaluation.Formats;

@@ -97,7 +97,7 @@ internal sealed class JsonElements : IDisposable
 
                     if (reader.TokenType == JsonTokenType.PropertyName)
                     {
-                        (list, index) = (StrictJson.Text(ref reader), -1);
+                        (list, index) = (PropertyName(ref reader), -1);
                         continue;
                     }
 
@@ -150,4 +150,17 @@ internal sealed class JsonElements : IDisposable
 
     private static string Name(string list, int index) =>
         index < 0 ? list.Length == 0 ? "the file" : list : $"{list}[{index}]";
+
+    /// <exception cref="JsonException">The name is not Unicode.</exception>
+    private static string PropertyName(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new JsonException("a text is not Unicode", e);
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Masks;
 

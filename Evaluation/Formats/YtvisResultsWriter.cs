@@ -1,7 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
-using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Evaluation.Formats;
 

@@ -1,4 +1,4 @@
-using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Evaluation.Metrics;

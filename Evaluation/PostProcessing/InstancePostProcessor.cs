@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
@@ -92,12 +93,23 @@ public sealed class InstancePostProcessor : VideoPostProcessor
 
             if (!positive[low & 1] && !positive[high & 1]) continue;
             _upsampler.OutputRow(_held[low & 1], _held[high & 1], x, _column);
-            for (var from = MaskKernels.Next(_column, 0, positive: true); from < _column.Length;)
+            for (var from = Next(_column, 0, positive: true); from < _column.Length;)
             {
-                var to = MaskKernels.Next(_column, from, positive: false);
+                var to = Next(_column, from, positive: false);
                 _runs.Add(x, from, to);
-                from = MaskKernels.Next(_column, to, positive: true);
+                from = Next(_column, to, positive: true);
             }
         }
+    }
+
+    /// <summary>Where the next value above 0 lies, or, when <paramref name="positive"/> is false,
+    /// the next one that does not; the length when there is none.</summary>
+    internal static int Next(ReadOnlySpan<float> values, int from, bool positive)
+    {
+        var other = positive ? Vector<int>.Zero : Vector<int>.AllBitsSet;
+        for (var step = Vector<float>.Count; from + step <= values.Length; from += step)
+            if (Vector.GreaterThan(new Vector<float>(values[from..]), Vector<float>.Zero) != other) break;
+        while (from < values.Length && values[from] > 0 != positive) from++;
+        return from;
     }
 }

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Evaluation.Formats;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;

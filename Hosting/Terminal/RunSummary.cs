@@ -4,10 +4,10 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>What a timed run came to, and whether it really delivered.</summary>
+/// <summary>Summary of a timed run.</summary>
 internal static class RunSummary
 {
-    private static readonly string[] Kinds = ["tracks", "final", "event", "state", "masks"];
+    private static readonly string[] s_kinds = ["tracks", "final", "event", "state", "masks"];
 
     public static IEnumerable<string> Lines(RunState state, bool mqtt)
     {
@@ -24,13 +24,13 @@ internal static class RunSummary
         }
 
         if (!mqtt) yield break;
-        var acknowledged = Kinds.Select(kind => Acknowledged(state.Mqtt, kind));
+        var acknowledged = s_kinds.Select(kind => Acknowledged(state.Mqtt, kind));
         yield return $"mqtt: acknowledged by the broker {string.Join(", ", acknowledged)}";
         var lost = string.Join(", ", Lost(state.Mqtt).Select(l => $"{l.Outcome} {l.Count}"));
         if (lost.Length > 0) yield return $"mqtt: not delivered: {lost}";
     }
 
-    /// <summary>Why nothing, or not everything, was delivered; null when all is well.</summary>
+    /// <summary>Reason why nothing, or not everything, was delivered; null: all was.</summary>
     public static string? Shortfall(RunState state, bool mqtt)
     {
         if (!state.Cameras.Any(c => c.Counts.Provisional > 0)) return "no frame got a provisional result";
@@ -38,7 +38,7 @@ internal static class RunSummary
         if (!mqtt) return null;
         if (state.Mqtt.Messages("tracks", "acked") == 0) return "the broker acknowledged no provisional result";
         if (state.Mqtt.Messages("final", "acked") == 0) return "the broker acknowledged no final result";
-        foreach (var kind in Kinds)
+        foreach (var kind in s_kinds)
             if (state.Mqtt.Messages(kind, "acked") < state.Mqtt.Messages(kind, "sent"))
                 return $"the broker acknowledged {state.Mqtt.Messages(kind, "acked")} of "
                     + $"{state.Mqtt.Messages(kind, "sent")} messages of the kind {kind}";
@@ -54,8 +54,6 @@ internal static class RunSummary
     private static string Latency(LatencyHistogram h)
     {
         double Ms(double fraction) => h.Percentile(fraction) * 1000;
-        return h.Count == 0
-            ? "none"
-            : FormattableString.Invariant($"p50 {Ms(.5):0.0} p95 {Ms(.95):0.0} p99 {Ms(.99):0.0} ms");
+        return h.Count == 0 ? "none" : $"p50 {Ms(.5):0.0} p95 {Ms(.95):0.0} p99 {Ms(.99):0.0} ms";
     }
 }

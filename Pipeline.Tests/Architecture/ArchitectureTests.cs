@@ -31,12 +31,12 @@ public sealed class ArchitectureTests
         "Pipeline/Tasks",
         "Pipeline/Stages",
 
-        "Sources/Synthetic",
-        "Sources/Options", // a synthetic scene is an option
+        "Sources/Options",
         "Sources/Clocks",
         "Sources/Decoding/Nut",
         "Sources/Decoding",
         "Sources/Rtsp",
+        "Sources/Synthetic",
         "Sources/Supervision",
         "Sources",
         "Sources.OpenCv",
@@ -53,6 +53,8 @@ public sealed class ArchitectureTests
         "Sinks/Mqtt/Commands",
         "Sinks/Mqtt",
 
+        "Evaluation/Masks", // run lengths and files of masks
+        "Evaluation/Models", // checks of model folders
         "Evaluation/Metrics",
         "Evaluation/Formats",
         "Evaluation/PostProcessing",

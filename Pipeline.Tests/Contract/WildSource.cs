@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
+using Dvis.Streaming.Sources.Decoding;
 
 namespace Dvis.Streaming.Pipeline.Tests.Contract;
 
@@ -10,15 +11,15 @@ namespace Dvis.Streaming.Pipeline.Tests.Contract;
 /// breaks off, changes its resolution, sends late, turns back its clocks. A session ends where the schedule says so and
 /// the next one goes on behind it.
 /// </summary>
-internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
+internal sealed class WildSource(WildWorld world, int[] schedule) : IRawSource
 {
     private readonly bool[] _visible = [true, true, false, false];
     private int _next, _disguise, _height = 64;
     private long _pts;
 
-    public string Camera => "cam";
-
     public bool IsLive => world.Live;
+
+    public IDecoderFacts? Decoder => null;
 
     public bool Exhausted => _next >= schedule.Length;
 
@@ -26,7 +27,7 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
     /// which arrive at the model as they are because nothing is resized.</summary>
     public static int NumberIn(float red, float green) => (int)red * 256 + (int)green;
 
-    public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
+    public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         world.SessionBegins();
         for (var inSession = 0; !Exhausted; inSession++)
@@ -42,7 +43,7 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
 
             var number = _next++;
             await world.WeatherAsync(random, stop);
-            yield return Paint(number, inSession, random);
+            yield return Paint(number, random) with { Begins = inSession == 0 };
         }
     }
 
@@ -57,7 +58,7 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
         return _disguise <= 4;
     }
 
-    private Frame Paint(int number, int inSession, Random random)
+    private RawFrame Paint(int number, Random random)
     {
         for (var item = 0; item < _visible.Length; item++)
             if (random.Next(10) == 0) _visible[item] = !_visible[item];
@@ -65,13 +66,8 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
         if (_disguise == 0 && random.Next(30) == 0) _height = _height == 64 ? 48 : 64;
         _pts += random.Next(20) switch { 0 => 0, 1 => -9000, 2 => 90_000 * 3600, _ => 3600 };
         var age = random.Next(20) == 0 ? TimeSpan.FromSeconds(random.NextDouble()) : TimeSpan.Zero;
-        var info = Some.FrameInfo(64, _height, inSession) with
-        {
-            Pts = _pts,
-            ReceivedTicks = world.Time.GetTimestamp() - ManualTime.Ticks(age),
-            Received = world.Time.GetUtcNow() + TimeSpan.FromHours(random.Next(20) == 0 ? random.Next(-1, 2) : 0),
-        };
-        var frame = world.Frames.Rent(64, _height, info);
+        var received = world.Time.GetUtcNow() + TimeSpan.FromHours(random.Next(20) == 0 ? random.Next(-1, 2) : 0);
+        var frame = world.Frames.Rent(64, _height);
         frame.Pixels.Clear();
         frame.Pixels[2] = (byte)(number % 7); // the rotation of the queries
         (frame.Pixels[3], frame.Pixels[4]) = ((byte)(number / 256), (byte)number);
@@ -81,9 +77,12 @@ internal sealed class WildSource(WildWorld world, int[] schedule) : IFrameSource
             if (!_visible[item]) continue;
             var left = (number / 4 + item * 3) % 12 * 4 + 4;
             for (var y = item * 16 + 4; y < Math.Min(_height, item * 16 + 16); y++)
-                for (var x = left; x < left + 16 && x < 64; x++) frame.Row(y)[x * 3] = FakeDvis.Red(item);
+                for (var x = left; x < left + 16 && x < 64; x++)
+                    frame.Pixels[(y * frame.Width + x) * 3] = FakeDvis.Red(item);
         }
 
-        return frame;
+        var ticks = world.Time.GetTimestamp() - ManualTime.Ticks(age);
+        return new RawFrame(frame, _pts, new Timebase(1, 90000), ticks, received)
+        { Capture = new CaptureTime(Some.Now, ClockSource.Synthetic, 0, 0, true) };
     }
 }

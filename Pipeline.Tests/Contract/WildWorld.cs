@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
@@ -7,7 +6,6 @@ using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Supervision;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -88,13 +86,15 @@ internal sealed class WildWorld : IDisposable
         {
             await fanOut.StartAsync(CancellationToken.None);
             var options =
-                new SourceOptions { Loop = true, MaxFps = _maxFps, Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) } };
-            var camera = _rig.Measured.Metrics.Camera("cam");
-            var metrics = new SourceMetrics(camera);
-            var reporter = new CameraReporter(
-                camera.Camera, metrics, new SourceFacts(), Time, NullLogger.Instance, OnStatus);
+                new SourceOptions
+                {
+                    Loop = true,
+                    Rate = { MaxFps = _maxFps },
+                    Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) },
+                };
+            var metrics = new SourceMetrics(_rig.Measured.Metrics.Camera("cam"));
             var source = new SupervisedSource(
-                _raw, options, new Backoff(options.Rtsp.Backoff, new Random(1)), reporter, camera, metrics, Time);
+                _raw, options, metrics, new Random(1), Time, NullLogger.Instance, OnStatus);
             while (!_raw.Exhausted) await RunOnceAsync(new Witness(source, this), segmenter, fanOut);
             Assert.True(await fanOut.StopAsync(TimeSpan.FromHours(1)));
         }

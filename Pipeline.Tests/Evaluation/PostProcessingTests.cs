@@ -159,6 +159,22 @@ public sealed class PostProcessingTests
         }
     }
 
+    [Fact]
+    public void Next_AnyLength_IsWhereTheSignChanges()
+    {
+        foreach (var length in new[] { 1, 3, 8, 16, 17, 33, 70 })
+        {
+            for (var at = 0; at <= length; at++)
+            {
+                float[] values = [.. Enumerable.Range(0, length).Select(i => i < at ? -1f + i % 2 : 2f)];
+                Assert.Equal(at, InstancePostProcessor.Next(values, 0, positive: true));
+                for (var i = 0; i < length; i++) values[i] = i < at ? 1 : -0f;
+                Assert.Equal(at, InstancePostProcessor.Next(values, 0, positive: false));
+                Assert.Equal(length, InstancePostProcessor.Next(values, at, positive: true));
+            }
+        }
+    }
+
     private static VideoResult Run(VideoPostProcessor processor, float[][][] frames)
     {
         foreach (var frame in frames) processor.Add([.. processor.Wanted.SelectMany(q => frame[q])]);

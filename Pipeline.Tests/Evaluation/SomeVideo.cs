@@ -1,5 +1,5 @@
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Evaluation.Metrics;
-using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
@@ -24,12 +24,15 @@ internal static class SomeVideo
         new(category, score, masks);
 
     public const string TruthJson = """
-        {"info": {"year": 2026}, "videos": [{"id": 1, "width": 12, "height": 10, "length": 2, "file_names": ["a/0.jpg", "a/1.jpg"]}],
+        {"info": {"year": 2026}, "videos": [{"id": 1, "width": 12, "height": 10, "length": 2,
+          "file_names": ["a/0.jpg", "a/1.jpg"]}],
          "categories": [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}],
-         "annotations": [{"id": 5, "video_id": 1, "category_id": 1, "iscrowd": 0, "areas": [50, null], "segmentations": [{"size": [10, 12], "counts": [0, 50, 70]}, null]}]}
+         "annotations": [{"id": 5, "video_id": 1, "category_id": 1, "iscrowd": 0, "areas": [50, null],
+          "segmentations": [{"size": [10, 12], "counts": [0, 50, 70]}, null]}]}
         """;
 
     public const string ResultsJson = """
-        [{"video_id": 1, "category_id": 1, "score": 0.5, "segmentations": [{"size": [10, 12], "counts": "0b1V2"}, null]}]
+        [{"video_id": 1, "category_id": 1, "score": 0.5,
+          "segmentations": [{"size": [10, 12], "counts": "0b1V2"}, null]}]
         """;
 }

@@ -11,9 +11,11 @@ namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 public sealed class VipsegFilesTests : IDisposable
 {
     private const string Json = """
-        {"videos": [{"video_id": "v", "images": [{"id": "0", "file_name": "0.png"}, {"id": "1", "file_name": "1.png"}]}],
+        {"videos": [{"video_id": "v",
+          "images": [{"id": "0", "file_name": "0.png"}, {"id": "1", "file_name": "1.png"}]}],
          "categories": [{"id": 0, "name": "road", "isthing": 0}, {"id": 1, "name": "car", "isthing": 1}],
-         "annotations": [{"video_id": "v", "annotations": [{"segments_info": [{"id": 70000, "category_id": 1, "iscrowd": 0, "area": 2}]}, {"segments_info": []}]}]}
+         "annotations": [{"video_id": "v", "annotations": [
+          {"segments_info": [{"id": 70000, "category_id": 1, "iscrowd": 0, "area": 2}]}, {"segments_info": []}]}]}
         """;
 
     private readonly TempFolder _temp = new();
@@ -49,7 +51,9 @@ public sealed class VipsegFilesTests : IDisposable
 
         using var json = JsonDocument.Parse(File.ReadAllBytes(_temp.Path("out/pred.json")));
         Assert.Equal(
-            """{"annotations":[{"video_id":"v","annotations":[{"file_name":"0.jpg","segments_info":[{"id":300,"category_id":1,"iscrowd":0,"area":3,"bbox":[1,0,2,2]}]}]},{"video_id":"w","annotations":[]}]}""",
+            """{"annotations":[{"video_id":"v","annotations":[{"file_name":"0.jpg","segments_info":["""
+                + """{"id":300,"category_id":1,"iscrowd":0,"area":3,"bbox":[1,0,2,2]}]}]},"""
+                + """{"video_id":"w","annotations":[]}]}""",
             File.ReadAllText(_temp.Path("out/pred.json")));
         byte[] pixels = [0, 0, 0, 44, 1, 0, 44, 1, 0, 0, 0, 0, 44, 1, 0, 0, 0, 0];
         Assert.Equal(pixels, LabelMapFile.Read(_temp.Path("out/pan_pred/v/0.png")).Pixels);

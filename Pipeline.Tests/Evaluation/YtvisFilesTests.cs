@@ -129,8 +129,9 @@ public sealed class YtvisFilesTests : IDisposable
         for (var i = 1; i <= 40; i++)
         {
             text.Append(i > 1 ? ", " : "")
-                .Append(
-                    $$"""{"note": "{{new string('x', i * 7919)}}", "id": {{i}}, "video_id": {{i % 3}}, "category_id": 1, "segmentations": [{"size": [10, 12], "counts": [{{i}}, {{120 - i}}]}, null]}""");
+                .Append($$"""{"note": "{{new string('x', i * 7919)}}", "id": {{i}}, "video_id": {{i % 3}}, """)
+                .Append(""" "category_id": 1, "segmentations": """)
+                .Append($$"""[{"size": [10, 12], "counts": [{{i}}, {{120 - i}}]}, null]}""");
         }
 
         text.Append("], \"nested\": {\"videos\": [1, [2, 3], {}], \"x\": null}, \"videos\": [");

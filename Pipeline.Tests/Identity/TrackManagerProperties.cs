@@ -37,18 +37,18 @@ public sealed class TrackManagerProperties
                 slot, random.Next(4) * 20 + random.Next(11), random.Next(3), random.Next(2),
                     0.3f + 0.7f * random.NextSingle(), random.Next(3)))]);
 
-            var occupants = world.Lives.SlotTracks().Where(o => o.Identity is not null).Select(o => o.Identity!.Number)
+            var occupants = world.Tracks.SlotTracks().Where(o => o.Identity is not null).Select(o => o.Identity!.Number)
                 .ToArray();
             Assert.Equal(occupants.Distinct(), occupants);
-            Assert.InRange(world.Lives.Lives.Count, occupants.Length, 20);
-            foreach (var life in world.Lives.Lives)
-                if (life.Slot >= 0)
-                    Assert.Equal(life.Identity.Number, world.Lives.SlotTracks()[life.Slot].Identity!.Number);
+            Assert.InRange(world.Tracks.Tracks.Count, occupants.Length, 20);
+            foreach (var track in world.Tracks.Tracks)
+                if (track.Slot >= 0)
+                    Assert.Equal(track.Identity.Number, world.Tracks.SlotTracks()[track.Slot].Identity!.Number);
             var now = world.Changes.Skip(before).ToArray();
             Assert.Equal(now.Where(c => c.Kind == EventKind.TrackEnded).Select(c => c.Track),
-                world.Lives.Ended.Select(e => e.Identity.Number));
+                world.Tracks.Ended.Select(e => e.Identity.Number));
             Assert.Equal(now.Where(c => c.Kind == EventKind.TrackIdentityChanged).Select(c => c.Track),
-                world.Lives.Merges.Select(m => m.From[0]));
+                world.Tracks.Merges.Select(m => m.From[0]));
             foreach (var change in now.Where(c => c.Kind == EventKind.TrackStarted))
             {
                 Assert.DoesNotContain(world.Changes.Take(world.Changes.IndexOf(change)), c => c.Track == change.Track);
@@ -56,7 +56,7 @@ public sealed class TrackManagerProperties
             }
         }
 
-        world.Lives.EndAll(FinalReason.End, "shutdown");
+        world.Tracks.EndAll(FinalReason.End, "shutdown");
         var stories = world.Changes.GroupBy(c => c.Track).ToArray();
         Assert.Equal(started, stories.Length);
         foreach (var story in stories) CheckStory([.. story]);

@@ -17,14 +17,14 @@ internal sealed class TrackManagerRig
     {
         (_queries, _looks) = (queries, looks);
         Epoch = new Epoch("epoch");
-        Lives = new TrackManager(Epoch, queries, Classes, looks, options ?? new TrackOptions(),
-            c => Changes.Add(new Change(c.Kind, c.Life.Identity.Number, c.Reason, c.Into?.Identity.Number, c.Summary)),
+        Tracks = new TrackManager(Epoch, queries, Classes, looks, options ?? new TrackOptions(),
+            c => Changes.Add(new Change(c.Kind, c.Track.Identity.Number, c.Reason, c.Into?.Identity.Number, c.Summary)),
             startScore);
     }
 
     public Epoch Epoch { get; }
 
-    public TrackManager Lives { get; }
+    public TrackManager Tracks { get; }
 
     public List<Change> Changes { get; } = [];
 
@@ -53,7 +53,7 @@ internal sealed class TrackManagerRig
             if (s.Also is { } other) embeds[s.Slot * _looks + other] = 1;
         }
 
-        Lives.Update(Some.FrameInfo(100, 1, _frame), _seconds, candidates, probabilities, embeds);
+        Tracks.Update(Some.FrameInfo(100, 1, _frame), _seconds, candidates, probabilities, embeds);
     }
 
     public void See(int frames, params Sighting[] sightings)
@@ -62,7 +62,7 @@ internal sealed class TrackManagerRig
     }
 
     /// <summary>Number of the track seen in a slot in the last frame; null when none was.</summary>
-    public long? In(int slot) => Lives.SeenIn(slot)?.Identity.Number;
+    public long? In(int slot) => Tracks.SeenIn(slot)?.Identity.Number;
 
     /// <param name="Look">Its embedding is 1 there, and 1 at <paramref name="Also"/>:
     /// half way between two looks.</param>

@@ -14,13 +14,13 @@ public sealed class TrackManagerTests
         var ball = new Sighting(Slot: 1, At: 10, Look: 0);
         _world.See(ball);
         Assert.Empty(_world.Changes);
-        Assert.Equal(TrackState.Tentative, _world.Lives.Lives[0].State);
+        Assert.Equal(TrackState.Tentative, _world.Tracks.Tracks[0].State);
 
         _world.See(5, ball);
 
         Assert.Equal(["TrackStarted 1"], _world.Story);
-        Assert.Equal(TrackState.Active, _world.Lives.SeenIn(1)!.State);
-        Assert.Equal(6, _world.Lives.SeenIn(1)!.Age);
+        Assert.Equal(TrackState.Active, _world.Tracks.SeenIn(1)!.State);
+        Assert.Equal(6, _world.Tracks.SeenIn(1)!.Age);
     }
 
     [Fact]
@@ -43,7 +43,7 @@ public sealed class TrackManagerTests
         world.See(sure);
         world.See(weak);
         Assert.Empty(world.Changes);
-        Assert.Empty(world.Lives.Lives);
+        Assert.Empty(world.Tracks.Tracks);
 
         world.See(2, sure);
         world.See(50, weak);
@@ -86,8 +86,8 @@ public sealed class TrackManagerTests
         _world.See();
 
         Assert.Empty(_world.Changes);
-        Assert.Empty(_world.Lives.Lives);
-        Assert.Equal(default, _world.Lives.SlotTracks()[0]);
+        Assert.Empty(_world.Tracks.Tracks);
+        Assert.Equal(default, _world.Tracks.SlotTracks()[0]);
     }
 
     [Fact]
@@ -99,19 +99,19 @@ public sealed class TrackManagerTests
 
         _world.See();
         Assert.Equal(["TrackStarted 1", "TrackLost 1"], _world.Story);
-        Assert.Equal(TrackState.Lost, _world.Lives.SlotTracks()[0].State);
+        Assert.Equal(TrackState.Lost, _world.Tracks.SlotTracks()[0].State);
 
         _world.See(16); // 1.9 s in all
-        Assert.Empty(_world.Lives.Ended);
+        Assert.Empty(_world.Tracks.Ended);
         _world.See(1);
-        if (_world.Lives.Ended.IsEmpty) _world.See(1); // 2.0 s, give or take a rounding
+        if (_world.Tracks.Ended.IsEmpty) _world.See(1); // 2.0 s, give or take a rounding
 
         Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackEnded 1"], _world.Story);
-        var ended = Assert.Single(_world.Lives.Ended);
+        var ended = Assert.Single(_world.Tracks.Ended);
         Assert.Equal((1L, 3L), (ended.Identity.Number, ended.LastFrameId));
         Assert.Equal((3, 0.9f), (ended.Summary.Frames, ended.Summary.MaxScore));
         Assert.Equal("lost_timeout", _world.Changes[^1].Reason);
-        Assert.Empty(_world.Lives.Lives);
+        Assert.Empty(_world.Tracks.Tracks);
     }
 
     [Fact]
@@ -138,7 +138,7 @@ public sealed class TrackManagerTests
         Assert.Equal(1, _world.In(3));
         Assert.Null(_world.In(0));
         Assert.Equal(2, _world.In(1));
-        Assert.Null(_world.Lives.SlotTracks()[0].Identity);
+        Assert.Null(_world.Tracks.SlotTracks()[0].Identity);
     }
 
     [Fact]
@@ -217,7 +217,7 @@ public sealed class TrackManagerTests
 
         Assert.Equal(1, _world.In(0));
         Assert.Null(_world.In(2));
-        Assert.Single(_world.Lives.Lives);
+        Assert.Single(_world.Tracks.Tracks);
     }
 
     [Fact]
@@ -227,7 +227,7 @@ public sealed class TrackManagerTests
         _world.See(6);
         _world.See(3, new Sighting(2, 70, 1)); // at first it looks like nothing known
         Assert.Equal(2, _world.In(2));
-        var young = _world.Lives.SeenIn(2)!.Identity;
+        var young = _world.Tracks.SeenIn(2)!.Identity;
 
         _world.See(new Sighting(2, 70, 0));
 
@@ -236,9 +236,9 @@ public sealed class TrackManagerTests
         Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackStarted 2", "TrackIdentityChanged 2", "TrackUpdated 1"],
             _world.Story);
         Assert.Equal(1, _world.Changes[3].Into);
-        var merge = Assert.Single(_world.Lives.Merges);
+        var merge = Assert.Single(_world.Tracks.Merges);
         Assert.Equal((2L, 1L, _world.FrameId), (Assert.Single(merge.From), merge.Into, merge.AtFrame));
-        Assert.Single(_world.Lives.Lives);
+        Assert.Single(_world.Tracks.Tracks);
     }
 
     [Fact]
@@ -260,7 +260,7 @@ public sealed class TrackManagerTests
         _world.See(new Sighting(2, 70, 0)); // the other one has just gone
 
         Assert.Equal(2, _world.In(2));
-        Assert.Equal(2, _world.Lives.Lives.Count);
+        Assert.Equal(2, _world.Tracks.Tracks.Count);
     }
 
     [Theory]
@@ -275,7 +275,7 @@ public sealed class TrackManagerTests
 
         Assert.Equal(["TrackStarted 1", "TrackUpdated 1"], _world.Story);
         Assert.Equal("class", _world.Changes[1].Reason);
-        Assert.Equal(1, _world.Lives.SeenIn(0)!.ClassId);
+        Assert.Equal(1, _world.Tracks.SeenIn(0)!.ClassId);
     }
 
     [Fact]
@@ -296,7 +296,7 @@ public sealed class TrackManagerTests
             options: new TrackOptions { LostTimeout = TimeSpan.FromHours(1) });
         for (var i = 0; i < 12; i++) world.See(2, new Sighting(0, i % 9 * 10, i));
 
-        Assert.Equal(8, world.Lives.Lives.Count);
+        Assert.Equal(8, world.Tracks.Tracks.Count);
         Assert.Equal([1L, 2, 3, 4], world.Changes.Where(c => c.Kind == EventKind.TrackEnded).Select(c => c.Track));
         Assert.Equal("limit", world.Changes.Last(c => c.Kind == EventKind.TrackEnded).Reason);
     }
@@ -308,11 +308,11 @@ public sealed class TrackManagerTests
         _world.See(4, new Sighting(1, 40, 1));
         _world.See(new Sighting(1, 40, 1), new Sighting(2, 70, 2)); // the third is tentative
 
-        _world.Lives.EndAll(FinalReason.Gap, "gap");
+        _world.Tracks.EndAll(FinalReason.Gap, "gap");
 
         Assert.Equal(["TrackStarted 1", "TrackStarted 2", "TrackLost 1", "TrackEnded 1", "TrackEnded 2"], _world.Story);
         Assert.Equal(FinalReason.Gap, _world.Epoch.EndReason);
         Assert.Equal([1L, 2], _world.Epoch.Ended.Select(e => e.Identity.Number).Order());
-        Assert.Empty(_world.Lives.Lives);
+        Assert.Empty(_world.Tracks.Tracks);
     }
 }

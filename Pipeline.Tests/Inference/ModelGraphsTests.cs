@@ -61,7 +61,7 @@ public sealed class ModelGraphsTests : IDisposable
         TinyDvis.Write(_temp.Root);
         File.AppendAllText(_temp.Path("segmenter.onnx"), "x");
         Assert.Matches(
-            "segmenter\\.onnx: the file is damaged or another one: its sha256 is [0-9a-f]{64}, the manifest says "
+            "segmenter\\.onnx: the file is damaged or another one: its sha256 is [0-9a-f]{64}, the manifest has "
             + "[0-9a-f]{64}\\.$", Refusal(_temp.Root));
     }
 
@@ -83,7 +83,7 @@ public sealed class ModelGraphsTests : IDisposable
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["hidden_size"] = 8);
         Assert.Equal(
-            $"{_temp.Path("segmenter.onnx")}: output frame_embeds has shape [?,3,4], the manifest says [?,3,8].",
+            $"{_temp.Path("segmenter.onnx")}: output frame_embeds has shape [?,3,4], the manifest has [?,3,8].",
             Refusal(_temp.Root));
     }
 
@@ -92,7 +92,7 @@ public sealed class ModelGraphsTests : IDisposable
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["classes"]!.AsArray().RemoveAt(1));
         Assert.Equal(
-            $"{_temp.Path("segmenter.onnx")}: output frame_logits has shape [?,3,3], the manifest says [?,3,2].",
+            $"{_temp.Path("segmenter.onnx")}: output frame_logits has shape [?,3,3], the manifest has [?,3,2].",
             Refusal(_temp.Root));
     }
 
@@ -310,7 +310,7 @@ public sealed class ModelGraphsTests : IDisposable
     public void Open_ManifestIsNoJson_NamesLineAndColumn()
     {
         File.WriteAllText(_temp.Path("manifest.json"), "{\n  \"name\": oops\n}");
-        Assert.StartsWith($"{_temp.Path("manifest.json")}:2:11: the model's manifest is no JSON: ",
+        Assert.StartsWith($"{_temp.Path("manifest.json")}:2:11: the model's manifest is not JSON: ",
             Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message, StringComparison.Ordinal);
     }
 

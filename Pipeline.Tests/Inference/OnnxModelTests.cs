@@ -15,8 +15,8 @@ public sealed class OnnxModelTests
     {
         using var sut = TinyDvis.Load(Sum(), "sum.onnx");
         Assert.Equal("sum.onnx", sut.Name);
-        Assert.Equal(["a [-1,3]", "b [-1,3]"], sut.Inputs.Select(i => i.ToString()));
-        Assert.Equal(["sum [-1,3]"], sut.Outputs.Select(i => i.ToString()));
+        Assert.Equal(["a [?,3]", "b [?,3]"], sut.Inputs.Select(i => i.ToString()));
+        Assert.Equal(["sum [?,3]"], sut.Outputs.Select(i => i.ToString()));
         Assert.Equal("cpu", sut.Provider);
     }
 
@@ -34,26 +34,12 @@ public sealed class OnnxModelTests
     }
 
     [Fact]
-    public void Run_ReshapedTensor_UsesThePresentShape()
-    {
-        using var sut = TinyDvis.Load(Sum());
-        using Tensor a = new(8, 3), b = new(8, 3), sum = new(8, 3);
-        a.Span.Fill(1);
-        b.Span.Fill(2);
-        sum.Span.Fill(-1);
-        foreach (var tensor in new[] { a, b, sum }) tensor.Reshape(2, 3);
-        sut.Run([a, b], [sum]);
-        sum.Reshape(8, 3);
-        Assert.Equal([3, 3, 3, 3, 3, 3, -1], sum.Span[..7].ToArray());
-    }
-
-    [Fact]
     public void Run_WrongInputShape_NamesModelTensorAndBothShapes()
     {
         using var sut = TinyDvis.Load(Sum(), "sum.onnx");
         using Tensor a = new(2, 3), b = new(2, 4), sum = new(2, 3);
         var e = Assert.Throws<ModelException>(() => sut.Run([a, b], [sum]));
-        Assert.Equal("sum.onnx: input b has shape [2,4], the graph wants [?,3].", e.Message);
+        Assert.Equal("sum.onnx: input b has shape [2,4], the graph has [?,3].", e.Message);
     }
 
     [Fact]
@@ -62,7 +48,7 @@ public sealed class OnnxModelTests
         using var sut = TinyDvis.Load(Sum(), "sum.onnx");
         using Tensor a = new(2, 3), b = new(2, 3), sum = new(2, 3, 1);
         var e = Assert.Throws<ModelException>(() => sut.Run([a, b], [sum]));
-        Assert.Equal("sum.onnx: output sum has shape [2,3,1], the graph wants [?,3].", e.Message);
+        Assert.Equal("sum.onnx: output sum has shape [2,3,1], the graph has [?,3].", e.Message);
     }
 
     [Fact]

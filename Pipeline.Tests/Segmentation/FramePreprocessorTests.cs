@@ -52,9 +52,9 @@ public sealed class FramePreprocessorTests
             for (var y = 0; y < 8; y++)
                 for (var x = 0; x < 8; x++)
                 {
+                    var channel = order == "rgb" ? plane : 2 - plane;
                     var expected = x < 7 && y < 5
-                        ? (frame.Row(y)[x * 3 + (order == "rgb" ? plane : 2 - plane)] - rule.Mean[plane])
-                        / rule.Std[plane]
+                        ? (frame.Pixels[(y * frame.Width + x) * 3 + channel] - rule.Mean[plane]) / rule.Std[plane]
                         : 0f;
                     Assert.Equal(expected, image[(plane * 8 + y) * 8 + x]);
                 }

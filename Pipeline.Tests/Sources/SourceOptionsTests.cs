@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Sources.Options;
-using Dvis.Streaming.Sources.Synthetic;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources;
 
@@ -36,19 +35,18 @@ public sealed class SourceOptionsTests
     {
         Assert.Single(Faults(new RtspOptions { StallTimeout = TimeSpan.Zero }));
         Assert.Single(Faults(new RtspOptions { ConnectTimeout = TimeSpan.FromHours(1) }));
-        Assert.Single(Faults(new SourceOptions { File = "a", MaxFps = -1 }));
+        Assert.Single(Faults(new RateOptions { MaxFps = -1 }));
         Assert.Single(
             Faults(new SourceOptions { File = "a", Rtsp = { Backoff = { Initial = TimeSpan.FromMinutes(5) } } }));
     }
 
     [Theory]
-    [InlineData(true, "rtcp_sr", "arrival")]
-    [InlineData(true, "arrival")]
-    [InlineData(false, "rtcp_sr")] // there is not always one
-    [InlineData(false, "arrival", "rtcp_sr")]
-    [InlineData(false, "ntp", "arrival")]
+    [InlineData(true, CameraClock.RtcpSr, CameraClock.Arrival)]
+    [InlineData(true, CameraClock.Arrival)]
+    [InlineData(false, CameraClock.RtcpSr)] // there is not always one
+    [InlineData(false, CameraClock.Arrival, CameraClock.RtcpSr)]
     [InlineData(false)]
-    public void Validate_ClocksInWhatOrder_AreThoseThatMakeSense(bool fine, params string[] prefer)
+    public void Validate_ClocksInWhatOrder_AreThoseThatMakeSense(bool fine, params CameraClock[] prefer)
         => Assert.Equal(fine, Faults(new ClockOptions { Prefer = prefer }).Count == 0);
 
     private static List<string> Faults(object options)

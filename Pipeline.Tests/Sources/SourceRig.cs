@@ -1,21 +1,33 @@
-using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.OpenCv;
 using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Supervision;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources;
 
-/// <summary>A supervised source with everything around it; disposing fails the test when a frame leaked.</summary>
-internal sealed class SourceRig(TimeProvider? time = null) : IAsyncDisposable
+/// <summary>
+/// Rig of one source, whose files are read by the given decoder; skips the test where OpenCV cannot be loaded.
+/// Disposing fails the test when a frame leaked.
+/// </summary>
+internal sealed class SourceRig : IAsyncDisposable
 {
+    private readonly DecodeBackend _backend;
     private readonly List<CameraStatus> _statuses = [];
 
-    public TimeProvider Time { get; } = time ?? TimeProvider.System;
+    public SourceRig(TimeProvider? time = null, DecodeBackend backend = DecodeBackend.Ffmpeg)
+    {
+        if (backend == DecodeBackend.Opencv) RequireOpenCv();
+        (Time, _backend) = (time ?? TimeProvider.System, backend);
+    }
+
+    public TimeProvider Time { get; }
+
+    public OpenCvDecoder OpenCv { get; } = new();
 
     public FramePool Pool { get; } = new();
 
@@ -28,24 +40,46 @@ internal sealed class SourceRig(TimeProvider? time = null) : IAsyncDisposable
 
     public CameraStatus Last { get { lock (_statuses) return _statuses[^1]; } }
 
-    public IFrameSource Create(SourceOptions options, IFrameDecoder? openCv = null) => SourceFactory.Create(
-        Probe.Metrics.Camera("cam"), options, Pool, Time, NullLoggerFactory.Instance, Take, openCv);
+    public static void RequireOpenCv()
+    {
+        try
+        {
+            OpenCvLibrary.Require();
+        }
+        catch (SourceException e)
+        {
+            Assert.Skip(e.Message);
+        }
+    }
+
+    public IFrameSource Create(SourceOptions options)
+    {
+        options.Decode.Backend = _backend;
+        return SourceFactory.Create(
+            Probe.Metrics.Camera("cam"), options, Pool, Time, NullLoggerFactory.Instance, Take, OpenCv);
+    }
 
     /// <summary>The same supervision around a source made by the test.</summary>
-    public IFrameSource Supervise(IFrameSource source, SourceOptions options, SourceFacts? facts = null)
+    public IFrameSource Supervise(IRawSource source, SourceOptions options) => new SupervisedSource(
+        source, options, new SourceMetrics(Probe.Metrics.Camera("cam")), new Random(1), Time, Logs, Take);
+
+    /// <summary>Reads one session without supervision to its end.</summary>
+    public async Task ReadRawAsync(SourceOptions options, Action<RawFrame>? look = null)
     {
-        var camera = Probe.Metrics.Camera("cam");
-        var metrics = new SourceMetrics(camera);
-        var reporter = new CameraReporter(camera.Camera, metrics, facts ?? new SourceFacts(), Time, Logs, Take);
-        return new SupervisedSource(
-            source, options, new Backoff(options.Rtsp.Backoff, new Random(1)), reporter, camera, metrics, Time);
+        await foreach (var frame in SourceFactory.CreateRaw("cam", options, Pool, Time).ReadAsync(default))
+        {
+            using (frame.Frame) look?.Invoke(frame);
+        }
     }
+
+    /// <summary>The fault that one session without supervision ends with.</summary>
+    public Task<SourceException> FaultAsync(SourceOptions options, Action<RawFrame>? look = null)
+        => Assert.ThrowsAsync<SourceException>(() => ReadRawAsync(options, look));
 
     public Task<List<FrameInfo>> ReadAsync(SourceOptions options, int most = int.MaxValue, Action<Frame>? look = null)
         => ReadAsync(Create(options), most, look);
 
-    /// <summary>Reads to the end, or until there are <paramref name="most"/> frames;
-    /// looks at each before it goes back.</summary>
+    /// <summary>Reads to the end or to the given number of frames; looks at each before it is disposed.</summary>
     public static async Task<List<FrameInfo>> ReadAsync(IFrameSource source, int most = int.MaxValue,
         Action<Frame>? look = null, CancellationToken stop = default)
     {

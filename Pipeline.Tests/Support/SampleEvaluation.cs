@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;

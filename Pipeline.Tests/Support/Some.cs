@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
@@ -10,6 +11,14 @@ internal static partial class Some
     public static FrameInfo FrameInfo(int width, int height, long frameId = 1, string camera = "cam")
         => new(camera, frameId, 0, frameId * 3000, new Timebase(1, 90000), frameId * 333_333, Now,
             new CaptureTime(Now, ClockSource.Synthetic, 0, 0, true), width, height);
+
+    /// <summary>What a decoder gives of such a frame.</summary>
+    public static RawFrame RawFrame(FramePool pool, int width, int height, long number)
+        => new(pool.Rent(width, height), number * 3000, new Timebase(1, 90000), number * 333_333, Now)
+        {
+            Begins = number == 0,
+            Capture = new CaptureTime(Now, ClockSource.Synthetic, 0, 0, true),
+        };
 
     public static Frame Frame(FramePool pool, int width, int height, long frameId = 1, string camera = "cam")
     {

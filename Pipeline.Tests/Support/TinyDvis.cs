@@ -51,10 +51,14 @@ internal static class TinyDvis
     public static JsonObject Manifest() => JsonNode.Parse("""
         {
           "name": "tiny", "version": "1", "task": "vis",
-          "classes": [{"id": 0, "name": "circle", "kind": "thing", "color": "#ff0000"}, {"id": 1, "name": "square", "kind": "thing", "color": "#00ff00"}],
+          "classes": [
+            {"id": 0, "name": "circle", "kind": "thing", "color": "#ff0000"},
+            {"id": 1, "name": "square", "kind": "thing", "color": "#00ff00"}],
           "queries": 3, "hidden_size": 4, "mask_channels": 3, "mask_stride": 4, "matching": "aligned",
-          "input": {"shorter_side": 32, "largest_side": 64, "divisor": 32, "mean": [0, 0, 0], "std": [1, 1, 1], "channel_order": "rgb"},
-          "refiner": {"max_window": 20}, "files": {}, "license": "MIT", "weights_from": "written by hand", "quality": {"ap": 0}
+          "input": {"shorter_side": 32, "largest_side": 64, "divisor": 32, "mean": [0, 0, 0], "std": [1, 1, 1],
+            "channel_order": "rgb"},
+          "refiner": {"max_window": 20}, "files": {}, "license": "MIT", "weights_from": "written by hand",
+          "quality": {"ap": 0}
         }
         """)!.AsObject();
 

@@ -45,8 +45,10 @@ internal static class TinyScenes
         manifest["name"] = "scenes";
         manifest["task"] = task;
         manifest["classes"] = JsonNode.Parse("""
-            [{"id": 0, "name": "person", "kind": "thing", "color": "#ff0000"}, {"id": 1, "name": "car", "kind": "thing", "color": "#ffff00"},
-             {"id": 2, "name": "sky", "kind": "stuff", "color": "#0000ff"}, {"id": 3, "name": "road", "kind": "stuff", "color": "#808080"}]
+            [{"id": 0, "name": "person", "kind": "thing", "color": "#ff0000"},
+             {"id": 1, "name": "car", "kind": "thing", "color": "#ffff00"},
+             {"id": 2, "name": "sky", "kind": "stuff", "color": "#0000ff"},
+             {"id": 3, "name": "road", "kind": "stuff", "color": "#808080"}]
             """);
         manifest["input"]!["mean"] = new JsonArray(127.5, 127.5, 127.5);
         manifest["input"]!["std"] = new JsonArray(127.5, 127.5, 127.5);

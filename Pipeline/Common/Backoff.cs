@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Dvis.Streaming.Pipeline.Common;
 
-/// <summary>Pauses between attempts (section <c>backoff</c> of cameras and of <c>mqtt</c>).</summary>
+/// <summary>Options of pauses between attempts (section <c>backoff</c> of cameras and of <c>mqtt</c>).</summary>
 public sealed class BackoffOptions
 {
     /// <summary>First pause; each further one is twice as long.</summary>
@@ -13,7 +13,7 @@ public sealed class BackoffOptions
     [Range(typeof(TimeSpan), "00:00:00.001", "24:00:00")]
     public TimeSpan Max { get; set; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Largest share of a pause that is taken off at random, so that not all return at once.</summary>
+    /// <summary>Largest share of a pause that is taken off at random, so that not all retry at once.</summary>
     [Range(0.0, 1.0)]
     public double Jitter { get; set; } = 0.2;
 }
@@ -32,6 +32,6 @@ public sealed class Backoff(BackoffOptions options, Random random)
         return TimeSpan.FromSeconds(pause * (1 - (options.Jitter * random.NextDouble())));
     }
 
-    /// <summary>All is well again: the next pause is the initial one.</summary>
+    /// <summary>Makes the next pause the initial one.</summary>
     public void Reset() => _steps = 0;
 }

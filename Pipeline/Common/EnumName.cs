@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 namespace Dvis.Streaming.Pipeline.Common;
 
 /// <summary>
-/// Names of enum members in files, messages, metrics and logs: snake case, or the name that a
-/// <see cref="JsonStringEnumMemberNameAttribute"/> gives. Thread-safe.
+/// Names of enum members in files, messages, metrics and logs: snake case, or the name of a
+/// <see cref="JsonStringEnumMemberNameAttribute"/>. Thread-safe.
 /// </summary>
 public static class EnumName
 {
@@ -15,7 +15,9 @@ public static class EnumName
 
     /// <summary>Name of a declared member of an enum that is only known at run time.</summary>
     public static string Of(Enum value)
-        => NameOf(value.GetType().GetField(value.ToString(), BindingFlags.Public | BindingFlags.Static)!);
+        => value.GetType().GetField(value.ToString(), BindingFlags.Public | BindingFlags.Static)!
+            .GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
+            ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
 
     /// <summary>Names of all members, in the order of <see cref="Enum.GetValues(Type)"/>.</summary>
     public static IReadOnlyList<string> All(Type type) => [.. Enum.GetValues(type).Cast<Enum>().Select(Of)];
@@ -28,10 +30,6 @@ public static class EnumName
             if (its == name) return value;
         throw new ArgumentException($"found '{name}', expected one of {string.Join(", ", Cache<T>.Names.Values)}");
     }
-
-    private static string NameOf(FieldInfo member)
-        => member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
-            ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(member.Name);
 
     private static class Cache<T> where T : struct, Enum
     {

@@ -6,20 +6,20 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Dvis.Streaming.Pipeline.Common;
 
-/// <summary>What is wrong with a server's certificate.</summary>
+/// <summary>Faults of a server's certificate.</summary>
 public enum CertificateFault { UnknownAuthority, Expired, WrongHost }
 
-/// <summary>The certificate of a TLS server is not trusted; the message is a clause without secrets.</summary>
+/// <summary>Failure to trust the certificate of a TLS server; the message is a clause without secrets.</summary>
 public sealed class CertificateException(CertificateFault fault, string message, Exception inner)
     : AuthenticationException(message, inner)
 {
     public CertificateFault Fault { get; } = fault;
 }
 
-/// <summary>TLS handshakes of a client, with the rules by which the certificate of the server is verified.</summary>
+/// <summary>TLS handshakes of a client and its rules for the certificate of the server.</summary>
 public static class ServerCertificate
 {
-    /// <summary>Begins TLS on a connection, which stays the caller's when it fails.</summary>
+    /// <summary>Begins TLS on a connection, which stays the caller's on failure.</summary>
     /// <param name="verify">False accepts any certificate.</param>
     /// <param name="own">Certificate of the client; null: none.</param>
     /// <param name="isTrusted">Accepts a certificate that the rules reject; null: none is accepted.</param>
@@ -63,9 +63,9 @@ public static class ServerCertificate
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static X509ChainPolicy Policy(string? ca)
     {
-        // A certificate must not make us call the addresses it names.
-        var policy =
-            new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
+        // A certificate must not cause connections to addresses that it names.
+        X509ChainPolicy policy = new()
+        { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
         if (ca is null) return policy;
         policy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         policy.CustomTrustStore.ImportFromPemFile(ca);
@@ -74,7 +74,7 @@ public static class ServerCertificate
             : throw new CryptographicException($"{ca} holds no certificate");
     }
 
-    /// <summary>What <paramref name="errors"/> of a handshake mean; null: none of the faults.</summary>
+    /// <summary>Fault that the errors of a handshake mean, or null.</summary>
     private static (CertificateFault Fault, string Detail)? Judge(
         string host, X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors)
     {

@@ -5,30 +5,16 @@ using System.Text.Unicode;
 namespace Dvis.Streaming.Pipeline.Common;
 
 /// <summary>
-/// JSON from strangers. The platform's reader finds out that a text is no Unicode (broken UTF-8, half a surrogate pair)
-/// when the text is asked for, and then throws what a caller has no reason to expect. Here such a file is no JSON.
+/// Parser of untrusted JSON. The platform's reader detects text that is not Unicode (broken UTF-8, half a surrogate
+/// pair) only when the text is read, with an InvalidOperationException. Here such a file is not JSON.
 /// </summary>
 internal static class StrictJson
 {
-    /// <exception cref="JsonException">No JSON, or a text in it is no Unicode.</exception>
+    /// <exception cref="JsonException">Not JSON, or a text in it is not Unicode.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> json, JsonDocumentOptions options = default)
     {
         CheckTexts(json.Span);
         return JsonDocument.Parse(json, options);
-    }
-
-    /// <summary>The text or the name that the reader stands at.</summary>
-    /// <inheritdoc cref="Parse"/>
-    public static string Text(ref Utf8JsonReader reader)
-    {
-        try
-        {
-            return reader.GetString()!;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new JsonException("a text is no Unicode", e);
-        }
     }
 
     private static void CheckTexts(ReadOnlySpan<byte> json)
@@ -61,7 +47,7 @@ internal static class StrictJson
     private static JsonException At(ReadOnlySpan<byte> json, int at)
     {
         var before = json[..at];
-        return new JsonException("A text is no Unicode.", null, before.Count((byte)'\n'),
+        return new JsonException("A text is not Unicode.", null, before.Count((byte)'\n'),
             at - 1 - before.LastIndexOf((byte)'\n'));
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using static Dvis.Streaming.Pipeline.Telemetry.PipelineMetrics;
 
 namespace Dvis.Streaming.Pipeline.Delivery;
 
@@ -16,6 +17,4 @@ internal sealed class DeliveryMetrics(Meter meter)
         _dropped.Add(1, Tag("sink", sink), Tag("reason", reason));
 
     public void Failed(string sink) => _failures.Add(1, Tag("sink", sink));
-
-    private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
 }

@@ -4,13 +4,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Delivery;
 
+/// <summary>Receiver of the messages of the stages: the fan-out, or a list in a test.</summary>
+public interface IPublisher
+{
+    /// <summary>Thread-safe; waits only for lossless sinks.</summary>
+    ValueTask PublishAsync(PipelineMessage message);
+}
+
 /// <summary>
-/// One bounded queue and one loop for each sink, shared by all cameras:
-/// a slow or failing sink hurts only itself. Started once, stopped after the last camera.
+/// Queues and loops of the sinks, one of each per sink, shared by all cameras: a slow or failing sink affects no other.
+/// Started once, stopped after the last camera.
 /// </summary>
 public sealed partial class FanOut : IPublisher, IAsyncDisposable
 {
-    /// <summary>How long a sink may take to notice that it must end.</summary>
+    /// <summary>Time for a sink to end.</summary>
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(2);
 
     private readonly Lane[] _lanes;
@@ -28,7 +35,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
             sink, new SinkQueue(capacity, sink.Lossless, _ => _metrics.Dropped(sink.Name, "queue_full")), time))];
     }
 
-    /// <summary>Starts the sinks; a sink that cannot start now keeps trying on its own.</summary>
+    /// <summary>Starts the sinks; a sink that cannot start now retries by itself.</summary>
     public async Task StartAsync(CancellationToken cancel)
     {
         foreach (var lane in _lanes)
@@ -43,8 +50,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
         foreach (var lane in _lanes) await lane.Queue.WriteAsync(message);
     }
 
-    /// <summary>Delivers what is queued and flushes the sinks;
-    /// gives up when <paramref name="limit"/> is over.</summary>
+    /// <summary>Delivers what is queued and flushes the sinks, for at most <paramref name="limit"/>.</summary>
     /// <returns>False when something may not have been delivered.</returns>
     public async Task<bool> StopAsync(TimeSpan limit)
     {
@@ -114,7 +120,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
             {
                 await lane.Sink.PublishAsync(message, _abort.Token);
             }
-            catch (Exception e) // whatever it is, it is this sink's and this message's
+            catch (Exception e) // a failure of this sink with this message
             {
                 _metrics.Failed(lane.Sink.Name);
                 if (lane.Failures.Pass()) LogPublishFailed(lane.Sink.Name, e);

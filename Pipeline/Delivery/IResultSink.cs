@@ -11,15 +11,13 @@ public interface IResultSink : IAsyncDisposable
     /// <summary>For metrics and logs, for example <c>mqtt</c>.</summary>
     string Name { get; }
 
-    /// <summary>True when a full queue makes the pipeline wait instead of shedding:
-    /// for files written from files.</summary>
+    /// <summary>True when a full queue makes the pipeline wait instead of shedding: for files from files.</summary>
     bool Lossless { get; }
 
     Task StartAsync(CancellationToken cancel);
 
     ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel);
 
-    /// <summary>Called after the last message: waits until everything is out,
-    /// or <paramref name="cancel"/> fires.</summary>
+    /// <summary>Waits, after the last message, until everything is delivered.</summary>
     Task FlushAsync(CancellationToken cancel);
 }

@@ -13,16 +13,6 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
     private readonly SemaphoreSlim _filled = new(0), _space = new(capacity);
     private volatile bool _completed;
 
-    public int Capacity => capacity;
-
-    public int Count
-    {
-        get
-        {
-            lock (_gate) return _items.Count;
-        }
-    }
-
     /// <summary>Adds one; after <see cref="Complete"/> it is shed.</summary>
     public async ValueTask WriteAsync(PipelineMessage message)
     {
@@ -60,8 +50,7 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
         }
     }
 
-    /// <summary>No more will come: writers that wait are let go, their messages shed;
-    /// what is inside is still read.</summary>
+    /// <summary>Ends writing: waiting writers return, their messages are shed; what is inside is still read.</summary>
     public void Complete()
     {
         lock (_gate)
@@ -79,8 +68,7 @@ public sealed class SinkQueue(int capacity, bool lossless, Action<PipelineMessag
         _space.Dispose();
     }
 
-    // Null when every message says which cameras there are: those are few,
-    // and without them a sink would not know its cameras.
+    // Null when all are CamerasChanged: those are few, and a sink needs them.
     private PipelineMessage? TakeVictim()
     {
         var node = Oldest(m => !m.IsDurable) ?? Oldest(m => m is not CamerasChanged);

@@ -3,18 +3,16 @@ using System.Threading.Channels;
 namespace Dvis.Streaming.Pipeline.Flow;
 
 /// <summary>
-/// One bounded hop between two stages. It owns what lies in it: an item that is dropped because the hop is full, that
-/// finds it closed, or that lies in it when it closes, is disposed here. One writer, one reader.
+/// Bounded channel between two stages. It owns its items: those dropped because it is full, written after it was
+/// closed, or inside when it closes, are disposed here. One writer, one reader.
 /// </summary>
 public sealed class Link<T> where T : class, IDisposable
 {
     private readonly Channel<T> _channel;
 
     /// <param name="capacity">Items that may wait.</param>
-    /// <param name="fullMode">What happens to a write when full;
-    /// in the drop modes the victim is disposed and reported.</param>
-    /// <param name="dropped">Called once for each item dropped because the hop was full,
-    /// after it was disposed, on the writer's thread.</param>
+    /// <param name="fullMode">Effect of a write when full.</param>
+    /// <param name="dropped">Called on the writer's thread for each item dropped because it was full, disposed.</param>
     public Link(int capacity, BoundedChannelFullMode fullMode, Action<T>? dropped = null)
     {
         Capacity = capacity;
@@ -32,8 +30,8 @@ public sealed class Link<T> where T : class, IDisposable
     /// <summary>Items waiting now.</summary>
     public int Count => _channel.Reader.Count;
 
-    /// <summary>Hands <paramref name="item"/> over, also when this throws.</summary>
-    /// <exception cref="ChannelClosedException">The reader has gone.</exception>
+    /// <summary>Takes ownership of <paramref name="item"/>, also when this throws.</summary>
+    /// <exception cref="ChannelClosedException">The reader has closed it.</exception>
     public async ValueTask WriteAsync(T item)
     {
         try
@@ -49,10 +47,10 @@ public sealed class Link<T> where T : class, IDisposable
 
     public IAsyncEnumerable<T> ReadAllAsync() => _channel.Reader.ReadAllAsync();
 
-    /// <summary>No more items will come; those inside are still read.</summary>
+    /// <summary>Ends writing; the items inside are still read.</summary>
     public void Complete() => _channel.Writer.TryComplete();
 
-    /// <summary>Nobody will read any more: writes fail from now on, and what lies inside is disposed.</summary>
+    /// <summary>Ends reading: writes fail from now on, and the items inside are disposed.</summary>
     public void Close()
     {
         _channel.Writer.TryComplete();

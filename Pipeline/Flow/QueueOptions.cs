@@ -2,10 +2,10 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Dvis.Streaming.Pipeline.Flow;
 
-/// <summary>Hop before the segmenter (section <c>defaults.queue</c>, overridable per camera).</summary>
+/// <summary>Queue before the segmenter (section <c>defaults.queue</c>, overridable per camera).</summary>
 public sealed class QueueOptions
 {
-    /// <summary>Frames that may wait. Small is fresh, large is smooth.</summary>
+    /// <summary>Frames that may wait: few for low latency, many for few drops.</summary>
     [Range(1, 64)] public int Capacity { get; set; } = 2;
 
     public QueuePolicy Policy { get; set; }
@@ -14,7 +14,7 @@ public sealed class QueueOptions
     public TimeSpan MaxAge { get; set; } = TimeSpan.FromMilliseconds(500);
 }
 
-/// <summary>What a full queue before the segmenter does.</summary>
+/// <summary>Policy of a full queue before the segmenter.</summary>
 public enum QueuePolicy
 {
     /// <summary><see cref="DropOldest"/> for live sources, <see cref="Wait"/> for files.</summary>

@@ -3,8 +3,9 @@ using System.Threading.Channels;
 namespace Dvis.Streaming.Pipeline.Flow;
 
 /// <summary>
-/// Pumps one step from link to link. End of stream travels on the links, failure on the task, and the token only to the
-/// source: a failing stage closes its input (upstream stops) and completes its output (downstream drains).
+/// Loops that run a step from link to link. The end of the stream travels on the links, a failure on the task, and the
+/// token only to the source: a failing stage closes its input (upstream stops) and completes its output (downstream
+/// drains).
 /// </summary>
 public static class StageLoop
 {
@@ -36,8 +37,7 @@ public static class StageLoop
         }
     }
 
-    /// <param name="beat">Hears when the step is at work,
-    /// the wait for room in <paramref name="output"/> included.</param>
+    /// <param name="beat">Receives when the step is at work, its wait for <paramref name="output"/> included.</param>
     public static async Task RunAsync<TIn, TOut>(Link<TIn> input,
         Func<IAsyncEnumerable<TIn>, IAsyncEnumerable<TOut>> step, Link<TOut> output, Heartbeats.Beat? beat = null)
         where TIn : class, IDisposable
@@ -59,8 +59,7 @@ public static class StageLoop
         }
     }
 
-    /// <summary>The last stage: a step with nothing behind it.</summary>
-    /// <param name="beat">Hears when the step is at work.</param>
+    /// <summary>The last stage: a step without output.</summary>
     public static async Task RunAsync<TIn>(Link<TIn> input, Func<IAsyncEnumerable<TIn>, Task> step,
         Heartbeats.Beat? beat = null)
         where TIn : class, IDisposable
@@ -79,7 +78,7 @@ public static class StageLoop
     private static IAsyncEnumerable<T> Read<T>(Link<T> input, Heartbeats.Beat? beat) where T : class, IDisposable =>
         beat is null ? input.ReadAllAsync() : beat.Watch(input.ReadAllAsync());
 
-    /// <summary>Waits for all stages; the first failure stops the source. Throws what failed.</summary>
+    /// <summary>Waits for all stages; the first failure stops the source and is thrown.</summary>
     public static async Task WhenAllAsync(CancellationTokenSource source, params Task[] stages)
     {
         await foreach (var stage in Task.WhenEach(stages))

@@ -1,17 +1,14 @@
 namespace Dvis.Streaming.Pipeline.Frames;
 
-/// <summary>What a frame says about itself; travels with it to the last message.</summary>
+/// <summary>Data of a frame, from the source to the last message.</summary>
 /// <param name="Camera">Camera name, <c>[a-z0-9_-]{1,64}</c>.</param>
 /// <param name="FrameId">Strictly increasing for the life of the camera, over all sessions.</param>
-/// <param name="Session">Number of the source session that read it (0, 1, …):
-/// another number means that continuity is broken.</param>
-/// <param name="Pts">Media time in ticks of <paramref name="Timebase"/>,
-/// as the container says, extended over wraps.</param>
+/// <param name="Session">Number of the source session (0, 1, …): another number breaks continuity.</param>
+/// <param name="Pts">Media time of the container in ticks of <paramref name="Timebase"/>, extended over wraps.</param>
 /// <param name="Timebase">Length of one tick, for example 1/90000.</param>
-/// <param name="ReceivedTicks">Monotonic receive time:
-/// <see cref="TimeProvider.GetTimestamp"/> when the decoded frame arrived.</param>
+/// <param name="ReceivedTicks"><see cref="TimeProvider.GetTimestamp"/> when the decoded frame arrived.</param>
 /// <param name="Received">UTC at the same moment; a stamp, never used for durations.</param>
-/// <param name="Capture">Best estimate of when the camera took the picture.</param>
+/// <param name="Capture">Best estimate of the capture time.</param>
 /// <param name="Width">Source pixels.</param>
 /// <param name="Height">Source pixels.</param>
 public sealed record FrameInfo(
@@ -26,7 +23,7 @@ public sealed record FrameInfo(
     int Width,
     int Height);
 
-/// <summary>Seconds a tick, as a fraction.</summary>
+/// <summary>Seconds per tick, as a fraction.</summary>
 public readonly record struct Timebase(int Numerator, int Denominator)
 {
     public double ToSeconds(long ticks) => (double)ticks * Numerator / Denominator;
@@ -34,16 +31,16 @@ public readonly record struct Timebase(int Numerator, int Denominator)
     public override string ToString() => $"{Numerator}/{Denominator}";
 }
 
-/// <summary>Where an estimate of the capture time comes from; on the wire in snake case.</summary>
+/// <summary>Source of an estimate of the capture time; on the wire in snake case.</summary>
 public enum ClockSource
 {
-    /// <summary>Nothing better than the moment it arrived here.</summary>
+    /// <summary>Time of arrival.</summary>
     Arrival,
 
     /// <summary>Modification time of the file plus media time.</summary>
     FileMtime,
 
-    /// <summary>Media time of a file that has no date: counted from the start of the run.</summary>
+    /// <summary>Media time of a file without a date, from the start of the run.</summary>
     FilePts,
 
     /// <summary>RTCP sender reports of the camera.</summary>
@@ -55,9 +52,8 @@ public enum ClockSource
 
 /// <summary>Estimated capture time.</summary>
 /// <param name="Stamp">UTC.</param>
-/// <param name="Source">What the estimate rests on.</param>
 /// <param name="OffsetMs">Host clock minus camera clock in milliseconds; 0 when unknown.</param>
-/// <param name="ErrorMs">Bound of the error in milliseconds, or null when there is none to give.</param>
+/// <param name="ErrorMs">Bound of the error in milliseconds, or null.</param>
 /// <param name="Synced">True when capture-to-publish latency may be computed from it.</param>
 public readonly record struct CaptureTime(DateTimeOffset Stamp, ClockSource Source, double OffsetMs, double? ErrorMs,
     bool Synced);

@@ -5,13 +5,12 @@ public interface IFrameSource
 {
     string Camera { get; }
 
-    /// <summary>True when the world does not wait: late frames are dropped, not queued. Files are not live.</summary>
+    /// <summary>True when late frames are dropped, not queued. Files are not live.</summary>
     bool IsLive { get; }
 
     /// <summary>
-    /// Reads until the source ends or <paramref name="stop"/> asks it to. A raw source is one session and throws
-    /// <see cref="SourceException"/> when it fails;
-    /// a supervised one reconnects and ends only when stopped or when a file is over.
+    /// Reads until the source ends or <paramref name="stop"/> is cancelled. A camera reconnects and ends only then;
+    /// a file also ends when it is over.
     /// </summary>
     IAsyncEnumerable<Frame> ReadAsync(CancellationToken stop);
 }
@@ -22,8 +21,7 @@ public enum SourceFault
     Ok, AuthFailed, NotFound, Timeout, Refused, Stalled, Eof, CodecUnsupported, DecodeErrors, Tls, Config, Unknown,
 }
 
-/// <summary>A source session failed for a known reason. The message is redacted:
-/// no password ever stands in it.</summary>
+/// <summary>Failure of a source session for a known reason. The message has no passwords.</summary>
 public sealed class SourceException(SourceFault fault, string message, Exception? inner = null)
     : Exception(message, inner)
 {

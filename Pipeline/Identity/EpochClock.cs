@@ -3,8 +3,8 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Pipeline.Identity;
 
 /// <summary>
-/// Decides where continuity breaks, and counts media seconds inside an epoch: by presentation time where it advances
-/// sanely, else by receive time. Not thread-safe.
+/// Clock of epochs: it decides where continuity breaks and counts media seconds inside an epoch, by presentation time
+/// where it advances plausibly, else by receive time. Not thread-safe.
 /// </summary>
 public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
 {
@@ -15,13 +15,12 @@ public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
     /// <summary>Seconds since the epoch began.</summary>
     public double Seconds { get; private set; }
 
-    /// <summary>How long before the last frame nothing of its epoch came; zero for files,
-    /// which wait for their reader.</summary>
+    /// <summary>Time without a frame before the last one; zero for files, which wait for their reader.</summary>
     public TimeSpan Silence { get; private set; }
 
-    /// <summary>Takes the next frame; a reason (snake case) when a new epoch begins with it,
-    /// null when it continues.</summary>
-    /// <param name="asked">Somebody asked for a new epoch.</param>
+    /// <summary>Takes the next frame.</summary>
+    /// <param name="asked">True when a new epoch was requested.</param>
+    /// <returns>Why a new epoch begins with it, in snake case; null when the epoch continues.</returns>
     public string? Advance(FrameInfo frame, bool asked = false)
     {
         var last = _last;
@@ -32,7 +31,7 @@ public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
         if (asked) return Begin("command");
         if (frame.Width != last.Width || frame.Height != last.Height) return Begin("resolution_change");
         if (frame.Session != last.Session) return Begin("source_restarted");
-        // When a file's frames arrive says how fast they are read, and nothing about the scene.
+        // The arrival of a file's frames depends on how fast they are read, not on the scene.
         var file = frame.Capture.Source is ClockSource.FileMtime or ClockSource.FilePts;
         if (!file && elapsed > resetAfterGap) return Begin("gap");
         if (media <= 0 || (!file && media - elapsed.TotalSeconds > LargestStep * (frame.FrameId - last.FrameId)))
@@ -47,4 +46,15 @@ public sealed class EpochClock(TimeSpan resetAfterGap, TimeProvider time)
         Seconds = 0;
         return reason;
     }
+}
+
+/// <summary>Request for a new epoch of a camera; its next frame begins it. Thread-safe.</summary>
+public sealed class ResetRequest
+{
+    private int _asked;
+
+    public void Ask() => Interlocked.Exchange(ref _asked, 1);
+
+    /// <summary>True once for all requests since the last call.</summary>
+    internal bool Take() => Interlocked.Exchange(ref _asked, 0) == 1;
 }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Numerics.Tensors;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Masks;
@@ -6,15 +5,17 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Identity;
 
-/// <summary>One track from its first frame to its end: state, looks, and what its summary needs.
-/// Used by the track stage only.</summary>
+/// <summary>State, appearance and summary of a track. Used by the track stage only.</summary>
 public sealed class Track
 {
-    // A third of the weight on the newest frame: steady against one blurred frame, quick against a real change.
+    // Weight of the newest frame: steady against one blurred frame, quick against a real change.
     private const float Newest = 0.3f;
-    private readonly float[] _votes;
-    private readonly float[] _embedding;
+    private readonly float[] _votes, _embedding;
     private readonly int[] _seenAs;
+    private DateTimeOffset _firstStamp, _lastStamp;
+    private double _firstSeen;
+    private float _maxScore;
+    private long _bestFrame;
 
     internal Track(TrackIdentity identity, int slot, int classes, int channels, long firstFrame)
     {
@@ -24,14 +25,14 @@ public sealed class Track
 
     public TrackIdentity Identity { get; }
 
-    /// <summary>-1: another object has taken the slot.</summary>
+    /// <summary>-1: another track has the slot.</summary>
     public int Slot { get; internal set; }
 
     public TrackState State { get; internal set; } = TrackState.Tentative;
 
     public int ClassId { get; private set; }
 
-    /// <summary>Of <see cref="ClassId"/> in the last frame it was seen in.</summary>
+    /// <summary>Score of <see cref="ClassId"/> in the last frame in which it was seen.</summary>
     public float Score { get; private set; }
 
     public long FirstFrameId { get; }
@@ -44,7 +45,7 @@ public sealed class Track
     /// <summary>Frames in which it was seen.</summary>
     public int Frames { get; private set; }
 
-    /// <summary>Frames since it was seen; 0 when it was seen in this frame.</summary>
+    /// <summary>Frames since it was last seen; 0: in this frame.</summary>
     public int Missed { get; internal set; }
 
     /// <summary>Epoch seconds when it was seen last.</summary>
@@ -53,24 +54,19 @@ public sealed class Track
     /// <summary>Epoch seconds of its last event.</summary>
     public double LastEvent { get; internal set; }
 
-    /// <summary>In this frame another track already holds the object it claims.</summary>
+    /// <summary>True when another track has the object that it claims in this frame.</summary>
     internal bool Suppressed { get; set; }
 
     internal MaskBits Bits { get; } = new();
 
-    private DateTimeOffset _firstStamp, _lastStamp;
-    private double _firstSeen;
-    private float _maxScore;
-    private long _bestFrame;
-
-    /// <summary>Cosine between what it looks like and <paramref name="embedding"/>, shape [C].</summary>
+    /// <summary>Cosine of its mean embedding and <paramref name="embedding"/>, shape [C].</summary>
     public float Similarity(ReadOnlySpan<float> embedding)
     {
         var norms = TensorPrimitives.Norm<float>(_embedding) * TensorPrimitives.Norm(embedding);
         return norms == 0 ? 0 : TensorPrimitives.Dot(_embedding, embedding) / norms;
     }
 
-    /// <summary>Takes one sighting.</summary>
+    /// <summary>Adds a frame in which it was seen.</summary>
     /// <param name="probabilities">Shape [K], without "no object".</param>
     /// <param name="embedding">Shape [C].</param>
     internal void See(FrameInfo frame, double seconds, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> embedding,
@@ -96,10 +92,8 @@ public sealed class Track
 
     public TrackSummary Summarise()
     {
-        var votes = ImmutableArray.CreateBuilder<KeyValuePair<int, int>>();
-        for (var k = 0; k < _seenAs.Length; k++)
-            if (_seenAs[k] > 0) votes.Add(new(k, _seenAs[k]));
-        return new TrackSummary(_firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, votes.ToImmutable(),
-            _bestFrame, Frames);
+        var votes = _seenAs.Index().Where(v => v.Item > 0).Select(v => KeyValuePair.Create(v.Index, v.Item));
+        return new TrackSummary(
+            _firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, [.. votes], _bestFrame, Frames);
     }
 }

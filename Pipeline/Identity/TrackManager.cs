@@ -6,82 +6,53 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Identity;
 
 /// <summary>
-/// Turns query slots into track ids. DVIS takes the slot number as the id, for ever; here a slot has lives: tentative →
-/// active → lost → ended, and an id is never reused. A slot that starts to carry another object starts another track;
-/// an object that comes back, in any slot, gets its id back by its embedding or by where it was. One per epoch; not
-/// thread-safe.
+/// Manager of tracks: it maps query slots to track ids. In DVIS the slot number is the id; here a slot has tracks, one
+/// after the other: tentative → active → lost → ended, and an id is never reused. A slot with another object starts
+/// another track; an object that returns, in any slot, gets its id back by its embedding or its place. One per epoch;
+/// not thread-safe.
 /// </summary>
-public sealed class TrackManager
+/// <param name="changed">Called for each change of a confirmed track, in order.</param>
+/// <param name="startScore">
+/// Class score from which a candidate may begin, confirm or return to a track; a lower one only continues a track where
+/// it was in the last frames (two thresholds, as in ByteTrack).
+/// </param>
+public sealed class TrackManager(
+    Epoch epoch, int queries, int classes, int channels, TrackOptions options, Action<TrackChange> changed,
+    double startScore = 0)
 {
-    /// <summary>A mask that moved less than this between frames is the same object,
-    /// whatever its embedding says.</summary>
-    private const double ContinuedIoU = 0.2;
-
-    /// <summary>An unclaimed track whose last mask is covered this much is handed over from another slot.</summary>
-    private const double HandoverIoU = 0.4;
-
-    /// <summary>Frames for which a last mask says anything about the next.</summary>
-    private const int FreshFrames = 5;
-
-    /// <summary>Frames without a sighting before <c>lost</c> is said: one missed frame is no news.</summary>
-    private const int LostAfterFrames = 3;
-
-    /// <summary>What it is worth, in similarity,
-    /// that a track has been seen for <see cref="ExperiencedFrames"/>.</summary>
-    private const double Experience = 0.2;
-
+    private const double ContinuedIoU = 0.2; // from here on it is the same object, whatever its embedding
+    private const double HandoverIoU = 0.4; // an unclaimed track covered this much moves here from another slot
+    private const int FreshFrames = 5; // frames for which a mask is evidence for the next
+    private const int LostAfterFrames = 3; // missed frames before a track is published as lost
+    private const double Experience = 0.2; // similarity added to a track that was seen in ExperiencedFrames
     private const int ExperiencedFrames = 25;
+    private const double KeepMargin = 0.3; // an active track follows its slot with this much less similarity
 
-    /// <summary>An active track follows its slot down to this much less similarity than a return needs.</summary>
-    private const double KeepMargin = 0.3;
+    private readonly Track?[] _slots = new Track?[queries];
 
-    private readonly Epoch _epoch;
-    private readonly int _classes, _channels, _limit;
-    private readonly TrackOptions _options;
-    private readonly double _startScore;
-    private readonly Action<TrackChange> _changed;
-    private readonly Track?[] _slots;
-
-    // Slots that carry in this frame what they carried before.
-    private readonly bool[] _continues;
-    private readonly Comparison<Candidate> _byRank;
-    private readonly List<Track> _lives = [];
+    // Slots that have the same object as before in this frame.
+    private readonly bool[] _continues = new bool[queries];
+    private readonly List<Track> _tracks = [];
     private readonly List<MaskBits> _accepted = [];
     private readonly List<EndedTrack> _ended = [];
     private readonly List<IdentityChange> _merges = [];
+    private Comparison<Candidate>? _byRank;
     private long _numbers;
 
-    /// <param name="changed">Called for each change of a confirmed track, in order.</param>
-    /// <param name="startScore">
-    /// Class score from which a candidate may begin, confirm or return to a track; a lower one only continues a track
-    /// where it was in the last frames (two thresholds, as in ByteTrack).
-    /// </param>
-    public TrackManager(
-        Epoch epoch, int queries, int classes, int channels, TrackOptions options, Action<TrackChange> changed,
-        double startScore = 0)
-    {
-        (_epoch, _classes, _channels, _options, _changed) = (epoch, classes, channels, options, changed);
-        _startScore = startScore;
-        _slots = new Track?[queries];
-        _continues = new bool[queries];
-        _byRank = (a, b) => Rank(b).CompareTo(Rank(a));
-        _limit = 4 * queries;
-    }
-
     /// <summary>All tracks that have not ended, tentative ones included.</summary>
-    public IReadOnlyList<Track> Lives => _lives;
+    public IReadOnlyList<Track> Tracks => _tracks;
 
     /// <summary>Tracks that ended in the last update.</summary>
     public ImmutableArray<EndedTrack> Ended => [.. _ended];
 
-    /// <summary>Tracks that were found to be others in the last update.</summary>
+    /// <summary>Tracks that were merged into others in the last update.</summary>
     public ImmutableArray<IdentityChange> Merges => [.. _merges];
 
-    /// <summary>The life in a slot that was seen in the last update, or null.</summary>
-    public Track? SeenIn(int slot) => _slots[slot] is { Missed: 0 } life ? life : null;
+    /// <summary>The track of a slot that was seen in the last update, or null.</summary>
+    public Track? SeenIn(int slot) => _slots[slot] is { Missed: 0 } track ? track : null;
 
     public SlotTrack[] SlotTracks()
-        => Array.ConvertAll(_slots, life => life is null ? default : new SlotTrack(life.Identity, life.State));
+        => Array.ConvertAll(_slots, track => track is null ? default : new SlotTrack(track.Identity, track.State));
 
     /// <summary>Takes one frame.</summary>
     /// <param name="seconds">Epoch seconds.</param>
@@ -94,21 +65,20 @@ public sealed class TrackManager
         _ended.Clear();
         _merges.Clear();
         _accepted.Clear();
-        foreach (var life in _lives)
+        foreach (var track in _tracks)
         {
-            life.Age++;
-            life.Missed++;
-            life.Suppressed = false;
+            track.Age++;
+            track.Missed++;
+            track.Suppressed = false;
         }
 
         Array.Clear(_continues);
         foreach (var candidate in candidates)
-            _continues[candidate.Slot] = _slots[candidate.Slot] is { } life
-                && IsSame(life, candidate, embeds.Slice(candidate.Slot * _channels, _channels));
+            _continues[candidate.Slot] = _slots[candidate.Slot] is { } track
+                && IsSame(track, candidate, embeds.Slice(candidate.Slot * channels, channels));
 
-        // Tracks that continue in their slots speak first,
-        // so that a newcomer can neither take their object nor be taken for them.
-        candidates.Sort(_byRank);
+        // Tracks that continue in their slots come first: a new one cannot take their object, nor be taken for them.
+        candidates.Sort(_byRank ??= (a, b) => Rank(b).CompareTo(Rank(a)));
         foreach (var candidate in candidates)
         {
             if (candidate.Bits.IsDuplicateOf(_accepted))
@@ -118,21 +88,21 @@ public sealed class TrackManager
             }
 
             _accepted.Add(candidate.Bits);
-            Claim(frame, seconds, candidate, probabilities.Slice(candidate.Slot * (_classes + 1), _classes),
-                embeds.Slice(candidate.Slot * _channels, _channels));
+            Claim(frame, seconds, candidate, probabilities.Slice(candidate.Slot * (classes + 1), classes),
+                embeds.Slice(candidate.Slot * channels, channels));
         }
 
-        foreach (var life in _lives.ToArray())
-            if (life.Missed > 0) Miss(life, seconds);
-        while (_lives.Count > _limit) End(_lives.MaxBy(l => l.Missed)!, "limit");
+        foreach (var track in _tracks.ToArray())
+            if (track.Missed > 0) Miss(track, seconds);
+        while (_tracks.Count > 4 * queries) End(_tracks.MaxBy(l => l.Missed)!, "limit");
     }
 
-    /// <summary>Ends every track with the epoch and tells the epoch so.</summary>
+    /// <summary>Ends every track and the epoch.</summary>
     public void EndAll(FinalReason reason, string why)
     {
         _ended.Clear();
-        foreach (var life in _lives.ToArray()) End(life, why);
-        _epoch.End(reason, [.. _ended]);
+        foreach (var track in _tracks.ToArray()) End(track, why);
+        epoch.End(reason, [.. _ended]);
     }
 
     private double Rank(Candidate c) => c.Score + (_continues[c.Slot] ? _slots[c.Slot]!.State : TrackState.Ended) switch
@@ -143,61 +113,61 @@ public sealed class TrackManager
         _ => 0,
     };
 
-    private bool IsWeak(Candidate candidate) => candidate.Score < _startScore;
+    private bool IsWeak(Candidate candidate) => candidate.Score < startScore;
 
     private void Claim(FrameInfo frame, double seconds, Candidate candidate, ReadOnlySpan<float> probabilities,
         ReadOnlySpan<float> embedding)
     {
-        var life = _slots[candidate.Slot];
-        if (life is not null && !_continues[candidate.Slot])
+        var track = _slots[candidate.Slot];
+        if (track is not null && !_continues[candidate.Slot])
         {
-            life.Slot = -1;
-            life = null;
+            track.Slot = -1;
+            track = null;
         }
 
         // While young, a track may still turn out to be one that was lost before it began.
-        if (life is null || life.Frames <= _options.ConfirmFrames + FreshFrames)
+        if (track is null || track.Frames <= options.ConfirmFrames + FreshFrames)
         {
-            if (FindReturning(candidate, embedding, life) is { } old)
+            if (FindReturning(candidate, embedding, track) is { } old)
             {
-                if (life is not null) Merge(life, old, frame);
-                life = old;
+                if (track is not null) Merge(track, old, frame);
+                track = old;
                 if (old.Slot >= 0) _slots[old.Slot] = null;
                 old.Slot = candidate.Slot;
                 _slots[candidate.Slot] = old;
             }
         }
 
-        if (IsWeak(candidate) && (life is null || life.State == TrackState.Tentative)) return;
-        life ??= Begin(frame, candidate.Slot);
-        var (before, missed) = (life.ClassId, life.Missed - 1);
-        life.See(frame, seconds, probabilities, embedding, candidate.Bits);
-        if (life.State == TrackState.Tentative)
+        if (IsWeak(candidate) && (track is null || track.State == TrackState.Tentative)) return;
+        track ??= Begin(frame, candidate.Slot);
+        var (before, missed) = (track.ClassId, track.Missed - 1);
+        track.See(frame, seconds, probabilities, embedding, candidate.Bits);
+        if (track.State == TrackState.Tentative)
         {
-            if (life.Frames < _options.ConfirmFrames) return;
-            life.State = TrackState.Active;
-            life.Identity.Confirmed = true;
-            Report(EventKind.TrackStarted, life, null);
+            if (track.Frames < options.ConfirmFrames) return;
+            track.State = TrackState.Active;
+            track.Identity.Confirmed = true;
+            Report(EventKind.TrackStarted, track, null);
             return;
         }
 
-        life.State = TrackState.Active;
-        if (missed >= LostAfterFrames) Report(EventKind.TrackUpdated, life, "returned");
-        else if (life.ClassId != before) Report(EventKind.TrackUpdated, life, "class");
-        else if (_options.UpdateInterval > TimeSpan.Zero
-            && seconds - life.LastEvent >= _options.UpdateInterval.TotalSeconds)
-            Report(EventKind.TrackUpdated, life, "interval");
+        track.State = TrackState.Active;
+        if (missed >= LostAfterFrames) Report(EventKind.TrackUpdated, track, "returned");
+        else if (track.ClassId != before) Report(EventKind.TrackUpdated, track, "class");
+        else if (options.UpdateInterval > TimeSpan.Zero
+            && seconds - track.LastEvent >= options.UpdateInterval.TotalSeconds)
+            Report(EventKind.TrackUpdated, track, "interval");
     }
 
-    private bool IsSame(Track life, Candidate candidate, ReadOnlySpan<float> embedding)
+    private bool IsSame(Track track, Candidate candidate, ReadOnlySpan<float> embedding)
     {
-        if (life.Missed <= FreshFrames && life.Bits.IoU(candidate.Bits) >= ContinuedIoU) return true;
-        // Who returns after a while is decided among all that are lost, whatever slots they had.
-        if (life.Missed > FreshFrames) return false;
-        var similarity = life.Similarity(embedding);
-        return life.State == TrackState.Lost
-            ? candidate.ClassId == life.ClassId && similarity >= _options.ReidentifySimilarity
-            : similarity >= _options.ReidentifySimilarity - KeepMargin;
+        if (track.Missed <= FreshFrames && track.Bits.IoU(candidate.Bits) >= ContinuedIoU) return true;
+        // A later return is decided among all lost tracks, of any slot.
+        if (track.Missed > FreshFrames) return false;
+        var similarity = track.Similarity(embedding);
+        return track.State == TrackState.Lost
+            ? candidate.ClassId == track.ClassId && similarity >= options.ReidentifySimilarity
+            : similarity >= options.ReidentifySimilarity - KeepMargin;
     }
 
     /// <summary>The unclaimed track that this candidate continues, or null.</summary>
@@ -205,22 +175,22 @@ public sealed class TrackManager
     {
         Track? best = null;
         var most = double.NegativeInfinity;
-        foreach (var life in _lives)
+        foreach (var track in _tracks)
         {
-            if (life.Missed == 0 || life.Suppressed || life.State == TrackState.Tentative || life == young) continue;
-            // Its own slot has yet to speak for it in this frame.
-            if (life.Slot >= 0 && _continues[life.Slot]) continue;
-            // Two that were seen together are two.
-            if (young is not null && life.LastFrameId >= young.FirstFrameId) continue;
-            var overlap = life.Missed <= FreshFrames ? life.Bits.IoU(candidate.Bits) : 0;
+            if (track.Missed == 0 || track.Suppressed || track == young) continue;
+            if (track.State == TrackState.Tentative) continue;
+            // Its own slot continues it in this frame.
+            if (track.Slot >= 0 && _continues[track.Slot]) continue;
+            // Tracks that were seen in one frame are two objects.
+            if (young is not null && track.LastFrameId >= young.FirstFrameId) continue;
+            var overlap = track.Missed <= FreshFrames ? track.Bits.IoU(candidate.Bits) : 0;
             var likeness = overlap >= HandoverIoU ? 1 + overlap
-                : candidate.ClassId == life.ClassId && !IsWeak(candidate) ? life.Similarity(embedding)
+                : candidate.ClassId == track.ClassId && !IsWeak(candidate) ? track.Similarity(embedding)
                 : -1;
-            if (likeness < _options.ReidentifySimilarity) continue;
-            // Among like ones the long-known track wins:
-            // a short one is more often a second query's brief claim on the same object.
-            likeness += Experience * Math.Min(life.Frames, ExperiencedFrames) / ExperiencedFrames;
-            if (likeness > most) (best, most) = (life, likeness);
+            if (likeness < options.ReidentifySimilarity) continue;
+            // Of similar tracks the longer wins: a short one is more often a second query on the same object.
+            likeness += Experience * Math.Min(track.Frames, ExperiencedFrames) / ExperiencedFrames;
+            if (likeness > most) (best, most) = (track, likeness);
         }
 
         return best;
@@ -229,52 +199,58 @@ public sealed class TrackManager
     private void Merge(Track young, Track old, FrameInfo frame)
     {
         young.Identity.MergeInto(old.Identity);
-        _lives.Remove(young);
+        _tracks.Remove(young);
         _slots[young.Slot] = null;
         if (!young.Identity.Confirmed) return;
         _merges.Add(new IdentityChange([young.Identity.Number], old.Identity.Number, frame.FrameId));
-        _changed(new TrackChange(EventKind.TrackIdentityChanged, young, "merged", null, old));
+        changed(new TrackChange(EventKind.TrackIdentityChanged, young, "merged", null, old));
     }
 
     private Track Begin(FrameInfo frame, int slot)
     {
-        var life = new Track(new TrackIdentity(++_numbers), slot, _classes, _channels, frame.FrameId) { Age = 1 };
-        _lives.Add(life);
-        _slots[slot] = life;
-        return life;
+        var track = new Track(new TrackIdentity(++_numbers), slot, classes, channels, frame.FrameId) { Age = 1 };
+        _tracks.Add(track);
+        _slots[slot] = track;
+        return track;
     }
 
-    private void Miss(Track life, double seconds)
+    private void Miss(Track track, double seconds)
     {
-        if (life.State == TrackState.Tentative)
+        if (track.State == TrackState.Tentative)
         {
-            End(life, "unconfirmed");
+            End(track, "unconfirmed");
             return;
         }
 
-        life.State = TrackState.Lost;
-        if (life.Missed == LostAfterFrames) Report(EventKind.TrackLost, life, null);
-        if (seconds - life.LastSeen > _options.LostTimeout.TotalSeconds) End(life, "lost_timeout");
+        track.State = TrackState.Lost;
+        if (track.Missed == LostAfterFrames) Report(EventKind.TrackLost, track, null);
+        if (seconds - track.LastSeen > options.LostTimeout.TotalSeconds) End(track, "lost_timeout");
     }
 
-    private void End(Track life, string reason)
+    private void End(Track track, string reason)
     {
-        _lives.Remove(life);
-        if (life.Slot >= 0) _slots[life.Slot] = null;
-        life.State = TrackState.Ended;
-        if (!life.Identity.Confirmed) return;
-        var summary = life.Summarise();
-        _ended.Add(new EndedTrack(life.Identity, life.LastFrameId, life.ClassId, summary));
-        _changed(new TrackChange(EventKind.TrackEnded, life, reason, summary, null));
+        _tracks.Remove(track);
+        if (track.Slot >= 0) _slots[track.Slot] = null;
+        track.State = TrackState.Ended;
+        if (!track.Identity.Confirmed) return;
+        var summary = track.Summarise();
+        _ended.Add(new EndedTrack(track.Identity, track.LastFrameId, track.ClassId, summary));
+        changed(new TrackChange(EventKind.TrackEnded, track, reason, summary, null));
     }
 
-    private void Report(EventKind kind, Track life, string? reason)
+    private void Report(EventKind kind, Track track, string? reason)
     {
-        life.LastEvent = life.LastSeen;
-        _changed(new TrackChange(kind, life, reason, null, null));
+        track.LastEvent = track.LastSeen;
+        changed(new TrackChange(kind, track, reason, null, null));
     }
 }
 
-/// <summary>A change in the life of a confirmed track.</summary>
-public readonly record struct TrackChange(EventKind Kind, Track Life, string? Reason, TrackSummary? Summary,
+/// <summary>A query slot that claims an object in this frame.</summary>
+/// <param name="Row">Row of its mask in the frame's mask logits.</param>
+/// <param name="Score">Score of its best class, 0 … 1.</param>
+/// <param name="Bits">Its mask on the network's grid.</param>
+public readonly record struct Candidate(int Slot, int Row, int ClassId, float Score, MaskBits Bits);
+
+/// <summary>A change of a confirmed track.</summary>
+public readonly record struct TrackChange(EventKind Kind, Track Track, string? Reason, TrackSummary? Summary,
     Track? Into);

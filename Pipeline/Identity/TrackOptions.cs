@@ -2,14 +2,14 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Dvis.Streaming.Pipeline.Identity;
 
-/// <summary>Lives of tracks (section <c>defaults.track</c>, overridable per camera).</summary>
+/// <summary>Rules of tracks (section <c>defaults.track</c>, overridable per camera).</summary>
 public sealed class TrackOptions
 {
     /// <summary>Class score from which a query is a detection; null: the model's own threshold.</summary>
     [Range(0.0, 1.0)] public double? MinScore { get; set; }
 
     /// <summary>
-    /// Class score from which a detection may start a track and confirm it; lower ones only continue tracks. Null: the
+    /// Class score from which a detection may start and confirm a track; lower ones only continue tracks. Null: the
     /// model's own threshold. Never below <see cref="MinScore"/>.
     /// </summary>
     [Range(0.0, 1.0)] public double? StartScore { get; set; }
@@ -17,15 +17,15 @@ public sealed class TrackOptions
     /// <summary>Frames in a row before a tentative track becomes active.</summary>
     [Range(1, 100)] public int ConfirmFrames { get; set; } = 2;
 
-    /// <summary>How long a track may be out of sight before it ends.</summary>
+    /// <summary>Time without a detection after which a track ends.</summary>
     public TimeSpan LostTimeout { get; set; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>A silence of this length between two frames begins a new epoch.</summary>
+    /// <summary>Time without a frame after which a new epoch begins.</summary>
     public TimeSpan ResetAfterGap { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Cosine similarity from which an object that returns gets its id back.</summary>
     [Range(-1.0, 1.0)] public double ReidentifySimilarity { get; set; } = 0.6;
 
-    /// <summary>Every live track repeats an <c>updated</c> event at this interval; zero: only on change.</summary>
+    /// <summary>Interval of <c>updated</c> events of a track without a change; zero: none.</summary>
     public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(10);
 }

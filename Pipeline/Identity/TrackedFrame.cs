@@ -12,9 +12,7 @@ namespace Dvis.Streaming.Pipeline.Identity;
 /// <param name="State">State of that track in that frame.</param>
 public readonly record struct SlotTrack(TrackIdentity? Identity, TrackState State);
 
-/// <summary>
-/// One frame after the tracker, on its way to be final. One owner, who disposes it; the tensors are pooled.
-/// </summary>
+/// <summary>A frame between tracker and final result. One owner, who disposes it; the tensors are pooled.</summary>
 /// <param name="provisional">What is published of the frame at once.</param>
 public sealed class TrackedFrame(ProvisionalResult provisional, Epoch epoch, MaskGeometry geometry) : IDisposable
 {
@@ -44,13 +42,13 @@ public sealed class TrackedFrame(ProvisionalResult provisional, Epoch epoch, Mas
     /// <summary>Tracks that ended at this frame.</summary>
     public required ImmutableArray<EndedTrack> Ended { get; init; }
 
-    /// <summary>Published tracks that turned out, at this frame, to be others.</summary>
+    /// <summary>Published tracks that were merged into others at this frame.</summary>
     public required ImmutableArray<IdentityChange> Merges { get; init; }
 
-    /// <summary>Why another epoch ended before this frame; null within an epoch, and with the camera's first.</summary>
+    /// <summary>Why another epoch ended before this frame, or null.</summary>
     public string? Reset { get; init; }
 
-    /// <summary>Number of the track that the one of this number turned out to be, as far as is known now.</summary>
+    /// <summary>Number of the track that this one is now merged into, or its own.</summary>
     public long Resolve(long number)
     {
         foreach (var slot in Slots)

@@ -5,8 +5,8 @@ using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
-/// Native headers over the memory of one set of tensors, kept from run to run. It does not own that memory, and reads
-/// or writes it only in <see cref="Run"/>, for which the caller has just bound the tensors. Not thread-safe.
+/// Native headers over the memory of one set of tensors, kept from run to run. The memory is the caller's, used only in
+/// <see cref="Run"/> after <see cref="Bind"/>. Not thread-safe.
 /// </summary>
 internal sealed class BoundRun : IDisposable
 {
@@ -28,7 +28,7 @@ internal sealed class BoundRun : IDisposable
         if (onCpu) _binding = session.CreateIoBinding();
     }
 
-    /// <summary>Whether the headers are those of these tensors: the same memory in the same shape.</summary>
+    /// <summary>True when these tensors are bound: the same memory in the same shape.</summary>
     public bool Holds(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
         => Holds(_inputPlaces, inputs) && Holds(_outputPlaces, outputs);
 
@@ -38,16 +38,10 @@ internal sealed class BoundRun : IDisposable
     public void Bind(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
         for (var i = 0; i < inputs.Length; i++)
-        {
-            if (Renew(inputs[i], ref _inputs[i], ref _inputPlaces[i]))
-                _binding?.BindInput(_inputNames[i], _inputs[i]);
-        }
-
+            if (Renew(inputs[i], ref _inputs[i], ref _inputPlaces[i])) _binding?.BindInput(_inputNames[i], _inputs[i]);
         for (var i = 0; i < outputs.Length; i++)
-        {
             if (Renew(outputs[i], ref _outputs[i], ref _outputPlaces[i]))
                 _binding?.BindOutput(_outputNames[i], _outputs[i]);
-        }
     }
 
     /// <exception cref="OnnxRuntimeException">The run failed.</exception>
@@ -82,9 +76,7 @@ internal sealed class BoundRun : IDisposable
         return true;
     }
 
-    /// <summary>
-    /// Memory and shape of a tensor when its header was made; a tensor replaces its shape and does not change it.
-    /// </summary>
+    /// <summary>Memory and shape of a tensor when its header was made.</summary>
     private readonly record struct Place(nint Data, long[] Shape)
     {
         public bool IsOf(Tensor tensor) => tensor.Data == Data && Shape.AsSpan().SequenceEqual(tensor.Shape);

@@ -1,13 +1,12 @@
 using System.Text.RegularExpressions;
 using Dvis.Streaming.Pipeline.Memory;
-using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>Execution provider on which graphs run on this machine.</summary>
 /// <param name="Name"><c>cpu</c>, <c>cuda</c> or <c>tensorrt</c>.</param>
-/// <param name="Skipped">Why those preferred to it cannot be used, one clause each; null: it is the first.</param>
+/// <param name="Skipped">Reasons against those preferred to it, one clause each; null: it is the first.</param>
 public sealed record ProviderChoice(string Name, string? Skipped);
 
 /// <summary>Finds the execution provider that <c>runtime.provider</c> and <c>runtime.require</c> ask for.</summary>
@@ -19,12 +18,8 @@ public static partial class ExecutionProviders
         "CAgSADpnCg8KAXgKAXcSAXkiBENvbnYSBXByb2JlKhMIAQgBCAEIARABIgQAAIA/QgF3WhsKAXgSFg" +
         "oUCAESEAoCCAEKAggBCgIIAQoCCAFiGwoBeRIWChQIARIQCgIIAQoCCAEKAggBCgIIAUIECgAQDQ==");
 
-    /// <summary>Version of ONNX Runtime, for example <c>1.31.0</c>.</summary>
-    /// <exception cref="ModelException">The native library cannot be loaded.</exception>
-    public static string RuntimeVersion => OrtRuntime.Version;
-
     /// <summary>The first provider in the order of <c>runtime.provider</c> that works on this machine.</summary>
-    /// <exception cref="ModelException">None works, or none up to <c>runtime.require</c>; says why.</exception>
+    /// <exception cref="ModelException">None works, or none up to <c>runtime.require</c>, with the reasons.</exception>
     public static ProviderChoice Choose(RuntimeOptions options)
     {
         var problems = new List<string>();
@@ -41,16 +36,7 @@ public static partial class ExecutionProviders
         string Text() => string.Join(", ", problems);
     }
 
-    /// <summary>As the other <c>Choose</c>; logs one warning when it is not the first of the list.</summary>
-    /// <exception cref="ModelException">As there.</exception>
-    public static string Choose(RuntimeOptions options, ILogger logger)
-    {
-        var choice = Choose(options);
-        if (choice.Skipped is { } skipped) LogSkipped(logger, choice.Name, skipped);
-        return choice.Name;
-    }
-
-    /// <summary>What to do about an error of ONNX Runtime at loading a provider, as a clause.</summary>
+    /// <summary>Remedy of an error of ONNX Runtime at loading a provider, as a clause.</summary>
     internal static string Explain(string message)
     {
         if (NotBuiltIn().IsMatch(message)) return "ONNX Runtime has no such provider for this processor";
@@ -71,7 +57,7 @@ public static partial class ExecutionProviders
         bool Is(string prefix) => library.StartsWith(prefix, StringComparison.Ordinal);
     }
 
-    /// <summary>Why a small graph cannot run on a provider, as a clause; null when it runs.</summary>
+    /// <summary>Error of a small graph on a provider, as a clause; null when it runs.</summary>
     internal static string? Problem(string provider, int device)
     {
         try
@@ -83,11 +69,11 @@ public static partial class ExecutionProviders
         }
         catch (ModelException e) when (e.InnerException is OnnxRuntimeException error)
         {
-            return Explain(OrtRuntime.Sentence(error));
+            return Explain(OrtRuntime.Sentence(error.Message));
         }
     }
 
-    // The dynamic loader's words: "libcublasLt.so.13: cannot open shared object file: No such file or directory".
+    // Message of the dynamic loader: "libcublasLt.so.13: cannot open shared object file: No such file or directory".
     [GeneratedRegex(@"(?<name>lib[^/\s:]+\.so[.\d]*): cannot open shared object file")]
     private static partial Regex MissingLibrary();
 
@@ -96,7 +82,4 @@ public static partial class ExecutionProviders
 
     [GeneratedRegex("not enabled in this build|not supported in this build", RegexOptions.IgnoreCase)]
     private static partial Regex NotBuiltIn();
-
-    [LoggerMessage(2104, LogLevel.Warning, "Inference runs on {Provider}: {Skipped}.")]
-    private static partial void LogSkipped(ILogger logger, string provider, string skipped);
 }

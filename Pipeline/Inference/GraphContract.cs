@@ -4,7 +4,7 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>When a graph runs, and so when a model folder must have it.</summary>
+/// <summary>Use of a graph, and so when a model folder must have it.</summary>
 public enum GraphUse
 {
     /// <summary>On each frame: every model has it.</summary>
@@ -32,9 +32,7 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
 {
     private const long Any = -1;
 
-    /// <exception cref="ModelException">
-    /// A name, the order or a shape differs; names the file, the tensor and both shapes.
-    /// </exception>
+    /// <exception cref="ModelException">A name, the order or a shape differs; names both.</exception>
     public void Check(IModel model, ModelManifest manifest)
     {
         Check(model.Name, "input", Parse(Inputs, manifest), model.Inputs);
@@ -42,8 +40,8 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
     }
 
     /// <summary>
-    /// Runs the graph once on zeros: <paramref name="batch"/> for the first free side, and these sides of an image. The
-    /// shapes that a graph declares may be open; only a run shows what it gives, and it belongs to the start.
+    /// Runs the graph once on zeros: <paramref name="batch"/> for the first free side, and these sides of an image.
+    /// Declared shapes may be open; only a run shows the real ones.
     /// </summary>
     /// <exception cref="ModelException">The graph cannot run at these sizes.</exception>
     public void Prove(IModel model, ModelManifest manifest, int batch, int height, int width)
@@ -90,12 +88,12 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
     {
         for (var i = 0; i < wanted.Length; i++)
         {
-            var (name, shape) = (wanted[i].Name, TensorShape.Text(wanted[i].Shape));
+            var (name, shape) = (wanted[i].Name, TensorSpec.Text(wanted[i].Shape));
             var has = i < found.Count ? found[i].Name : "missing";
             if (has != name) throw new ModelException($"{model}: {side} {i + 1} is {has}, expected {name} {shape}.");
-            if (TensorShape.Fits(wanted[i].Shape, found[i].Shape)) continue;
-            var other = TensorShape.Text(found[i].Shape);
-            throw new ModelException($"{model}: {side} {name} has shape {other}, the manifest says {shape}.");
+            if (wanted[i].Fits(found[i].Shape)) continue;
+            var other = TensorSpec.Text(found[i].Shape);
+            throw new ModelException($"{model}: {side} {name} has shape {other}, the manifest has {shape}.");
         }
 
         if (found.Count <= wanted.Length) return;

@@ -1,9 +1,9 @@
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
-/// How a picture lies in the model's input: resized by the shortest edge, padded at the right and at the bottom. The
-/// mask grid covers the padded picture, so a mask is upsampled to <c>Padded</c>, cropped to <c>Resized</c> and scaled
-/// to <c>Source</c>.
+/// Place of a frame in the model's input: resized by the shortest edge, padded at the right and at the bottom. The mask
+/// grid covers the padded image, so a mask is upsampled to <c>Padded</c>, cropped to <c>Resized</c> and scaled to
+/// <c>Source</c>.
 /// </summary>
 public readonly record struct InputGeometry(
     int SourceWidth, int SourceHeight,
@@ -11,7 +11,7 @@ public readonly record struct InputGeometry(
     int PaddedWidth, int PaddedHeight,
     int MaskWidth, int MaskHeight)
 {
-    /// <summary>The rule of <c>ResizeShortestEdge</c> (detectron2), then padding to the divisor.</summary>
+    /// <summary>Geometry by the rule of <c>ResizeShortestEdge</c> (detectron2), then padding to the divisor.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A side is below 1.</exception>
     public static InputGeometry For(int width, int height, InputRule rule, int maskStride)
     {
@@ -26,7 +26,7 @@ public readonly record struct InputGeometry(
             (w, h) = (w * shrink, h * shrink);
         }
 
-        // A very long picture may round to nothing.
+        // A very long frame may round to nothing.
         var (rw, rh) = (Math.Max(1, (int)(w + 0.5)), Math.Max(1, (int)(h + 0.5)));
         var (pw, ph) = (RoundUp(rw, rule.Divisor), RoundUp(rh, rule.Divisor));
         return new InputGeometry(width, height, rw, rh, pw, ph, pw / maskStride, ph / maskStride);

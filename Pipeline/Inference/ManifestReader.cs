@@ -4,17 +4,12 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>Reads <c>manifest.json</c> strictly and to the end:
-/// every problem is collected, none hides another.</summary>
-internal sealed partial class ManifestReader
+/// <summary>Strict reader of <c>manifest.json</c>: it collects all problems.</summary>
+internal static partial class ManifestReader
 {
-    /// <summary>Of a manifest; a thousand classes take a tenth of it.</summary>
-    private const int MaxBytes = 4 << 20;
+    private const int MaxBytes = 4 << 20; // a manifest with a thousand classes takes a tenth of it
 
-    private readonly List<string> _problems = [];
-
-    /// <exception cref="ModelException">Not readable, no JSON, or not a manifest;
-    /// names every problem with its key.</exception>
+    /// <exception cref="ModelException">Not readable, not JSON, or wrong; names every problem with its key.</exception>
     public static ModelManifest Read(string path)
     {
         try
@@ -30,24 +25,23 @@ internal sealed partial class ManifestReader
         catch (JsonException e)
         {
             throw new ModelException(
-                $"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: the model's manifest is no JSON: {e.Message}",
+                $"{path}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: the model's manifest is not JSON: {e.Message}",
                 e);
         }
     }
 
     private static ModelManifest Read(JsonElement root, string path)
     {
-        var reader = new ManifestReader();
-        var json = new ManifestNode(root, "", reader._problems);
-        var manifest = reader.Read(json);
-        if (reader._problems.Count > 0) throw new ModelException($"{path}: {string.Join("; ", reader._problems)}.");
+        var problems = new List<string>();
+        var manifest = Read(new ManifestNode(root, "", problems), problems);
+        if (problems.Count > 0) throw new ModelException($"{path}: {string.Join("; ", problems)}.");
         return manifest;
     }
 
-    private ModelManifest Read(ManifestNode json)
+    private static ModelManifest Read(ManifestNode json, List<string> problems)
     {
         var (input, files, method) = (json.Object("input"), json.Object("files"), Method(json));
-        // A model without a refiner has nothing of it; one that has a part of it must have the rest.
+        // A model has no part of a refiner, or all of it.
         var steps = method.GraphsOf(GraphUse.WholeVideo).Any(files.Has);
         var revision = method.GraphsOf(GraphUse.Revision);
         var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any());
@@ -58,16 +52,18 @@ internal sealed partial class ManifestReader
             Version = json.Text("version"),
             Method = method,
             Task = json.OneOf<ModelTask>("task"),
-            Domain = Domain(json),
+            Domain = json.Has("domain") ? json.OneOf<ModelDomain>("domain") : ModelDomain.Real,
             Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
             MinScore = minScore,
             StartScore = json.Has("start_score") ? json.Number("start_score", minScore, 1) : minScore,
-            Classes = Classes(json),
+            Classes = Classes(json, problems),
             Queries = json.Integer("queries", 1, 4096),
             HiddenSize = json.Integer("hidden_size", 1, 4096),
             MaskChannels = json.Integer("mask_channels", 1, 4096),
             MaskStride = json.Integer("mask_stride", 1, 32),
-            Matching = Matching(json, method),
+            Matching = method == MethodContract.MinVis
+                ? json.OneOf("matching", MatchingRule.Aligned)
+                : json.OneOf<MatchingRule>("matching"),
             Input = new InputRule(
                 input.Integer("shorter_side", 1, 8192),
                 input.Integer("largest_side", 1, 8192),
@@ -101,18 +97,7 @@ internal sealed partial class ManifestReader
         return MethodContract.All.FirstOrDefault(m => m.Name == name) ?? MethodContract.Dvis;
     }
 
-    private static MatchingRule Matching(ManifestNode json, MethodContract method)
-    {
-        string[] rules = method == MethodContract.MinVis ? ["aligned"] : ["aligned", "dvis"];
-        return json.OneOf("matching", rules) == "dvis" ? MatchingRule.Dvis : MatchingRule.Aligned;
-    }
-
-    private static ModelDomain Domain(ManifestNode json)
-        => json.Has("domain") && json.OneOf("domain", "real", "rendered") == "rendered"
-            ? ModelDomain.Rendered
-            : ModelDomain.Real;
-
-    private ClassLabel[] Classes(ManifestNode json)
+    private static ClassLabel[] Classes(ManifestNode json, List<string> problems)
     {
         var labels = json.Items("classes").Select(item => new ClassLabel(
             item.Integer("id", 0, 65535),
@@ -122,11 +107,11 @@ internal sealed partial class ManifestReader
         // An id is a column of the logits, so each must be there once.
         for (var id = 0; id < labels.Length; id++)
             if (!labels.Any(label => label.Id == id))
-                _problems.Add(
+                problems.Add(
                     $"classes: no class has id {id}, and {labels.Length} classes need the ids 0 to "
                     + $"{labels.Length - 1}");
         foreach (var twice in labels.GroupBy(label => label.Name).Where(g => g.Count() > 1))
-            _problems.Add($"classes: the name {twice.Key} stands there {twice.Count()} times");
+            problems.Add($"classes: the name {twice.Key} stands there {twice.Count()} times");
         return labels;
     }
 

@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Pipeline.Inference;
 
 /// <summary>
-/// Graphs of a network family. The only place that states which graphs there are, with their tensors; a manifest names
-/// its family in the key <c>method</c>.
+/// Graphs of a network family with their tensors, declared only here; a manifest names its family in the key
+/// <c>method</c>.
 /// </summary>
 public sealed class MethodContract
 {

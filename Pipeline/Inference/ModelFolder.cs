@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>A model on disk: <c>manifest.json</c> and the files it names.</summary>
+/// <summary>A model on disk: <c>manifest.json</c> and its files.</summary>
 public sealed class ModelFolder
 {
     private ModelFolder(string path, ModelManifest manifest) => (Path, Manifest) = (path, manifest);
@@ -11,16 +11,15 @@ public sealed class ModelFolder
 
     public ModelManifest Manifest { get; }
 
-    /// <exception cref="ModelException">No such folder, or the manifest is wrong: names every problem.</exception>
+    /// <exception cref="ModelException">No such folder, or a wrong manifest, with all problems.</exception>
     public static ModelFolder Open(string path)
     {
         if (!Directory.Exists(path)) throw new ModelException($"{path}: there is no such model folder.");
         return new ModelFolder(path, ManifestReader.Read(System.IO.Path.Combine(path, "manifest.json")));
     }
 
-    /// <summary>Path of a graph's file in this precision, after its content was checked against the manifest.</summary>
-    /// <exception cref="ModelException">The manifest has no such precision, the file is missing,
-    /// or it is another file.</exception>
+    /// <summary>Path of a graph's file in this precision; its content is checked against the manifest.</summary>
+    /// <exception cref="ModelException">No such precision, or the file is missing or another one.</exception>
     public string File(string graph, string precision)
     {
         var files = Manifest.Files[graph];
@@ -40,7 +39,7 @@ public sealed class ModelFolder
             return found == file.Sha256
                 ? path
                 : throw new ModelException(
-                    $"{path}: the file is damaged or another one: its sha256 is {found}, the manifest says "
+                    $"{path}: the file is damaged or another one: its sha256 is {found}, the manifest has "
                     + $"{file.Sha256}.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

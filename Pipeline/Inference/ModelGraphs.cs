@@ -20,11 +20,8 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// <summary>Null when the graph is not loaded.</summary>
     public IModel? Find(string graph) => graphs.GetValueOrDefault(graph);
 
-    /// <summary>
-    /// Opens the folder, loads the graphs that the mode needs, and proves on zeros that they fit the manifest.
-    /// </summary>
-    /// <exception cref="ModelException">Anything that would fail later: the file,
-    /// and what is wrong with it.</exception>
+    /// <summary>Opens the folder, loads the graphs that the mode needs, and runs them on zeros.</summary>
+    /// <exception cref="ModelException">Anything that would fail later, with the file.</exception>
     public static ModelGraphs Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
     {
         var folder = ModelFolder.Open(model.Path);
@@ -48,8 +45,7 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// <param name="graphs">Names of the manifest, <c>segmenter</c> among them.</param>
     /// <param name="window">Frames with which the graphs of clips are proved.</param>
     /// <param name="frugal">
-    /// Graphs take from the system what a run needs and give it back: for clips of any length, whose refiner needs the
-    /// room of all.
+    /// Graphs return the memory of a run to the system: for clips of any length, whose refiner needs the memory of all.
     /// </param>
     /// <inheritdoc cref="Load(ModelOptions, RuntimeOptions, ILogger)"/>
     public static ModelGraphs Load(
@@ -62,13 +58,14 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         {
             var only = string.Join(", ", manifest.Precisions);
             throw new ModelException(
-                $"{folder.Path}: the model has no {precision} file of any graph, only {only}; correct "
-                + $"model.precision.");
+                $"{folder.Path}: the model has no {precision} file of any graph, only {only}; "
+                + "correct model.precision.");
         }
 
         if (graphs.FirstOrDefault(g => !manifest.Files.ContainsKey(g)) is { } missing)
             throw new ModelException($"{folder.Path}: the model has no graph {missing}, which this mode needs.");
-        var provider = ExecutionProviders.Choose(runtime, logger);
+        var (provider, skipped) = ExecutionProviders.Choose(runtime);
+        if (skipped is not null) LogSkipped(logger, provider, skipped);
         var models = new Dictionary<string, IModel>();
         var loaded = new ModelGraphs(manifest, models);
         try
@@ -84,7 +81,7 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
 
             string[] others = [.. graphs.Where(g => manifest.PrecisionOf(g, precision) != precision)];
             if (others.Length > 0) LogFallback(logger, manifest.Name, precision, string.Join(", ", others));
-            LogLoaded(logger, manifest.Name, manifest.Version, precision, provider, ExecutionProviders.RuntimeVersion);
+            LogLoaded(logger, manifest.Name, manifest.Version, precision, provider, OrtRuntime.Version);
             return loaded;
         }
         catch
@@ -127,6 +124,9 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         "Model {Name} {Version} ({Precision}) runs on {Provider}, ONNX Runtime {RuntimeVersion}.")]
     private static partial void LogLoaded(
         ILogger logger, string name, string version, string precision, string provider, string runtimeVersion);
+
+    [LoggerMessage(2104, LogLevel.Warning, "Inference runs on {Provider}: {Skipped}.")]
+    private static partial void LogSkipped(ILogger logger, string provider, string skipped);
 
     [LoggerMessage(2103, LogLevel.Information, "Model {Name} has no {Precision} file of {Graphs}: fp32 there.")]
     private static partial void LogFallback(ILogger logger, string name, string precision, string graphs);

@@ -2,29 +2,28 @@ using System.Text.Json;
 
 namespace Dvis.Streaming.Pipeline.Inference;
 
-/// <summary>A model folder's <c>manifest.json</c>, checked: what the model is and which files it consists of.</summary>
+/// <summary>Checked content of a model folder's <c>manifest.json</c>.</summary>
 public sealed record ModelManifest
 {
-    /// <summary>Of a model whose manifest names no threshold: that of the official DVIS demo.</summary>
+    /// <summary>Threshold of the official DVIS demo, for models whose manifest has none.</summary>
     public const double DefaultMinScore = 0.3;
 
-    /// <summary>Stands for <see cref="Precision"/> wherever a precision is chosen.</summary>
+    /// <summary>Choice of <see cref="Precision"/>.</summary>
     public const string AutoPrecision = "auto";
 
     public required string Name { get; init; }
 
     public required string Version { get; init; }
 
-    /// <summary>Network family, and so the graphs that the model has; DVIS where the manifest names none.</summary>
+    /// <summary>Network family, and so the graphs; DVIS where the manifest has none.</summary>
     public MethodContract Method { get; init; } = MethodContract.Dvis;
 
     public required ModelTask Task { get; init; }
 
-    /// <summary>Videos on which the weights were trained; real where the manifest does not say it.</summary>
+    /// <summary>Videos on which the weights were trained; real where the manifest has no entry.</summary>
     public ModelDomain Domain { get; init; }
 
-    /// <summary>Precision in which the model runs where none is chosen:
-    /// what its measured loss allows on a CPU.</summary>
+    /// <summary>Default precision: what its measured loss allows on a CPU.</summary>
     public string Precision { get; init; } = "fp32";
 
     /// <summary>Class score from which a query is a detection, as measured for this model.</summary>
@@ -33,8 +32,7 @@ public sealed record ModelManifest
     /// <summary>Class score from which a detection may start a track, at least <see cref="MinScore"/>.</summary>
     public double StartScore { get; init; } = DefaultMinScore;
 
-    /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits;
-    /// the column after the last is "no object".</summary>
+    /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits; "no object" follows the last.</summary>
     public required IReadOnlyList<ClassLabel> Classes { get; init; }
 
     /// <summary>Q.</summary>
@@ -46,15 +44,14 @@ public sealed record ModelManifest
     /// <summary>Cm.</summary>
     public required int MaskChannels { get; init; }
 
-    /// <summary>Input pixels a mask cell.</summary>
+    /// <summary>Input pixels per mask cell.</summary>
     public required int MaskStride { get; init; }
 
     public required MatchingRule Matching { get; init; }
 
     public required InputRule Input { get; init; }
 
-    /// <summary>Largest T the refiner takes;
-    /// null when the model has none and so runs in mode <c>online</c> only.</summary>
+    /// <summary>Largest T of the refiner; null without one: the model runs in mode <c>online</c> only.</summary>
     public required int? RefinerMaxWindow { get; init; }
 
     /// <summary>Layers and heads of the refiner, for the graphs of whole videos; 0 without them.</summary>
@@ -85,37 +82,51 @@ public sealed record ModelManifest
     /// <summary>The precision that a choice stands for.</summary>
     public string Resolve(string precision) => precision == AutoPrecision ? Precision : precision;
 
-    /// <summary>The precision in which a graph runs when this one is wanted:
-    /// fp32 where the model has no such file of the graph.</summary>
+    /// <summary>Precision in which a graph runs when this one is wanted: fp32 where it has no such file.</summary>
     public string PrecisionOf(string graph, string wanted) => Files[graph].ContainsKey(wanted) ? wanted : "fp32";
 
-    /// <summary>That file; null when the model has none of the graph,
-    /// as a model without a refiner has none of it.</summary>
+    /// <summary>File of that precision; null when the model lacks the graph.</summary>
     public ModelFile? FileOf(string graph, string wanted) =>
         Files.ContainsKey(graph) ? Files[graph].GetValueOrDefault(PrecisionOf(graph, wanted)) : null;
 }
 
-/// <summary>Videos on which a model was trained, and so those in which it recognises objects.</summary>
-public enum ModelDomain
+/// <summary>One class of the model.</summary>
+/// <param name="Id">Index of the logit.</param>
+/// <param name="Kind"><c>thing</c> or <c>stuff</c>.</param>
+/// <param name="Color"><c>#rrggbb</c>.</param>
+public sealed record ClassLabel(int Id, string Name, string Kind, string Color)
 {
-    /// <summary>Recordings of cameras.</summary>
-    Real,
-
-    /// <summary>Scenes that a program has drawn.</summary>
-    Rendered,
+    /// <summary>True for countable objects, false for stuff.</summary>
+    public bool IsThing => Kind == "thing";
 }
 
-/// <summary>How this frame's queries come into the order of the last ones.</summary>
+/// <summary>Task of a model: what its results are.</summary>
+public enum ModelTask
+{
+    /// <summary>Video instance segmentation: tracks of objects.</summary>
+    Vis,
+
+    /// <summary>Video panoptic segmentation: tracks of things, regions of stuff, a map of the frame.</summary>
+    Vps,
+
+    /// <summary>Video semantic segmentation: a region per class, a map of the frame, no tracks.</summary>
+    Vss,
+}
+
+/// <summary>Videos on which a model was trained: recordings of cameras, or scenes that a program has drawn.</summary>
+public enum ModelDomain { Real, Rendered }
+
+/// <summary>Order of a frame's queries after they are matched to the last ones.</summary>
 public enum MatchingRule
 {
     /// <summary>Row i takes the query assigned to it.</summary>
     Aligned,
 
-    /// <summary>As DVIS does it: by the inverse permutation. Needed by its checkpoints.</summary>
+    /// <summary>The inverse permutation, as in DVIS. Needed by its checkpoints.</summary>
     Dvis,
 }
 
-/// <summary>How a picture becomes the segmenter's input.</summary>
+/// <summary>Rule by which a frame becomes the segmenter's input.</summary>
 /// <param name="ShorterSide">Pixels the shorter side is scaled to …</param>
 /// <param name="LargestSide">… unless the longer side would exceed this.</param>
 /// <param name="Divisor">Both sides are padded to a multiple of it, with 0 after normalisation.</param>

@@ -12,8 +12,8 @@ public sealed class RuntimeOptions
     [MinLength(1)] public string[] Provider { get; set; } = ["cpu"];
 
     /// <summary>
-    /// The last acceptable provider of <see cref="Provider"/>: when neither it nor one before it works, the service
-    /// does not start. Null: any of the list.
+    /// The last acceptable provider of <see cref="Provider"/>: unless it or one before it works, the service does not
+    /// start. Null: any of the list.
     /// </summary>
     public string? Require { get; set; }
 

@@ -4,9 +4,9 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// The outer boundary of a mask's largest part as one closed polygon in source pixels, simplified so that no corner is
-/// farther than <c>tolerance</c> cells from it (Douglas and Peucker 1973). Holes are not drawn.
-/// Buffers are reused; not thread-safe.
+/// Tracer of the outer boundary of a mask's largest part as one closed polygon in source pixels, simplified so that no
+/// corner is farther than <c>tolerance</c> cells from it (Douglas and Peucker 1973), without holes. Buffers are reused;
+/// not thread-safe.
 /// </summary>
 public sealed class ContourTracer(double tolerance = 1.0)
 {
@@ -30,8 +30,7 @@ public sealed class ContourTracer(double tolerance = 1.0)
         {
             for (var x = 1; x < stride - 1; x++)
             {
-                // The top edge of a cell under background that no walk has passed begins an outer
-                // boundary or a hole's lower rim.
+                // The top edge of a cell under background begins an outer boundary or a hole's lower rim.
                 if (!_cells[y * stride + x] || _cells[(y - 1) * stride + x] || _seen[y * stride + x]) continue;
                 var area = Walk(x, y, stride);
                 if (area <= bestArea) continue;
@@ -64,8 +63,7 @@ public sealed class ContourTracer(double tolerance = 1.0)
         }
     }
 
-    /// <summary>Walks the boundary with the foreground on the right hand;
-    /// returns twice the enclosed area, negative around a hole.</summary>
+    /// <summary>Walks the boundary, foreground on the right: twice the enclosed area, negative around a hole.</summary>
     private long Walk(int startX, int startY, int stride)
     {
         _loop.Clear();

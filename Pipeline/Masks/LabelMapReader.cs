@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// One pass over a map of labels: the run-length mask and the measures of every value, and the runs of the whole map.
-/// Buffers are reused; what it gives is copied. Not thread-safe.
+/// Reader of a map of labels in one pass: run-length mask and measures of every value, and the runs of the whole map.
+/// Buffers are reused, results are copies; not thread-safe.
 /// </summary>
 public sealed class LabelMapReader
 {
@@ -17,7 +17,7 @@ public sealed class LabelMapReader
     private MaskGeometry _geometry;
 
     /// <param name="labels">Shape [MaskHeight,MaskWidth].</param>
-    /// <param name="values">What each label is to become; 0: nothing. Labels of one value are one mask.</param>
+    /// <param name="values">Value of each label; 0: none. Labels of one value are one mask.</param>
     /// <param name="largest">Largest value.</param>
     public void Read(ReadOnlySpan<ushort> labels, ReadOnlySpan<ushort> values, int largest, in MaskGeometry geometry)
     {
@@ -40,7 +40,7 @@ public sealed class LabelMapReader
         }
     }
 
-    /// <summary>The mask of a value; null where nothing has it.</summary>
+    /// <summary>The mask of a value; null when it is empty.</summary>
     public EncodedMask? Mask(int value) =>
         _writers[value - 1] is { IsEmpty: false } runs ? runs.ToMask(_geometry) : null;
 

@@ -2,11 +2,10 @@ using System.Numerics;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>One bit a grid cell: what duplicates are compared by. Not thread-safe.</summary>
+/// <summary>Mask of one bit per grid cell, for the comparison of duplicates. Not thread-safe.</summary>
 public sealed class MaskBits
 {
-    /// <summary>Two masks that share this much are one object seen by two queries.</summary>
-    private const double DuplicateIoU = 0.6;
+    private const double DuplicateIoU = 0.6; // from here on two queries show one object
 
     private ulong[] _words = [];
 
@@ -37,14 +36,11 @@ public sealed class MaskBits
         Count = other.Count;
     }
 
-    /// <summary>True when both are masks of one object; the rule of provisional and of final results.</summary>
-    public bool IsDuplicateOf(MaskBits other) => IoU(other) >= DuplicateIoU;
-
-    /// <summary>True when one of <paramref name="taken"/> is of the same object.</summary>
+    /// <summary>True when one of <paramref name="taken"/> is a mask of the same object.</summary>
     public bool IsDuplicateOf(List<MaskBits> taken)
     {
         foreach (var other in taken)
-            if (IsDuplicateOf(other)) return true;
+            if (IoU(other) >= DuplicateIoU) return true;
         return false;
     }
 

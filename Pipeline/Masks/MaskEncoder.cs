@@ -3,14 +3,14 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>A mask and what is measured on it, in source pixels.</summary>
+/// <summary>A mask and its measures in source pixels.</summary>
 public sealed record EncodedMask(RunLengthMask Mask, Box Box, double AreaPx, float CentroidX, float CentroidY,
     bool Truncated);
 
 /// <summary>
 /// Bilinear upsampling (align_corners = False), threshold at 0 and run-length encoding in one pass, column by column:
 /// the upsampled logits never exist. Between two grid rows the interpolation is monotone, so a stretch whose ends agree
-/// in sign is a run without looking inside. Buffers are reused; not thread-safe.
+/// in sign is a run. Buffers are reused; not thread-safe.
 /// </summary>
 public sealed class MaskEncoder
 {
@@ -18,8 +18,7 @@ public sealed class MaskEncoder
     private MaskGeometry _geometry;
     private ResampleAxis _x = ResampleAxis.Empty, _y = ResampleAxis.Empty;
 
-    // The logits transposed to [GridWidth,GridHeight],
-    // which columns have anything positive, and one interpolated column.
+    // The logits transposed to [GridWidth,GridHeight], one interpolated column, and the columns with positive logits.
     private float[] _columns = [], _column = [];
     private bool[] _positive = [];
 

@@ -4,8 +4,10 @@ using System.Runtime.InteropServices;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>The hot loops of masks. Vectors are as wide as the machine's; in <see cref="Logits"/> every product and sum
-/// is rounded, so every width gives the same bits.</summary>
+/// <summary>
+/// Hot loops of masks. Vectors are as wide as the machine's; in <see cref="Logits"/> every product and sum is rounded,
+/// so that every width gives the same bits.
+/// </summary>
 public static class MaskKernels
 {
     // Four vectors of sums stay in registers while all channels pass.
@@ -29,10 +31,9 @@ public static class MaskKernels
         }
     }
 
-    /// <summary>Rows of a sparse matrix product, block by block:
-    /// target row r = sum of weights[i] · rows[columns[i]] over i in [starts[r], starts[r+1]).</summary>
-    /// <param name="starts">Length targets + 1.</param>
-    /// <param name="columns">Which of <paramref name="rows"/> a weight belongs to.</param>
+    /// <summary>Sparse product: target[r] = Σ weights[i] · rows[columns[i]], i from starts[r] to starts[r+1].</summary>
+    /// <param name="starts">Length targets + 1; the end of a range is exclusive.</param>
+    /// <param name="columns">Row of each weight in <paramref name="rows"/>.</param>
     /// <param name="rows">Shape [any,width].</param>
     /// <param name="targets">Shape [targets,width].</param>
     /// <param name="range">The part of the width to compute.</param>
@@ -54,9 +55,9 @@ public static class MaskKernels
     }
 
     /// <summary>
-    /// Softmax over one row of class logits, of whatever size: the library's alone overflows from 88 on. Logits are
-    /// moved only when they must be: moved ones have other last bits, and those may depend on the place in the row,
-    /// which decides between equal scores.
+    /// Softmax over one row of class logits; the library's alone overflows from 88 on. Logits are shifted only when
+    /// they must be: shifted ones have other last bits, which may depend on the place in the row and decide between
+    /// equal scores.
     /// </summary>
     public static void Softmax(ReadOnlySpan<float> logits, Span<float> probabilities)
     {
@@ -72,10 +73,10 @@ public static class MaskKernels
     }
 
     /// <summary>
-    /// One claimant's row against the best so far: where mask · score is larger, it becomes the best, and its label and
-    /// mask value are noted. The first of equals stays. Returns in how many places the mask is at least
-    /// <paramref name="threshold"/>.
+    /// Compares a claim's row with the best so far: where mask · score is larger, it becomes the best, with its label
+    /// and mask value; the first of equals stays.
     /// </summary>
+    /// <returns>Number of places with a mask of at least <paramref name="threshold"/>.</returns>
     public static int Compete(ReadOnlySpan<float> mask, float score, int label, float threshold, Span<float> best,
         Span<float> bestMask, Span<int> labels)
     {
@@ -124,17 +125,6 @@ public static class MaskKernels
 
         for (var i = values.Length * Vector<float>.Count; i < value.Length; i++)
             if (value[i] > best[i]) (best[i], labels[i]) = (value[i], label);
-    }
-
-    /// <summary>Where the next value above 0 lies, or, when <paramref name="positive"/> is false,
-    /// the next one that does not; the length when there is none.</summary>
-    public static int Next(ReadOnlySpan<float> values, int from, bool positive)
-    {
-        var other = positive ? Vector<int>.Zero : Vector<int>.AllBitsSet;
-        for (var step = Vector<float>.Count; from + step <= values.Length; from += step)
-            if (Vector.GreaterThan(new Vector<float>(values[from..]), Vector<float>.Zero) != other) break;
-        while (from < values.Length && values[from] > 0 != positive) from++;
-        return from;
     }
 
     // Dense: weight i belongs to row i. Sums stay in locals: by reference they would live in memory.

@@ -5,8 +5,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// Makes masks of the wanted queries of one frame: logits on the network's grid, bits to compare, and the published
-/// form on demand. One per stage; what it returns is valid until the next <see cref="Load"/>. Not thread-safe.
+/// Reader of the masks of one frame's wanted queries: logits on the network's grid, bits to compare, and the published
+/// form on demand. One per stage; results are valid until the next <see cref="Load"/>. Not thread-safe.
 /// </summary>
 public sealed class MaskReader(int maskChannels, bool contours)
 {
@@ -19,7 +19,7 @@ public sealed class MaskReader(int maskChannels, bool contours)
     /// <param name="maskEmbeds">Shape [Q,Cm].</param>
     /// <param name="maskFeatures">Shape [1,Cm,h,w].</param>
     /// <param name="wanted">Queries; row k of what follows is query wanted[k].</param>
-    /// <param name="bits">False where masks are not compared: <see cref="Bits"/> says nothing then.</param>
+    /// <param name="bits">False where masks are not compared: <see cref="Bits"/> is void then.</param>
     public void Load(ReadOnlySpan<float> maskEmbeds, Tensor maskFeatures, ReadOnlySpan<int> wanted,
         in MaskGeometry geometry, bool bits = true)
     {

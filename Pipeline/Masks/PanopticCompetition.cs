@@ -1,10 +1,10 @@
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// The panoptic rule of MaskFormer, as DVIS applies it: every pixel goes to the claim with the largest score · mask,
-/// and is its own where that mask is at least 0.5; a claim that wins less than a share of its own mask is given up, and
-/// what it won stays nobody's. Areas add up over frames: a clip is judged as a whole when its frames are added between
-/// <see cref="Begin"/> and <see cref="Survives"/>, a live frame alone. Buffers are reused; not thread-safe.
+/// The panoptic rule of MaskFormer, as DVIS applies it: every pixel goes to the claim with the largest score · mask, if
+/// that mask is at least 0.5 there; a claim that wins less than a share of its own mask is dropped, and its pixels have
+/// no owner. Areas add up over the frames between <see cref="Begin"/> and <see cref="Survives"/>: one live frame, or
+/// all of a clip. Buffers are reused; not thread-safe.
 /// </summary>
 public sealed class PanopticCompetition(int maskStride)
 {
@@ -31,9 +31,9 @@ public sealed class PanopticCompetition(int maskStride)
     /// <summary>One frame.</summary>
     /// <param name="logits">Mask logits, shape [any,GridHeight·GridWidth].</param>
     /// <param name="rows">Row of each claim in <paramref name="logits"/>.</param>
-    /// <param name="scores">Of each claim.</param>
-    /// <param name="labels">Shape [MaskHeight,MaskWidth]: index of the claim + 1,
-    /// 0 where the winner's mask is below 0.5.</param>
+    /// <param name="labels">
+    /// Shape [MaskHeight,MaskWidth]: index of the claim + 1, 0 where the winner's mask is below 0.5.
+    /// </param>
     public void Add(ReadOnlySpan<float> logits, ReadOnlySpan<int> rows, ReadOnlySpan<float> scores,
         in MaskGeometry geometry, Span<ushort> labels)
     {
@@ -69,7 +69,7 @@ public sealed class PanopticCompetition(int maskStride)
         }
     }
 
-    /// <summary>Whether the claim stands, after all its frames.</summary>
+    /// <summary>True when the claim stands, after all its frames.</summary>
     /// <param name="overlap">Share of its own mask that it must win.</param>
     public bool Survives(int claim, double overlap)
         => _shown[claim] > 0 && _own[claim] > 0 && (double)_won[claim] / _own[claim] >= overlap;

@@ -3,17 +3,20 @@ using System.IO.Compression;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>Writes label maps as PNG: 8 bits a sample, gray, indices of a palette, RGB or RGBA.</summary>
+/// <summary>Writer of label maps as PNG: 8 bits per sample, gray, indices of a palette, RGB or RGBA.</summary>
 public static class PngWriter
 {
     private const byte FilterUp = 2;
 
+    private static readonly uint[] s_table = [.. Enumerable.Range(0, 256)
+        .Select(n => Enumerable.Range(0, 8).Aggregate((uint)n, (c, _) => (c & 1) != 0 ? 0xEDB88320 ^ c >> 1 : c >> 1))];
+
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Write(string path, PngImage image) => File.WriteAllBytes(path, Encode(image));
 
-    /// <param name="level">How hard to pack.</param>
-    /// <exception cref="ArgumentException">Another number of channels than 1, 3 or 4,
-    /// a palette for more than one or of a wrong size, or not one byte a sample.</exception>
+    /// <exception cref="ArgumentException">
+    /// Not 1, 3 or 4 channels, a palette for more than one or of a wrong size, or not one byte per sample.
+    /// </exception>
     public static byte[] Encode(PngImage image, CompressionLevel level = CompressionLevel.Optimal)
     {
         var palette = image.Palette;
@@ -38,7 +41,7 @@ public static class PngWriter
         return file.ToArray();
     }
 
-    /// <summary>Every row as its difference to the one above: label maps are mostly the same there.</summary>
+    /// <summary>Every row as its difference to the one above: in label maps it is mostly zero.</summary>
     private static byte[] Pack(PngImage image, CompressionLevel level)
     {
         var stride = image.Width * image.Channels;
@@ -59,6 +62,14 @@ public static class PngWriter
         return packed.ToArray();
     }
 
+    /// <summary>CRC-32 of a chunk (ISO 3309, reflected, polynomial 0xEDB88320).</summary>
+    internal static uint Crc(ReadOnlySpan<byte> bytes)
+    {
+        var crc = uint.MaxValue;
+        foreach (var value in bytes) crc = s_table[(byte)(crc ^ value)] ^ crc >> 8;
+        return ~crc;
+    }
+
     private static void Chunk(MemoryStream file, ReadOnlySpan<byte> type, ReadOnlySpan<byte> content)
     {
         byte[] body = [.. type, .. content];
@@ -66,7 +77,16 @@ public static class PngWriter
         BinaryPrimitives.WriteInt32BigEndian(number, content.Length);
         file.Write(number);
         file.Write(body);
-        BinaryPrimitives.WriteUInt32BigEndian(number, PngCrc.Of(body));
+        BinaryPrimitives.WriteUInt32BigEndian(number, Crc(body));
         file.Write(number);
     }
 }
+
+/// <summary>A decoded PNG.</summary>
+/// <param name="Channels">1 gray or palette index, 2 gray and alpha, 3 RGB, 4 RGBA.</param>
+/// <param name="Pixels">
+/// Row-major, [Height,Width,Channels]. Gray of fewer than 8 bits keeps its values: label maps are numbers, not
+/// brightness.
+/// </param>
+/// <param name="Palette">RGB of each index; null when there is none.</param>
+public sealed record PngImage(int Width, int Height, int Channels, byte[] Pixels, byte[]? Palette = null);

@@ -3,10 +3,9 @@ using System.Numerics.Tensors;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// From mask logits to probabilities as the panoptic and the semantic inference of DVIS make them, a row at a time:
-/// bilinear to the padded input, crop to the picture, sigmoid, bilinear to the output (align_corners = False both
-/// times). Without the sigmoid these are the logits of the official instance masks. Buffers are reused; not
-/// thread-safe.
+/// Upsampler of mask logits to probabilities, row by row, as in the panoptic and semantic inference of DVIS: bilinear
+/// to the padded input, crop to the frame, sigmoid, bilinear to the output (align_corners = False both times). Without
+/// the sigmoid these are the logits of the official instance masks. Buffers are reused; not thread-safe.
 /// </summary>
 public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
 {
@@ -15,27 +14,25 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
         _inputY = ResampleAxis.Empty;
     private float[] _gridRow = [], _inputRow = [];
 
-    /// <summary>Of the resized picture, without padding.</summary>
+    /// <summary>Width of the resized frame, without padding.</summary>
     public int InputWidth { get; private set; }
-
-    public int InputHeight { get; private set; }
 
     public int OutputWidth => _geometry.MaskWidth;
 
     public int OutputHeight => _geometry.MaskHeight;
 
-    /// <summary>Takes the sizes; cheap when they are those of the last call.</summary>
+    /// <summary>Sets the sizes; cheap when they are those of the last call.</summary>
     public void Prepare(in MaskGeometry geometry)
     {
         if (geometry == _geometry) return;
         _geometry = geometry;
         var g = geometry;
-        (InputWidth, InputHeight) =
-            ((int)Math.Round(g.ContentWidth * maskStride), (int)Math.Round(g.ContentHeight * maskStride));
+        InputWidth = (int)Math.Round(g.ContentWidth * maskStride);
+        var inputHeight = (int)Math.Round(g.ContentHeight * maskStride);
         _gridX = ResampleAxis.Create(InputWidth, 1, g.GridWidth * maskStride, g.GridWidth, g.GridWidth);
-        _gridY = ResampleAxis.Create(InputHeight, 1, g.GridHeight * maskStride, g.GridHeight, g.GridHeight);
+        _gridY = ResampleAxis.Create(inputHeight, 1, g.GridHeight * maskStride, g.GridHeight, g.GridHeight);
         _inputX = ResampleAxis.Create(g.MaskWidth, g.Cell, g.FrameWidth, InputWidth, InputWidth);
-        _inputY = ResampleAxis.Create(g.MaskHeight, g.Cell, g.FrameHeight, InputHeight, InputHeight);
+        _inputY = ResampleAxis.Create(g.MaskHeight, g.Cell, g.FrameHeight, inputHeight, inputHeight);
         _gridRow = new float[g.GridWidth + ResampleAxis.Pad];
         _inputRow = new float[InputWidth + ResampleAxis.Pad];
     }
@@ -43,10 +40,10 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
     /// <summary>The two input rows between which an output row lies.</summary>
     public (int Low, int High) RowsOf(int outputRow) => (_inputY.Low[outputRow], _inputY.High[outputRow]);
 
-    /// <summary>Probabilities of one row of the resized picture.</summary>
+    /// <summary>Probabilities of one row of the resized frame.</summary>
     /// <param name="logits">Shape [GridHeight,GridWidth].</param>
     /// <param name="probabilities">Length <see cref="InputWidth"/>.</param>
-    /// <param name="least">A row whose logits all lie below this is taken for zeros.</param>
+    /// <param name="least">A row of logits below this becomes zeros.</param>
     public void InputRow(ReadOnlySpan<float> logits, int row, Span<float> probabilities,
         float least = float.NegativeInfinity)
     {
@@ -63,8 +60,7 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
         if (sigmoid) TensorPrimitives.Sigmoid(probabilities, probabilities);
     }
 
-    /// <summary>One output row from the two input rows of <see cref="RowsOf"/>,
-    /// or from any linear mixture of such rows.</summary>
+    /// <summary>One output row from its two input rows (<see cref="RowsOf"/>), or from mixtures of such rows.</summary>
     /// <param name="output">Length <see cref="OutputWidth"/>.</param>
     public void OutputRow(ReadOnlySpan<float> low, ReadOnlySpan<float> high, int row, Span<float> output)
     {

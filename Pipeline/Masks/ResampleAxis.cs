@@ -5,13 +5,12 @@ using System.Runtime.Intrinsics.X86;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// One axis of a bilinear upsampling: for each output sample its two grid neighbours and the fraction between them,
-/// and the stretches of samples that share both neighbours.
+/// One axis of a bilinear upsampling: two grid neighbours of each output sample and the fraction between them, and the
+/// stretches of samples that share both neighbours.
 /// </summary>
 internal sealed class ResampleAxis
 {
-    /// <summary>Values that must be readable, and finite,
-    /// behind the last cell of what <see cref="Apply"/> reads.</summary>
+    /// <summary>Readable, finite values after the last cell that <see cref="Apply"/> needs.</summary>
     public const int Pad = 9;
 
     public static readonly ResampleAxis Empty = new(0);
@@ -33,7 +32,7 @@ internal sealed class ResampleAxis
     public (int From, int To)[] Segments { get; private set; }
 
     /// <param name="samples">Output samples.</param>
-    /// <param name="cell">Source pixels an output sample.</param>
+    /// <param name="cell">Source pixels per output sample.</param>
     /// <param name="frame">Source pixels along this axis.</param>
     /// <param name="content">Grid cells that show the frame.</param>
     /// <param name="cells">Grid cells in all.</param>
@@ -59,7 +58,7 @@ internal sealed class ResampleAxis
 
     /// <summary>target[i] = low + fraction (high - low).</summary>
     /// <param name="source">All cells of the axis, and <see cref="Pad"/> more.</param>
-    /// <param name="target">One value a sample.</param>
+    /// <param name="target">One value per sample.</param>
     public void Apply(ReadOnlySpan<float> source, Span<float> target)
     {
         var i = 0;

@@ -2,14 +2,11 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Masks;
 
-/// <summary>Collects foreground runs in column-major order and measures them on the way.
-/// Reused; not thread-safe.</summary>
+/// <summary>Writer of foreground runs in column-major order, with their measures. Reused; not thread-safe.</summary>
 internal sealed class RunWriter
 {
     private readonly List<int> _counts = [];
-    private int _height;
-    private int _end;
-    private int _left, _right, _top, _bottom;
+    private int _height, _end, _left, _right, _top, _bottom;
     private long _area, _sumX, _sumY2;
 
     public bool IsEmpty => _area == 0;
@@ -22,8 +19,7 @@ internal sealed class RunWriter
         (_left, _right, _top, _bottom) = (int.MaxValue, -1, int.MaxValue, -1);
     }
 
-    /// <summary>Cells [start,end) of column <paramref name="x"/>;
-    /// runs come in ascending order and never overlap.</summary>
+    /// <summary>Adds cells [start,end) of a column; runs come in ascending order and never overlap.</summary>
     public void Add(int x, int start, int end)
     {
         var (from, length) = (x * _height + start, end - start);
@@ -47,8 +43,8 @@ internal sealed class RunWriter
         var cells = geometry.MaskWidth * _height;
         if (_end < cells) _counts.Add(cells - _end);
         float scale = geometry.Cell;
-        var (right, bottom) = (Math.Min((_right + 1) * scale, geometry.FrameWidth), Math.Min((_bottom + 1) * scale,
-            geometry.FrameHeight));
+        var right = Math.Min((_right + 1) * scale, geometry.FrameWidth);
+        var bottom = Math.Min((_bottom + 1) * scale, geometry.FrameHeight);
         return new EncodedMask(
             new RunLengthMask(geometry.MaskWidth, _height, [.. _counts]),
             new Box(_left * scale, _top * scale, right - _left * scale, bottom - _top * scale),

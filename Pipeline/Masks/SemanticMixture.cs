@@ -6,17 +6,17 @@ namespace Dvis.Streaming.Pipeline.Masks;
 /// <summary>
 /// The semantic rule of MaskFormer, as DVIS applies it: a pixel's class is the one with the largest sum over the
 /// queries of class probability · mask. The sum commutes with the second upsampling, so it is taken on the resized
-/// picture and only the sums are upsampled. Small products are left out where they provably cannot add up to more than
-/// the slack: the class given has at every pixel a sum that is at most that much below the largest. Classes that
-/// provably win nowhere in a row are not upsampled. Buffers are reused; not thread-safe.
+/// frame and only the sums are upsampled. Small products are left out where they provably cannot add up to more than
+/// the slack, so the sum of a pixel's class is at most that much below the largest. Classes that provably win nowhere
+/// in a row are not upsampled. Buffers are reused; not thread-safe.
 /// </summary>
-/// <param name="slack">What the left-out products of a class may sum up to, at most; 0: none is left out.</param>
+/// <param name="slack">Largest sum of the left-out products of a class; 0: none is left out.</param>
 public sealed class SemanticMixture(int maskStride, int queries, int classes, float slack = SemanticMixture.Slack)
 {
     /// <summary>Enough for live results.</summary>
     public const float Slack = 0.01f;
 
-    // Pixels that are looked at together when it is decided whether the few products are enough.
+    // Pixels for which it is decided together whether the few products are enough.
     private const int Stretch = 64;
 
     private readonly ProbabilityUpsampler _upsampler = new(maskStride);
@@ -25,8 +25,8 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
     // By used query: mask logits below which its products come to nothing.
     private readonly List<float> _least = [];
 
-    // The products that count. Few are enough where few masks overlap: whether they are, the last row of their sums
-    // says, which has of each query the largest probability that they leave out.
+    // The products that count. Few are enough where few masks overlap: the test is the last row of their sums, which
+    // has the largest probability of each query that they leave out.
     private readonly Products _few = new(classes + 1), _all = new(classes);
     private readonly float[][] _peaks = [new float[classes], new float[classes]];
     private readonly float[] _floors = new float[2];
@@ -37,9 +37,9 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
     private float[][] _sums = [[], []];
     private int[] _labels = [];
 
-    /// <summary>Takes the class probabilities and says which queries count at all.</summary>
+    /// <summary>Sets the class probabilities and selects the queries that count.</summary>
     /// <param name="probabilities">Shape [Q,K+1], the last column is "no object".</param>
-    /// <returns>Queries in ascending order; their masks are what <see cref="Label"/> wants.</returns>
+    /// <returns>Queries in ascending order; <see cref="Label"/> needs their masks.</returns>
     public ReadOnlySpan<int> Weigh(ReadOnlySpan<float> probabilities)
     {
         // A quarter of the slack is for small masks, the rest for small probabilities.
@@ -61,14 +61,13 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
         }
 
         _all.Take(probabilities, CollectionsMarshal.AsSpan(_used), classes, least);
-        // Three queries may say what they like of a pixel below this.
+        // Below this, three queries of a pixel cannot exceed the slack.
         if (slack > 0) _few.Take(probabilities, CollectionsMarshal.AsSpan(_used), classes, slack / 4);
         return CollectionsMarshal.AsSpan(_used);
     }
 
     /// <summary>The classes of one frame.</summary>
-    /// <param name="logits">Mask logits of the queries of <see cref="Weigh"/>,
-    /// shape [used,GridHeight·GridWidth].</param>
+    /// <param name="logits">Mask logits of those of <see cref="Weigh"/>, shape [used,GridHeight·GridWidth].</param>
     /// <param name="labels">Shape [MaskHeight,MaskWidth]: class id + 1.</param>
     public void Label(ReadOnlySpan<float> logits, in MaskGeometry geometry, Span<ushort> labels)
     {
@@ -154,8 +153,7 @@ public sealed class SemanticMixture(int maskStride, int queries, int classes, fl
 
         public bool IsEmpty(int classId) => _starts[classId] == _starts[classId + 1];
 
-        /// <summary>Where there is a row more than classes,
-        /// it gets the largest probability that each query has below <paramref name="least"/>.</summary>
+        /// <summary>A row after the classes gets each query's largest probability below <c>least</c>.</summary>
         /// <param name="used">Queries; a column is a place in this list.</param>
         public void Take(ReadOnlySpan<float> probabilities, ReadOnlySpan<int> used, int classes, float least)
         {

@@ -3,19 +3,18 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Pipeline.Memory;
 
 /// <summary>
-/// glibc gives threads heaps of their own, keeps in them what they once needed, and lets its threshold for giving large
-/// blocks back grow with the blocks: in a process that runs graphs on changing threads, resident memory creeps up for
-/// hours. Two heaps and a fixed threshold are enough here, since the hot path allocates nothing.
+/// Limits of the heaps of glibc. It has heaps per thread, keeps their memory, and raises its threshold for returning
+/// large blocks: resident memory of a process with graphs on changing threads grows for hours. Two heaps and a fixed
+/// threshold are enough, since the hot path allocates nothing.
 /// </summary>
 public static partial class NativeHeap
 {
     // M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
     private const int ArenaMax = -8, MmapThreshold = -3, TrimThreshold = -1;
 
-    /// <summary>Larger blocks are mapped by themselves and returned when freed.</summary>
-    private const int LargeBlock = 256 * 1024;
+    private const int LargeBlock = 256 * 1024; // bytes from which a block is mapped by itself and returned when freed
 
-    /// <summary>Call before the first thread is started. Where there is no glibc, nothing happens.</summary>
+    /// <summary>Sets the limits, before the first thread is started. Without glibc it does nothing.</summary>
     public static void Limit()
     {
         try

@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Pipeline.Methods;
 
 /// <summary>
-/// The last frames of an epoch: the newest of them pending, the older ones committed and kept as context of later
-/// revisions. Owns its frames; not thread-safe.
+/// The last frames of an epoch: the newest are pending, the older ones committed and kept as context of revisions. Owns
+/// its frames; not thread-safe.
 /// </summary>
 /// <param name="length">Frames kept.</param>
 public sealed class ClipWindow<TFrame>(int length) : IDisposable
@@ -24,7 +24,7 @@ public sealed class ClipWindow<TFrame>(int length) : IDisposable
         _frames.RemoveAt(0);
     }
 
-    /// <summary>The oldest <paramref name="count"/> pending frames are decided.</summary>
+    /// <summary>Commits the oldest pending frames.</summary>
     public void Commit(int count) => Pending -= count;
 
     public void Clear()

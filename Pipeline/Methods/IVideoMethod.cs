@@ -9,20 +9,16 @@ namespace Dvis.Streaming.Pipeline.Methods;
 /// travels in the frames.
 /// </summary>
 /// <remarks>
-/// 2026-11-30: Observe answers each frame at once, with one answer. All families planned can: GenVIS runs the clip so
-/// far, and its last run is the revision; VITA has a tracker in front. A method that held frames back until a clip is
-/// full would delay provisional results by a clip, and at the end of an epoch it would owe frames that must be final
-/// before the next begins. So there is no list of answers, empty or of several frames.
+/// 2026-11-30: Observe answers each frame at once, with one answer. All planned families can: GenVIS runs the clip so
+/// far, and its last run is the revision; VITA has a tracker in front. A method that holds frames back until a clip is
+/// full would delay provisional results by a clip, and frames at the end of an epoch must be final before the next.
 /// </remarks>
 public interface IVideoMethod : IDisposable
 {
     /// <summary>Lengths of the clips that are revised; null: frames are never revised.</summary>
     ClipLengths? Clip { get; }
 
-    /// <summary>
-    /// Answers the next frame. The frame stays the caller's; what outlives it is taken out of it. The answer is the
-    /// caller's, too.
-    /// </summary>
+    /// <summary>Answers the next frame, which stays the caller's but for tensors taken out; so is the answer.</summary>
     /// <exception cref="Inference.ModelException">A graph failed.</exception>
     QueryFrame Observe(SegmentedFrame frame);
 
@@ -30,7 +26,7 @@ public interface IVideoMethod : IDisposable
     /// <exception cref="Inference.ModelException">A graph failed; the frames are as they were.</exception>
     ClipRevision Revise(IReadOnlyList<QueryFrame> window);
 
-    /// <summary>A new epoch: nothing of what was tracked continues in the next frame.</summary>
+    /// <summary>Begins a new epoch: no track continues.</summary>
     void Reset();
 }
 

@@ -11,7 +11,7 @@ namespace Dvis.Streaming.Pipeline.Methods;
 /// <param name="maskEmbeds">Shape [1,Q,Cm].</param>
 public class QueryFrame(Tensor instanceEmbeds, Tensor logits, Tensor maskEmbeds) : IDisposable
 {
-    /// <summary>What objects look like: close where they are the same. Shape [1,Q,C].</summary>
+    /// <summary>Appearance of the objects, similar for the same object. Shape [1,Q,C].</summary>
     public Tensor InstanceEmbeds { get; } = instanceEmbeds;
 
     /// <summary>Class logits, shape [1,Q,K+1]; the last column is "no object".</summary>

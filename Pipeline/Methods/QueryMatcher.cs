@@ -15,8 +15,7 @@ public sealed class QueryMatcher(int queries, int channels, MatchingRule rule)
     private readonly float[] _cost = new float[queries * queries];
     private readonly int[] _columnOf = new int[queries];
 
-    /// <summary>Gathers <paramref name="current"/> into the order of <paramref name="previous"/>;
-    /// all spans have shape [Q,C].</summary>
+    /// <summary>Brings the current queries into the order of the previous ones; all shapes [Q,C].</summary>
     public void Align(ReadOnlySpan<float> previous, ReadOnlySpan<float> current, Span<float> matched)
     {
         Normalise(previous, _previous);

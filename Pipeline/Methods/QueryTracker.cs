@@ -4,9 +4,9 @@ using Dvis.Streaming.Pipeline.Memory;
 namespace Dvis.Streaming.Pipeline.Methods;
 
 /// <summary>
-/// Follows slots from frame to frame: brings the segmenter's queries into the order of the slots and runs a graph on
-/// them (DVIS, section 3.1). State of a camera: the last matched queries and the graph's last raw output, both [Q,C];
-/// nothing else, so a stream may be endless. Not thread-safe.
+/// Tracker of slots from frame to frame: it brings the segmenter's queries into the order of the slots and runs a graph
+/// on them (DVIS, section 3.1). Its state is the last matched queries and the graph's last raw output, both [Q,C]. Not
+/// thread-safe.
 /// </summary>
 /// <param name="graph">Tensors of <c>tracker</c> or <c>matcher</c>; its owner keeps it.</param>
 public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingRule rule, TensorPool pool) : IDisposable
@@ -20,7 +20,7 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
     private Tensor _reference = Queries(manifest), _lastReference = Queries(manifest);
     private bool _first = true;
 
-    /// <summary>The next frame is a first frame: nothing of what was tracked continues.</summary>
+    /// <summary>Makes the next frame a first frame: no slot continues.</summary>
     public void Reset()
     {
         _first = true;

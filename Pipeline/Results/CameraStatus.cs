@@ -14,11 +14,22 @@ public sealed record CameraStatus(
     int Attempt, double? NextRetrySeconds, double FpsIn, double FpsOut, FrameInfo? LastFrame, string? Codec,
     string? Epoch) : PipelineMessage(Camera)
 {
-    /// <summary>What a person should change although the camera works; empty: nothing.</summary>
+    /// <summary>What a person should change although the camera works.</summary>
     public ImmutableArray<CameraWarning> Warnings { get; init; } = [];
 
-    /// <summary>True when the source has failed for good: it is not tried again. Not published.</summary>
+    /// <summary>True when the source has failed for good and is not tried again. Not published.</summary>
     public bool IsFailure { get; init; }
 
     public override bool IsDurable => true;
+}
+
+/// <summary>What a person should change about a camera that works; holds until the configuration changes.</summary>
+/// <param name="Detail">A sentence for a person, without secrets.</param>
+public sealed record CameraWarning(CameraWarningKind Kind, string Detail);
+
+/// <summary>Kinds of <see cref="CameraWarning"/>, one snake-case word on the wire.</summary>
+public enum CameraWarningKind
+{
+    /// <summary>The model was trained on rendered scenes and the camera is a real one.</summary>
+    ModelDomain,
 }

@@ -23,7 +23,7 @@ internal sealed class BilinearResize
         _row = _vertical is null ? [] : new byte[width * 3];
     }
 
-    /// <summary>Takes a picture in; <see cref="Row"/> then gives its rows.</summary>
+    /// <summary>Begins an image, whose rows <see cref="Row"/> returns.</summary>
     public void Begin(ReadOnlySpan<byte> source)
     {
         if (_horizontal is not null) ResizeKernels.Horizontal(source, _sourceHeight, _horizontal, _narrow, _pitch);

@@ -1,3 +1,4 @@
+using System.Threading.Tasks.Sources;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
@@ -6,55 +7,104 @@ using Dvis.Streaming.Pipeline.Telemetry;
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// One camera's way to the shared segmenter, opened by <see cref="SegmenterBatcher.Open"/>. Preprocesses on the
-/// caller's thread, so that cameras prepare their frames in parallel. One frame at a time: await the answer before the
-/// next call. Not thread-safe.
+/// Access of one camera to the shared segmenter, opened by <see cref="SegmenterBatcher.Open"/>. Preprocesses on the
+/// caller's thread, so that cameras prepare their frames in parallel. It is the request, too, and reused: waiting for
+/// the segmenter allocates nothing, and an answer must be awaited before the next call. Not thread-safe.
 /// </summary>
-public sealed class CameraSegmenter : IDisposable
+public sealed class CameraSegmenter : IValueTaskSource<SegmentedFrame>, IDisposable
 {
     private readonly SegmentQueue _queue;
     private readonly TensorPool _pool;
     private readonly PipelineMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly FramePreprocessor _preprocessor;
-    private readonly SegmentRequest _request = new();
+    private bool _pending; // from a request until its answer was taken
     private bool _disposed;
 
-    internal CameraSegmenter(SegmentQueue queue, ModelManifest manifest, TensorPool pool, PipelineMetrics metrics,
-        TimeProvider time)
+    // Continuations run on the pool: the segmenter's thread goes on with the next batch.
+    private ManualResetValueTaskSourceCore<SegmentedFrame> _answer = new() { RunContinuationsAsynchronously = true };
+    private FrameInfo _info = null!;
+    private Tensor? _image;
+
+    internal CameraSegmenter(
+        SegmentQueue queue, ModelManifest manifest, TensorPool pool, PipelineMetrics metrics, TimeProvider time)
     {
         (_queue, _pool, _metrics, _time) = (queue, pool, metrics, time);
         _preprocessor = new FramePreprocessor(manifest.Input, manifest.MaskStride);
     }
 
-    /// <summary>Segments one frame. The frame stays the caller's and is not touched after this call has returned;
-    /// the answer is the caller's too.</summary>
+    internal InputGeometry Geometry { get; private set; }
+
+    /// <summary>Shape [1,3,PaddedHeight,PaddedWidth]; owned until the request is answered.</summary>
+    internal Tensor Image => _image!;
+
+    /// <summary><see cref="TimeProvider.GetTimestamp"/> at the beginning of preprocessing.</summary>
+    internal long Begun { get; private set; }
+
+    /// <summary><see cref="TimeProvider.GetTimestamp"/> at the end of preprocessing.</summary>
+    internal long Queued { get; private set; }
+
+    /// <summary>
+    /// Segments one frame. The frame stays the caller's and is not touched after this call has returned; the answer is
+    /// the caller's, too.
+    /// </summary>
     /// <exception cref="ModelException">The run failed (awaited); the next frame may be tried.</exception>
     /// <exception cref="ObjectDisposedException">This or the segmenter has stopped.</exception>
     /// <exception cref="InvalidOperationException">The last frame's answer was not there yet.</exception>
     public ValueTask<SegmentedFrame> SegmentAsync(Frame frame)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_request.Pending)
-            throw new InvalidOperationException("One frame at a time: the last answer has not come yet.");
-        var begun = _time.GetTimestamp();
-        var geometry = _preprocessor.GeometryOf(frame.Width, frame.Height);
-        var image = _pool.Rent(1, 3, geometry.PaddedHeight, geometry.PaddedWidth);
-        _preprocessor.Run(frame, image.Span);
-        var queued = _time.GetTimestamp();
-        _metrics.StageDuration("preprocess", _time.GetElapsedTime(begun, queued).TotalSeconds);
+        if (_pending) throw new InvalidOperationException("One frame at a time: the last answer has not come yet.");
+        Begun = _time.GetTimestamp();
+        Geometry = _preprocessor.GeometryOf(frame.Width, frame.Height);
+        _image = _pool.Rent(1, 3, Geometry.PaddedHeight, Geometry.PaddedWidth);
+        _preprocessor.Run(frame, _image.Span);
+        Queued = _time.GetTimestamp();
+        _metrics.StageDuration("preprocess", _time.GetElapsedTime(Begun, Queued).TotalSeconds);
 
-        var answer = _request.Begin(frame.Info, geometry, image, begun, queued);
-        if (!_queue.TryAdd(_request)) _request.Fail(new ObjectDisposedException(nameof(SegmenterBatcher)));
+        (_info, _pending) = (frame.Info, true);
+        _answer.Reset();
+        var answer = new ValueTask<SegmentedFrame>(this, _answer.Version);
+        if (!_queue.TryAdd(this)) Fail(new ObjectDisposedException(nameof(SegmenterBatcher)));
         return answer;
     }
 
-    /// <summary>The camera goes. A frame still in flight is answered all the same;
-    /// whoever awaits it owns the answer.</summary>
+    /// <summary>Leaves the segmenter. A frame in flight is answered; the caller of the await owns the answer.</summary>
     public void Dispose()
     {
         if (_disposed) return;
         _disposed = true;
         _queue.RemoveProducer();
     }
+
+    internal void Complete(Tensor frameEmbeds, Tensor maskFeatures, SegmentTimes times)
+    {
+        var frame = new SegmentedFrame(_info, Geometry, frameEmbeds, maskFeatures, times);
+        ReleaseImage();
+        _answer.SetResult(frame);
+    }
+
+    internal void Fail(Exception failure)
+    {
+        ReleaseImage();
+        _answer.SetException(failure);
+    }
+
+    private void ReleaseImage()
+    {
+        _image!.Dispose();
+        _image = null;
+    }
+
+    SegmentedFrame IValueTaskSource<SegmentedFrame>.GetResult(short token)
+    {
+        _pending = false;
+        return _answer.GetResult(token);
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<SegmentedFrame>.GetStatus(short token) => _answer.GetStatus(token);
+
+    void IValueTaskSource<SegmentedFrame>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+        => _answer.OnCompleted(continuation, state, token, flags);
 }

@@ -4,9 +4,9 @@ using Dvis.Streaming.Pipeline.Inference;
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// Frame to model input: antialiased resize (equal to Pillow's), channel order, normalisation, padding. Keeps the
-/// weights and the scratch rows of the last frame size, so a camera that does not change its size allocates nothing.
-/// Not thread-safe: one per camera.
+/// Conversion of a frame to the model's input: antialiased resize (equal to Pillow's), channel order, normalisation,
+/// padding. It keeps weights and scratch rows of the last frame size: no allocation while the size stays. Not
+/// thread-safe: one per camera.
 /// </summary>
 public sealed class FramePreprocessor
 {
@@ -24,11 +24,13 @@ public sealed class FramePreprocessor
                 _normalised[plane * 256 + x] = (x - rule.Mean[plane]) / rule.Std[plane];
     }
 
-    /// <summary>Where a frame of this size will lie; remembered for the next frames.</summary>
+    /// <summary>Geometry of a frame of this size; kept for the next frames.</summary>
     public InputGeometry GeometryOf(int width, int height)
     {
-        if ((_geometry.SourceWidth, _geometry.SourceHeight) != (width, height)) Prepare(width, height);
-        return _geometry;
+        if ((_geometry.SourceWidth, _geometry.SourceHeight) == (width, height)) return _geometry;
+        var g = InputGeometry.For(width, height, _rule, _maskStride);
+        _resize = new BilinearResize(width, height, g.ResizedWidth, g.ResizedHeight);
+        return _geometry = g;
     }
 
     /// <summary>Writes the frame as planes [3,PaddedHeight,PaddedWidth].</summary>
@@ -56,12 +58,5 @@ public sealed class FramePreprocessor
             for (var (x, i) = (0, channel); x < g.ResizedWidth; x++, i += 3) target[x] = table[row[i]];
             target[g.ResizedWidth..].Clear();
         }
-    }
-
-    private void Prepare(int width, int height)
-    {
-        var g = InputGeometry.For(width, height, _rule, _maskStride);
-        _resize = new BilinearResize(width, height, g.ResizedWidth, g.ResizedHeight);
-        _geometry = g;
     }
 }

@@ -4,8 +4,7 @@ using System.Runtime.Intrinsics;
 
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
-/// <summary>The two passes of the resize on packed RGB bytes. 128-bit vectors:
-/// one RGB pixel fills three lanes, and every CPU has them.</summary>
+/// <summary>The two passes of the resize on packed RGB bytes. 128-bit vectors: a pixel fills three lanes.</summary>
 internal static class ResizeKernels
 {
     private const int Half = 1 << (ResizeWeights.Bits - 1);
@@ -25,13 +24,11 @@ internal static class ResizeKernels
             FourRows(source.Slice(y * stride, RowsAtOnce * stride), stride, weights, vectors,
                 target.Slice(y * pitch, RowsAtOnce * pitch), pitch);
         for (var row = 0; row < rows; row++)
-            ScalarRow(source.Slice(row * stride, stride), weights, row < y
-                ? vectors
-                : 0, target.Slice(row * pitch, pitch));
+            ScalarRow(
+                source.Slice(row * stride, stride), weights, row < y ? vectors : 0, target.Slice(row * pitch, pitch));
     }
 
-    /// <summary>One output row of the vertical pass:
-    /// <paramref name="target"/>[i] = Σ weight × row[i], rounded and clamped.</summary>
+    /// <summary>One output row of the vertical pass: target[i] = Σ weight × row[i], rounded and clamped.</summary>
     public static void Vertical(ReadOnlySpan<byte> source, int pitch, int firstRow, ReadOnlySpan<int> weights,
         Span<byte> target)
     {
@@ -55,8 +52,8 @@ internal static class ResizeKernels
                     d += s * weight;
                 }
 
-                Vector128.Narrow(Vector128.Narrow(Clip(a), Clip(b)).AsUInt16(), Vector128.Narrow(Clip(c), Clip(d))
-                    .AsUInt16()).CopyTo(target[i..]);
+                var (first, second) = (Vector128.Narrow(Clip(a), Clip(b)), Vector128.Narrow(Clip(c), Clip(d)));
+                Vector128.Narrow(first.AsUInt16(), second.AsUInt16()).CopyTo(target[i..]);
             }
         }
 
@@ -86,9 +83,8 @@ internal static class ResizeKernels
         }
     }
 
-    // Four rows share each weight, and four sums in flight hide the latency of the multiplication.
-    // Bounds: SafeTarget keeps every 16-byte read inside its source row;
-    // the pitch keeps every 4-byte write inside its target row.
+    // Four rows share each weight, and four sums in flight hide the latency of the multiplication. Bounds: SafeTarget
+    // keeps every 16-byte read inside its source row, the pitch every 4-byte write inside its target row.
     private static void FourRows(ReadOnlySpan<byte> source, int stride, ResizeWeights weights, int outputs,
         Span<byte> target, int pitch)
     {

@@ -10,8 +10,7 @@ internal sealed class ResizeWeights
     /// <summary>Fraction bits: 32 - 8 of the pixel - 2 of headroom.</summary>
     public const int Bits = 22;
 
-    /// <summary>Weights an output has room for are padded with zeros to a multiple of this,
-    /// for the vector loops.</summary>
+    /// <summary>The weights of an output are padded with zeros to a multiple of this, for the vector loops.</summary>
     public const int TapStep = 4;
 
     public ResizeWeights(int source, int target)
@@ -43,7 +42,8 @@ internal sealed class ResizeWeights
             (Starts[i], Counts[i]) = (first, count);
         }
 
-        SafeTarget = FirstUnsafe();
+        var unsafeTarget = Array.FindIndex(Starts, first => (first + Taps) * 3 + 4 > Source * 3);
+        SafeTarget = unsafeTarget < 0 ? target : unsafeTarget;
     }
 
     public int Source { get; }
@@ -62,16 +62,8 @@ internal sealed class ResizeWeights
     /// <summary>Row-major [Target,Taps].</summary>
     public int[] Values { get; }
 
-    /// <summary>Outputs below this may read all <see cref="Taps"/> RGB pixels and four bytes
-    /// more without leaving the source row.</summary>
+    /// <summary>Outputs below this may read <see cref="Taps"/> pixels and four bytes within the source row.</summary>
     public int SafeTarget { get; }
 
     public ReadOnlySpan<int> Of(int output) => Values.AsSpan(output * Taps, Counts[output]);
-
-    private int FirstUnsafe()
-    {
-        for (var i = 0; i < Target; i++)
-            if ((Starts[i] + Taps) * 3 + 4 > Source * 3) return i;
-        return Target;
-    }
 }

@@ -1,16 +1,17 @@
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
-/// Requests before the segmenter, oldest first: at most one of each producer, which is the bound. Many write, one
-/// thread takes and blocks. A channel has no blocking read, and the reader is a thread on purpose.
+/// Cameras whose frame waits for the segmenter, oldest first: at most one frame per camera, which is the bound. One
+/// thread takes and blocks; a channel has no blocking read.
 /// </summary>
 internal sealed class SegmentQueue
 {
     private readonly object _gate = new();
-    private readonly List<SegmentRequest> _waiting = []; // under _gate, as are the two below
+    private readonly List<CameraSegmenter> _waiting = []; // under _gate, as are the two below
     private int _producers;
     private bool _complete;
 
+    /// <summary>Cameras that may bring a frame.</summary>
     public int Producers
     {
         get { lock (_gate) return _producers; }
@@ -35,7 +36,7 @@ internal sealed class SegmentQueue
     }
 
     /// <returns>False when the segmenter has stopped.</returns>
-    public bool TryAdd(SegmentRequest request)
+    public bool TryAdd(CameraSegmenter request)
     {
         lock (_gate)
         {
@@ -56,12 +57,11 @@ internal sealed class SegmentQueue
     }
 
     /// <summary>
-    /// Blocks until a request waits, then moves it and up to <paramref name="max"/> - 1 of the same input size into
-    /// <paramref name="batch"/>. Waits for more at most <paramref name="patience"/>, and only while a camera is left
-    /// that could bring one.
+    /// Blocks until a frame waits, then moves it and up to <paramref name="max"/> - 1 of the same input size into
+    /// <paramref name="batch"/>. Waits for more at most <paramref name="maxWait"/>, and only while a camera has none.
     /// </summary>
     /// <returns>False when the queue is complete and empty.</returns>
-    public bool Take(List<SegmentRequest> batch, int max, TimeSpan patience)
+    public bool Take(List<CameraSegmenter> batch, int max, TimeSpan maxWait)
     {
         lock (_gate)
         {
@@ -72,8 +72,8 @@ internal sealed class SegmentQueue
             }
 
             var size = Size(_waiting[0]);
-            var deadline = Environment.TickCount64 + (long)Math.Ceiling(patience.TotalMilliseconds);
-            while (patience > TimeSpan.Zero && !_complete && _waiting.Count < _producers && Matching(size) < max)
+            var deadline = Environment.TickCount64 + (long)Math.Ceiling(maxWait.TotalMilliseconds);
+            while (maxWait > TimeSpan.Zero && !_complete && _waiting.Count < _producers && Matching(size) < max)
             {
                 var left = deadline - Environment.TickCount64;
                 if (left <= 0 || !Monitor.Wait(_gate, (int)Math.Min(left, int.MaxValue))) break;
@@ -103,6 +103,6 @@ internal sealed class SegmentQueue
         return count;
     }
 
-    private static (int Width, int Height) Size(SegmentRequest request) =>
+    private static (int Width, int Height) Size(CameraSegmenter request) =>
         (request.Geometry.PaddedWidth, request.Geometry.PaddedHeight);
 }

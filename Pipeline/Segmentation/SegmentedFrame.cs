@@ -4,8 +4,9 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Segmentation;
 
-/// <summary>What the segmenter says about one frame. One owner,
-/// who disposes it or hands it on; the tensors are pooled.</summary>
+/// <summary>
+/// The segmenter's answer for one frame. One owner, who disposes it or hands it on; the tensors are pooled.
+/// </summary>
 public sealed class SegmentedFrame(
     FrameInfo info, InputGeometry geometry, Tensor frameEmbeds, Tensor maskFeatures, SegmentTimes times) : IDisposable
 {
@@ -23,12 +24,10 @@ public sealed class SegmentedFrame(
     /// <summary>Mask features, shape [1,Cm,MaskHeight,MaskWidth].</summary>
     public Tensor MaskFeatures => Live(_maskFeatures);
 
-    /// <summary>Takes the mask features out, for an owner that outlives the frame;
-    /// the frame has none afterwards.</summary>
+    /// <summary>Takes the mask features out: the caller owns them.</summary>
     public Tensor TakeMaskFeatures() => Live(Interlocked.Exchange(ref _maskFeatures, null));
 
-    /// <summary>Takes the query embeddings out, for an owner that outlives the frame;
-    /// the frame has none afterwards.</summary>
+    /// <summary>Takes the query embeddings out: the caller owns them.</summary>
     public Tensor TakeFrameEmbeds() => Live(Interlocked.Exchange(ref _frameEmbeds, null));
 
     public void Dispose()
@@ -42,9 +41,7 @@ public sealed class SegmentedFrame(
 }
 
 /// <summary>Monotonic stamps of one frame's segmentation (<see cref="TimeProvider.GetTimestamp"/>).</summary>
-/// <param name="Begun">Preprocessing began.</param>
-/// <param name="Queued">Preprocessing was done: the wait for a batch begins.</param>
-/// <param name="Started">The batch began to run.</param>
-/// <param name="Done">The batch was done.</param>
+/// <param name="Begun">Start of preprocessing.</param>
+/// <param name="Done">End of the batch.</param>
 /// <param name="Batch">Frames in that batch.</param>
-public readonly record struct SegmentTimes(long Begun, long Queued, long Started, long Done, int Batch);
+public readonly record struct SegmentTimes(long Begun, long Done, int Batch);

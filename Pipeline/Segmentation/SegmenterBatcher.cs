@@ -7,8 +7,7 @@ namespace Dvis.Streaming.Pipeline.Segmentation;
 
 /// <summary>
 /// The segmenter, shared by all cameras. Each camera opens its own <see cref="CameraSegmenter"/> and has at most one
-/// frame in flight; one thread of its own takes what waits, oldest first, together with what has the same input size,
-/// and runs the graph once. The queue is bounded by the number of open cameras.
+/// frame in flight; one thread takes the oldest frame with those of the same input size and runs the graph once.
 /// </summary>
 public sealed class SegmenterBatcher : IAsyncDisposable
 {
@@ -22,9 +21,9 @@ public sealed class SegmenterBatcher : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Used by the run thread only.
-    private readonly List<SegmentRequest> _batch = [];
+    private readonly List<CameraSegmenter> _batch = [];
     private readonly Tensor[] _outputs = new Tensor[3];
-    private int _answered; // the first requests of _batch, which their cameras may already be using again
+    private int _answered; // the first of _batch, which may already be in use for their next frames
 
     public SegmenterBatcher(IModel segmenter, ModelManifest manifest, BatchOptions options, TensorPool pool,
         PipelineMetrics metrics, TimeProvider time)
@@ -34,10 +33,10 @@ public sealed class SegmenterBatcher : IAsyncDisposable
         new Thread(Run) { IsBackground = true, Name = "dvis-segmenter" }.Start();
     }
 
-    /// <summary>Cameras that have it open.</summary>
+    /// <summary>Cameras that have opened it.</summary>
     public int Cameras => _queue.Producers;
 
-    /// <summary>One camera's way to the segmenter; dispose it when the camera goes.</summary>
+    /// <summary>Access of one camera; dispose it with the camera.</summary>
     /// <exception cref="ObjectDisposedException">The segmenter has stopped.</exception>
     public CameraSegmenter Open()
     {
@@ -45,7 +44,7 @@ public sealed class SegmenterBatcher : IAsyncDisposable
         return new CameraSegmenter(_queue, _manifest, _pool, _metrics, _time);
     }
 
-    /// <summary>Runs what waits, takes nothing new and ends the thread. The graph is its owner's.</summary>
+    /// <summary>Runs what waits and ends the thread.</summary>
     public async ValueTask DisposeAsync()
     {
         _queue.Complete();
@@ -61,8 +60,7 @@ public sealed class SegmenterBatcher : IAsyncDisposable
             {
                 RunBatch();
             }
-            // whatever it is, it is these requests' failure: unhandled on this thread it would end the process
-            catch (Exception e)
+            catch (Exception e) // a failure of these requests; unhandled on this thread it would end the process
             {
                 var failure = e as ModelException
                     ?? new ModelException($"{_segmenter.Name}: the segmenter failed: {e.Message}", e);
@@ -93,14 +91,14 @@ public sealed class SegmenterBatcher : IAsyncDisposable
             {
                 var i = _answered;
                 var (embeds, features) = (Part(_outputs[0], i, n), Part(_outputs[1], i, n));
-                var times = new SegmentTimes(_batch[i].Begun, _batch[i].Queued, started, done, n);
+                var times = new SegmentTimes(_batch[i].Begun, done, n);
                 _answered++;
                 _batch[i].Complete(embeds, features, times);
             }
         }
         finally
         {
-            // Nothing reads the class logits of a frame alone.
+            // The class logits of a single frame are not used.
             foreach (var output in handedOn ? _outputs.AsSpan(2) : _outputs) output.Dispose();
         }
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
@@ -11,16 +12,13 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Pipeline.Stages;
 
 /// <summary>
-/// Tracked frames in, messages out: for every frame of an epoch and in order exactly one final result, with its events.
-/// Every <c>stride</c> frames the method revises the last <c>window</c> frames, and <c>stride</c> frames that lie
-/// <c>lookahead</c> frames back are committed (window = stride, lookahead = 0: the paper's semi-online mode). One per
-/// camera.
+/// Stage from tracked frames to messages: for every frame of an epoch, in order, exactly one final result, with events.
+/// Every <c>stride</c> frames the method revises the last <c>window</c> frames, and the <c>stride</c> frames before the
+/// last <c>lookahead</c> are committed (window = stride, lookahead = 0: the paper's semi-online mode). One per camera.
 /// </summary>
 /// <param name="method">The caller's.</param>
-/// <param name="isBehind">True when frames pile up before this stage: then a window passes unrefined.</param>
-/// <param name="maxDelay">
-/// A frame that has waited this long is committed with what there is, also when no more frames come; null: it waits.
-/// </param>
+/// <param name="isBehind">True when too many frames wait for this stage: then a window passes unrefined.</param>
+/// <param name="maxDelay">Wait after which a frame is committed without its lookahead; null: unlimited.</param>
 public sealed partial class RefineStage(
     CameraSettings settings, IVideoMethod method, CameraMetrics metrics, TimeProvider time, Func<bool> isBehind,
     TimeSpan? maxDelay, ILogger logger) : IDisposable
@@ -56,7 +54,7 @@ public sealed partial class RefineStage(
         finally
         {
             _window.Clear();
-            // After a failure the next frame may still be awaited: closing the link ends that wait.
+            // After a failure a read may be pending: closing the link ends it.
             if (next.IsCompleted) await frames.DisposeAsync();
         }
     }
@@ -70,7 +68,7 @@ public sealed partial class RefineStage(
         {
             var left = limit - Waited();
             if (left <= TimeSpan.Zero) return false;
-            // Timer and frame race: either way the loop looks again.
+            // Whichever is first, the loop checks again.
             using var enough = new CancellationTokenSource();
             await Task.WhenAny(next, Task.Delay(left, time, enough.Token));
             await enough.CancelAsync();
@@ -97,7 +95,7 @@ public sealed partial class RefineStage(
             if (!kept) frame.Dispose();
         }
 
-        // Here and not where the epoch began, so that it comes after the last final of the one before.
+        // Published here, after the last final of the epoch before.
         if (frame.Reset is { } reason) yield return Event(EventKind.TrackerReset, frame.Info, null, null, null, reason);
         _ended.AddRange(frame.Ended);
         _merges.AddRange(frame.Merges);
@@ -184,13 +182,7 @@ public sealed partial class RefineStage(
 
     private void Measure(FinalResult result)
     {
-        var name = result.Kind switch
-        {
-            FinalKind.Refined => "refined",
-            FinalKind.Passthrough => "passthrough",
-            _ => "skipped",
-        };
-        metrics.WindowFinal(name, result.Frames[^1].Received.ToUnixTimeMilliseconds() / 1000.0);
+        metrics.WindowFinal(EnumName.Of(result.Kind), result.Frames[^1].Received.ToUnixTimeMilliseconds() / 1000.0);
         metrics.FramesProcessed("final", result.Frames.Length);
         if (result.Retracted.Length > 0) metrics.TrackRevised("retract", result.Retracted.Length);
         if (result.Identity.Length > 0) metrics.TrackRevised("merge", result.Identity.Length);
@@ -198,7 +190,7 @@ public sealed partial class RefineStage(
         if (classes > 0) metrics.TrackRevised("class", classes);
     }
 
-    /// <summary>One <c>retracted</c> event when a track falls, not one per window.</summary>
+    /// <summary>One <c>retracted</c> event per retracted track, not per window.</summary>
     private IEnumerable<LifecycleEvent> Retract(FinalResult result)
     {
         foreach (var track in result.Tracks) _retracted.Remove(track.Number);

@@ -26,13 +26,13 @@ public sealed class StreamPipeline(
     CameraSettings settings, IFrameSource source, SegmenterBatcher segmenter, ModelGraphs graphs, TensorPool tensors,
     IPublisher publisher, CameraMetrics metrics, TimeProvider time, ILogger<StreamPipeline> logger)
 {
-    /// <summary>Where the stages report that they are at work; null: nowhere.</summary>
+    /// <summary>Receives when each stage is at work; null: not reported.</summary>
     public Heartbeats? Beats { get; init; }
 
     public ResetRequest Reset { get; init; } = new();
 
     /// <summary>
-    /// Runs until the source ends or <paramref name="stop"/> asks it to; then everything on the way is finished and
+    /// Runs until the source ends or <paramref name="stop"/> is cancelled; then all frames inside are finished and
     /// published.
     /// </summary>
     /// <exception cref="ModelException">The segmenter or the tracker failed.</exception>
@@ -44,14 +44,13 @@ public sealed class StreamPipeline(
             queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
             _ => metrics.FrameDropped("captured", "queue_full"));
         var segmented = new Link<SegmentedFrame>(1, BoundedChannelFullMode.Wait);
-        // A refiner that is about to run while the next window waits already is behind. Room for two windows: one that
-        // takes up to twice its time is behind every other window, and the tracker never waits for it.
+        // A refiner is behind when it starts a window and the next one waits already. Room for two windows: one that
+        // takes up to twice its time is behind in every other window, and the tracker never waits for it.
         var tracked = new Link<TrackedFrame>(2 * refiner.Stride, BoundedChannelFullMode.Wait);
 
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var segmenting = segmenter.Open();
         using var method = VideoMethods.Create(graphs, tensors, refiner);
-        var segment = new SegmentStage(segmenting, metrics, time, drops ? queue.MaxAge : null);
         var track = new TrackStage(settings, method, metrics, time, Reset);
         using var refine = new RefineStage(
             settings, method, metrics, time, () => drops && tracked.Count >= refiner.Stride,
@@ -60,7 +59,9 @@ public sealed class StreamPipeline(
         await StageLoop.WhenAllAsync(
             stopping,
             Start(() => StageLoop.RunAsync(source.ReadAsync, captured, Captured, stopping.Token)),
-            Start(() => StageLoop.RunAsync(captured, segment.RunAsync, segmented, Beat("segment"))),
+            Start(() => StageLoop.RunAsync(
+                captured, frames => SegmentAsync(segmenting, frames, drops ? queue.MaxAge : null), segmented,
+                Beat("segment"))),
             Start(() => StageLoop.RunAsync(segmented, frames => TrackAsync(track, frames), tracked, Beat("track"))),
             Start(() => StageLoop.RunAsync(tracked, frames => RefineAsync(refine, frames), Beat("refine"))));
 
@@ -68,6 +69,28 @@ public sealed class StreamPipeline(
 
         // On the thread pool: a source that is always behind never waits.
         static Task Start(Func<Task> stage) => Task.Run(stage, CancellationToken.None);
+    }
+
+    /// <param name="maxAge">Age at which a live frame is dropped when its turn comes; null: none is.</param>
+    private async IAsyncEnumerable<SegmentedFrame> SegmentAsync(
+        CameraSegmenter camera, IAsyncEnumerable<Frame> input, TimeSpan? maxAge)
+    {
+        await foreach (var frame in input)
+        {
+            SegmentedFrame segmented;
+            using (frame)
+            {
+                if (maxAge is { } limit && time.GetElapsedTime(frame.Info.ReceivedTicks) > limit)
+                {
+                    metrics.FrameDropped("segment", "stale");
+                    continue;
+                }
+
+                segmented = await camera.SegmentAsync(frame);
+            }
+
+            yield return segmented;
+        }
     }
 
     private async IAsyncEnumerable<TrackedFrame> TrackAsync(TrackStage track, IAsyncEnumerable<SegmentedFrame> input)

@@ -11,10 +11,7 @@ using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Pipeline.Stages;
 
-/// <summary>
-/// From segmented frames to tracked ones, each with its provisional result and its events. One per camera; not
-/// thread-safe.
-/// </summary>
+/// <summary>Stage from segmented to tracked frames, with their events. One per camera; not thread-safe.</summary>
 /// <param name="method">The caller's.</param>
 /// <param name="reset">Taken before each frame.</param>
 public sealed class TrackStage(
@@ -37,7 +34,9 @@ public sealed class TrackStage(
         if (reason is not null) BeginEpoch(reason);
         var dropped = _last is null ? 0 : frame.Info.FrameId - _last.FrameId - 1;
         _last = frame.Info;
-        if (_clock.Silence > settings.Track.LostTimeout) AddGap(frame.Info, dropped);
+        // Tracks end without frames: consumers that count them need the reason.
+        if (_clock.Silence > settings.Track.LostTimeout)
+            Add(EventKind.DataGap, null, dropped > 0 ? "frames_dropped" : "no_frames");
         var answer = method.Observe(frame);
         try
         {
@@ -50,7 +49,7 @@ public sealed class TrackStage(
         }
     }
 
-    /// <summary>Ends the tracks with the stream, also when a stage has failed: what has started must end.</summary>
+    /// <summary>Ends the tracks with the stream, also after a failure.</summary>
     /// <returns>Events that are still to be published.</returns>
     public ImmutableArray<LifecycleEvent> End(bool failed)
     {
@@ -107,37 +106,32 @@ public sealed class TrackStage(
 
     private void Note(TrackChange change)
     {
-        var (track, kind) = (change.Life, change.Kind);
+        var (track, kind) = (change.Track, change.Kind);
         var label = settings.Label(track.ClassId);
         if (kind == EventKind.TrackStarted) metrics.TrackStarted(label);
         if (kind == EventKind.TrackEnded) metrics.TrackEnded(label);
         if (!track.Identity.Announced)
         {
-            // The events of a track start when its class first passes the filter, and go on to its end from then on.
+            // The events of a track begin when its class first passes the filter, and then continue to its end.
             if (!settings.IsPublished(track.ClassId)) return;
             if (kind is not (EventKind.TrackStarted or EventKind.TrackUpdated)) return;
             kind = EventKind.TrackStarted;
         }
 
-        // Consumers of a track must be given the one it turned out to be, though that one's class be filtered.
-        if (change.Into is { Identity.Announced: false } into) Add(EventKind.TrackStarted, into, null, null, null);
+        // Consumers of a track need the one that it is merged into, even if the class of that one is filtered.
+        if (change.Into is { Identity.Announced: false } into) Add(EventKind.TrackStarted, into, null);
         var reason = kind == EventKind.TrackStarted ? null : change.Reason;
         Add(kind, track, reason, change.Summary, change.Into?.Identity.Number);
     }
 
-    private void Add(EventKind kind, Track track, string? reason, TrackSummary? summary, long? into)
+    private void Add(EventKind kind, Track? track, string? reason, TrackSummary? summary = null, long? into = null)
     {
-        track.Identity.Announced = true;
+        if (track is not null) track.Identity.Announced = true;
         _events.Add(new LifecycleEvent(
             metrics.Camera, _epoch.Id, _epoch.NextEvent(), kind, _last?.Capture.Stamp ?? time.GetUtcNow(),
-            track.Identity.Number, track.ClassId, track.Score, _last, reason, summary)
+            track?.Identity.Number, track?.ClassId, track?.Score, _last, reason, summary)
         { Into = into });
     }
-
-    // So long without a frame that tracks end of it: consumers that count them must know that there were no frames.
-    private void AddGap(FrameInfo frame, long dropped) => _events.Add(new LifecycleEvent(
-        metrics.Camera, _epoch.Id, _epoch.NextEvent(), EventKind.DataGap, frame.Capture.Stamp, null, null, null, frame,
-        dropped > 0 ? "frames_dropped" : "no_frames", null));
 
     private bool IsPublished(IdentityChange merge)
         => _events.Exists(e => e.Kind == EventKind.TrackIdentityChanged && e.Track == merge.From[0]);

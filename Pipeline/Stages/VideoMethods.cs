@@ -6,7 +6,7 @@ using Dvis.Streaming.Pipeline.Methods.MinVis;
 
 namespace Dvis.Streaming.Pipeline.Stages;
 
-/// <summary>From the manifest's method to its code.</summary>
+/// <summary>Implementation of each method of the manifest.</summary>
 public static class VideoMethods
 {
     /// <param name="refiner">Lengths of the clips of a method that revises.</param>

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
@@ -5,18 +6,27 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tasks;
 
-/// <summary>Options of one camera's pipeline, with the manifest of its model, which has defaults for some.</summary>
-public sealed record CameraSettings(ModelManifest Manifest)
+/// <summary>Options of a camera's results (its sections <c>track, panoptic, publish</c>).</summary>
+public record ResultOptions
 {
+    public TrackOptions Track { get; set; } = new();
+
+    public PanopticOptions Panoptic { get; set; } = new();
+
+    public PublishOptions Publish { get; set; } = new();
+}
+
+/// <summary>Options of a camera's pipeline; the manifest of its model has defaults for some.</summary>
+public sealed record CameraSettings : ResultOptions
+{
+    public CameraSettings(ModelManifest manifest, ResultOptions? results = null) : base(results ?? new())
+        => Manifest = manifest;
+
+    public ModelManifest Manifest { get; }
+
     public QueueOptions Queue { get; init; } = new();
 
-    public TrackOptions Track { get; init; } = new();
-
-    public PanopticOptions Panoptic { get; init; } = new();
-
     public RefinerOptions Refiner { get; init; } = new();
-
-    public PublishOptions Publish { get; init; } = new();
 
     /// <summary>Class score from which a query is a detection: the camera's, else the model's.</summary>
     public double MinScore => Track.MinScore ?? Manifest.MinScore;
@@ -24,9 +34,22 @@ public sealed record CameraSettings(ModelManifest Manifest)
     /// <summary>Class score from which a detection may start a track: the camera's, else the model's.</summary>
     public double StartScore => Math.Max(MinScore, Track.StartScore ?? Manifest.StartScore);
 
-    /// <summary>True for classes that are published; all when the option names none.</summary>
+    /// <summary>True for classes that are published.</summary>
     public bool IsPublished(int classId)
         => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);
 
     public string Label(int classId) => Manifest.Classes[classId].Name;
+}
+
+/// <summary>
+/// Queries that make a panoptic segment (section <c>defaults.panoptic</c>, overridable per camera); only with models of
+/// task <c>vps</c>.
+/// </summary>
+public sealed class PanopticOptions
+{
+    /// <summary>A query competes for pixels when its class score is above this.</summary>
+    [Range(0.0, 1.0)] public double ObjectScore { get; set; } = 0.8;
+
+    /// <summary>A segment that wins less than this share of its mask is dropped.</summary>
+    [Range(0.0, 1.0)] public double Overlap { get; set; } = 0.8;
 }

@@ -1,9 +1,9 @@
 namespace Dvis.Streaming.Pipeline.Tasks;
 
 /// <summary>
-/// Class logits of the query slots, averaged over the frames so far. DVIS averages over the whole video, which a live
-/// stream does not have; this is the plain mean of the first frames and then forgets, as the class votes of tracks do.
-/// Not thread-safe.
+/// Class logits of the query slots, averaged over frames. DVIS averages over the whole video, which a live stream does
+/// not have; this is the plain mean of the first frames, and then a decaying one, like the class votes of tracks. Not
+/// thread-safe.
 /// </summary>
 /// <param name="width">K+1.</param>
 public sealed class ClassMemory(int queries, int width)
@@ -14,7 +14,7 @@ public sealed class ClassMemory(int queries, int width)
     private readonly float[] _mean = new float[queries * width];
     private readonly int[] _frames = new int[queries];
 
-    /// <summary>Takes the logits of one frame, shape [Q,K+1], and gives the mean in the same shape.</summary>
+    /// <summary>Adds the logits of one frame, shape [Q,K+1]; returns the mean in the same shape.</summary>
     public ReadOnlySpan<float> Take(ReadOnlySpan<float> logits)
     {
         for (var slot = 0; slot < queries; slot++)
@@ -25,14 +25,14 @@ public sealed class ClassMemory(int queries, int width)
             if (_frames[slot] == 1) newest.CopyTo(mean);
             else
                 for (var k = 0; k < width; k++) mean[k] += weight * (newest[k] - mean[k]);
-            // Beyond the plain mean the count says nothing more.
+            // Beyond the plain mean the count is not needed.
             if (weight <= Newest) _frames[slot]--;
         }
 
         return _mean;
     }
 
-    /// <summary>The slot carries another object now: what was before does not count for it.</summary>
+    /// <summary>Restarts the mean of a slot that has another object.</summary>
     /// <param name="logits">Of this frame, shape [Q,K+1].</param>
     public void Restart(int slot, ReadOnlySpan<float> logits)
     {

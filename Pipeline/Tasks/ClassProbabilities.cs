@@ -3,17 +3,15 @@ using Dvis.Streaming.Pipeline.Masks;
 
 namespace Dvis.Streaming.Pipeline.Tasks;
 
-/// <summary>From class logits to the probabilities that decide what exists, the rule of DVIS inference.</summary>
+/// <summary>Class probabilities of the rule of DVIS inference.</summary>
 public static class ClassProbabilities
 {
     /// <summary>
-    /// Softmax of each row of <paramref name="logits"/>; each class is then raised to the softmax of
-    /// <paramref name="tracker"/> where that is higher. "No object" stays what <paramref name="logits"/> say, so a row
-    /// need not sum to one.
+    /// Softmax of each row of <paramref name="logits"/>; each class but "no object" is then raised to the softmax of
+    /// <paramref name="tracker"/> where that is higher, so a row need not sum to one.
     /// </summary>
-    /// <param name="logits">Shape [Q,K+1], averaged over frames: the refiner's,
-    /// or the tracker's when nothing was refined.</param>
-    /// <param name="tracker">Shape [Q,K+1], averaged over the same frames; empty: nothing was refined.</param>
+    /// <param name="logits">Shape [Q,K+1], means over frames, of the refiner, or of the tracker without one.</param>
+    /// <param name="tracker">Shape [Q,K+1], means over the same frames; empty without a refiner.</param>
     /// <param name="width">K+1.</param>
     /// <param name="probabilities">Shape [Q,K+1].</param>
     public static void Write(ReadOnlySpan<float> logits, ReadOnlySpan<float> tracker, int width,

@@ -14,7 +14,7 @@ internal readonly record struct FinalReading(
     ImmutableArray<FinalTrack> Tracks, ImmutableArray<long> Retracted, SceneRevision? Scene);
 
 /// <summary>
-/// Reader of final windows: gathers their frames, read again on a revision or as they were shown, into tracks. Buffers
+/// Reader of final windows: it gathers frames, read again on a revision or as they were published, into tracks. Buffers
 /// are reused; not thread-safe.
 /// </summary>
 internal sealed class FinalReader(CameraSettings settings)
@@ -29,7 +29,7 @@ internal sealed class FinalReader(CameraSettings settings)
     private readonly ImmutableArray<SegmentMap>.Builder _maps = ImmutableArray.CreateBuilder<SegmentMap>();
 
     /// <summary>Reads frames [first, first+count) of a window.</summary>
-    /// <param name="revision">Of the whole window; null: the frames stay as they were shown.</param>
+    /// <param name="revision">Revision of the whole window; null: the frames stay as they were published.</param>
     public FinalReading Read(IReadOnlyList<TrackedFrame> window, int first, int count, ClipRevision? revision)
     {
         _tracks.Clear();
@@ -47,7 +47,7 @@ internal sealed class FinalReader(CameraSettings settings)
         }
 
         var tracks = Build(_tracks, number => ClassShown(frames, number));
-        return new(tracks, revision is null ? [] : Retracted(frames, tracks), _hasScenes ? Scene(frames) : null);
+        return new(tracks, revision is null ? [] : [.. Retracted(frames, tracks)], _hasScenes ? Scene(frames) : null);
     }
 
     /// <summary>Class probabilities of the clip: the revision's, or the tracker's mean where that is higher.</summary>
@@ -59,7 +59,7 @@ internal sealed class FinalReader(CameraSettings settings)
         ClassProbabilities.Write(revision.Logits.Span, _mean, _width, _probabilities);
     }
 
-    /// <summary>A frame as it was shown; a track may have turned out to be another since.</summary>
+    /// <summary>A frame as it was published, with the tracks that were merged since.</summary>
     private static FrameReading Shown(TrackedFrame frame)
     {
         var (shown, scene) = (frame.Provisional, frame.Provisional.Scene);
@@ -92,7 +92,7 @@ internal sealed class FinalReader(CameraSettings settings)
         }
     }
 
-    /// <summary>Those that are visible in any frame, by number, with the class of their best score.</summary>
+    /// <summary>Tracks that are visible in any frame, by number, with the class of their best score.</summary>
     private static ImmutableArray<FinalTrack> Build(
         SortedDictionary<long, List<Sighting>> gathered, Func<long, int?> classShown)
     {
@@ -118,22 +118,15 @@ internal sealed class FinalReader(CameraSettings settings)
         return shown;
     }
 
-    private static ImmutableArray<long> Retracted(TrackedFrame[] frames, ImmutableArray<FinalTrack> tracks)
-    {
-        var gone = new SortedSet<long>();
-        foreach (var frame in frames)
-            foreach (var shown in frame.Provisional.Tracks) gone.Add(frame.Resolve(shown.Number));
-        foreach (var track in tracks) gone.Remove(track.Number);
-        return [.. gone];
-    }
+    private static IEnumerable<long> Retracted(TrackedFrame[] frames, ImmutableArray<FinalTrack> tracks)
+        => frames.SelectMany(f => f.Provisional.Tracks.Select(t => f.Resolve(t.Number)))
+            .Except(tracks.Select(t => t.Number)).Order();
 
     private SceneRevision Scene(TrackedFrame[] frames)
     {
         var regions = Build(_regions, static _ => null);
-        var gone = new SortedSet<int>();
-        foreach (var frame in frames)
-            foreach (var region in frame.Provisional.Scene?.Regions ?? []) gone.Add(region.ClassId);
-        foreach (var region in regions) gone.Remove(region.ClassId);
+        var gone = frames.SelectMany(f => f.Provisional.Scene?.Regions ?? []).Select(r => r.ClassId)
+            .Except(regions.Select(r => r.ClassId)).Order();
         return new SceneRevision(regions, [.. gone], _maps.DrainToImmutable());
     }
 

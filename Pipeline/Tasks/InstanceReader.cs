@@ -6,7 +6,7 @@ using Dvis.Streaming.Pipeline.Segmentation;
 
 namespace Dvis.Streaming.Pipeline.Tasks;
 
-/// <summary>Video instance segmentation: a query that is sure of a class is an object with its own mask.</summary>
+/// <summary>Video instance segmentation: a query with a class score of the threshold is an object.</summary>
 internal sealed class InstanceReader(CameraSettings settings) : TaskReader(settings)
 {
     private readonly List<int> _order = [];

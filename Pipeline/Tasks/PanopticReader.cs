@@ -8,9 +8,9 @@ namespace Dvis.Streaming.Pipeline.Tasks;
 
 /// <summary>
 /// Video panoptic segmentation: things are tracked, stuff is one segment per class, and a pixel belongs to at most one.
-/// Queries compete by the official rule on this frame; what an unconfirmed thing wins is void until its track is shown,
-/// and a second query on a tracked object does not compete. A track begins where a query competes, and goes on down to
-/// the lower score of tracks.
+/// Queries compete by the official rule on this frame; pixels of an unconfirmed thing are void until its track is
+/// published, and a second query on a tracked object does not compete. A track begins where a query competes, and
+/// continues down to the lower score of tracks.
 /// </summary>
 internal sealed class PanopticReader(CameraSettings settings) : TaskReader(settings)
 {
@@ -20,7 +20,7 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
     private readonly List<Claim> _claims = [];
     private readonly List<int> _things = [];
 
-    // By slot: the track that it carried, and whether one was seen in the last frame.
+    // By slot: its last track, and whether one was seen in the last frame.
     private readonly long[] _tracks = new long[settings.Manifest.Queries];
     private readonly bool[] _seen = new bool[settings.Manifest.Queries];
 
@@ -100,7 +100,7 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
             if (Competes(probabilities, slot)) _claims.Add(new Claim(row, classId, score, _isThing[classId], null));
             if (_isThing[classId] && Masks.Bits(row) is { Count: >= SmallestMask } bits)
                 Candidates.Add(new Candidate(slot, row, classId, score, bits));
-            // A track is of a thing: stuff has no vote on its class.
+            // Tracks are things: stuff has no vote on their class.
             for (var k = 0; k < Classes; k++)
                 if (!_isThing[k]) probabilities[slot * (Classes + 1) + k] = 0;
         }

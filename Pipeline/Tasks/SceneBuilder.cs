@@ -5,40 +5,30 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tasks;
 
-/// <summary>A query that claims its mask's pixels of a frame.</summary>
-/// <param name="Row">Of its mask in the frame's mask logits.</param>
-/// <param name="Track">Number of a thing's track; null for stuff,
-/// and for a thing whose track is not shown: what that one wins is nobody's.</param>
+/// <summary>A query that claims the pixels of its mask.</summary>
+/// <param name="Row">Row of its mask in the frame's mask logits.</param>
+/// <param name="Track">Number of a thing's track; null for stuff and for a thing without a published track.</param>
 public readonly record struct Claim(int Row, int ClassId, float Score, bool IsThing, long? Track);
 
 /// <summary>
-/// Makes the scene of one frame: overlap-free masks of things and stuff, or of classes, and the map of them all.
-/// One per stage; buffers are reused; not thread-safe.
+/// Builder of the scene of a frame: masks without overlap of things and stuff, or of classes, and their map. One per
+/// stage; buffers are reused; not thread-safe.
 /// </summary>
-public sealed class SceneBuilder
+public sealed class SceneBuilder(CameraSettings settings)
 {
-    private readonly CameraSettings _settings;
-    private readonly PanopticCompetition _competition;
-    private readonly SemanticMixture _mixture;
+    private readonly PanopticCompetition _competition = new(settings.Manifest.MaskStride);
+    private readonly SemanticMixture _mixture = new(
+        settings.Manifest.MaskStride, settings.Manifest.Queries, settings.Manifest.ClassCount);
     private readonly LabelMapReader _reader = new();
     private readonly List<int> _rows = [];
     private readonly List<float> _scores = [];
     private readonly List<SegmentMapEntry> _entries = [];
     private readonly ImmutableArray<Region>.Builder _regions = ImmutableArray.CreateBuilder<Region>();
     private readonly List<(Claim Thing, EncodedMask Mask)> _things = [];
-    private readonly ushort[] _classValues;
-    private readonly bool _wantsMap;
-    private ushort[] _labels = [], _values = [];
+    private readonly ushort[] _classValues =
+        [0, .. settings.Manifest.Classes.Select(c => (ushort)(settings.IsPublished(c.Id) ? c.Id + 1 : 0))];
 
-    public SceneBuilder(CameraSettings settings)
-    {
-        var manifest = settings.Manifest;
-        _settings = settings;
-        _competition = new PanopticCompetition(manifest.MaskStride);
-        _mixture = new SemanticMixture(manifest.MaskStride, manifest.Queries, manifest.ClassCount);
-        _wantsMap = settings.Publish.Map != MapOutput.Off;
-        _classValues = [0, .. manifest.Classes.Select(c => (ushort)(settings.IsPublished(c.Id) ? c.Id + 1 : 0))];
-    }
+    private ushort[] _labels = [], _values = [];
 
     /// <summary>The things of the last <see cref="Panoptic"/> that have pixels of their own.</summary>
     public IReadOnlyList<(Claim Thing, EncodedMask Mask)> Things => _things;
@@ -69,7 +59,7 @@ public sealed class SceneBuilder
         return new Scene(_regions.DrainToImmutable(), Map(geometry));
     }
 
-    /// <summary>The queries whose masks <see cref="Semantic"/> will want, in this order.</summary>
+    /// <summary>The queries whose masks <see cref="Semantic"/> needs, in this order.</summary>
     /// <param name="probabilities">Shape [Q,K+1].</param>
     public ReadOnlySpan<int> Weigh(ReadOnlySpan<float> probabilities) => _mixture.Weigh(probabilities);
 
@@ -89,7 +79,7 @@ public sealed class SceneBuilder
         return new Scene(_regions.DrainToImmutable(), Map(geometry));
     }
 
-    /// <summary>Gives the claims that stand their values: each thing its own, each stuff class one.</summary>
+    /// <summary>Sets the values of the claims that stand: one per thing and per stuff class.</summary>
     private void Number(List<Claim> claims)
     {
         if (_values.Length <= claims.Count) _values = new ushort[2 * claims.Count + 1];
@@ -97,7 +87,7 @@ public sealed class SceneBuilder
         for (var k = 0; k < claims.Count; k++)
         {
             var (claim, value) = (claims[k], 0);
-            if (_competition.Survives(k, _settings.Panoptic.Overlap) && _settings.IsPublished(claim.ClassId))
+            if (_competition.Survives(k, settings.Panoptic.Overlap) && settings.IsPublished(claim.ClassId))
             {
                 if (!claim.IsThing) value = ValueOf(claim.ClassId);
                 if (value == 0 && (!claim.IsThing || claim.Track is not null))
@@ -108,7 +98,7 @@ public sealed class SceneBuilder
         }
     }
 
-    /// <summary>Of a stuff class that has one already; else 0.</summary>
+    /// <summary>Value of a stuff class, 0 without one.</summary>
     private int ValueOf(int classId)
     {
         foreach (var entry in _entries)
@@ -132,8 +122,9 @@ public sealed class SceneBuilder
         return true;
     }
 
-    private SegmentMap? Map(in MaskGeometry geometry) =>
-        _wantsMap ? new SegmentMap(geometry.MaskWidth, geometry.MaskHeight, [.. _entries], _reader.Runs()) : null;
+    private SegmentMap? Map(in MaskGeometry geometry) => settings.Publish.Map == MapOutput.Off
+        ? null
+        : new SegmentMap(geometry.MaskWidth, geometry.MaskHeight, [.. _entries], _reader.Runs());
 
     private Span<ushort> Labels(in MaskGeometry geometry)
     {

@@ -6,7 +6,7 @@ using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 
 namespace Dvis.Streaming.Pipeline.Tasks;
 
-/// <summary>Video semantic segmentation: every pixel has a class, and there are no objects to track.</summary>
+/// <summary>Video semantic segmentation: every pixel has a class; there are no tracks.</summary>
 internal sealed class SemanticReader(CameraSettings settings) : TaskReader(settings)
 {
     private readonly ClassMemory _memory = new(settings.Manifest.Queries, settings.Manifest.ClassCount + 1);

@@ -12,13 +12,13 @@ using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 namespace Dvis.Streaming.Pipeline.Tasks;
 
 /// <summary>Tracks and scene of one frame, provisional or final.</summary>
-/// <param name="Tracks">By number; one without a mask is known to be out of sight.</param>
+/// <param name="Tracks">By number; without a mask: out of sight.</param>
 /// <param name="Scene">Null with task <c>vis</c>.</param>
 internal readonly record struct FrameReading(ImmutableArray<TrackObservation> Tracks, Scene? Scene);
 
 /// <summary>
-/// Reader of a model's answers by the rules of its task: decides what a track looks like, when a frame is new and again
-/// when it is revised. Buffers are reused; one per stage, not thread-safe.
+/// Reader of a model's answers by the rules of its task, for new and for revised frames. Buffers are reused; one per
+/// stage, not thread-safe.
 /// </summary>
 internal abstract class TaskReader(CameraSettings settings)
 {
@@ -67,7 +67,7 @@ internal abstract class TaskReader(CameraSettings settings)
     public abstract FrameReading Revise(
         TrackedFrame frame, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> maskEmbeds);
 
-    /// <summary>A new epoch.</summary>
+    /// <summary>Begins a new epoch.</summary>
     public virtual void Reset()
     {
     }
@@ -75,9 +75,7 @@ internal abstract class TaskReader(CameraSettings settings)
     /// <summary>Softmax of each row, shape [Q,K+1].</summary>
     protected Span<float> Softmax(ReadOnlySpan<float> logits)
     {
-        var width = Classes + 1;
-        for (var i = 0; i < _probabilities.Length; i += width)
-            MaskKernels.Softmax(logits.Slice(i, width), _probabilities.AsSpan(i, width));
+        ClassProbabilities.Write(logits, tracker: [], Classes + 1, _probabilities);
         return _probabilities;
     }
 
@@ -96,8 +94,7 @@ internal abstract class TaskReader(CameraSettings settings)
         => frame.Slots[slot].Identity?.Resolve() is { Confirmed: true } track ? track.Number : null;
 
     /// <summary>
-    /// Sorts rows: of several queries that show one object the first has it. Tracks that were active come first, then
-    /// the better score.
+    /// Sorts rows: of several queries on one object the first gets it. Active tracks come first, then better scores.
     /// </summary>
     protected void SortByRank(List<int> rows, TrackedFrame frame, ReadOnlySpan<float> probabilities)
     {

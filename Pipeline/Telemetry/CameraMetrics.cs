@@ -1,10 +1,11 @@
 using System.Diagnostics.Metrics;
+using static Dvis.Streaming.Pipeline.Telemetry.PipelineMetrics;
 
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>
-/// Metrics of one camera's frames and tracks. Counts are kept in <see cref="Tally"/> and observed. Callers use verbs;
-/// names, units and tags stand here. Thread-safe; what is recorded after <see cref="Dispose"/> is lost.
+/// Metrics of one camera's frames and tracks, with their names, units and tags. Counts are kept in <see cref="Tally"/>
+/// and observed. Thread-safe; records after <see cref="Dispose"/> are lost.
 /// </summary>
 public sealed class CameraMetrics : IDisposable
 {
@@ -18,7 +19,7 @@ public sealed class CameraMetrics : IDisposable
     internal CameraMetrics(PipelineMetrics all, string camera)
     {
         (_all, _camera, Tally) = (all, new("camera", camera), new(camera));
-        // OpenTelemetry's SDK tells meters of one name apart by their tags; without them the end of one would end all.
+        // OpenTelemetry distinguishes meters of one name by their tags; without them the end of one would end all.
         var m = Meter = new Meter(new MeterOptions(PipelineMetrics.MeterName) { Scope = all, Tags = [_camera] });
         _latency = m.CreateHistogram(
             "dvis.frame.latency", "s", "From the decoded frame to the hand-over of its result.", null,
@@ -39,13 +40,13 @@ public sealed class CameraMetrics : IDisposable
 
     public string Camera => Tally.Name;
 
-    /// <summary>For what the camera's source measures; ends with the camera.</summary>
+    /// <summary>Meter of the camera's source; ends with the camera.</summary>
     public Meter Meter { get; }
 
-    /// <summary>Counts, which console, health and summary read.</summary>
+    /// <summary>Counts, for console, health and summary.</summary>
     public CameraTally Tally { get; }
 
-    /// <summary>Starts the series whose labels are known at 0, so that a rate over them has a beginning.</summary>
+    /// <summary>Starts the series with known labels at 0, so that a rate over them has a beginning.</summary>
     public void Initialize()
     {
         foreach (var reason in (string[])["rate_limit", "duplicate", "out_of_order", "stale"])
@@ -77,9 +78,9 @@ public sealed class CameraMetrics : IDisposable
 
     public void CaptureLatency(double seconds) => _captureLatency.Record(seconds, _camera);
 
-    public void TrackStarted(string label) => Tally.StartTracks(_all.Labels.Allowed(label), 1);
+    public void TrackStarted(string label) => Tally.StartTracks(_all.Bound(label), 1);
 
-    public void TrackEnded(string label) => _ended.Add(1, _camera, Tag("label", _all.Labels.Allowed(label)));
+    public void TrackEnded(string label) => _ended.Add(1, _camera, Tag("label", _all.Bound(label)));
 
     public void TracksActive(int count) => Tally.Active = count;
 
@@ -123,6 +124,4 @@ public sealed class CameraMetrics : IDisposable
 
     private Measurement<long> Of(long count, params KeyValuePair<string, object?>[] tags) =>
         new(count, [_camera, .. tags]);
-
-    private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
 }

@@ -7,7 +7,7 @@ public sealed class CameraTally(string name)
 {
     private readonly ConcurrentDictionary<(string Stage, string Reason), long> _dropped = new();
     private readonly ConcurrentDictionary<string, long> _tracks = new(), _resets = new();
-    private long _in, _provisional, _final, _active;
+    private long _in, _provisional, _final;
 
     public string Name => name;
 
@@ -29,11 +29,7 @@ public sealed class CameraTally(string name)
     /// <summary>Epochs begun after the first by reason.</summary>
     public IEnumerable<KeyValuePair<string, long>> ResetsBy => _resets;
 
-    public long Active
-    {
-        get => Interlocked.Read(ref _active);
-        set => Interlocked.Exchange(ref _active, value);
-    }
+    public long Active { get => Interlocked.Read(ref field); set => Interlocked.Exchange(ref field, value); }
 
     public LatencyHistogram ProvisionalLatency { get; } = new();
 

@@ -1,8 +1,8 @@
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>
-/// Counts durations in buckets that grow with them: from one microsecond to 18 hours, a percentile is right to within
-/// 1/64 (1.6 %) of itself, rounded up. Fixed memory, thread-safe.
+/// Histogram of durations with logarithmic buckets: from one microsecond to 18 hours, a percentile is exact to 1/64
+/// octave (1.1 %), rounded up. Fixed memory, thread-safe.
 /// </summary>
 public sealed class LatencyHistogram
 {
@@ -24,8 +24,7 @@ public sealed class LatencyHistogram
         Interlocked.Increment(ref _count);
     }
 
-    /// <summary>Seconds that <paramref name="fraction"/> of the durations do not exceed;
-    /// 0 when there is none.</summary>
+    /// <summary>Seconds that this fraction of the durations does not exceed; 0 when there is none.</summary>
     public double Percentile(double fraction)
     {
         var rank = Math.Max(1, (long)Math.Ceiling(fraction * Count));

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
-/// <summary>Lets at most one log line a second pass, for what may happen with every frame. Not thread-safe.</summary>
+/// <summary>Limit of one log line per second, for what may happen with every frame. Not thread-safe.</summary>
 public sealed class OncePerSecond(TimeProvider time)
 {
     private long? _last;

@@ -4,9 +4,8 @@ using System.Diagnostics.Metrics;
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>
-/// Metrics of one host: what the stages of all cameras share, and per camera its own. Each camera has a meter of its
-/// own, so that its series end with it. Names are chosen so that the Prometheus name is the instrument's with dots as
-/// underscores, the unit spelled out and <c>_total</c> on counters. Thread-safe.
+/// Metrics of one host: those shared by all cameras, and a meter per camera, whose series end with it. The Prometheus
+/// name is the instrument's with dots as underscores, the unit spelled out and <c>_total</c> on counters. Thread-safe.
 /// </summary>
 public sealed class PipelineMetrics : IDisposable
 {
@@ -15,6 +14,7 @@ public sealed class PipelineMetrics : IDisposable
 
     private readonly Lock _gate = new(); // around changes of _cameras
     private readonly ConcurrentDictionary<string, CameraMetrics> _cameras = new();
+    private readonly ConcurrentDictionary<string, byte> _labels = new();
     private readonly Histogram<double> _stage, _stageQueue, _batch;
 
     public PipelineMetrics()
@@ -29,17 +29,15 @@ public sealed class PipelineMetrics : IDisposable
     }
 
     /// <summary>Different values of the label <c>label</c>; what comes later counts as <c>other</c>.</summary>
-    public int LabelsMax { get => Labels.Max; init => Labels.Max = value; }
+    public int LabelsMax { get; init; } = 20;
 
-    /// <summary>For what is measured once per process, by whoever measures it.</summary>
+    /// <summary>Meter for what is measured once per process.</summary>
     public Meter Meter { get; }
 
     /// <summary>Cameras that are measured, by name.</summary>
     public IEnumerable<CameraMetrics> Cameras => _cameras.Values.OrderBy(c => c.Camera, StringComparer.Ordinal);
 
-    internal ClassLabels Labels { get; } = new();
-
-    /// <summary>The metrics of a camera; made when it has none yet.</summary>
+    /// <summary>The metrics of a camera, created on first use.</summary>
     public CameraMetrics Camera(string camera)
     {
         lock (_gate) return _cameras.GetValueOrDefault(camera) ?? (_cameras[camera] = new(this, camera));
@@ -71,5 +69,14 @@ public sealed class PipelineMetrics : IDisposable
         Meter.Dispose();
     }
 
-    private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
+    /// <summary>The label, or <c>other</c> beyond <see cref="LabelsMax"/>.</summary>
+    internal string Bound(string label)
+    {
+        if (_labels.ContainsKey(label)) return label;
+        if (_labels.Count >= LabelsMax) return "other";
+        _labels.TryAdd(label, 0);
+        return label;
+    }
+
+    internal static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
 }

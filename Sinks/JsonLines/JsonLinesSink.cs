@@ -5,20 +5,15 @@ using Dvis.Streaming.Sinks.Payloads;
 
 namespace Dvis.Streaming.Sinks.JsonLines;
 
-/// <summary>
-/// Every message as one line of JSON: the payloads of MQTT, never in parts, after a <c>type</c> of <c>tracks</c>,
-/// <c>final</c>, <c>segments</c>, <c>segments_final</c> or <c>state</c>; events as structured CloudEvents, whose type
-/// is theirs. Write errors reach the caller.
-/// </summary>
+/// <summary>Sink that writes each message as one line of JSON: the payloads of MQTT, never in parts, after a
+/// <c>type</c> of <c>tracks</c>, <c>final</c>, <c>segments</c>, <c>segments_final</c> or <c>state</c>; events as
+/// structured CloudEvents, which have a type of their own. Write errors reach the caller.</summary>
 public sealed class JsonLinesSink : IResultSink
 {
     private readonly JsonLinesOptions _options;
     private readonly TimeProvider _time;
-    private readonly Dictionary<string, Sequences> _sequences;
-    private readonly ProvisionalEncoder _provisional;
-    private readonly FinalEncoder _final;
-    private readonly EventEncoder _events;
-    private readonly StateEncoder _state;
+    private readonly Encoders _encoders;
+    private readonly Dictionary<string, Sequences> _sequences = [];
     private readonly Action<ReadOnlyMemory<byte>> _writeProvisional, _writeFinal;
     private RotatingFile? _file;
     private Stream? _stdout;
@@ -28,15 +23,12 @@ public sealed class JsonLinesSink : IResultSink
     public JsonLinesSink(JsonLinesOptions options, SinkContext context, TimeProvider time)
     {
         ArgumentException.ThrowIfNullOrEmpty(options.Path);
-        (_options, _time) = (options, time);
-        var envelope = new Envelope(context, time);
-        (_provisional, _final, _events, _state) = (new(envelope), new(envelope), new(context, envelope), new(envelope));
-        var segments = envelope.Task != ModelTask.Vis;
-        _sequences = context.Cameras.ToDictionary(c => c.Name, _ => new Sequences());
+        (_options, _time, _encoders) = (options, time, new(context, time));
+        var tracks = context.Model.Task == ModelTask.Vis;
         _writeProvisional = line =>
-            WriteLine(segments ? "{\"type\":\"segments\","u8 : "{\"type\":\"tracks\","u8, line.Span[1..]);
+            WriteLine(tracks ? "{\"type\":\"tracks\","u8 : "{\"type\":\"segments\","u8, line.Span[1..]);
         _writeFinal = line =>
-            WriteLine(segments ? "{\"type\":\"segments_final\","u8 : "{\"type\":\"final\","u8, line.Span[1..]);
+            WriteLine(tracks ? "{\"type\":\"final\","u8 : "{\"type\":\"segments_final\","u8, line.Span[1..]);
     }
 
     public string Name => "json_lines";
@@ -48,8 +40,6 @@ public sealed class JsonLinesSink : IResultSink
     {
         if (_options.Path == "-") _stdout = Console.OpenStandardOutput();
         else _file = new(Path.GetFullPath(_options.Path!), _options.MaxBytes, _options.Keep);
-        // A path that cannot be written is a mistake to report at the start, not at the first result.
-        _file?.EnsureOpen();
         _flushed = _time.GetTimestamp();
         return Task.CompletedTask;
     }
@@ -58,26 +48,28 @@ public sealed class JsonLinesSink : IResultSink
     {
         if (message is CamerasChanged changed)
         {
-            Apply(changed);
+            foreach (var removed in _sequences.Keys.Except(changed.Cameras.Select(c => c.Name)).ToList())
+                _sequences.Remove(removed);
             return ValueTask.CompletedTask;
         }
 
-        var sequences = _sequences[message.Camera];
+        if (!_sequences.TryGetValue(message.Camera, out var sequences))
+            _sequences.Add(message.Camera, sequences = new());
         var now = Moment.Now(_time);
         var options = new EncodeOptions(int.MaxValue, Masks: _options.Masks);
         switch (message)
         {
             case ProvisionalResult result:
-                _provisional.Encode(result, sequences.Tracks, now, options, _writeProvisional);
+                _encoders.Provisional.Encode(result, sequences.Tracks, now, options, _writeProvisional);
                 break;
             case FinalResult result:
-                _final.Encode(result, sequences.Final, now, options, _writeFinal);
+                _encoders.Final.Encode(result, sequences.Final, now, options, _writeFinal);
                 break;
             case LifecycleEvent e:
-                WriteLine(default, _events.EncodeStructured(e, sequences.Events, now).Span);
+                WriteLine(default, _encoders.Events.Encode(e, sequences.Events, now, structured: true).Span);
                 break;
             case CameraStatus status:
-                WriteLine("{\"type\":\"state\","u8, _state.Encode(status, sequences.State, now).Span[1..]);
+                WriteLine("{\"type\":\"state\","u8, _encoders.State.Encode(status, sequences.State, now).Span[1..]);
                 break;
         }
 
@@ -94,18 +86,8 @@ public sealed class JsonLinesSink : IResultSink
     public ValueTask DisposeAsync()
     {
         _file?.Dispose();
-        _provisional.Dispose();
-        _final.Dispose();
-        _events.Dispose();
-        _state.Dispose();
+        _encoders.Dispose();
         return ValueTask.CompletedTask;
-    }
-
-    private void Apply(CamerasChanged changed)
-    {
-        var names = changed.Cameras.Select(c => c.Name).ToHashSet();
-        foreach (var gone in _sequences.Keys.Where(name => !names.Contains(name)).ToList()) _sequences.Remove(gone);
-        foreach (var name in names) _sequences.TryAdd(name, new Sequences());
     }
 
     private void Flush()
@@ -123,12 +105,6 @@ public sealed class JsonLinesSink : IResultSink
 
     private sealed class Sequences
     {
-        public Sequence Tracks { get; } = new();
-
-        public Sequence Final { get; } = new();
-
-        public Sequence Events { get; } = new();
-
-        public Sequence State { get; } = new();
+        public readonly Sequence Tracks = new(), Final = new(), Events = new(), State = new();
     }
 }

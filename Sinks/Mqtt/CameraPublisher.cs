@@ -1,70 +1,51 @@
 using System.Globalization;
 using System.Text;
+using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Client;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
-using Dvis.Streaming.Sinks.Mqtt.Outbox;
+using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Payloads;
 
 namespace Dvis.Streaming.Sinks.Mqtt;
 
-/// <summary>The messages of one camera, and what must be remembered between them. One thread.</summary>
-internal sealed class CameraPublisher
+/// <summary>Publisher of one camera's messages. One thread.</summary>
+internal sealed class CameraPublisher(
+    SinkCamera camera, NodeTopics node, MqttOptions options, MqttDelivery delivery, Encoders encoders,
+    MqttMetrics metrics, PipelineMetrics frames, TimeProvider time)
 {
-    private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
-
-    private SinkCamera _camera;
-    private CameraTopics _topics;
-    private readonly MqttOptions _options;
-    private readonly MqttDelivery _delivery;
-    private readonly Encoders _encoders;
-    private readonly MqttMetrics _metrics;
-    private readonly PipelineMetrics _frames;
-    private readonly TimeProvider _time;
     private readonly Sequence _tracks = new(), _final = new(), _events = new(), _state = new();
     private readonly Dictionary<int, int> _counted = [], _counting = [];
-    private readonly Action<ReadOnlyMemory<byte>> _emitResults, _emitFinal, _emitMasks, _emitMasksFinal, _emitMap,
-        _emitMapFinal;
+    private SinkCamera _camera = camera;
+    private CameraTopics _topics = new(node, camera, encoders.Envelope.Model, options.Protocol);
+    private MqttTopic? _target; // of the parts that are encoded
     private bool? _online;
     private TimeSpan _handOver;
 
-    public CameraPublisher(
-        SinkCamera camera, CameraTopics topics, MqttOptions options, MqttDelivery delivery, Encoders encoders,
-        MqttMetrics metrics, PipelineMetrics frames, TimeProvider time)
-    {
-        (_camera, _topics, _options, _delivery, _encoders) = (camera, topics, options, delivery, encoders);
-        (_metrics, _frames, _time) = (metrics, frames, time);
-        // Made once: a lambda for each message would be garbage for each frame.
-        _emitResults = payload => HandOver(_topics.Results, payload);
-        _emitFinal = payload => HandOver(_topics.Final, payload);
-        _emitMasks = payload => HandOver(_topics.Masks, payload);
-        _emitMasksFinal = payload => HandOver(_topics.MasksFinal, payload);
-        _emitMap = payload => HandOver(_topics.Map, payload);
-        _emitMapFinal = payload => HandOver(_topics.MapFinal, payload);
-    }
-
-    public string Name => _camera.Name;
-
     private bool Masks => _camera.Publish.Masks == MaskOutput.On;
 
-    /// <summary>The first state, and every count at 0, so that nothing an earlier run retained outlives it.</summary>
-    public void Announce(CameraStatus status)
+    // Made once: a lambda per message would be garbage per frame.
+    private Action<ReadOnlyMemory<byte>> Emit => field ??= payload => HandOver(_target!, payload);
+
+    /// <summary>Publishes the first state and every count as 0, to replace what an earlier run retained.</summary>
+    public void Announce(DateTimeOffset since)
     {
-        Publish(status);
+        Publish(new CameraStatus(
+            _camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
         foreach (var (classId, topic) in _topics.Counts) PublishCount(classId, topic, 0);
     }
 
-    /// <returns>Records too large for any message.</returns>
+    /// <returns>Number of records that are too large for any message.</returns>
     public int Publish(ProvisionalResult result)
     {
         var published = Begin();
-        var lost = _encoders.Provisional.Encode(result, _tracks, published,
-            new(Budget(_topics.Results), MaskRefs: Masks), _emitResults);
-        if (Masks) lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.Masks), _emitMasks);
-        lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.Map), _emitMap);
+        var lost = encoders.Provisional.Encode(
+            result, _tracks, published, new(Target(_topics.Results), MaskRefs: Masks), Emit);
+        if (Masks) lost += encoders.Masks.Encode(result, _camera.Publish, Target(_topics.Masks), Emit);
+        lost += encoders.Maps.Encode(result, _camera.Publish, Target(_topics.Map), Emit);
         End(published);
         CountTracks(result);
         Latency(result.Frame, "provisional", published);
@@ -75,57 +56,53 @@ internal sealed class CameraPublisher
     public int Publish(FinalResult result)
     {
         var published = Begin();
-        var lost = _encoders.Final.Encode(result, _final, published, new(Budget(_topics.Final)), _emitFinal);
-        if (Masks)
-            lost += _encoders.Masks.Encode(result, _camera.Publish, MaskBudget(_topics.MasksFinal), _emitMasksFinal);
-        lost += _encoders.Maps.Encode(result, _camera.Publish, MaskBudget(_topics.MapFinal), _emitMapFinal);
+        var lost = encoders.Final.Encode(result, _final, published, new(Target(_topics.Final)), Emit);
+        if (Masks) lost += encoders.Masks.Encode(result, _camera.Publish, Target(_topics.MasksFinal), Emit);
+        lost += encoders.Maps.Encode(result, _camera.Publish, Target(_topics.MapFinal), Emit);
         End(published);
         foreach (var frame in result.Frames) Latency(frame, "final", published);
         return Lost(_topics.Final, lost);
     }
 
+    /// <inheritdoc cref="Publish(ProvisionalResult)"/>
     public int Publish(LifecycleEvent e)
     {
         var published = Begin();
-        var events = _encoders.Events;
-        if (_options.Protocol == MqttProtocol.V5)
-            HandOver(_topics.Events, events.EncodeData(e, _events, published), events.Attributes(e));
-        else HandOver(_topics.Events, events.EncodeStructured(e, _events, published));
+        var structured = options.Protocol == MqttProtocol.V311;
+        HandOver(_topics.Events, encoders.Events.Encode(e, _events, published, structured),
+            structured ? null : encoders.Events.Attributes(e));
         End(published);
         return 0;
     }
 
+    /// <inheritdoc cref="Publish(ProvisionalResult)"/>
     public int Publish(CameraStatus status)
     {
-        var online = status.State is CameraState.Online or CameraState.Degraded;
-        if (online != _online) _delivery.Publish(_topics.Availability, online ? Online : Offline);
-        _online = online;
-        _delivery.Publish(_topics.State, _encoders.State.Encode(status, _state, Moment.Now(_time)));
-        // Nothing is tracked on a camera that is away; what was counted last would stand for ever.
+        SetOnline(status.State is CameraState.Online or CameraState.Degraded);
+        delivery.Publish(_topics.State, encoders.State.Encode(status, _state, Moment.Now(time)));
+        // Without frames nothing is tracked, and the last counts would stand for ever.
         if (status.State is CameraState.Offline or CameraState.Disabled) ClearCounts();
         return 0;
     }
 
     public void GoOffline()
     {
-        if (_online != false) _delivery.Publish(_topics.Availability, Offline);
-        _online = false;
+        SetOnline(false);
         ClearCounts();
     }
 
-    /// <summary>What is published of it from now on. Its sequences go on;
-    /// counts of classes that are no longer published leave the broker.</summary>
-    public void Change(SinkCamera camera)
+    /// <summary>Changes what is published of the camera. Sequences continue; counts of classes that are no longer
+    /// published are removed from the broker.</summary>
+    public void Change(SinkCamera changed)
     {
         var before = _topics;
-        (_camera, _topics) = (camera, before.For(camera, _encoders.Envelope.Model));
-        foreach (var gone in before.Counts.Values.Except(_topics.Counts.Values)) Clear(gone);
+        (_camera, _topics) = (changed, new(node, changed, encoders.Envelope.Model, options.Protocol));
+        foreach (var removed in before.Counts.Values.Except(_topics.Counts.Values)) Clear(removed);
         foreach (var (classId, topic) in _topics.Counts)
             if (!before.Counts.Values.Contains(topic)) PublishCount(classId, topic, 0);
     }
 
-    /// <summary>Says <c>offline</c> to those who listen,
-    /// and takes what is retained away from the broker: the camera is no more.</summary>
+    /// <summary>Publishes <c>offline</c> and removes what is retained of the camera from the broker.</summary>
     public void Remove()
     {
         GoOffline();
@@ -134,8 +111,14 @@ internal sealed class CameraPublisher
         Clear(_topics.Availability);
     }
 
+    private void SetOnline(bool online)
+    {
+        if (online != _online) delivery.Publish(_topics.Availability, online ? MqttSink.Online : MqttSink.Offline);
+        _online = online;
+    }
+
     // An empty retained message deletes the one before it (MQTT 5, 3.3.1.3).
-    private void Clear(MqttTopic topic) => _delivery.Publish(topic, ReadOnlyMemory<byte>.Empty);
+    private void Clear(MqttTopic topic) => delivery.Publish(topic, ReadOnlyMemory<byte>.Empty);
 
     private void CountTracks(ProvisionalResult result)
     {
@@ -143,6 +126,17 @@ internal sealed class CameraPublisher
         foreach (var track in result.Tracks)
             if (track.State == TrackState.Active)
                 _counting[track.ClassId] = _counting.GetValueOrDefault(track.ClassId) + 1;
+        PublishChangedCounts();
+    }
+
+    private void ClearCounts()
+    {
+        _counting.Clear();
+        PublishChangedCounts();
+    }
+
+    private void PublishChangedCounts()
+    {
         foreach (var (classId, topic) in _topics.Counts)
         {
             var count = _counting.GetValueOrDefault(classId);
@@ -150,58 +144,54 @@ internal sealed class CameraPublisher
         }
     }
 
-    private void ClearCounts()
-    {
-        foreach (var (classId, topic) in _topics.Counts)
-            if (_counted.GetValueOrDefault(classId) != 0) PublishCount(classId, topic, 0);
-    }
-
     private void PublishCount(int classId, MqttTopic topic, int count)
     {
         _counted[classId] = count;
-        _delivery.Publish(topic, Encoding.UTF8.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
+        delivery.Publish(topic, Encoding.UTF8.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
     }
 
-    // What is durable may be marked as late when it leaves, which makes it longer.
-    private int Budget(MqttTopic topic)
-        => Math.Min(_options.MaxMessageBytes, _delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
-
-    private int MaskBudget(MqttTopic topic)
-        => Math.Min(_options.MaxMaskBytes, _delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? Historical.Length : 0);
-
-    private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload) => HandOver(topic, payload, null);
-
-    private void HandOver(MqttTopic topic, ReadOnlyMemory<byte> payload, KeyValuePair<string, string>[]? userProperties)
+    /// <summary>Sets the topic of the parts that are encoded next.</summary>
+    /// <returns>Largest payload in bytes.</returns>
+    private int Target(MqttTopic topic)
     {
-        var start = _time.GetTimestamp();
-        _delivery.Publish(topic, payload, userProperties);
-        _handOver += _time.GetElapsedTime(start);
+        _target = topic;
+        var most = topic.Kind == Kinds.Masks ? options.MaxMaskBytes : options.MaxMessageBytes;
+        // A durable message may be marked as late when it leaves, which makes it longer.
+        return Math.Min(most, delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? OutboxEntry.MarkLength : 0);
+    }
+
+    private void HandOver(
+        MqttTopic topic, ReadOnlyMemory<byte> payload, KeyValuePair<string, string>[]? userProperties = null)
+    {
+        var start = time.GetTimestamp();
+        delivery.Publish(topic, payload, userProperties);
+        _handOver += time.GetElapsedTime(start);
     }
 
     private Moment Begin()
     {
         _handOver = TimeSpan.Zero;
-        return Moment.Now(_time);
+        return Moment.Now(time);
     }
 
     private void End(Moment began)
     {
-        _frames.StageDuration("encode", (_time.GetElapsedTime(began.Ticks) - _handOver).TotalSeconds);
-        _frames.StageDuration("publish", _handOver.TotalSeconds);
+        frames.StageDuration("encode", (time.GetElapsedTime(began.Ticks) - _handOver).TotalSeconds);
+        frames.StageDuration("publish", _handOver.TotalSeconds);
     }
 
-    private void Latency(Pipeline.Frames.FrameInfo frame, string stage, Moment published)
+    private void Latency(FrameInfo frame, string stage, Moment published)
     {
-        // Null once the camera has been removed: what is still on its way does not bring its series back.
-        if (_frames.Find(Name) is not { } camera) return;
-        camera.FrameLatency(stage, _encoders.Envelope.Total(frame, published).TotalSeconds);
-        if (stage == "provisional" && _encoders.Envelope.CaptureToPublish(frame, published) is { } since)
-            camera.CaptureLatency(since.TotalSeconds);
+        // Null once the camera is removed: late messages must not bring its series back.
+        if (frames.Find(_camera.Name) is not { } series) return;
+        series.FrameLatency(stage, encoders.Envelope.Total(frame, published).TotalSeconds);
+        if (stage == "provisional" && encoders.Envelope.CaptureToPublish(frame, published) is { } since)
+            series.CaptureLatency(since.TotalSeconds);
     }
 
     private int Lost(MqttTopic topic, int count)
     {
-        if (count > 0) _metrics.Message(topic.Kind, "failed", count);
+        if (count > 0) metrics.Message(topic.Kind, "failed", count);
         return count;
     }
 }

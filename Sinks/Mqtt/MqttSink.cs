@@ -1,5 +1,4 @@
 using Dvis.Streaming.Pipeline.Delivery;
-using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Client;
@@ -13,17 +12,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt;
 
-/// <summary>
-/// Publishes everything over MQTT: state retained, provisional results at once or never, finals and events until
-/// acknowledged. A broker that is away makes no call fail or wait.
-/// </summary>
+/// <summary>Sink that publishes over MQTT: state retained, provisional results at once or never, finals and events
+/// until acknowledged. Without a broker no call fails or waits.</summary>
 public sealed partial class MqttSink : IResultSink
 {
-    private static readonly TimeSpan Welcome = TimeSpan.FromSeconds(1), Farewell = TimeSpan.FromSeconds(1);
-    private static readonly byte[] Online = "online"u8.ToArray(), Offline = "offline"u8.ToArray();
+    private static readonly TimeSpan s_connectWait = TimeSpan.FromSeconds(1), s_flushTimeout = TimeSpan.FromSeconds(1);
 
     private readonly MqttOptions _options;
-    private SinkContext _context; // the cameras of it: of the fan-out's loop, as all publishing
+    private SinkContext _context;
     private readonly PipelineMetrics _frames;
     private readonly MqttMetrics _metrics;
     private readonly TimeProvider _time;
@@ -32,7 +28,9 @@ public sealed partial class MqttSink : IResultSink
     private readonly NodeTopics _topics;
     private readonly Dictionary<string, CameraPublisher> _cameras = [];
     private readonly Encoders _encoders;
-    private readonly Lock _documents = new(); // the connection's thread makes them again when they must be smaller
+    private readonly OncePerSecond _logTooLarge;
+    private long _tooLarge;
+    private readonly Lock _documents = new(); // the connection's thread publishes smaller ones when it has to
     private readonly DateTimeOffset _started;
     private readonly CommandListener? _commands;
     private bool _announced;
@@ -40,34 +38,30 @@ public sealed partial class MqttSink : IResultSink
     /// <exception cref="InvalidOperationException">The outbox's folder cannot be used.</exception>
     public MqttSink(
         MqttOptions options, SinkContext context, PipelineMetrics metrics, MqttStatus status, TimeProvider time,
-        ILogger<MqttSink> logger, ICameraCommands? commands = null)
-        : this(
-            options, context, new MqttNetTransport(options, ClientId.For(options.ClientId, context.Node), time),
-            metrics, status, time, logger, commands)
-    {
-    }
-
-    public MqttSink(
-        MqttOptions options, SinkContext context, IMqttTransport transport, PipelineMetrics metrics, MqttStatus status,
-        TimeProvider time, ILogger<MqttSink> logger, ICameraCommands? commands = null)
+        ILogger<MqttSink> logger, ICameraCommands? commands = null, IMqttTransport? transport = null)
     {
         (_options, _context, _frames, _time, _logger) = (options, context, metrics, time, logger);
         _metrics = new(metrics.Meter, status);
         _started = time.GetUtcNow();
         _topics = new(options.Root, context.Node);
-        var will = new MqttWill(_topics.Availability, Offline, Session);
-        _client = new(options, transport, will, _metrics, time, logger);
+        transport ??= new MqttNetTransport(options, options.ClientIdOf(context.Node), time);
+        _client = new(options, transport, new(_topics.Availability, Offline, Session), _metrics, time, logger);
         _encoders = new(context, time);
-        foreach (var camera in context.Cameras) _cameras.Add(camera.Name, Publisher(camera));
+        _logTooLarge = new(time);
+        foreach (var camera in context.Cameras) AddPublisher(camera);
         if (options.Commands.Enabled && commands is not null)
-            _commands = new(options.Commands, _topics, context.Session, commands, _client, _metrics, time, logger);
+            _commands = new(options.Commands, _topics, context.Session, commands, _client.Delivery, _metrics, logger);
     }
+
+    internal static byte[] Online { get; } = "online"u8.ToArray();
+
+    internal static byte[] Offline { get; } = "offline"u8.ToArray();
 
     public string Name => "mqtt";
 
     public bool Lossless => false;
 
-    // Ties "online" and the will's "offline" to one run, so that a late will of an old one is recognised.
+    // Ties "online" and the will's "offline" to one run, so that a late will of an earlier run is recognised.
     private KeyValuePair<string, string>[] Session => [new("session", _context.Session)];
 
     public async Task StartAsync(CancellationToken cancel)
@@ -75,14 +69,19 @@ public sealed partial class MqttSink : IResultSink
         _client.Delivery.Publish(_topics.Availability, Online, Session);
         PublishDocuments();
         _client.Delivery.LimitChanged = PublishDocuments;
-        foreach (var camera in _cameras.Values) Announce(camera, _started);
+        foreach (var camera in _cameras.Values) camera.Announce(_started);
         _announced = true;
-        RetainedSweep.Start(_client, _topics);
+        // Only the broker has what an earlier run retained of cameras and classes that no longer exist.
+        foreach (var state in (ReadOnlySpan<string>)["availability", "state", "count/+"])
+            _client.Delivery.Subscribe($"{_topics.Prefix}/camera/+/{state}", message =>
+            {
+                if (message is { Retained: true, Payload.Length: > 0 })
+                    _client.Delivery.ClearUnannounced(message.Topic);
+            });
         _commands?.Start();
         _client.Start();
-        // Provisional results are not kept: without this a short video could begin, or be over,
-        // while the connection is being made.
-        await Task.WhenAny(_client.Tried, Task.Delay(Welcome, _time, cancel));
+        // Provisional results are not kept: a short video could be over before the connection is made.
+        await Task.WhenAny(_client.Tried, Task.Delay(s_connectWait, _time, cancel));
     }
 
     public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
@@ -103,19 +102,21 @@ public sealed partial class MqttSink : IResultSink
             CameraStatus status => camera.Publish(status),
             _ => 0,
         };
-        if (lost > 0 && _encoders.Lost.Add(lost) is > 0 and var count) LogTooLarge(count, message.Camera);
+        _tooLarge += lost;
+        if (lost == 0 || !_logTooLarge.Pass()) return ValueTask.CompletedTask;
+        LogTooLarge(_tooLarge, message.Camera);
+        _tooLarge = 0;
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Repeats the status: its acknowledgement also proves that all QoS 0
-    /// messages before it were read.</summary>
+    /// <summary>Repeats the status: its acknowledgement also confirms the QoS 0 messages before it.</summary>
     public Task FlushAsync(CancellationToken cancel)
     {
         PublishStatus();
         return _client.Delivery.FlushAsync(cancel);
     }
 
-    /// <summary>Says <c>offline</c> for the cameras and the node when the broker is there, and goodbye.</summary>
+    /// <summary>Publishes <c>offline</c> for the cameras and the node, when connected, and disconnects.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_commands is not null) await _commands.DisposeAsync();
@@ -123,7 +124,7 @@ public sealed partial class MqttSink : IResultSink
         {
             foreach (var camera in _cameras.Values) camera.GoOffline();
             _client.Delivery.Publish(_topics.Availability, Offline, Session);
-            using var limit = new CancellationTokenSource(Farewell, _time);
+            using var limit = new CancellationTokenSource(s_flushTimeout, _time);
             try
             {
                 await _client.Delivery.FlushAsync(limit.Token);
@@ -139,35 +140,23 @@ public sealed partial class MqttSink : IResultSink
         _encoders.Dispose();
     }
 
-    private CameraPublisher Publisher(SinkCamera camera) =>
-        new(camera, new(_topics, camera, _context.Model, _options.Protocol == MqttProtocol.V5), _options,
-            _client.Delivery,
-            _encoders, _metrics, _frames, _time);
-
-    private static void Announce(CameraPublisher camera, DateTimeOffset since) =>
-        camera.Announce(
-            new(camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
+    private CameraPublisher AddPublisher(SinkCamera camera) => _cameras[camera.Name] =
+        new(camera, _topics, _options, _client.Delivery, _encoders, _metrics, _frames, _time);
 
     private void Apply(CamerasChanged changed)
     {
         var (old, now) = (_context.Cameras, changed.Cameras);
         _context = _context with { Cameras = now, ConfigHash = changed.ConfigHash };
-        foreach (var gone in old.Where(o => now.All(c => c.Name != o.Name)))
+        foreach (var name in old.Select(c => c.Name).Except(now.Select(c => c.Name)))
         {
-            _cameras[gone.Name].Remove();
-            _cameras.Remove(gone.Name);
+            _cameras[name].Remove();
+            _cameras.Remove(name);
         }
 
         foreach (var camera in now)
         {
-            if (_cameras.TryGetValue(camera.Name, out var publisher))
-            {
-                publisher.Change(camera);
-                continue;
-            }
-
-            _cameras.Add(camera.Name, publisher = Publisher(camera));
-            Announce(publisher, _time.GetUtcNow());
+            if (_cameras.TryGetValue(camera.Name, out var publisher)) publisher.Change(camera);
+            else AddPublisher(camera).Announce(_time.GetUtcNow());
         }
 
         PublishStatus();

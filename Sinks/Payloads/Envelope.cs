@@ -1,17 +1,16 @@
 using System.Text.Json;
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>When a message is handed over, on both clocks.</summary>
+/// <summary>Time of handing over a message, on both clocks.</summary>
 internal readonly record struct Moment(DateTimeOffset Utc, long Ticks)
 {
     public static Moment Now(TimeProvider time) => new(time.GetUtcNow(), time.GetTimestamp());
 }
 
-/// <summary>Counts the messages of one topic from 1: a gap is a loss. One thread.</summary>
+/// <summary>Numbers of the messages of one topic, from 1: a gap is a loss. One thread.</summary>
 internal sealed class Sequence
 {
     private long _last;
@@ -19,17 +18,28 @@ internal sealed class Sequence
     public long Next() => ++_last;
 }
 
-/// <summary>The fields that stand in every payload: who, when, which frame.</summary>
+/// <summary>Writer of the fields that all payloads have: identity, times, frame, class.</summary>
 internal sealed class Envelope(SinkContext context, TimeProvider time)
 {
-    private readonly JsonEncodedText _session = JsonEncodedText.Encode(context.Session);
+    private static readonly JsonEncodedText s_unknown = JsonEncodedText.Encode("unknown");
 
-    /// <summary>Of the model: with <c>vis</c> results are tracks, else segments.</summary>
-    public ModelTask Task => Model.Task;
+    private readonly JsonEncodedText _session = JsonEncodedText.Encode(context.Session);
+    private readonly Dictionary<int, (bool IsThing, JsonEncodedText Name)> _classes = context.Model.Classes
+        .ToDictionary(c => c.Id, c => (c.IsThing, JsonEncodedText.Encode(c.Name, JsonText.Encoder)));
 
     public SinkModel Model => context.Model;
 
-    public LabelTable Labels { get; } = new(context.Model);
+    /// <summary>Id of the class map, which is retained on its own topic.</summary>
+    public JsonEncodedText LabelsId { get; } = JsonEncodedText.Encode(context.Model.LabelsId, JsonText.Encoder);
+
+    public bool IsThing(int classId) => _classes.TryGetValue(classId, out var known) && known.IsThing;
+
+    /// <summary>Writes id and name; a class that the model lacks is a bug, but must not cost the message.</summary>
+    public void WriteClass(Utf8JsonWriter w, int classId)
+    {
+        w.WriteNumber("class_id"u8, classId);
+        w.WriteString("label"u8, _classes.TryGetValue(classId, out var known) ? known.Name : s_unknown);
+    }
 
     public void WriteIdentity(Utf8JsonWriter w, JsonEncodedText schema, string? epoch, long seq, string camera)
     {
@@ -40,7 +50,7 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
         w.WriteString("camera"u8, camera);
     }
 
-    /// <summary>Everything about the frame and its way here.</summary>
+    /// <summary>Writes times, latencies and size of the frame.</summary>
     public void WriteFrame(Utf8JsonWriter w, FrameInfo frame, StageLatency? latency, Moment published)
     {
         WriteMediaTime(w, frame);
@@ -70,12 +80,12 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
         w.Stamp("stamp"u8, frame.Capture.Stamp);
     }
 
-    /// <summary>From the decoded frame to the hand-over, on the monotonic clock.</summary>
+    /// <summary>Time from decoding to hand-over, on the monotonic clock.</summary>
     public TimeSpan Total(FrameInfo frame, Moment published) =>
         time.GetElapsedTime(frame.ReceivedTicks, published.Ticks);
 
-    /// <summary>From the capture to the hand-over; null without a synchronised clock.
-    /// No later step of the wall clock changes it.</summary>
+    /// <summary>Time from capture to hand-over, unchanged by later steps of the wall clock; null without a synchronised
+    /// clock.</summary>
     public TimeSpan? CaptureToPublish(FrameInfo frame, Moment published)
         => frame.Capture.Synced ? frame.Received - frame.Capture.Stamp + Total(frame, published) : null;
 }

@@ -1,47 +1,53 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>How the payloads write what they have in common. Pixels have one decimal, scores and times three.</summary>
+/// <summary>JSON forms that payloads share. Pixels have one decimal, scores and times three.</summary>
 internal static class JsonText
 {
-    // Payloads go to programs, not into HTML: only what JSON asks for is escaped.
+    // Payloads go to programs, not into HTML: only what JSON requires is escaped.
     public static readonly JavaScriptEncoder Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
 
-    public static readonly JsonEncodedText Unknown = JsonEncodedText.Encode("unknown");
+    /// <summary>Serialisation of rare messages; what is null is left out.</summary>
+    public static JsonSerializerOptions Serializer { get; } = new()
+    {
+        Encoder = Encoder,
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
 
-    /// <summary>The schemas are tested; checking every write again would only cost time.</summary>
-    public static Utf8JsonWriter Writer(System.Buffers.IBufferWriter<byte> target)
-        => new(target, new JsonWriterOptions { Encoder = Encoder, SkipValidation = true });
-
-    /// <summary><c>{epoch}-{number}</c>.</summary>
     public static void TrackId(this Utf8JsonWriter w, ReadOnlySpan<byte> name, string epoch, long number)
     {
         w.WritePropertyName(name);
         w.TrackIdValue(epoch, number);
     }
 
+    /// <summary>Writes <c>{epoch}-{number}</c>.</summary>
     public static void TrackIdValue(this Utf8JsonWriter w, string epoch, long number)
     {
-        var id = new Utf8Builder(stackalloc byte[128]);
-        id.Add(epoch);
-        id.Add('-');
-        id.Add(number);
-        w.WriteStringValue(id.Written);
+        var text = new Utf8Builder(stackalloc byte[128]);
+        text.Add(epoch);
+        text.Add('-');
+        text.Add(number);
+        w.WriteStringValue(text.Written);
     }
 
-    /// <summary><c>{"sec":…,"nsec":…}</c>, the shape of ROS 2:
-    /// an int64 of nanoseconds does not survive JavaScript.</summary>
+    /// <summary>Writes <c>{"sec":…,"nsec":…}</c>, the shape of ROS 2: JavaScript cannot hold an int64 of
+    /// nanoseconds.</summary>
     public static void Stamp(this Utf8JsonWriter w, ReadOnlySpan<byte> name, DateTimeOffset time)
     {
         w.WriteStartObject(name);
         w.WriteNumber("sec"u8, time.ToUnixTimeSeconds());
-        w.WriteNumber("nsec"u8, time.UtcTicks % TimeSpan.TicksPerSecond * 100);
+        w.WriteNumber("nsec"u8, Nanoseconds(time));
         w.WriteEndObject();
     }
+
+    /// <summary>Nanoseconds since the last full second.</summary>
+    public static long Nanoseconds(DateTimeOffset time) => time.UtcTicks % TimeSpan.TicksPerSecond * 100;
 
     public static void Timebase(this Utf8JsonWriter w, Timebase timebase)
     {
@@ -63,16 +69,11 @@ internal static class JsonText
         w.WriteEndObject();
     }
 
-    /// <summary><c>[x,y,w,h]</c>. Edges are rounded, not sizes, so that a clipped box stays inside the frame.</summary>
+    /// <summary>Writes <c>[x,y,w,h]</c>. Edges are rounded, not sizes: a clipped box stays inside the frame.</summary>
     public static void Box(this Utf8JsonWriter w, Box box)
     {
         double x = Tenths(box.X), y = Tenths(box.Y);
-        w.WriteStartArray("bbox"u8);
-        w.WriteNumberValue(x);
-        w.WriteNumberValue(y);
-        w.WriteNumberValue(Tenths(Tenths((double)box.X + box.Width) - x));
-        w.WriteNumberValue(Tenths(Tenths((double)box.Y + box.Height) - y));
-        w.WriteEndArray();
+        w.Pixels("bbox"u8, x, y, Tenths((double)box.X + box.Width) - x, Tenths((double)box.Y + box.Height) - y);
     }
 
     public static void Contour(this Utf8JsonWriter w, Contour contour)
@@ -82,56 +83,19 @@ internal static class JsonText
         w.WriteEndArray();
     }
 
-    /// <summary>COCO's uncompressed form: <c>{"size":[h,w],"counts":[…]}</c>.</summary>
+    /// <summary>Writes COCO's uncompressed form: <c>{"size":[h,w],"counts":[…]}</c>.</summary>
     public static void Mask(this Utf8JsonWriter w, RunLengthMask mask)
     {
         w.WriteStartObject("mask"u8);
-        w.WriteStartArray("size"u8);
-        w.WriteNumberValue(mask.Height);
-        w.WriteNumberValue(mask.Width);
-        w.WriteEndArray();
-        w.WriteStartArray("counts"u8);
-        foreach (var count in mask.Counts) w.WriteNumberValue(count);
-        w.WriteEndArray();
+        w.Integers("size"u8, mask.Height, mask.Width);
+        w.Integers("counts"u8, mask.Counts);
         w.WriteEndObject();
     }
 
-    public static void Text(this Utf8JsonWriter w, ReadOnlySpan<byte> name, string? text)
-    {
-        if (text is null) w.WriteNull(name);
-        else w.WriteString(name, text);
-    }
-
-    /// <summary>Where the mask is: <c>{camera}/{epoch}/{frame_id}/{number}</c>,
-    /// the number that the mask topic has for it.</summary>
-    public static void MaskRef(this Utf8JsonWriter w, ProvisionalResult result, long number)
-    {
-        var text = new Utf8Builder(stackalloc byte[256]);
-        text.Add(result.Camera);
-        text.Add('/');
-        text.Add(result.Epoch);
-        text.Add('/');
-        text.Add(result.Frame.FrameId);
-        text.Add('/');
-        text.Add(number);
-        w.WriteString("mask_ref"u8, text.Written);
-    }
-
-    /// <summary>What tells a segment: its number, whether it is a thing, and the track it belongs to.</summary>
-    public static void Segment(this Utf8JsonWriter w, string epoch, int classId, long? track, LabelTable labels)
-    {
-        w.WriteNumber("id"u8, SegmentIds.Of(classId, track));
-        w.WriteString("kind"u8, labels.IsThing(classId) ? "thing"u8 : "stuff"u8);
-        if (track is { } number) w.TrackId("track"u8, epoch, number);
-    }
-
-    /// <summary>Size, meaning of the values, and runs of a map, inside an object.</summary>
+    /// <summary>Writes size, meaning of the values and runs of a map into an open object.</summary>
     public static void MapContent(this Utf8JsonWriter w, SegmentMap map)
     {
-        w.WriteStartArray("size"u8);
-        w.WriteNumberValue(map.Height);
-        w.WriteNumberValue(map.Width);
-        w.WriteEndArray();
+        w.Integers("size"u8, map.Height, map.Width);
         w.WriteStartArray("ids"u8);
         foreach (var entry in map.Entries)
         {
@@ -142,8 +106,20 @@ internal static class JsonText
         }
 
         w.WriteEndArray();
-        w.WriteStartArray("runs"u8);
-        foreach (var value in map.Runs) w.WriteNumberValue(value);
+        w.Integers("runs"u8, map.Runs);
+    }
+
+    public static void Integers(this Utf8JsonWriter w, ReadOnlySpan<byte> name, params ReadOnlySpan<int> values)
+    {
+        w.WriteStartArray(name);
+        foreach (var value in values) w.WriteNumberValue(value);
+        w.WriteEndArray();
+    }
+
+    public static void Pixels(this Utf8JsonWriter w, ReadOnlySpan<byte> name, params ReadOnlySpan<double> values)
+    {
+        w.WriteStartArray(name);
+        foreach (var value in values) w.WriteNumberValue(Tenths(value));
         w.WriteEndArray();
     }
 

@@ -1,26 +1,23 @@
-using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>The part of a mask's grid that its foreground spans, and the run lengths over it:
-/// column-major, background first.</summary>
+/// <summary>Bounding box of a mask's foreground, in cells of the grid.</summary>
 internal readonly record struct MaskCrop(int X, int Y, int Width, int Height)
 {
-    /// <summary>Finds the box; <paramref name="runs"/> (cleared) gets counts that sum to its area. Touches runs,
-    /// not cells. Empty masks give no runs.</summary>
+    /// <summary>Finds the box in a pass over the runs, and replaces <paramref name="runs"/> by the run lengths over it:
+    /// column-major, background first, none for an empty mask.</summary>
     public static MaskCrop Of(RunLengthMask mask, List<uint> runs)
     {
         runs.Clear();
-        var (x, y, columns, rows) = RunLengths.Bounds(mask);
+        var (x, y, columns, rows) = mask.Bounds();
         var box = new MaskCrop(x, y, columns, rows);
         if (columns == 0) return box;
         var (height, start, written) = (mask.Height, 0L, 0L);
         for (var i = 0; i < mask.Counts.Length; start += mask.Counts[i++])
         {
             if (i % 2 == 0 || mask.Counts[i] == 0) continue;
-            // A run within a column stays a run. One over several columns touches top and bottom,
-            // so the box has every row: it stays one too.
+            // A run over several columns touches top and bottom, so the box has every row: each run stays one run.
             var at = (start / height - box.X) * box.Height + start % height - box.Y;
             if (runs.Count > 0 && at == written)
             {

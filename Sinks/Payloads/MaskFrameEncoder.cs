@@ -7,31 +7,30 @@ using Google.Protobuf;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Masks of a frame as <c>dvis.v1.MaskFrame</c>, in as many parts as the budget asks for.
-/// A mask is never cut. Reused; one thread.</summary>
+/// <summary>Encoder of the masks of a frame as <c>dvis.v1.MaskFrame</c>, in as many parts as the budget needs; a mask
+/// is never cut. Reused; one thread.</summary>
 internal sealed class MaskFrameEncoder(SinkContext context)
 {
-    // Part numbers are counted after the masks are laid out: room for their largest.
+    // Part numbers are added after the masks are laid out: room for the largest.
     private const int PartFields = 8;
-    private readonly bool _segments = context.Model.Task != ModelTask.Vis;
+
     private readonly ArrayBufferWriter<byte> _payload = new(64 << 10);
     private readonly List<uint> _runs = [];
     private readonly List<Mask> _masks = [];
     private readonly PartPlan _plan = new();
+    private (int Width, int Height)? _grid;
 
-    /// <returns>Masks that were larger than the budget and left out.</returns>
+    /// <returns>Number of masks left out because they are larger than the budget.</returns>
     public int Encode(ProvisionalResult result, PublishOptions options, int budget, Action<ReadOnlyMemory<byte>> emit)
     {
         Begin();
-        (int, int)? grid = null;
-        foreach (var track in result.Tracks)
-            if (track.Mask is { } mask) grid = Add(track.Number, track.ClassId, track.Score, mask);
-        foreach (var region in result.Scene?.Regions ?? []) grid = Add(null, region.ClassId, region.Score, region.Mask);
-        return Emit(Header(result.Frame, result.Epoch, Stage.Provisional, grid, options), budget, emit);
+        foreach (var track in result.Tracks) Add(track.Number, track.ClassId, track.Score, track.Mask);
+        foreach (var region in result.Scene?.Regions ?? []) Add(null, region.ClassId, region.Score, region.Mask);
+        return Emit(result.Frame, result.Epoch, Stage.Provisional, options, budget, emit);
     }
 
-    /// <summary>Every processed frame of the window gets its message, also one without masks:
-    /// it supersedes the provisional one.</summary>
+    /// <summary>Emits a message for each processed frame of the window, also without masks: it supersedes the
+    /// provisional one.</summary>
     /// <inheritdoc cref="Encode(ProvisionalResult, PublishOptions, int, Action{ReadOnlyMemory{byte}})"/>
     public int Encode(FinalResult result, PublishOptions options, int budget, Action<ReadOnlyMemory<byte>> emit)
     {
@@ -39,16 +38,14 @@ internal sealed class MaskFrameEncoder(SinkContext context)
         foreach (var frame in result.Frames)
         {
             Begin();
-            (int, int)? grid = null;
             foreach (var track in result.Tracks)
                 foreach (var seen in track.Frames)
-                    if (seen.FrameId == frame.FrameId && seen is { Visible: true, Mask: { } mask })
-                        grid = Add(track.Number, track.ClassId, seen.Score, mask);
+                    if (seen.FrameId == frame.FrameId && seen.Visible)
+                        Add(track.Number, track.ClassId, seen.Score, seen.Mask);
             foreach (var region in result.Scene?.Regions ?? [])
                 foreach (var seen in region.Frames)
-                    if (seen.FrameId == frame.FrameId && seen.Mask is { } mask)
-                        grid = Add(null, region.ClassId, seen.Score, mask);
-            lost += Emit(Header(frame, result.Epoch, Stage.Final, grid, options), budget, emit);
+                    if (seen.FrameId == frame.FrameId) Add(null, region.ClassId, seen.Score, seen.Mask);
+            lost += Emit(frame, result.Epoch, Stage.Final, options, budget, emit);
         }
 
         return lost;
@@ -58,15 +55,18 @@ internal sealed class MaskFrameEncoder(SinkContext context)
     {
         _masks.Clear();
         _plan.Clear();
+        _grid = null;
     }
 
-    private (int, int) Add(long? number, int classId, float score, RunLengthMask mask)
+    private void Add(long? track, int classId, float score, RunLengthMask? mask)
     {
+        if (mask is null) return;
+        _grid = (mask.Width, mask.Height);
         var crop = MaskCrop.Of(mask, _runs);
         var message = new Mask
         {
-            TrackN = (ulong)(number ?? 0),
-            SegmentId = _segments ? (ulong)SegmentIds.Of(classId, number) : 0,
+            TrackN = (ulong)(track ?? 0),
+            SegmentId = context.Model.Task == ModelTask.Vis ? 0 : (ulong)SegmentIds.Of(classId, track),
             ClassId = (uint)classId,
             Score = score,
             X = (uint)crop.X,
@@ -77,18 +77,16 @@ internal sealed class MaskFrameEncoder(SinkContext context)
         };
         message.Runs.AddRange(_runs);
         _masks.Add(message);
-        _plan.AddGroup(0);
         var size = message.CalculateSize();
-        _plan.AddItem(1 + CodedOutputStream.ComputeLengthSize(size) + size);
-        return (mask.Width, mask.Height);
+        _plan.AddSingle(1 + CodedOutputStream.ComputeLengthSize(size) + size);
     }
 
-    private MaskFrame Header(FrameInfo frame, string epoch, Stage stage, (int Width, int Height)? grid,
-        PublishOptions options)
+    private int Emit(FrameInfo frame, string epoch, Stage stage, PublishOptions options, int budget,
+        Action<ReadOnlyMemory<byte>> emit)
     {
         var cell = options.MaskGrid;
-        var (width, height) = grid ?? ((frame.Width + cell - 1) / cell, (frame.Height + cell - 1) / cell);
-        return new()
+        var (width, height) = _grid ?? ((frame.Width + cell - 1) / cell, (frame.Height + cell - 1) / cell);
+        var message = new MaskFrame
         {
             Camera = frame.Camera,
             Session = context.Session,
@@ -104,10 +102,6 @@ internal sealed class MaskFrameEncoder(SinkContext context)
             GridW = (uint)width,
             GridH = (uint)height,
         };
-    }
-
-    private int Emit(MaskFrame message, int budget, Action<ReadOnlyMemory<byte>> emit)
-    {
         _plan.Make(budget - message.CalculateSize() - PartFields);
         message.Parts = (uint)_plan.Parts;
         for (var part = 0; part < _plan.Parts; part++)

@@ -1,7 +1,6 @@
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Names of the payloads' schemas: the major number changes with the topic's,
-/// the minor with every new field.</summary>
+/// <summary>Schemas of the payloads: the major number is that of the topics, the minor grows with new fields.</summary>
 public static class Schemas
 {
     public const string Tracks = "dvis.tracks/1.0", Final = "dvis.final/1.0", Event = "dvis.event/1.0",

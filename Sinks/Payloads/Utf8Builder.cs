@@ -3,8 +3,7 @@ using System.Text;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Short texts put together on the stack. Names and ids are bounded by their own rules;
-/// what is too long for the buffer throws.</summary>
+/// <summary>Builder of short UTF-8 texts on the stack; what is too long for the buffer throws.</summary>
 internal ref struct Utf8Builder(Span<byte> buffer)
 {
     private readonly Span<byte> _buffer = buffer;
@@ -12,12 +11,10 @@ internal ref struct Utf8Builder(Span<byte> buffer)
 
     public readonly ReadOnlySpan<byte> Written => _buffer[.._length];
 
-    /// <exception cref="ArgumentException">The buffer is too small.</exception>
     public void Add(string text) => _length += Encoding.UTF8.GetBytes(text, _buffer[_length..]);
 
     public void Add(char ascii) => _buffer[_length++] = (byte)ascii;
 
-    /// <exception cref="ArgumentException">The buffer is too small.</exception>
     public void Add(long number)
     {
         if (!Utf8Formatter.TryFormat(number, _buffer[_length..], out var written))

@@ -10,8 +10,6 @@ internal static class WireName<T> where T : struct, Enum
     private static readonly JsonEncodedText[] s_encoded =
         [.. Enum.GetValues<T>().Select(v => JsonEncodedText.Encode(EnumName.Of(v)))];
 
-    /// <summary>
-    /// Name of a member of an enum that counts from 0 without gaps. A cast by way of object would allocate per track.
-    /// </summary>
+    /// <summary>Name of a member of an enum that counts from 0 without gaps; allocates nothing.</summary>
     public static JsonEncodedText Json(T value) => s_encoded[Unsafe.As<T, int>(ref value)];
 }

@@ -3,98 +3,96 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Clocks;
 
 /// <summary>
-/// Judges the clock of one session of a live source, which may say anything. Frames that pass are in order: each is
-/// later than the one before, or begins another stretch of time (a jump), which the pipeline takes for a new epoch. Not
-/// thread-safe.
+/// Judge of the clock of one session of a live source, which may be wrong in any way. Frames that pass are in order:
+/// each is later than the one before, or begins another stretch of time (a jump), which the pipeline takes for a new
+/// epoch. Not thread-safe.
 /// </summary>
-/// <param name="maxAge">A frame that comes out of a backlog and is older than this is dropped; null: none is.</param>
+/// <param name="maxAge">A frame out of a backlog is dropped when it is older than this; null: none is.</param>
 internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
 {
     private const int Ticks = 90_000;
 
-    /// <summary>Seconds. A step back of this length is a jump at once;
-    /// a shorter one may be a picture out of order.</summary>
+    // Seconds. A step back of this length is a jump at once; a shorter one may be a frame out of order.
     private const double SmallestJump = 5;
 
-    /// <summary>A step is a wrap when it is this near to the range of the clock (ticks).</summary>
+    // Ticks. A step is a wrap when it is this near to the range of the clock.
     private const long NearWrap = 60 * Ticks;
 
-    /// <summary>A clock that says nothing new for this long says nothing at all.</summary>
+    // A clock that has not advanced for this long is unreliable.
     private static readonly TimeSpan s_longestStop = TimeSpan.FromSeconds(1);
 
     // RTP's clock has 32 bits, that of MPEG-TS in RTP 33.
     private static readonly long[] s_ranges = [1L << 33, 1L << 32];
 
     private readonly ArrivalClock _arrivals = new(time);
-    private FrameInfo? _last;     // the last that passed
-    private TimeSpan _late;       // how much longer than the fastest it took
-    private long? _raw;           // timestamp of the last frame as it came
-    private long _wrapped;        // what wraps have added so far
-    private long _previous;       // timestamp of the last frame, extended, also when it was dropped
+    private bool _begun;
+    private long _last, _lastTicks; // of the last frame that passed: extended timestamp, arrival
+    private TimeSpan _late;         // its lateness
+    private long? _raw;             // timestamp of the last frame as it came
+    private long _wrapped;          // sum of the wraps so far
+    private long _previous;         // extended timestamp of the last frame, also when it was dropped
 
-    /// <summary>The camera's clock stands still or runs backwards:
-    /// timestamps go on by the moment of arrival instead, to the end of the session.</summary>
-    public bool Useless { get; private set; }
+    /// <summary>The camera's clock stands still or runs backwards: timestamps follow the arrival, to the end of the
+    /// session.</summary>
+    public bool IsUnreliable { get; private set; }
 
-    /// <summary>The frame with its timestamp extended and its capture time estimated,
-    /// and why it must be dropped (snake case), or null.</summary>
-    public (FrameInfo Info, string? Drop) Take(FrameInfo frame)
+    /// <param name="pts">Media time in ticks of <paramref name="timebase"/>, as it came.</param>
+    /// <param name="receivedTicks">Monotonic arrival.</param>
+    public Verdict Judge(long pts, Timebase timebase, long receivedTicks)
     {
-        var info = frame with { Pts = Extend(frame) };
-        if (_last is not { } last) return Pass(info, jump: true);
-        var since = time.GetElapsedTime(last.ReceivedTicks, info.ReceivedTicks);
-        if (Useless) return Pass(ByArrival(info, last, since), jump: true);
+        pts = Extend(pts, timebase);
+        if (!_begun) return Pass(pts, timebase, receivedTicks, jump: true);
+        var since = time.GetElapsedTime(_lastTicks, receivedTicks);
+        if (IsUnreliable) return Pass(ByArrival(timebase, since), timebase, receivedTicks, jump: true);
 
         var before = _previous;
-        _previous = info.Pts;
-        var step = info.Timebase.ToSeconds(info.Pts - last.Pts);
-        if (step > 0) return Ahead(info, last, step, since);
+        _previous = pts;
+        var step = timebase.ToSeconds(pts - _last);
+        if (step > 0)
+        {
+            var passed = Pass(pts, timebase, receivedTicks, jump: step - since.TotalSeconds > SmallestJump);
+            // Faster than it was captured: what the network or a frozen server held back comes in a burst.
+            var burst = since.TotalSeconds < step / 2;
+            return burst && _late > maxAge ? passed with { Drop = "stale" } : passed;
+        }
+
         // Behind the last one, but going on from the one before: the clock was set back.
-        if (step <= -SmallestJump || (step < 0 && before < info.Pts && before < last.Pts))
-            return Pass(info, jump: true);
-        if (since < s_longestStop) return (info, step == 0 ? "duplicate" : "out_of_order");
-        Useless = true;
-        return Pass(ByArrival(info, last, since), jump: true);
+        if (step <= -SmallestJump || (step < 0 && before < pts && before < _last))
+            return Pass(pts, timebase, receivedTicks, jump: true);
+        if (since < s_longestStop) return new(pts, TimeSpan.Zero, step == 0 ? "duplicate" : "out_of_order");
+        IsUnreliable = true;
+        return Pass(ByArrival(timebase, since), timebase, receivedTicks, jump: true);
     }
 
-    private (FrameInfo Info, string? Drop) Ahead(FrameInfo info, FrameInfo last, double step, TimeSpan since)
-    {
-        var passed = Pass(info, jump: step - since.TotalSeconds > SmallestJump);
-        // Faster than it was taken: what the network or a frozen server held back comes in a burst.
-        var burst = since.TotalSeconds < step / 2;
-        return burst && _late > maxAge ? (passed.Info, "stale") : passed;
-    }
-
-    private (FrameInfo Info, string? Drop) Pass(FrameInfo info, bool jump)
+    private Verdict Pass(long pts, Timebase timebase, long receivedTicks, bool jump)
     {
         if (jump) _arrivals.Reset();
-        _late = _arrivals.Lateness(info);
-        // A source that knows when its pictures were made is believed.
-        if (info.Capture.Source == ClockSource.Arrival)
-            info = info with { Capture = info.Capture with { Stamp = info.Received - _late } };
-        (_last, _previous) = (info, info.Pts);
-        return (info, null);
+        _late = _arrivals.Lateness(timebase.ToSeconds(pts), receivedTicks);
+        (_begun, _last, _lastTicks, _previous) = (true, pts, receivedTicks, pts);
+        return new(pts, _late, Drop: null);
     }
 
-    private long Extend(FrameInfo frame)
+    private long Extend(long pts, Timebase timebase)
     {
-        if (_raw is { } raw && frame.Timebase == new Timebase(1, Ticks))
+        if (_raw is { } raw && timebase == new Timebase(1, Ticks))
         {
             foreach (var range in s_ranges)
             {
-                if (Math.Abs(frame.Pts - raw + range) < NearWrap) _wrapped += range;
-                else if (Math.Abs(frame.Pts - raw - range) < NearWrap) _wrapped -= range;
+                if (Math.Abs(pts - raw + range) < NearWrap) _wrapped += range;
+                else if (Math.Abs(pts - raw - range) < NearWrap) _wrapped -= range;
             }
         }
 
-        _raw = frame.Pts;
-        return frame.Pts + _wrapped;
+        _raw = pts;
+        return pts + _wrapped;
     }
 
-    private static FrameInfo ByArrival(FrameInfo info, FrameInfo last, TimeSpan since)
-        => info with
-        {
-            Pts =
-            last.Pts + Math.Max(1, (long)(since.TotalSeconds * info.Timebase.Denominator / info.Timebase.Numerator))
-        };
+    private long ByArrival(Timebase timebase, TimeSpan since)
+        => _last + Math.Max(1, (long)(since.TotalSeconds * timebase.Denominator / timebase.Numerator));
+
+    /// <summary>Judgement of one frame.</summary>
+    /// <param name="Pts">Timestamp, extended over wraps.</param>
+    /// <param name="Late">Excess over the time that the fastest frames took.</param>
+    /// <param name="Drop">Reason why the frame must be dropped, in snake case; null: it passes.</param>
+    internal readonly record struct Verdict(long Pts, TimeSpan Late, string? Drop);
 }

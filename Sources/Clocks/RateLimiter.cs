@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Sources.Clocks;
 
-/// <summary>Lets so many frames a second through, evenly; a bucket of two absorbs the jitter of arrivals.</summary>
+/// <summary>Limiter of the frame rate: a token bucket of two, which absorbs the jitter of arrivals.</summary>
 /// <param name="perSecond">0: all.</param>
 internal sealed class RateLimiter(double perSecond)
 {
@@ -8,8 +8,7 @@ internal sealed class RateLimiter(double perSecond)
     private double _tokens = 1;
     private double? _last;
 
-    /// <param name="seconds">Time of the frame on a clock of its own;
-    /// a step back or a long gap fills the bucket.</param>
+    /// <param name="seconds">Time of the frame on any clock; a step back restarts the limiter.</param>
     public bool Allows(double seconds)
     {
         if (perSecond <= 0) return true;

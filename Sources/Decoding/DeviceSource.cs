@@ -1,28 +1,24 @@
 using System.Runtime.CompilerServices;
-using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Sources.Decoding;
 
-/// <summary>A capture device, such as a USB camera: one session. Timestamps are the driver's,
-/// capture times the moments of arrival.</summary>
-internal sealed class DeviceSource(string camera, Func<IFrameSession> open, SourceFacts facts) : IFrameSource
+/// <summary>Capture device, such as a USB camera. Timestamps are the driver's.</summary>
+internal sealed class DeviceSource(Func<IFrameSession> open) : IRawSource
 {
-    public string Camera => camera;
-
     public bool IsLive => true;
 
-    public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
+    public IDecoderFacts? Decoder { get; private set; }
+
+    public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         await using var session = open();
         while (await session.ReadAsync(stop) is { } frame)
         {
-            facts.Update(session.Facts);
+            Decoder = session.Facts;
             yield return frame;
         }
 
-        if (stop.IsCancellationRequested) yield break;
-
         // However the frames ended, a device that sends no more has failed.
-        throw await session.EndAsync() ?? new SourceException(SourceFault.Eof, "The device ended the stream.");
+        if (!stop.IsCancellationRequested && await session.EndAsync() is { } fault) throw fault;
     }
 }

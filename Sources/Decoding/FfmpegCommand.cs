@@ -5,52 +5,52 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Decoding;
 
-/// <summary>ffmpeg's arguments. Input is opened only through the protocols listed,
-/// so no camera can make it read a local file.</summary>
+/// <summary>Arguments of ffmpeg. It opens the listed protocols only, and no local file for a camera.</summary>
 internal static class FfmpegCommand
 {
-    // level+verbose: each line says its level; verbose is where picture sizes are told.
+    // level: each line has its level. verbose: the sizes of frames are logged.
     private static readonly string[] s_common = ["-nostdin", "-nostats", "-hide_banner", "-v", "level+verbose"];
 
-    // passthrough: every decoded picture once, with its own timestamp. autoscale 0: a change of size comes through
-    // instead of being scaled away. copyts: the timestamps of the container. flush_packets: without it each picture
-    // leaves one late. map_metadata, write_index: nothing but the pictures.
+    // passthrough: every decoded frame once, with its own timestamp. autoscale 0: frames of another size are not scaled
+    // to the first size. copyts: the timestamps of the container. flush_packets: without it each frame comes one late.
+    // map_metadata, write_index: frames only.
     private static readonly string[] s_output =
     [
         "-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-c:v", "rawvideo", "-pix_fmt", "rgb24",
-            "-autoscale", "0",
-        "-fps_mode", "passthrough", "-copyts", "-flush_packets", "1", "-write_index", "0",
+        "-autoscale", "0", "-fps_mode", "passthrough", "-copyts", "-flush_packets", "1", "-write_index", "0",
     ];
 
-    /// <summary>Added to every timestamp of a camera on its way through the pipe, in ticks of 1/90000 s.</summary>
+    /// <summary>Offset of a camera's timestamps in the pipe, in ticks of 1/90000 s.</summary>
     public const long CameraPtsOffset = 1L << 40;
 
-    // ffmpeg's muxer moves a timestamp that does not advance to one tick after the last: a camera's clock that stands
-    // still, runs back or jumps would be covered up. It looks at decoding times only; those of raw pictures are
-    // nobody's business, so they just count, and presentation times stand far above them.
+    // ffmpeg's muxer moves a decoding time that does not advance to one tick after the last, which would hide a clock
+    // that stands still, runs back or jumps. So decoding times, which raw frames do not need, are just counted, and
+    // presentation times are far above them.
     private static readonly string s_exactTimes =
         string.Create(CultureInfo.InvariantCulture, $"setts=pts=PTS+{CameraPtsOffset}:dts=N");
 
-    // Containers and streams that hold pictures themselves. Left out is whatever names other files or addresses to open
-    // (playlists, scripts, session descriptions, patterns of file names) or hands the file to a program: a video must
+    // Containers and streams with frames of their own. Formats that name other files or addresses to open (playlists,
+    // scripts, session descriptions, patterns of file names) or pass the file to a program are left out: a video must
     // not make the decoder read anything else.
     internal const string FileFormats =
-        "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,nut,mxf,gxf,wtv,rm,dv,ivf,obu,av1,h261,h263,h264,hevc,vvc,m4v,mpegvideo,mjpeg,mpjpeg,vc1,vc1test,cavsvideo,avs2,avs3,dirac,dnxhd,dhav,cine,"
-        + "yuv4mpegpipe,gif,apng,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,wav,mp3,aac,flac";
+        "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,nut,mxf,gxf,wtv,rm,dv,ivf,obu,av1,h261,h263,h264,hevc,vvc,m4v,"
+        + "mpegvideo,mjpeg,mpjpeg,vc1,vc1test,cavsvideo,avs2,avs3,dirac,dnxhd,dhav,cine,yuv4mpegpipe,gif,apng,"
+        + "jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe,wav,mp3,aac,flac";
 
     private const string ListFormats = "concat,image2,jpeg_pipe,png_pipe,bmp_pipe,tiff_pipe,webp_pipe";
 
-    /// <summary>A file: everything that decodes, in order; timestamps in the file's own timebase.</summary>
-    public static IReadOnlyList<string> ForFile(string path)
-        => [.. s_common, "-protocol_whitelist", "file", "-format_whitelist", FileFormats, "-i", "file:"
-            + Path.GetFullPath(path), .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1"];
+    /// <summary>Decodes a file: everything in order; timestamps in the file's own timebase.</summary>
+    public static IReadOnlyList<string> ForFile(string path) =>
+    [
+        .. s_common, "-protocol_whitelist", "file", "-format_whitelist", FileFormats, "-i",
+        "file:" + Path.GetFullPath(path), .. s_output, "-enc_time_base", "-1", "-f", "nut", "pipe:1",
+    ];
 
     /// <summary>
-    /// Images, as the list names them. Exact colours are converted with the chroma at full resolution, which is the
-    /// nearest ffmpeg comes to libjpeg: on photographs half of the values are equal, most others off by one.
+    /// Decodes the images of a list. Exact colours are converted with the chroma at full resolution, which is nearest
+    /// to libjpeg: on photographs half of the values are equal, most others off by one.
     /// </summary>
-    /// <param name="list">File in the form of the concat demuxer.</param>
-    /// <param name="exactColours">False: colours are converted as those of files and cameras are.</param>
+    /// <param name="list">File in the format of the concat demuxer.</param>
     public static IReadOnlyList<string> ForImages(string list, bool exactColours)
     {
         const string exact = "bicubic+full_chroma_int+full_chroma_inp+accurate_rnd";
@@ -64,26 +64,25 @@ internal static class FfmpegCommand
     }
 
     /// <summary>
-    /// A camera: least latency. Timestamps are the camera's own, as they come and without ffmpeg's guesses at wraps
+    /// Decodes a camera with the least latency. Timestamps are the camera's own, without ffmpeg's guesses at wraps
     /// (<see cref="LiveClock"/> judges them); arrival times (<c>-use_wallclock_as_timestamps</c>) would put the
     /// network's jitter into media time.
     /// </summary>
-    /// <param name="url">Without a login and without TLS: those are the relay's.</param>
+    /// <param name="url">Without login and TLS, which are the relay's.</param>
     public static IReadOnlyList<string> ForRtsp(string url, RtspTransport transport, TimeSpan connectTimeout)
     {
         var microseconds = ((long)connectTimeout.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
 
-        // nobuffer turns off the reordering that UDP needs; this much of it costs nothing while packets come in order.
+        // nobuffer turns off the reordering that UDP needs; this much costs nothing while packets come in order.
         string[] reorder = transport == RtspTransport.Udp ? ["-reorder_queue_size", "64", "-max_delay", "100000"] : [];
         return
         [
-            .. s_common, "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "500000", "-probesize",
-            "200000",
-            "-correct_ts_overflow", "0",
-            "-protocol_whitelist", transport == RtspTransport.Udp ? "tcp,rtp,udp" : "tcp", "-format_whitelist", "rtsp",
-                "-f", "rtsp", "-allowed_media_types", "video", "-rtsp_transport", EnumName.Of(transport),
-            .. reorder, "-timeout", microseconds, "-i", url, .. s_output, "-enc_time_base", "1:90000", "-bsf:v",
-            s_exactTimes, "-f", "nut", "pipe:1",
+            .. s_common, "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "500000",
+            "-probesize", "200000", "-correct_ts_overflow", "0",
+            "-protocol_whitelist", transport == RtspTransport.Udp ? "tcp,rtp,udp" : "tcp",
+            "-format_whitelist", "rtsp", "-f", "rtsp", "-allowed_media_types", "video",
+            "-rtsp_transport", EnumName.Of(transport), .. reorder, "-timeout", microseconds, "-i", url, .. s_output,
+            "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1",
         ];
     }
 }

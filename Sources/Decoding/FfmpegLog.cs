@@ -5,20 +5,20 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Decoding;
 
 /// <summary>
-/// Reads what ffmpeg writes with <c>-v level+verbose</c>: the codec, every picture size it decodes, the number of
-/// decode errors, and the last few other messages, which say why it ended. Written by the process's thread, read by the
-/// source's; memory is bounded and everything kept is redacted.
+/// Log of one ffmpeg with <c>-v level+verbose</c>: the codec, the sizes of decoded frames, the number of decode errors,
+/// and the last other messages, which have the reason of its end. Memory is bounded and everything kept is redacted.
+/// Thread-safe.
 /// </summary>
 internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 {
     private const int KeptMessages = 6;
     private const int KeptSizes = 8;
 
-    // Contexts whose errors are about the connection or the output pipe and not about the video.
+    // Contexts whose errors concern the connection or the output pipe and not the video.
     private static readonly HashSet<string> s_connection =
-        ["rtsp", "rtp", "tcp", "udp", "tls", "http", "nut", "AVIOContext", "in", "out"];
+        ["rtsp", "rtp", "tcp", "udp", "nut", "AVIOContext", "in", "out"];
 
-    // In this order: the first that matches any message decides.
+    // In this order: the first that matches any message decides. TLS is the relay's.
     private static readonly (SourceFault Fault, string[] Texts)[] s_rules =
     [
         (SourceFault.AuthFailed, ["401 Unauthorized", "403 Forbidden", "authorization failed"]),
@@ -27,7 +27,6 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         (SourceFault.Refused, ["Connection refused", "No route to host", "Network is unreachable",
             "503 Service Unavailable"]),
         (SourceFault.Timeout, ["timed out"]),
-        (SourceFault.Tls, ["certificate", "handshake", "TLS", "SSL"]),
         (SourceFault.CodecUnsupported, ["matches no streams", "does not contain any stream",
             "Could not find codec parameters", "Decoder (codec", "Decoder not found", "Unsupported codec",
                 "No decoder"]),
@@ -45,20 +44,14 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
     private long _decodeErrors;
     private bool _lastWasDecodeError;
 
-    /// <summary>Codec of the video stream, for example <c>h264</c>; null until known.</summary>
-    public string? Codec => Volatile.Read(ref _codec);
+    public string? Codec { get { lock (_gate) return _codec; } }
 
-    /// <summary>Frames a second the stream claims to have; null when it does not say.</summary>
     public double? NominalFps { get { lock (_gate) return _fps; } }
 
-    /// <summary>Errors that demuxer and decoder reported so far.</summary>
-    public long DecodeErrors => Interlocked.Read(ref _decodeErrors);
+    public long DecodeErrors { get { lock (_gate) return _decodeErrors; } }
 
-    /// <summary>The last messages that are not about broken pictures, redacted, oldest first.</summary>
+    /// <summary>The last messages other than decode errors, redacted, oldest first.</summary>
     public string Tail { get { lock (_gate) return string.Join("; ", _messages); } }
-
-    /// <summary>The last complaint of demuxer or decoder, redacted; null when there was none.</summary>
-    public string? LastDecodeError { get { lock (_gate) return _lastDecodeError; } }
 
     public void Add(string line)
     {
@@ -66,8 +59,7 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         {
             if (Repeated().Match(line) is { Success: true } repeated)
             {
-                if (_lastWasDecodeError)
-                    Interlocked.Add(ref _decodeErrors, long.Parse(repeated.ValueSpan, CultureInfo.InvariantCulture));
+                if (_lastWasDecodeError) _decodeErrors += Number(repeated);
                 return;
             }
 
@@ -85,10 +77,10 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         }
     }
 
-    /// <summary>Size of the decoded pictures at first, before any rotation; null until known.</summary>
+    /// <summary>First size of the decoded frames, before any rotation; null until known.</summary>
     public (int Width, int Height)? FirstSize { get { lock (_gate) return _firstSize; } }
 
-    /// <summary>The newest size of so many bytes in RGB24 that the decoder announced, before any rotation.</summary>
+    /// <summary>Newest size with this number of bytes in RGB24, before any rotation.</summary>
     public (int Width, int Height)? FindSize(int bytes)
     {
         lock (_gate)
@@ -99,8 +91,7 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         }
     }
 
-    /// <summary>Why ffmpeg ended, judged by its messages;
-    /// <paramref name="otherwise"/> when they give no reason.</summary>
+    /// <summary>Reason of ffmpeg's end by its messages; <paramref name="otherwise"/> when they have none.</summary>
     public SourceFault Classify(SourceFault otherwise)
     {
         var tail = Tail;
@@ -108,12 +99,15 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
             .Select(rule => rule.Fault).FirstOrDefault(otherwise);
     }
 
-    /// <summary>The fault of a run that did not end well.</summary>
-    /// <param name="frames">Frames that it decoded.</param>
-    /// <param name="otherwise">Detail when the messages give none.</param>
+    /// <summary>Fault of a run that failed.</summary>
+    /// <param name="frames">Decoded frames.</param>
+    /// <param name="otherwise">Detail when the messages have none.</param>
     public SourceException Judge(long frames, string otherwise)
     {
-        var (errors, tail, broken) = (DecodeErrors, Tail, LastDecodeError);
+        long errors;
+        string? broken;
+        lock (_gate) (errors, broken) = (_decodeErrors, _lastDecodeError);
+        var tail = Tail;
         if (frames == 0)
         {
             var messages = string.Join("; ", new[] { broken, tail }.Where(m => m is { Length: > 0 }));
@@ -123,18 +117,17 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 
         return errors > 0
             ? new SourceException(SourceFault.DecodeErrors,
-                $"{errors} decode errors, {frames} pictures decoded; the last: {broken}")
+                $"{errors} decode errors, {frames} frames decoded; the last: {broken}")
             : new SourceException(Classify(SourceFault.Eof), tail.Length > 0 ? tail : otherwise);
     }
 
-    // The filter graph is set up anew whenever the decoded size changes,
-    // before the first picture of that size comes out.
+    // The filter graph is set up again whenever the decoded size changes, before the first frame of that size.
     private void TakeSize(string context, string text)
     {
         if (!context.StartsWith("graph ", StringComparison.Ordinal)
             || GraphInput().Match(text) is not { Success: true } size) return;
         if (_sizes.Count == KeptSizes) _sizes.Dequeue();
-        var announced = (Number(size.Groups["w"]), Number(size.Groups["h"]));
+        var announced = ((int)Number(size.Groups["w"]), (int)Number(size.Groups["h"]));
         _firstSize ??= announced;
         _sizes.Enqueue(announced);
     }
@@ -144,12 +137,12 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         if (_codec is not null || VideoStream().Match(text) is not { Success: true } stream) return;
         if (stream.Groups["fps"].Success)
             _fps = double.Parse(stream.Groups["fps"].ValueSpan, CultureInfo.InvariantCulture);
-        Volatile.Write(ref _codec, stream.Groups["codec"].Value);
+        _codec = stream.Groups["codec"].Value;
     }
 
     private void TakeError(string context, string text)
     {
-        // FfmpegCommand's list; not about the video, and too long to repeat.
+        // The list of FfmpegCommand; it does not concern the video, and is too long to repeat.
         if (text.StartsWith("Format not on whitelist", StringComparison.Ordinal))
             (context, text) = ("", "Format not on whitelist: playlists, scripts and the like are not read");
         var aboutVideo = context.Length > 0
@@ -160,7 +153,7 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         {
             _lastWasDecodeError = true;
             _lastDecodeError = text;
-            Interlocked.Increment(ref _decodeErrors);
+            _decodeErrors++;
             return;
         }
 
@@ -168,7 +161,7 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
         _messages.Enqueue(text);
     }
 
-    private static int Number(Group group) => int.Parse(group.ValueSpan, CultureInfo.InvariantCulture);
+    private static long Number(Capture digits) => long.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
 
     [GeneratedRegex(@"^(?:\[(?<context>[^\]@]*?) @ 0x[0-9a-f]+\] )?\[(?<level>[a-z]+)\] (?<text>.*)$")]
     private static partial Regex Line();

@@ -7,10 +7,9 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Decoding;
 
 /// <summary>
-/// One ffmpeg child: started without a shell, its output on a pipe, its messages in a <see cref="FfmpegLog"/>.
-/// Disposing kills and reaps it. Its own thread starts it, reads its messages and sees it end; the thread must not end
-/// first, because the kernel kills the child when the thread that started it is gone (that is how no child survives
-/// us).
+/// Child process ffmpeg: started without a shell, its output on a pipe, its messages in a <see cref="FfmpegLog"/>.
+/// Disposing kills and reaps it. A thread of its own starts it, reads its messages and waits for its end; the kernel
+/// kills the child when that thread ends, so that no child outlives this process.
 /// </summary>
 internal sealed class FfmpegProcess : IAsyncDisposable
 {
@@ -27,17 +26,16 @@ internal sealed class FfmpegProcess : IAsyncDisposable
     private FfmpegProcess(ProcessStartInfo start, FfmpegLog log, TimeProvider time)
         => (_process, _log, _time) = (new Process { StartInfo = start }, log, time);
 
-    /// <summary>What ffmpeg writes to <c>pipe:1</c>.</summary>
+    /// <summary>Output to <c>pipe:1</c>.</summary>
     public Stream Output => _process.StandardOutput.BaseStream;
 
     public int Id => _process.Id;
 
-    /// <summary>Exit code, once it ended and all its messages are in the log;
-    /// 128 + signal when it was killed.</summary>
+    /// <summary>Exit code, with all messages in the log; 128 + signal when it was killed.</summary>
     public Task<int> Exited => _exited.Task;
 
-    /// <summary>Where the program is.</summary>
-    /// <exception cref="SourceException">It is nowhere.</exception>
+    /// <summary>Path of the program.</summary>
+    /// <exception cref="SourceException">The program is missing.</exception>
     public static string Require(string program) =>
         Find(program) ?? throw new SourceException(SourceFault.Config, $"The decoder '{program}' was not found.");
 
@@ -76,7 +74,7 @@ internal sealed class FfmpegProcess : IAsyncDisposable
         }
         catch (Exception e) when (e is InvalidOperationException or Win32Exception or AggregateException)
         {
-            // It has ended by itself.
+            // The child has ended.
         }
 
         try
@@ -85,11 +83,11 @@ internal sealed class FfmpegProcess : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // Killed but stuck in the kernel (a dead network drive): its thread reaps it whenever it comes out.
+            // Killed but stuck in the kernel (a dead network drive): its thread reaps it later.
             return;
         }
 
-        // A process does not close the pipes that somebody has read from; the garbage collector would, some day.
+        // Process does not close pipes that were read from; the garbage collector would, much later.
         Output.Dispose();
         _process.StandardError.Dispose();
         _process.Dispose();
@@ -147,8 +145,7 @@ internal sealed class FfmpegProcess : IAsyncDisposable
             .Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
     }
 
-    // 64 KiB, a pipe's usual size, is a hundredth of a picture:
-    // a larger one saves most of the wake-ups. Refused: so be it.
+    // The usual 64 KiB are a hundredth of a frame: a larger pipe saves most wake-ups. A refusal does not matter.
     private static void Enlarge(Stream output)
     {
         const int F_SETPIPE_SZ = 1031;

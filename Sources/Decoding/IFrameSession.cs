@@ -3,7 +3,7 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Decoding;
 
-/// <summary>What a decoder reports about its input beside the frames.</summary>
+/// <summary>Facts that a decoder reports of its input.</summary>
 public interface IDecoderFacts
 {
     /// <summary>For example <c>h264</c>; null until known.</summary>
@@ -16,8 +16,7 @@ public interface IDecoderFacts
     long DecodeErrors { get; }
 }
 
-/// <summary>One run of a decoder over one input, read frame by frame.
-/// One caller at a time; disposing ends it.</summary>
+/// <summary>One run of a decoder over one input, for one caller at a time; disposing ends it.</summary>
 public interface IFrameSession : IAsyncDisposable
 {
     IDecoderFacts Facts { get; }
@@ -25,14 +24,11 @@ public interface IFrameSession : IAsyncDisposable
     /// <summary>Frames read so far.</summary>
     long Frames { get; }
 
-    /// <summary>
-    /// The next frame; null at the end (<see cref="EndAsync"/> gives the reason) or when <paramref name="stop"/> is
-    /// cancelled. Frame ids and sessions count from 0; a session is a stretch of one frame size.
-    /// </summary>
+    /// <summary>The next frame; null at the end (see <see cref="EndAsync"/>) and after cancellation.</summary>
     /// <exception cref="SourceException">The input cannot be opened or read.</exception>
-    Task<Frame?> ReadAsync(CancellationToken stop);
+    Task<RawFrame?> ReadAsync(CancellationToken stop);
 
-    /// <summary>Why the frames ended: null when the input was read to its end without errors.</summary>
+    /// <summary>Reason of the end; null when the input was read to its end without errors.</summary>
     Task<SourceException?> EndAsync();
 }
 
@@ -40,10 +36,12 @@ public interface IFrameSession : IAsyncDisposable
 public interface IFrameDecoder
 {
     /// <summary>A session for the device or the file of <paramref name="options"/>; opened by its first read.</summary>
-    /// <exception cref="SourceException">The decoder does not work on this machine,
-    /// or has stalled on this input too often.</exception>
-    IFrameSession Start(string camera, SourceOptions options, FramePool pool, TimeProvider time);
+    /// <param name="abandoned">Receives <see cref="AbandonedThreads"/> when the session changes it.</param>
+    /// <exception cref="SourceException">The decoder does not work on this machine, or has stalled on this input too
+    /// often.</exception>
+    IFrameSession Start(
+        string camera, SourceOptions options, FramePool pool, TimeProvider time, Action<long>? abandoned = null);
 
     /// <summary>Threads left behind in a call on this path that has not returned.</summary>
-    int AbandonedThreads(string path);
+    long AbandonedThreads(string path);
 }

@@ -5,12 +5,12 @@ using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Sources.Decoding;
 
-/// <summary>A frame's native pixels as memory, so that a pipe can be read straight into them.</summary>
+/// <summary>Memory over a frame's native pixels, which the frame owns; a pipe is read straight into it.</summary>
 internal sealed class PixelMemory(Frame frame) : MemoryManager<byte>
 {
     public override Span<byte> GetSpan() => frame.Pixels;
 
-    // Native memory does not move: there is nothing to hold down.
+    // Native memory does not move.
     public override unsafe MemoryHandle Pin(int elementIndex = 0)
         => new(Unsafe.AsPointer(ref MemoryMarshal.GetReference(frame.Pixels[elementIndex..])), pinnable: this);
 
@@ -18,7 +18,6 @@ internal sealed class PixelMemory(Frame frame) : MemoryManager<byte>
     {
     }
 
-    // The frame belongs to whoever holds it.
     protected override void Dispose(bool disposing)
     {
     }

@@ -3,14 +3,14 @@ using System.Text.RegularExpressions;
 namespace Dvis.Streaming.Sources.Decoding;
 
 /// <summary>
-/// Takes logins out of text that goes to logs, events or exceptions: everything between <c>://</c> and the last
-/// <c>@</c> of a word, values of query parameters that look like secrets, and the given secrets wherever they stand,
-/// plain or percent-encoded. Rather too much than too little.
+/// Redactor of logins in text for logs, events and exceptions. It masks everything between <c>://</c> and the last
+/// <c>@</c> of a word, values of query parameters that look like secrets, and the given secrets, plain or
+/// percent-encoded; rather too much than too little.
 /// </summary>
 internal sealed partial class Redactor
 {
     private const string Mask = "***";
-    private const int ShortestSecret = 3; // shorter ones would take whole messages apart
+    private const int ShortestSecret = 3; // shorter ones are parts of ordinary words
     private readonly string[] _secrets;
 
     public Redactor(params IEnumerable<string?> secrets)
@@ -18,7 +18,7 @@ internal sealed partial class Redactor
             .SelectMany(s => new[] { s!, Uri.EscapeDataString(s!), Uri.UnescapeDataString(s!) })
             .Distinct().OrderByDescending(s => s.Length)];
 
-    /// <summary>An address of ours and the one it stands for, which is what people know; null: none.</summary>
+    /// <summary>Internal address and the configured one that replaces it; null: none.</summary>
     public (string Ours, string Theirs)? Alias { get; init; }
 
     public string Clean(string text)

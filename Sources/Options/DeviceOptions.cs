@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Dvis.Streaming.Sources.Options;
 
-/// <summary>What a capture device is asked for (<c>cameras.&lt;name&gt;.v4l2</c>).</summary>
+/// <summary>Requested format of a capture device (<c>cameras.&lt;name&gt;.v4l2</c>).</summary>
 public sealed class DeviceOptions : IValidatableObject
 {
     /// <summary>Pixels; 0: 640, or the nearest.</summary>
@@ -27,7 +27,7 @@ public sealed class DeviceOptions : IValidatableObject
 /// <summary>Pixel formats of capture devices, by their V4L2 codes.</summary>
 public enum DeviceFormat
 {
-    /// <summary>The first that OpenCV finds.</summary>
+    /// <summary>The first supported one.</summary>
     Auto,
 
     /// <summary>Motion JPEG: full rate at large sizes over USB 2.</summary>

@@ -1,37 +1,41 @@
 using System.Globalization;
+using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Sources.Options;
 
-/// <summary>A camera's address, and the login apart from it.</summary>
+/// <summary>Address and login of a camera.</summary>
 /// <param name="Secure"><c>rtsps</c>: inside TLS.</param>
 /// <param name="Host">Without the brackets of an IPv6 address.</param>
 /// <param name="Port">322 for <c>rtsps</c> and 554 otherwise where the URL has none (RFC 2326, RFC 7826).</param>
-/// <param name="Url">The whole without its login.</param>
+/// <param name="Url">Complete URL without its login.</param>
 /// <param name="User">Decoded; empty when there is none.</param>
 /// <param name="Password">Decoded; empty when there is none.</param>
 internal sealed record RtspAddress(bool Secure, string Host, int Port, string Url, string User, string Password)
 {
+    public const string Expected = "must be a rtsp:// or rtsps:// URL with a host";
+
     public bool HasLogin => User.Length > 0 || Password.Length > 0;
 
-    /// <summary>Some cameras take their login as parameters.</summary>
+    /// <summary>True: the URL has parameters, which some cameras use for their login.</summary>
     public bool HasQuery => Url.Contains('?', StringComparison.Ordinal);
 
     public static bool IsValid(string url) => TryParse(url) is not null;
 
-    /// <param name="username">Takes the place of the one in the URL; null: that one.</param>
+    /// <param name="username">Replaces the one in the URL; null: that one.</param>
     /// <param name="password">Likewise.</param>
-    /// <exception cref="UriFormatException">Not a <c>rtsp</c> or <c>rtsps</c> URL,
-    /// or a login of control characters. The message does not repeat it.</exception>
+    /// <exception cref="SourceException">Not a <c>rtsp</c> or <c>rtsps</c> URL, or a login with control characters; the
+    /// message does not repeat it.</exception>
     public static RtspAddress Parse(string url, string? username = null, string? password = null)
     {
-        var address = TryParse(url) ?? throw new UriFormatException("must be a rtsp:// or rtsps:// URL with a host");
+        var address = TryParse(url)
+            ?? throw new SourceException(SourceFault.Config, $"The url {Expected}.");
         address = address with { User = username ?? address.User, Password = password ?? address.Password };
         return address.User.Any(char.IsControl)
-            ? throw new UriFormatException("has control characters in its login")
+            ? throw new SourceException(SourceFault.Config, "The url has control characters in its login.")
             : address;
     }
 
-    /// <summary>What must never be shown: the password as it stands in the URL and decoded.</summary>
+    /// <summary>The password as in the URL and decoded, for redaction.</summary>
     public static IEnumerable<string> Secrets(string url)
     {
         if (Split(url) is not { Login: var login } || login.IndexOf(':', StringComparison.Ordinal) is var colon

@@ -12,7 +12,7 @@ public sealed class RtspOptions
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Longest silence between two frames before the session is ended and begun anew.</summary>
+    /// <summary>Longest time between two frames; then the session is ended and the camera reconnected.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00")]
     public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -21,10 +21,10 @@ public sealed class RtspOptions
     public RtspTlsOptions Tls { get; set; } = new();
 }
 
-/// <summary>How RTP travels.</summary>
+/// <summary>Transport of RTP packets.</summary>
 public enum RtspTransport
 {
-    /// <summary>In the RTSP connection: nothing is lost.</summary>
+    /// <summary>In the RTSP connection: lossless.</summary>
     Tcp,
 
     /// <summary>In datagrams, for cameras that support nothing else.</summary>
@@ -34,10 +34,10 @@ public enum RtspTransport
 /// <summary>TLS of <c>rtsps://</c> cameras (section <c>rtsp.tls</c>).</summary>
 public sealed class RtspTlsOptions
 {
-    /// <summary>PEM file of the authorities to trust, or of the camera's own certificate, which is then trusted
-    /// whatever its name; empty: those of the system.</summary>
+    /// <summary>PEM file of trusted authorities, or of the camera's own certificate, which then may have any name;
+    /// empty: those of the system.</summary>
     [FilePath] public string? Ca { get; set; }
 
-    /// <summary>False accepts any certificate of any host: for tests only.</summary>
+    /// <summary>False: any certificate of any host is accepted. For tests only.</summary>
     public bool Verify { get; set; } = true;
 }

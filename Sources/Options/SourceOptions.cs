@@ -1,60 +1,60 @@
 using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Pipeline.Common;
-using Dvis.Streaming.Sources.Synthetic;
+using Dvis.Streaming.Pipeline.Flow;
 
 namespace Dvis.Streaming.Sources.Options;
 
-/// <summary>
-/// Where one camera's frames come from (<c>cameras.&lt;name&gt;</c>, with the defaults of <c>defaults.rtsp</c>):
-/// exactly one of <see cref="Url"/>, <see cref="Device"/>, <see cref="File"/> and <see cref="Synthetic"/>.
-/// </summary>
-public sealed class SourceOptions : IValidatableObject
+/// <summary>Settings of a source that a camera may inherit (section <c>defaults</c>).</summary>
+public class SourceSettings
 {
-    /// <summary>Camera, <c>rtsp://</c> or <c>rtsps://</c>; a login may stand in it.</summary>
-    [Secret] public string? Url { get; set; }
-
-    /// <summary>Capture device, such as <c>/dev/video0</c>.</summary>
-    [FilePath] public string? Device { get; set; }
-
-    /// <summary>What <see cref="Device"/> is asked for; null: nothing in particular.</summary>
-    public DeviceOptions? V4l2 { get; set; }
-
-    /// <summary>Video file, anything ffmpeg reads.</summary>
-    [FilePath] public string? File { get; set; }
-
-    /// <summary>Rendered scene, for demonstrations and tests.</summary>
-    public SyntheticOptions? Synthetic { get; set; }
-
-    /// <summary>A file starts again when it is over; every pass is a new session.</summary>
-    public bool Loop { get; set; }
-
-    /// <summary>A file is read at the speed of its timestamps instead of as fast as it can be processed.</summary>
-    public bool Realtime { get; set; }
-
-    /// <summary>Frames a second at most; the others are dropped and counted. 0: all.</summary>
-    [Range(0.0, 1000.0)] public double MaxFps { get; set; }
-
-    /// <summary>A live frame out of a backlog is dropped when it is older than this on arrival
-    /// (<c>queue.max_age</c>); null: none is.</summary>
-    public TimeSpan? MaxAge { get; set; } = TimeSpan.FromMilliseconds(500);
-
-    /// <summary>Login for <see cref="Url"/>; takes the place of one that stands in it.</summary>
-    [Secret] public string? Username { get; set; }
-
-    [Secret] public string? Password { get; set; }
-
     public RtspOptions Rtsp { get; set; } = new();
 
     public ClockOptions Clock { get; set; } = new();
 
-    /// <summary>Decoder of <see cref="File"/>; a device always has OpenCV, a URL always ffmpeg.</summary>
-    public DecodeBackend Backend { get; set; }
+    public DecodeOptions Decode { get; set; } = new();
 
-    /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
-    [Required] public string Ffmpeg { get; set; } = "ffmpeg";
+    public RateOptions Rate { get; set; } = new();
 
-    /// <summary>What OpenCV reads here; null: nothing.</summary>
-    internal string? OpenCvPath => Device ?? (Backend == DecodeBackend.Opencv ? File : null);
+    public QueueOptions Queue { get; set; } = new();
+}
+
+/// <summary>
+/// Input of one camera (<c>cameras.&lt;name&gt;</c>): exactly one of <see cref="Url"/>, <see cref="Device"/>,
+/// <see cref="File"/> and <see cref="Synthetic"/>.
+/// </summary>
+public sealed class SourceOptions : SourceSettings, IValidatableObject
+{
+    /// <summary>Camera, <c>rtsp://</c> or <c>rtsps://</c>; a login may stand in it.</summary>
+    public string? Url { get; set; }
+
+    /// <summary>Login for <see cref="Url"/>; replaces one in it.</summary>
+    [Secret] public string? Username { get; set; }
+
+    [Secret] public string? Password { get; set; }
+
+    /// <summary>Capture device, such as <c>/dev/video0</c>.</summary>
+    [FilePath] public string? Device { get; set; }
+
+    /// <summary>Requested format of <see cref="Device"/>; null: its default.</summary>
+    public DeviceOptions? V4l2 { get; set; }
+
+    /// <summary>Video file, anything ffmpeg reads.</summary>
+    [FilePath(Shipped = true)] public string? File { get; set; }
+
+    /// <summary>True: a file starts again at its end; every pass is a new session.</summary>
+    public bool Loop { get; set; }
+
+    /// <summary>True: a file is read at the speed of its timestamps; false: as fast as it can be processed.</summary>
+    public bool Realtime { get; set; }
+
+    /// <summary>Rendered scene, for demonstrations and tests.</summary>
+    public SyntheticOptions? Synthetic { get; set; }
+
+    /// <summary>Greatest age at arrival of a live frame out of a backlog; null: not limited.</summary>
+    internal TimeSpan? MaxAge => Queue.Policy == QueuePolicy.Wait ? null : Queue.MaxAge;
+
+    /// <summary>Input that OpenCV reads; null: none.</summary>
+    internal string? OpenCvPath => Device ?? (Decode.Backend == DecodeBackend.Opencv ? File : null);
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
@@ -69,14 +69,31 @@ public sealed class SourceOptions : IValidatableObject
         if (V4l2 is not null && Device is null)
             yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
         if (Url is not null && !RtspAddress.IsValid(Url))
-            yield return new ValidationResult("must be a rtsp:// or rtsps:// URL with a host", [nameof(Url)]);
+            yield return new ValidationResult(RtspAddress.Expected, [nameof(Url)]);
         else if (Rtsp.Transport == RtspTransport.Udp && Url is not null && RtspAddress.Parse(Url).Secure)
             yield return new ValidationResult(
-                "rtsps:// carries the pictures in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
+                "rtsps:// carries the frames in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
         if (Rtsp.Backoff.Max < Rtsp.Backoff.Initial)
             yield return new ValidationResult("backoff.max must not be less than backoff.initial",
                 [nameof(Rtsp.Backoff)]);
     }
+}
+
+/// <summary>Decoder (section <c>decode</c>).</summary>
+public sealed class DecodeOptions
+{
+    /// <summary>Decoder of a file; a device is always read by OpenCV, a URL by ffmpeg.</summary>
+    public DecodeBackend Backend { get; set; }
+
+    /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
+    [Required] public string Ffmpeg { get; set; } = "ffmpeg";
+}
+
+/// <summary>Frame rate (section <c>rate</c>).</summary>
+public sealed class RateOptions
+{
+    /// <summary>Most frames per second; the others are dropped and counted. 0: all.</summary>
+    [Range(0.0, 1000.0)] public double MaxFps { get; set; }
 }
 
 /// <summary>Decoder of files.</summary>
@@ -89,24 +106,31 @@ public enum DecodeBackend
     Opencv,
 }
 
-/// <summary>Where a camera's capture times come from (section <c>clock</c>).</summary>
+/// <summary>Origin of a camera's capture times (section <c>clock</c>).</summary>
 public sealed class ClockOptions : IValidatableObject
 {
-    private const string Reports = "rtcp_sr", Arrival = "arrival";
+    /// <summary>Clocks in order of preference; the first that is available is used.</summary>
+    public CameraClock[] Prefer { get; set; } = [CameraClock.RtcpSr, CameraClock.Arrival];
 
-    /// <summary>The first that there is: <c>rtcp_sr</c>, the camera's sender reports (with <c>transport: tcp</c>),
-    /// and <c>arrival</c>, which there always is.</summary>
-    public string[] Prefer { get; set; } = [Reports, Arrival];
-
-    /// <summary>Reports by which a picture would be older than this when it arrives are not believed.</summary>
+    /// <summary>Greatest age of a frame at arrival; a report by which a frame would be older is not used.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
     public TimeSpan MaxSkew { get; set; } = TimeSpan.FromSeconds(2);
 
-    internal bool UsesReports => Prefer is [Reports, ..];
+    internal bool UsesReports => Prefer is [CameraClock.RtcpSr, ..];
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        if (Prefer is not ([Reports, Arrival] or [Arrival]))
+        if (Prefer is not ([CameraClock.RtcpSr, CameraClock.Arrival] or [CameraClock.Arrival]))
             yield return new ValidationResult("must be [rtcp_sr, arrival] or [arrival]", [nameof(Prefer)]);
     }
+}
+
+/// <summary>Clock of capture times.</summary>
+public enum CameraClock
+{
+    /// <summary>Sender reports of the camera, with <c>transport: tcp</c>.</summary>
+    RtcpSr,
+
+    /// <summary>Arrival of the frame, which is always available.</summary>
+    Arrival,
 }

@@ -9,12 +9,12 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Rtsp;
 
-/// <summary>A TCP connection to a camera, inside verified TLS for <c>rtsps</c>. Faults are typed.</summary>
+/// <summary>TCP connections to cameras, inside verified TLS for <c>rtsps</c>. Faults are typed.</summary>
 internal static class CameraConnection
 {
     /// <param name="timeout">For all of it, name resolution included.</param>
     /// <returns>The socket, and the stream over it.</returns>
-    /// <exception cref="SourceException">There is no such camera, or not the one that was meant.</exception>
+    /// <exception cref="SourceException">The camera cannot be reached or is not trusted.</exception>
     public static async Task<(TcpClient Client, Stream Stream)> OpenAsync(RtspAddress camera, RtspTlsOptions tls,
         TimeSpan timeout, TimeProvider time, CancellationToken stop)
     {
@@ -33,16 +33,13 @@ internal static class CameraConnection
             client.Dispose();
             throw e switch
             {
-                OperationCanceledException when !stop.IsCancellationRequested =>
+                _ when stop.IsCancellationRequested => e,
+                OperationCanceledException or SocketException { SocketErrorCode: SocketError.TimedOut } =>
                     new SourceException(SourceFault.Timeout, "The camera did not answer in time.", e),
                 SocketException
                 {
-                    SocketErrorCode: SocketError.HostNotFound or SocketError.NoData
-                    or SocketError.TryAgain
-                } => new SourceException(SourceFault.NotFound,
-                    $"The name {camera.Host} could not be resolved.", e),
-                SocketException { SocketErrorCode: SocketError.TimedOut } =>
-                    new SourceException(SourceFault.Timeout, "The camera did not answer in time.", e),
+                    SocketErrorCode: SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain
+                } => new SourceException(SourceFault.NotFound, $"The name {camera.Host} could not be resolved.", e),
                 SocketException => new SourceException(SourceFault.Refused, e.Message, e),
                 AuthenticationException or IOException =>
                     new SourceException(SourceFault.Tls, $"No TLS with the camera: {e.Message}", e),
@@ -75,8 +72,7 @@ internal static class CameraConnection
         }
     }
 
-    // Cameras come with a certificate of their own making, in any name:
-    // the very one that the file holds is the camera that was meant.
+    // Cameras have self-made certificates in any name: a certificate that is in the file is trusted.
     private static bool IsListed(X509ChainPolicy policy, X509Certificate certificate)
         => policy.CustomTrustStore.Any(own => own.RawData.AsSpan().SequenceEqual(certificate.GetRawCertData()));
 }

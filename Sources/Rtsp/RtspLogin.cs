@@ -7,34 +7,33 @@ using System.Text.RegularExpressions;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// Answers a camera that asks who is there: Digest with SHA-256 or MD5 (RFC 7616, RFC 2617),
-/// and Basic (RFC 7617) where the camera knows nothing better. Not thread-safe.
+/// Login at a camera: Digest with SHA-256 or MD5 (RFC 7616, RFC 2617), or Basic (RFC 7617) where the camera offers
+/// nothing better. Not thread-safe.
 /// </summary>
-/// <param name="clientNonce">Makes the client's share of each answer; null: at random.</param>
+/// <param name="clientNonce">Source of client nonces; null: random.</param>
 internal sealed partial class RtspLogin(string user, string password, Func<string>? clientNonce = null)
 {
     private Challenge? _challenge;
     private int _count;
     private bool _accepted;
 
-    /// <summary>Takes what a refusal (401) asks for; false: the login is wrong,
-    /// or it asks for nothing that we know.</summary>
-    /// <param name="answered">The refused request carried an answer.</param>
+    /// <summary>Takes the challenges of a response 401; false: the login is wrong, or no scheme is supported.</summary>
+    /// <param name="answered">The request had an Authorization header.</param>
     public bool Take(IEnumerable<string> challenges, bool answered)
     {
         var known = challenges.Select(Read).OfType<Challenge>().OrderByDescending(c => c.Strength).FirstOrDefault();
-        // Cameras refuse wrong logins with a new nonce as well, and count: only word that the old one was too old is
-        // worth another answer, or another nonce where the login has been good before.
+        // Cameras refuse wrong logins with a new nonce as well, and count them: only a stale nonce is worth another
+        // answer, or a new one where the login was accepted before.
         if (known is null || (answered && !known.Stale && (!_accepted || known.Nonce == _challenge?.Nonce)))
             return false;
         (_challenge, _count) = (known, 0);
         return true;
     }
 
-    /// <summary>The camera took an answer.</summary>
+    /// <summary>The camera accepted an answer.</summary>
     public void Accepted() => _accepted = true;
 
-    /// <summary>Value of the Authorization header; null as long as nobody asked.</summary>
+    /// <summary>Value of the Authorization header; null before the first challenge.</summary>
     public string? Answer(string method, string uri)
     {
         if (_challenge is not { } asked) return null;
@@ -60,7 +59,7 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
 
     private static Challenge? Read(string header)
     {
-        if (header.AsSpan().ContainsAnyInRange('\0', '\x1f')) return null; // its words come back in our answer
+        if (header.AsSpan().ContainsAnyInRange('\0', '\x1f')) return null; // its values are repeated in the answer
         if (header.StartsWith("Basic", StringComparison.OrdinalIgnoreCase))
             return new(null, null, "", "", null, false, false, false);
         if (!header.StartsWith("Digest ", StringComparison.OrdinalIgnoreCase)) return null;
@@ -87,7 +86,7 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
     }
 
     [SuppressMessage("Security", "CA5351",
-        Justification = "What cameras ask for (RFC 2617); the stronger is taken where it is offered.")]
+        Justification = "Cameras ask for it (RFC 2617); a stronger one is used where it is offered.")]
     private static string Hash(HashAlgorithmName algorithm, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
@@ -96,7 +95,7 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
             : MD5.HashData(bytes));
     }
 
-    // Messages are written byte by byte.
+    // Messages are written in Latin-1.
     private static string Bytes(string text) => Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
 
     private static string Quote(string text) =>
@@ -109,8 +108,8 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
     private static partial Regex Escape();
 
     /// <param name="Algorithm">Null: Basic.</param>
-    /// <param name="Named">As the camera wrote it; null when it did not.</param>
-    /// <param name="Quality">It wants <c>qop=auth</c>.</param>
+    /// <param name="Named">Algorithm as the camera wrote it; null when it did not.</param>
+    /// <param name="Quality">With <c>qop=auth</c>.</param>
     /// <param name="Session">The secret is bound to the nonces (<c>-sess</c>).</param>
     private sealed record Challenge(HashAlgorithmName? Algorithm, string? Named, string Realm, string Nonce,
         string? Opaque, bool Quality, bool Session, bool Stale)

@@ -2,25 +2,23 @@ using System.Text;
 
 namespace Dvis.Streaming.Sources.Rtsp;
 
-/// <summary>What stands at the beginning of the bytes that came over an RTSP connection.</summary>
+/// <summary>Kind of a unit of an RTSP connection.</summary>
 internal enum RtspUnit
 {
-    /// <summary>Not whole yet.</summary>
+    /// <summary>Not complete yet.</summary>
     Incomplete,
 
     /// <summary>A request or a response.</summary>
     Message,
 
-    /// <summary>A packet of pictures or reports (<c>$</c>, channel, length, content),
-    /// or empty lines between messages.</summary>
+    /// <summary>An RTP or RTCP packet (<c>$</c>, channel, length, content), or empty lines between messages.</summary>
     Data,
 }
 
-/// <summary>An RTSP request or response (RFC 2326, sections 6, 7 and 10.12).
-/// Lines are kept as they came unless they are changed.</summary>
+/// <summary>RTSP request or response (RFC 2326, sections 6, 7 and 10.12); lines stay as they came.</summary>
 internal sealed class RtspMessage
 {
-    /// <summary>Bytes of a message at most, and so what a reader needs to hold: as many as a packet can have.</summary>
+    /// <summary>Largest message or packet in bytes.</summary>
     public const int LongestUnit = 4 + ushort.MaxValue;
 
     private readonly List<string> _lines;
@@ -40,10 +38,8 @@ internal sealed class RtspMessage
     /// <summary>Code of a response; 0 when it has none.</summary>
     public int Status => FirstLine.Split(' ') is [_, var code, ..] && int.TryParse(code, out var status) ? status : 0;
 
-    /// <summary>Kind and length of the first unit of <paramref name="bytes"/>;
-    /// of an incomplete one the length it will have, or 0 when that cannot be told yet.</summary>
-    /// <exception cref="FormatException">It is longer than <see cref="LongestUnit"/>,
-    /// or its length is no number.</exception>
+    /// <summary>Kind and length of the first unit; 0: the length is not known yet.</summary>
+    /// <exception cref="FormatException">Longer than <see cref="LongestUnit"/>, or without a valid length.</exception>
     public static (RtspUnit Unit, int Length) Next(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return (RtspUnit.Incomplete, 0);
@@ -75,13 +71,13 @@ internal sealed class RtspMessage
         return new(Lines(bytes[..head]), bytes[(head + 4)..].ToArray());
     }
 
-    /// <summary>Values of the headers of this name, in order.</summary>
+    /// <summary>Values of all headers of this name, in order.</summary>
     public IEnumerable<string> Values(string name) => _lines.Skip(1).Where(line => Is(line, name)).Select(Value);
 
     /// <summary>Value of the first header of this name; null when there is none.</summary>
     public string? this[string name] => Values(name).FirstOrDefault();
 
-    /// <summary>In place of the headers of this name, or as one more.</summary>
+    /// <summary>Replaces the headers of this name, or adds one.</summary>
     public void Set(string name, string value)
     {
         var at = _lines.FindIndex(1, line => Is(line, name));
@@ -89,7 +85,7 @@ internal sealed class RtspMessage
         _lines.Insert(at < 0 ? _lines.Count : at, $"{name}: {value}");
     }
 
-    /// <summary>Takes away all headers of this name.</summary>
+    /// <summary>Removes all headers of this name.</summary>
     public void Remove(string name) => _lines.RemoveAll(line => Is(line, name));
 
     public byte[] ToBytes() => [.. Encoding.Latin1.GetBytes(string.Join("\r\n", _lines)), .. "\r\n\r\n"u8, .. _body];

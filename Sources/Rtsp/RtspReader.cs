@@ -1,18 +1,17 @@
 namespace Dvis.Streaming.Sources.Rtsp;
 
-/// <summary>Cuts an RTSP connection into units, as many packets at once as have come.
-/// Memory is bounded by the longest unit.</summary>
+/// <summary>Reader that cuts an RTSP connection into units, as many packets at once as have come.</summary>
 internal sealed class RtspReader(Stream stream)
 {
-    // holds the longest unit, and is no large object for the garbage collector
+    // Holds the longest unit, and is below the large-object heap of the garbage collector.
     private readonly byte[] _buffer = new byte[80_000];
     private int _start, _end;
 
-    /// <summary>What <see cref="ReadAsync"/> gave last.</summary>
+    /// <summary>Kind of the last result of <see cref="ReadAsync"/>.</summary>
     public RtspUnit Unit { get; private set; }
 
     /// <summary>One message, or packets; empty at the end. Valid until the next call.</summary>
-    /// <exception cref="FormatException">It is not RTSP.</exception>
+    /// <exception cref="FormatException">Not RTSP.</exception>
     public async ValueTask<ReadOnlyMemory<byte>> ReadAsync(CancellationToken stop)
     {
         while (true)

@@ -8,11 +8,11 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// Stands between the decoder and a camera: the decoder opens an address on loopback, for one connection of our own
-/// user; the relay puts the camera's address and login into its requests, verifies the camera's certificate, and shows
-/// what comes to <see cref="SenderReports"/>. So no password is in a command line, ffmpeg, which verifies nothing over
-/// RTSP, needs no TLS, and the camera's clock is known, of which ffmpeg says nothing. Pictures pass as they are; a slow
-/// reader slows the camera, as without a relay.
+/// Relay between the decoder and a camera: the decoder opens an address on loopback, for one connection of our own
+/// user; the relay puts the camera's address and login into its requests, verifies the camera's certificate, and passes
+/// a view of the packets to <see cref="SenderReports"/>. So no password is in a command line, ffmpeg, which verifies no
+/// certificate over RTSP, needs no TLS, and the camera's clock is known, which ffmpeg does not report. Packets pass
+/// unchanged; a slow reader slows the camera, as without a relay.
 /// </summary>
 internal sealed class RtspRelay : IAsyncDisposable
 {
@@ -23,13 +23,13 @@ internal sealed class RtspRelay : IAsyncDisposable
     private readonly Stream _remote;
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
-    // guards writing to the camera, what was asked of it, the login and the tracks
+    // Guards writing to the camera, the pending requests, the login and the tracks.
     private readonly SemaphoreSlim _toCamera = new(1);
     private readonly List<Request> _pending = [];
     private readonly RtspLogin? _login;
     private readonly SenderReports? _reports;
     private readonly TimeProvider _time;
-    private readonly List<string> _tracks = []; // the decoder's addresses of them
+    private readonly List<string> _tracks = []; // as the decoder addresses them
     private int _sequence;
     private Task<SourceException?> _serving = Task.FromResult<SourceException?>(null);
 
@@ -42,13 +42,12 @@ internal sealed class RtspRelay : IAsyncDisposable
             $"rtsp://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/camera");
     }
 
-    /// <summary>What the decoder opens, over TCP unless the camera is to send datagrams.</summary>
+    /// <summary>Address for the decoder, over TCP unless the camera is to send datagrams.</summary>
     public string Url { get; }
 
     /// <summary>Connects to the camera and waits for the decoder.</summary>
-    /// <param name="reports">Is shown what comes; null for pictures that come as datagrams,
-    /// which pass the relay by.</param>
-    /// <exception cref="SourceException">There is no such camera, or not the one that was meant.</exception>
+    /// <param name="reports">Receives the packets; null for datagrams, which do not pass the relay.</param>
+    /// <exception cref="SourceException">The camera cannot be reached or is not trusted.</exception>
     public static async Task<RtspRelay> OpenAsync(
         RtspAddress camera, RtspTlsOptions tls, SenderReports? reports, TimeSpan timeout, TimeProvider time,
         CancellationToken stop)
@@ -59,7 +58,7 @@ internal sealed class RtspRelay : IAsyncDisposable
         return relay;
     }
 
-    /// <summary>Ends the connection. Why it had ended before, if that was the relay's doing; null otherwise.</summary>
+    /// <summary>Ends the connection; the fault for which the relay had ended it before, or null.</summary>
     public async Task<SourceException?> EndAsync()
     {
         await _stop.CancelAsync();
@@ -87,14 +86,14 @@ internal sealed class RtspRelay : IAsyncDisposable
             using var both = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
             Task[] ways = [FromDecoderAsync(decoder, both.Token), FromCameraAsync(decoder, both.Token)];
             var first = await Task.WhenAny(ways);
-            await both.CancelAsync(); // one side has gone: so goes the other
+            await both.CancelAsync(); // one side has closed
             await first;
             await Task.WhenAll(ways);
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException
             or ObjectDisposedException)
         {
-            // The camera or the decoder has gone; the decoder's messages and end tell the rest.
+            // The camera or the decoder has closed; the decoder's messages and exit code have the reason.
         }
         catch (FormatException e)
         {
@@ -114,7 +113,7 @@ internal sealed class RtspRelay : IAsyncDisposable
         {
             var socket = await _listener.AcceptSocketAsync(_stop.Token);
             if (SocketOwners.Same((IPEndPoint)socket.LocalEndPoint!, (IPEndPoint)socket.RemoteEndPoint!)) return socket;
-            socket.Dispose(); // somebody else's program
+            socket.Dispose(); // a program of another user
         }
     }
 
@@ -123,9 +122,17 @@ internal sealed class RtspRelay : IAsyncDisposable
         var reader = new RtspReader(decoder);
         while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
         {
-            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: false } request)
-                await SendAsync(unit, stop);
-            else await AskAsync(request, stop);
+            await _toCamera.WaitAsync(stop);
+            try
+            {
+                if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: false } request)
+                    await _remote.WriteAsync(unit, stop);
+                else await AskAsync(ToRequest(request), stop);
+            }
+            finally
+            {
+                _toCamera.Release();
+            }
         }
     }
 
@@ -141,42 +148,21 @@ internal sealed class RtspRelay : IAsyncDisposable
         }
     }
 
-    private async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken stop)
-    {
-        await _toCamera.WaitAsync(stop);
-        try
-        {
-            await _remote.WriteAsync(bytes, stop);
-        }
-        finally
-        {
-            _toCamera.Release();
-        }
-    }
-
-    private async Task AskAsync(RtspMessage message, CancellationToken stop)
+    private Request ToRequest(RtspMessage message)
     {
         if (message.FirstLine.Split(' ') is not [var method, var asked, var version])
             throw new FormatException("a request is not of three words");
+        if (_pending.Count == MostPending) throw new FormatException("the camera answers no requests");
         var uri = asked.StartsWith(Url, StringComparison.Ordinal) ? _camera.Url + asked[Url.Length..] : asked;
         message.FirstLine = $"{method} {uri} {version}";
-        await _toCamera.WaitAsync(stop);
-        try
-        {
-            if (_pending.Count == MostPending) throw new FormatException("the camera answers no requests");
-            await AskAsync(new Request(message, method, asked, uri, message["CSeq"] ?? ""), stop);
-        }
-        finally
-        {
-            _toCamera.Release();
-        }
+        return new Request(message, method, asked, uri, message["CSeq"] ?? "");
     }
 
     private async Task AskAsync(Request request, CancellationToken stop)
     {
         var answer = _login?.Answer(request.Method, request.Uri);
         if (answer is not null) request.Message.Set("Authorization", answer);
-        // The decoder's numbers have no room for what is asked a second time.
+        // The relay numbers the requests, because some are sent twice.
         var sent = request with
         {
             Number = (++_sequence).ToString(CultureInfo.InvariantCulture),
@@ -188,10 +174,10 @@ internal sealed class RtspRelay : IAsyncDisposable
         await _remote.WriteAsync(request.Message.ToBytes(), stop);
     }
 
-    /// <summary>What the decoder is told; null: nothing, because the request was sent again with a login.</summary>
+    /// <summary>Response for the decoder; null: the request was sent again with a login.</summary>
     private async Task<RtspMessage?> AnswerAsync(RtspMessage response, CancellationToken stop)
     {
-        // Where there is nothing to keep, the decoder goes there by itself.
+        // Without login and certificate, the decoder follows the redirection by itself.
         if (response.Status is >= 300 and < 400 && (_camera.HasLogin || _camera.HasQuery || _camera.Secure))
             throw new SourceException(SourceFault.Config,
                 $"The camera sends its viewers elsewhere, and its login or certificate is for this address only; set "
@@ -226,8 +212,8 @@ internal sealed class RtspRelay : IAsyncDisposable
         }
     }
 
-    // Timestamps that the decoder gives can be traced to those that came if it subtracts what it is told to: it looks
-    // for that under the track's address, in words between commas and semicolons.
+    // The decoder subtracts the rtptime of RTP-Info from all timestamps, so that they can be traced to those that came.
+    // It finds it by the track's address, in words between commas and semicolons.
     private void Learn(SenderReports reports, Request request, RtspMessage response)
     {
         reports.Answered(_time.GetElapsedTime(request.Sent));
@@ -256,8 +242,8 @@ internal sealed class RtspRelay : IAsyncDisposable
     }
 
     /// <param name="Asked">The address as the decoder wrote it.</param>
-    /// <param name="Number">The relay's own, under which the camera answers.</param>
-    /// <param name="Answers">How often it was sent with a login.</param>
+    /// <param name="Number">The relay's own, which the camera's response has.</param>
+    /// <param name="Answers">Times that it was sent with a login.</param>
     private sealed record Request(RtspMessage Message, string Method, string Asked, string Uri, string DecodersNumber,
         string Number = "", int Answers = 0, long Sent = 0);
 }

@@ -6,25 +6,21 @@ using Dvis.Streaming.Sources.Options;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// A camera: one connection. Timestamps are the camera's RTP clock. When a picture was taken is known from the camera's
-/// sender reports, with a bound of the error; before the first of them, and from cameras that send none, only as the
-/// moment it arrived here.
+/// RTSP camera: one connection. Timestamps are the camera's RTP clock. Capture times come from the camera's sender
+/// reports, with a bound of the error; before the first report, and without any, there is only the arrival.
 /// </summary>
-internal sealed class RtspSource(string camera, SourceOptions options, SourceFacts facts, FramePool pool,
-    TimeProvider time) : IFrameSource
+internal sealed class RtspSource(string camera, SourceOptions options, FramePool pool, TimeProvider time) : IRawSource
 {
-    private readonly string _url = options.Url ?? throw new ArgumentException("url is not set", nameof(options));
-
-    public string Camera => camera;
-
     public bool IsLive => true;
 
-    public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
+    public IDecoderFacts? Decoder { get; private set; }
+
+    public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
-        var address = Address();
-        FfmpegProcess.Require(options.Ffmpeg); // before a camera is asked for pictures
+        var address = RtspAddress.Parse(options.Url!, options.Username, options.Password);
+        FfmpegProcess.Require(options.Decode.Ffmpeg); // before connecting to the camera
         var began = time.GetTimestamp();
-        // Datagrams go to the decoder: their reports are not seen here.
+        // Datagrams go to the decoder directly, and with them their reports.
         var reports = options.Rtsp.Transport == RtspTransport.Tcp && options.Clock.UsesReports
             ? new SenderReports(options.Clock.MaxSkew, time)
             : null;
@@ -32,17 +28,16 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         await using var relay = direct
             ? null
             : await RtspRelay.OpenAsync(address, options.Rtsp.Tls, reports, options.Rtsp.ConnectTimeout, time, stop);
-        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(_url)])
+        var redactor = new Redactor([options.Password, .. RtspAddress.Secrets(options.Url!)])
         { Alias = relay is null ? null : (relay.Url, address.Url) };
         var arguments =
             FfmpegCommand.ForRtsp(relay?.Url ?? address.Url, options.Rtsp.Transport, options.Rtsp.ConnectTimeout);
-        await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool,
-            time, FfmpegCommand.CameraPtsOffset);
+        await using var session = await FfmpegSession.StartAsync(
+            options.Decode.Ffmpeg, arguments, redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
         while (await session.ReadAsync(stop) is { } frame)
         {
-            facts.Update(session.Log);
-            if (reports?.At(frame.Info) is { } capture) frame.Info = frame.Info with { Capture = capture };
-            yield return frame;
+            Decoder = session.Facts;
+            yield return frame with { Capture = reports?.At(frame.Pts, frame.ReceivedTicks, frame.Received) };
         }
 
         if (stop.IsCancellationRequested) yield break;
@@ -52,7 +47,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         if (relay is not null && await relay.EndAsync() is { } refused) throw refused;
         if (session.Frames == 0 && fault is not null)
         {
-            // When its time limit ends the wait for an answer, ffmpeg says "Invalid data", as if there had been one.
+            // ffmpeg reports "Invalid data" when no answer came in time.
             if (fault.Fault == SourceFault.DecodeErrors && session.Log.DecodeErrors == 0
                 && time.GetElapsedTime(began) >= options.Rtsp.ConnectTimeout)
                 throw new SourceException(SourceFault.Timeout, "The camera did not answer in time.", fault);
@@ -62,17 +57,5 @@ internal sealed class RtspSource(string camera, SourceOptions options, SourceFac
         throw new SourceException(session.Log.Classify(SourceFault.Eof), session.Log.Tail is { Length: > 0 } tail
             ? tail
             : "The camera ended the stream.");
-    }
-
-    private RtspAddress Address()
-    {
-        try
-        {
-            return RtspAddress.Parse(_url, options.Username, options.Password);
-        }
-        catch (UriFormatException e)
-        {
-            throw new SourceException(SourceFault.Config, $"The url {e.Message}.");
-        }
     }
 }

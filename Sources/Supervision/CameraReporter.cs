@@ -8,25 +8,23 @@ namespace Dvis.Streaming.Sources.Supervision;
 
 /// <summary>Reporter of a camera's status: on every change, then also in the log, and every few seconds.</summary>
 internal sealed partial class CameraReporter(
-    string camera, SourceMetrics metrics, SourceFacts facts, TimeProvider time, ILogger logger,
-    Action<CameraStatus> onStatus)
+    IRawSource source, SourceMetrics metrics, TimeProvider time, ILogger logger, Action<CameraStatus> onStatus)
 {
-    // The first rate soon, then now and then.
+    // The first rate is reported soon, the others every ten seconds.
     private static readonly TimeSpan s_firstRefresh = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_refresh = TimeSpan.FromSeconds(10);
 
-    private CameraState? _state;
-    private SourceFault _reason;
-    private string? _detail;
-    private DateTimeOffset _since;
+    private CameraStatus? _last;
     private FrameInfo? _lastFrame;
     private double _fps;
-    private long _periodBegan, _periodFrames, _periodErrors, _errors;
+    private IDecoderFacts? _decoder;
+    private long _decoderErrors; // of the decoder, as far as they are counted
+    private long _periodBegan, _periodFrames, _periodErrors;
     private TimeSpan _period;
 
     public void Starting() => Change(CameraState.Starting, SourceFault.Ok);
 
-    /// <summary>A frame came; <paramref name="first"/> of its connection.</summary>
+    /// <param name="first">First frame of its connection.</param>
     public void Received(Frame frame, bool first)
     {
         _lastFrame = frame.Info;
@@ -44,23 +42,15 @@ internal sealed partial class CameraReporter(
         }
     }
 
-    /// <summary>The file is over (<see cref="SourceFault.Eof"/>), or the camera was stopped.</summary>
-    public void Over(SourceFault reason = SourceFault.Ok) => Offline(reason, null, 0, null, failed: false);
+    /// <summary>The camera's timestamps are not used for the rest of the session.</summary>
+    public void ClockIsUnreliable() => LogClockUnreliable(metrics.Camera);
 
-    /// <summary>The connection is lost.</summary>
+    /// <summary>Reports the end of a session.</summary>
     /// <param name="attempt">Connections that failed since the last frame.</param>
-    /// <param name="pause">Until the next one.</param>
-    public void Lost(SourceException fault, int attempt, TimeSpan pause) =>
-        Offline(fault.Fault, fault.Message, attempt, pause, failed: false);
-
-    /// <summary>The file is not read again. One that was cut short is over; any other fault is a failure.</summary>
-    public void GivenUp(SourceException fault, int attempt) =>
-        Offline(fault.Fault, fault.Message, attempt, null, failed: fault.Fault != SourceFault.Eof);
-
-    /// <summary>The camera's timestamps are given up for this session.</summary>
-    public void ClockUseless() => LogClockUseless(camera);
-
-    private void Offline(SourceFault reason, string? detail, int attempt, TimeSpan? retry, bool failed)
+    /// <param name="retry">Pause before the next connection; null: there is none.</param>
+    /// <param name="failed">True when the source has failed for good.</param>
+    public void Offline(
+        SourceFault reason, string? detail = null, int attempt = 0, TimeSpan? retry = null, bool failed = false)
     {
         CountErrors();
         metrics.Clock(null);
@@ -71,50 +61,62 @@ internal sealed partial class CameraReporter(
     private void Refresh()
     {
         _fps = _periodFrames / time.GetElapsedTime(_periodBegan).TotalSeconds;
-        var broken = facts.DecodeErrors - _periodErrors;
-        var detail = $"{broken} decode errors within {_period.TotalSeconds:0} s";
-        if (broken > 0) Change(CameraState.Degraded, SourceFault.DecodeErrors, detail);
+        var detail = $"{_periodErrors} decode errors within {_period.TotalSeconds:0} s";
+        if (_periodErrors > 0) Change(CameraState.Degraded, SourceFault.DecodeErrors, detail);
         else Change(CameraState.Online, SourceFault.Ok);
         Begin(s_refresh);
     }
 
     private void Begin(TimeSpan period)
-        => (_period, _periodBegan, _periodFrames, _periodErrors) = (period, time.GetTimestamp(), 0, facts.DecodeErrors);
+        => (_period, _periodBegan, _periodFrames, _periodErrors) = (period, time.GetTimestamp(), 0, 0);
 
+    // A decoder may have reported errors after its last frame: they are counted when the next one has taken over.
     private void CountErrors()
     {
-        var total = facts.DecodeErrors;
-        if (total > _errors) metrics.DecodeErrors(total - _errors);
-        _errors = total;
+        AddErrors();
+        if (source.Decoder == _decoder) return;
+        (_decoder, _decoderErrors) = (source.Decoder, 0);
+        AddErrors();
+    }
+
+    private void AddErrors()
+    {
+        var added = (_decoder?.DecodeErrors ?? 0) - _decoderErrors;
+        if (added == 0) return;
+        metrics.DecodeErrors(added);
+        _periodErrors += added;
+        _decoderErrors += added;
     }
 
     private void Change(
         CameraState state, SourceFault reason, string? detail = null, int attempt = 0, TimeSpan? retry = null,
         bool failed = false)
     {
-        if (state != _state || reason != _reason || detail != _detail)
-            Log(state, reason, detail, attempt, retry, failed);
-        if (state != _state) _since = time.GetUtcNow();
-        (_state, _reason, _detail) = (state, reason, detail);
-        onStatus(new CameraStatus(
-            camera, state, _since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0,
-            _lastFrame, facts.Codec, Epoch: null)
-        { IsFailure = failed });
+        var since = state == _last?.State ? _last.Since : time.GetUtcNow();
+        var status = new CameraStatus(
+            metrics.Camera, state, since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0,
+            _lastFrame, source.Decoder?.Codec, Epoch: null)
+        { IsFailure = failed };
+        if ((state, reason, detail) != (_last?.State, _last?.Reason, _last?.Detail)) Log(status);
+        _last = status;
+        onStatus(status);
     }
 
-    private void Log(CameraState state, SourceFault reason, string? detail, int attempt, TimeSpan? retry, bool failed)
+    private void Log(CameraStatus status)
     {
-        var (word, size) = (EnumName.Of(reason), (Width: _lastFrame?.Width ?? 0, Height: _lastFrame?.Height ?? 0));
-        switch (state)
+        var (camera, reason, detail) = (status.Camera, EnumName.Of(status.Reason), status.Detail);
+        switch (status.State)
         {
             case CameraState.Starting: LogStarting(camera); break;
-            case CameraState.Online: LogOnline(camera, size.Width, size.Height, facts.Codec ?? "?"); break;
-            case CameraState.Degraded: LogDegraded(camera, word, detail); break;
-            case CameraState.Offline when retry is { } pause:
-                LogLost(camera, word, detail, attempt, pause.TotalSeconds);
+            case CameraState.Online:
+                LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, status.Codec ?? "?");
                 break;
-            case CameraState.Offline when failed: LogFailed(camera, word, detail); break;
-            default: LogOver(camera, word); break;
+            case CameraState.Degraded: LogDegraded(camera, reason, detail); break;
+            case CameraState.Offline when status.NextRetrySeconds is { } pause:
+                LogLost(camera, reason, detail, status.Attempt, pause);
+                break;
+            case CameraState.Offline when status.IsFailure: LogFailed(camera, reason, detail); break;
+            default: LogOver(camera, reason); break;
         }
     }
 
@@ -135,9 +137,8 @@ internal sealed partial class CameraReporter(
     private partial void LogOver(string camera, string reason);
 
     [LoggerMessage(1007, LogLevel.Warning,
-        "Camera {Camera}: its timestamps do not go on; until it is connected again, the moment of arrival stands for "
-        + "them.")]
-    private partial void LogClockUseless(string camera);
+        "Camera {Camera}: its timestamps do not advance; until it reconnects, arrival times stand for them.")]
+    private partial void LogClockUnreliable(string camera);
 
     [LoggerMessage(1006, LogLevel.Error, "Camera {Camera}: failed for good, {Reason}: {Detail}")]
     private partial void LogFailed(string camera, string reason, string? detail);

@@ -5,13 +5,12 @@ namespace Dvis.Streaming.Sources.Supervision;
 
 /// <summary>
 /// One session of a raw source under a watchdog. Failures become values: <see cref="NextAsync"/> returns null and
-/// <see cref="Fault"/> says why. While the reader is busy with a frame the
-/// watchdog rests, so a slow reader is no stall.
+/// <see cref="Fault"/> has the reason. The watchdog runs during reads only, so that a slow reader is not a stall.
 /// </summary>
 internal sealed class SupervisedSession : IAsyncDisposable
 {
-    // Silence is counted in parts. After a stop of the whole process (a machine that slept, SIGSTOP, a starved thread
-    // pool) one part is over and not all of them, so that a camera whose pictures wait in the pipe is not taken for
+    // Silence is counted in parts. After a stop of the whole process (a suspended machine, SIGSTOP, a starved thread
+    // pool) one part is over and not all of them, so that a camera whose frames wait in the pipe does not count as
     // silent.
     private const int Parts = 4;
 
@@ -19,32 +18,32 @@ internal sealed class SupervisedSession : IAsyncDisposable
     private readonly CancellationTokenSource _either;
     private readonly ITimer _timer;
     private readonly CancellationToken _stop;
-    private readonly IAsyncEnumerator<Frame> _frames;
-    private readonly TimeSpan _patience;
+    private readonly IAsyncEnumerator<RawFrame> _frames;
+    private readonly TimeSpan _stallTimeout;
     private TimeSpan _wait;
     private int _silentParts;
     private bool _disposed;
 
     /// <param name="firstWait">Longest wait for the first frame.</param>
-    /// <param name="patience">Longest wait for each later one.</param>
-    public SupervisedSession(IFrameSource source, TimeSpan firstWait, TimeSpan patience, TimeProvider time,
-        CancellationToken stop)
+    /// <param name="stallTimeout">Longest wait for each later one.</param>
+    public SupervisedSession(
+        IRawSource source, TimeSpan firstWait, TimeSpan stallTimeout, TimeProvider time, CancellationToken stop)
     {
         _timer = time.CreateTimer(_ => CountSilence(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _either = CancellationTokenSource.CreateLinkedTokenSource(stop, _watchdog.Token);
         _stop = stop;
         _frames = source.ReadAsync(_either.Token).GetAsyncEnumerator(CancellationToken.None);
-        (_wait, _patience) = (firstWait, patience);
+        (_wait, _stallTimeout) = (firstWait, stallTimeout);
     }
 
     /// <summary>Frames so far.</summary>
     public long Frames { get; private set; }
 
-    /// <summary>Why it ended; null when it ended well, was stopped, or has not ended.</summary>
+    /// <summary>Reason of the end; null when it ended without a fault, was stopped, or has not ended.</summary>
     public SourceException? Fault { get; private set; }
 
     /// <summary>The next frame; null at the end.</summary>
-    public async ValueTask<Frame?> NextAsync()
+    public async ValueTask<RawFrame?> NextAsync()
     {
         try
         {
@@ -55,13 +54,13 @@ internal sealed class SupervisedSession : IAsyncDisposable
             if (more)
             {
                 Frames++;
-                _wait = _patience;
+                _wait = _stallTimeout;
                 return _frames.Current;
             }
         }
         catch (OperationCanceledException) when (_either.IsCancellationRequested)
         {
-            // Stopped, or the watchdog barked: told apart below.
+            // Cancelled by the caller or by the watchdog: see below.
         }
         catch (SourceException e)
         {
@@ -77,8 +76,8 @@ internal sealed class SupervisedSession : IAsyncDisposable
         {
             var seconds = _wait.TotalSeconds.ToString("0.#", System.Globalization.CultureInfo.InvariantCulture);
             Fault = Frames == 0
-                ? new SourceException(SourceFault.Timeout, $"No picture came within {seconds} s.")
-                : new SourceException(SourceFault.Stalled, $"No picture came for {seconds} s.");
+                ? new SourceException(SourceFault.Timeout, $"No frame came within {seconds} s.")
+                : new SourceException(SourceFault.Stalled, $"No frame came for {seconds} s.");
         }
 
         return null;

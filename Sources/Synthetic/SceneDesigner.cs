@@ -1,32 +1,31 @@
 using System.Numerics;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Synthetic;
 
-/// <summary>Draws the lots of a scene: who is there, how it moves, what stands in the way.
-/// The family is that of the model's training scenes.</summary>
+/// <summary>Designer of a scene: draws its objects, their motion and the bars at random, as the training scenes of the
+/// shapes model are drawn.</summary>
 internal sealed class SceneDesigner(SyntheticOptions options)
 {
     public const float ReferenceHeight = 160;
 
-    /// <summary>The background reaches this far beyond the picture; the camera never moves further.</summary>
+    /// <summary>Background beyond the frame on each side; the camera never moves further.</summary>
     public const float Margin = 24;
 
     private readonly SceneRandom _random = new(SceneRandom.Mix((ulong)options.Seed + 1));
     private readonly Tier _tier = Tier.Of(options.Tier);
-    private readonly Vector2 _picture = new(ReferenceHeight * options.Width / options.Height, ReferenceHeight);
+    private readonly Vector2 _size = new(ReferenceHeight * options.Width / options.Height, ReferenceHeight);
 
-    /// <summary>Colours of the background, RGB [rows, columns, 3], reference pixels, with its margin.</summary>
+    /// <summary>Colours of the background with its margin, RGB [rows, columns, 3], in reference pixels.</summary>
     public (float[] Pixels, int Width, int Height) Backdrop()
     {
-        var (width, height) = ((int)(_picture.X + (2 * Margin)), (int)(_picture.Y + (2 * Margin)));
+        var (width, height) = ((int)(_size.X + (2 * Margin)), (int)(_size.Y + (2 * Margin)));
         var (corner, right, down) = (Colour(20, 235), Colour(20, 235), Colour(20, 235));
         var plain = options.Tier == SceneTier.Light;
         var waves = Repeat(plain ? 0 : _random.Integer(0, 4), () => (
-            Pace: new Vector2(_random.Between(-25, 25), _random.Between(-25, 25)), Phase: _random.Between(0,
-                MathF.Tau), Tint: Colour(-18, 18)));
+            Pace: Point(-25, 25), Phase: _random.Between(0, MathF.Tau), Tint: Colour(-18, 18)));
         var blobs = Repeat(plain ? 0 : _random.Integer(0, 6), () => (
-            Centre: new Vector2(_random.Next(), _random.Next()), Size: _random.Between(0.03f, 0.2f), Tint: Colour(-80,
-                80)));
+            Centre: Point(0, 1), Size: _random.Between(0.03f, 0.2f), Tint: Colour(-80, 80)));
         var grain = plain ? 0 : _random.Between(0, 14);
 
         var pixels = new float[width * height * 3];
@@ -52,18 +51,18 @@ internal sealed class SceneDesigner(SyntheticOptions options)
         return (pixels, width, height);
     }
 
-    /// <summary>In painting order.</summary>
-    /// <param name="ground">Mean colour of the background; objects stand off from it.</param>
+    /// <summary>Objects and bars in painting order.</summary>
+    /// <param name="ground">Mean colour of the background; objects contrast with it.</param>
     public Layer[] Layers(Vector3 ground)
     {
         var things = new List<Thing>();
         var count = options.Objects > 0 ? options.Objects : _random.Integer(_tier.Objects.Low, _tier.Objects.High);
-        for (var number = 1; number <= count; number++)
+        while (things.Count < count)
         {
             var twin = things.Count > 0 && _random.Next() < _tier.Twins
                 ? things[_random.Integer(0, things.Count - 1)]
                 : null;
-            things.Add(NextThing(number, ground, twin));
+            things.Add(NextThing(ground, twin));
         }
 
         var layers = new List<Layer>(things);
@@ -74,18 +73,13 @@ internal sealed class SceneDesigner(SyntheticOptions options)
 
     public Atmosphere Atmosphere()
     {
-        var moves = _random.Next() < 0.5f;
-        var pan = moves
-            ? new Vector2(_random.Between(0, _tier.Camera), _random.Between(0, _tier.Camera))
-            : Vector2.Zero;
+        var pan = _random.Next() < 0.5f ? Point(0, _tier.Camera) : Vector2.Zero;
         return new Atmosphere(
-            pan, new Vector2(_random.Between(0.03f, 0.12f), _random.Between(0.03f, 0.12f)),
-            new Vector2(_random.Between(0, MathF.Tau), _random.Between(0, MathF.Tau)),
-            _random.Between(0, _tier.Noise), _random.Between(0, _tier.Flicker), _random.Between(0.02f, 0.15f),
-            _random.Between(0, _tier.Flicker / 3));
+            pan, Point(0.03f, 0.12f), Point(0, MathF.Tau), _random.Between(0, _tier.Noise),
+            _random.Between(0, _tier.Flicker), _random.Between(0.02f, 0.15f), _random.Between(0, _tier.Flicker / 3));
     }
 
-    private Thing NextThing(int number, Vector3 ground, Thing? twin)
+    private Thing NextThing(Vector3 ground, Thing? twin)
     {
         var radius = twin is null ? _random.Between(_tier.Radius)
             : Math.Clamp(twin.Radius * _random.Between(0.9f, 1.1f), _tier.Radius.Low, _tier.Radius.High);
@@ -93,34 +87,20 @@ internal sealed class SceneDesigner(SyntheticOptions options)
         var spin = _random.Next() < 0.7f ? _random.Between(-0.06f, 0.06f) : 0;
         var (swell, swellPace, angle) =
             (_random.Between(0, 0.15f), _random.Between(0.03f, 0.12f), _random.Between(0, MathF.Tau));
-        if (twin is not null)
-        {
-            return twin with
-            {
-                Number = number,
-                Path = path,
-                Radius = radius,
-                Angle = angle,
-                Spin = spin,
-                Swell = swell,
-                SwellPace = swellPace,
-                Texture = twin.Texture with { First = twin.Texture.First + Colour(-8, 8) },
-            };
-        }
-
-        var shape = (Shape)_random.Integer(0, (int)Shape.Ring);
-        return new Thing(number, shape, path, radius, _random.Between(0.85f, 1.18f), angle, spin, swell, swellPace,
-            NextTexture(ground));
+        var (shape, stretch, texture) = twin is null
+            ? ((Shape)_random.Integer(0, (int)Shape.Ring), _random.Between(0.85f, 1.18f), NextTexture(ground))
+            : (twin.Shape, twin.Stretch, twin.Texture with { First = twin.Texture.First + Colour(-8, 8) });
+        return new Thing(shape, path, radius, stretch, angle, spin, swell, swellPace, texture);
     }
 
     private MotionPath NextPath(float radius)
     {
         var visitor = _random.Next() < _tier.Visitors;
         var reach = visitor ? radius + _random.Between(4, 40) : -0.6f * radius;
-        var (low, high) = (new Vector2(-reach), _picture + new Vector2(reach));
+        var (low, high) = (new Vector2(-reach), _size + new Vector2(reach));
         var upright = visitor && _random.Next() < 0.25f; // a visitor leaves through one pair of sides only
-        if (visitor && upright) (low.X, high.X) = (0.5f * radius, _picture.X - (0.5f * radius));
-        else if (visitor) (low.Y, high.Y) = (0.5f * radius, _picture.Y - (0.5f * radius));
+        if (visitor && upright) (low.X, high.X) = (0.5f * radius, _size.X - (0.5f * radius));
+        else if (visitor) (low.Y, high.Y) = (0.5f * radius, _size.Y - (0.5f * radius));
 
         var speed = _random.Between(_tier.Speed);
         var (sin, cos) = MathF.SinCos(_random.Between(0, MathF.Tau));
@@ -129,9 +109,7 @@ internal sealed class SceneDesigner(SyntheticOptions options)
         else if (visitor) velocity.X = MathF.CopySign(MathF.Max(MathF.Abs(velocity.X), 0.7f * speed), velocity.X);
         return new MotionPath(
             new Vector2(_random.Between(low.X, high.X), _random.Between(low.Y, high.Y)), velocity, low, high,
-            new Vector2(_random.Between(0, 6), _random.Between(0, 6)),
-            new Vector2(_random.Between(0.05f, 0.2f), _random.Between(0.05f, 0.2f)),
-            new Vector2(_random.Between(0, MathF.Tau), _random.Between(0, MathF.Tau)));
+            Point(0, 6), Point(0.05f, 0.2f), Point(0, MathF.Tau));
     }
 
     private Texture NextTexture(Vector3 ground)
@@ -152,20 +130,25 @@ internal sealed class SceneDesigner(SyntheticOptions options)
     /// <summary>A post (upright, full height), a wall (lying) or a slanted bar.</summary>
     private Occluder NextOccluder()
     {
+        var pattern = _random.Next() < 0.4f ? Pattern.Stripes : Pattern.Gradient;
         var texture = new Texture(
-            _random.Next() < 0.4f
-            ? Pattern.Stripes
-            : Pattern.Gradient, Colour(10, 245), Colour(10, 245), _random.Between(2, 5), _random.Between(0, MathF.Tau));
-        var centre = _picture * new Vector2(_random.Between(0.15f, 0.85f), _random.Between(0.15f, 0.85f));
-        return _random.Integer(0, 2) switch
+            pattern, Colour(10, 245), Colour(10, 245), _random.Between(2, 5), _random.Between(0, MathF.Tau));
+        var centre = _size * Point(0.15f, 0.85f);
+        var (half, angle) = (Vector2.Zero, 0f);
+        switch (_random.Integer(0, 2))
         {
-            0 => new Occluder(centre with { Y = _picture.Y / 2 }, new Vector2(_random.Between(6, 20), _picture.Y), 0,
-                texture),
-            1 => new Occluder(centre, new Vector2(_random.Between(60, 160), _random.Between(6, 14)), 0, texture),
-            _ => new Occluder(centre, new Vector2(_random.Between(5, 10), 2 * _picture.Y), _random.Between(-0.8f, 0.8f),
-                texture),
-        };
+            case 0: (centre.Y, half) = (_size.Y / 2, new Vector2(_random.Between(6, 20), _size.Y)); break;
+            case 1: half = new Vector2(_random.Between(60, 160), _random.Between(6, 14)); break;
+            default:
+                half = new Vector2(_random.Between(5, 10), 2 * _size.Y);
+                angle = _random.Between(-0.8f, 0.8f);
+                break;
+        }
+
+        return new Occluder(centre, half, angle, texture);
     }
+
+    private Vector2 Point(float low, float high) => new(_random.Between(low, high), _random.Between(low, high));
 
     private Vector3 Colour(float low, float high) =>
         new(_random.Between(low, high), _random.Between(low, high), _random.Between(low, high));
@@ -179,13 +162,4 @@ internal sealed class SceneDesigner(SyntheticOptions options)
     }
 
     private static T[] Repeat<T>(int count, Func<T> next) => [.. Enumerable.Range(0, count).Select(_ => next())];
-}
-
-/// <summary>How camera and light move.</summary>
-internal sealed record Atmosphere(Vector2 Pan, Vector2 PanPace, Vector2 PanPhase, float Noise, float Swing,
-    float SwingPace, float Flicker)
-{
-    /// <summary>Where the world lies in the picture at frame t, reference pixels.</summary>
-    public Vector2 Offset(long t) =>
-        new(Pan.X * MotionPath.Wave(PanPace.X, PanPhase.X, t), Pan.Y * MotionPath.Wave(PanPace.Y, PanPhase.Y, t));
 }

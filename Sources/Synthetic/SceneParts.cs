@@ -1,28 +1,62 @@
 using System.Numerics;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Synthetic;
 
-/// <summary>Something painted: a shape that moves or a bar that stands.
-/// Lengths in reference pixels (the picture is 160 of them high).</summary>
-internal abstract record Layer(Texture Texture);
+/// <summary>Painted object or bar. Lengths are reference pixels: a frame is 160 of them high.</summary>
+internal abstract record Layer(Texture Texture)
+{
+    /// <summary>Place in frame <paramref name="t"/>.</summary>
+    public abstract Placement At(long t);
 
-/// <summary>An object to be found.</summary>
-/// <param name="Number">1, 2, … in the order of the scene.</param>
+    /// <summary>Signed distance to the outline in the layer's own coordinates, negative inside.</summary>
+    public abstract float Distance(float x, float y);
+
+    /// <summary>RGB, 0 … 255, in the layer's own coordinates.</summary>
+    public virtual Vector3 Colour(float x, float y) => Texture.Colour(x, y);
+}
+
+/// <summary>Place of a layer in a frame.</summary>
+/// <param name="Reach">Distance from the centre beyond which nothing is painted.</param>
+/// <param name="Unit">Lengths of the units of the layer's own coordinates.</param>
+/// <param name="Radius">Length of the unit of <see cref="Layer.Distance"/>.</param>
+internal readonly record struct Placement(Vector2 Centre, float Reach, float Angle, Vector2 Unit, float Radius);
+
+/// <summary>Moving object.</summary>
 /// <param name="Stretch">Width over height.</param>
-/// <param name="Spin">Radians a frame.</param>
+/// <param name="Spin">Radians per frame.</param>
 /// <param name="Swell">Relative change of size.</param>
 internal sealed record Thing(
-    int Number, Shape Shape, MotionPath Path, float Radius, float Stretch, float Angle, float Spin, float Swell,
-    float SwellPace, Texture Texture)
-    : Layer(Texture);
+    Shape Shape, MotionPath Path, float Radius, float Stretch, float Angle, float Spin, float Swell, float SwellPace,
+    Texture Texture)
+    : Layer(Texture)
+{
+    public override Placement At(long t)
+    {
+        var radius = Radius * (1 + (Swell * MotionPath.Wave(SwellPace, 0, t)));
+        var angle = (float)Math.IEEERemainder(Angle + ((double)Spin * t), Math.Tau);
+        var reach = 1.2f * radius * MathF.Max(Stretch, 1 / Stretch);
+        var stretch = MathF.Sqrt(Stretch);
+        return new Placement(Path.At(t), reach, angle, new Vector2(radius * stretch, radius / stretch), radius);
+    }
 
-/// <summary>A static bar in front of the objects painted before it.</summary>
-internal sealed record Occluder(Vector2 Centre, Vector2 Half, float Angle, Texture Texture) : Layer(Texture);
+    public override float Distance(float x, float y) => ShapeGeometry.Distance(Shape, x, y);
+}
 
-/// <summary>Back and forth between two corners, with a wobble:
+/// <summary>Static bar in front of the objects painted before it.</summary>
+internal sealed record Occluder(Vector2 Centre, Vector2 Half, float Angle, Texture Texture) : Layer(Texture)
+{
+    public override Placement At(long t) => new(Centre, Half.Length(), Angle, Vector2.One, 1);
+
+    public override float Distance(float x, float y) => MathF.Max(MathF.Abs(x) - Half.X, MathF.Abs(y) - Half.Y);
+
+    public override Vector3 Colour(float x, float y) => Texture.Colour(x / 20, y / 20);
+}
+
+/// <summary>Path back and forth between two corners, with a wobble:
 /// fold(start + velocity t) + wobble sin(pace t + phase).</summary>
-internal sealed record MotionPath(Vector2 Start, Vector2 Velocity, Vector2 Low, Vector2 High, Vector2 Wobble,
-    Vector2 Pace, Vector2 Phase)
+internal sealed record MotionPath(
+    Vector2 Start, Vector2 Velocity, Vector2 Low, Vector2 High, Vector2 Wobble, Vector2 Pace, Vector2 Phase)
 {
     public Vector2 At(long t) => new(
         Axis(Start.X, Velocity.X, Low.X, High.X, t) + (Wobble.X * Wave(Pace.X, Phase.X, t)),
@@ -40,17 +74,24 @@ internal sealed record MotionPath(Vector2 Start, Vector2 Velocity, Vector2 Low, 
     }
 }
 
-/// <summary>What may happen in a scene of this difficulty (ranges inclusive,
-/// lengths in reference pixels, speeds per frame).</summary>
+/// <summary>Motion of camera and light.</summary>
+internal sealed record Atmosphere(
+    Vector2 Pan, Vector2 PanPace, Vector2 PanPhase, float Noise, float Swing, float SwingPace, float Flicker)
+{
+    /// <summary>Offset of the world in frame <paramref name="t"/>.</summary>
+    public Vector2 Offset(long t) =>
+        new(Pan.X * MotionPath.Wave(PanPace.X, PanPhase.X, t), Pan.Y * MotionPath.Wave(PanPace.Y, PanPhase.Y, t));
+}
+
+/// <summary>Ranges, inclusive, of what the scenes of a difficulty have; speeds per frame.</summary>
 /// <param name="Twins">Share of objects that look almost like an earlier one.</param>
-/// <param name="Visitors">Share of objects whose path leaves the picture.</param>
+/// <param name="Visitors">Share of objects whose path leaves the frame.</param>
 /// <param name="Camera">Largest excursion of the camera.</param>
 /// <param name="Noise">Largest standard deviation of the pixel noise.</param>
-/// <param name="Flicker">Largest relative brightness change.</param>
+/// <param name="Flicker">Largest relative change of brightness.</param>
 internal sealed record Tier(
     (int Low, int High) Objects, (float Low, float High) Radius, (float Low, float High) Speed,
-    (int Low, int High) Occluders,
-    float Twins, float Visitors, float Camera, float Noise, float Flicker)
+    (int Low, int High) Occluders, float Twins, float Visitors, float Camera, float Noise, float Flicker)
 {
     public static Tier Of(SceneTier tier) => tier switch
     {

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Sources.Synthetic;
 
-/// <summary>SplitMix64: the same numbers from the same seed, on every machine and runtime.</summary>
+/// <summary>Random numbers by SplitMix64: equal from equal seeds, on every machine and runtime.</summary>
 internal sealed class SceneRandom(ulong seed)
 {
     private ulong _state = seed;

@@ -1,15 +1,15 @@
 namespace Dvis.Streaming.Sources.Synthetic;
 
-/// <summary>The things of a scene; the order is that of the class ids of the model in Models/shapes.</summary>
-public enum Shape { Circle, Square, Triangle, Star, Cross, Ring }
+/// <summary>Shape of an object, in the order of the class ids of the model in Models/shapes.</summary>
+internal enum Shape { Circle, Square, Triangle, Star, Cross, Ring }
 
 /// <summary>Outlines in an object's own coordinates: x right, y down, radius 1.</summary>
 internal static class ShapeGeometry
 {
-    private const float SquareHalf = 0.82f, TriangleInner = 0.55f, StarInner = 0.45f, CrossArm = 0.33f,
+    private const float SquareHalf = 0.82f, TriangleInner = 0.55f, CrossArm = 0.33f,
         RingMiddle = 0.7f, RingHalf = 0.3f;
+    private const float StarNormalX = 0.3840306f, StarNormalY = 0.9233204f; // of an edge, with inner radius 0.45
     private const float Sector = MathF.Tau / 5;
-    private static readonly (float X, float Y) s_starNormal = StarNormal();
 
     /// <summary>Signed distance to the outline in radii, negative inside; a close lower bound near corners.</summary>
     public static float Distance(Shape shape, float x, float y) => shape switch
@@ -24,21 +24,14 @@ internal static class ShapeGeometry
         _ => throw new ArgumentOutOfRangeException(nameof(shape)),
     };
 
-    // Five sectors alike: turned to the nearest tip, the outline is one straight line.
+    // Five equal sectors: turned to the nearest tip, the outline is one straight line.
     private static float Star(float x, float y)
     {
         var angle = MathF.Atan2(x, -y) + (Sector / 2);
         angle = MathF.Abs(angle - (Sector * MathF.Floor(angle / Sector)) - (Sector / 2));
         var (sin, cos) = MathF.SinCos(angle);
         var radius = Length(x, y);
-        return (((radius * cos) - 1) * s_starNormal.X) + (radius * sin * s_starNormal.Y);
-    }
-
-    private static (float X, float Y) StarNormal()
-    {
-        var (innerX, innerY) = (StarInner * MathF.Cos(Sector / 2), StarInner * MathF.Sin(Sector / 2));
-        var length = Length(innerY, 1 - innerX);
-        return (innerY / length, (1 - innerX) / length);
+        return (((radius * cos) - 1) * StarNormalX) + (radius * sin * StarNormalY);
     }
 
     private static float Length(float x, float y) => MathF.Sqrt((x * x) + (y * y));

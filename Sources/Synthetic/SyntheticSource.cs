@@ -1,75 +1,53 @@
 using System.Runtime.CompilerServices;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Synthetic;
 
 /// <summary>
-/// Renders a <see cref="SyntheticScene"/>. Live, it is a camera: frame n belongs to the moment n / fps after the start,
-/// and moments that nobody took are gone. Otherwise every frame comes, as fast as it is taken.
-/// A frame's id is the number in its strip, as long as there is one session.
+/// Source that renders a <see cref="SyntheticScene"/>. Live, frame n belongs to the moment n / fps after the start, and
+/// frames that were not read in time are skipped. Otherwise every frame comes, as fast as it is read. A frame's id is
+/// the number in its strip, as long as there is one session.
 /// </summary>
-internal sealed class SyntheticSource(string camera, SyntheticOptions options, FramePool pool, TimeProvider time)
-    : IFrameSource
+internal sealed class SyntheticSource(SyntheticOptions options, FramePool pool, TimeProvider time) : IRawSource
 {
     private static readonly Timebase s_timebase = new(1, 90_000);
-    private static readonly FrameInfo s_unknown = new("", 0, 0, 0, default, 0, default, default, 0, 0);
-
-    public string Camera => camera;
 
     public bool IsLive => options.Realtime;
 
-    public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
+    public IDecoderFacts? Decoder => null;
+
+    public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         var scene = new SyntheticScene(options);
         var began = time.GetTimestamp();
-        for (long number = 0; (options.Frames == 0 || number < options.Frames)
-            && !stop.IsCancellationRequested; number++)
+        long number = 0, skipped = 0;
+        while (true)
         {
             if (options.Realtime)
             {
-                number = Math.Max(number, (long)(time.GetElapsedTime(began).TotalSeconds * options.Fps));
-                if (options.Frames > 0 && number >= options.Frames) yield break;
-                if (!await UntilAsync(began, TimeSpan.FromSeconds(number / options.Fps), stop)) yield break;
+                skipped = Math.Max(0, (long)(time.GetElapsedTime(began).TotalSeconds * options.Fps) - number);
+                number += skipped;
             }
 
-            yield return Render(scene, number);
+            if (options.Frames > 0 && number >= options.Frames) yield break;
+            var wait = TimeSpan.FromSeconds(number / options.Fps) - time.GetElapsedTime(began);
+            if (options.Realtime && wait > TimeSpan.Zero)
+                await Task.Delay(wait, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (stop.IsCancellationRequested) yield break;
+            yield return Render(scene, number) with { Begins = number == skipped, Skipped = skipped };
+            number++;
         }
     }
 
-    private Frame Render(SyntheticScene scene, long number)
+    private RawFrame Render(SyntheticScene scene, long number)
     {
-        var frame = pool.Rent(options.Width, options.Height, s_unknown);
-        try
-        {
-            scene.Render(number, frame.Pixels);
-        }
-        catch
-        {
-            frame.Dispose();
-            throw;
-        }
-
+        var frame = pool.Rent(options.Width, options.Height);
+        scene.Render(number, frame.Pixels);
+        var pts = (long)Math.Round(number * (s_timebase.Denominator / options.Fps));
         var now = time.GetUtcNow();
-        frame.Info = new FrameInfo(
-            camera, number, 0, (long)Math.Round(number * (s_timebase.Denominator / options.Fps)), s_timebase,
-            time.GetTimestamp(), now,
-            new CaptureTime(now, ClockSource.Synthetic, OffsetMs: 0, ErrorMs: 0, Synced: true), options.Width,
-            options.Height);
-        return frame;
-    }
-
-    private async ValueTask<bool> UntilAsync(long began, TimeSpan moment, CancellationToken stop)
-    {
-        var wait = moment - time.GetElapsedTime(began);
-        if (wait <= TimeSpan.Zero) return true;
-        try
-        {
-            await Task.Delay(wait, time, stop);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
+        var capture = new CaptureTime(now, ClockSource.Synthetic, OffsetMs: 0, ErrorMs: 0, Synced: true);
+        return new RawFrame(frame, pts, s_timebase, time.GetTimestamp(), now) { Capture = capture };
     }
 }

@@ -4,7 +4,7 @@ namespace Dvis.Streaming.Sources.Synthetic;
 
 internal enum Pattern { Solid, Gradient, Stripes, Checker, Dots }
 
-/// <summary>Two colours (RGB, 0 … 255) and how they mix over an object's own coordinates.</summary>
+/// <summary>Pattern of two colours (RGB, 0 … 255) over an object's own coordinates.</summary>
 /// <param name="Frequency">Cycles per 2 pi radii.</param>
 /// <param name="Angle">Direction of gradient and stripes.</param>
 internal sealed record Texture(Pattern Pattern, Vector3 First, Vector3 Second, float Frequency, float Angle)

@@ -94,7 +94,7 @@ public sealed class DavisFolderTests : IDisposable
         Assert.Equal($"a: {file}: found an image of 3 channels, expected one number per pixel.", Failure("a"));
 
         File.WriteAllText(file, "no image");
-        Assert.Equal($"a: {file}: the picture cannot be read: it is no PNG.", Failure("a"));
+        Assert.Equal($"a: {file}: the picture cannot be read: it is not a PNG.", Failure("a"));
     }
 
     private DavisFolder Folder => new(_temp.Root);

@@ -122,6 +122,21 @@ public sealed class MetricsPageTests : IAsyncDisposable
         Assert.Contains("dvis_frames_processed_total{camera=\"b\",stage=\"final\"} 7", page.Split('\n'));
     }
 
+    /// <summary>A device camera whose settings change is replaced under its name.</summary>
+    [Fact]
+    public async Task Scrape_DeviceCameraIsReplaced_HasItsAbandonedThreadsOnce()
+    {
+        await _rig.StartAsync(Desk(fps: 10));
+        await _rig.ReloadAsync(Desk(fps: 20), "applied");
+
+        Assert.Equal(
+            ["dvis_source_abandoned_threads{camera=\"desk\"} 0"],
+            Starting(_rig.Metrics.Split('\n'), "dvis_source_abandoned_threads"));
+
+        static string Desk(int fps) => $"cameras: {{ desk: {{ device: /dev/not-there, v4l2: {{ fps: {fps} }} }} }}\n"
+            + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
+    }
+
     [Fact]
     public async Task Scrape_ObservedGaugeThatHasNoValueNow_IsAbsent_AndComesBack()
     {

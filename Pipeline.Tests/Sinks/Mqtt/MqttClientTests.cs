@@ -85,7 +85,7 @@ public sealed class MqttClientTests : IAsyncDisposable
         var young = Assert.Single(_broker.Published);
         Assert.Equal(1, _metrics.Sum("dvis.outbox.dropped", "reason=max_age"));
         Assert.Equal(("{\"historical\":true,\"v\":\"young\"}", 3600u),
-            (Encoding.UTF8.GetString(young.Payload.Span), young.ExpirySeconds));
+            (Encoding.UTF8.GetString(young.Payload.Span), young.Topic.ExpirySeconds));
         Assert.Equal(1, _metrics.Sum("dvis.mqtt.messages", "kind=final", "outcome=expired"));
     }
 
@@ -121,7 +121,7 @@ public sealed class MqttClientTests : IAsyncDisposable
             var connections = _broker.Connections;
             _time.Advance(TimeSpan.FromSeconds(40));
             var closed = _time.GetUtcNow();
-            _broker.Listener!.Closed(new(MqttFault.SessionTakenOver, "reason 0x8E"));
+            _broker.Connection!.End(new(MqttFault.SessionTakenOver, "reason 0x8E"));
             await Eventually.TrueAsync(() =>
             {
                 _time.Advance(TimeSpan.FromSeconds(0.25));
@@ -139,15 +139,15 @@ public sealed class MqttClientTests : IAsyncDisposable
     public async Task Acknowledge_FromAFormerConnection_IsIgnored()
     {
         await ConnectAsync();
-        var old = _broker.Listener!;
+        var old = _broker.Connection!;
         _client.Delivery.Publish(Final, Json("1"));
-        old.Closed(new(MqttFault.ConnectionLost, "cut"));
+        old.End(new(MqttFault.ConnectionLost, "cut"));
         await Eventually.TrueAsync(() =>
         {
             _time.Advance(TimeSpan.FromSeconds(1));
             return _broker.Connections == 2 && _broker.Published.Count == 2;
         });
-        old.Acknowledged(1, 0);
+        _broker.Acknowledge(old, token: 1);
         Assert.Equal(1, _client.Delivery.Outstanding);
         _broker.Acknowledge(1);
         Assert.Equal(0, _client.Delivery.Outstanding);
@@ -173,11 +173,12 @@ public sealed class MqttClientTests : IAsyncDisposable
     private static byte[] Json(string value) => Encoding.UTF8.GetBytes($"{{\"v\":\"{value}\"}}");
 
     /// <summary>Accepts everything and answers when told.</summary>
-    private sealed class ObedientTransport(TimeProvider time) : IMqttTransport, IMqttConnection
+    private sealed class ObedientTransport(TimeProvider time) : IMqttTransport
     {
         private readonly List<(MqttMessage Message, long Token)> _published = [];
+        private IMqttListener? _listener;
 
-        public IMqttListener? Listener { get; private set; }
+        public ObedientConnection? Connection { get; private set; }
 
         public int Connections { get; private set; }
 
@@ -189,25 +190,39 @@ public sealed class MqttClientTests : IAsyncDisposable
         public Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener,
             CancellationToken cancel)
         {
-            (Listener, Connected, Connections) = (listener, time.GetUtcNow(), Connections + 1);
-            return Task.FromResult(new MqttConnectResult(this, new(MqttFault.Ok, "")));
+            (_listener, Connection) = (listener, new(_published));
+            (Connected, Connections) = (time.GetUtcNow(), Connections + 1);
+            return Task.FromResult(new MqttConnectResult(Connection, new(MqttFault.Ok, "")));
         }
+
+        public void Acknowledge(int index) => Acknowledge(Connection!, _published[index].Token);
+
+        public void Acknowledge(IMqttConnection connection, long token) =>
+            _listener!.Acknowledged(connection, token, 0);
+
+        public void Written() => _listener!.Written(Connection!);
+    }
+
+    private sealed class ObedientConnection(List<(MqttMessage Message, long Token)> published) : IMqttConnection
+    {
+        private readonly TaskCompletionSource<MqttOutcome> _ended =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<MqttOutcome> Ended => _ended.Task;
+
+        public void End(MqttOutcome outcome) => _ended.SetResult(outcome);
 
         public MqttHandOver Publish(in MqttMessage message, long token)
         {
-            _published.Add((message with { Payload = message.Payload.ToArray() }, token));
+            published.Add((message with { Payload = message.Payload.ToArray() }, token));
             return MqttHandOver.Accepted;
         }
-
-        public void Acknowledge(int index) => Listener!.Acknowledged(_published[index].Token, 0);
 
         public void Subscribe(string filter)
         {
         }
 
-        public void Written() => Listener!.Written();
-
-        public Task DisconnectAsync(CancellationToken cancel) => Task.CompletedTask;
+        public Task DisconnectAsync() => Task.CompletedTask;
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

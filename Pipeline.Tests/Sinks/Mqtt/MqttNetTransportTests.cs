@@ -86,8 +86,8 @@ public sealed class MqttNetTransportTests
         await using var connection = result.Connection!;
         Assert.Equal(100, result.MaximumPacketSize);
         // Fixed header 2, topic 2 + 7, packet identifier 2, no properties 1.
-        Assert.Equal(MqttHandOver.TooLarge, connection.Publish(new(s_final, new byte[87], 0), 1));
-        Assert.Equal(MqttHandOver.Accepted, connection.Publish(new(s_final, new byte[86], 0), 2));
+        Assert.Equal(MqttHandOver.TooLarge, connection.Publish(new(s_final, new byte[87]), 1));
+        Assert.Equal(MqttHandOver.Accepted, connection.Publish(new(s_final, new byte[86]), 2));
         await Eventually.TrueAsync(() => listener.Acknowledged.Contains((2, 0)));
         Assert.DoesNotContain(listener.Acknowledged, a => a.Token == 1);
     }
@@ -98,8 +98,8 @@ public sealed class MqttNetTransportTests
         await using var broker = new ScriptedBroker(ScriptedBroker.Accepted, id => ScriptedBroker.Puback(id, 0));
         var listener = new ListenerProbe();
         await using var connection = (await ConnectAsync(broker.Url, listener)).Connection!;
-        Assert.Equal(MqttHandOver.Invalid, connection.Publish(new(new(topic, "tracks", 0), new byte[1], 0), 0));
-        Assert.Equal(MqttHandOver.Accepted, connection.Publish(new(s_final, new byte[1], 0), 7));
+        Assert.Equal(MqttHandOver.Invalid, connection.Publish(new(new(topic, "tracks", 0), new byte[1]), 0));
+        Assert.Equal(MqttHandOver.Accepted, connection.Publish(new(s_final, new byte[1]), 7));
         await Eventually.TrueAsync(() => listener.Acknowledged.Contains((7, 0)));
     }
 
@@ -112,13 +112,13 @@ public sealed class MqttNetTransportTests
         var connection = (await ConnectAsync($"mqtt://127.0.0.1:{Port(server)}", listener)).Connection!;
         using var _ = await accepting;
         // More than the buffers of both sockets hold.
-        var message = new MqttMessage(s_tracks, new byte[65536], 0);
+        var message = new MqttMessage(s_tracks, new byte[65536]);
         for (var i = 0; i < 512; i++) Assert.Equal(MqttHandOver.Accepted, connection.Publish(message, 0));
-        Assert.False(listener.Closed.IsCompleted);
+        Assert.False(connection.Ended.IsCompleted);
         await connection.DisposeAsync();
-        Assert.Equal(MqttFault.ConnectionLost, (await listener.Closed).Fault);
+        Assert.Equal(MqttFault.ConnectionLost, (await connection.Ended).Fault);
         Assert.InRange(listener.Written, 0, 511);
-        Assert.Equal(MqttHandOver.Closed, connection.Publish(new(s_tracks, new byte[1], 0), 0));
+        Assert.Equal(MqttHandOver.Closed, connection.Publish(new(s_tracks, new byte[1]), 0));
     }
 
     [Fact]
@@ -130,11 +130,11 @@ public sealed class MqttNetTransportTests
         await using var connection = result.Connection!;
         await Eventually.TrueAsync(() =>
         {
-            connection.Publish(new(s_tracks, new byte[1], 0), 0);
+            connection.Publish(new(s_tracks, new byte[1]), 0);
             time.Advance(TimeSpan.FromSeconds(2));
-            return listener.Closed.IsCompleted;
+            return connection.Ended.IsCompleted;
         });
-        Assert.Equal(MqttFault.KeepAliveTimeout, (await listener.Closed).Fault);
+        Assert.Equal(MqttFault.KeepAliveTimeout, (await connection.Ended).Fault);
     }
 
     [Fact]
@@ -144,7 +144,7 @@ public sealed class MqttNetTransportTests
         await using var broker = new ScriptedBroker(large);
         var listener = new ListenerProbe();
         await using var connection = (await ConnectAsync(broker.Url, listener)).Connection!;
-        Assert.Equal(MqttFault.ProtocolError, (await listener.Closed).Fault);
+        Assert.Equal(MqttFault.ProtocolError, (await connection.Ended).Fault);
     }
 
     [Fact]
@@ -249,29 +249,24 @@ public sealed class MqttNetTransportTests
 
     private sealed class ListenerProbe : IMqttListener
     {
-        private readonly TaskCompletionSource<MqttOutcome> _closed =
-            new(TaskCreationOptions.RunContinuationsAsynchronously);
         private int _written;
 
         public ConcurrentQueue<(long Token, int Reason)> Acknowledged { get; } = [];
 
         public int Written => Volatile.Read(ref _written);
 
-        public Task<MqttOutcome> Closed => _closed.Task;
-
-        void IMqttListener.Written()
+        void IMqttListener.Written(IMqttConnection connection)
         {
-            Assert.False(Closed.IsCompleted);
+            Assert.False(connection.Ended.IsCompleted);
             Interlocked.Increment(ref _written);
         }
 
-        void IMqttListener.Acknowledged(long token, int reason) => Acknowledged.Enqueue((token, reason));
+        void IMqttListener.Acknowledged(IMqttConnection connection, long token, int reason) =>
+            Acknowledged.Enqueue((token, reason));
 
-        void IMqttListener.Received(MqttReceived message)
+        void IMqttListener.Received(IMqttConnection connection, MqttReceived message)
         {
         }
-
-        void IMqttListener.Closed(MqttOutcome outcome) => _closed.SetResult(outcome);
     }
 
     /// <summary>Gives its bytes in pieces of random size.</summary>

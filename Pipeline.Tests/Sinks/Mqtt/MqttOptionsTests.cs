@@ -48,9 +48,9 @@ public sealed class MqttOptionsTests
     [Fact]
     public void ClientId_Default_NamesTheNodeAndIsStable()
     {
-        Assert.Matches("^dvis-gate-3-[0-9a-f]{8}$", ClientId.For(null, "gate-3"));
-        Assert.Equal(ClientId.For("", "a"), ClientId.For(null, "a"));
-        Assert.Equal("mine", ClientId.For("mine", "gate-3"));
+        Assert.Matches("^dvis-gate-3-[0-9a-f]{8}$", new MqttOptions().ClientIdOf("gate-3"));
+        Assert.Equal(new MqttOptions().ClientIdOf("a"), new MqttOptions { ClientId = "" }.ClientIdOf("a"));
+        Assert.Equal("mine", new MqttOptions { ClientId = "mine" }.ClientIdOf("gate-3"));
     }
 
     private static List<string> Errors(MqttOptions options)

@@ -22,10 +22,10 @@ internal sealed class MqttRig : IAsyncDisposable
             Backoff = { Initial = TimeSpan.FromMilliseconds(20), Max = TimeSpan.FromMilliseconds(100) }
         };
         change?.Invoke(Options);
-        Transport = new(new MqttNetTransport(Options, ClientId.For(Options.ClientId, "gate-3"), TimeProvider.System));
+        Transport = new(new MqttNetTransport(Options, Options.ClientIdOf("gate-3"), TimeProvider.System));
         context ??= SomeResult.Context();
         foreach (var camera in context.Cameras) Metrics.Metrics.Camera(camera.Name);
-        Sink = new(Options, context, Transport, Metrics.Metrics, new MqttStatus(), TimeProvider.System, Log, commands);
+        Sink = new(Options, context, Metrics.Metrics, new MqttStatus(), TimeProvider.System, Log, commands, Transport);
     }
 
     public MqttOptions Options { get; }

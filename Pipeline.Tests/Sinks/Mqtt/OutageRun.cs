@@ -56,11 +56,13 @@ internal sealed class OutageRun : IAsyncDisposable
                 "max_queued_messages 0"]);
         await using var subscriber =
             await MqttSubscriber.StartAsync(broker, "dvis/v1/+/camera/+/tracks/final", session: "archive");
+        var cameras = string.Join('\n', Cameras.Select((camera, seed) =>
+            $"  {camera}: {{ synthetic: {{ width: 64, height: 64, fps: 25, seed: {seed} }} }}"));
         _folder.Write("config.yaml", $$"""
             node: { id: gate-3 }
             defaults: { queue: { capacity: 4 } }
             cameras:
-            {{string.Join('\n', Cameras.Select((c, i) => $"  {c}: {{ synthetic: {{ width: 64, height: 64, fps: 25, seed: {i} }} }}"))}}
+            {{cameras}}
             model: { refiner: { window: 4, stride: 2, lookahead: 1 } }
             mqtt: { servers: ["{{broker.Url}}"], backoff: { initial: 100ms, max: 1s }, outbox: { path: outbox } }
             sinks: { json_lines: { path: results.jsonl } }

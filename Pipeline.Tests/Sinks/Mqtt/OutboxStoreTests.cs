@@ -24,7 +24,7 @@ public sealed class OutboxStoreTests : IDisposable
     {
         using (var store = Open())
         {
-            var message = Message("payload") with { UserProperties = [new("id", "ε-1"), new("empty", "")] };
+            var message = Message("payload", new("id", "ε-1"), new("empty", ""));
             Assert.Equal(1, store.TryAppend(message, read: false));
             Assert.Equal(2, store.TryAppend(Message(""), read: false));
         }
@@ -35,7 +35,7 @@ public sealed class OutboxStoreTests : IDisposable
         Assert.False(own);
         Assert.Equal((Events.Name, "event", 86400u, MqttTopic.Json),
             (first.Topic.Name, first.Topic.Kind, first.Topic.ExpirySeconds, first.Topic.ContentType));
-        Assert.Equal(("payload", Some.Now), (Text(first), first.CreatedUtc));
+        Assert.Equal(("payload", Some.Now), (Text(first), first.Created));
         Assert.Equal([new("id", "ε-1"), new("empty", "")], first.UserProperties!);
         Assert.Equal((2, "", null), (second.Sequence, Text(second), second.UserProperties));
         Assert.Null(next.Read(out _));
@@ -253,7 +253,7 @@ public sealed class OutboxStoreTests : IDisposable
     public void Open_FolderInUse_IsOneSentence()
     {
         using var store = Open();
-        var error = Assert.Throws<InvalidOperationException>(() => StoreFolder.Open(_folder.Root));
+        var error = Assert.Throws<InvalidOperationException>(() => DiskFolder.Open(new() { Path = _folder.Root }));
         Assert.Equal($"mqtt.outbox.path: {_folder.Root} cannot be used: another process uses it", error.Message);
     }
 
@@ -277,8 +277,8 @@ public sealed class OutboxStoreTests : IDisposable
         foreach (var text in texts) store.TryAppend(Message(text), read: false);
     }
 
-    private StoredMessage Message(string text) =>
-        new(0, Events, Encoding.UTF8.GetBytes(text), null, Some.Now, _time.GetTimestamp());
+    private OutboxEntry Message(string text, params KeyValuePair<string, string>[] properties) =>
+        new(Events, Encoding.UTF8.GetBytes(text), properties, Some.Now, _time.GetTimestamp());
 
     private static List<string> ReadAll(OutboxStore store)
     {
@@ -287,5 +287,5 @@ public sealed class OutboxStoreTests : IDisposable
         return all;
     }
 
-    private static string Text(StoredMessage message) => Encoding.UTF8.GetString(message.Payload);
+    private static string Text(OutboxEntry message) => Encoding.UTF8.GetString(message.Payload);
 }

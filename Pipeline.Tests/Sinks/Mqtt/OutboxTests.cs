@@ -2,6 +2,7 @@ using System.Text;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Outbox;
+using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 

@@ -2,7 +2,6 @@ using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
 using Dvis.Streaming.Sinks.Payloads;
 
@@ -45,13 +44,6 @@ public sealed class RetainedSweepTests
         await Eventually.TrueAsync(() => Standing(late).SequenceEqual(expected));
         Assert.Equal(0, rig.Metrics.Sum("dvis.mqtt.messages", "outcome=failed"));
     }
-
-    [Theory]
-    [InlineData("a/+/c", "a/b/c", true), InlineData("a/+/c", "a/b/d", false), InlineData("a/+", "a/b/c", false),
-        InlineData("a/+/c", "a/b", false)]
-    [InlineData("a/#", "a/b/c", true), InlineData("a/b", "a/b", true), InlineData("a", "a/b", false)]
-    public void Matches_Filter_IsThatOfTheSpecification(string filter, string topic, bool matches) =>
-    Assert.Equal(matches, TopicFilter.Matches(filter, topic));
 
     private static SinkContext Context(params string[] cameras) =>
         SomeResult.Context() with { Cameras = [.. cameras.Select(c => new SinkCamera(c, new()))] };

@@ -1,9 +1,9 @@
+using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Masks;
 using Dvis.Streaming.Sinks.Payloads;
 using Dvis.Streaming.Sinks.Protos;
-using PngReader = Dvis.Streaming.Pipeline.Masks.PngReader;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;
 

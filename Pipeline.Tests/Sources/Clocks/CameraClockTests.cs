@@ -1,10 +1,9 @@
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Rtsp;
 
@@ -12,7 +11,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Sources.Clocks;
 
 /// <summary>
 /// Cameras whose clocks misbehave, through the real decoder. Complaints answered: frames lost without a word where a
-/// 32-bit clock wraps; the same picture processed twice; delay that grows because a backlog is worked off.
+/// 32-bit clock wraps; the same frame processed twice; delay that grows because a backlog is worked off.
 /// </summary>
 public sealed class CameraClockTests
 {
@@ -31,11 +30,11 @@ public sealed class CameraClockTests
     {
         long[] sent = [.. Enumerable.Range(0, LeadIn).Select(i => Begin + (i * Step)),
             .. steps.Select(s => Begin + ((LeadIn + s) * Step))];
-        var frames = await ReadAsync(sent, raw: true);
+        var timestamps = await ReadRawAsync(sent);
 
-        Assert.True(frames.Count > steps.Length, what);
+        Assert.True(timestamps.Count > steps.Length, what);
         // each can be traced to the RTP timestamp that came
-        Assert.Equal(sent[^frames.Count..].Select(t => t - SenderReports.Origin), frames.Select(f => f.Pts));
+        Assert.Equal(sent[^timestamps.Count..].Select(t => t - SenderReports.Origin), timestamps);
     }
 
     [Fact(Timeout = 120_000)]
@@ -49,8 +48,7 @@ public sealed class CameraClockTests
         Assert.All(frames, f => Assert.Equal(0, f.Session));
     }
 
-    /// <summary>The camera says when: its pictures have its time, however they come,
-    /// and its clock need not be right.</summary>
+    /// <summary>Frames have the times of the camera's reports, although they are late and its clock is wrong.</summary>
     [Theory(Timeout = 120_000)]
     [InlineData(true)]
     [InlineData(false)]
@@ -60,7 +58,7 @@ public sealed class CameraClockTests
         var began = TimeProvider.System.GetUtcNow();
         await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), async viewer =>
         {
-            // Timestamps of a real clock, but pictures that leave late, each in its own way.
+            // Timestamps of a real clock, but frames that are sent late, each by another time.
             for (var i = 0; ; i++)
             {
                 var now = TimeProvider.System.GetUtcNow();
@@ -71,9 +69,8 @@ public sealed class CameraClockTests
             }
         });
         await using var rig = new SourceRig();
-        var options =
-            new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
-        if (!asked) options.Clock.Prefer = ["arrival"];
+        var options = Options(camera);
+        if (!asked) options.Clock.Prefer = [CameraClock.Arrival];
 
         var frames = await rig.ReadAsync(options, most: LeadIn);
 
@@ -83,7 +80,7 @@ public sealed class CameraClockTests
             return;
         }
 
-        // On a busy machine the first report may be slower than pictures behind it, which are then not believed.
+        // On a busy machine the first report may be slower than frames behind it, for which it is then not used.
         var known = frames.Where(f => f.Capture.Source == ClockSource.RtcpSr).ToList();
         Assert.NotEmpty(known);
         foreach (var frame in known)
@@ -104,37 +101,49 @@ public sealed class CameraClockTests
     }
 
     /// <summary>Reads what the camera sends, up to its last frame.</summary>
-    private static async Task<List<FrameInfo>> ReadAsync(long[] sent, bool raw = false)
+    private static async Task<List<FrameInfo>> ReadAsync(long[] sent)
     {
-        var last = 0;
-        await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), async viewer =>
+        await using var camera = await SendAsync(sent);
+        await using var rig = new SourceRig();
+        var frames = new List<FrameInfo>();
+        using var stop = new CancellationTokenSource();
+        var source = rig.Create(Options(camera));
+        var reading = SourceRig.ReadAsync(source, look: f => frames.Add(f.Info), stop: stop.Token);
+        await Eventually.TrueAsync(() => rig.Last.State == CameraState.Offline, "the end");
+        await stop.CancelAsync();
+        await reading;
+        return frames;
+    }
+
+    /// <summary>Timestamps of the frames as they leave the decoder.</summary>
+    private static async Task<List<long>> ReadRawAsync(long[] sent)
+    {
+        var last = new TaskCompletionSource();
+        await using var camera = await SendAsync(sent, last);
+        await using var rig = new SourceRig();
+        var timestamps = new List<long>();
+        var end = await rig.FaultAsync(Options(camera), frame => timestamps.Add(frame.Pts));
+        Assert.Equal((SourceFault.Eof, true), (end.Fault, last.Task.IsCompleted));
+        return timestamps;
+    }
+
+    private static SourceOptions Options(ScriptedCamera camera) =>
+        new()
         {
-            foreach (var timestamp in sent)
+            Url = camera.Url,
+            Queue = { Policy = QueuePolicy.Wait },
+            Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) },
+        };
+
+    private static async Task<ScriptedCamera> SendAsync(long[] timestamps, TaskCompletionSource? last = null) =>
+        new(await EncodedPictures.H264Async(), async viewer =>
+        {
+            foreach (var timestamp in timestamps)
             {
                 await viewer.SendAsync(timestamp);
                 await Task.Delay(s_pace, TimeProvider.System, viewer.Stop);
             }
 
-            Volatile.Write(ref last, 1);
+            last?.TrySetResult();
         });
-        await using var rig = new SourceRig();
-        var options =
-            new SourceOptions { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
-        var frames = new List<FrameInfo>();
-        using var stop = new CancellationTokenSource();
-        if (!raw)
-        {
-            var reading = SourceRig.ReadAsync(rig.Create(options), look: f => frames.Add(f.Info), stop: stop.Token);
-            await Eventually.TrueAsync(() => rig.Last.State == CameraState.Offline, "the end");
-            await stop.CancelAsync();
-            await reading;
-            return frames;
-        }
-
-        var source = SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time);
-        var end =
-            await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(source, look: f => frames.Add(f.Info)));
-        Assert.Equal((SourceFault.Eof, 1), (end.Fault, last));
-        return frames;
-    }
 }

@@ -3,14 +3,14 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>Video files made by ffmpeg for one test; skips the test where there is no ffmpeg.</summary>
+/// <summary>Video files that ffmpeg makes for one test; skips the test without ffmpeg.</summary>
 internal sealed class Clips : IDisposable
 {
     private readonly TempFolder _folder = new();
 
     public string Path(string name) => _folder.Path(name);
 
-    /// <summary>Twenty frames of a test picture, lossless, unless the arguments say otherwise.</summary>
+    /// <summary>Clip of a test pattern; by default twenty lossless frames.</summary>
     public async Task<string> MakeAsync(string name, string size = "64x48", string frames = "20",
         params string[] arguments)
     {

@@ -3,11 +3,9 @@ using System.Diagnostics;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>Encoded test pictures, each decodable by itself, as a camera would send them.
-/// Skips the test where there is no ffmpeg.</summary>
-/// <param name="Codec">As SDP calls it: <c>H264</c> or <c>MP4V-ES</c>.</param>
-/// <param name="Pictures">Each a list of what goes into one packet:
-/// NAL units without start codes, or the whole picture.</param>
+/// <summary>Encoded frames, each decodable by itself, as a camera sends them; skips the test without ffmpeg.</summary>
+/// <param name="Codec">Name in SDP: <c>H264</c> or <c>MP4V-ES</c>.</param>
+/// <param name="Pictures">For each frame its packets: NAL units without start codes, or the whole frame.</param>
 internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList<byte[]>> Pictures)
 {
     private static readonly ConcurrentDictionary<(string, string), Task<EncodedPictures>> s_made = new();
@@ -20,7 +18,7 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
 
     private static async Task<EncodedPictures> EncodeH264Async(string size)
     {
-        // aud: a delimiter (NAL type 9) begins each picture; repeat-headers: each brings its parameters.
+        // aud: a delimiter (NAL type 9) begins each frame; repeat-headers: each has its parameters.
         var stream = await EncodeAsync(size, "-c:v", "libx264", "-preset", "ultrafast", "-x264-params",
             "keyint=1:sliced-threads=0:threads=1:repeat-headers=1:aud=1", "-f", "h264");
         var pictures = new List<List<byte[]>>();
@@ -28,7 +26,7 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
         {
             var type = unit[0] & 31;
             if (type == 9) pictures.Add([]);
-            else if (type != 6) pictures[^1].Add(unit); // without what x264 says about itself
+            else if (type != 6) pictures[^1].Add(unit); // without x264's own message
         }
 
         return new EncodedPictures("H264", pictures);
@@ -37,7 +35,7 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
     private static async Task<EncodedPictures> EncodeMpeg4Async(string size)
     {
         var stream = await EncodeAsync(size, "-c:v", "mpeg4", "-g", "1", "-q:v", "20", "-f", "m4v");
-        // Headers (visual object sequence or layer) come once: every picture gets them.
+        // Headers (visual object sequence or layer) come once: they are added to every frame.
         var parts = Split(stream, (data, i) =>
             data[i] == 0 && data[i + 1] == 0 && data[i + 2] == 1 && data[i + 3] == 0xB6, 0).ToList();
         var headers = stream.AsSpan(0, stream.Length - parts.Sum(p => p.Length)).ToArray();

@@ -43,8 +43,7 @@ public sealed class FfmpegProcessTests
         await process.DisposeAsync();
 
         Assert.False(Directory.Exists($"/proc/{child}"));
-        // It is killed, but nobody waits for it: it dies when it gets a processor,
-        // and vanishes when its new parent looks.
+        // It is killed, but this process does not reap it: its new parent does, some time later.
         await Eventually.TrueAsync(() => IsDead(grandchild!), "the grandchild is dead");
     }
 

@@ -7,21 +7,27 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
+/// <summary>Video files through both decoders.</summary>
 public sealed class FileSourceTests : IDisposable
 {
+    private const DecodeBackend Ffmpeg = DecodeBackend.Ffmpeg, Opencv = DecodeBackend.Opencv;
     private readonly Clips _clips = new();
 
     public void Dispose() => _clips.Dispose();
 
     [Theory(Timeout = 120_000)]
-    [InlineData("64x48")]
-    [InlineData("33x21")]
-    [InlineData("1x1")]
-    public async Task ReadAsync_LosslessFile_GivesEveryPixelAsFfmpegDecodesIt(string size)
+    [InlineData(Ffmpeg, "64x48")]
+    [InlineData(Ffmpeg, "33x21")]
+    [InlineData(Ffmpeg, "1x1")]
+    [InlineData(Opencv, "64x48", "-pix_fmt", "bgr0")]
+    [InlineData(Opencv, "33x21", "-pix_fmt", "bgr0")]
+    [InlineData(Opencv, "1x1", "-pix_fmt", "bgr0")]
+    public async Task ReadAsync_LosslessFile_GivesEveryPixelAsFfmpegDecodesIt(
+        DecodeBackend backend, string size, params string[] format)
     {
-        var path = await _clips.MakeAsync("a.mkv", size);
+        var path = await _clips.MakeAsync("a.mkv", size, arguments: format);
         await Clips.RunAsync("-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", _clips.Path("a.rgb"));
-        await using var rig = new SourceRig();
+        await using var rig = new SourceRig(backend: backend);
         var pixels = new List<byte>();
 
         var frames =
@@ -35,12 +41,12 @@ public sealed class FileSourceTests : IDisposable
         Assert.InRange(rig.Pool.Allocations, 1, 2); // the same memory again and again
     }
 
-    [Fact(Timeout = 120_000)]
-    public async Task ReadAsync_VariableRate_KeepsTheTimestamps()
+    [Theory(Timeout = 120_000), InlineData(Ffmpeg), InlineData(Opencv)]
+    public async Task ReadAsync_VariableRate_KeepsTheTimestamps(DecodeBackend backend)
     {
         var path = await _clips.MakeAsync("vfr.mkv",
             arguments: ["-vf", @"select=not(mod(n\,7))+not(mod(n\,5))", "-fps_mode", "vfr"]);
-        await using var rig = new SourceRig();
+        await using var rig = new SourceRig(backend: backend);
 
         var frames = await rig.ReadAsync(new SourceOptions { File = path });
 
@@ -49,11 +55,11 @@ public sealed class FileSourceTests : IDisposable
         Assert.Equal(expected, frames.Select(f => Math.Round(f.Timebase.ToSeconds(f.Pts), 3)));
     }
 
-    [Fact(Timeout = 120_000)]
-    public async Task ReadAsync_Looped_EachPassIsASessionAndIdsGoOn()
+    [Theory(Timeout = 120_000), InlineData(Ffmpeg), InlineData(Opencv)]
+    public async Task ReadAsync_Looped_EachPassIsASessionAndIdsGoOn(DecodeBackend backend)
     {
         var path = await _clips.MakeAsync("loop.mkv", frames: "3");
-        await using var rig = new SourceRig();
+        await using var rig = new SourceRig(backend: backend);
 
         var frames = await rig.ReadAsync(new SourceOptions { File = path, Loop = true }, most: 7);
 
@@ -63,12 +69,12 @@ public sealed class FileSourceTests : IDisposable
         Assert.DoesNotContain(rig.Statuses, s => s.State == CameraState.Offline);
     }
 
-    [Fact(Timeout = 120_000)]
-    public async Task ReadAsync_DatedFile_StampsFramesWithDatePlusMediaTime()
+    [Theory(Timeout = 120_000), InlineData(Ffmpeg), InlineData(Opencv)]
+    public async Task ReadAsync_DatedFile_StampsFramesWithDatePlusMediaTime(DecodeBackend backend)
     {
         var path = await _clips.MakeAsync("dated.mkv", frames: "2");
         File.SetLastWriteTimeUtc(path, Some.Now.UtcDateTime);
-        await using var rig = new SourceRig();
+        await using var rig = new SourceRig(backend: backend);
 
         var frames = await rig.ReadAsync(new SourceOptions { File = path });
 
@@ -78,12 +84,12 @@ public sealed class FileSourceTests : IDisposable
                 (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
     }
 
-    [Fact(Timeout = 120_000)]
-    public async Task ReadAsync_Realtime_ComesNoFasterThanItsTimestamps()
+    [Theory(Timeout = 120_000), InlineData(Ffmpeg), InlineData(Opencv)]
+    public async Task ReadAsync_Realtime_ComesNoFasterThanItsTimestamps(DecodeBackend backend)
     {
         var path = await _clips.MakeAsync("rt.mkv", frames: "3");
         var time = new ManualTime();
-        await using var rig = new SourceRig(time);
+        await using var rig = new SourceRig(time, backend);
         var reading = rig.ReadAsync(new SourceOptions { File = path, Realtime = true });
 
         await Eventually.TrueAsync(() =>
@@ -115,15 +121,23 @@ public sealed class FileSourceTests : IDisposable
         Assert.Equal((CameraState.Offline, SourceFault.DecodeErrors), (rig.Last.State, rig.Last.Reason));
     }
 
-    [Theory(Timeout = 120_000)]
-    [InlineData("missing.mp4", SourceFault.NotFound)]
-    [InlineData("folder", SourceFault.Config)]
-    [InlineData("empty.mp4", SourceFault.DecodeErrors)]
-    [InlineData("garbage.mp4", SourceFault.DecodeErrors)]
-    [InlineData("text.txt", SourceFault.DecodeErrors)]
-    [InlineData("-i.mkv", SourceFault.NotFound)]
-    [InlineData("concat:a|b", SourceFault.NotFound)]
-    public async Task ReadAsync_NoVideoInIt_EndsWithATypedFault(string name, SourceFault expected)
+    public static TheoryData<DecodeBackend, string, SourceFault> WithoutVideo { get; } =
+        [.. from backend in new[] { Ffmpeg, Opencv }
+            from file in new (string Name, SourceFault Fault)[]
+            {
+                ("missing.mp4", SourceFault.NotFound),
+                ("folder", SourceFault.Config),
+                ("empty.mp4", SourceFault.DecodeErrors),
+                ("garbage.mp4", SourceFault.DecodeErrors),
+                ("text.txt", SourceFault.DecodeErrors),
+                ("-i.mkv", SourceFault.NotFound),
+                ("concat:a|b", SourceFault.NotFound),
+            }
+            select (backend, file.Name, file.Fault)];
+
+    [Theory(Timeout = 120_000), MemberData(nameof(WithoutVideo))]
+    public async Task ReadAsync_NoVideoInIt_EndsWithATypedFault(
+        DecodeBackend backend, string name, SourceFault expected)
     {
         Directory.CreateDirectory(_clips.Path("folder"));
         await File.WriteAllBytesAsync(_clips.Path("empty.mp4"), []);
@@ -132,7 +146,7 @@ public sealed class FileSourceTests : IDisposable
         Lcg.Fill(garbage);
         await File.WriteAllBytesAsync(_clips.Path("garbage.mp4"), garbage);
         await Clips.RunAsync("-version");
-        await using var rig = new SourceRig();
+        await using var rig = new SourceRig(backend: backend);
 
         var frames = await rig.ReadAsync(new SourceOptions { File = _clips.Path(name) });
 
@@ -167,6 +181,32 @@ public sealed class FileSourceTests : IDisposable
         Assert.DoesNotContain("refused", rig.Last.Detail, StringComparison.OrdinalIgnoreCase);
     }
 
+    /// <summary>The script names a video that is there and would be read, if scripts were.</summary>
+    [Theory(Timeout = 120_000)]
+    [InlineData("evil.ffconcat", "ffconcat version 1.0\nfile 'a.mkv'\n")]
+    [InlineData("evil.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.mkv\n#EXT-X-ENDLIST\n")]
+    public async Task ReadAsync_ScriptByOpenCv_OpensNothing(string name, string script)
+    {
+        await _clips.MakeAsync("a.mkv");
+        await File.WriteAllTextAsync(_clips.Path(name), script);
+        await using var rig = new SourceRig(backend: Opencv);
+
+        Assert.Empty(await rig.ReadAsync(new SourceOptions { File = _clips.Path(name) }));
+        Assert.Equal(SourceFault.Config, rig.Last.Reason);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_BuiltWithoutOpenCv_IsAConfigurationFault()
+    {
+        await using var rig = new SourceRig();
+        var options = new SourceOptions { File = await _clips.MakeAsync("p.mkv"), Decode = { Backend = Opencv } };
+
+        var fault = await rig.FaultAsync(options);
+
+        Assert.Equal(SourceFault.Config, fault.Fault);
+        Assert.Contains("built without OpenCV", fault.Message, StringComparison.Ordinal);
+    }
+
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_NoDecoder_IsAConfigurationFault()
     {
@@ -174,7 +214,11 @@ public sealed class FileSourceTests : IDisposable
         await File.WriteAllTextAsync(_clips.Path("a.mp4"), "x");
 
         Assert.Empty(
-            await rig.ReadAsync(new SourceOptions { File = _clips.Path("a.mp4"), Ffmpeg = "no-such-decoder" }));
+            await rig.ReadAsync(new SourceOptions
+            {
+                File = _clips.Path("a.mp4"),
+                Decode = { Ffmpeg = "no-such-decoder" },
+            }));
 
         Assert.Equal(SourceFault.Config, rig.Last.Reason);
         Assert.Contains("no-such-decoder", rig.Last.Detail, StringComparison.Ordinal);
@@ -198,11 +242,12 @@ public sealed class FileSourceTests : IDisposable
         Assert.Equal((CameraState.Offline, SourceFault.Ok), (rig.Last.State, rig.Last.Reason));
     }
 
-    [Fact(Timeout = 120_000)]
-    public async Task ProbeAsync_File_TellsWhatItIs()
+    [Theory(Timeout = 120_000), InlineData(Ffmpeg), InlineData(Opencv)]
+    public async Task ProbeAsync_File_ReportsWhatItIs(DecodeBackend backend)
     {
-        var report = await SourceProbe.ProbeAsync(new SourceOptions { File = await _clips.MakeAsync("p.mkv") },
-            TimeProvider.System, default);
+        await using var rig = new SourceRig(backend: backend);
+        var options = new SourceOptions { File = await _clips.MakeAsync("p.mkv"), Decode = { Backend = backend } };
+        var report = await SourceProbe.ProbeAsync(options, TimeProvider.System, default, rig.OpenCv);
 
         Assert.Equal((SourceFault.Ok, "ffv1", 64, 48, 25.0),
             (report.Fault, report.Codec, report.Width, report.Height, report.Fps));
@@ -211,7 +256,7 @@ public sealed class FileSourceTests : IDisposable
     }
 
     [Fact(Timeout = 120_000)]
-    public async Task ProbeAsync_MissingFile_TellsTheFault()
+    public async Task ProbeAsync_MissingFile_ReportsTheFault()
         => Assert.Equal(SourceFault.NotFound,
             (await SourceProbe.ProbeAsync(new SourceOptions { File = _clips.Path("none") }, TimeProvider.System,
                 default)).Fault);

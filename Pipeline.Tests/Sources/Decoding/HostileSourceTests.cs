@@ -3,14 +3,11 @@ using System.Net.Sockets;
 using System.Text;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
-using Dvis.Streaming.Sources;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>What a video file or a camera could make the decoder do beside decoding:
-/// nothing. With the real ffmpeg.</summary>
+/// <summary>Files and cameras that try to make the real decoder open something else.</summary>
 public sealed class HostileSourceTests : IDisposable
 {
     private readonly Clips _clips = new();
@@ -23,14 +20,13 @@ public sealed class HostileSourceTests : IDisposable
     [InlineData("script.mp4", "ffconcat version 1.0\nfile '{name}'\n")]
     [InlineData("script.ffconcat", "ffconcat version 1.0\nfile 'http://127.0.0.1:{port}/a.ts'\n")]
     [InlineData("session.sdp",
-        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 "
-        + "H264/90000\n")]
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\n"
+        + "a=rtpmap:96 H264/90000\n")]
     [InlineData("manifest.mpd",
-        "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" "
-        + "profiles=\"urn:mpeg:dash:profile:isoff-on-demand:2011\" type=\"static\" "
-            + "mediaPresentationDuration=\"PT1S\"><Period><AdaptationSet mimeType=\"video/mp4\"><Representation "
-                + "id=\"1\" "
-                    + "bandwidth=\"1\"><BaseURL>http://127.0.0.1:{port}/a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>")]
+        "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" "
+        + "profiles=\"urn:mpeg:dash:profile:isoff-on-demand:2011\" mediaPresentationDuration=\"PT1S\">"
+        + "<Period><AdaptationSet mimeType=\"video/mp4\"><Representation id=\"1\" bandwidth=\"1\">"
+        + "<BaseURL>http://127.0.0.1:{port}/a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>")]
     [InlineData("pic%03d.png", "{png}")]
     public async Task ReadAsync_FileThatNamesOthers_OpensNoneOfThem(string name, string content)
     {
@@ -98,17 +94,11 @@ public sealed class HostileSourceTests : IDisposable
             .Replace("{port}", $"{elsewhere.Port}", StringComparison.Ordinal);
         using var camera = new Listener($"RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: {target}\r\n\r\n");
 
-        using var stop = new CancellationTokenSource();
-        var raw = SourceFactory.CreateRaw("cam",
-            new SourceOptions
-            {
-                Url = $"rtsp://127.0.0.1:{camera.Port}/x",
-                Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(2) }
-            }, new SourceFacts(), new FramePool(),
-                    TimeProvider.System);
-        await Assert.ThrowsAsync<SourceException>(async () =>
+        await using var rig = new SourceRig();
+        await rig.FaultAsync(new SourceOptions
         {
-            await foreach (var frame in raw.ReadAsync(stop.Token)) frame.Dispose();
+            Url = $"rtsp://127.0.0.1:{camera.Port}/x",
+            Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(2) }
         });
         Assert.InRange(camera.Connections, 1, int.MaxValue);
         Assert.DoesNotContain("GET ", elsewhere.Heard, StringComparison.Ordinal);
@@ -117,7 +107,7 @@ public sealed class HostileSourceTests : IDisposable
 
     public void Dispose() => _clips.Dispose();
 
-    /// <summary>Counts who comes, keeps what they say, and gives everyone the same answer.</summary>
+    /// <summary>Server that counts connections, keeps their requests, and always gives the same answer.</summary>
     private sealed class Listener : IDisposable
     {
         private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -159,7 +149,7 @@ public sealed class HostileSourceTests : IDisposable
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException or IOException)
             {
-                // The end of the test, or the decoder hung up.
+                // The end of the test, or the decoder closed the connection.
             }
         }
     }

@@ -1,5 +1,5 @@
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Decoding;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
@@ -51,7 +51,7 @@ public sealed class ImageListSourceTests : IDisposable
 
         var failure = await Assert.ThrowsAsync<SourceException>(() => SourceRig.ReadAsync(Source(files)));
 
-        Assert.Equal($"a video: the picture {files[1]} does not exist.", failure.Message);
+        Assert.Equal($"a video: the image {files[1]} does not exist.", failure.Message);
     }
 
     [Fact]
@@ -88,8 +88,8 @@ public sealed class ImageListSourceTests : IDisposable
             SourceRig.ReadAsync(Source(files), look: _ => stop.Cancel(), stop: stop.Token));
     }
 
-    private IFrameSource Source(IReadOnlyList<string> files) =>
-        SourceFactory.FromImages("a video", files, "ffmpeg", _pool, TimeProvider.System);
+    private ImageListSource Source(IReadOnlyList<string> files) =>
+        new ImageListSource("a video", files, "ffmpeg", _pool, TimeProvider.System);
 
     private async Task<string[]> PicturesAsync(string pattern, int count, string size = "64x48")
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
@@ -37,7 +38,7 @@ public sealed class OpenCvDeviceTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task Probe_NodeOfAnotherUser_IsAConfigurationFault()
     {
-        OpenCvRig.Require();
+        SourceRig.RequireOpenCv();
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "Only root can become another user.");
         var node = _folder.Write("video0", "");
         await Tool.RunAsync("chmod", ["0", node]);
@@ -55,28 +56,49 @@ public sealed class OpenCvDeviceTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task Probe_NameInDev_IsADevice()
     {
-        OpenCvRig.Require();
+        SourceRig.RequireOpenCv();
         var (code, output) = await Tool.DvisAsync("probe", "/dev/video-that-is-not-there");
 
         Assert.Equal("/dev/video-that-is-not-there: not_found: The device does not exist.\n", output);
         Assert.Equal(1, code);
     }
 
+    /// <summary>A gauge per source would also report the replaced camera.</summary>
+    [Fact]
+    public async Task Create_CameraIsReplaced_HasOneGaugeOfAbandonedThreads()
+    {
+        await using var rig = new SourceRig();
+        rig.Create(new SourceOptions { Device = "/dev/video0" });
+        rig.Create(new SourceOptions { Device = "/dev/video1" });
+
+        var gauges = new List<Instrument>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, _) =>
+        {
+            if (instrument.Meter.Scope == rig.Probe.Metrics && instrument.Name == "dvis.source.abandoned_threads")
+                gauges.Add(instrument);
+        };
+        listener.Start();
+
+        Assert.Single(gauges);
+        Assert.Equal(2, rig.Probe.Records("dvis.source.abandoned_threads", "camera=cam"));
+    }
+
     private static async Task FailsAsync(string path, SourceFault fault, string detail)
     {
         var time = new ManualTime();
-        await using var opencv = new OpenCvRig(time);
+        await using var rig = new SourceRig(time, DecodeBackend.Opencv);
         using var stop = new CancellationTokenSource();
-        var reading = SourceRig.ReadAsync(opencv.Create(new SourceOptions { Device = path }), stop: stop.Token);
+        var reading = SourceRig.ReadAsync(rig.Create(new SourceOptions { Device = path }), stop: stop.Token);
         await Eventually.TrueAsync(() =>
         {
             time.Advance(TimeSpan.FromSeconds(1));
-            return opencv.Rig.Statuses.Count(s => s.Reason == fault) >= 2;
+            return rig.Statuses.Count(s => s.Reason == fault) >= 2;
         });
         await stop.CancelAsync();
 
         Assert.Empty(await reading);
-        var failed = opencv.Rig.Statuses.First(s => s.Reason == fault);
+        var failed = rig.Statuses.First(s => s.Reason == fault);
         Assert.Equal((CameraState.Offline, true), (failed.State, failed.NextRetrySeconds is not null));
         Assert.Contains(detail, failed.Detail, StringComparison.Ordinal);
     }

@@ -35,7 +35,7 @@ public sealed class OpenCvLibraryTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task Probe_WithoutGtk_NamesTheCommandThatInstallsIt()
     {
-        OpenCvRig.Require();
+        SourceRig.RequireOpenCv();
         var library = _folder.Write("lib/libgtk-3.so.0", "");
         var config = _folder.Write("config.yaml", "cameras: { a: { file: a.mp4, decode: { backend: opencv } } }");
 
@@ -56,9 +56,10 @@ public sealed class OpenCvLibraryTests : IDisposable
     [InlineData("opencv", true)]
     public async Task Run_CamerasThatNeedIt_AloneLoadTheNativeLibrary(string backend, bool loaded)
     {
-        OpenCvRig.Require();
+        SourceRig.RequireOpenCv();
         var config = _folder.Write("config.yaml", $$"""
-            cameras: { a: { file: '{{Repo.Path("samples/everyday.mp4")}}', loop: true, decode: { backend: {{backend}} } } }
+            cameras:
+              a: { file: '{{Repo.Path("samples/everyday.mp4")}}', loop: true, decode: { backend: {{backend}} } }
             mqtt: { servers: [] }
             sinks: { json_lines: { path: results.jsonl, flush_interval: 0s } }
             http: { bind: '127.0.0.1:0' }

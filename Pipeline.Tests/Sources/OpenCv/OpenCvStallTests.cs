@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources.OpenCv;
@@ -21,14 +22,14 @@ public sealed class OpenCvStallTests : IDisposable
     public async Task ReadAsync_ReadStalls_TheSessionIsGivenUpAndTheNextOneReads()
     {
         var clip = await File.ReadAllBytesAsync(await _clips.MakeAsync("whole.mkv", "320x240", "60", "-c:v", "mjpeg"));
-        await using var opencv = new OpenCvRig(_time);
-        var path = await OpenCvRig.MakePipeAsync(_clips.Path("clip.mkv"));
+        await using var rig = new SourceRig(_time, DecodeBackend.Opencv);
+        var path = await MakePipeAsync(_clips.Path("clip.mkv"));
         var options = new SourceOptions { File = path, Loop = true };
         var infos = new List<FrameInfo>();
         using var stop = new CancellationTokenSource();
         var reading = Task.Run(async () =>
         {
-            await foreach (var frame in opencv.Create(options).ReadAsync(stop.Token))
+            await foreach (var frame in rig.Create(options).ReadAsync(stop.Token))
             {
                 using (frame)
                 {
@@ -47,12 +48,12 @@ public sealed class OpenCvStallTests : IDisposable
             File.Move(_clips.Path("whole.mkv"), path, overwrite: true);
             await Eventually.TrueAsync(() =>
                 Advance(1) && Has(SourceFault.Stalled), "the watchdog has given the session up");
-            Assert.Equal(1, opencv.Decoder.AbandonedThreads(path));
-            Assert.Equal(1, opencv.Rig.Probe.Sum("dvis.source.abandoned_threads", "camera=cam"));
+            Assert.Equal(1, rig.OpenCv.AbandonedThreads(path));
+            Assert.Equal(1, rig.Probe.Sum("dvis.source.abandoned_threads", "camera=cam"));
             await Eventually.TrueAsync(() => Advance(0.1) && Sessions() > 1, "the next session reads");
         }
 
-        await Eventually.TrueAsync(() => opencv.Decoder.AbandonedThreads(path) == 0, "the stuck read has returned");
+        await Eventually.TrueAsync(() => rig.OpenCv.AbandonedThreads(path) == 0, "the stuck read has returned");
         await stop.CancelAsync();
         await Eventually.TrueAsync(() => Advance(1) && reading.IsCompleted);
         await reading;
@@ -68,16 +69,16 @@ public sealed class OpenCvStallTests : IDisposable
             lock (infos) return infos.Select(i => i.Session).Distinct().Count();
         }
 
-        bool Has(SourceFault fault) => opencv.Rig.Statuses.Any(s => s.Reason == fault);
+        bool Has(SourceFault fault) => rig.Statuses.Any(s => s.Reason == fault);
     }
 
     [Fact(Timeout = 180_000)]
     public async Task Start_TooManyThreadsAreStuck_FailsUntilOneReturns()
     {
-        OpenCvRig.Require();
+        SourceRig.RequireOpenCv();
         var decoder = new OpenCvDecoder();
-        var path = await OpenCvRig.MakePipeAsync(_clips.Path("pipe.mkv"));
-        var options = new SourceOptions { File = path, Backend = DecodeBackend.Opencv };
+        var path = await MakePipeAsync(_clips.Path("pipe.mkv"));
+        var options = new SourceOptions { File = path, Decode = { Backend = DecodeBackend.Opencv } };
         using var pool = new FramePool();
         for (var i = 0; i < OpenCvDecoder.MaxAbandonedThreads; i++)
         {
@@ -112,6 +113,13 @@ public sealed class OpenCvStallTests : IDisposable
             await Eventually.TrueAsync(() => Advance(1) && disposing.IsCompleted);
             await disposing;
         }
+    }
+
+    /// <summary>Named pipe: reading it blocks in the kernel until a program writes.</summary>
+    private static async Task<string> MakePipeAsync(string path)
+    {
+        Assert.Equal(0, (await Tool.RunAsync("mkfifo", [path])).Code);
+        return path;
     }
 
     // Threads of camera "stuck" that wait in openat(2), by its number on x64.

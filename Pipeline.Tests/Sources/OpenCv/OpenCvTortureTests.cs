@@ -37,12 +37,12 @@ public sealed class OpenCvTortureTests(ITestOutputHelper output)
         SourceFault reason)
     {
         var path = Shared.Path("data/torture/" + file);
-        await using var opencv = new OpenCvRig();
-        var frames = await opencv.ReadAsync(new SourceOptions { File = path });
+        await using var rig = new SourceRig(backend: DecodeBackend.Opencv);
+        var frames = await rig.ReadAsync(new SourceOptions { File = path });
 
         var sizes = frames.Select(f => $"{frames.Count} of {f.Width}x{f.Height}").Distinct();
         var delivered = frames.Count > 0 ? string.Join(", ", sizes) : "0";
-        var last = opencv.Rig.Last;
+        var last = rig.Last;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"| {file} | {delivered} | {EnumName.Of(last.Reason)} | {last.Detail} |"));
         Assert.Equal(expected, delivered);
@@ -59,8 +59,8 @@ public sealed class OpenCvTortureTests(ITestOutputHelper output)
     public async Task ReadAsync_OddTimestamps_CountFromTheBeginning(string name, double first, double second)
     {
         var path = Shared.Path("data/torture/" + name);
-        await using var opencv = new OpenCvRig();
-        var frames = await opencv.ReadAsync(new SourceOptions { File = path }, most: 2);
+        await using var rig = new SourceRig(backend: DecodeBackend.Opencv);
+        var frames = await rig.ReadAsync(new SourceOptions { File = path }, most: 2);
 
         Assert.Equal([first, second], frames.Select(f => f.Timebase.ToSeconds(f.Pts)), (a, b) =>
             Math.Abs(a - b) < 1e-6);

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
-/// <summary>What a camera sends beside its pictures (RFC 3550, section 6.4.1; RFC 2326, section 10.12).</summary>
+/// <summary>RTCP packets of a camera (RFC 3550, section 6.4.1; RFC 2326, section 10.12).</summary>
 internal static class RtcpPacket
 {
     private static readonly DateTimeOffset s_origin = new(1900, 1, 1, 0, 0, 0, TimeSpan.Zero);

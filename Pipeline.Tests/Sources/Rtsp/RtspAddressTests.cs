@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
@@ -53,11 +54,11 @@ public sealed class RtspAddressTests
     public void IsValid_NotACamera_IsFalse(string url)
     {
         Assert.False(RtspAddress.IsValid(url));
-        Assert.Throws<UriFormatException>(() => RtspAddress.Parse(url));
+        Assert.Throws<SourceException>(() => RtspAddress.Parse(url));
     }
 
     [Fact]
     public void Parse_UserThatWouldBeTwoLines_Throws()
-        => Assert.Throws<UriFormatException>(() =>
+        => Assert.Throws<SourceException>(() =>
             RtspAddress.Parse("rtsp://a%0D%0AX-Y: z@host/".Replace(" ", "%20", StringComparison.Ordinal)));
 }

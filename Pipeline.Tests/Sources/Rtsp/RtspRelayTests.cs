@@ -6,18 +6,16 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
-using Dvis.Streaming.Sources;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Rtsp;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
-/// <summary>Cameras behind the relay, with a login or TLS, with the real decoder; frames come,
-/// and nobody hears the login who should not.</summary>
+/// <summary>Cameras with a login or TLS behind the relay, with the real decoder.</summary>
 public sealed class RtspRelayTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -36,7 +34,7 @@ public sealed class RtspRelayTests : IDisposable
         await rig.ReadAsync(new SourceOptions
         {
             Url = server.Url("user:hunter2-secret@"),
-            MaxAge = null,
+            Queue = { Policy = QueuePolicy.Wait },
             Rtsp = { Transport = transport }
         }, most: 10, _ => lines.AddRange(CommandLines.OfCameras()));
 
@@ -48,7 +46,7 @@ public sealed class RtspRelayTests : IDisposable
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_DigestWhoseNonceIsChanged_IsAnsweredAgain()
     {
-        // Counts are told apart from the first: every second request finds its nonce too old.
+        // Every second request has a stale nonce.
         var asked = 0;
         var refused = new ConcurrentQueue<string>();
         await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
@@ -68,8 +66,13 @@ public sealed class RtspRelayTests : IDisposable
         };
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(
-            new SourceOptions { Url = camera.Url, Username = "üser", Password = "p:@\"\\", MaxAge = null }, most: 5);
+        var frames = await rig.ReadAsync(new SourceOptions
+        {
+            Url = camera.Url,
+            Username = "üser",
+            Password = "p:@\"\\",
+            Queue = { Policy = QueuePolicy.Wait },
+        }, most: 5);
 
         Assert.Equal(5, frames.Count);
         Assert.Empty(refused);
@@ -88,7 +91,7 @@ public sealed class RtspRelayTests : IDisposable
 
         Assert.Equal(SourceFault.AuthFailed, fault.Fault);
         Assert.DoesNotContain("hunter2", fault.ToString(), StringComparison.Ordinal);
-        Assert.InRange(requests, 2, 4); // two for each method: cameras lock out who tries too often
+        Assert.InRange(requests, 2, 4); // two for each method: cameras lock out after many wrong logins
     }
 
     [Fact(Timeout = 120_000)]
@@ -104,8 +107,12 @@ public sealed class RtspRelayTests : IDisposable
         await using var rig = new SourceRig();
         List<string> lines = [];
 
-        await rig.ReadAsync(new SourceOptions { Url = camera.Url + "?user=a&pw=hunter2", MaxAge = null }, most: 3, _ =>
-            lines.AddRange(CommandLines.OfCameras()));
+        var options = new SourceOptions
+        {
+            Url = camera.Url + "?user=a&pw=hunter2",
+            Queue = { Policy = QueuePolicy.Wait },
+        };
+        await rig.ReadAsync(options, most: 3, _ => lines.AddRange(CommandLines.OfCameras()));
 
         Assert.Contains(heard, line => line == $"DESCRIBE {camera.Url}?user=a&pw=hunter2 RTSP/1.0");
         Assert.NotEmpty(lines);
@@ -114,7 +121,7 @@ public sealed class RtspRelayTests : IDisposable
 
     [Theory(Timeout = 120_000)]
     [InlineData("camera", "camera-ca", true, null)]            // signed by the authority that the file holds
-    [InlineData("other", "other", true, null)]            // that very certificate, whatever its name
+    [InlineData("other", "other", true, null)]            // the certificate itself, in any name
     [InlineData("other", null, false, null)]              // not asked
     [InlineData("camera", null, true, "which is not trusted")]
     [InlineData("camera", "foreign-ca", true, "which is not trusted")]
@@ -128,7 +135,7 @@ public sealed class RtspRelayTests : IDisposable
         var options = new SourceOptions
         {
             Url = $"rtsps://user:right@localhost:{front.Port}/cam1",
-            MaxAge = null,
+            Queue = { Policy = QueuePolicy.Wait },
             Rtsp =
             {
                 Tls = { Ca = ca is null ? null : Path.Combine(_folder.Root, ca + ".pem"), Verify = verify },
@@ -191,7 +198,8 @@ public sealed class RtspRelayTests : IDisposable
         here.Guard = _ => $"RTSP/1.0 302 Found\r\nLocation: {there.Url}\r\n";
         await using var rig = new SourceRig();
 
-        Assert.Equal(5, (await rig.ReadAsync(new SourceOptions { Url = here.Url, MaxAge = null }, most: 5)).Count);
+        var options = new SourceOptions { Url = here.Url, Queue = { Policy = QueuePolicy.Wait } };
+        Assert.Equal(5, (await rig.ReadAsync(options, most: 5)).Count);
         Assert.Equal((0, 1), (here.Plays, there.Plays));
     }
 
@@ -318,15 +326,15 @@ public sealed class RtspRelayTests : IDisposable
         TestCertificates.WriteApart(_folder.Root, ("foreign", "localhost", 2045), ("other", "camera.example", 2045),
             ("expired", "localhost", 2021), ("camera", "localhost", 2045));
 
-    // RFC 2617, 3.2.2.1, with qop: written down anew.
+    // RFC 2617, 3.2.2.1, with qop, written independently of the program.
     [SuppressMessage("Security", "CA5351", Justification = "What such cameras check.")]
     private static bool IsRight(string method, string answer)
     {
         string Of(string name) =>
             Regex.Unescape(Regex.Match(answer, $"{name}=\"?((?:[^\",\\\\]|\\\\.)*)").Groups[1].Value);
         static string Md5(string text) => Convert.ToHexStringLower(MD5.HashData(Encoding.UTF8.GetBytes(text)));
-        var expected = Md5(
-            $"{Md5("üser:a \"cam\":p:@\"\\")}:{Of("nonce")}:{Of(" nc")}:{Of("cnonce")}:auth:{Md5($"{method}:{Of("uri")}")}");
+        var (secret, request) = (Md5("üser:a \"cam\":p:@\"\\"), Md5($"{method}:{Of("uri")}"));
+        var expected = Md5($"{secret}:{Of("nonce")}:{Of(" nc")}:{Of("cnonce")}:auth:{request}");
         return Of("response") == expected
             && Of("username") == Encoding.Latin1.GetString(Encoding.UTF8.GetBytes("üser"));
     }
@@ -335,7 +343,6 @@ public sealed class RtspRelayTests : IDisposable
     {
         await Clips.RunAsync("-version");
         await using var rig = new SourceRig();
-        return await Assert.ThrowsAsync<SourceException>(() =>
-            SourceRig.ReadAsync(SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time)));
+        return await rig.FaultAsync(options);
     }
 }

@@ -1,17 +1,17 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
-/// <summary>Against a real server, and against things that pretend to be one.</summary>
+/// <summary>RTSP against a real server, and against servers that do not speak it.</summary>
 public sealed class RtspSourceTests
 {
     private const string Password = "p:a@s/s 1#%";
@@ -29,7 +29,7 @@ public sealed class RtspSourceTests
             Url = server.Url(),
             Username = "user",
             Password = Password,
-            MaxAge = null,
+            Queue = { Policy = QueuePolicy.Wait },
             Rtsp = { Transport = transport }
         }, most: 40);
 
@@ -40,7 +40,7 @@ public sealed class RtspSourceTests
                     (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
         Assert.Equal(Enumerable.Range(0, 40).Select(i => (long)i), frames.Select(f => f.FrameId));
 
-        // 25 frames a second on a 90 kHz clock: exact steps, whatever the network did (a lost packet may cost a frame).
+        // 25 frames per second on a 90 kHz clock: exact steps (a lost packet may cost a frame).
         Assert.All(frames.Zip(frames.Skip(1)), pair =>
             Assert.True(pair.Second.Pts > pair.First.Pts && (pair.Second.Pts - pair.First.Pts) % 3600 == 0, $"{pair}"));
         Assert.Equal("h264", rig.Last.Codec);
@@ -55,8 +55,8 @@ public sealed class RtspSourceTests
         var known = new List<FrameInfo>();
         using var enough = new CancellationTokenSource();
 
-        await SourceRig.ReadAsync(rig.Create(new SourceOptions { Url = server.Url(), MaxAge = null }),
-            stop: enough.Token, look: frame =>
+        var options = new SourceOptions { Url = server.Url(), Queue = { Policy = QueuePolicy.Wait } };
+        await SourceRig.ReadAsync(rig.Create(options), stop: enough.Token, look: frame =>
         {
             if (frame.Info.Capture.Source == ClockSource.RtcpSr) known.Add(frame.Info);
             if (known.Count == 20) enough.Cancel();
@@ -216,7 +216,6 @@ public sealed class RtspSourceTests
     {
         await Clips.RunAsync("-version");
         await using var rig = new SourceRig();
-        return await Assert.ThrowsAsync<SourceException>(() =>
-            SourceRig.ReadAsync(SourceFactory.CreateRaw("cam", options, new SourceFacts(), rig.Pool, rig.Time)));
+        return await rig.FaultAsync(options);
     }
 }

@@ -30,7 +30,7 @@ internal sealed class ScriptedCamera : IAsyncDisposable
         _serving = ServeAsync();
     }
 
-    /// <summary>What the next connection is told and sent.</summary>
+    /// <summary>Frames of the next connection.</summary>
     public EncodedPictures Pictures { get; set; }
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
@@ -132,9 +132,9 @@ internal sealed class ScriptedCamera : IAsyncDisposable
 
         public CancellationToken Stop => stop;
 
-        /// <summary>The next picture, whole.</summary>
+        /// <summary>Sends the next frame.</summary>
         /// <param name="timestamp">RTP timestamp, 1/90000 s; its low 32 bits are sent.</param>
-        /// <param name="other">Pictures to take instead of the camera's.</param>
+        /// <param name="other">Frames in place of the camera's.</param>
         public async Task SendAsync(long timestamp, EncodedPictures? other = null, byte payloadType = 96)
         {
             var from = other ?? pictures;
@@ -143,7 +143,7 @@ internal sealed class ScriptedCamera : IAsyncDisposable
                 await _stream.WriteAsync(Packet(units[i], timestamp, i == units.Count - 1, payloadType), stop);
         }
 
-        /// <summary>Pictures at their pace: so many of them, or for as long as the viewer stays.</summary>
+        /// <summary>Sends frames at their pace, by default until the viewer leaves.</summary>
         public async Task PlayAsync(long timestamp = 90_000, int pictures = int.MaxValue, int milliseconds = 40)
         {
             for (var i = 0; i < pictures; i++, timestamp += 90L * milliseconds)
@@ -153,7 +153,7 @@ internal sealed class ScriptedCamera : IAsyncDisposable
             }
         }
 
-        /// <summary>Pictures at their pace until <paramref name="enough"/>; gives the timestamp of the last.</summary>
+        /// <summary>Sends frames at their pace until <paramref name="enough"/>; returns the last timestamp.</summary>
         public async Task<long> PlayUntilAsync(Task enough, long timestamp = 90_000)
         {
             while (!enough.IsCompleted)
@@ -165,7 +165,7 @@ internal sealed class ScriptedCamera : IAsyncDisposable
             return timestamp;
         }
 
-        /// <summary>The first half of the next picture and nothing after it.</summary>
+        /// <summary>Sends the first half of the next frame.</summary>
         public Task SendHalfAsync(long timestamp)
         {
             var packet = Packet(pictures.Pictures[_next % pictures.Pictures.Count][^1], timestamp, true, 96);
@@ -179,7 +179,7 @@ internal sealed class ScriptedCamera : IAsyncDisposable
 
         public Task SendRawAsync(byte[] bytes) => _stream.WriteAsync(bytes, stop).AsTask();
 
-        /// <summary>Stays connected and says nothing.</summary>
+        /// <summary>Stays connected without sending.</summary>
         public Task SilenceAsync() => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop);
 
         /// <summary>Ends the connection with RST instead of FIN.</summary>

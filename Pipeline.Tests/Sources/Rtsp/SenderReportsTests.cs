@@ -6,7 +6,7 @@ using Dvis.Streaming.Sources.Rtsp;
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
 /// <summary>
-/// T1: when a picture was taken, from the camera's own reports. Complaints answered: stamps that slide with the
+/// T1: capture times from the camera's own reports. Complaints answered: stamps that slide with the
 /// decoder's or the network's delay; everything dropped because reports never come; an hour's error after a camera's
 /// clock was set.
 /// </summary>
@@ -28,7 +28,7 @@ public sealed class SenderReportsTests
         var taken = _time.GetUtcNow();
         var frame = camera.Picture(delay: 0.150);
 
-        var capture = camera.Reports.At(frame)!.Value;
+        var capture = camera.At(frame)!.Value;
 
         Assert.Equal((ClockSource.RtcpSr, true), (capture.Source, capture.Synced));
         // half of the round trip of 8 ms, one for sending, and what the clocks may have drifted since
@@ -37,8 +37,8 @@ public sealed class SenderReportsTests
         Assert.InRange(Math.Abs(capture.OffsetMs + (off * 1000)), 0, capture.ErrorMs.Value);
     }
 
-    /// <summary>Whatever the ways take, as long as the fastest report took no longer than the fastest round trip,
-    /// the truth lies within the bound.</summary>
+    /// <summary>The truth lies within the bound as long as the fastest report took no longer than the fastest round
+    /// trip.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -55,14 +55,14 @@ public sealed class SenderReportsTests
             if (i % 7 == 0) camera.Report(delay: random.NextDouble() < 0.5 ? 0.01 : random.NextDouble());
             if (i < 50) continue; // eight reports, one of them fast
             var taken = _time.GetUtcNow();
-            var capture = camera.Reports.At(camera.Picture(delay: random.NextDouble() * 0.5))!.Value;
+            var capture = camera.At(camera.Picture(delay: random.NextDouble() * 0.5))!.Value;
             Assert.True(Math.Abs((capture.Stamp - taken).TotalMilliseconds) <= capture.ErrorMs,
                 $"{i}: {capture}, taken {taken:O}");
         }
     }
 
-    /// <summary>A network that is full for minutes delays reports and pictures alike:
-    /// that is no time between our clock and the camera's.</summary>
+    /// <summary>A network that is congested for minutes delays reports and frames alike: the offset of the clocks
+    /// stays.</summary>
     [Fact]
     public void At_TheWayBecomesSlower_StillKnows()
     {
@@ -100,7 +100,7 @@ public sealed class SenderReportsTests
     private void Check(Camera camera, double delay, double most)
     {
         var taken = _time.GetUtcNow();
-        var capture = camera.Reports.At(camera.Picture(delay))!.Value;
+        var capture = camera.At(camera.Picture(delay))!.Value;
         Assert.InRange(capture.ErrorMs!.Value, 4, most);
         Assert.InRange(Math.Abs((capture.Stamp - taken).TotalMilliseconds), 0, capture.ErrorMs.Value);
     }
@@ -109,14 +109,14 @@ public sealed class SenderReportsTests
     public void At_NothingToGoBy_IsNull()
     {
         var camera = new Camera(this, answered: false);
-        Assert.Null(camera.Reports.At(camera.Picture())); // no report
+        Assert.Null(camera.At(camera.Picture())); // no report
         camera.Report();
-        Assert.Null(camera.Reports.At(camera.Picture())); // no round trip
+        Assert.Null(camera.At(camera.Picture())); // no round trip
         camera.Reports.Answered(TimeSpan.FromMilliseconds(8));
         var frame = camera.Picture();
-        Assert.NotNull(camera.Reports.At(frame));
+        Assert.NotNull(camera.At(frame));
         // a timestamp that never came: the decoder counts from elsewhere
-        Assert.Null(camera.Reports.At(frame with { Pts = frame.Pts + 1 }));
+        Assert.Null(camera.At(frame with { Pts = frame.Pts + 1 }));
     }
 
     [Fact]
@@ -124,11 +124,11 @@ public sealed class SenderReportsTests
     {
         var camera = new Camera(this, channel: 4);
         camera.Report();
-        Assert.NotNull(camera.Reports.At(camera.Picture()));
+        Assert.NotNull(camera.At(camera.Picture()));
 
         var deaf = new Camera(this, channel: 4, followed: 2);
         deaf.Report();
-        Assert.Null(deaf.Reports.At(deaf.Picture()));
+        Assert.Null(deaf.At(deaf.Picture()));
     }
 
     [Fact]
@@ -138,11 +138,11 @@ public sealed class SenderReportsTests
         var frame = camera.Picture();
         camera.Report(source: 99);
         camera.Send(1, RtcpPacket.SenderReport(Source, 0, 1)); // "no wall clock" (RFC 3550, 6.4.1)
-        Assert.Null(camera.Reports.At(frame));
+        Assert.Null(camera.At(frame));
 
         // Within a compound packet, behind others, as it comes from real cameras.
         camera.Send(1, [.. (byte[])[0x81, 202, 0, 1, 1, 2, 3, 4], .. camera.ReportNow()]);
-        Assert.NotNull(camera.Reports.At(camera.Picture()));
+        Assert.NotNull(camera.At(camera.Picture()));
     }
 
     [Fact]
@@ -152,10 +152,10 @@ public sealed class SenderReportsTests
         camera.Report();
         _time.Advance(TimeSpan.FromSeconds(1));
         var taken = _time.GetUtcNow();
-        Assert.InRange(Math.Abs((camera.Reports.At(camera.Picture())!.Value.Stamp - taken).TotalMilliseconds), 0, 5);
+        Assert.InRange(Math.Abs((camera.At(camera.Picture())!.Value.Stamp - taken).TotalMilliseconds), 0, 5);
     }
 
-    /// <summary>±1 h, on the camera's side: the next report counts, the pictures before it go by the old one.</summary>
+    /// <summary>±1 h, on the camera's side: the next report counts; frames before it use the old one.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(-1)]
@@ -171,7 +171,7 @@ public sealed class SenderReportsTests
         void Check(int expected)
         {
             var taken = _time.GetUtcNow();
-            var capture = camera.Reports.At(camera.Picture())!.Value;
+            var capture = camera.At(camera.Picture())!.Value;
             Assert.InRange(Math.Abs((capture.Stamp - taken).TotalMilliseconds), 0, capture.ErrorMs!.Value);
             Assert.InRange(capture.OffsetMs + (3_600_000 * expected), -10, 10);
         }
@@ -184,8 +184,8 @@ public sealed class SenderReportsTests
         var camera = new Camera(this);
         camera.Report();
         var frame = camera.Picture();
-        var (before, after) = (camera.Reports.At(frame)!.Value, camera.Reports
-            .At(frame with { Received = frame.Received + s_day })!.Value);
+        var before = camera.At(frame)!.Value;
+        var after = camera.At(frame with { Received = frame.Received + s_day })!.Value;
         Assert.Equal((s_day, 86_400_000), (after.Stamp - before.Stamp, Math.Round(after.OffsetMs - before.OffsetMs)));
         Assert.Equal(before.ErrorMs, after.ErrorMs);
     }
@@ -194,12 +194,12 @@ public sealed class SenderReportsTests
     public void At_ReportsThatCannotBe_AreNotBelieved()
     {
         var camera = new Camera(this);
-        camera.Report(ahead: 3 * 90_000); // by it, pictures come three seconds after they were taken
-        Assert.Null(camera.Reports.At(camera.Picture()));
+        camera.Report(ahead: 3 * 90_000); // by it, frames come three seconds late
+        Assert.Null(camera.At(camera.Picture()));
         camera.Report(ahead: -90_000); // a second before
-        Assert.Null(camera.Reports.At(camera.Picture()));
+        Assert.Null(camera.At(camera.Picture()));
         camera.Report();
-        Assert.NotNull(camera.Reports.At(camera.Picture()));
+        Assert.NotNull(camera.At(camera.Picture()));
     }
 
     [Fact]
@@ -207,8 +207,8 @@ public sealed class SenderReportsTests
     {
         var camera = new Camera(this);
         camera.Report();
-        Assert.NotNull(camera.Reports.At(camera.Picture()));
-        Assert.Null(camera.Reports.At(camera.Picture(source: 7)));
+        Assert.NotNull(camera.At(camera.Picture()));
+        Assert.Null(camera.At(camera.Picture(source: 7)));
     }
 
     [Fact]
@@ -223,7 +223,7 @@ public sealed class SenderReportsTests
             camera.Picture();
         }
 
-        Assert.Null(camera.Reports.At(first));
+        Assert.Null(camera.At(first));
     }
 
     [Theory]
@@ -240,7 +240,7 @@ public sealed class SenderReportsTests
                 bytes[at] = at == 0 ? (byte)0x80 : at == 1 ? (byte)200 : (byte)random.Next(256);
             if (bytes.Length > 3) (bytes[2], bytes[3]) = (0, (byte)random.Next(8));
             camera.Send((byte)random.Next(2), bytes);
-            camera.Reports.At(camera.Picture());
+            camera.At(camera.Picture());
         }
     }
 
@@ -290,7 +290,7 @@ public sealed class SenderReportsTests
         }
 
         /// <summary>Taken now, here after the delay.</summary>
-        public FrameInfo Picture(double delay = 0.1, uint source = Source)
+        public Frame Picture(double delay = 0.1, uint source = Source)
         {
             var packet = new byte[40];
             (packet[0], packet[1]) = (0x80, 96);
@@ -299,15 +299,13 @@ public sealed class SenderReportsTests
             BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(8), source);
             _time.Advance(TimeSpan.FromSeconds(delay));
             Send(_channel, packet);
-            return Some.FrameInfo(64, 48, 1) with
-            {
-                Pts = (long)timestamp - SenderReports.Origin,
-                Timebase = new(1, 90_000),
-                ReceivedTicks = _time.GetTimestamp(),
-                Received = _time.GetUtcNow(),
-            };
+            return new Frame((long)timestamp - SenderReports.Origin, _time.GetTimestamp(), _time.GetUtcNow());
         }
+
+        public CaptureTime? At(Frame frame) => Reports.At(frame.Pts, frame.ReceivedTicks, frame.Received);
 
         public void Send(byte channel, byte[] packet) => Reports.Received(RtcpPacket.Interleaved(channel, packet));
     }
+
+    private readonly record struct Frame(long Pts, long ReceivedTicks, DateTimeOffset Received);
 }

@@ -1,24 +1,24 @@
 using System.Runtime.CompilerServices;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sources.Decoding;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Supervision;
 
-/// <summary>A raw source that does in each session what the test wrote down;
-/// after the last session it is silent.</summary>
+/// <summary>A raw source that does in each session what the test wrote down; after the last it is silent.</summary>
 internal sealed class ScriptedSource(FramePool pool, bool live, params Func<ScriptedSource.Session, Task>[] sessions)
-    : IFrameSource
+    : IRawSource
 {
     private int _next;
 
-    public string Camera => "cam";
-
     public bool IsLive => live;
+
+    public IDecoderFacts? Decoder { get; set; }
 
     /// <summary>Sessions begun.</summary>
     public int Begun => Volatile.Read(ref _next);
 
-    public async IAsyncEnumerable<Frame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
+    public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         var number = Interlocked.Increment(ref _next) - 1;
         var script = number < sessions.Length ? sessions[number] : session => session.SilenceAsync();
@@ -35,7 +35,7 @@ internal sealed class ScriptedSource(FramePool pool, bool live, params Func<Scri
             }
 
             if (session.Over) yield break;
-            yield return Some.Frame(pool, 4, 2, i);
+            yield return Some.RawFrame(pool, 4, 2, i);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -72,7 +73,23 @@ public sealed class SupervisedSourceTests
         Assert.Equal(5, rig.Probe.Sum("dvis.source.frames"));
     }
 
-    /// <summary>A machine that slept for an hour: the camera gets a little time to say something.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_LiveFrames_HaveTheSourcesCaptureTimeOrTheArrivalLessItsLateness()
+    {
+        await using var rig = new SourceRig(new ManualTime());
+        var exact = new CaptureTime(Some.Now, ClockSource.Synthetic, 0, 0, true);
+        var source = new TimedSource(rig.Pool, [(0, null), (40, null), (95, null), (120, exact)]);
+
+        var frames = await SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 4);
+
+        Assert.Equal(
+            [0, 40, 80], frames.Take(3).Select(f => Math.Round((f.Capture.Stamp - Some.Now).TotalMilliseconds)));
+        Assert.All(frames.Take(3), f =>
+            Assert.Equal((ClockSource.Arrival, null, false), (f.Capture.Source, f.Capture.ErrorMs, f.Capture.Synced)));
+        Assert.Equal(exact, frames[3].Capture);
+    }
+
+    /// <summary>After an hour of suspension the camera has some time to send again.</summary>
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_WholeProcessWasStopped_IsNoStall()
     {
@@ -213,7 +230,7 @@ public sealed class SupervisedSourceTests
         await using var rig = new SourceRig();
         var source = new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(90));
 
-        var frames = await SourceRig.ReadAsync(rig.Supervise(source, new SourceOptions { MaxFps = 10 }));
+        var frames = await SourceRig.ReadAsync(rig.Supervise(source, new SourceOptions { Rate = { MaxFps = 10 } }));
 
         Assert.Equal(30, frames.Count);
         Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.Equal(3, pair.Second.FrameId - pair.First.FrameId));
@@ -227,18 +244,16 @@ public sealed class SupervisedSourceTests
         var time = new ManualTime();
         await using var rig = new SourceRig(time);
         var log = new FfmpegLog(new Redactor());
-        var facts = new SourceFacts();
         log.Add("[info]   Stream #0:0: Video: h264 (High), yuv420p, 640x360, 25 fps, 25 tbr");
-        facts.Update(log);
         var source = new ScriptedSource(rig.Pool, true, session =>
         {
             if (session.Frame == 200) log.Add("[h264 @ 0x55] [error] error while decoding MB 1 2");
-            facts.Update(log);
             if (session.Frame > 0) time.Advance(TimeSpan.FromMilliseconds(100));
             return ScriptedSource.FramesThenSilence(400)(session);
-        });
+        })
+        { Decoder = log };
 
-        await SourceRig.ReadAsync(rig.Supervise(source, s_exact, facts), most: 400);
+        await SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 400);
 
         Assert.Equal(
             [CameraState.Starting, CameraState.Online, CameraState.Online, CameraState.Online, CameraState.Degraded,
@@ -251,9 +266,55 @@ public sealed class SupervisedSourceTests
         Assert.Equal(1, rig.Probe.Sum("dvis.source.decode_errors"));
     }
 
+    /// <summary>The file is read again by another decoder: its errors count, and those that the last one reported
+    /// after its last frame.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_AnotherDecoder_ErrorsOfBothAreCounted()
+    {
+        await using var rig = new SourceRig();
+        FfmpegLog[] logs = [new(new Redactor()), new(new Redactor())];
+        logs[1].Add("[h264 @ 0x55] [error] error while decoding MB 1 2");
+        ScriptedSource source = null!;
+        source = new ScriptedSource(rig.Pool, false, session =>
+        {
+            if (session.Frame == 1)
+            {
+                for (var i = 0; i < 3; i++) logs[0].Add("[h264 @ 0x55] [error] error while decoding MB 1 2");
+                source.Decoder = logs[1];
+            }
+
+            return ScriptedSource.Frames(2)(session);
+        })
+        { Decoder = logs[0] };
+
+        await SourceRig.ReadAsync(rig.Supervise(source, s_exact));
+
+        Assert.Equal(4, rig.Probe.Sum("dvis.source.decode_errors"));
+    }
+
     private static bool Advance(ManualTime time, double seconds)
     {
         time.Advance(TimeSpan.FromSeconds(seconds));
         return true;
+    }
+
+    /// <summary>25 frames per second in media time, each with its arrival in ms and its capture time.</summary>
+    private sealed class TimedSource(FramePool pool, (int Arrival, CaptureTime? Capture)[] frames) : IRawSource
+    {
+        public bool IsLive => true;
+
+        public IDecoderFacts? Decoder => null;
+
+        public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
+        {
+            foreach (var (i, (arrival, capture)) in frames.Index())
+            {
+                await Task.Yield();
+                var after = TimeSpan.FromMilliseconds(arrival);
+                yield return new RawFrame(
+                    pool.Rent(4, 2), i * 3600, new Timebase(1, 90000), ManualTime.Ticks(after), Some.Now + after)
+                { Begins = i == 0, Capture = capture };
+            }
+        }
     }
 }

@@ -20,20 +20,19 @@ public sealed class SyntheticTests
         Lcg.Fill(rgb);
         FrameStrip.Write(rgb, width, height, number);
 
-        Assert.Equal(number, FrameStrip.Read(rgb, width, height));
-        Assert.Equal(new byte[3], rgb.AsSpan(FrameStrip.CellSize(height) * 3, 3)); // cell 1 is black
+        Assert.Equal(number, StripReader.Read(rgb, width, height));
     }
 
     [Fact]
     public void FrameStrip_FlippedBitOrNoStrip_ReadsNothing()
     {
         var rgb = new byte[512 * 320 * 3];
-        Assert.Null(FrameStrip.Read(rgb, 512, 320));
+        Assert.Null(StripReader.Read(rgb, 512, 320));
         FrameStrip.Write(rgb, 512, 320, 77);
         var flipped = (byte)(255 - rgb[8 * 20 * 3]);
         for (var y = 0; y < 8; y++) rgb.AsSpan(((y * 512) + (8 * 20)) * 3, 8 * 3).Fill(flipped);
 
-        Assert.Null(FrameStrip.Read(rgb, 512, 320));
+        Assert.Null(StripReader.Read(rgb, 512, 320));
     }
 
     [Fact(Timeout = 120_000)]
@@ -49,7 +48,7 @@ public sealed class SyntheticTests
 
         var read = new List<int?>();
         await rig.ReadAsync(new SourceOptions { File = clips.Path("a.avi") }, look: frame =>
-            read.Add(FrameStrip.Read(frame.Pixels, 256, 160)));
+            read.Add(StripReader.Read(frame.Pixels, 256, 160)));
 
         Assert.Equal(Enumerable.Range(0, 12).Select(i => (int?)i), read);
     }
@@ -74,74 +73,23 @@ public sealed class SyntheticTests
         Assert.NotEqual(a, b);
     }
 
+    /// <summary>A light scene has neither bars nor a moving camera: what changes strongly is where objects were or are.
+    /// </summary>
     [Fact]
-    public void Truth_ManyScenes_MatchesThePixelsAndObjectsMove()
+    public void Render_LightScene_ObjectsMoveAndTheBackgroundStands()
     {
-        var (seen, gone, late) = (0, 0, 0);
         for (var seed = 0; seed < 12; seed++)
         {
-            var scene = new SyntheticScene(
-                new SyntheticOptions { Width = 256, Height = 160, Seed = seed, Tier = SceneTier.Heavy, Objects = 6 });
-            Assert.Equal(6, scene.Objects);
-            var visible = new List<HashSet<int>>();
-            for (var t = 0L; t < 200; t += 20)
-            {
-                var ids = scene.Instances(t);
-                var truth = scene.Truth(t, ids);
-                visible.Add([.. truth.Select(o => o.Number)]);
-                foreach (var thing in truth)
-                {
-                    Assert.Equal(ids.Count(id => id == thing.Number), thing.Area);
-                    Assert.InRange(thing.Area, 16, thing.Box.Width * thing.Box.Height);
-                    Assert.True(thing.Box is { X: >= 0, Y: >= 0 } && thing.Box.X + thing.Box.Width <= 256
-                        && thing.Box.Y + thing.Box.Height <= 160);
-                    seen++;
-                }
+            var scene = new SyntheticScene(new SyntheticOptions
+            { Width = 256, Height = 160, Tier = SceneTier.Light, Strip = false, Seed = seed, Objects = 3 });
+            byte[] a = new byte[256 * 160 * 3], b = new byte[a.Length];
+            scene.Render(0, a);
+            scene.Render(60, b);
 
-                Assert.Equal(truth.Length, ids.Distinct().Count(id => id != 0));
-            }
+            var changed = Enumerable.Range(0, 256 * 160).Count(i =>
+                Enumerable.Range(i * 3, 3).Sum(value => Math.Abs(a[value] - b[value])) > 120);
 
-            gone += visible[0].Count(n => visible.Exists(v => !v.Contains(n)));
-            late += visible.SelectMany(v => v).Distinct().Count(n => !visible[0].Contains(n));
-        }
-
-        Assert.True(seen > 300 && gone > 0 && late > 0, $"{seen} seen, {gone} gone, {late} late");
-    }
-
-    [Fact]
-    public void Render_Object_IsPaintedWhereTheTruthSaysItIs()
-    {
-        // Without noise or camera: what differs between two frames lies within the objects of either.
-        var options = new SyntheticOptions
-        {
-            Width = 256,
-            Height = 160,
-            Tier = SceneTier.Light,
-            Strip = false,
-            Seed = Enumerable.Range(0, 1000).First(Still)
-        };
-        var scene = new SyntheticScene(options);
-        byte[] a = new byte[256 * 160 * 3], b = new byte[a.Length];
-        scene.Render(0, a);
-        scene.Render(30, b);
-        var (before, after) = (scene.Instances(0), scene.Instances(30));
-
-        var (inside, outside) = (0, 0);
-        for (var i = 0; i < before.Length; i++)
-        {
-            if (Math.Abs(a[i * 3] - b[i * 3]) + Math.Abs(a[(i * 3) + 1] - b[(i * 3) + 1]) <= 40) continue;
-            if ((before[i] | after[i]) != 0) inside++;
-            else outside++;
-        }
-
-        Assert.True(inside > 200, $"{inside} changed pixels inside");
-        Assert.True(outside < inside / 10, $"{outside} changed pixels outside, {inside} inside"); // soft edges
-
-        static bool Still(int seed)
-        {
-            var trial = new SyntheticScene(
-                new SyntheticOptions { Width = 256, Height = 160, Tier = SceneTier.Light, Strip = false, Seed = seed });
-            return trial.Instances(0).Zip(trial.Instances(30)).Count(pair => pair.First != pair.Second) > 1000;
+            Assert.InRange(changed, 100, 256 * 160 / 2);
         }
     }
 
@@ -154,7 +102,7 @@ public sealed class SyntheticTests
         { Synthetic = new SyntheticOptions { Width = 256, Height = 160, Frames = 30, Realtime = false } });
 
         var frames = await SourceRig.ReadAsync(source, look: frame =>
-            numbers.Add(FrameStrip.Read(frame.Pixels, frame.Width, frame.Height)));
+            numbers.Add(StripReader.Read(frame.Pixels, frame.Width, frame.Height)));
 
         Assert.False(source.IsLive);
         Assert.Equal(Enumerable.Range(0, 30).Select(i => (int?)i), numbers);
@@ -176,7 +124,7 @@ public sealed class SyntheticTests
 
         var reading = SourceRig.ReadAsync(source, look: frame =>
         {
-            numbers.Add(FrameStrip.Read(frame.Pixels, frame.Width, frame.Height));
+            numbers.Add(StripReader.Read(frame.Pixels, frame.Width, frame.Height));
             if (numbers.Count == 3) time.Advance(TimeSpan.FromSeconds(1)); // busy for ten frames
         });
         await Eventually.TrueAsync(() =>

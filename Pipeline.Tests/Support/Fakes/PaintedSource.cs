@@ -54,7 +54,7 @@ internal sealed class PaintedSource(FramePool pool, TimeProvider time, int? fram
             if (!visible(i, item)) continue;
             var left = (i / 4 + item * 3) % 13 * 4;
             for (var y = item * 16 + 4; y < item * 16 + 16; y++)
-                for (var x = left; x < left + 16; x++) frame.Row(y)[x * 3] = FakeDvis.Red(item);
+                for (var x = left; x < left + 16; x++) frame.Pixels[(y * frame.Width + x) * 3] = FakeDvis.Red(item);
         }
 
         return frame;

@@ -3,11 +3,10 @@ using Dvis.Streaming.Pipeline.Memory;
 
 namespace Dvis.Streaming.Pipeline.Methods.Dvis;
 
-/// <summary>The refiner of DVIS over a clip (section 3.2).
-/// A frame's memory is computed once. Not thread-safe.</summary>
+/// <summary>Refiner of DVIS over a clip (section 3.2); a frame's memory is computed once. Not thread-safe.</summary>
 public sealed class TemporalRefiner(ModelGraphs graphs, TensorPool pool)
 {
-    // One run over a clip of any length: the activations of more frames than this buy no speed.
+    // Frames of one run of frame_forward: more need more memory and are not faster.
     private const int MemoryBatch = 32;
 
     private readonly int _queries = graphs.Manifest.Queries, _channels = graphs.Manifest.HiddenSize;
@@ -68,5 +67,30 @@ public sealed class TemporalRefiner(ModelGraphs graphs, TensorPool pool)
                 frames[i].Remember(row);
             }
         }
+    }
+}
+
+/// <summary>Frame for the refiner, with the segmenter's queries until its memory is computed.</summary>
+/// <param name="answer">The tracker's; its tensors are owned.</param>
+/// <param name="frameEmbeds">Queries in the segmenter's own order, shape [1,Q,C]; owned.</param>
+public sealed class DvisFrame(QueryFrame answer, Tensor frameEmbeds)
+    : QueryFrame(answer.InstanceEmbeds, answer.Logits, answer.MaskEmbeds)
+{
+    internal Tensor FrameEmbeds => frameEmbeds;
+
+    /// <summary>Answer of <c>frame_forward</c>, shape [1,Q,C]; null: not computed yet.</summary>
+    internal Tensor? Memory { get; private set; }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        frameEmbeds.Dispose();
+        Memory?.Dispose();
+    }
+
+    internal void Remember(Tensor memory)
+    {
+        Memory = memory;
+        frameEmbeds.Dispose();
     }
 }

@@ -6,84 +6,80 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Transport;
 using Microsoft.Extensions.Logging;
+using MQTTnet;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
-/// <summary>
-/// What is to go out, and what became of it: QoS 0 at once or never, QoS 1 through the outbox, state again at every
-/// connect. Connections come and go under it. Publishing never waits for the broker and never throws for its sake.
-/// Thread-safe.
-/// </summary>
-internal sealed partial class MqttDelivery : IAsyncDisposable
+/// <summary>Delivery of messages over changing connections: QoS 0 at once or never, QoS 1 through the outbox, state
+/// again at every connect. Publishing never waits for the broker and never fails because of it. Thread-safe.</summary>
+internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
 {
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1);
 
     private readonly MqttOptions _options;
     private readonly MqttMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
+    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // unchanged after Start
     private Task _sync = Task.CompletedTask;
 
-    // All below: under _gate. It is taken by publishers and by the connection's thread,
-    // and never held while waiting for the broker.
+    // Everything below is used under _gate, which publishers and the connection's thread take, and which is never held
+    // while waiting for the broker.
     private readonly Lock _gate = new();
     private readonly OutboxQueue _outbox;
     private readonly OutboxReport _report;
     private readonly Qos0Window _qos0;
-    private readonly PacketLimits _limits;
-    private IMqttListener? _listener;
+    private readonly Dictionary<MqttServer, int> _packetLimits = [];
+    private int _packetLimit; // the smallest known: it is open to which broker a message will go
     private IMqttConnection? _connection;
     private TaskCompletionSource? _drained;
     private int _maxInFlight;
 
-    /// <param name="folder">Of the outbox; null: as the options say.</param>
     /// <exception cref="InvalidOperationException">The outbox's folder cannot be used.</exception>
-    public MqttDelivery(
-        MqttOptions options, MqttMetrics metrics, TimeProvider time, ILogger logger, IStoreFolder? folder)
+    public MqttDelivery(MqttOptions options, MqttMetrics metrics, TimeProvider time, ILogger logger)
     {
         (_options, _metrics, _time, _logger) = (options, metrics, time, logger);
         (_report, _qos0) = (new(metrics, time, logger), new(metrics));
-        if (folder is null && StoreFolder.PathOf(options.Outbox) is { } path) folder = StoreFolder.Open(path);
+        var folder = DiskFolder.Open(options.Outbox);
         var store = folder is null ? null : new OutboxStore(folder, time, _report.DiskFailed, _report.Damaged);
         if (store is not null) _report.Left(store);
         _outbox = new(options.Outbox, time, store, _report.Dropped, options.Backoff);
-        _limits = new(store?.PacketLimit ?? int.MaxValue);
+        _packetLimit = store?.PacketLimit ?? int.MaxValue;
     }
 
     /// <summary>QoS 1 messages not acknowledged, waiting or in flight.</summary>
-    public int Outstanding
-    {
-        get { lock (_gate) return _outbox.Count; }
-    }
+    public int Outstanding => Locked(o => o.Count);
 
-    /// <summary>What is not acknowledged at the end is sent by the next run.</summary>
+    /// <summary>True when the next run sends what is not acknowledged at the end.</summary>
     public bool OnDisk => _outbox.Store is { Healthy: true };
 
-    /// <summary>Called before a connection is used whose <see cref="PayloadLimit"/> is another than before.</summary>
+    /// <summary>Called before the use of a connection that changes <see cref="PayloadLimit"/>.</summary>
     public Action LimitChanged { get; set; } = static () => { };
 
-    /// <summary>How long the message that has waited longest for its acknowledgement has done so.</summary>
-    public TimeSpan OldestWait
-    {
-        get { lock (_gate) return _outbox.OldestSent is { } sent ? _time.GetElapsedTime(sent) : TimeSpan.Zero; }
-    }
+    /// <summary>Age of the oldest message in flight since its hand-over.</summary>
+    public TimeSpan OldestWait =>
+        Locked(o => o.OldestSent is { } sent ? _time.GetElapsedTime(sent) : TimeSpan.Zero);
+
+    /// <summary>Subscribes at every connect, before anything is sent. To be called before the start;
+    /// <paramref name="handler"/> runs on the connection's thread and must not wait.</summary>
+    public void Subscribe(string filter, Action<MqttReceived> handler) => _subscriptions.Add((filter, handler));
 
     public void Start()
     {
         var meter = _metrics.Meter;
-        meter.CreateObservableGauge("dvis.outbox.messages", () =>
-            (long)Outstanding, "{message}", "QoS 1 messages not yet acknowledged.");
+        meter.CreateObservableGauge("dvis.outbox.messages", () => (long)Outstanding, "{message}",
+            "QoS 1 messages not yet acknowledged.");
         meter.CreateObservableGauge("dvis.outbox.held", () => Locked(o => (long)o.Held), "{message}",
             "QoS 1 messages of topics that the broker refuses; they are tried again.");
-        meter.CreateObservableGauge("dvis.outbox", () =>
-            Locked(o => o.Bytes), "By", "Bytes of QoS 1 messages not yet acknowledged.");
-        meter.CreateObservableGauge("dvis.outbox.oldest.timestamp", () =>
-            Locked(Oldest), "s", "When the oldest of them was made (UTC); absent when there is none.");
+        meter.CreateObservableGauge("dvis.outbox", () => Locked(o => o.Bytes), "By",
+            "Bytes of QoS 1 messages not yet acknowledged.");
+        meter.CreateObservableGauge("dvis.outbox.oldest.timestamp", () => Locked(Oldest), "s",
+            "When the oldest of them was made (UTC); absent when there is none.");
         if (_outbox.Store is { } store)
         {
-            meter.CreateObservableGauge("dvis.outbox.disk", () =>
-                Locked(_ => store.DiskBytes), "By", "Size of the outbox's files.");
+            meter.CreateObservableGauge("dvis.outbox.disk", () => Locked(_ => store.DiskBytes), "By",
+                "Size of the outbox's files.");
             _metrics.OutboxDisk(true);
         }
 
@@ -99,15 +95,14 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         _stop.Dispose();
     }
 
-    /// <summary>Largest payload that every broker met so far takes on this topic.</summary>
-    public int PayloadLimit(MqttTopic topic, IReadOnlyList<KeyValuePair<string, string>>? userProperties = null)
+    /// <summary>Largest payload in bytes on this topic for every broker connected so far.</summary>
+    public int PayloadLimit(MqttTopic topic)
     {
-        lock (_gate) return Math.Max(0, _limits.Smallest - MqttMessage.Overhead(topic, userProperties));
+        lock (_gate) return Math.Max(0, _packetLimit - topic.Overhead);
     }
 
-    /// <summary>Hands over, or keeps for later, or drops and counts, as the topic says.
-    /// The payload is copied.</summary>
-    /// <param name="correlation">Of the message that this one answers; with QoS 0 only.</param>
+    /// <summary>Sends, queues, or drops and counts a message, by its topic. The payload is copied.</summary>
+    /// <param name="correlation">Data of the message that this one answers; with QoS 0 only.</param>
     public void Publish(
         MqttTopic topic, ReadOnlyMemory<byte> payload,
         IReadOnlyList<KeyValuePair<string, string>>? userProperties = null, byte[]? correlation = null)
@@ -116,24 +111,24 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         {
             if (topic.Qos == 0)
             {
-                PublishNow(topic, payload, userProperties, correlation);
+                PublishNow(new(topic, payload, userProperties, correlation));
                 return;
             }
 
             _outbox.Add(topic, payload.ToArray(), userProperties);
             Pump();
-            SignalWhenDrained();
         }
     }
 
     /// <summary>Clears a retained topic unless it is one of this run's.</summary>
-    public void ClearUnannounced(string topic)
+    public void ClearUnannounced(string name)
     {
+        var topic = MqttTopic.OfState(name);
         lock (_gate)
         {
             if (_outbox.Announces(topic)) return;
-            LogCleared(topic);
-            Publish(new(topic, Kinds.State, Qos: 1, Retain: true), ReadOnlyMemory<byte>.Empty);
+            LogCleared(name);
+            Publish(topic, ReadOnlyMemory<byte>.Empty);
         }
     }
 
@@ -151,88 +146,86 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         await drained.WaitAsync(cancel);
     }
 
-    /// <summary>From now on messages go out over this connection.</summary>
-    /// <param name="listener">Of the connection; what another still says is ignored.</param>
-    /// <param name="filters">Subscribed before anything is sent.</param>
-    public void Attach(MqttServer server, IMqttConnection connection, MqttConnectResult result, IMqttListener listener,
-        IEnumerable<string> filters)
+    /// <summary>Sends messages over this connection from now on; calls of any other have no effect.</summary>
+    public void Attach(MqttServer server, IMqttConnection connection, MqttConnectResult result)
     {
         bool changed;
         lock (_gate)
         {
-            var before = _limits.Smallest;
-            _limits.Learn(server, result.MaximumPacketSize);
-            changed = _limits.Smallest != before;
-            if (_outbox.Store is { } store) store.PacketLimit = _limits.Smallest;
+            _packetLimits[server] = result.MaximumPacketSize;
+            var limit = _packetLimits.Values.Min();
+            changed = limit != _packetLimit;
+            _packetLimit = limit;
+            if (_outbox.Store is { } store) store.PacketLimit = limit;
         }
 
         if (changed) LimitChanged();
         lock (_gate)
         {
-            (_connection, _listener) = (connection, listener);
+            _connection = connection;
             _maxInFlight = Math.Min(_options.Outbox.InFlight, result.ReceiveMaximum);
             _qos0.Clear();
-            foreach (var filter in filters) connection.Subscribe(filter);
+            foreach (var (filter, _) in _subscriptions) connection.Subscribe(filter);
             _outbox.Connected();
             Pump();
         }
     }
 
-    /// <param name="fault">Why there is no connection any more.</param>
+    /// <param name="fault">Reason of the disconnection.</param>
     public void Detach(MqttFault fault)
     {
         lock (_gate)
         {
-            (_connection, _listener) = (null, null);
-            // A broker that said goodbye lives, and has what it acknowledged.
+            _connection = null;
+            // A broker that sends DISCONNECT still has what it acknowledged.
             _outbox.Disconnected(lost: fault is MqttFault.ConnectionLost or MqttFault.KeepAliveTimeout
                 or MqttFault.AckTimeout or MqttFault.ProtocolError);
             SignalWhenDrained();
         }
     }
 
-    /// <summary>The broker, or the kernel for it, took one more QoS 0 message.</summary>
-    public void Written(IMqttListener listener)
+    public void Written(IMqttConnection connection)
     {
         lock (_gate)
-            if (listener == _listener) _qos0.Written();
+            if (connection == _connection) _qos0.Written();
     }
 
-    /// <param name="reason">MQTT 5 reason code; 0x80 and above refuse.</param>
-    public void Acknowledged(IMqttListener listener, long token, int reason)
+    public void Received(IMqttConnection connection, MqttReceived message)
+    {
+        lock (_gate)
+            if (connection != _connection) return;
+        foreach (var (filter, handler) in _subscriptions)
+            if (MqttTopicFilterComparer.Compare(message.Topic, filter) == MqttTopicFilterCompareResult.IsMatch)
+                handler(message);
+    }
+
+    public void Acknowledged(IMqttConnection connection, long token, int reason)
     {
         lock (_gate)
         {
-            if (listener != _listener) return;
-            var accepted = reason < 0x80;
-            // An access list may be mended, a quota ends.
-            if (reason is 0x87 or 0x97 && _outbox.Refuse(token) is { } held)
+            if (connection != _connection) return;
+            OutboxEntry? entry;
+            // An access list may be corrected, a quota ends.
+            if (reason is 0x87 or 0x97 && (entry = _outbox.Refuse(token)) is not null)
             {
-                _report.Held(held, Refusal(reason));
-                _qos0.Prove(held.Proves);
-                Pump();
-                SignalWhenDrained();
-                return;
+                _report.Held(entry, Refusal(reason));
+            }
+            else
+            {
+                var accepted = reason < 0x80;
+                entry = _outbox.Complete(token, accepted);
+                if (entry is null) return;
+                _metrics.Acknowledged(_time.GetElapsedTime(entry.Sent).TotalSeconds);
+                if (accepted) _report.Accepted(entry);
+                else _report.Refused(entry.Topic, entry.Payload.Length, Refusal(reason));
             }
 
-            if (_outbox.Complete(token, accepted) is not { } entry) return;
-            _metrics.Acknowledged(1, _time.GetElapsedTime(entry.Sent).TotalSeconds);
-            if (!accepted) _report.Refused(entry.Topic, entry.Payload.Length, Refusal(reason));
-            else if (!entry.Acknowledged) Accepted(entry);
-            _qos0.Prove(entry.Proves);
+            _qos0.ConfirmUpTo(entry.Confirms);
             Pump();
-            SignalWhenDrained();
         }
     }
 
-    private void Accepted(OutboxEntry entry)
-    {
-        entry.Acknowledged = true;
-        _metrics.Message(entry.Topic.Kind, "acked");
-        _report.Accepted(entry.Topic);
-    }
-
-    /// <summary>PUBACK (MQTT 5, 3.4.2.1).</summary>
+    /// <summary>Name of a PUBACK reason (MQTT 5, 3.4.2.1).</summary>
     private static string Refusal(int reason) => reason switch
     {
         0x87 => "not_authorized",
@@ -241,25 +234,21 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         _ => "refused",
     };
 
-    private void PublishNow(MqttTopic topic, ReadOnlyMemory<byte> payload,
-        IReadOnlyList<KeyValuePair<string, string>>? userProperties, byte[]? correlation)
+    private void PublishNow(in MqttMessage message)
     {
-        if (_connection is null || !_qos0.HasRoom(payload.Length))
-        {
-            _metrics.Message(topic.Kind, "dropped");
-            return;
-        }
-
-        var handOver = _connection.Publish(new(topic, payload, topic.ExpirySeconds, userProperties, correlation), 0);
+        var (kind, bytes) = (message.Topic.Kind, message.Payload.Length);
+        var handOver = _connection is { } connection && _qos0.HasRoom(bytes)
+            ? connection.Publish(message, 0)
+            : MqttHandOver.Closed;
         if (handOver != MqttHandOver.Accepted)
         {
-            _metrics.Message(topic.Kind, handOver == MqttHandOver.Closed ? "dropped" : "failed");
+            _metrics.Message(kind, handOver == MqttHandOver.Closed ? "dropped" : "failed");
             return;
         }
 
-        _qos0.HandedOver(topic, payload.Length);
-        _metrics.Message(topic.Kind, "sent");
-        _metrics.Published(topic.Kind, payload.Length);
+        _qos0.HandedOver(message.Topic, bytes);
+        _metrics.Message(kind, "sent");
+        _metrics.Published(kind, bytes);
     }
 
     private void Pump()
@@ -267,34 +256,37 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         while (_connection is { } connection && _outbox.InFlight < _maxInFlight && _outbox.Take() is { } entry)
         {
             var again = entry.Sent != 0;
-            var (payload, properties) = Historical.Mark(entry);
+            var (payload, properties) = entry.Outgoing();
             entry.Sent = _time.GetTimestamp();
-            entry.Proves = _qos0.Sent;
-            switch (connection.Publish(new(entry.Topic, payload, entry.Topic.ExpirySeconds, properties), entry.Token))
+            entry.Confirms = _qos0.Sent;
+            var handOver = connection.Publish(new(entry.Topic, payload, properties), entry.Token);
+            if (handOver == MqttHandOver.Closed)
             {
-                case MqttHandOver.Accepted:
-                    _metrics.Message(entry.Topic.Kind, again ? "resent" : "sent");
-                    _metrics.Published(entry.Topic.Kind, payload.Length);
-                    break;
-                case MqttHandOver.Closed:
-                    if (!again) entry.Sent = 0;
-                    _outbox.PutBack(entry);
-                    return;
-                case var refused:
-                    _outbox.Complete(entry.Token, accepted: false);
-                    _report.Refused(entry.Topic, payload.Length, refused == MqttHandOver.TooLarge
-                        ? "too_large"
-                        : "refused");
-                    break;
+                if (!again) entry.Sent = 0;
+                _outbox.PutBack(entry);
+                break;
             }
+
+            if (handOver == MqttHandOver.Accepted)
+            {
+                _metrics.Message(entry.Topic.Kind, again ? "resent" : "sent");
+                _metrics.Published(entry.Topic.Kind, payload.Length);
+                continue;
+            }
+
+            _outbox.Complete(entry.Token, accepted: false);
+            var reason = handOver == MqttHandOver.TooLarge ? "too_large" : "refused";
+            _report.Refused(entry.Topic, payload.Length, reason);
         }
+
+        SignalWhenDrained();
     }
 
-    /// <summary>Keeps the outbox's promises about age and disk while nothing else happens.</summary>
+    /// <summary>Limits age and unsynced data of the outbox while nothing else happens.</summary>
     private async Task SyncAsync(CancellationToken stop)
     {
         var (interval, synced) = (_options.Outbox.SyncInterval, _time.GetTimestamp());
-        using var timer = new PeriodicTimer(interval > TimeSpan.Zero && interval < Beat ? interval : Beat, _time);
+        using var timer = new PeriodicTimer(interval > TimeSpan.Zero && interval < s_beat ? interval : s_beat, _time);
         try
         {
             while (await timer.WaitForNextTickAsync(stop))
@@ -304,7 +296,6 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
                     _outbox.Tick();
                     if (_outbox.Store is { } store) _report.DiskState(store.Healthy);
                     Pump();
-                    SignalWhenDrained();
                 }
 
                 if (_time.GetElapsedTime(synced) < interval) continue;
@@ -317,12 +308,12 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         }
     }
 
-    // The disk may take its time: publishers must not wait for it.
+    // Outside the lock: publishers must not wait for the disk.
     private void Sync(bool toDisk)
     {
-        (IStoreFile? Active, IReadOnlyList<IStoreFile> Rolled) files = (null, []);
-        lock (_gate)
-            if (_outbox.Store is { } store) files = store.Unsynced();
+        if (_outbox.Store is not { } store) return;
+        (IStoreFile? Active, IReadOnlyList<IStoreFile> Rolled) files;
+        lock (_gate) files = store.Unsynced();
         try
         {
             if (!toDisk) return;
@@ -331,11 +322,11 @@ internal sealed partial class MqttDelivery : IAsyncDisposable
         }
         catch (ObjectDisposedException)
         {
-            // The file failed meanwhile, which was told.
+            // The file failed meanwhile, which is reported.
         }
         catch (IOException e)
         {
-            lock (_gate) _outbox.Store!.Fail(e);
+            lock (_gate) store.Fail(e);
         }
         finally
         {

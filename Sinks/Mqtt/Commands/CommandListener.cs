@@ -1,4 +1,6 @@
+using System.Text.Json;
 using System.Threading.Channels;
+using System.Threading.RateLimiting;
 using Dvis.Streaming.Sinks.Mqtt.Client;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
@@ -8,140 +10,131 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Commands;
 
-/// <summary>
-/// Takes commands from the broker, one after the other, and answers on the Response Topic with the Correlation Data
-/// (MQTT 5). A command that was retained is not obeyed: nobody gives it now. Answers go below <c>{prefix}/response/</c>
-/// only, so that nobody makes us write elsewhere.
-/// </summary>
-internal sealed partial class CommandListener : IAsyncDisposable
+/// <summary>Executor of commands from the broker, one after the other. A command has an empty payload or <c>{}</c> and
+/// is answered on its Response Topic with its Correlation Data (MQTT 5), only below <c>{prefix}/response/</c>: no
+/// client can have answers written elsewhere. A retained command is old and therefore ignored.</summary>
+internal sealed partial class CommandListener(
+    MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttDelivery delivery,
+    MqttMetrics metrics, ILogger logger) : IAsyncDisposable
 {
-    private const int MostWaiting = 16, Burst = 10, LongestTopic = 512;
-    private const double PerSecond = 2;
+    private const int MaxWaiting = 16, MaxTopic = 512, MaxPayload = 1024;
 
-    private readonly MqttCommandOptions _options;
-    private readonly NodeTopics _node;
-    private readonly string _session;
-    private readonly ICameraCommands _commands;
-    private readonly MqttClient _client;
-    private readonly MqttMetrics _metrics;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
-    private readonly Channel<MqttReceived> _waiting = Channel.CreateBounded<MqttReceived>(MostWaiting);
-    private Task _loop = Task.CompletedTask;
-
-    // Of the connection's thread.
-    private double _tokens = Burst;
-    private long _filled;
-
-    public CommandListener(
-        MqttCommandOptions options, NodeTopics node, string session, ICameraCommands commands, MqttClient client,
-        MqttMetrics metrics, TimeProvider time, ILogger logger)
+    private readonly Channel<MqttReceived> _waiting = Channel.CreateBounded<MqttReceived>(MaxWaiting);
+    private readonly TokenBucketRateLimiter _rate = new(new()
     {
-        (_options, _node, _session, _commands, _client, _metrics, _time, _logger) =
-            (options, node, session, commands, client, metrics, time, logger);
-        _filled = time.GetTimestamp();
-    }
+        TokenLimit = 10,
+        TokensPerPeriod = 1,
+        ReplenishmentPeriod = TimeSpan.FromSeconds(0.5),
+        AutoReplenishment = false,
+    });
+    private Task _loop = Task.CompletedTask;
 
     public void Start()
     {
-        _client.Subscribe($"{_node.Prefix}/camera/+/cmd/+", Receive);
+        delivery.Subscribe($"{node.Prefix}/camera/+/cmd/+", Receive);
         _loop = Task.Run(RunAsync);
     }
 
-    /// <summary>Ends with the command that is under way.</summary>
+    /// <summary>Ends after the waiting commands.</summary>
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();
         await _loop;
+        await _rate.DisposeAsync();
     }
+
+    /// <exception cref="FormatException">The payload is neither empty nor <c>{}</c>.</exception>
+    internal static void CheckPayload(ReadOnlyMemory<byte> payload)
+    {
+        if (payload.Length > MaxPayload)
+            throw new FormatException($"The payload has {payload.Length} bytes, at most {MaxPayload} are read.");
+        if (payload.Span.Trim((byte)' ').IsEmpty) return;
+        try
+        {
+            using var json = JsonDocument.Parse(payload, new JsonDocumentOptions { MaxDepth = 2 });
+            if (json.RootElement.ValueKind != JsonValueKind.Object || json.RootElement.GetPropertyCount() > 0)
+                throw new FormatException("The payload must be empty or {}.");
+        }
+        catch (JsonException e)
+        {
+            throw new FormatException("The payload must be empty or {}; it is no JSON.", e);
+        }
+    }
+
+    private static (string Camera, string Verb) Parse(string topic) =>
+        topic.Split('/') is [.., var camera, _, var verb] ? (camera, verb) : default;
 
     private void Receive(MqttReceived message)
     {
-        var verb = CommandRequest.Of(message.Topic).Verb;
+        var verb = Parse(message.Topic).Verb;
         if (message.Retained) Count(verb, "retained");
-        else if (!MayCome()) Count(verb, "rate_limited");
+        else if (!MayRun()) Count(verb, "rate_limited");
         else if (!_waiting.Writer.TryWrite(message)) Count(verb, "busy");
     }
 
-    /// <summary>A bucket of <see cref="Burst"/> commands that fills again by <see cref="PerSecond"/>.</summary>
-    private bool MayCome()
+    private bool MayRun()
     {
-        var now = _time.GetTimestamp();
-        _tokens = Math.Min(Burst, _tokens + _time.GetElapsedTime(_filled, now).TotalSeconds * PerSecond);
-        _filled = now;
-        if (_tokens < 1) return false;
-        _tokens--;
-        return true;
+        _rate.TryReplenish();
+        using var lease = _rate.AttemptAcquire();
+        return lease.IsAcquired;
     }
 
     private async Task RunAsync()
     {
         await foreach (var message in _waiting.Reader.ReadAllAsync())
         {
-            var request = CommandRequest.Of(message.Topic);
-            if (message.ResponseTopic is { } topic && !MayAnswer(topic))
+            var (camera, verb) = Parse(message.Topic);
+            if (message.ResponseTopic is { } topic && !IsResponse(topic))
             {
-                Count(request.Verb, "refused");
-                LogNoAnswer(request.Verb, request.Camera, _node.Prefix);
+                Count(verb, "refused");
+                LogNoAnswer(verb, camera, node.Prefix);
                 continue;
             }
 
-            var (result, detail) = await AnswerAsync(request, message.Payload);
-            Count(request.Verb, result);
-            LogCommand(request.Verb, request.Camera, result, detail);
-            if (message.ResponseTopic is not null) Answer(message, request, result, detail);
+            var (result, detail) = await ExecuteAsync(camera, verb, message.Payload);
+            Count(verb, result);
+            LogCommand(verb, camera, result, detail);
+            if (message.ResponseTopic is null) continue;
+            var answer = new { Schema = Schemas.Command, Session = session, camera, verb, result, detail };
+            delivery.Publish(
+                new(message.ResponseTopic, Kinds.Command, Qos: 0, ExpirySeconds: 60, ContentType: MqttTopic.Json),
+                JsonSerializer.SerializeToUtf8Bytes(answer, JsonText.Serializer), null, message.CorrelationData);
         }
     }
 
-    private async Task<(string Result, string Detail)> AnswerAsync(CommandRequest request, byte[] payload)
+    private async Task<(string Result, string Detail)> ExecuteAsync(string camera, string verb, byte[] payload)
     {
-        if (!_options.Allow.Contains(request.Verb))
-            return ("refused", $"This verb is not allowed; allowed are: {string.Join(", ", _options.Allow)}.");
+        if (!options.Allow.Contains(verb))
+            return ("refused", $"This verb is not allowed; allowed are: {string.Join(", ", options.Allow)}.");
         try
         {
-            CommandRequest.Check(payload);
-            var answer = await _commands.ExecuteAsync(request.Camera, request.Verb);
+            CheckPayload(payload);
+            var answer = await commands.ExecuteAsync(camera, verb);
             return (answer.Done ? "done" : "refused", answer.Detail);
         }
         catch (FormatException e)
         {
             return ("refused", e.Message);
         }
-        catch (Exception e) // whatever broke, it broke this command only
+        catch (Exception e) // any failure ends this command only
         {
-            LogFailed(request.Verb, request.Camera, e);
-            return ("failed", "It failed; the log says why.");
+            LogFailed(verb, camera, e);
+            return ("failed", "The command failed; the log has the reason.");
         }
     }
 
-    private bool MayAnswer(string topic)
-        => topic.Length <= LongestTopic && topic.StartsWith($"{_node.Prefix}/response/", StringComparison.Ordinal)
+    private bool IsResponse(string topic)
+        => topic.Length <= MaxTopic && topic.StartsWith($"{node.Prefix}/response/", StringComparison.Ordinal)
             && !topic.AsSpan().ContainsAny('+', '#', '\0');
 
-    private void Answer(MqttReceived message, CommandRequest request, string result, string detail)
-    {
-        using var payload = new PayloadBuffer();
-        var w = payload.Begin();
-        w.WriteStartObject();
-        w.WriteString("schema"u8, Schemas.Command);
-        w.WriteString("session"u8, _session);
-        w.WriteString("camera"u8, request.Camera);
-        w.WriteString("verb"u8, request.Verb);
-        w.WriteString("result"u8, result);
-        w.WriteString("detail"u8, detail);
-        w.WriteEndObject();
-        _client.Delivery.Publish(new MqttTopic(message.ResponseTopic!, Kinds.Command, Qos: 0, ExpirySeconds: 60,
-            ContentType: MqttTopic.Json), payload.End(), null, message.CorrelationData);
-    }
-
     private void Count(string verb, string result) =>
-        _metrics.Command(MqttCommandOptions.Verbs.Contains(verb) ? verb : "other", result);
+        metrics.Command(MqttCommandOptions.Verbs.Contains(verb) ? verb : "other", result);
 
     [LoggerMessage(3030, LogLevel.Information, "Command {Verb} for camera {Camera}: {Result}: {Detail}")]
     private partial void LogCommand(string verb, string camera, string result, string detail);
 
     [LoggerMessage(3031, LogLevel.Warning,
-        "Command {Verb} for camera {Camera} is ignored: it asks for an answer that is not below {Prefix}/response/.")]
+        "Command {Verb} for camera {Camera} is ignored: its response topic is not below {Prefix}/response/.")]
     private partial void LogNoAnswer(string verb, string camera, string prefix);
 
     [LoggerMessage(3032, LogLevel.Error, "Command {Verb} for camera {Camera} failed.")]

@@ -2,8 +2,15 @@ using System.Text;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Messages;
 
-/// <summary>A topic and how its messages travel; made once and reused for every message.</summary>
-/// <param name="Kind">For metrics: <c>state, tracks, final, masks, event</c>.</param>
+/// <summary>Kinds of messages in metrics; segments count as tracks, maps as masks.</summary>
+internal static class Kinds
+{
+    public const string State = "state", Tracks = "tracks", Final = "final", Masks = "masks", Event = "event",
+        Command = "command";
+}
+
+/// <summary>Topic and properties of its messages; made once and reused for every message.</summary>
+/// <param name="Kind">One of <see cref="Kinds"/>.</param>
 /// <param name="Qos">0 or 1. Messages of QoS 0 never wait for a connection.</param>
 /// <param name="Retain">True for state: only the last value counts, and every connect repeats it.</param>
 /// <param name="ExpirySeconds">Message Expiry Interval; 0: none.</param>
@@ -11,17 +18,22 @@ namespace Dvis.Streaming.Sinks.Mqtt.Messages;
 public sealed record MqttTopic(string Name, string Kind, int Qos, bool Retain = false, uint ExpirySeconds = 0,
     string? ContentType = null)
 {
-    public const string Json = "application/json";
+    public const string Json = "application/json",
+        CloudEventsJson = "application/cloudevents+json; charset=utf-8";
 
-    /// <summary>Bytes of the name in UTF-8.</summary>
-    internal int NameBytes { get; } = Encoding.UTF8.GetByteCount(Name);
+    /// <summary>Retained topic of a state.</summary>
+    public static MqttTopic OfState(string name, string? contentType = null) =>
+        new(name, Kinds.State, Qos: 1, Retain: true, ContentType: contentType);
 
     public bool IsJson => ContentType is Json or CloudEventsJson;
 
-    public const string CloudEventsJson = "application/cloudevents+json; charset=utf-8";
+    /// <summary>Bytes of a packet beside payload and user properties, at most (MQTT 5, 3.3): fixed header 5, topic
+    /// length 2, packet id 2, property length 4, expiry 5, content type.</summary>
+    internal int Overhead { get; } =
+        18 + Encoding.UTF8.GetByteCount(Name) + (ContentType is null ? 0 : 3 + ContentType.Length);
 
-    // One topic object per topic: identity is equality, and looking one up must not hash its strings.
-    public bool Equals(MqttTopic? other) => ReferenceEquals(this, other);
+    // The name identifies a topic.
+    public bool Equals(MqttTopic? other) => Name == other?.Name;
 
-    public override int GetHashCode() => System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(this);
+    public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
 }

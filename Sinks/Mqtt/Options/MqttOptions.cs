@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Serialization;
 using Dvis.Streaming.Pipeline.Common;
 
@@ -10,7 +12,6 @@ public sealed class MqttOptions : IValidatableObject
     /// <summary>Brokers, tried in turn: <c>mqtt://host:port</c> or <c>mqtts://host:port</c>. Empty: no MQTT.</summary>
     public string[] Servers { get; set; } = ["mqtt://127.0.0.1:1883"];
 
-    /// <summary>MQTT version.</summary>
     public MqttProtocol Protocol { get; set; }
 
     /// <summary>Empty: <c>dvis-{node}-{short machine id}</c>.</summary>
@@ -20,12 +21,10 @@ public sealed class MqttOptions : IValidatableObject
 
     [Secret] public string? Password { get; set; }
 
-    /// <summary>File with the user name; read at every connect, so that it may change.
-    /// Wins over <see cref="Username"/>.</summary>
+    /// <summary>File with the user name, in place of <see cref="Username"/>; read at every connect.</summary>
     [FilePath] public string? UsernameFile { get; set; }
 
-    /// <summary>File with the password; read at every connect, so that it may change.
-    /// Wins over <see cref="Password"/>.</summary>
+    /// <summary>File with the password, in place of <see cref="Password"/>; read at every connect.</summary>
     [FilePath] public string? PasswordFile { get; set; }
 
     public MqttTlsOptions Tls { get; set; } = new();
@@ -34,15 +33,14 @@ public sealed class MqttOptions : IValidatableObject
     [RegularExpression("[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*"), MaxLength(128)]
     public string Root { get; set; } = "dvis/v1";
 
-    /// <summary>Largest JSON payload; what is larger leaves in parts.
-    /// The broker's Maximum Packet Size may lower it.</summary>
+    /// <summary>Largest JSON payload in bytes; a larger one leaves in parts. The broker's Maximum Packet Size may lower
+    /// it.</summary>
     [Range(1024, 268_435_455)] public int MaxMessageBytes { get; set; } = 8192;
 
-    /// <summary>Largest payload of masks and maps; what is larger leaves in parts.</summary>
+    /// <summary>Largest payload of masks and maps in bytes; a larger one leaves in parts.</summary>
     [Range(1024, 268_435_455)] public int MaxMaskBytes { get; set; } = 65536;
 
-    /// <summary>Longest silence before a ping;
-    /// the broker declares us dead after one and a half times as long.</summary>
+    /// <summary>Longest silence before a ping; the broker gives up after one and a half times as long.</summary>
     [Range(typeof(TimeSpan), "00:00:05", "18:00:00")]
     public TimeSpan KeepAlive { get; set; } = TimeSpan.FromSeconds(15);
 
@@ -74,6 +72,25 @@ public sealed class MqttOptions : IValidatableObject
         if (Backoff.Initial > Backoff.Max)
             yield return new("backoff.initial must not be longer than backoff.max", [nameof(Backoff)]);
     }
+
+    /// <summary>Client id in use; two machines with the same node name have different ones.</summary>
+    internal string ClientIdOf(string node)
+    {
+        if (!string.IsNullOrEmpty(ClientId)) return ClientId;
+        string machine;
+        try
+        {
+            machine = File.ReadAllText("/etc/machine-id");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            machine = Environment.MachineName;
+        }
+
+        // A hash, because the machine id itself must not leave the machine (man machine-id).
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes("dvis" + machine));
+        return $"dvis-{node}-{Convert.ToHexStringLower(hash)[..8]}";
+    }
 }
 
 /// <summary>Versions of MQTT.</summary>
@@ -86,10 +103,10 @@ public enum MqttProtocol
 /// <summary>TLS of <c>mqtts://</c> servers (section <c>mqtt.tls</c>).</summary>
 public sealed class MqttTlsOptions
 {
-    /// <summary>PEM file of the authorities to trust; empty: those of the system.</summary>
+    /// <summary>PEM file of the trusted authorities; empty: those of the system.</summary>
     [FilePath] public string? Ca { get; set; }
 
-    /// <summary>PEM file of our certificate, for brokers that ask for one.</summary>
+    /// <summary>PEM file of the client certificate, for brokers that require one.</summary>
     [FilePath] public string? Cert { get; set; }
 
     /// <summary>PEM file of its private key, without a passphrase.</summary>
@@ -99,42 +116,51 @@ public sealed class MqttTlsOptions
     public bool Verify { get; set; } = true;
 }
 
-/// <summary>What waits for the broker (section <c>mqtt.outbox</c>): finals, events and final masks.
-/// Provisional results never wait.</summary>
+/// <summary>Outbox of finals, events and final masks (section <c>mqtt.outbox</c>).</summary>
 public sealed class MqttOutboxOptions
 {
-    /// <summary>Folder of this process alone; empty: <c>$STATE_DIRECTORY/outbox</c>, which systemd gives,
-    /// and without that memory only.</summary>
+    /// <summary>Folder of this process alone; empty: <c>$STATE_DIRECTORY/outbox</c>, which systemd sets, and without
+    /// that memory only.</summary>
     [FilePath] public string? Path { get; set; }
 
-    /// <summary>Bytes that may wait on disk; the oldest messages are dropped and counted.
-    /// Files may be two MiB larger.</summary>
+    /// <summary>Bytes that may wait on disk; the oldest messages are dropped and counted. Files may be two MiB
+    /// larger.</summary>
     [Range(65_536, 1L << 40)] public long MaxBytes { get; set; } = 256L << 20;
 
-    /// <summary>Messages that have waited longer are dropped and counted.</summary>
+    /// <summary>Longest wait; older messages are dropped and counted.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")]
     public TimeSpan MaxAge { get; set; } = TimeSpan.FromHours(24);
 
-    /// <summary>What waits is on the disk itself at most so long after it came,
-    /// so that a power cut loses no more; zero: when the system likes.</summary>
+    /// <summary>Longest time until a message is on the disk itself: a power cut loses no more than that; zero: the
+    /// system decides.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Without a folder, or while its disk fails: messages that may wait in memory;
-    /// the oldest are dropped and counted.</summary>
+    /// <summary>Messages that may wait in memory, without a folder or while its disk fails; the oldest are dropped and
+    /// counted.</summary>
     [Range(1, 10_000_000)] public int MemoryMessages { get; set; } = 10_000;
 
-    /// <summary>Likewise: their payload.</summary>
+    /// <summary>Payload bytes that may wait in memory, likewise.</summary>
     [Range(65_536, 1L << 40)] public long MemoryBytes { get; set; } = 64L << 20;
 
-    /// <summary>
-    /// A broker that is killed loses what it acknowledged and had not saved. Acknowledged messages are therefore kept
-    /// this long, and sent again when the connection breaks meanwhile; zero: never.
-    /// </summary>
+    /// <summary>Time that acknowledged messages are kept, and sent again when the connection breaks meanwhile: a killed
+    /// broker loses what it acknowledged and had not saved. Zero: none.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan KeepAcknowledged { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Messages handed to the broker and not yet acknowledged;
-    /// the broker's Receive Maximum may lower it.</summary>
+    /// <summary>Most messages sent and not yet acknowledged; the broker's Receive Maximum may lower it.</summary>
     [Range(1, 65_535)] public int InFlight { get; set; } = 32;
+}
+
+/// <summary>Commands over MQTT (section <c>mqtt.commands</c>); the broker decides who may send them.</summary>
+public sealed class MqttCommandOptions
+{
+    /// <summary>All verbs; none restarts the program or changes its configuration.</summary>
+    public static IReadOnlyList<string> Verbs { get; } = ["enable", "disable", "reset_tracker"];
+
+    /// <summary>True subscribes to <c>{root}/{node}/camera/{camera}/cmd/{verb}</c>.</summary>
+    public bool Enabled { get; set; }
+
+    /// <summary>Verbs that are executed.</summary>
+    public string[] Allow { get; set; } = [.. Verbs];
 }

@@ -1,109 +1,81 @@
 using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
-/// <summary>
-/// Topics that the broker refuses, by its access list or for a quota, and what waits for it to change its mind: after a
-/// pause that doubles the oldest message of a topic is tried again, and the others follow when it is taken, so that
-/// none overtakes another. Not thread-safe.
-/// </summary>
+/// <summary>Messages of topics that the broker refuses, by its access list or for a quota. After a growing pause the
+/// oldest of a topic is tried again; when it is accepted the others follow, so that none overtakes another. Not
+/// thread-safe.</summary>
 internal sealed class HeldTopics(BackoffOptions backoff, TimeProvider time)
 {
     private readonly Dictionary<string, Topic> _topics = [];
 
-    public int Count { get; private set; }
+    public int Count => _topics.Values.Sum(t => t.Entries.Count);
 
-    public long Bytes { get; private set; }
+    public long Bytes => _topics.Values.Sum(t => t.Entries.Bytes);
 
-    /// <summary>True while the message has to wait behind others of its topic.</summary>
+    /// <summary>The oldest message, which stays; null when there is none.</summary>
+    public OutboxEntry? Oldest =>
+        _topics.Values.Select(t => t.Entries.First).OfType<OutboxEntry>().MinBy(e => e.Token);
+
+    /// <summary>True while the message must wait behind others of its topic.</summary>
     public bool Holds(OutboxEntry entry) =>
         _topics.TryGetValue(entry.Topic.Name, out var held) && held.Tried != entry.Token;
 
-    /// <summary>The broker refused this one: the topic rests from now on, for longer than the last time.</summary>
+    /// <summary>Holds a refused message; its topic rests, for longer than the last time.</summary>
     public void Refuse(OutboxEntry entry)
     {
         if (!_topics.TryGetValue(entry.Topic.Name, out var held))
             _topics[entry.Topic.Name] = held = new(new(backoff, Random.Shared));
         // Several of a topic are in flight and refused together: that is one refusal.
-        if (held.Due(time)) held.Rest(time);
+        if (held.IsDue(time)) held.Rest(time);
         Add(entry);
     }
 
-    /// <summary>One more of a topic that rests, in its place by age.</summary>
-    public void Add(OutboxEntry entry)
-    {
-        var entries = _topics[entry.Topic.Name].Entries;
-        var node = entries.Last;
-        while (node is not null && node.Value.Token > entry.Token) node = node.Previous;
-        if (node is null) entries.AddFirst(entry);
-        else entries.AddAfter(node, entry);
-        Count++;
-        Bytes += entry.Payload.Length;
-    }
+    /// <summary>Holds another message of a topic that rests.</summary>
+    public void Add(OutboxEntry entry) => _topics[entry.Topic.Name].Entries.Insert(entry);
 
-    /// <summary>The broker takes the topic: what waited, oldest first.</summary>
+    /// <summary>Ends the rest of a topic that was accepted.</summary>
+    /// <returns>Its messages, oldest first.</returns>
     public IReadOnlyList<OutboxEntry> Accept(string topic) =>
-        _topics.Count > 0 && _topics.Remove(topic, out var held) ? Leave(held.Entries) : [];
+        _topics.Remove(topic, out var held) ? held.Entries.TakeAll() : [];
 
-    /// <summary>The oldest of each topic whose pause is over: to be tried again.</summary>
+    /// <summary>Takes the oldest message of each topic whose pause is over, to try it again.</summary>
     public List<OutboxEntry> TakeDue()
     {
         var due = new List<OutboxEntry>();
-        if (Count == 0) return due;
-        foreach (var held in _topics.Values.Where(t => t.Entries.Count > 0 && t.Due(time)))
+        foreach (var held in _topics.Values.Where(t => t.Entries.Count > 0 && t.IsDue(time)))
         {
-            var entry = held.Entries.First!.Value;
-            Remove(entry);
-            held.Try(entry, time);
+            var entry = held.Entries.TakeFirst()!;
+            held.Tried = entry.Token;
+            held.Rest(time);
             due.Add(entry);
         }
 
         return due;
     }
 
-    /// <summary>Everything, oldest first: another connection may be treated better.</summary>
+    /// <summary>Takes all messages for another connection, which may accept them.</summary>
     public List<OutboxEntry> TakeAll()
     {
-        var all = _topics.Values.SelectMany(held => Leave(held.Entries)).OrderBy(e => e.Token).ToList();
+        var all = _topics.Values.SelectMany(held => held.Entries).ToList();
         _topics.Clear();
         return all;
     }
 
-    /// <summary>The oldest of all, or null; it stays.</summary>
-    public OutboxEntry? Oldest =>
-        _topics.Values.Select(t => t.Entries.First?.Value).OfType<OutboxEntry>().MinBy(e => e.Token);
-
-    public void Remove(OutboxEntry entry)
-    {
-        if (!_topics[entry.Topic.Name].Entries.Remove(entry)) return;
-        Count--;
-        Bytes -= entry.Payload.Length;
-    }
-
-    // They are waiting here no longer.
-    private IReadOnlyList<OutboxEntry> Leave(LinkedList<OutboxEntry> entries)
-    {
-        Count -= entries.Count;
-        Bytes -= entries.Sum(e => (long)e.Payload.Length);
-        return [.. entries];
-    }
+    public bool Remove(OutboxEntry entry) =>
+        _topics.TryGetValue(entry.Topic.Name, out var held) && held.Entries.Remove(entry);
 
     private sealed class Topic(Backoff pauses)
     {
         private (long Since, TimeSpan Pause)? _rest;
 
-        public LinkedList<OutboxEntry> Entries { get; } = [];
+        public EntryList Entries { get; } = [];
 
-        /// <summary>Token of the message that was tried last.</summary>
-        public long Tried { get; private set; }
+        /// <summary>Token of the last message that was tried again.</summary>
+        public long Tried { get; set; }
 
-        public bool Due(TimeProvider time) => _rest is not { } rest || time.GetElapsedTime(rest.Since) >= rest.Pause;
-
-        public void Try(OutboxEntry entry, TimeProvider time)
-        {
-            Tried = entry.Token;
-            Rest(time);
-        }
+        public bool IsDue(TimeProvider time) => _rest is not { } rest || time.GetElapsedTime(rest.Since) >= rest.Pause;
 
         public void Rest(TimeProvider time) => _rest = (time.GetTimestamp(), pauses.Next());
     }

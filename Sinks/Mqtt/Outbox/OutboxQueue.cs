@@ -5,70 +5,66 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
-/// <summary>
-/// QoS 1 messages in order. Durable ones are written to the store as they come, and only the first that wait are in
+/// <summary>QoS 1 messages in order. Durable ones are written to the store at once, and only the first that wait are in
 /// memory too; without a store, or while its disk fails, they wait in memory alone. Retained messages are state: only
-/// the last of a topic counts, they are kept to be repeated at every connect, and never wait without a connection. Not
-/// thread-safe.
-/// </summary>
+/// the last of a topic counts, every connect repeats it, and none waits without a connection. Not
+/// thread-safe.</summary>
 /// <param name="store">Null: memory only. Disposed of here.</param>
-/// <param name="dropped">Told of every message that is given up, and why.</param>
-/// <param name="backoff">Pauses before a topic that was refused is tried again; null: the default.</param>
+/// <param name="dropped">Called with each message that is given up, and the reason.</param>
+/// <param name="backoff">Pauses before a refused topic is tried again; null: the default.</param>
 internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, OutboxStore? store,
     Action<OutboxEntry, string> dropped, BackoffOptions? backoff = null) : IDisposable
 {
-    // How much of what waits on disk is in memory, so that a connection is fed from there.
+    // How much of what waits on disk is in memory, to feed a connection from there.
     private const int Window = 512;
     private const long WindowBytes = 4 << 20;
 
+    // How much is kept after its acknowledgement.
+    private const int MaxKept = 4096;
+    private const long MaxKeptBytes = 16 << 20;
+
     private readonly HeldTopics _held = new(backoff ?? new(), time);
-    private readonly KeptMessages _kept = new(options.KeepAcknowledged, time);
-    private readonly List<OutboxEntry> _inFlight = [];
-    private readonly LinkedList<OutboxEntry> _waiting = [];
-    // after what is on disk only: the disk failed when they came
-    private readonly LinkedList<OutboxEntry> _stranded = [];
+    private readonly EntryList _kept = []; // acknowledged, but a broker acknowledges before it saves
+    private readonly EntryList _inFlight = [];
+    private readonly EntryList _waiting = [];
+    private readonly EntryList _stranded = []; // in memory, after what is on disk only: the disk failed when they came
     private readonly OrderedDictionary<MqttTopic, OutboxEntry> _announced = [];
     private (int Messages, long Bytes) _memoryOnly;
-    private long _bytes, _waitingBytes, _lastToken, _missed;
+    private long _lastToken, _missed;
     private bool _connected;
 
     /// <summary>Messages of topics that the broker refuses for now.</summary>
     public int Held => _held.Count;
 
-    /// <summary>Messages not yet acknowledged; those held are not among them.</summary>
+    /// <summary>Messages not yet acknowledged, without those held.</summary>
     public int Count => _inFlight.Count + _waiting.Count + _stranded.Count + (store?.Unread ?? 0);
 
-    /// <summary>Of them; of what is on disk only, with its heads.</summary>
-    public long Bytes => _bytes + (store?.UnreadBytes ?? 0);
+    /// <summary>Payload bytes not yet acknowledged; for messages only on disk, record bytes.</summary>
+    public long Bytes => _inFlight.Bytes + _waiting.Bytes + _stranded.Bytes + (store?.UnreadBytes ?? 0);
 
     public int InFlight => _inFlight.Count;
 
     public OutboxStore? Store => store;
 
-    /// <summary>Timestamp at which the longest unacknowledged message was handed over, or null.</summary>
-    public long? OldestSent => _inFlight.Count > 0 ? _inFlight[0].Sent : null;
+    /// <summary>Hand-over timestamp of the longest unacknowledged message, or null.</summary>
+    public long? OldestSent => _inFlight.First?.Sent;
 
-    /// <summary>When the oldest durable message that is not acknowledged was made, or null.</summary>
-    public DateTimeOffset? Oldest => (_inFlight.Find(e => !e.Topic.Retain) ?? OldestWaiting()?.Value)?.Created;
+    /// <summary>Creation time of the oldest durable message that is not acknowledged, or null.</summary>
+    public DateTimeOffset? Oldest => (_inFlight.FirstOrDefault(e => !e.Topic.Retain) ?? OldestWaiting())?.Created;
 
     /// <summary>True when a retained message of this topic stands, or is being cleared.</summary>
-    public bool Announces(string topic)
-    {
-        foreach (var announced in _announced.Keys)
-            if (announced.Name == topic) return true;
-        return false;
-    }
+    public bool Announces(MqttTopic topic) => _announced.ContainsKey(topic);
 
-    /// <summary>Takes a message, and drops the oldest that are too many for it.</summary>
+    /// <summary>Adds a message, and drops the oldest that are too many.</summary>
     public void Add(MqttTopic topic, byte[] payload, IReadOnlyList<KeyValuePair<string, string>>? userProperties = null)
     {
-        var entry = new OutboxEntry(++_lastToken, topic, payload, userProperties, time.GetUtcNow(), time.GetTimestamp())
-        { Late = !_connected };
+        var entry = new OutboxEntry(topic, payload, userProperties, time.GetUtcNow(), time.GetTimestamp())
+        { Token = ++_lastToken, Late = !_connected };
         if (topic.Retain)
         {
             _announced[topic] = entry;
-            RemoveWaiting(e => e.Topic == topic);
-            if (_connected) Append(_waiting, entry);
+            if (_waiting.FirstOrDefault(e => e.Topic == topic) is { } before) _waiting.Remove(before);
+            if (_connected) _waiting.AddLast(entry);
             return;
         }
 
@@ -78,30 +74,23 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         Trim();
     }
 
-    /// <summary>Everything retained first, as it stands now, then what was not acknowledged, in order.</summary>
+    /// <summary>Queues everything retained, as it stands now, before what was not acknowledged.</summary>
     public void Connected()
     {
         _connected = true;
         Trim();
-        for (var i = _announced.Count - 1; i >= 0; i--) Prepend(_announced.GetAt(i).Value);
+        _waiting.AddFirst([.. _announced.Values]);
     }
 
-    /// <summary>What was in flight waits again, before the rest.</summary>
-    /// <param name="lost">The broker may have died: what it acknowledged of late waits again, too.</param>
+    /// <summary>Queues what was in flight again, before the rest.</summary>
+    /// <param name="lost">The broker may have died: what it acknowledged of late is queued again, too.</param>
     public void Disconnected(bool lost)
     {
         _connected = false;
-        foreach (var entry in _inFlight) _bytes -= entry.Payload.Length;
         var kept = lost ? _kept.TakeAll() : [];
         foreach (var entry in kept.Where(e => e.InMemoryOnly)) CountMemoryOnly(entry, 1);
-        RemoveWaiting(e => e.Topic.Retain);
-        // All of it in order again, also what was about to be tried once more, which may be older than what is held.
-        var again = kept.Concat(_inFlight.Where(e => !e.Topic.Retain)).Concat(_held.TakeAll()).Concat(_waiting)
-            .OrderBy(e => e.Token).ToList();
-        (_bytes, _waitingBytes) = (_bytes - _waitingBytes, 0);
-        _waiting.Clear();
-        _inFlight.Clear();
-        PrependAll(again);
+        var again = kept.Concat(_inFlight.TakeAll()).Concat(_held.TakeAll()).Concat(_waiting.TakeAll());
+        foreach (var entry in again.Where(e => !e.Topic.Retain).OrderBy(e => e.Token)) _waiting.AddLast(entry);
         foreach (var entry in _waiting.Concat(_stranded)) entry.Late = true;
         _missed = store?.Last ?? 0;
     }
@@ -112,53 +101,44 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         while (true)
         {
             if (_waiting.Count == 0) Load();
-            if (_waiting.First?.Value is not { } entry) return null;
-            _waiting.RemoveFirst();
-            _waitingBytes -= entry.Payload.Length;
-            if (!entry.Topic.Retain && _held.Holds(entry))
+            if (_waiting.TakeFirst() is not { } entry) return null;
+            if (entry.Topic.Retain || !_held.Holds(entry))
             {
-                _bytes -= entry.Payload.Length;
-                _held.Add(entry);
-                LimitHeld();
-                continue;
+                _inFlight.AddLast(entry);
+                return entry;
             }
 
-            _inFlight.Add(entry);
-            return entry;
+            _held.Add(entry);
+            LimitHeld();
         }
     }
 
-    /// <summary>The broker refuses the topic, and may not for ever: the message waits, the topic rests.
-    /// Null when it is done with.</summary>
+    /// <summary>Holds a message in flight whose topic the broker refuses for now; the topic rests.</summary>
+    /// <returns>Null when the message cannot be held.</returns>
     public OutboxEntry? Refuse(long token)
     {
-        var entry = _inFlight.Find(e => e.Token == token);
-        // While the disk fails, memory is for what nobody has refused.
+        var entry = _inFlight.FirstOrDefault(e => e.Token == token);
+        // While the disk fails, memory is for what was never refused.
         if (entry is null || entry.Topic.Retain || (store is not null && entry.InMemoryOnly)) return null;
         _inFlight.Remove(entry);
-        _bytes -= entry.Payload.Length;
         _held.Refuse(entry);
         LimitHeld();
         return entry;
     }
 
-    /// <summary>Puts back what <see cref="Take"/> gave last and could not be handed over.</summary>
+    /// <summary>Puts back the last message of <see cref="Take"/>, which could not be handed over.</summary>
     public void PutBack(OutboxEntry entry)
     {
         _inFlight.Remove(entry);
         _waiting.AddFirst(entry);
-        _waitingBytes += entry.Payload.Length;
     }
 
-    /// <summary>The broker has it, or will not have it. Null when <paramref name="token"/> is not in flight.</summary>
-    /// <param name="accepted">False: it is done with for good.</param>
+    /// <summary>Completes a message in flight, accepted or refused for good.</summary>
+    /// <returns>Null when <paramref name="token"/> is not in flight.</returns>
     public OutboxEntry? Complete(long token, bool accepted)
     {
-        var i = _inFlight.FindIndex(e => e.Token == token);
-        if (i < 0) return null;
-        var entry = _inFlight[i];
-        _inFlight.RemoveAt(i);
-        _bytes -= entry.Payload.Length;
+        if (_inFlight.FirstOrDefault(e => e.Token == token) is not { } entry) return null;
+        _inFlight.Remove(entry);
         if (entry.Topic.Retain)
         {
             // The broker has deleted what was retained there: nothing is left to repeat.
@@ -168,20 +148,27 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
         }
 
         if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
-        if (accepted) PrependAll(_held.Accept(entry.Topic.Name));
+        if (accepted) _waiting.AddFirst(_held.Accept(entry.Topic.Name));
         // While the disk fails, memory is for what was never acknowledged.
-        if (accepted && (store is null || !entry.InMemoryOnly)) _kept.Add(entry);
-        else Release(entry);
-        Forget();
+        if (accepted && (store is null || !entry.InMemoryOnly))
+        {
+            entry.KeptSince = time.GetTimestamp();
+            _kept.AddLast(entry);
+        }
+        else
+        {
+            Release(entry);
+        }
+
+        LimitKept();
         return entry;
     }
 
-    /// <summary>From time to time: what is too old goes, what the disk did not take is offered again,
-    /// and the next run learns what is done.</summary>
+    /// <summary>Drops what is too old, retries refused topics and failed writes, saves what is done.</summary>
     public void Tick()
     {
-        Forget();
-        PrependAll(_held.TakeDue());
+        LimitKept();
+        _waiting.AddFirst(_held.TakeDue());
         Trim();
         Save();
         store?.SaveCursor();
@@ -198,33 +185,31 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
     private void Keep(OutboxEntry entry)
     {
         var read = store is { Unread: 0 } && _stranded.Count == 0 && _waiting.Count < Window
-            && _waitingBytes + entry.Payload.Length <= WindowBytes;
+            && _waiting.Bytes + entry.Payload.Length <= WindowBytes;
         if (_memoryOnly.Messages == 0 && TryStore(entry, read))
         {
-            if (read) Append(_waiting, entry);
+            if (read) _waiting.AddLast(entry);
             return;
         }
 
         CountMemoryOnly(entry, 1);
-        Append(store is { Unread: > 0 } ? _stranded : _waiting, entry);
+        (store is { Unread: > 0 } ? _stranded : _waiting).AddLast(entry);
     }
 
     private bool TryStore(OutboxEntry entry, bool read)
     {
         if (store is null) return false;
-        var message =
-            new StoredMessage(0, entry.Topic, entry.Payload, entry.UserProperties, entry.Created, entry.Enqueued);
-        while (store.Bytes + RecordCodec.Size(message) > options.MaxBytes && DropOldest())
+        while (store.Bytes + RecordCodec.Size(entry) > options.MaxBytes && DropOldest())
         {
         }
 
-        if (store.TryAppend(message, read && store.Unread == 0) is not { } sequence) return false;
+        if (store.TryAppend(entry, read && store.Unread == 0) is not { } sequence) return false;
         entry.Sequence = sequence;
         if (!_connected) _missed = sequence;
         return true;
     }
 
-    /// <summary>Writes what is in memory only, oldest first, if the disk takes it again.</summary>
+    /// <summary>Writes what is in memory only, oldest first, when the disk works again.</summary>
     private void Save()
     {
         if (store is not { Ready: true } || _memoryOnly.Messages == 0) return;
@@ -235,48 +220,45 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
             CountMemoryOnly(entry, -1);
         }
 
-        while (_stranded.First?.Value is { } entry)
+        while (_stranded.First is { } entry)
         {
             if (!TryStore(entry, read: false)) return;
             CountMemoryOnly(entry, -1);
-            _stranded.RemoveFirst();
-            _bytes -= entry.Payload.Length;
+            _stranded.Remove(entry);
         }
     }
 
     /// <summary>Reads from disk until the window is full.</summary>
     private void Load()
     {
-        while (store is { Unread: > 0 } && _waiting.Count < Window && _waitingBytes < WindowBytes
-            && store.Read(out var own) is { } m)
-            Append(_waiting, new(++_lastToken, m.Topic, m.Payload, m.UserProperties, m.CreatedUtc, own
-                ? m.Created
-                : Then(m.CreatedUtc))
-            { Sequence = m.Sequence, Late = !own || m.Sequence <= _missed });
-        if (store is { Unread: > 0 }) return;
-        while (_stranded.First is { } node)
+        while (store is { Unread: > 0 } && _waiting.Count < Window && _waiting.Bytes < WindowBytes
+            && store.Read(out var own) is { } entry)
         {
-            _stranded.RemoveFirst();
-            _waiting.AddLast(node);
-            _waitingBytes += node.Value.Payload.Length;
+            entry.Token = ++_lastToken;
+            entry.Late = !own || entry.Sequence <= _missed;
+            if (!own) entry.Enqueued = TimestampOf(entry.Created);
+            _waiting.AddLast(entry);
         }
+
+        if (store is { Unread: > 0 }) return;
+        while (_stranded.TakeFirst() is { } stranded) _waiting.AddLast(stranded);
     }
 
-    // Of another run only the wall clock is known, and it may have been set since.
-    private long Then(DateTimeOffset created)
+    // Only the wall clock survives a run, and it may have been set since.
+    private long TimestampOf(DateTimeOffset created)
         => time.GetTimestamp()
             - (long)(Math.Max(0, (time.GetUtcNow() - created).TotalSeconds) * time.TimestampFrequency);
 
     private void Trim()
     {
-        while (OldestWaiting() is { } oldest && time.GetElapsedTime(oldest.Value.Enqueued) > options.MaxAge)
-            Drop(oldest, "max_age");
+        while (OldestWaiting() is { } waiting && time.GetElapsedTime(waiting.Enqueued) > options.MaxAge)
+            Drop(waiting, "max_age");
         while (_held.Oldest is { } held && time.GetElapsedTime(held.Enqueued) > options.MaxAge)
-            DropHeld(held, "max_age");
+            Drop(held, "max_age");
         while (_memoryOnly.Messages > options.MemoryMessages || _memoryOnly.Bytes > options.MemoryBytes)
         {
-            if (_held.Oldest is { InMemoryOnly: true } refused) DropHeld(refused, "not_authorized");
-            else if ((Find(_waiting, e => e.InMemoryOnly) ?? _stranded.First) is { } oldest)
+            if (_held.Oldest is { InMemoryOnly: true } refused) Drop(refused, "not_authorized");
+            else if ((_waiting.FirstOrDefault(e => e.InMemoryOnly) ?? _stranded.First) is { } oldest)
                 Drop(oldest, "memory_full");
             else return;
         }
@@ -284,59 +266,40 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
 
     private bool DropOldest()
     {
-        if (_kept.Take() is { } kept)
-        {
-            Release(kept);
-            return true;
-        }
-
-        if (_held.Oldest is { Sequence: > 0 } held)
-        {
-            DropHeld(held, "not_authorized");
-            return true;
-        }
-
-        if (OldestWaiting() is not { Value.Sequence: > 0 } oldest) return false;
-        Drop(oldest, "max_bytes");
+        if (_kept.TakeFirst() is { } kept) Release(kept);
+        else if (_held.Oldest is { Sequence: > 0 } held) Drop(held, "not_authorized");
+        else if (OldestWaiting() is { Sequence: > 0 } waiting) Drop(waiting, "max_bytes");
+        else return false;
         return true;
     }
 
-    private LinkedListNode<OutboxEntry>? OldestWaiting()
+    private OutboxEntry? OldestWaiting()
     {
-        if (Find(_waiting, e => !e.Topic.Retain) is { } first) return first;
+        if (_waiting.FirstOrDefault(e => !e.Topic.Retain) is { } first) return first;
         Load();
-        return Find(_waiting, e => !e.Topic.Retain);
+        return _waiting.FirstOrDefault(e => !e.Topic.Retain);
     }
 
-    private void Drop(LinkedListNode<OutboxEntry> node, string reason)
+    private void Drop(OutboxEntry entry, string reason)
     {
-        var entry = node.Value;
-        if (node.List == _waiting) _waitingBytes -= entry.Payload.Length;
-        node.List!.Remove(node);
-        _bytes -= entry.Payload.Length;
+        if (!_held.Remove(entry) && !_waiting.Remove(entry)) _stranded.Remove(entry);
         if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
         Release(entry);
         dropped(entry, reason);
     }
 
-    // They are in memory, whether on disk too or not.
+    // Held messages are in memory, also those that are on disk.
     private void LimitHeld()
     {
         while (_held.Count > options.MemoryMessages || _held.Bytes > options.MemoryBytes)
-            DropHeld(_held.Oldest!, "not_authorized");
+            Drop(_held.Oldest!, "not_authorized");
     }
 
-    private void DropHeld(OutboxEntry entry, string reason)
+    private void LimitKept()
     {
-        _held.Remove(entry);
-        if (entry.InMemoryOnly) CountMemoryOnly(entry, -1);
-        Release(entry);
-        dropped(entry, reason);
-    }
-
-    private void Forget()
-    {
-        while (_kept.TakeOld() is { } entry) Release(entry);
+        while (_kept.First is { } oldest && (_kept.Count > MaxKept || _kept.Bytes > MaxKeptBytes
+            || time.GetElapsedTime(oldest.KeptSince) >= options.KeepAcknowledged))
+            Release(_kept.TakeFirst()!);
     }
 
     private void Release(OutboxEntry entry)
@@ -346,46 +309,4 @@ internal sealed class OutboxQueue(MqttOutboxOptions options, TimeProvider time, 
 
     private void CountMemoryOnly(OutboxEntry entry, int sign)
         => _memoryOnly = (_memoryOnly.Messages + sign, _memoryOnly.Bytes + (sign * entry.Payload.Length));
-
-    private void Append(LinkedList<OutboxEntry> list, OutboxEntry entry)
-    {
-        list.AddLast(entry);
-        _bytes += entry.Payload.Length;
-        if (list == _waiting) _waitingBytes += entry.Payload.Length;
-    }
-
-    private void PrependAll(IReadOnlyList<OutboxEntry> entries)
-    {
-        for (var i = entries.Count - 1; i >= 0; i--) Prepend(entries[i]);
-    }
-
-    private void Prepend(OutboxEntry entry)
-    {
-        _waiting.AddFirst(entry);
-        _bytes += entry.Payload.Length;
-        _waitingBytes += entry.Payload.Length;
-    }
-
-    private void RemoveWaiting(Predicate<OutboxEntry> match)
-    {
-        for (var node = _waiting.First; node is not null;)
-        {
-            var next = node.Next;
-            if (match(node.Value))
-            {
-                _bytes -= node.Value.Payload.Length;
-                _waitingBytes -= node.Value.Payload.Length;
-                _waiting.Remove(node);
-            }
-
-            node = next;
-        }
-    }
-
-    private static LinkedListNode<OutboxEntry>? Find(LinkedList<OutboxEntry> list, Predicate<OutboxEntry> match)
-    {
-        var node = list.First;
-        while (node is not null && !match(node.Value)) node = node.Next;
-        return node;
-    }
 }

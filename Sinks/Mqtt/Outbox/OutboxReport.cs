@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
@@ -6,14 +7,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox;
 
-/// <summary>Tells people and metrics what the outbox gave up and how its disk does; in the log once,
-/// not once a message. Not thread-safe.</summary>
+/// <summary>Metrics and logs of what the outbox gives up and of its disk; the log has each cause once, not once per
+/// message. Not thread-safe.</summary>
 internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider time, ILogger logger)
 {
-    // Topics are ours, and few; a replay of a larger configuration may bring more.
+    // There are few topics; an outbox of a larger configuration may bring more.
     private const int MaxTopics = 10_000;
 
-    private readonly DropTally _drops = new(time);
+    private readonly OncePerSecond _logDrops = new(time);
+    private long _unloggedDrops;
     private readonly Dictionary<string, string> _refused = [];
     private StoreFault? _diskFault;
 
@@ -21,37 +23,35 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
     {
         metrics.OutboxDropped(reason);
         metrics.Message(entry.Topic.Kind, reason == "max_age" ? "expired" : "dropped");
-        if (_drops.Add(1) is > 0 and var count) LogDropped(count, reason);
+        _unloggedDrops++;
+        if (!_logDrops.Pass()) return;
+        LogDropped(_unloggedDrops, reason);
+        _unloggedDrops = 0;
     }
 
-    /// <summary>The broker does not take it, and would not take it again.</summary>
+    /// <summary>Reports a message that the broker refuses for good.</summary>
     public void Refused(MqttTopic topic, int bytes, string reason)
     {
         metrics.OutboxDropped(reason);
         metrics.Message(topic.Kind, "failed");
-        if (IsNews(topic, reason)) LogRefused(topic.Name, bytes, reason);
+        if (IsFirst(topic, reason)) LogRefused(topic.Name, bytes, reason);
     }
 
-    /// <summary>The broker does not take it now, and it will be asked again.</summary>
+    /// <summary>Reports a message that the broker refuses for now.</summary>
     public void Held(OutboxEntry entry, string reason)
     {
         if (!entry.Refused) metrics.Message(entry.Topic.Kind, "failed");
         entry.Refused = true;
-        if (IsNews(entry.Topic, reason)) LogHeld(entry.Topic.Name, reason);
+        if (IsFirst(entry.Topic, reason)) LogHeld(entry.Topic.Name, reason);
     }
 
-    /// <summary>The broker takes the topic; the next refusal is news again.</summary>
-    public void Accepted(MqttTopic topic)
+    /// <summary>Counts an acknowledged message; the next refusal of its topic is logged again.</summary>
+    public void Accepted(OutboxEntry entry)
     {
-        if (_refused.Count > 0) _refused.Remove(topic.Name);
-    }
-
-    private bool IsNews(MqttTopic topic, string reason)
-    {
-        if (_refused.GetValueOrDefault(topic.Name) == reason) return false;
-        if (_refused.Count >= MaxTopics) _refused.Clear();
-        _refused[topic.Name] = reason;
-        return true;
+        if (entry.Acknowledged) return;
+        entry.Acknowledged = true;
+        metrics.Message(entry.Topic.Kind, "acked");
+        _refused.Remove(entry.Topic.Name);
     }
 
     public void Left(OutboxStore store)
@@ -73,7 +73,7 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
         LogDiskFailed(fault, e.Message);
     }
 
-    /// <summary>Called from time to time.</summary>
+    /// <summary>Reports the state of the disk; called regularly.</summary>
     public void DiskState(bool healthy)
     {
         metrics.OutboxDisk(healthy);
@@ -82,19 +82,27 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
         LogDiskHealthy();
     }
 
+    private bool IsFirst(MqttTopic topic, string reason)
+    {
+        if (_refused.GetValueOrDefault(topic.Name) == reason) return false;
+        if (_refused.Count >= MaxTopics) _refused.Clear();
+        _refused[topic.Name] = reason;
+        return true;
+    }
+
     [LoggerMessage(3003, LogLevel.Warning,
         "The MQTT outbox is over its limit: dropped {Count} message(s), oldest first ({Reason}).")]
     private partial void LogDropped(long count, string reason);
 
-    [LoggerMessage(3005, LogLevel.Error, "The broker does not take messages for {Topic} ({Bytes} bytes): {Reason}.")]
+    [LoggerMessage(3005, LogLevel.Error, "The broker refuses messages for {Topic} ({Bytes} bytes): {Reason}.")]
     private partial void LogRefused(string topic, int bytes, string reason);
 
     [LoggerMessage(3014, LogLevel.Error,
-        "The broker does not take messages for {Topic}: {Reason}. They wait, and are tried again.")]
+        "The broker refuses messages for {Topic}: {Reason}. They wait, and are tried again.")]
     private partial void LogHeld(string topic, string reason);
 
     [LoggerMessage(3007, LogLevel.Information,
-        "{Count} message(s) of an earlier run wait in the outbox, {Bytes} bytes; they go first.")]
+        "{Count} message(s) of an earlier run wait in the outbox, {Bytes} bytes; they are sent first.")]
     private partial void LogLeft(int count, long bytes);
 
     [LoggerMessage(3008, LogLevel.Warning,
@@ -102,9 +110,9 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
     private partial void LogDamaged(long count, string reason);
 
     [LoggerMessage(3009, LogLevel.Error,
-        "The disk of the outbox failed: {Fault}: {Detail} Messages wait in memory until it takes them again.")]
+        "The disk of the outbox failed: {Fault}: {Detail} Messages wait in memory until it works again.")]
     private partial void LogDiskFailed(StoreFault fault, string detail);
 
-    [LoggerMessage(3012, LogLevel.Information, "The disk of the outbox takes messages again.")]
+    [LoggerMessage(3012, LogLevel.Information, "The disk of the outbox works again.")]
     private partial void LogDiskHealthy();
 }

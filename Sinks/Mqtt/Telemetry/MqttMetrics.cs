@@ -1,13 +1,9 @@
 using System.Diagnostics.Metrics;
-using System.Globalization;
 using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
-/// <summary>
-/// Metrics of the MQTT sink: each verb records what happened and keeps <see cref="MqttStatus"/> up to date.
-/// Thread-safe.
-/// </summary>
+/// <summary>Metrics of the MQTT sink; they also update <see cref="MqttStatus"/>. Thread-safe.</summary>
 internal sealed class MqttMetrics
 {
     private readonly MqttStatus _status;
@@ -33,16 +29,15 @@ internal sealed class MqttMetrics
         _connected = meter.CreateGauge<long>("dvis.mqtt.connected", null, "1 while the broker has accepted us.");
         _disk = meter.CreateGauge<long>(
             "dvis.outbox.disk.ok", null, "1 while the disk under the outbox takes messages; absent without one.");
-        Initialize();
+        StartAtZero();
     }
 
-    /// <summary>For what is observed.</summary>
+    /// <summary>Meter for observable instruments.</summary>
     public Meter Meter { get; }
 
     /// <param name="kind"><c>state, tracks, final, masks, event</c>.</param>
-    /// <param name="outcome">
-    /// <c>sent, resent, acked, expired, dropped, failed</c>: a message counts once in each but <c>resent</c>.
-    /// </param>
+    /// <param name="outcome"><c>sent, resent, acked, expired, dropped, failed</c>; only <c>resent</c> counts a message
+    /// more than once.</param>
     public void Message(string kind, string outcome, long count = 1)
     {
         _messages.Add(count, Tag("kind", kind), Tag("outcome", outcome));
@@ -51,10 +46,9 @@ internal sealed class MqttMetrics
 
     public void Published(string kind, long bytes) => _bytes.Add(bytes, Tag("kind", kind));
 
-    public void Acknowledged(int qos, double seconds) =>
-        _publish.Record(seconds, Tag("qos", qos.ToString(CultureInfo.InvariantCulture)));
+    public void Acknowledged(double seconds) => _publish.Record(seconds, Tag("qos", "1"));
 
-    /// <param name="verb">Of those there are; else <c>other</c>.</param>
+    /// <param name="verb">A known verb, or <c>other</c>.</param>
     /// <param name="result"><c>done, refused, failed, retained, rate_limited, busy</c>.</param>
     public void Command(string verb, string result) => _commands.Add(1, Tag("verb", verb), Tag("result", result));
 
@@ -70,10 +64,8 @@ internal sealed class MqttMetrics
     /// <inheritdoc cref="ConnectAttempted"/>
     public void Disconnected(string reason) => _disconnects.Add(1, Tag("reason", reason));
 
-    /// <param name="reason">
-    /// <c>max_age, max_bytes, memory_full</c>: limits; <c>too_large, refused, not_authorized, quota_exceeded</c>: the
-    /// broker does not take it; <c>corrupt, torn, unreadable</c>: damaged on disk.
-    /// </param>
+    /// <param name="reason"><c>max_age, max_bytes, memory_full</c>: limits; <c>too_large, refused, not_authorized,
+    /// quota_exceeded</c>: refused by the broker; <c>corrupt, torn, unreadable</c>: damaged on disk.</param>
     public void OutboxDropped(string reason, long count = 1) => _dropped.Add(count, Tag("reason", reason));
 
     /// <param name="reason"><c>disk_full, read_only, denied, busy, io_error</c>.</param>
@@ -85,8 +77,8 @@ internal sealed class MqttMetrics
         _status.OutboxOnDisk = healthy;
     }
 
-    /// <summary>Starts the series whose labels are known at 0, so that a rate over them has a beginning.</summary>
-    private void Initialize()
+    /// <summary>Creates the series with known labels at 0, so that a rate over them has a beginning.</summary>
+    private void StartAtZero()
     {
         foreach (var kind in (string[])["state", "tracks", "final", "masks", "event"])
         {
@@ -96,9 +88,9 @@ internal sealed class MqttMetrics
         }
 
         _connects.Add(0, Tag("reason", "ok"));
-        foreach (var limit in (string[])["max_age", "max_bytes", "memory_full"]) OutboxDropped(limit, 0);
-        foreach (var refusal in (string[])["too_large", "refused", "not_authorized"]) OutboxDropped(refusal, 0);
-        foreach (var damage in (string[])["corrupt", "torn", "unreadable"]) OutboxDropped(damage, 0);
+        foreach (var reason in (string[])["max_age", "max_bytes", "memory_full", "too_large", "refused",
+            "not_authorized", "corrupt", "torn", "unreadable"])
+            OutboxDropped(reason, 0);
         OutboxDiskError("disk_full", 0);
     }
 

@@ -6,21 +6,12 @@ namespace Dvis.Streaming.Sinks.Mqtt.Telemetry;
 public sealed class MqttStatus
 {
     private readonly ConcurrentDictionary<(string Kind, string Outcome), long> _messages = new();
-    private volatile bool _connected, _outboxOnDisk;
 
     /// <summary>A broker has accepted the connection.</summary>
-    public bool Connected
-    {
-        get => _connected;
-        set => _connected = value;
-    }
+    public bool Connected { get; set; }
 
-    /// <summary>The outbox's disk takes messages: what the broker has not acknowledged outlives the process.</summary>
-    public bool OutboxOnDisk
-    {
-        get => _outboxOnDisk;
-        set => _outboxOnDisk = value;
-    }
+    /// <summary>Unacknowledged messages outlive the process: the outbox's disk works.</summary>
+    public bool OutboxOnDisk { get; set; }
 
     /// <param name="kind"><c>tracks, final, event, state, masks</c>.</param>
     /// <param name="outcome"><c>sent, resent, acked, expired, dropped, failed</c>.</param>

@@ -9,10 +9,8 @@ using Dvis.Streaming.Sinks.Mqtt.Options;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 
-/// <summary>
-/// A TCP connection to a broker, inside verified TLS for <c>mqtts</c>. MQTTnet could make both, but does not report
-/// which step failed, and its chain building downloads what a certificate names.
-/// </summary>
+/// <summary>TCP connection to a broker, inside verified TLS for <c>mqtts</c>. MQTTnet could make both, but does not
+/// report which step failed, and its chain building downloads what a certificate names.</summary>
 internal sealed class BrokerSocket : IDisposable
 {
     private readonly Socket _socket;
@@ -24,53 +22,37 @@ internal sealed class BrokerSocket : IDisposable
     /// <summary>Bytes in both directions; one reader and one writer at a time.</summary>
     public Stream Stream { get; }
 
-    /// <summary>One attempt. Expected failures are values.</summary>
-    /// <returns>The connection, or null and why there is none.</returns>
+    /// <summary>Attempts to connect. Expected failures are values.</summary>
+    /// <returns>The connection, or null and the reason.</returns>
     /// <exception cref="OperationCanceledException"><paramref name="cancel"/> ended the attempt.</exception>
     public static async Task<(BrokerSocket? Socket, MqttOutcome Outcome)> OpenAsync(
         MqttServer server, MqttTlsOptions tls, CancellationToken cancel)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        BrokerSocket? opened = null;
         try
         {
-            // The system's resolver cannot be interrupted; it may end later, for nobody.
+            // The system's resolver cannot be interrupted; it may end later, without effect.
             var addresses = await Dns.GetHostAddressesAsync(server.Host, cancel).WaitAsync(cancel);
             await socket.ConnectAsync(addresses, server.Port, cancel);
             socket.NoDelay = true;
             var plain = new NetworkStream(socket);
-            if (!server.Tls) return (new(socket, plain, null), new(MqttFault.Ok, ""));
-            var (opened, outcome) = await SecureAsync(socket, plain, server.Host, tls, cancel);
-            if (opened is null) socket.Dispose();
+            if (!server.Tls) return (opened = new(socket, plain, null), new(MqttFault.Ok, ""));
+            (opened, var outcome) = await SecureAsync(socket, plain, server.Host, tls, cancel);
             return (opened, outcome);
         }
         catch (SocketException e)
         {
-            socket.Dispose();
             return (null, OfSocket(e));
         }
-        catch
+        finally
         {
-            socket.Dispose();
-            throw;
+            if (opened is null) socket.Dispose();
         }
     }
 
-    /// <summary>No more bytes go out (FIN); those of the broker still come in.</summary>
-    public void EndSending() => Shutdown(SocketShutdown.Send);
-
-    /// <summary>Ends both directions; what the broker sent before can still be read.</summary>
-    public void End() => Shutdown(SocketShutdown.Both);
-
-    /// <summary>Closes the connection at once; reads and writes under way fail. Thread-safe.</summary>
-    public void Dispose()
-    {
-        // First the socket: with it end the reads and writes under way.
-        _socket.Dispose();
-        Stream.Dispose();
-        _own?.Dispose();
-    }
-
-    private void Shutdown(SocketShutdown how)
+    /// <summary>Ends a direction, or both; what the broker sent before can still be read.</summary>
+    public void Shutdown(SocketShutdown how)
     {
         try
         {
@@ -78,8 +60,17 @@ internal sealed class BrokerSocket : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // It had ended already.
+            // The connection has ended already.
         }
+    }
+
+    /// <summary>Closes the connection at once; reads and writes under way fail. Thread-safe.</summary>
+    public void Dispose()
+    {
+        // First the socket, which ends the reads and writes under way.
+        _socket.Dispose();
+        Stream.Dispose();
+        _own?.Dispose();
     }
 
     private static async Task<(BrokerSocket?, MqttOutcome)> SecureAsync(
@@ -113,7 +104,7 @@ internal sealed class BrokerSocket : IDisposable
         }
     }
 
-    /// <summary>Certificate for brokers that ask for one, with those above it in the same file; or null.</summary>
+    /// <summary>Client certificate and those above it in the same file; null when none is configured.</summary>
     private static (X509Certificate2?, SslStreamCertificateContext?) OwnCertificate(MqttTlsOptions tls)
     {
         if (tls.Cert is null) return default;

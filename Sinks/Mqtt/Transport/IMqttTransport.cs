@@ -3,41 +3,37 @@ using Dvis.Streaming.Sinks.Mqtt.Options;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 
-/// <summary>Port of the MQTT client library: connect with a last will, publish, learn of acknowledgements,
-/// subscribe. Nothing is retried below it.</summary>
+/// <summary>Port of the MQTT client library; it retries nothing.</summary>
 public interface IMqttTransport
 {
-    /// <summary>One attempt at one server. Expected failures are values;
-    /// <paramref name="cancel"/> gives the attempt up.</summary>
+    /// <summary>Attempts to connect to one server. Expected failures are values.</summary>
     Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener,
         CancellationToken cancel);
 }
 
-/// <param name="Connection">Null unless the broker accepted us.</param>
-/// <param name="MaximumPacketSize">The broker's limit in bytes of a whole packet;
-/// int.MaxValue when it names none.</param>
-/// <param name="ReceiveMaximum">QoS 1 messages the broker lets us have in flight.</param>
+/// <param name="Connection">Null unless the broker accepted it.</param>
+/// <param name="MaximumPacketSize">The broker's limit in bytes of a whole packet; int.MaxValue: none.</param>
+/// <param name="ReceiveMaximum">The broker's limit of QoS 1 messages in flight.</param>
 public sealed record MqttConnectResult(IMqttConnection? Connection, MqttOutcome Outcome,
     int MaximumPacketSize = int.MaxValue, int ReceiveMaximum = 65535);
 
-/// <summary>A connection the broker accepted. Disposing closes the socket without a goodbye,
-/// so that the will is published.</summary>
+/// <summary>Connection that the broker accepted. Disposing closes the socket without DISCONNECT: the broker publishes
+/// the will.</summary>
 public interface IMqttConnection : IAsyncDisposable
 {
-    /// <summary>
-    /// Hands over one message; never waits. For QoS 1 <paramref name="token"/> comes back with the acknowledgement, for
-    /// QoS 0 <see cref="IMqttListener.Written"/> is called once it left, in order. Thread-safe.
-    /// </summary>
+    /// <summary>Reason of the end of the connection, once it has ended.</summary>
+    Task<MqttOutcome> Ended { get; }
+
+    /// <summary>Hands over one message; never waits. With QoS 1 <paramref name="token"/> comes back with the
+    /// acknowledgement, with QoS 0 <see cref="IMqttListener.Written"/> is called, in order. Thread-safe.</summary>
     MqttHandOver Publish(in MqttMessage message, long token);
 
-    /// <summary>
-    /// Asks for the messages of a topic filter at QoS 1, those retained included and our own left out; never waits.
-    /// They come by <see cref="IMqttListener.Received"/>. A broker that refuses sends none. Thread-safe.
-    /// </summary>
+    /// <summary>Subscribes to a topic filter at QoS 1, retained messages included and own ones excluded; never waits. A
+    /// refusal is not reported. Thread-safe.</summary>
     void Subscribe(string filter);
 
-    /// <summary>Says goodbye (no will) and closes.</summary>
-    Task DisconnectAsync(CancellationToken cancel);
+    /// <summary>Sends DISCONNECT (no will) and closes.</summary>
+    Task DisconnectAsync();
 }
 
 public enum MqttHandOver
@@ -47,27 +43,22 @@ public enum MqttHandOver
     /// <summary>Larger than the broker's Maximum Packet Size.</summary>
     TooLarge,
 
-    /// <summary>The connection is gone, which <see cref="IMqttListener.Closed"/> reports,
-    /// or its queue is full.</summary>
+    /// <summary>The connection has ended (<see cref="IMqttConnection.Ended"/>), or its queue is full.</summary>
     Closed,
 
     /// <summary>MQTT has no form for this message.</summary>
     Invalid,
 }
 
-/// <summary>Called from the transport's thread, never while one of its locks is held,
-/// never after <see cref="Closed"/>.</summary>
+/// <summary>Listener of connections; called outside their locks, never after their end.</summary>
 public interface IMqttListener
 {
-    /// <summary>The oldest QoS 0 message handed over and not yet written has been written to the socket.</summary>
-    void Written();
+    /// <summary>The oldest unwritten QoS 0 message has been written to the socket.</summary>
+    void Written(IMqttConnection connection);
 
-    /// <param name="reason">MQTT 5 PUBACK reason; 0x80 and above: the broker refused the message.</param>
-    void Acknowledged(long token, int reason);
+    /// <param name="reason">MQTT 5 PUBACK reason; 0x80 and above refuse the message.</param>
+    void Acknowledged(IMqttConnection connection, long token, int reason);
 
-    /// <summary>A message of a topic that was subscribed to,
-    /// of at most <see cref="MqttReceived.MaxPayload"/> bytes.</summary>
-    void Received(MqttReceived message);
-
-    void Closed(MqttOutcome outcome);
+    /// <summary>A message of a subscription, of at most <see cref="MqttReceived.MaxPayload"/> bytes.</summary>
+    void Received(IMqttConnection connection, MqttReceived message);
 }

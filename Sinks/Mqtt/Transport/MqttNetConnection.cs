@@ -1,34 +1,28 @@
 using System.Buffers;
 using System.Net.Sockets;
-using System.Text;
 using System.Threading.Channels;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using MQTTnet.Exceptions;
-using MQTTnet.Formatter;
 using MQTTnet.Packets;
 using MQTTnet.Protocol;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 
-/// <summary>
-/// One connection that the broker accepted: a loop that writes what was handed over, one that reads, one that pings.
-/// The reader decides when it has ended and why; the others only close the socket.
-/// </summary>
+/// <summary>Connection that the broker accepted: a loop that writes what was handed over, one that reads, one that
+/// pings. The reader decides when it has ended and why; the others only close the socket.</summary>
 internal sealed class MqttNetConnection : IMqttConnection
 {
     // More than delivery hands over at once beside what is in flight: 512 messages of QoS 0, subscriptions, answers.
     private const int MaxQueued = 1024;
-    private static readonly TimeSpan s_goodbye = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_disconnectTimeout = TimeSpan.FromSeconds(2);
 
     private readonly BrokerSocket _socket;
     private readonly PacketReader _reader;
     private readonly IMqttListener _listener;
     private readonly TimeProvider _time;
-    private readonly MqttProtocolVersion _version;
     private readonly int _maxPacket;
     private readonly TimeSpan _keepAlive;
     private readonly Channel<EncodedPacket> _outgoing;
-    private readonly Task _run;
     private long _written, _received; // timestamps of the last packet in each direction
 
     // Under _gate.
@@ -36,60 +30,21 @@ internal sealed class MqttNetConnection : IMqttConnection
     private readonly PacketEncoder _encoder;
     private readonly Dictionary<ushort, long> _tokens = []; // by packet identifier: all that awaits an acknowledgement
     private ushort _lastId;
-    private MqttOutcome? _why; // set when we end it; then nothing more is taken
+    private MqttOutcome? _why; // set when it is ended here; then nothing more is accepted
 
-    private MqttNetConnection(
-        MqttNetTarget target, MqttConnAckPacket accepted, PacketReader reader, PacketEncoder encoder)
+    public MqttNetConnection(
+        BrokerSocket socket, PacketReader reader, PacketEncoder encoder, IMqttListener listener, int maxPacket,
+        TimeSpan keepAlive, int inFlight, TimeProvider time)
     {
-        (_socket, _listener, _time, _version) = (target.Socket, target.Listener, target.Time, target.Version);
-        (_reader, _encoder) = (reader, encoder);
-        _maxPacket = MaximumPacketSize(accepted);
-        // The broker may name another keep-alive (MQTT 5, 3.2.2.3.14).
-        _keepAlive = accepted.ServerKeepAlive > 0 ? TimeSpan.FromSeconds(accepted.ServerKeepAlive) : target.KeepAlive;
+        (_socket, _reader, _encoder, _listener) = (socket, reader, encoder, listener);
+        (_maxPacket, _keepAlive, _time) = (maxPacket, keepAlive, time);
         _outgoing = Channel.CreateBounded<EncodedPacket>(
-            new BoundedChannelOptions(MaxQueued + target.InFlight) { SingleReader = true });
+            new BoundedChannelOptions(MaxQueued + inFlight) { SingleReader = true });
         _written = _received = _time.GetTimestamp();
-        _run = Task.Run(RunAsync);
+        Ended = Task.Run(RunAsync);
     }
 
-    /// <summary>Sends CONNECT and waits for the answer. The socket is this method's from now on.</summary>
-    /// <exception cref="OperationCanceledException"><paramref name="cancel"/> ended the attempt.</exception>
-    public static async Task<MqttConnectResult> ConnectAsync(
-        MqttNetTarget target, MqttConnectPacket connect, CancellationToken cancel)
-    {
-        var reader = new PacketReader(target.Socket.Stream, target.Version);
-        var encoder = new PacketEncoder(target.Version);
-        IMqttConnection? connection = null;
-        try
-        {
-            if (encoder.Encode(connect) is not { } packet)
-                return new(null, new(MqttFault.Config, "client id, user name or password is longer than MQTT allows"));
-            await target.Socket.Stream.WriteAsync(packet.Bytes.AsMemory(0, packet.Length), cancel);
-            var answer = await reader.ReadAsync(cancel);
-            if (answer is null) return new(null, new(MqttFault.ConnectionLost, "closed by the broker"));
-            if (answer is not MqttConnAckPacket accepted)
-                return new(null, new(MqttFault.ProtocolError, $"no CONNACK, but {answer}"));
-            var code = target.Version == MqttProtocolVersion.V500 ? (int)accepted.ReasonCode : (int)accepted.ReturnCode;
-            if (code != 0) return new(null, Faults.OfConnack(code));
-            connection = new MqttNetConnection(target, accepted, reader, encoder);
-            var receiveMaximum = accepted.ReceiveMaximum == 0 ? ushort.MaxValue : accepted.ReceiveMaximum;
-            return new(connection, new(MqttFault.Ok, ""), MaximumPacketSize(accepted), receiveMaximum);
-        }
-        catch (MqttProtocolViolationException e)
-        {
-            return new(null, new(MqttFault.ProtocolError, e.Message));
-        }
-        catch (Exception e) when (e is IOException or SocketException)
-        {
-            // With TLS 1.3 the broker's part of the handshake ends after ours: it refuses our certificate only now.
-            var fault = target.Tls ? MqttFault.Tls : MqttFault.ConnectionLost;
-            return new(null, new(fault, e.GetBaseException().Message));
-        }
-        finally
-        {
-            if (connection is null) target.Socket.Dispose();
-        }
-    }
+    public Task<MqttOutcome> Ended { get; }
 
     public MqttHandOver Publish(in MqttMessage message, long token)
     {
@@ -102,10 +57,10 @@ internal sealed class MqttNetConnection : IMqttConnection
             Payload = new(message.Payload),
             QualityOfServiceLevel = (MqttQualityOfServiceLevel)topic.Qos,
             Retain = topic.Retain,
-            MessageExpiryInterval = message.ExpirySeconds,
+            MessageExpiryInterval = topic.ExpirySeconds,
             ContentType = topic.ContentType,
             CorrelationData = message.CorrelationData,
-            UserProperties = Properties(message.UserProperties),
+            UserProperties = PacketEncoder.Properties(message.UserProperties),
         };
         lock (_gate)
         {
@@ -134,7 +89,7 @@ internal sealed class MqttNetConnection : IMqttConnection
         }
     }
 
-    public async Task DisconnectAsync(CancellationToken cancel)
+    public async Task DisconnectAsync()
     {
         lock (_gate)
         {
@@ -145,8 +100,8 @@ internal sealed class MqttNetConnection : IMqttConnection
 
         try
         {
-            // Behind a stalled socket the goodbye would wait for ever; then the will has to do.
-            await _run.WaitAsync(s_goodbye, _time, cancel);
+            // Behind a stalled socket DISCONNECT would wait for ever; then the broker publishes the will.
+            await Ended.WaitAsync(s_disconnectTimeout, _time);
         }
         catch (TimeoutException)
         {
@@ -158,24 +113,10 @@ internal sealed class MqttNetConnection : IMqttConnection
     public async ValueTask DisposeAsync()
     {
         End(new(MqttFault.ConnectionLost, "closed here"));
-        await _run;
+        await Ended;
     }
 
-    /// <summary>User properties as MQTTnet has them; null for none.</summary>
-    public static List<MqttUserProperty>? Properties(IReadOnlyList<KeyValuePair<string, string>>? properties)
-    {
-        if (properties is null) return null;
-        var list = new List<MqttUserProperty>(properties.Count);
-        foreach (var (name, value) in properties)
-            list.Add(new(name, new ReadOnlyMemory<byte>(Encoding.UTF8.GetBytes(value))));
-        return list;
-    }
-
-    // Absent properties are 0, which the specification forbids as a value.
-    private static int MaximumPacketSize(MqttConnAckPacket accepted)
-        => accepted.MaximumPacketSize is 0 or > int.MaxValue ? int.MaxValue : (int)accepted.MaximumPacketSize;
-
-    private async Task RunAsync()
+    private async Task<MqttOutcome> RunAsync()
     {
         using var timer = new PeriodicTimer(_keepAlive / 4, _time);
         var (writing, pinging) = (WriteAsync(), PingAsync(timer));
@@ -186,7 +127,7 @@ internal sealed class MqttNetConnection : IMqttConnection
         timer.Dispose();
         await writing;
         await pinging;
-        _listener.Closed(outcome);
+        return outcome;
     }
 
     private async Task<MqttOutcome> ReadAsync()
@@ -199,7 +140,8 @@ internal sealed class MqttNetConnection : IMqttConnection
                 switch (packet)
                 {
                     case MqttPubAckPacket ack:
-                        if (Take(ack.PacketIdentifier) is { } token) _listener.Acknowledged(token, (int)ack.ReasonCode);
+                        if (Take(ack.PacketIdentifier) is { } token)
+                            _listener.Acknowledged(this, token, (int)ack.ReasonCode);
                         break;
                     case MqttPublishPacket publish:
                         Receive(publish);
@@ -210,7 +152,7 @@ internal sealed class MqttNetConnection : IMqttConnection
                     case MqttPingRespPacket:
                         break;
                     case MqttDisconnectPacket disconnect:
-                        return Faults.OfDisconnect((int)disconnect.ReasonCode);
+                        return MqttOutcome.OfDisconnect((int)disconnect.ReasonCode);
                     default:
                         return new(MqttFault.ProtocolError, $"unexpected packet: {packet}");
                 }
@@ -222,7 +164,7 @@ internal sealed class MqttNetConnection : IMqttConnection
         {
             return new(MqttFault.ProtocolError, e.Message);
         }
-        catch (Exception e) // whatever broke, this connection is of no more use
+        catch (Exception e) // any failure ends the connection
         {
             return new(MqttFault.ConnectionLost, e.GetBaseException().Message);
         }
@@ -237,25 +179,23 @@ internal sealed class MqttNetConnection : IMqttConnection
                 await _socket.Stream.WriteAsync(packet.Bytes.AsMemory(0, packet.Length));
                 ArrayPool<byte>.Shared.Return(packet.Bytes);
                 Volatile.Write(ref _written, _time.GetTimestamp());
-                if (packet.Qos0) _listener.Written();
+                if (packet.Qos0) _listener.Written(this);
             }
 
-            _socket.EndSending();
+            _socket.Shutdown(SocketShutdown.Send);
         }
-        catch (Exception) // likewise
+        catch (Exception) // any failure ends the connection
         {
-            // The reader finds out why: the broker may have sent a DISCONNECT before it closed.
-            _socket.End();
+            // The reader has the reason: the broker may have sent a DISCONNECT before it closed.
+            _socket.Shutdown(SocketShutdown.Both);
         }
     }
 
-    /// <summary>
-    /// Pings when one direction has been silent for the keep-alive, and ends the connection when nothing has come for
-    /// twice as long.
-    /// </summary>
+    /// <summary>Pings when one direction was silent for the keep-alive; ends the connection when nothing came for twice
+    /// as long.</summary>
     private async Task PingAsync(PeriodicTimer timer)
     {
-        // It ticks four times per keep-alive: a ping must not be later than that.
+        // Four ticks per keep-alive: a ping must not be later than the keep-alive.
         var due = _keepAlive * 0.75;
         var pinged = _time.GetTimestamp();
         while (await timer.WaitForNextTickAsync())
@@ -277,7 +217,7 @@ internal sealed class MqttNetConnection : IMqttConnection
         }
 
         if (publish.Payload.Length > MqttReceived.MaxPayload) return;
-        _listener.Received(new(
+        _listener.Received(this, new(
             publish.Topic, publish.Payload.ToArray(), publish.Retain, publish.ResponseTopic, publish.CorrelationData));
     }
 
@@ -304,10 +244,3 @@ internal sealed class MqttNetConnection : IMqttConnection
         return _lastId;
     }
 }
-
-/// <summary>What a connection is made of.</summary>
-/// <param name="Socket">Open; not yet used.</param>
-/// <param name="InFlight">Most messages of QoS 1 that are handed over at once.</param>
-internal sealed record MqttNetTarget(
-    BrokerSocket Socket, bool Tls, MqttProtocolVersion Version, TimeSpan KeepAlive, int InFlight,
-    IMqttListener Listener, TimeProvider Time);

@@ -1,20 +1,21 @@
 using System.Buffers;
+using System.Text;
 using MQTTnet.Exceptions;
 using MQTTnet.Formatter;
 using MQTTnet.Packets;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 
-/// <summary>A packet as it goes out, in the first bytes of an array of the shared pool.</summary>
-/// <param name="Qos0">A PUBLISH that nobody acknowledges.</param>
+/// <summary>Packet to send, in the first bytes of an array of the shared pool.</summary>
+/// <param name="Qos0">A PUBLISH without an acknowledgement.</param>
 internal readonly record struct EncodedPacket(byte[] Bytes, int Length, bool Qos0 = false);
 
-/// <summary>Encodes packets by MQTTnet. Not thread-safe.</summary>
+/// <summary>Encoder of packets by MQTTnet. Not thread-safe.</summary>
 internal sealed class PacketEncoder(MqttProtocolVersion version)
 {
     private MqttPacketFormatterAdapter _formatter = Formatter(version);
 
-    /// <summary>The packet's bytes, copied. Null: MQTT has no form for it, such as a text above 65,535 bytes.</summary>
+    /// <summary>Encodes a packet. Null: MQTT has no form for it, such as a text above 65,535 bytes.</summary>
     public EncodedPacket? Encode(MqttPacket packet)
     {
         try
@@ -28,11 +29,15 @@ internal sealed class PacketEncoder(MqttProtocolVersion version)
         }
         catch (MqttProtocolViolationException)
         {
-            // Another formatter: this one would put the properties written so far into the next packet (MQTTnet 5.2).
+            // This formatter would put the properties written so far into the next packet (MQTTnet 5.2).
             _formatter = Formatter(version);
             return null;
         }
     }
+
+    /// <summary>User properties as MQTTnet has them; null for none.</summary>
+    public static List<MqttUserProperty>? Properties(IReadOnlyList<KeyValuePair<string, string>>? properties)
+        => properties?.Select(p => new MqttUserProperty(p.Key, Encoding.UTF8.GetBytes(p.Value).AsMemory())).ToList();
 
     private static MqttPacketFormatterAdapter Formatter(MqttProtocolVersion version) => new(version, new(1024, 4096));
 }

@@ -1,10 +1,11 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Sources.Decoding.Nut;
 
 /// <summary>
-/// Walks over the primitive types of NUT. Running out of bytes is not an error but <see cref="Short"/>: the caller
+/// Cursor over the primitive types of NUT. Running out of bytes is not an error but <see cref="Short"/>: the caller
 /// reads more and starts over, so the reads themselves need no checks.
 /// </summary>
 internal ref struct NutCursor(ReadOnlySpan<byte> data)
@@ -13,7 +14,7 @@ internal ref struct NutCursor(ReadOnlySpan<byte> data)
 
     public int Position { get; private set; }
 
-    /// <summary>True once a read went past the end; what was read since is void.</summary>
+    /// <summary>True once a read went past the end; what was read since is invalid.</summary>
     public bool Short { get; private set; }
 
     public byte Byte()
@@ -25,7 +26,7 @@ internal ref struct NutCursor(ReadOnlySpan<byte> data)
 
     public ulong UInt64() => Take(8) is { IsEmpty: false } bytes ? BinaryPrimitives.ReadUInt64BigEndian(bytes) : 0;
 
-    /// <summary>Type <c>v</c>: seven bits a byte, most significant first, the top bit says that more follow.</summary>
+    /// <summary>Type <c>v</c>: seven bits per byte, most significant first; the top bit: more follow.</summary>
     public ulong Variable()
     {
         ulong value = 0;
@@ -55,11 +56,10 @@ internal ref struct NutCursor(ReadOnlySpan<byte> data)
         return (value & 1) == 0 ? (long)(value >> 1) : -(long)(value >> 1);
     }
 
-    /// <summary>Type <c>vb</c>: a length and so many bytes.</summary>
+    /// <summary>Type <c>vb</c>: a length and that many bytes.</summary>
     public ReadOnlySpan<byte> Bytes(int limit) => Take(Bounded(limit));
 
-    /// <summary>Skips a checksum.</summary>
-    public void Checksum() => Take(4);
+    public void SkipChecksum() => Take(4);
 
     private ReadOnlySpan<byte> Take(int count)
     {
@@ -73,4 +73,14 @@ internal ref struct NutCursor(ReadOnlySpan<byte> data)
         Position = _data.Length;
         return default;
     }
+}
+
+internal static class NutFault
+{
+    /// <summary>The bytes are not the expected NUT.</summary>
+    public static SourceException Malformed(string what) =>
+        new(SourceFault.DecodeErrors, $"The decoder's output is not valid NUT: {what}.");
+
+    /// <summary>The stream stopped within a header or a frame: the decoder died.</summary>
+    public static SourceException Truncated() => new(SourceFault.Eof, "The decoder's output ended within a frame.");
 }

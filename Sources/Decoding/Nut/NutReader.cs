@@ -3,10 +3,10 @@ using Dvis.Streaming.Pipeline.Frames;
 namespace Dvis.Streaming.Sources.Decoding.Nut;
 
 /// <summary>
-/// Reads one raw video stream from a pipe of NUT (ffmpeg's own container: sizes, timebase and exact timestamps
-/// survive the pipe). Call <see cref="ReadHeaderAsync"/> and <see cref="ReadPayloadAsync"/> in turn. Memory is bounded
-/// whatever arrives; what is not valid NUT throws <see cref="SourceException"/>. One caller at a time.
-/// Written after the NUT specification (nut.txt, version 3).
+/// Reader of one raw video stream in NUT, ffmpeg's own container, which keeps sizes, timebase and exact timestamps.
+/// Call <see cref="ReadHeaderAsync"/> and <see cref="ReadPayloadAsync"/> in turn. Memory is bounded whatever arrives;
+/// what is not valid NUT throws <see cref="SourceException"/>. Checksums are skipped: a pipe flips no bits. One caller
+/// at a time. Written after the NUT specification (nut.txt, version 3).
 /// </summary>
 internal sealed class NutReader(Stream stream)
 {
@@ -16,8 +16,7 @@ internal sealed class NutReader(Stream stream)
     private const ulong SyncpointStartcode = 0x4E4B_E4AD_EECA_4569;
     private static readonly byte[] s_fileId = [.. "nut/multimedia container\0"u8];
 
-    // Holds headers only: a picture is read past it, straight into the frame,
-    // but for the bytes that came along with its header.
+    // Holds headers only: pixels are read past it, straight into the frame, but for those that came with the header.
     private byte[] _buffer = new byte[4096];
     private int _start, _end;
     private bool _begun;
@@ -30,8 +29,7 @@ internal sealed class NutReader(Stream stream)
     /// <summary>Bytes of the current frame that <see cref="ReadPayloadAsync"/> has yet to deliver.</summary>
     public int Remaining { get; private set; }
 
-    /// <summary>Next frame's timestamp in ticks of <see cref="NutStreamHeader.Timebase"/> and
-    /// its size in bytes; null at the end.</summary>
+    /// <summary>Timestamp and size of the next frame; null at the end.</summary>
     /// <exception cref="SourceException">Malformed, or ended within a header.</exception>
     public async ValueTask<NutFrame?> ReadHeaderAsync(CancellationToken stop)
     {
@@ -59,13 +57,9 @@ internal sealed class NutReader(Stream stream)
         var buffered = Math.Min(destination.Length, _end - _start);
         _buffer.AsMemory(_start, buffered).CopyTo(destination);
         _start += buffered;
-        for (var rest = destination[buffered..]; rest.Length > 0;)
-        {
-            var read = await stream.ReadAsync(rest, stop);
-            if (read == 0) throw NutFault.Truncated();
-            rest = rest[read..];
-        }
-
+        var rest = destination[buffered..];
+        var read = await stream.ReadAtLeastAsync(rest, rest.Length, throwOnEndOfStream: false, stop);
+        if (read < rest.Length) throw NutFault.Truncated();
         Remaining -= destination.Length;
     }
 
@@ -83,7 +77,7 @@ internal sealed class NutReader(Stream stream)
         return read > 0;
     }
 
-    // False: more bytes are needed. True with no frame: a packet was taken in, go on.
+    // False: more bytes are needed. True without a frame: a packet was read.
     private bool TryParse(out int used, out NutFrame? frame)
     {
         var data = _buffer.AsSpan(_start, _end - _start);
@@ -108,15 +102,13 @@ internal sealed class NutReader(Stream stream)
         var cursor = new NutCursor(data);
         var startcode = cursor.UInt64();
         var length = cursor.Bounded(LargestPacket);
-        if (length > 4096) cursor.Checksum();
+        if (length > 4096) cursor.SkipChecksum();
         if (cursor.Short || data.Length - cursor.Position < length) return false;
         used = cursor.Position + length;
-        var packet = data.Slice(cursor.Position, length);
-        if (length < 4 || NutCrc.Of(packet) != 0) throw NutFault.Malformed("a header's checksum is wrong");
-        var body = packet[..^4];
+        if (length < 4) throw NutFault.Malformed("a header is shorter than its checksum");
+        var body = data.Slice(cursor.Position, length - 4);
 
-        // Headers are repeated now and then, always the same; the first counts.
-        // Info and index packets are of no use here.
+        // Headers are repeated now and then, always the same; the first counts. Info and index packets are skipped.
         if (startcode == MainStartcode) _main ??= NutMainHeader.Parse(body);
         else if (startcode == StreamStartcode && Video is null)
             Video = NutStreamHeader.Parse(body, _main
@@ -156,24 +148,22 @@ internal sealed class NutReader(Stream stream)
         var header = (flags & NutFlags.HeaderIndex) != 0 ? cursor.Bounded(127) : code.HeaderIndex;
         var reserved = (flags & NutFlags.Reserved) != 0 ? cursor.Bounded(256) : code.Reserved;
         for (var i = 0; i < reserved; i++) cursor.Variable();
-        if ((flags & NutFlags.Checksum) != 0) cursor.Checksum();
+        if ((flags & NutFlags.Checksum) != 0) cursor.SkipChecksum();
         if (cursor.Short) return false;
         used = cursor.Position;
-        if ((flags & NutFlags.Checksum) != 0 && NutCrc.Of(data[..used]) != 0)
-            throw NutFault.Malformed("a frame header's checksum is wrong");
         if (streamId != 0) throw NutFault.Malformed($"a frame of stream {streamId}");
         if (header >= _main.ElidedBytes.Length || _main.ElidedBytes[header] != 0)
             throw NutFault.Malformed("an elided header in raw video");
 
         var size = (Int128)msb * code.SizeMultiplier + code.SizeOffset;
         if (size > (Int128)NutStreamHeader.LargestSide * NutStreamHeader.LargestSide * 3)
-            throw NutFault.Malformed($"a picture of {size} bytes");
+            throw NutFault.Malformed($"a frame of {size} bytes");
         _lastPts = pts;
         if (size > 0) frame = new NutFrame(pts, (int)size); // an empty frame only marks the end of the stream
         return true;
     }
 
-    // Short timestamps carry the low bits only: the value nearest to the previous timestamp is meant.
+    // Short timestamps have the low bits only; the value is the nearest to the previous timestamp.
     private long DecodePts(ulong coded)
     {
         var range = 1UL << Video!.PtsShift;
@@ -184,6 +174,7 @@ internal sealed class NutReader(Stream stream)
     }
 }
 
+/// <summary>Header of a frame.</summary>
 /// <param name="Pts">Ticks of the stream's timebase.</param>
-/// <param name="Bytes">Size of the picture that follows.</param>
+/// <param name="Bytes">Size of the pixels that follow.</param>
 internal readonly record struct NutFrame(long Pts, int Bytes);

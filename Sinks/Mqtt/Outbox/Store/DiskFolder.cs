@@ -1,22 +1,43 @@
+using Dvis.Streaming.Sinks.Mqtt.Options;
 using Microsoft.Win32.SafeHandles;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>A folder of the file system that belongs to one process at a time.</summary>
+/// <summary>Folder of the file system that belongs to one process at a time.</summary>
 internal sealed class DiskFolder : IStoreFolder
 {
     private readonly string _path;
     private readonly SafeFileHandle _lock;
 
-    /// <exception cref="IOException">Another process uses the folder, or it cannot be made.</exception>
+    /// <exception cref="IOException">Another process uses the folder, or it cannot be created.</exception>
     public DiskFolder(string path)
     {
         _path = path;
         if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
         else Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        // Advisory, and gone with the process, however that ends.
+        // An advisory lock ends with the process, however that ends.
         _lock =
             File.OpenHandle(Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+    }
+
+    /// <summary>Opens the folder of the options, or that of systemd; null when there is neither.</summary>
+    /// <exception cref="InvalidOperationException">The folder cannot be used; the message names it.</exception>
+    public static DiskFolder? Open(MqttOutboxOptions options)
+    {
+        var path = options.Path;
+        // systemd.exec(5): several are separated by colons.
+        var state = Environment.GetEnvironmentVariable("STATE_DIRECTORY")?.Split(':')[0];
+        if (string.IsNullOrEmpty(path) && !string.IsNullOrEmpty(state)) path = Path.Combine(state, "outbox");
+        if (string.IsNullOrEmpty(path)) return null;
+        try
+        {
+            return new(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            var why = StoreFaults.Of(e) == StoreFault.Busy ? "another process uses it" : e.Message;
+            throw new InvalidOperationException($"mqtt.outbox.path: {path} cannot be used: {why}", e);
+        }
     }
 
     public IReadOnlyList<string> Names() => [.. Directory.EnumerateFiles(_path).Select(p => Path.GetFileName(p))];

@@ -1,26 +1,26 @@
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>Port of the disk under the outbox. Whatever goes wrong below it is an
-/// <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>.</summary>
+/// <summary>Port of the disk under the outbox. Failures are <see cref="IOException"/> or
+/// <see cref="UnauthorizedAccessException"/>.</summary>
 internal interface IStoreFolder : IDisposable
 {
     IReadOnlyList<string> Names();
 
-    /// <summary>For reading and writing; made when it is not there.</summary>
+    /// <summary>Opens a file for reading and writing; creates it when there is none.</summary>
     IStoreFile Open(string name);
 
     void Delete(string name);
 }
 
-/// <summary>A file of bytes at offsets.</summary>
+/// <summary>File of bytes at offsets.</summary>
 internal interface IStoreFile : IDisposable
 {
     long Length { get; }
 
-    /// <returns>Fewer bytes than asked for only at the end of the file.</returns>
+    /// <returns>Number of bytes; fewer than asked for only at the end of the file.</returns>
     int Read(Span<byte> buffer, long offset);
 
-    /// <summary>All of it, or an exception after any part of it.</summary>
+    /// <summary>Writes all bytes, or throws after any part of them.</summary>
     void Write(ReadOnlySpan<byte> bytes, long offset);
 
     void SetLength(long length);

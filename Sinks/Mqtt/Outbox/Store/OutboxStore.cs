@@ -1,20 +1,15 @@
-using System.Buffers;
-using System.Globalization;
-
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>
-/// Durable messages in files: appended at one end, read once in order at the other, released in any order; a file whose
-/// messages are all released is deleted. A process that is killed loses nothing that <see cref="TryAppend"/> took. Not
-/// thread-safe, but for the files of <see cref="Unsynced"/>.
-/// </summary>
+/// <summary>Durable messages in files: appended at one end, read once in order at the other, released in any order; a
+/// file whose messages are all released is deleted. A process that is killed loses nothing that <see cref="TryAppend"/>
+/// took. Not thread-safe, but for the files of <see cref="Unsynced"/>.</summary>
 internal sealed class OutboxStore : IDisposable
 {
-    /// <summary>A file that has reached this size is followed by another.</summary>
+    /// <summary>Size in bytes at which the next file begins.</summary>
     public const int SegmentBytes = 1 << 20;
 
-    /// <summary>A disk that failed is left alone for so long.</summary>
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    /// <summary>Time without accesses after the disk failed.</summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
 
     private readonly IStoreFolder _folder;
     private readonly IStoreFile _cursorFile;
@@ -24,7 +19,6 @@ internal sealed class OutboxStore : IDisposable
     private readonly LinkedList<Segment> _segments = [];
     private readonly SortedDictionary<long, (Segment Segment, int Size)> _read = []; // and not released
     private readonly List<IStoreFile> _rolled = [];
-    private readonly long _released; // by former runs
     private Segment? _active; // the last one, while it is written to
     private IStoreFile? _activeFile;
     private LinkedListNode<Segment>? _reading; // null: nothing is unread
@@ -33,9 +27,9 @@ internal sealed class OutboxStore : IDisposable
     private StoreCursor _cursor;
     private bool _dirty;
 
-    /// <summary>Reads what a former run left; what of it is damaged is cut off or stepped over, and counted.</summary>
-    /// <param name="failed">Told of every failure of the disk.</param>
-    /// <param name="lost">Told how many messages are damaged, and why:
+    /// <summary>Reads what an earlier run left; damaged messages are cut off or skipped, and counted.</summary>
+    /// <param name="failed">Called with every failure of the disk.</param>
+    /// <param name="lost">Called with the number of damaged messages and the reason:
     /// <c>torn</c> (the end of the last file), <c>corrupt</c>, <c>unreadable</c>.</param>
     public OutboxStore(IStoreFolder folder, TimeProvider time, Action<StoreFault, Exception> failed,
         Action<string, long> lost)
@@ -43,9 +37,9 @@ internal sealed class OutboxStore : IDisposable
         (_folder, _time, _failed, _lost) = (folder, time, failed, lost);
         _cursorFile = folder.Open(StoreCursor.Name);
         _cursor = StoreCursor.Read(_cursorFile);
-        (_released, _next, _lastRead, PacketLimit) =
-            (_cursor.Released, Math.Max(1, _cursor.Released), _cursor.Released - 1, _cursor.PacketLimit);
-        var found = folder.Names().Select(First).OfType<long>().Order().ToList();
+        (_next, _lastRead, PacketLimit) =
+            (Math.Max(1, _cursor.Released), _cursor.Released - 1, _cursor.PacketLimit);
+        var found = folder.Names().Select(Segment.FirstOf).OfType<long>().Order().ToList();
         for (var i = 0; i < found.Count; i++) Recover(found[i], i + 1 < found.Count ? found[i + 1] : null);
         _reading = _segments.First;
     }
@@ -55,82 +49,74 @@ internal sealed class OutboxStore : IDisposable
 
     public long UnreadBytes { get; private set; }
 
-    /// <summary>Of messages not released, with their heads.</summary>
+    /// <summary>Record bytes of the messages that are not released.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Of all files.</summary>
+    /// <summary>Bytes of all files.</summary>
     public long DiskBytes => _segments.Sum(s => s.End);
 
-    /// <summary>False while the disk takes nothing.</summary>
+    /// <summary>False after a failed write, until the next that succeeds.</summary>
     public bool Healthy { get; private set; } = true;
 
-    /// <summary>False while a disk that failed is left alone.</summary>
-    public bool Ready => Healthy || _time.GetElapsedTime(_failedAt) >= Pause;
+    /// <summary>False during the pause after a failure.</summary>
+    public bool Ready => Healthy || _time.GetElapsedTime(_failedAt) >= s_pause;
 
-    /// <summary>The last message written.</summary>
+    /// <summary>Sequence of the last message written.</summary>
     public long Last => _next - 1;
 
-    /// <summary>Smallest Maximum Packet Size that a broker has named; kept for the next run.</summary>
+    /// <summary>Smallest Maximum Packet Size of a broker; kept for the next run.</summary>
     public int PacketLimit { get; set; }
 
     /// <summary>Writes a message to the end.</summary>
-    /// <param name="message">Its sequence is given here.</param>
     /// <param name="read">The caller keeps it: it counts as read. Only while nothing is unread.</param>
-    /// <returns>Its sequence; null when the disk does not take it, or was asked too soon after it failed.</returns>
-    public long? TryAppend(StoredMessage message, bool read)
+    /// <returns>Its sequence; null when the write failed, or the disk is not <see cref="Ready"/>.</returns>
+    public long? TryAppend(OutboxEntry entry, bool read)
     {
         if (!Ready) return null;
-        message = message with { Sequence = _next };
-        var size = RecordCodec.Size(message);
-        var buffer = ArrayPool<byte>.Shared.Rent(size);
+        var (sequence, record) = (_next, RecordCodec.Write(entry, _next));
         try
         {
-            RecordCodec.Write(message, buffer.AsSpan(0, size));
             if (_active is null || _active.End >= SegmentBytes) Roll();
-            _activeFile!.Write(buffer.AsSpan(0, size), _active!.End);
+            _activeFile!.Write(record, _active!.End);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Fail(e);
             return null;
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
 
         Healthy = _dirty = true;
         _next++;
-        _active.End += size;
+        _active.End += record.Length;
         _active.Live++;
-        Bytes += size;
+        Bytes += record.Length;
         if (read)
         {
-            _read.Add(message.Sequence, (_active, size));
-            _lastRead = message.Sequence;
+            _read.Add(sequence, (_active, record.Length));
+            _lastRead = sequence;
             if (_reading?.Value != _active) MoveTo(_segments.Last);
             _readAt = _active.End;
             if (_reader is not null) _reader.At = _readAt;
         }
         else
         {
-            CountUnread(_active, 1, size);
+            CountUnread(_active, 1, record.Length);
         }
 
-        return message.Sequence;
+        return sequence;
     }
 
     /// <summary>The next message, oldest first; null when none is unread.</summary>
     /// <param name="own">True: this run wrote it.</param>
-    public StoredMessage? Read(out bool own)
+    public OutboxEntry? Read(out bool own)
     {
         own = false;
         while (_reading is { } node)
         {
-            if (node.Value.Unread > 0 && TryRead(node.Value) is { } message)
+            if (node.Value.Unread > 0 && TryRead(node.Value) is { } entry)
             {
                 own = node.Value.Own;
-                return message;
+                return entry;
             }
 
             if (node.Value.Unread > 0) Abandon(node.Value);
@@ -142,8 +128,7 @@ internal sealed class OutboxStore : IDisposable
         return null;
     }
 
-    /// <summary>Done with a message that was read: no run sees it again,
-    /// once <see cref="SaveCursor"/> has been called.</summary>
+    /// <summary>Removes a message that was read; later runs skip it after <see cref="SaveCursor"/>.</summary>
     public void Release(long sequence)
     {
         if (!_read.Remove(sequence, out var at)) return;
@@ -152,25 +137,15 @@ internal sealed class OutboxStore : IDisposable
         DeleteIfDone(at.Segment);
     }
 
-    /// <summary>Remembers for the next run what is released.</summary>
+    /// <summary>Saves for the next run what is released. After a failure it repeats more than necessary.</summary>
     public void SaveCursor()
     {
         var cursor = new StoreCursor(_read.Count > 0 ? _read.First().Key : _lastRead + 1, PacketLimit);
-        if (cursor == _cursor) return;
-        try
-        {
-            cursor.Write(_cursorFile);
-            _cursor = cursor;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // Then the next run repeats more than it must.
-            _failed(StoreFaults.Of(e), e);
-        }
+        if (cursor != _cursor && Try(() => cursor.Write(_cursorFile))) _cursor = cursor;
     }
 
-    /// <summary>Files with messages that a power cut would lose. The last is still written to;
-    /// the others are the caller's to dispose of.</summary>
+    /// <summary>Files with messages that a power cut would lose. The active one is still written to; the caller
+    /// disposes of the others.</summary>
     public (IStoreFile? Active, IReadOnlyList<IStoreFile> Rolled) Unsynced()
     {
         var files = (_dirty && _active is { Live: > 0 } ? _activeFile : null, _rolled.ToArray());
@@ -179,7 +154,7 @@ internal sealed class OutboxStore : IDisposable
         return files;
     }
 
-    /// <summary>The disk failed. What is written of the present file stays; the next try begins another.</summary>
+    /// <summary>Ends the active file after a failure, at its last whole message.</summary>
     public void Fail(Exception e)
     {
         Healthy = false;
@@ -190,7 +165,7 @@ internal sealed class OutboxStore : IDisposable
         }
         catch (Exception again) when (again is IOException or UnauthorizedAccessException)
         {
-            // A part of a message stays behind the end; the next run steps over it.
+            // A part of a message stays behind the end; the next run skips it.
         }
 
         CloseActive();
@@ -207,61 +182,80 @@ internal sealed class OutboxStore : IDisposable
         _folder.Dispose();
     }
 
-    private static long? First(string name)
-        => name.EndsWith(Segment.Extension, StringComparison.Ordinal)
-            && long.TryParse(name.AsSpan(..^Segment.Extension.Length), NumberStyles.None, CultureInfo.InvariantCulture,
-                out var first) ? first : null;
+    private bool Try(Action access)
+    {
+        try
+        {
+            access();
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _failed(StoreFaults.Of(e), e);
+            return false;
+        }
+    }
 
     private void Recover(long first, long? following)
     {
-        try
-        {
-            using var file = _folder.Open(new Segment(first, own: false).Name);
-            var (segment, next, corrupt, torn) = SegmentRecovery.Read(file, first, _released);
-            _next = Math.Max(_next, next);
-            if (corrupt > 0) _lost("corrupt", corrupt);
-            // A file that a failing disk ended has a rest that is no message: the next file begins with that number.
-            if (torn > 0 && following != next) _lost(following is null ? "torn" : "corrupt", 1);
-            if (torn > 0 && following is null) file.SetLength(segment.End);
-            _segments.AddLast(segment);
-            Unread += segment.Unread;
-            UnreadBytes += segment.UnreadBytes;
-            Bytes += segment.UnreadBytes;
-            DeleteIfDone(segment);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // It stays for a person, or a run with a better disk.
-            _next = Math.Max(_next, first + SegmentBytes); // more than it can hold
-            _lost("unreadable", 1);
-            _failed(StoreFaults.Of(e), e);
-        }
+        if (Try(() => ReadSegment(first, following))) return;
+        // The file stays for an operator, or a run with a better disk.
+        _next = Math.Max(_next, first + SegmentBytes); // more than it can hold
+        _lost("unreadable", 1);
     }
 
-    private StoredMessage? TryRead(Segment segment)
+    private void ReadSegment(long first, long? following)
     {
-        try
+        var segment = new Segment(first, own: false);
+        using var file = _folder.Open(segment.Name);
+        using var reader = new SegmentReader(file);
+        var (length, next, corrupt) = (file.Length, first, 0L);
+        while (reader.Next(length) is { } entry)
+        {
+            segment.End = reader.At;
+            if (entry.Sequence < next) continue;
+            // Sequences have no gaps within a file.
+            corrupt += Math.Max(0, entry.Sequence - Math.Max(next, _cursor.Released));
+            next = entry.Sequence + 1;
+            if (entry.Sequence < _cursor.Released) continue;
+            segment.Live++;
+            segment.Unread++;
+            segment.UnreadBytes += reader.Size;
+        }
+
+        _next = Math.Max(_next, next);
+        if (corrupt > 0) _lost("corrupt", corrupt);
+        // A file that a failing disk ended has a rest that is no message: the next file begins with its number.
+        var torn = length > segment.End;
+        if (torn && following != next) _lost(following is null ? "torn" : "corrupt", 1);
+        if (torn && following is null) file.SetLength(segment.End);
+        _segments.AddLast(segment);
+        Unread += segment.Unread;
+        UnreadBytes += segment.UnreadBytes;
+        Bytes += segment.UnreadBytes;
+        DeleteIfDone(segment);
+    }
+
+    private OutboxEntry? TryRead(Segment segment)
+    {
+        OutboxEntry? found = null;
+        Try(() =>
         {
             _reader ??= new(_folder.Open(segment.Name)) { At = _readAt };
-            while (_reader.Next(segment.End) is { } message)
+            while (found is null && _reader.Next(segment.End) is { } entry)
             {
                 _readAt = _reader.At;
-                if (message.Sequence <= _lastRead) continue;
-                _lastRead = message.Sequence;
-                _read.Add(message.Sequence, (segment, _reader.Size));
+                if (entry.Sequence <= _lastRead) continue;
+                _lastRead = entry.Sequence;
+                _read.Add(entry.Sequence, (segment, _reader.Size));
                 CountUnread(segment, -1, -_reader.Size);
-                return message;
+                found = entry;
             }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            _failed(StoreFaults.Of(e), e);
-        }
-
-        return null;
+        });
+        return found;
     }
 
-    // The disk does not give back what it took; what comes after is not held up.
+    // The disk does not return what it took; later messages must not wait for it.
     private void Abandon(Segment segment)
     {
         _lost("unreadable", segment.Unread);
@@ -269,7 +263,7 @@ internal sealed class OutboxStore : IDisposable
         segment.Live -= segment.Unread;
         CountUnread(segment, -segment.Unread, -segment.UnreadBytes);
         _readAt = segment.End;
-        MoveReader();
+        CloseReader();
     }
 
     private void CountUnread(Segment segment, int messages, long bytes)
@@ -303,10 +297,10 @@ internal sealed class OutboxStore : IDisposable
     private void MoveTo(LinkedListNode<Segment>? node)
     {
         (_reading, _readAt) = (node, 0);
-        MoveReader();
+        CloseReader();
     }
 
-    private void MoveReader()
+    private void CloseReader()
     {
         _reader?.Dispose();
         _reader = null;
@@ -317,14 +311,7 @@ internal sealed class OutboxStore : IDisposable
         if (segment.Live > 0 || segment == _active || _segments.Find(segment) is not { } node) return;
         if (_reading == node) MoveTo(node.Next);
         _segments.Remove(node);
-        try
-        {
-            _folder.Delete(segment.Name);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The cursor is beyond it: the next run tries again.
-            _failed(StoreFaults.Of(e), e);
-        }
+        // After a failure the next run tries again: the cursor is beyond the file.
+        Try(() => _folder.Delete(segment.Name));
     }
 }

@@ -1,19 +1,18 @@
+using System.Globalization;
+
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>One file of records with rising sequences, named by its first. Only its end grows,
-/// and only in the run that began it.</summary>
+/// <summary>File of records with rising sequences, named by the first; only the run that began it appends.</summary>
+/// <param name="own">Begun by this run, whose monotonic times its records have.</param>
 internal sealed class Segment(long first, bool own)
 {
-    public const string Extension = ".log";
+    private const string Extension = ".log";
 
     public string Name { get; } = $"{first:D20}{Extension}";
 
-    public long First => first;
-
-    /// <summary>Begun by this run: its monotonic times mean something.</summary>
     public bool Own => own;
 
-    /// <summary>Where its records end.</summary>
+    /// <summary>Offset behind the last record.</summary>
     public long End { get; set; }
 
     /// <summary>Records that are not released, read or not.</summary>
@@ -23,4 +22,9 @@ internal sealed class Segment(long first, bool own)
     public int Unread { get; set; }
 
     public long UnreadBytes { get; set; }
+
+    /// <summary>First sequence of the file of this name; null when it is not a segment.</summary>
+    public static long? FirstOf(string name)
+        => name.EndsWith(Extension, StringComparison.Ordinal) && long.TryParse(name.AsSpan(..^Extension.Length),
+            NumberStyles.None, CultureInfo.InvariantCulture, out var first) ? first : null;
 }

@@ -1,32 +1,30 @@
-using System.Buffers;
-
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>Reads the records of one file in order and steps over what is damaged.</summary>
+/// <summary>Reader of the records of one file, in order; damaged ones are skipped.</summary>
 internal sealed class SegmentReader(IStoreFile file) : IDisposable
 {
-    // What looks like a record and is none; a file with more of that is no longer looked through.
+    // Limit of places that look like a record and are none; the rest of such a file is not searched.
     private const int MaxSuspects = 1000;
     private const int Chunk = 64 << 10;
     private int _suspects;
 
-    /// <summary>Where the next record is looked for.</summary>
+    /// <summary>Offset from which the next record is searched.</summary>
     public long At { get; set; }
 
-    /// <summary>Bytes of the record that <see cref="Next"/> gave.</summary>
+    /// <summary>Bytes of the last record.</summary>
     public int Size { get; private set; }
 
     /// <summary>The next whole record before <paramref name="end"/>, or null; <see cref="At"/> is behind it.</summary>
-    public StoredMessage? Next(long end)
+    public OutboxEntry? Next(long end)
     {
         Span<byte> head = stackalloc byte[RecordCodec.Head];
         while (end - At > RecordCodec.Head)
         {
             if (file.Read(head, At) < head.Length) break;
-            if (RecordCodec.Announced(head) is > 0 and var size && size <= end - At && Read(size) is { } message)
+            if (RecordCodec.Announced(head) is > 0 and var size && size <= end - At && Read(size) is { } entry)
             {
                 At += Size = size;
-                return message;
+                return entry;
             }
 
             if (++_suspects > MaxSuspects) break;
@@ -38,41 +36,26 @@ internal sealed class SegmentReader(IStoreFile file) : IDisposable
 
     public void Dispose() => file.Dispose();
 
-    private StoredMessage? Read(int size)
+    private OutboxEntry? Read(int size)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(size);
-        try
-        {
-            return file.Read(buffer.AsSpan(0, size), At) == size ? RecordCodec.Read(buffer.AsSpan(0, size)) : null;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        var record = new byte[size];
+        return file.Read(record, At) == size ? RecordCodec.Read(record) : null;
     }
 
-    /// <summary>The first place from here on that may be a record's beginning.</summary>
+    /// <summary>The first offset from here that may be the beginning of a record.</summary>
     private long Seek(long from, long end)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(Chunk);
-        try
+        var chunk = new byte[Math.Min(Chunk, end - from)];
+        while (end - from >= RecordCodec.Marker.Length)
         {
-            while (from < end)
-            {
-                var read = file.Read(buffer.AsSpan(0, (int)Math.Min(Chunk, end - from)), from);
-                if (read == 0) return end;
-                var found = buffer.AsSpan(0, read).IndexOf(RecordCodec.Marker);
-                if (found >= 0) return from + found;
-                // A marker may lie across the border of two chunks.
-                from += read < RecordCodec.Marker.Length ? read : read - RecordCodec.Marker.Length + 1;
-                if (end - from < RecordCodec.Marker.Length) return end;
-            }
+            var read = file.Read(chunk.AsSpan(0, (int)Math.Min(chunk.Length, end - from)), from);
+            if (read < RecordCodec.Marker.Length) break;
+            var found = chunk.AsSpan(0, read).IndexOf(RecordCodec.Marker);
+            if (found >= 0) return from + found;
+            // A marker may lie across the border of two chunks.
+            from += read - RecordCodec.Marker.Length + 1;
+        }
 
-            return end;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        return end;
     }
 }

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
-/// <summary>Why the disk did not take or give something; in metrics and logs in snake case.</summary>
+/// <summary>Cause of a failure of the disk; in metrics and logs in snake case.</summary>
 internal enum StoreFault
 {
     DiskFull,
@@ -12,7 +12,7 @@ internal enum StoreFault
 
 internal static class StoreFaults
 {
-    /// <summary>The runtime passes errno on as the HResult where it has no code of its own (Linux numbers).</summary>
+    /// <summary>Fault of an exception; its HResult is errno where the runtime has no code of its own.</summary>
     public static StoreFault Of(Exception e) => e is UnauthorizedAccessException ? StoreFault.Denied : e.HResult switch
     {
         28 or 122 => StoreFault.DiskFull, // ENOSPC, EDQUOT

@@ -1,0 +1,127 @@
+using System.CommandLine;
+using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Evaluation.Running;
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Methods;
+
+namespace Dvis.Streaming.Evaluation;
+
+/// <summary>The options of <c>dvis eval</c> that run a model. Names and defaults are those of the configuration,
+/// but for the threads: nothing else runs here.</summary>
+internal sealed class ModelArguments
+{
+    private static readonly RefinerOptions s_refiner = new();
+
+    private readonly Option<string?> _images = new("--images")
+    {
+        Description =
+            "Folder of the pictures; default: images beside the data set. Names are the data set's; of panoptic and "
+            + "semantic maps VIDEO/FRAME.jpg or .png."
+    };
+    private readonly Option<string[]> _modes = new("--mode")
+    {
+        Description =
+            $"May be given several times, and costs one run of the segmenter all the same: {EvaluationMode.Expected}.",
+        DefaultValueFactory = _ => ["online"],
+        AllowMultipleArgumentsPerToken = true,
+    };
+
+    private readonly Option<int> _topK = new("--top-k")
+    { Description = "Instances a video: 20 for OVIS, 10 for YouTube-VIS.", DefaultValueFactory = _ => 20 };
+    private readonly Option<string?> _out =
+        new("--out") { Description = "Folder for results as the evaluation servers take them." };
+    private readonly Option<int> _videos =
+        new("--videos") { Description = "Only so many videos, the first.", DefaultValueFactory = _ => int.MaxValue };
+    private readonly Option<string> _precision = new("--precision")
+    { Description = "fp32, fp16, int8, or auto: the model's own.", DefaultValueFactory = _ => "auto" };
+    private readonly Option<string[]> _provider = new("--provider")
+    {
+        Description = "tensorrt, cuda, cpu: the first that works.",
+        DefaultValueFactory = _ => ["cpu"],
+        AllowMultipleArgumentsPerToken = true
+    };
+    private readonly Option<int> _threads =
+        new("--threads") { Description = "Of one graph run; 0: all cores.", DefaultValueFactory = _ => 0 };
+    private readonly Option<int> _device = new("--device") { Description = "Number of the GPU." };
+    private readonly Option<string> _ffmpeg =
+        new("--ffmpeg") { Description = "Decoder: a path, or a name in PATH.", DefaultValueFactory = _ => "ffmpeg" };
+
+    public ModelArguments()
+    {
+        _topK.Validators.Add(result => EvalCommand.Between(result, "--top-k", 1, 1000));
+        _videos.Validators.Add(result => EvalCommand.Between(result, "--videos", 1, int.MaxValue));
+        _threads.Validators.Add(result => EvalCommand.Between(result, "--threads", 0, 256));
+        _device.Validators.Add(result => EvalCommand.Between(result, "--device", 0, 63));
+        _precision.AcceptOnlyFromAmong("auto", "fp32", "fp16", "int8");
+        _provider.AcceptOnlyFromAmong("tensorrt", "cuda", "cpu");
+        _modes.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens)
+                if (Parse(token.Value, out var problem) is null) result.AddError($"--mode: {problem}");
+        });
+    }
+
+    /// <summary>Model folder; null: no model is run, or with <c>--davis</c> the default one.</summary>
+    public Option<string?> Model { get; } = new("--model")
+    {
+        Description = "Runs this model folder over the data set and scores it; with --davis default: Models/default.",
+    };
+
+    /// <summary>What is of no use where the service's pipeline runs.</summary>
+    public IReadOnlyList<Option> OfDataSets => [_images, _topK, _out, _videos];
+
+    public Command AddTo(Command command)
+    {
+        foreach (var option in (Option[])[Model, _images, _modes, _topK, _out, _videos, _precision, _provider, _threads,
+            _device, _ffmpeg]) command.Options.Add(option);
+        return command;
+    }
+
+    public EvaluationRequest Read(ParseResult parsed, string truth, int firstLabel)
+    {
+        var beside = Directory.Exists(truth) ? truth : Path.GetDirectoryName(Path.GetFullPath(truth))!;
+        return new EvaluationRequest(
+            parsed.GetValue(Model)!, Precision(parsed), Runtime(parsed), truth,
+            parsed.GetValue(_images) ?? Path.Combine(beside, "images"), Modes(parsed), parsed.GetValue(_topK),
+            parsed.GetValue(_out), parsed.GetValue(_videos), firstLabel, Ffmpeg(parsed));
+    }
+
+    public string Precision(ParseResult parsed) => parsed.GetValue(_precision)!;
+
+    public string Ffmpeg(ParseResult parsed) => parsed.GetValue(_ffmpeg)!;
+
+    public RuntimeOptions Runtime(ParseResult parsed) => new()
+    {
+        Provider = parsed.GetValue(_provider)!,
+        Threads = parsed.GetValue(_threads),
+        Device = parsed.GetValue(_device),
+        Batch = new BatchOptions { Max = 1 },
+    };
+
+    /// <summary>The one mode in which the service is to run; without <c>--mode</c> that of the configuration.</summary>
+    /// <exception cref="EvaluationException">Several modes, or one that the service does not have.</exception>
+    public EvaluationMode ServiceMode(ParseResult parsed)
+    {
+        if (parsed.GetResult(_modes) is not { Implicit: false }) return Parse("semi-online", out _)!;
+        return Modes(parsed) is [{ Kind: ModeKind.Online or ModeKind.SemiOnline } mode]
+            ? mode
+            : throw EvalCommand.Wrong("--mode: --davis runs the service's pipeline in one mode: online, semi-online");
+    }
+
+    private EvaluationMode[] Modes(ParseResult parsed)
+        => [.. parsed.GetValue(_modes)!.Select(mode => Parse(mode, out _)!).Distinct()];
+
+    private static EvaluationMode? Parse(string text, out string problem)
+    {
+        try
+        {
+            problem = "";
+            return EvaluationMode.Parse(text, new ClipLengths(s_refiner.Window, s_refiner.Stride, s_refiner.Lookahead));
+        }
+        catch (FormatException e)
+        {
+            problem = e.Message;
+            return null;
+        }
+    }
+}
