@@ -4,7 +4,7 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>Summary of a timed run.</summary>
+/// <summary>Summary of a run.</summary>
 internal static class RunSummary
 {
     private static readonly string[] s_kinds = ["tracks", "final", "event", "state", "masks"];
