@@ -181,14 +181,15 @@ class Classes(unittest.TestCase):
 
 
 class Folder(unittest.TestCase):
-    def imported(self, arch: str, kind: str, **changes) -> tuple[Path, dict]:
+    def imported(self, arch: str, kind: str, task: str = "vis",
+                 **changes) -> tuple[Path, dict]:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         path = Path(folder.name)
         (path / "classes.txt").write_text("a\nb\nc\n")
         torch.save({"model": checkpoint(arch, kind)}, path / "x.pth")
         with mock.patch.dict(config.SIZES, ARCHITECTURES):
-            run(Request(path / "x.pth", arch, "vis", path / "classes.txt", path / "out", **changes))
+            run(Request(path / "x.pth", arch, task, path / "classes.txt", path / "out", **changes))
         return path, json.loads((path / "out/manifest.json").read_text())
 
     def test_offline_has_every_graph_and_the_official_direction_of_matching(self):
@@ -237,6 +238,16 @@ class Folder(unittest.TestCase):
         expected = torch.stack((value["frame_embeds"][0], value["matched_embeds"][1]))
         torch.testing.assert_close(value["instance_embeds"], expected)
         torch.testing.assert_close(value["reference_out"], value["instance_embeds"])
+
+    def test_thresholds_of_a_panoptic_configuration_are_in_the_manifest(self):
+        _, manifest = self.imported("r50", "segmenter", "vps", object_score=0.3, overlap=0.0)
+        self.assertEqual({"object_score": 0.3, "overlap": 0.0}, manifest["panoptic"])
+        _, manifest = self.imported("r50", "segmenter", "vps", overlap=0.5)
+        self.assertEqual({"overlap": 0.5}, manifest["panoptic"])
+        _, manifest = self.imported("r50", "segmenter", "vps")
+        self.assertNotIn("panoptic", manifest)
+        with self.assertRaisesRegex(CheckpointError, "overlap is for the task vps, not vis"):
+            self.imported("r50", "segmenter", overlap=0.5)
 
     def test_card_and_command_name_the_weights_that_were_taken(self):
         with tempfile.TemporaryDirectory() as folder:

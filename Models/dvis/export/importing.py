@@ -37,6 +37,8 @@ class Request:
     name: str | None = None
     version: str = "1.0.0"
     license: str = "that of the checkpoint"
+    object_score: float | None = None
+    overlap: float | None = None
 
 
 def run(request: Request) -> tuple[Dvis, str]:
@@ -50,6 +52,10 @@ def run(request: Request) -> tuple[Dvis, str]:
     model = build(request.arch, mode, classes=len(labels)).eval()
     load_strictly(model, tensors, request.checkpoint)
     digest = sha256(request.checkpoint)
+    thresholds = {"object_score": request.object_score, "overlap": request.overlap}
+    panoptic = {name: value for name, value in thresholds.items() if value is not None}
+    if panoptic and request.task != "vps":
+        raise CheckpointError(f"{next(iter(panoptic))} is for the task vps, not {request.task}.")
     family, matching = ("minvis", "aligned") if mode == "segmenter" else ("dvis", "dvis")
     about = About(
         name=request.name or f"{family}-{request.arch}-{request.task}",
@@ -58,7 +64,8 @@ def run(request: Request) -> tuple[Dvis, str]:
         shorter_side=request.shorter_side or SHORTER_SIDE[request.arch, request.task],
         largest_side=request.largest_side or LARGEST_SIDE,
         max_window=request.max_window, license=request.license,
-        weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md")
+        weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md",
+        panoptic=panoptic)
     write_folder(model, request.out, about)
     taken = taken_text(source)
     text = card(model, about, request.checkpoint.name, digest, len(tensors), taken)
