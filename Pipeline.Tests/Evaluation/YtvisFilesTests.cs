@@ -115,7 +115,7 @@ public sealed class YtvisFilesTests : IDisposable
         var entry = JsonNode.Parse(File.ReadAllText(ResultsFile))![0]!;
         Assert.Equal("[10,12]", entry["segmentations"]![0]!["size"]!.ToJsonString());
         using var truth = Truth();
-        using var results = Results(truth);
+        using var results = YtvisResults.Open(ResultsFile, truth);
         var found = Assert.Single(results.Of(truth.Videos[0]));
         Assert.Equal((2, 0.25), (found.CategoryId, found.Score));
         Assert.Equal((12, 10), (found.Masks[0]!.Width, found.Masks[0]!.Height));
