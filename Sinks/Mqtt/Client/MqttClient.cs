@@ -23,6 +23,8 @@ internal sealed partial class MqttClient(
         MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Dictionary<MqttServer, BrokerLimits> _known = []; // shown by a refusal
+    private readonly HashSet<(MqttServer, string)> _losses = [];
     private Task _run = Task.CompletedTask;
 
     public MqttDelivery Delivery { get; } = new(options, metrics, time, logger);
@@ -55,12 +57,14 @@ internal sealed partial class MqttClient(
             for (var attempt = 0; ; attempt++)
             {
                 var server = _servers[attempt % _servers.Length];
-                var result = await transport.ConnectAsync(server, will, Delivery, stop);
+                var known = _known.GetValueOrDefault(server) ?? new();
+                var result = await transport.ConnectAsync(server, known, will, Delivery, stop);
                 var outcome = result.Outcome;
                 metrics.ConnectAttempted(EnumName.Of(outcome.Fault));
                 if (result.Connection is { } connection)
                 {
                     LogConnected(server);
+                    if (result.Limits.Loss is { } loss && _losses.Add((server, loss))) LogLoss(server, loss);
                     var since = time.GetTimestamp();
                     outcome = await ServeAsync(server, connection, result, stop);
                     stop.ThrowIfCancellationRequested();
@@ -74,6 +78,15 @@ internal sealed partial class MqttClient(
 
                     // The next attempt is at the same server: it was the one that worked.
                     attempt--;
+                }
+
+                var shown = known.After(outcome.Reason);
+                _known[server] = shown;
+                if (shown != known && result.Connection is null)
+                {
+                    // It refused the will as it was, and may accept it without that.
+                    attempt--;
+                    continue;
                 }
 
                 if (reported != (server, outcome.Fault)) LogNotConnected(server, outcome.Fault, outcome.Detail);
@@ -98,7 +111,7 @@ internal sealed partial class MqttClient(
     {
         var outcome = new MqttOutcome(MqttFault.Ok, "");
         Delivery.Attach(server, connection, result);
-        metrics.Connected(true);
+        metrics.Connected(true, result.Limits.Qos > 0);
         _tried.TrySetResult();
         try
         {
@@ -119,13 +132,16 @@ internal sealed partial class MqttClient(
         finally
         {
             metrics.Connected(false);
-            Delivery.Detach(outcome.Fault);
+            Delivery.Detach(outcome);
             await connection.DisposeAsync();
         }
     }
 
     [LoggerMessage(3001, LogLevel.Information, "Connected to {Server}.")]
     private partial void LogConnected(MqttServer server);
+
+    [LoggerMessage(3017, LogLevel.Warning, "{Server} accepts {Loss}.")]
+    private partial void LogLoss(MqttServer server, string loss);
 
     [LoggerMessage(3002, LogLevel.Warning, "Not connected to {Server}: {Fault}: {Detail}. Trying again.")]
     private partial void LogNotConnected(MqttServer server, MqttFault fault, string detail);
