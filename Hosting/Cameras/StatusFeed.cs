@@ -7,13 +7,10 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.Cameras;
 
-/// <summary>
-/// Publisher of a camera's status, completed with the epoch and the rate of its results, and of its camera events. The
-/// source's thread posts and never waits.
-/// </summary>
+/// <summary>Publisher of a camera's events, and of its status with epoch and rate of the results.</summary>
 internal sealed class StatusFeed
 {
-    // A status every few seconds; it is superseded by the next one, so the oldest may go.
+    // A status every few seconds; the next one supersedes it, so the oldest may be dropped.
     private const int Capacity = 64;
 
     private readonly CameraBoard _board;
@@ -23,7 +20,7 @@ internal sealed class StatusFeed
     private readonly Channel<CameraStatus> _statuses = Channel.CreateBounded<CameraStatus>(
         new BoundedChannelOptions(Capacity) { FullMode = BoundedChannelFullMode.DropOldest });
 
-    // Camera events happen between epochs, too, so they count in a series of their own.
+    // Camera events also occur between epochs, so they are counted in a series of their own.
     private readonly string _series;
 
     // Of the loop.
@@ -37,10 +34,10 @@ internal sealed class StatusFeed
         _loop = Task.Run(LoopAsync);
     }
 
-    /// <summary>Never waits; after <see cref="CompleteAsync"/> the status is lost.</summary>
+    /// <summary>Queues a status; after <see cref="CompleteAsync"/> it is ignored.</summary>
     public void Post(CameraStatus status) => _statuses.Writer.TryWrite(status);
 
-    /// <summary>Publishes what has been posted so far, and ends.</summary>
+    /// <summary>Publishes the queued statuses and ends.</summary>
     public Task CompleteAsync()
     {
         _statuses.Writer.TryComplete();

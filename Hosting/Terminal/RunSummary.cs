@@ -5,7 +5,7 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>What a timed run came to, and whether it really delivered.</summary>
+/// <summary>Summary of a timed run.</summary>
 internal static class RunSummary
 {
     public static IEnumerable<string> Lines(RunState state, bool mqtt)
@@ -31,13 +31,15 @@ internal static class RunSummary
         if (lost.Length > 0) yield return $"mqtt: not delivered: {lost}";
     }
 
-    /// <summary>Why nothing, or not everything, was delivered; null when all is well.</summary>
+    /// <summary>Reason why nothing, or not everything, was delivered; null: all was.</summary>
     public static string? Shortfall(RunState state, bool mqtt)
     {
         if (!state.Cameras.Any(c => c.Counts.Provisional > 0)) return "no frame got a provisional result";
         if (!state.Cameras.Any(c => c.Counts.Final > 0)) return "no frame got a final result";
         if (!mqtt) return null;
-        var (outcome, did) = state.Mqtt.Acknowledges ? ("acked", "the broker acknowledged") : ("sent", "the broker got");
+        var (outcome, did) = state.Mqtt.Acknowledges
+            ? ("acked", "the broker acknowledged")
+            : ("sent", "the broker got");
         if (state.Mqtt.Messages("tracks", outcome) == 0) return $"{did} no provisional result";
         if (state.Mqtt.Messages("final", outcome) == 0) return $"{did} no final result";
         foreach (var kind in Kinds.All)
@@ -57,8 +59,6 @@ internal static class RunSummary
     private static string Latency(LatencyHistogram h)
     {
         double Ms(double fraction) => h.Percentile(fraction) * 1000;
-        return h.Count == 0
-            ? "none"
-            : FormattableString.Invariant($"p50 {Ms(.5):0.0} p95 {Ms(.95):0.0} p99 {Ms(.99):0.0} ms");
+        return h.Count == 0 ? "none" : $"p50 {Ms(.5):0.0} p95 {Ms(.95):0.0} p99 {Ms(.99):0.0} ms";
     }
 }

@@ -48,7 +48,7 @@ internal sealed partial class JsonShape
 
         if (value.ValueKind != JsonValueKind.Array)
         {
-            Of(path, parent).Add(TypeOf(value));
+            Of(path, parent).Add(path.EndsWith("hash", StringComparison.Ordinal) ? "\"<hash>\"" : TypeOf(value));
             return;
         }
 

@@ -1,6 +1,7 @@
 using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Terminal;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
@@ -172,7 +173,7 @@ public sealed class RunningTests : IDisposable
         using var measured = new TestMetrics();
         var board = new CameraBoard(measured.Metrics.Camera("a")) { Status = Status(state) };
         Assert.Equal([up], measured.Of("dvis.camera.up", "camera=a"));
-        Assert.Equal([1], measured.Of("dvis.camera.state", $"state={board.StateWord}"));
+        Assert.Equal([1], measured.Of("dvis.camera.state", $"state={EnumName.Of(board.State)}"));
         Assert.Equal(1, measured.Of("dvis.camera.state").Sum());
     }
 

@@ -61,6 +61,8 @@ public sealed class ConfigErrorTests : IDisposable
             "config.yaml:2:38: defaults.rtsp.connect_timeout: found '1ms', expected 100ms to 10m" },
         { "defaults: { rtsp: { transprot: udp } }",
             "config.yaml:2:21: defaults.rtsp.transprot: found an unknown key; did you mean 'transport'?" },
+        { "defaults: { clock: { prefer: [rtcp_sr] } }",
+            "config.yaml:2:30: defaults.clock.prefer: must be [rtcp_sr, arrival] or [arrival]" },
         { "defaults: { rate: { max_fps: fast } }",
             "config.yaml:2:30: defaults.rate.max_fps: found 'fast', expected a number" },
         { "defaults: { publish: { contours: yes } }",

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
@@ -28,7 +29,7 @@ public sealed class RtspSourceTests
             Url = server.Url(),
             Username = "user",
             Password = Password,
-            MaxAge = null,
+            Queue = { Policy = QueuePolicy.Wait },
             Rtsp = { Transport = transport }
         }, most: 40);
 
@@ -54,8 +55,8 @@ public sealed class RtspSourceTests
         var known = new List<FrameInfo>();
         using var enough = new CancellationTokenSource();
 
-        await SourceRig.ReadAsync(rig.Create(new SourceOptions { Url = server.Url(), MaxAge = null }),
-            stop: enough.Token, look: frame =>
+        var options = new SourceOptions { Url = server.Url(), Queue = { Policy = QueuePolicy.Wait } };
+        await SourceRig.ReadAsync(rig.Create(options), stop: enough.Token, look: frame =>
         {
             if (frame.Info.Capture.Source == ClockSource.RtcpSr) known.Add(frame.Info);
             if (known.Count == 20) enough.Cancel();
