@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
 using MQTTnet.Exceptions;
@@ -32,7 +33,8 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
         }
 
         foreach (var file in (string?[])[options.Tls.Ca, options.Tls.Cert, options.Tls.Key])
-            if (file is not null && !File.Exists(file)) return Failed(MqttFault.Config, $"file not found: {file}");
+            if (file is not null && SmallFile.Fault(file) is { } fault)
+                return Failed(MqttFault.Config, $"the file '{file}' {fault}");
         using var timeout = new CancellationTokenSource(options.ConnectTimeout, time);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, timeout.Token);
         try
