@@ -98,7 +98,8 @@ internal sealed class ScriptedBroker : IAsyncDisposable
                 if (type >> 4 == 3)
                 {
                     var (qos, topic) = (type >> 1 & 3, body[0] << 8 | body[1]);
-                    Seen.Enqueue(new(connection, 3, qos, (type & 1) != 0, Encoding.UTF8.GetString(body, 2, topic), body));
+                    var name = Encoding.UTF8.GetString(body, 2, topic);
+                    Seen.Enqueue(new(connection, 3, qos, (type & 1) != 0, name, body));
                     if (qos == 1 && _onPublish is not null)
                         await stream.WriteAsync(_onPublish(body[2 + topic] << 8 | body[3 + topic]), _stop.Token);
                 }

@@ -109,8 +109,8 @@ public sealed class PublishOnlyTests
         await Eventually.TrueAsync(() => rig.Logged(GivenUp).Count == 2, "both are given up");
         Assert.Equal(
             [
-                $"Commands are not received: {broker.Url} allows no subscriptions with wildcards. It is not tried again "
-                    + "before the next start.",
+                $"Commands are not received: {broker.Url} allows no subscriptions with wildcards. It is not tried "
+                    + "again before the next start.",
                 $"Retained topics of cameras that are gone are not cleared: {broker.Url} allows no subscriptions with "
                     + "wildcards. It is not tried again before the next start.",
             ], rig.Logged(GivenUp));
