@@ -92,8 +92,11 @@ internal sealed partial class MqttClient(
                 if (reported != (server, outcome.Fault)) LogNotConnected(server, outcome.Fault, outcome.Detail);
                 reported = (server, outcome.Fault);
                 _tried.TrySetResult();
-                if (result.Connection is not null || attempt % _servers.Length == _servers.Length - 1)
-                    await Task.Delay(backoff.Next(), time, stop);
+                // Results must not wait for a connection that ended by a subscription, which happens a few times only.
+                var pauses = result.Connection is null
+                    ? attempt % _servers.Length == _servers.Length - 1
+                    : !Delivery.EndedBySubscribe;
+                if (pauses) await Task.Delay(backoff.Next(), time, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)

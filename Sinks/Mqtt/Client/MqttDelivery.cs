@@ -62,6 +62,9 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
     /// <summary>Limits of the last broker that was connected.</summary>
     public BrokerLimits Limits => Locked(_ => _limits);
 
+    /// <inheritdoc cref="Subscriptions.Ended"/>
+    public bool EndedBySubscribe => Locked(_ => _subscriptions.Ended);
+
     /// <summary>Called before the use of a connection that changes <see cref="PayloadLimit"/> or
     /// <see cref="Limits"/>.</summary>
     public Action LimitChanged { get; set; } = static () => { };

@@ -18,6 +18,9 @@ internal sealed partial class Subscriptions(TimeSpan pause, TimeProvider time, I
     private long _attached;
     private int _next; // the one that is asked for, or will be
 
+    /// <summary>True when the last connection ended by a SUBSCRIBE, as it seems.</summary>
+    public bool Ended { get; private set; }
+
     /// <param name="loss">What is lost without it, as the beginning of a sentence.</param>
     public void Add(string loss, string[] filters, Action<MqttReceived> handler) =>
         _all.Add(new(loss, filters, handler));
@@ -71,13 +74,13 @@ internal sealed partial class Subscriptions(TimeSpan pause, TimeProvider time, I
     public void Detach(MqttOutcome outcome)
     {
         _connection = null;
-        if (!_asked) return;
-        var asked = _all[_next];
         // Not authorized, topic filter invalid, shared, identifiers or wildcard subscriptions not supported.
-        if (outcome.Reason is 0x87 or 0x8F or 0x9E or 0xA1 or 0xA2)
-            GiveUp(asked, $"ends the connection when this client subscribes ({outcome.Detail})");
-        else if (outcome.Fault is MqttFault.ConnectionLost or MqttFault.ProtocolError or MqttFault.Rejected
-            && !asked.Suspects.Add(_server!))
+        var isRefusal = outcome.Reason is 0x87 or 0x8F or 0x9E or 0xA1 or 0xA2;
+        Ended = _asked && (isRefusal
+            || outcome.Fault is MqttFault.ConnectionLost or MqttFault.ProtocolError or MqttFault.Rejected);
+        if (!Ended) return;
+        var asked = _all[_next];
+        if (!asked.Suspects.Add(_server!) || isRefusal)
             GiveUp(asked, $"ends the connection when this client subscribes ({outcome.Detail})");
     }
 
