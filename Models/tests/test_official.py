@@ -19,9 +19,9 @@ from dvis.networks.model import build
 from dvis.networks.tracker import align, track
 
 EXACT = 2e-3      # absolute, of embeddings and logits given the same input
-# In float64 the segmenter agrees to 1.8e-5. In float32 masked attention decides: a mask logit near its
-# threshold falls to one side or the other by rounding, which depends on the processor, and single
-# queries that look there move by up to 1.5e-2.
+# In float64 the segmenter agrees to 1.8e-5. In float32 masked attention decides: a mask logit near
+# its threshold falls to one side or the other by rounding, which depends on the processor, and
+# single queries that look there move by up to 1.5e-2.
 SEGMENTER = 5e-5
 FLIPPED = 3e-2
 HALF = 2e-3       # relative: stored as float16

@@ -68,7 +68,8 @@ def own_model(model: Dvis, version: str, quality: dict, max_window: int,
     labels = tuple(ClassLabel(label, "thing", colour(index))
                    for index, label in enumerate(class_names(config)))
     return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side,
-                 max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, service or {}, domain=domain)
+                 max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, service or {},
+                 domain=domain)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
