@@ -8,7 +8,8 @@ internal static class MutateCommand
 {
     public static Command Create()
     {
-        var names = new Argument<string[]>("names") { DefaultValueFactory = _ => [], Description = "Faults by name; none: all of the list." };
+        var names = new Argument<string[]>("names")
+        { DefaultValueFactory = _ => [], Description = "Faults by name; none: all of the list." };
         var list = new Option<string>("--list")
         {
             DefaultValueFactory = _ => "Benchmarks/Mutation/mutants.txt",

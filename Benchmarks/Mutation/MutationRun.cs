@@ -43,8 +43,11 @@ internal sealed partial class MutationRun : IDisposable
             "artifacts/bin/Dvis.Streaming.Pipeline.Tests/debug/Dvis.Streaming.Pipeline.Tests.dll");
         var run = Start("dotnet", Tree, [program, "-noColor", "-stopOnFail", .. tests.Split(' ')]);
         if (run.Code is null) return "the tests do not end";
-        if (Total().Match(run.Text) is not { Success: true } total || total.Groups[1].Value == "0") return "no test ran";
-        return run.Code == 0 ? null : Failed().Match(run.Text) is { Success: true } match ? match.Groups[1].Value : "crash";
+        if (Total().Match(run.Text) is not { Success: true } total || total.Groups[1].Value == "0")
+            return "no test ran";
+        return run.Code == 0 ? null : Failed().Match(run.Text) is { Success: true } match
+            ? match.Groups[1].Value
+            : "crash";
     }
 
     /// <summary>Applies a fault, checks, and takes it back.</summary>
@@ -76,7 +79,8 @@ internal sealed partial class MutationRun : IDisposable
 
     private static (int? Code, string Text) Start(string program, string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true };
+        var start =
+            new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true };
         using var process = Process.Start(start)!;
         var text = process.StandardOutput.ReadToEndAsync();
         if (process.WaitForExit(s_patience)) return (process.ExitCode, text.GetAwaiter().GetResult());
