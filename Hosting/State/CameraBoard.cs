@@ -57,8 +57,9 @@ internal sealed class CameraBoard
 
     public CameraState State => Status?.State ?? CameraState.Starting;
 
-    /// <summary>True while frames arrive or are about to: neither degraded nor away.</summary>
-    public bool IsWell => State is CameraState.Online or CameraState.Starting;
+    /// <summary>True while frames arrive or are about to: neither degraded nor away, nor waiting for a key frame.
+    /// </summary>
+    public bool IsWell => State is CameraState.Online || (State is CameraState.Starting && Status?.Detail is null);
 
     /// <summary>The state in snake case.</summary>
     public string StateWord => Word(State);

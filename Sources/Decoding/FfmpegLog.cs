@@ -134,7 +134,8 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 
     private void TakeStream(string text)
     {
-        if (_codec is not null || VideoStream().Match(text) is not { Success: true } stream) return;
+        if (_codec is not null || text.EndsWith("(attached pic)", StringComparison.Ordinal)
+            || VideoStream().Match(text) is not { Success: true } stream) return;
         if (stream.Groups["fps"].Success)
             _fps = double.Parse(stream.Groups["fps"].ValueSpan, CultureInfo.InvariantCulture);
         _codec = stream.Groups["codec"].Value;

@@ -31,15 +31,18 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
     private readonly Lock _gate = new();
     private readonly List<Report> _reports = [];
     private readonly uint[] _timestamps = new uint[Remembered]; // of the last frames, a ring
-    private long _frames;
+    private long _frames, _packets;
     private int? _channel;
     private uint? _source;
     private double _roundTrip = double.PositiveInfinity;
 
-    /// <summary>Sets the channel of the connection for RTP; RTCP has the next one.</summary>
+    /// <summary>RTP packets so far.</summary>
+    public long Packets { get { lock (_gate) return _packets; } }
+
+    /// <summary>Sets the channel of the connection for RTP, once; RTCP has the next one.</summary>
     public void Follow(int channel)
     {
-        lock (_gate) _channel = channel;
+        lock (_gate) _channel ??= channel;
     }
 
     /// <summary>Adds the round trip of a request.</summary>
@@ -99,6 +102,7 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
     private void TakeFrame(ReadOnlySpan<byte> packet)
     {
         if (packet.Length < 12 || packet[0] >> 6 != 2) return;
+        _packets++;
         var source = BinaryPrimitives.ReadUInt32BigEndian(packet[8..]);
         if (source != _source) Begin(source);
         var timestamp = BinaryPrimitives.ReadUInt32BigEndian(packet[4..]);
