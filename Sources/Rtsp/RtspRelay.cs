@@ -205,6 +205,9 @@ internal sealed class RtspRelay : IAsyncDisposable
             }
 
             if (response.Status < 300 && request.Answers > 0) _login?.Accepted();
+            // Spaces mean nothing there, and decoders do not expect them.
+            if (response["Transport"] is { } spaced)
+                response.Set("Transport", spaced.Replace(" ", "", StringComparison.Ordinal));
             if (response.Status < 300 && _reports is not null) Learn(_reports, request, response);
 
             response.Set("CSeq", request.DecodersNumber);
@@ -237,12 +240,13 @@ internal sealed class RtspRelay : IAsyncDisposable
             response.Set("RTP-Info",
                 string.Create(CultureInfo.InvariantCulture, $"url={track};seq=0;rtptime={SenderReports.Origin}"));
             response.Remove("Range");
+            reports.AreTraced = true;
         }
     }
 
     private static int ChannelOf(string transport)
         => transport.Split(';').Select(part => part.Split('=', '-'))
-            .FirstOrDefault(part => part[0].Trim().Equals("interleaved", StringComparison.OrdinalIgnoreCase))
+            .FirstOrDefault(part => part[0].Equals("interleaved", StringComparison.OrdinalIgnoreCase))
             is [_, var channel, ..] && byte.TryParse(channel, CultureInfo.InvariantCulture, out var number)
             ? number
             : 0;

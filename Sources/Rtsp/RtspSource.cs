@@ -46,9 +46,12 @@ internal sealed class RtspSource(string camera, SourceOptions options, FramePool
             while (await session.ReadAsync(stop) is { } frame)
             {
                 Decoder = session.Facts;
-                yield return options.Clock.UsesReports
-                    ? frame with { Capture = reports?.At(frame.Pts, frame.ReceivedTicks, frame.Received) }
-                    : frame;
+                // ffmpeg's parser loses the timestamp of a first frame in several packets, and 0 stands for it.
+                if (session.Frames == 1 && frame.Pts == 0 && reports?.FirstPts is { } first)
+                    frame = frame with { Pts = first };
+                if (options.Clock.UsesReports)
+                    frame = frame with { Capture = reports?.At(frame.Pts, frame.ReceivedTicks, frame.Received) };
+                yield return frame;
             }
 
             if (stop.IsCancellationRequested) yield break;

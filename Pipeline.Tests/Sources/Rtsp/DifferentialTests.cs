@@ -49,7 +49,11 @@ public sealed class DifferentialTests
         ["control with a query"] = new(c => Sdp(c, "a=control:track1", "a=control:trackID=1?x=2")),
 
         // text
-        ["lines end with LF"] = new(c => c.Rewrite = (_, text) => text.Replace("\r\n", "\n", StringComparison.Ordinal)),
+        ["lines end with LF"] = new(c => c.Rewrite = (_, text) =>
+        {
+            var at = text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4;
+            return text[..at].Replace("\r\n", "\n", StringComparison.Ordinal) + text[at..];
+        }),
         ["session description with LF"] = new(c => c.Rewrite = (_, text) =>
         {
             var at = text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4;
