@@ -68,6 +68,37 @@ internal static class FfmpegCommand
         [.. s_output, "-threads", "1", "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1"];
 
     /// <summary>
+    /// Decodes a stream that is not RTSP, whose address comes as a script on <c>pipe:0</c> (<see cref="StreamScript"/>):
+    /// addresses have passwords and keys, and every user of a machine can read command lines.
+    /// </summary>
+    public static IReadOnlyList<string> ForStream(StreamAddress address) =>
+    [
+        .. s_common, "-flags", "low_delay", "-analyzeduration", "500000", "-probesize", "200000",
+        "-protocol_whitelist", "pipe," + address.Protocols, "-format_whitelist", "concat," + address.Formats,
+        "-f", "concat", "-safe", "0", "-i", "pipe:0", .. s_liveOutput,
+    ];
+
+    /// <summary>Script of ffmpeg's concat demuxer that opens the address.</summary>
+    public static string StreamScript(StreamAddress address, RtspOptions options)
+    {
+        var microseconds = ((long)options.ConnectTimeout.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
+        List<(string Name, string Value)> settings = [("analyzeduration", "500000"), ("probesize", "200000")];
+        if (address.Scheme == "srt") settings.Add(("connect_timeout", microseconds[..^3]));
+        else settings.Add(("rw_timeout", microseconds));
+        if (address.Scheme is "http" or "https")
+        {
+            settings.Add(("tls_verify", options.Tls.Verify ? "1" : "0"));
+            if (options.Tls.Ca is { Length: > 0 } ca) settings.Add(("ca_file", Path.GetFullPath(ca)));
+        }
+
+        var lines = settings.Select(s => $"option {s.Name} {Quote(s.Value)}\n");
+        return $"ffconcat version 1.0\nfile {Quote(address.Url)}\n{string.Concat(lines)}";
+    }
+
+    // Of ffmpeg's scripts.
+    private static string Quote(string text) => $"'{text.Replace("'", @"'\''", StringComparison.Ordinal)}'";
+
+    /// <summary>
     /// Decodes a camera with the least latency. Timestamps are the camera's own, without ffmpeg's guesses at wraps
     /// (<see cref="LiveClock"/> judges them); arrival times (<c>-use_wallclock_as_timestamps</c>) would put the
     /// network's jitter into media time. <c>-fflags nobuffer</c> would save nothing once the camera plays, and lose what

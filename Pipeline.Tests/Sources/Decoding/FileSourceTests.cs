@@ -165,8 +165,8 @@ public sealed class FileSourceTests : IDisposable
     {
         using var clips = new Clips();
         var path = clips.Path(name);
-        await Clips.RunAsync("-f", "lavfi", "-i", "sine=duration=1", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=1",
-            "-map", "0", "-map", "1", "-frames:v", "1", "-c:v", codec, "-disposition:v", "attached_pic", path);
+        await Clips.RunAsync("-f", "lavfi", "-i", "sine=duration=1", "-f", "lavfi", "-i",
+            "testsrc=size=64x48:rate=1:duration=1", "-map", "0", "-map", "1", "-c:v", codec, "-disposition:v", "attached_pic", path);
         await using var rig = new SourceRig();
 
         Assert.Equal(SourceFault.CodecUnsupported, (await rig.FaultAsync(new SourceOptions { File = path })).Fault);
@@ -177,14 +177,14 @@ public sealed class FileSourceTests : IDisposable
     {
         using var clips = new Clips();
         var path = clips.Path("film.mp4");
-        await Clips.RunAsync("-f", "lavfi", "-i", "testsrc=size=32x32:rate=1", "-f", "lavfi", "-i",
-            "testsrc=size=64x48:rate=25", "-map", "0", "-map", "1", "-frames:v:0", "1", "-frames:v:1", "20", "-c:v:0",
+        await Clips.RunAsync("-f", "lavfi", "-i", "testsrc=size=32x32:rate=1:duration=1", "-f", "lavfi", "-i",
+            "testsrc=size=64x48:rate=25:duration=1", "-map", "0", "-map", "1", "-c:v:0",
             "png", "-c:v:1", "mpeg4", "-disposition:v:0", "attached_pic", path);
         await using var rig = new SourceRig();
 
         var frames = await rig.ReadAsync(new SourceOptions { File = path });
 
-        Assert.Equal((20, 64, 48), (frames.Count, frames[0].Width, frames[0].Height));
+        Assert.Equal((25, 64, 48), (frames.Count, frames[0].Width, frames[0].Height));
         Assert.Equal("mpeg4", rig.Last.Codec);
     }
 
