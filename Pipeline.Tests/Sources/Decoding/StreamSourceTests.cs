@@ -115,7 +115,7 @@ public sealed class StreamSourceTests : IDisposable
                 using var client = await listener.AcceptTcpClientAsync();
                 await client.GetStream().ReadExactlyAsync(new byte[8]);
                 await client.GetStream().WriteAsync(
-                    Encoding.ASCII.GetBytes($"HTTP/1.1 {answer}\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
+                    Encoding.ASCII.GetBytes($"HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
                 client.Client.Shutdown(SocketShutdown.Send);
                 while (await client.GetStream().ReadAsync(new byte[4096]) > 0) { }
             }
@@ -157,7 +157,7 @@ public sealed class StreamSourceTests : IDisposable
     [Theory]
     [InlineData("http://host/x?a='b'", null, null, "http://host/x?a='b'")]
     [InlineData("https://a:b@host:81/x", null, "p@:/", "https://a:p%40%3A%2F@host:81/x")]
-    [InlineData("srt://host:9000?passphrase=x", "u", "p", "srt://u:p@host:9000?passphrase=x")]
+    [InlineData("srt://host:9000?passphrase=x", "u", "p", "srt://u:p@host:9000/?passphrase=x")]
     [InlineData("rtsp://host/x", null, null, null)]
     [InlineData("http:///x", null, null, null)]
     [InlineData("http://host/a b", null, null, null)]
