@@ -48,9 +48,11 @@ internal static class Stages
         }
 
         if (costs.Length > 1)
-            Console.WriteLine(
-                $"segmenter: "
-                + $"{string.Join(", ", costs.Select((cost, p) => $"{precisions[p]} {costs[0].SegmentMs / cost.SegmentMs:0.00}x"))} as fast as {precisions[0]}");
+        {
+            var gains = costs.Select((cost, p) => $"{precisions[p]} {costs[0].SegmentMs / cost.SegmentMs:0.00}x");
+            Console.WriteLine($"segmenter: {string.Join(", ", gains)} as fast as {precisions[0]}");
+        }
+
         foreach (var cost in costs) await cost.DisposeAsync();
         foreach (var model in models) model.Dispose();
         foreach (var picture in pictures) picture.Dispose();

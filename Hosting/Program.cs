@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Runtime.CompilerServices;
+using Dvis.Streaming.Evaluation;
 using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
@@ -8,7 +10,7 @@ using Dvis.Streaming.Pipeline.Memory;
 namespace Dvis.Streaming.Hosting;
 
 /// <summary>
-/// The command line: <c>dvis run | validate | probe | eval | models</c>. The way to the frames of a camera:
+/// Command line: <c>dvis run | validate | probe | models | eval</c>. The way to the frames of a camera:
 /// <code>
 /// Program ─▶ RunCommand ─▶ PipelineService ─▶ CameraFleet ─▶ Camera ─▶ StreamPipeline
 /// </code>
@@ -19,14 +21,15 @@ internal static class Program
     public static async Task<int> Main(string[] args)
     {
         NativeHeap.Limit();
-        var parsed = CreateCommand().Parse(args);
+        // The daemon does not load the evaluators.
+        var parsed = CreateCommand(withEvaluators: args is not ["run", ..]).Parse(args);
         if (parsed.Errors.Count > 0)
             return await FailAsync(
                 ExitCode.Usage, [.. parsed.Errors.Select(e => e.Message), "'dvis --help' lists commands and options"]);
 
         try
         {
-            // Signals are the host's: it drains before it ends.
+            // The host handles signals: it drains before it ends.
             return await parsed.InvokeAsync(
                 new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
@@ -36,22 +39,30 @@ internal static class Program
             var errors = e.Errors.Count == 1 ? "error" : "errors";
             return await FailAsync(ExitCode.Usage, $"{e.Errors.Count} {errors} in the configuration");
         }
-        catch (UsageException e)
+        catch (Exception e) when (e is CommandException or ModelException)
         {
-            return await FailAsync(ExitCode.Usage, [.. e.Problems]);
-        }
-        catch (Exception e) when (e is StartupException or ModelException)
-        {
-            return await FailAsync(ExitCode.Failed, Redaction.Urls(e.Message));
+            return await FailAsync((e as CommandException)?.ExitCode ?? ExitCode.Failed, Redaction.Urls(e.Message));
         }
     }
 
-    public static RootCommand CreateCommand() =>
-        new("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
-        {
-            RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(), EvalCommand.Create(),
-            ModelsCommand.Create(),
-        };
+    public static RootCommand CreateCommand(bool withEvaluators = true)
+    {
+        var command =
+            new RootCommand("Segments, tracks and refines live video, and publishes tracks with masks over MQTT.")
+            {
+                RunCommand.Create(), ValidateCommand.Create(), ProbeCommand.Create(),
+            };
+        if (withEvaluators) AddEvaluators(command);
+        return command;
+    }
+
+    // Apart, because the assembly is loaded where a method that uses it is compiled.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AddEvaluators(RootCommand command)
+    {
+        command.Add(ModelsCommand.Create());
+        command.Add(EvalCommand.Create(ShippedFiles.Find("Models/default", Environment.CurrentDirectory)));
+    }
 
     private static async Task<int> FailAsync(int code, params string[] problems)
     {

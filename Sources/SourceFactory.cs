@@ -53,7 +53,7 @@ public static class SourceFactory
         {
             if (options.OpenCvPath is not null) return OpenCv();
             var arguments = FfmpegCommand.ForFile(options.File!);
-            return await FfmpegSession.StartAsync(options.Ffmpeg, arguments, new Redactor(), camera, pool, time);
+            return await FfmpegSession.StartAsync(options.Decode.Ffmpeg, arguments, new Redactor(), camera, pool, time);
         }
     }
 }

@@ -33,7 +33,7 @@ step() {
   return $code
 }
 
-# as_root COMMAND...: as root, by sudo, or not at all. A password can be asked for where there is a terminal.
+# as_root COMMAND...: as root, or by sudo, which asks for a password only where there is a terminal.
 as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"
   elif has sudo && { : </dev/tty; } 2>/dev/null; then sudo "$@"
@@ -63,7 +63,7 @@ need_sdk() {
     fail 'the .NET SDK 10 is missing: https://dotnet.microsoft.com/download/dotnet/10.0'
 }
 
-# need_runtime: all that the service needs to run.
+# need_runtime: programs that the service needs.
 need_runtime() {
   local missing=()
   need_sdk
@@ -73,7 +73,7 @@ need_runtime() {
   install_debian "${missing[@]}"
 }
 
-# need_for_tests: what only tests use. promtool is taken out of its package: installing that would start a Prometheus.
+# need_for_tests: programs for tests only. promtool is taken out of its package: installing that would start a Prometheus.
 need_for_tests() {
   if ! has promtool && has apt-get; then
     step 'fetching promtool' fetch_promtool || say "promtool could not be fetched: the tests that need it are skipped"
@@ -85,7 +85,7 @@ need_for_tests() {
     has_library libatomic.so.1 || missing+=(libatomic1)
     (install_debian "${missing[@]}") || say "the tests of OpenCV are skipped"
   fi
-  # The RTSP server for tests is GStreamer's, driven from Python; it lies beside the working tree, or is not there.
+  # The RTSP server for tests is GStreamer's, driven from Python; it is beside the working tree, if at all.
   if [[ -f $root/../shared/tools/rtsp_server.py ]] && ! /usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null; then
     install_debian python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-{base,good,bad}
   fi

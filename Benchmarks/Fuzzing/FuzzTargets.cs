@@ -36,7 +36,10 @@ internal sealed class FuzzTargets : IDisposable
         File.WriteAllBytes(At("a.mp4"), []);
         File.WriteAllBytes(At("reference.bin"), new byte[96]);
         File.WriteAllText(At("truth.json"),
-            """{"videos": [{"id": 1, "width": 8, "height": 6, "length": 2}], "categories": [{"id": 1, "name": "a"}], "annotations": []}""");
+            """
+            {"videos": [{"id": 1, "width": 8, "height": 6, "length": 2}],
+             "categories": [{"id": 1, "name": "a"}], "annotations": []}
+            """);
         All =
         [
             new("onnx", Onnx, [typeof(ModelException)], []),

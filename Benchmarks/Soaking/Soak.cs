@@ -196,7 +196,10 @@ internal sealed class Soak : IAsyncDisposable
             version: 1
             node: {"{ id: soak }"}
             model: {"{"} path: "{_model}" {"}"}
-            mqtt: {"{"} servers: ["mqtt://127.0.0.1:{_mqtt}"], outbox: {"{"} path: "{_folder}/outbox" {"}"}, backoff: {"{ initial: 200ms, max: 2s }"} {"}"}
+            mqtt:
+              servers: ["mqtt://127.0.0.1:{_mqtt}"]
+              outbox: {"{"} path: "{_folder}/outbox" {"}"}
+              backoff: {"{ initial: 200ms, max: 2s }"}
             http: {"{"} bind: "127.0.0.1:{_web}" {"}"}
             logging: {"{ level: warning }"}
             defaults: {"{ rtsp: { stall_timeout: 5s, backoff: { initial: 500ms, max: 2s } }, queue: { max_age: 2s } }"}

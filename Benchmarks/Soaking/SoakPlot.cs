@@ -44,8 +44,12 @@ internal sealed class SoakPlot
     }
 
     public override string ToString() => $$"""
-        <svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {{Width}} {{_count * PanelHeight}}' font-family='system-ui, sans-serif' font-size='12'>
-        <style>.t{font-weight:600}.g{stroke:#ddd}.c{fill:none;stroke-width:1.5}.y{text-anchor:end;fill:#666}.x{text-anchor:middle;fill:#666}</style>
+        <svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {{Width}} {{_count * PanelHeight}}'
+          font-family='system-ui, sans-serif' font-size='12'>
+        <style>
+        .t{font-weight:600}.g{stroke:#ddd}.c{fill:none;stroke-width:1.5}
+        .y{text-anchor:end;fill:#666}.x{text-anchor:middle;fill:#666}
+        </style>
         <rect width='100%' height='100%' fill='white'/>
         {{_panels}}</svg>
 

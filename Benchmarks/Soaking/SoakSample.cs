@@ -46,7 +46,8 @@ internal sealed record SoakSample(double Seconds, int Cameras, double ResidentMi
             Text($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(int.Parse)];
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"{Seconds:0},{Cameras},{ResidentMiB:0.0},{HeapMiB:0.0},{PoolMiB:0.0},{Handles},{Threads},{Children},{Buffers:0},{Outbox:0},{Series}");
+        $"{Seconds:0},{Cameras},{ResidentMiB:0.0},{HeapMiB:0.0},{PoolMiB:0.0},{Handles},{Threads},{Children},")
+        + string.Create(CultureInfo.InvariantCulture, $"{Buffers:0},{Outbox:0},{Series}");
 
     private static int Field(string[] status, string name) =>
         int.Parse(status.First(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..]

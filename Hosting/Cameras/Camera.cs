@@ -12,24 +12,24 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Cameras;
 
-/// <summary>Opens the source of a camera. It calls <paramref name="onStatus"/> on its own thread.</summary>
+/// <summary>Opener of a camera's source, which calls <paramref name="onStatus"/> on its own thread.</summary>
 internal delegate IFrameSource OpenSource(CameraMetrics camera, CameraOptions options, Action<CameraStatus> onStatus);
 
 /// <summary>
-/// One camera: its source, its pipeline and its status board. A pipeline that breaks is started again after a growing
-/// pause, up to <see cref="MaxCrashes"/> times; the source outlives it, so that frame ids go on.
+/// One camera: its source, its pipeline and its status board. A pipeline that fails is restarted after a growing pause,
+/// up to <see cref="MaxCrashes"/> times in a row; the source continues, and so do frame ids.
 /// </summary>
 internal sealed partial class Camera : IPublisher
 {
-    /// <summary>Crashes in a row after which the camera is given up.</summary>
+    /// <summary>Failures in a row after which there is no restart.</summary>
     public const int MaxCrashes = 5;
 
-    // A pipeline that ran this long was healthy: the next crash counts as the first.
+    // After a run of this length the next failure counts as the first.
     private static readonly TimeSpan s_healthy = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
 
-    // Longer than a decoder needs to be killed and reaped, and a refiner for its last window.
+    // Longer than a decoder needs to end, and a refiner for its last window.
     private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(10);
 
     private readonly IPublisher _sinks;
@@ -40,25 +40,19 @@ internal sealed partial class Camera : IPublisher
     private readonly ILogger<Camera> _logger;
     private volatile bool _retired;
 
-    /// <param name="board">New, or that of the camera of this name which this one replaces.</param>
+    /// <param name="board">New, or that of the camera of the same name that this one replaces.</param>
     public Camera(
         CameraBoard board, CameraOptions options, Engine engine, Heartbeats beats, OpenSource open, TimeProvider time,
         ILoggerFactory loggers)
     {
         (Board, _sinks, _time, _logger) = (board, engine.Sinks, time, loggers.CreateLogger<Camera>());
-        board.Restart(CameraWarnings.Of(engine.Models.Manifest, options));
+        board.Restart(options.WarningsWith(engine.Models.Manifest));
         foreach (var warning in board.Warnings) LogWarning(Name, warning.Detail);
         _statuses = new StatusFeed(board, _sinks, time);
         var logger = loggers.CreateLogger<StreamPipeline>();
         var source = open(board.Metrics, options, Report);
-        var settings = new CameraSettings(engine.Models.Manifest)
-        {
-            Queue = options.Settings.Queue,
-            Track = options.Settings.Track,
-            Panoptic = options.Settings.Panoptic,
-            Refiner = engine.Refiner,
-            Publish = options.Settings.Publish,
-        };
+        var settings = new CameraSettings(engine.Models.Manifest, options.Results)
+        { Queue = options.Source.Queue, Refiner = engine.Refiner };
         _pipeline = () => new StreamPipeline(
             settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
         { Beats = beats, Reset = _reset };
@@ -68,38 +62,36 @@ internal sealed partial class Camera : IPublisher
 
     public CameraBoard Board { get; }
 
-    /// <summary>Stopped by a command: it has ended, or will, and may be enabled. Under the fleet's lock.</summary>
+    /// <summary>True when stopped by a command; it may be enabled again. Under the fleet's lock.</summary>
     public bool Disabled { get; set; }
 
-    // Has no timer and no handle: nothing to dispose.
+    // Has no timer and no handle to dispose.
     private CancellationTokenSource Stop { get; set; } = new();
 
     /// <summary>The current run; completed when there is none.</summary>
     public Task Running { get; private set; } = Task.CompletedTask;
 
-    /// <summary>Runs off the caller's thread: the first frames must not hold up the start of the next camera.</summary>
+    /// <summary>Starts a run on another thread, so that the first frames do not delay the next camera.</summary>
     /// <param name="ended">Called when the run has ended.</param>
     public void Start(Action ended)
     {
         (Stop, Board.Run, Disabled) = (new CancellationTokenSource(), CameraRun.Running, false);
         var stop = Stop.Token;
-        Running = Task.Run(RunAndTellAsync, CancellationToken.None);
-
-        async Task RunAndTellAsync()
+        Running = Task.Run(async () =>
         {
             var run = await RunAsync(stop);
             if (!_retired) Board.Run = run;
             ended();
-        }
+        }, CancellationToken.None);
     }
 
     public Task StopAsync() => Stop.CancelAsync();
 
-    /// <summary>The next frame begins a new epoch.</summary>
+    /// <summary>Begins a new epoch at the next frame.</summary>
     public void ResetTracker() => _reset.Ask();
 
-    /// <summary>Stops it by a command.</summary>
-    /// <returns>False: it did not end in time.</returns>
+    /// <summary>Stops the camera by a command.</summary>
+    /// <returns>False: the run did not end in time.</returns>
     public async Task<bool> DisableAsync()
     {
         if (!await EndAsync()) return false;
@@ -108,10 +100,7 @@ internal sealed partial class Camera : IPublisher
         return true;
     }
 
-    /// <summary>
-    /// Stops it for good and publishes its final status. A pipeline that hangs is left behind and publishes nothing any
-    /// more for a camera that no longer exists.
-    /// </summary>
+    /// <summary>Stops the camera permanently and publishes its final status; nothing is published after it.</summary>
     public async Task RetireAsync()
     {
         await EndAsync();
@@ -121,7 +110,7 @@ internal sealed partial class Camera : IPublisher
         await CompleteAsync();
     }
 
-    /// <summary>Publishes the statuses that are on their way; no later one is published.</summary>
+    /// <summary>Publishes the reported statuses; later ones are not published.</summary>
     public Task CompleteAsync() => _statuses.CompleteAsync();
 
     ValueTask IPublisher.PublishAsync(PipelineMessage message)
@@ -142,7 +131,7 @@ internal sealed partial class Camera : IPublisher
         CameraState state, SourceFault reason, string? detail = null, int attempt = 0, TimeSpan? retry = null) => new(
         Name, state, _time.GetUtcNow(), reason, detail, attempt, retry?.TotalSeconds, 0, 0, null, null, null);
 
-    /// <returns>False: it did not end in time, and is left behind.</returns>
+    /// <returns>False: the run did not end in time and is abandoned.</returns>
     private async Task<bool> EndAsync()
     {
         await StopAsync();
@@ -160,6 +149,7 @@ internal sealed partial class Camera : IPublisher
 
     private async Task<CameraRun> RunAsync(CancellationToken stop)
     {
+        const string Detail = "the pipeline of this camera broke; the log says why";
         for (var crashes = 0; ;)
         {
             var started = _time.GetTimestamp();
@@ -173,26 +163,23 @@ internal sealed partial class Camera : IPublisher
             {
                 return CameraRun.Ended;
             }
-            catch (Exception e) // whatever broke, it broke this camera only
+            catch (Exception e) // a failure of one camera does not affect the others
             {
                 crashes = _time.GetElapsedTime(started) > s_healthy ? 1 : crashes + 1;
-                if (!await RecoverAsync(crashes, e, stop))
-                    return crashes == MaxCrashes ? CameraRun.Failed : CameraRun.Ended;
+                if (crashes == MaxCrashes)
+                {
+                    LogGivenUp(Name, crashes, e);
+                    Report(Status(CameraState.Offline, SourceFault.Unknown, Detail, crashes));
+                    return CameraRun.Failed;
+                }
+
+                var pause = s_pause * (1 << (crashes - 1));
+                LogCrashed(Name, pause.TotalSeconds, e);
+                Report(Status(CameraState.Offline, SourceFault.Unknown, Detail, crashes, pause));
+                await Task.Delay(pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (stop.IsCancellationRequested) return CameraRun.Ended;
             }
         }
-    }
-
-    /// <returns>False: it must not be started again.</returns>
-    private async Task<bool> RecoverAsync(int crashes, Exception e, CancellationToken stop)
-    {
-        var pause = crashes < MaxCrashes ? s_pause * (1 << (crashes - 1)) : (TimeSpan?)null;
-        if (pause is { } next) LogCrashed(Name, next.TotalSeconds, e);
-        else LogGivenUp(Name, crashes, e);
-        const string Detail = "the pipeline of this camera broke; the log says why";
-        Report(Status(CameraState.Offline, SourceFault.Unknown, Detail, crashes, pause));
-        if (pause is not { } wait) return false;
-        await Task.Delay(wait, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return !stop.IsCancellationRequested;
     }
 
     [LoggerMessage(4101, LogLevel.Error, "Camera {Camera}: its pipeline broke; it begins anew in {Pause} s.")]

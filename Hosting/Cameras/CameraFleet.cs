@@ -7,25 +7,23 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Cameras;
 
-/// <summary>
-/// All cameras by name: they start, change and go one by one while the others run on. Thread-safe.
-/// </summary>
+/// <summary>Cameras by name; each starts, changes and ends while the others run. Thread-safe.</summary>
 internal sealed class CameraFleet(
     RunState state, PipelineMetrics metrics, Heartbeats beats, OpenSource open, TimeProvider time,
     ILoggerFactory loggers) : ICameraCommands
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, Camera> _cameras = []; // under _gate, as are the three below
+    private readonly Dictionary<string, Camera> _cameras = []; // under _gate, as are the fields below
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Engine? _engine;
     private bool _changing, _ending;
 
-    /// <summary>Ends when every camera has ended and none is about to start.</summary>
+    /// <summary>Completed when every camera has ended and none will start.</summary>
     public Task Over => _over.Task;
 
     public void Start(Engine engine, IReadOnlyDictionary<string, CameraOptions> cameras)
     {
-        // All at once: one that is over already must not end the run before the next is there.
+        // Under one lock: a camera that ends at once must not end the run before the next has started.
         lock (_gate)
         {
             _engine = engine;
@@ -33,8 +31,8 @@ internal sealed class CameraFleet(
         }
     }
 
-    /// <summary>Ends what goes and starts what comes. Other cameras run on undisturbed.</summary>
-    /// <param name="announced">Called when the sinks know, before new cameras start.</param>
+    /// <summary>Ends removed and changed cameras, then starts changed and added ones.</summary>
+    /// <param name="announced">Called between, after the change was published.</param>
     public async Task ChangeAsync(ConfigChange change, LoadedConfig config, Action announced)
     {
         Camera[] leaving;
@@ -47,7 +45,7 @@ internal sealed class CameraFleet(
         try
         {
             await Task.WhenAll(leaving.Select(camera => camera.RetireAsync()));
-            await _engine!.Sinks.PublishAsync(SinkFactory.Change(config));
+            await _engine!.PublishAsync(config);
             announced();
             lock (_gate)
             {
@@ -63,10 +61,7 @@ internal sealed class CameraFleet(
         }
     }
 
-    /// <summary>
-    /// Executes a command of a client. A camera that was disabled stays so until it is enabled, changed in the
-    /// configuration, or the program restarts.
-    /// </summary>
+    /// <summary>Executes a command. Disabled holds until enabled, changed, or a restart of the program.</summary>
     public async Task<CommandAnswer> ExecuteAsync(string camera, string verb)
     {
         Camera? named;
@@ -86,7 +81,7 @@ internal sealed class CameraFleet(
             : new(false, "It does not stop; the log says more.");
     }
 
-    /// <summary>Stops all cameras, and those of a change that is under way.</summary>
+    /// <summary>Stops all cameras, also those of a change in progress.</summary>
     /// <exception cref="TimeoutException">Not all ended in time.</exception>
     public async Task StopAsync(TimeSpan limit)
     {
@@ -108,13 +103,13 @@ internal sealed class CameraFleet(
         }
     }
 
-    // Under _gate, where the end of a run waits.
+    // Under _gate; the end of a run waits for it.
     private void Add(IEnumerable<KeyValuePair<string, CameraOptions>> cameras)
     {
         if (_ending) return;
         foreach (var (name, options) in cameras)
         {
-            // The counts of a camera go on when its configuration changes.
+            // The counts of a camera continue when its configuration changes.
             var board = _cameras.GetValueOrDefault(name)?.Board ?? new CameraBoard(metrics.Camera(name));
             _cameras[name] = new Camera(board, options, _engine!, beats, open, time, loggers);
             _cameras[name].Start(EndIfOver);

@@ -1,25 +1,29 @@
+using System.Collections.Immutable;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Telemetry;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.JsonLines;
+using Dvis.Streaming.Sinks.Mqtt;
 using Dvis.Streaming.Sinks.Mqtt.Commands;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
+using Dvis.Streaming.Sinks.Payloads;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Cameras;
 
-/// <summary>
-/// Parts that all cameras share: the model, the segmenter and the sinks. They are set by <see cref="StartAsync"/>.
-/// </summary>
+/// <summary>Parts that all cameras share, set by <see cref="StartAsync"/>: model, segmenter and sinks.</summary>
 internal sealed class Engine(
     LoadedConfig config, PipelineMetrics metrics, HostMetrics host, MqttStatus mqtt, TensorPool tensors,
     TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
 {
-    // Messages that wait for one sink. A second of ten cameras at 25 frames; more would be stale.
+    // Messages that wait for one sink: a second of ten cameras at 25 frames per second; more would be stale.
     private const int SinkQueueCapacity = 256;
 
     private readonly StreamingOptions _options = config.Options;
@@ -37,7 +41,7 @@ internal sealed class Engine(
 
     /// <summary>Loads the model and starts the sinks.</summary>
     /// <exception cref="ModelException">The model cannot be used.</exception>
-    /// <exception cref="StartupException">A sink cannot start.</exception>
+    /// <exception cref="CommandException">A sink cannot start.</exception>
     public async Task StartAsync(ICameraCommands commands, CancellationToken cancel)
     {
         var logger = loggers.CreateLogger<ModelGraphs>();
@@ -46,27 +50,54 @@ internal sealed class Engine(
             Models.Segmenter, Models.Manifest, _options.Runtime.Batch, tensors, metrics, time);
         try
         {
-            var sinks = SinkFactory.Create(config, Models.Manifest, metrics, mqtt, commands, time, loggers);
-            Sinks = new FanOut(sinks, SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
+            Sinks = new FanOut(
+                [.. CreateSinks(commands)], SinkQueueCapacity, metrics, time, loggers.CreateLogger<FanOut>());
             await Sinks.StartAsync(cancel);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException)
         {
-            throw new StartupException($"a sink cannot start: {e.Message}", e);
+            throw new CommandException(ExitCode.Failed, $"a sink cannot start: {e.Message}", e);
         }
 
         host.ObserveModel(Models, Models.Manifest.Resolve(_options.Model.Precision));
     }
 
+    /// <summary>Publishes that the cameras of the configuration have changed.</summary>
+    public ValueTask PublishAsync(LoadedConfig changed) =>
+        Sinks.PublishAsync(new CamerasChanged(CamerasOf(changed), EffectiveConfig.Hash(changed)));
+
     public async ValueTask DisposeAsync()
     {
-        // The service ends it in time; the container would do so once more.
+        // The service disposes it in time, and the container once more.
         if (_disposed) return;
         _disposed = true;
         if (Sinks is not null) await Sinks.DisposeAsync();
-        // A pipeline that did not end in time still works in the model's memory; the process ends anyway.
+        // A pipeline that did not end in time still uses the model's memory; the process ends anyway.
         if (Segmenter is { Cameras: > 0 }) return;
         if (Segmenter is not null) await Segmenter.DisposeAsync();
         Models?.Dispose();
     }
+
+    private IEnumerable<IResultSink> CreateSinks(ICameraCommands commands)
+    {
+        var manifest = Models.Manifest;
+        var precision = manifest.Resolve(_options.Model.Precision);
+        var files = manifest.Files.Keys.Select(graph => manifest.FileOf(graph, precision)).OfType<ModelFile>();
+        var model = new SinkModel(
+            manifest.Name, manifest.Version, manifest.Task, $"{manifest.Name}/{manifest.Version}", manifest.Classes,
+            [.. files.Select(f => new SinkModelFile(f.Path, f.Sha256))]);
+        // The longest wait of a live frame, and a second for the refiner's own run.
+        var finalDeadlineMs = (int)Refiner.MaxDelay.TotalMilliseconds + 1000;
+        var context = new SinkContext(
+            _options.Node.Id, Ulid.New(time), BuildInfo.Version, EffectiveConfig.Hash(config), finalDeadlineMs, model,
+            CamerasOf(config));
+        if (_options.Mqtt.Servers.Length > 0)
+            yield return new MqttSink(
+                _options.Mqtt, context, metrics, mqtt, time, loggers.CreateLogger<MqttSink>(), commands);
+        if (_options.Sinks.JsonLines.Path is { Length: > 0 })
+            yield return new JsonLinesSink(_options.Sinks.JsonLines, context, time);
+    }
+
+    private static ImmutableArray<SinkCamera> CamerasOf(LoadedConfig config) =>
+        [.. config.Options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Results.Publish))];
 }

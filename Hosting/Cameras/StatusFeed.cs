@@ -7,13 +7,10 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.Cameras;
 
-/// <summary>
-/// Publisher of a camera's status, completed with the epoch and the rate of its results, and of its camera events. The
-/// source's thread posts and never waits.
-/// </summary>
+/// <summary>Publisher of a camera's events, and of its status with epoch and rate of the results.</summary>
 internal sealed class StatusFeed
 {
-    // A status every few seconds; it is superseded by the next one, so the oldest may go.
+    // A status every few seconds; the next one supersedes it, so the oldest may be dropped.
     private const int Capacity = 64;
 
     private readonly CameraBoard _board;
@@ -23,8 +20,8 @@ internal sealed class StatusFeed
     private readonly Channel<CameraStatus> _statuses = Channel.CreateBounded<CameraStatus>(
         new BoundedChannelOptions(Capacity) { FullMode = BoundedChannelFullMode.DropOldest });
 
-    // Camera events happen between epochs, too, so they count in an epoch of their own.
-    private readonly string _eventEpoch;
+    // Camera events also occur between epochs, so they are counted in a series of their own.
+    private readonly string _series;
 
     // Of the loop.
     private CameraState? _state;
@@ -32,15 +29,15 @@ internal sealed class StatusFeed
 
     public StatusFeed(CameraBoard board, IPublisher sinks, TimeProvider time)
     {
-        (_board, _sinks, _time, _eventEpoch) = (board, sinks, time, Ulid.New(time));
+        (_board, _sinks, _time, _series) = (board, sinks, time, Ulid.New(time));
         (_results, _measured) = (board.Counts.Provisional, time.GetTimestamp());
         _loop = Task.Run(LoopAsync);
     }
 
-    /// <summary>Never waits; after <see cref="CompleteAsync"/> the status is lost.</summary>
+    /// <summary>Queues a status; after <see cref="CompleteAsync"/> it is ignored.</summary>
     public void Post(CameraStatus status) => _statuses.Writer.TryWrite(status);
 
-    /// <summary>Publishes what has been posted so far, and ends.</summary>
+    /// <summary>Publishes the queued statuses and ends.</summary>
     public Task CompleteAsync()
     {
         _statuses.Writer.TryComplete();
@@ -52,19 +49,22 @@ internal sealed class StatusFeed
         await foreach (var status in _statuses.Reader.ReadAllAsync())
         {
             var kind = Kind(_state, status.State);
+            // The epoch of a camera that has just come online begins with its first result.
+            var epoch = _state is CameraState.Online or CameraState.Degraded ? _board.Epoch ?? "" : "";
             _state = status.State;
             await _sinks.PublishAsync(
                 status with { Epoch = _board.Epoch, FpsOut = Rate(), Warnings = _board.Warnings });
-            if (kind is { } happened) await _sinks.PublishAsync(Event(happened, status));
+            if (kind is { } happened) await _sinks.PublishAsync(Event(happened, status, epoch));
         }
     }
 
-    private LifecycleEvent Event(EventKind kind, CameraStatus status)
+    private LifecycleEvent Event(EventKind kind, CameraStatus status, string epoch)
     {
         var reason = EnumName.Of(status.Reason);
         return new(
-            status.Camera, _eventEpoch, ++_events, kind, _time.GetUtcNow(), null, null, null, status.LastFrame,
-            status.Reason == SourceFault.Ok ? null : reason, null);
+            status.Camera, epoch, ++_events, kind, _time.GetUtcNow(), null, null, null, status.LastFrame,
+            status.Reason == SourceFault.Ok ? null : reason, null)
+        { Series = _series };
     }
 
     private static EventKind? Kind(CameraState? before, CameraState now) => (before, now) switch

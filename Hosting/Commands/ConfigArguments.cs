@@ -3,16 +3,13 @@ using Dvis.Streaming.Hosting.Configuration;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary>The options by which every command finds its configuration.</summary>
+/// <summary>Options of every command that reads the configuration.</summary>
 internal sealed class ConfigArguments
 {
     private readonly Option<string> _file =
         new("--config", "-c") { Description = "Configuration file.", DefaultValueFactory = _ => "config.yaml" };
-    private readonly Option<string[]> _set = new("--set")
-    {
-        Description = "Overrides one key, for example --set defaults.rate.max_fps=5.",
-        AllowMultipleArgumentsPerToken = false
-    };
+    private readonly Option<string[]> _set =
+        new("--set") { Description = "Overrides one key, for example --set defaults.rate.max_fps=5." };
 
     public ConfigArguments()
     {

@@ -1,12 +1,15 @@
 using System.CommandLine;
+using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary><c>dvis probe</c>: opens one source for one frame and says what it is.</summary>
+/// <summary>Command <c>dvis probe</c>: opens one source for one frame and prints its properties.</summary>
 internal static class ProbeCommand
 {
     public static Command Create()
@@ -20,7 +23,7 @@ internal static class ProbeCommand
         var camera =
             new Option<string?>("--camera") { Description = "A camera of the configuration, in place of a source." };
         var command =
-            config.AddTo(new Command("probe", "Opens a source for one frame and tells codec, size and rate."));
+            config.AddTo(new Command("probe", "Opens a source for one frame and prints codec, size and rate."));
         command.Arguments.Add(target);
         command.Options.Add(camera);
         command.Validators.Add(result =>
@@ -35,39 +38,34 @@ internal static class ProbeCommand
             var name = parsed.GetValue(camera)!;
             var cameras = config.Load(parsed).Options.Cameras;
             if (!cameras.TryGetValue(name, out var options))
-                throw new UsageException(
+                throw new CommandException(ExitCode.Usage,
                     $"the configuration has no camera '{name}'{KeyPath.DidYouMean(name, cameras.Keys)}");
-            return await ProbeAsync(name, options.ToSource(), cancel) ? ExitCode.Ok : ExitCode.Failed;
+            return await ProbeAsync(name, options.Source, cancel) ? ExitCode.Ok : ExitCode.Failed;
         });
         return command;
     }
 
-    /// <summary>Prints one line; false when there is no picture.</summary>
+    /// <summary>Prints one line; false when there is no frame.</summary>
     public static async Task<bool> ProbeAsync(string shown, SourceOptions options, CancellationToken cancel)
     {
         var report = await SourceProbe.ProbeAsync(options, TimeProvider.System, cancel, OpenCv.Decoder);
+        var rate = report.Fps is { } fps ? $"{fps:0.##} fps" : "no stated rate";
         await Console.Out.WriteLineAsync(report.Fault == SourceFault.Ok
-            ? FormattableString.Invariant(
-                $"{shown}: {report.Codec ?? "unknown codec"}, {report.Width}x{report.Height}, ")
-                + FormattableString.Invariant(
-                    $"{(report.Fps is { } fps ? $"{fps:0.##} fps" : "no stated rate")}, timebase ")
-                + FormattableString.Invariant(
-                    $"{report.Timebase}, first frame after {report.FirstFrame.TotalSeconds:0.00} s")
-            : $"{shown}: {KeyPath.Snake(report.Fault.ToString())}: {report.Detail}");
+            ? $"{shown}: {report.Codec ?? "unknown codec"}, {report.Width}x{report.Height}, {rate}, "
+                + $"timebase {report.Timebase}, first frame after {report.FirstFrame.TotalSeconds:0.00} s"
+            : $"{shown}: {EnumName.Of(report.Fault)}: {report.Detail}");
         return report.Fault == SourceFault.Ok;
     }
 
     private static SourceOptions Parse(string source)
     {
-        var options = new SourceOptions();
-        if (source.Contains("://", StringComparison.Ordinal)) options.Url = source;
-        else if (source.StartsWith("/dev/", StringComparison.Ordinal)) options.Device = source;
-        else options.File = Path.GetFullPath(source);
-        var wrong = options.Validate(new System.ComponentModel.DataAnnotations.ValidationContext(options))
-            .FirstOrDefault();
-        if (wrong is not null) throw new UsageException($"the source {wrong.ErrorMessage}");
-        return options.File is null || File.Exists(options.File)
-            ? options
-            : throw new UsageException($"the file '{options.File}' does not exist");
+        var options = source.Contains("://", StringComparison.Ordinal) ? new SourceOptions { Url = source }
+            : source.StartsWith("/dev/", StringComparison.Ordinal) ? new SourceOptions { Device = source }
+            : new SourceOptions { File = Path.GetFullPath(source) };
+        if (options.Validate(new ValidationContext(options)).FirstOrDefault() is { } wrong)
+            throw new CommandException(ExitCode.Usage, $"the source {wrong.ErrorMessage}");
+        return options.File is { } file && SmallFile.Fault(file) is { } fault
+            ? throw new CommandException(ExitCode.Usage, $"the file '{file}' {fault}")
+            : options;
     }
 }

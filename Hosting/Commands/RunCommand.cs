@@ -9,7 +9,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary><c>dvis run</c>: runs until it is stopped, its files are over, or the time is up.</summary>
+/// <summary>Command <c>dvis run</c>: runs until it is stopped, its files have ended, or the time is over.</summary>
 internal static class RunCommand
 {
     public static Command Create()
@@ -19,7 +19,7 @@ internal static class RunCommand
         {
             Description = "Ends after so many seconds with a summary; exit code 0 only when results were delivered.",
         };
-        var quiet = new Option<bool>("--quiet", "-q") { Description = "Does not tell what happens, only logs." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Prints no progress; logs only." };
         seconds.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--seconds needs a number above 0");
@@ -35,17 +35,18 @@ internal static class RunCommand
     private static async Task<int> RunAsync(LoadedConfig config, double? seconds, bool quiet)
     {
         var options = config.Options;
-        var tells = !quiet && options.Logging.Format == LogFormat.Text && options.Sinks.JsonLines.Path != "-";
-        await using var app = StreamingHost.Build(config, tells ? Console.Out : null);
+        var prints = !quiet && options.Logging.Format == LogFormat.Text && options.Sinks.JsonLines.Path != "-";
+        await using var app = StreamingHost.Build(config, prints ? Console.Out : null);
         var start = Task.Run(() => StartedAsync(app, options));
-        if (tells) await ReportAsync(start);
+        if (prints) await ReportAsync(start);
         if (!await start) return ExitCode.Ok;
-        if (tells)
-            foreach (var line in RunBanner.Lines(config, StreamingHost.Address(app)))
+        if (prints)
+            foreach (var line in RunBanner.Lines(config, app.Urls.First()))
                 await Console.Out.WriteLineAsync(line);
 
-        if (seconds is { } limit) await StopAfterAsync(app, TimeSpan.FromSeconds(limit));
-        else await app.WaitForShutdownAsync();
+        await using var timer = seconds is not { } limit ? null : TimeProvider.System.CreateTimer(
+            _ => app.Lifetime.StopApplication(), null, TimeSpan.FromSeconds(limit), Timeout.InfiniteTimeSpan);
+        await app.WaitForShutdownAsync();
         return await EndAsync(app, options, seconds is not null);
     }
 
@@ -60,7 +61,7 @@ internal static class RunCommand
         }
     }
 
-    /// <returns>False when it was asked to stop before it had started.</returns>
+    /// <returns>False: stopped before the start was complete.</returns>
     private static async Task<bool> StartedAsync(WebApplication app, StreamingOptions options)
     {
         try
@@ -75,7 +76,8 @@ internal static class RunCommand
         }
         catch (IOException e)
         {
-            throw new StartupException(
+            throw new CommandException(
+                ExitCode.Failed,
                 $"http.bind: {options.Http.Bind} cannot be used: {e.GetBaseException().Message}; "
                 + "set http.bind to another port, or to 127.0.0.1:0 for any free one.", e);
         }
@@ -84,14 +86,6 @@ internal static class RunCommand
             await app.StopAsync();
             throw;
         }
-    }
-
-    private static async Task StopAfterAsync(WebApplication app, TimeSpan limit)
-    {
-        var time = app.Services.GetRequiredService<TimeProvider>();
-        await using var timer = time.CreateTimer(
-            _ => app.Lifetime.StopApplication(), null, limit, Timeout.InfiniteTimeSpan);
-        await app.WaitForShutdownAsync();
     }
 
     private static async Task<int> EndAsync(WebApplication app, StreamingOptions options, bool timed)

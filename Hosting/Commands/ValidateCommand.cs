@@ -1,20 +1,18 @@
 using System.CommandLine;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;
 
-/// <summary>
-/// <c>dvis validate</c>: lists everything that is wrong with a configuration, or reports that it is valid and which
-/// execution provider would run the model on this machine.
-/// </summary>
+/// <summary>Command <c>dvis validate</c>: prints all errors of a configuration, or its execution provider.</summary>
 internal static class ValidateCommand
 {
     public static Command Create()
     {
         var config = new ConfigArguments();
         var effective = new Option<bool>("--print-effective")
-        { Description = "Prints what holds after includes, environment and defaults; secrets masked." };
+        { Description = "Prints the options in force after includes, environment and defaults; secrets masked." };
         var probe = new Option<bool>("--probe") { Description = "Opens every camera for one frame, too." };
         var command = config.AddTo(new Command("validate", "Checks a configuration without running it."));
         command.Options.Add(effective);
@@ -43,7 +41,7 @@ internal static class ValidateCommand
         await Parallel.ForEachAsync(options.Cameras,
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancel }, async (camera, token) =>
         {
-            if (await ProbeCommand.ProbeAsync(camera.Key, camera.Value.ToSource(), token))
+            if (await ProbeCommand.ProbeAsync(camera.Key, camera.Value.Source, token))
                 Interlocked.Increment(ref good);
         });
         return good == options.Cameras.Count;

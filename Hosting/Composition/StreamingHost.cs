@@ -22,25 +22,23 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Dvis.Streaming.Hosting.Composition;
 
-/// <summary>Composes the process.</summary>
+/// <summary>Composition of the process.</summary>
 internal static class StreamingHost
 {
-    /// <param name="console">Where to tell what happens; null: nowhere.</param>
-    /// <param name="adjust">Tests put fakes in place of parts.</param>
+    /// <param name="console">Output of the progress; null: none.</param>
+    /// <param name="adjust">Replaces parts in tests.</param>
     public static WebApplication Build(
         LoadedConfig config, TextWriter? console, Action<IServiceCollection>? adjust = null)
     {
         var options = config.Options;
         var builder = WebApplication.CreateSlimBuilder(
             new WebApplicationOptions { ContentRootPath = Path.GetDirectoryName(config.File) });
-        // Our configuration is config.yaml and nothing beside it.
+        // The configuration is config.yaml only.
         builder.Configuration.Sources.Clear();
         AddLogging(builder.Logging, options.Logging);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint))
-                throw new ArgumentException("The configuration was not checked.", nameof(config));
-            kestrel.Listen(endpoint, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(options.Http.Endpoint!, listen => listen.Protocols = HttpProtocols.Http1);
             HttpGuard.Limit(kestrel);
         });
 
@@ -48,13 +46,13 @@ internal static class StreamingHost
         builder.Services.Configure<HostOptions>(host =>
         {
             host.ShutdownTimeout = TimeSpan.FromSeconds(5);
-            // What runs in the background besides the pipelines only tells; its failure is logged.
+            // The other background services only report; their failure is logged.
             host.BackgroundServiceExceptionBehavior = BackgroundServiceExceptionBehavior.Ignore;
         });
         adjust?.Invoke(builder.Services);
 
         var app = builder.Build();
-        // They listen before anything is measured.
+        // These listen before anything is measured.
         app.Services.GetRequiredService<MetricsPage>();
         app.Services.GetRequiredService<HostMetrics>();
         var current = app.Services.GetRequiredService<CurrentConfig>();
@@ -64,22 +62,18 @@ internal static class StreamingHost
         return app;
     }
 
-    /// <summary>Address of the web server; known after the start, which picks the port when 0 was asked for.</summary>
-    public static string Address(WebApplication app) => app.Urls.First();
-
     private static void AddLogging(ILoggingBuilder logging, LoggingOptions options)
     {
         logging.ClearProviders();
         logging.AddConsole(console =>
         {
             console.FormatterName = LogFormatter.FormatterName;
-            // Standard output belongs to the results and the run's own lines.
+            // Standard output is for results and progress.
             console.LogToStandardErrorThreshold = LogLevel.Trace;
         });
         logging.Services.TryAddEnumerable(ServiceDescriptor.Singleton<ConsoleFormatter, LogFormatter>());
-        logging.SetMinimumLevel(
-            options.Level == "info" ? LogLevel.Information : Enum.Parse<LogLevel>(options.Level, ignoreCase: true));
-        // Every request and every step of the host is not what an operator asked for.
+        logging.SetMinimumLevel((LogLevel)options.Level);
+        // Without requests and steps of the host.
         logging.AddFilter("Microsoft", LogLevel.Warning);
     }
 
@@ -93,7 +87,7 @@ internal static class StreamingHost
         services.AddSingleton<HostMetrics>().AddSingleton<MqttStatus>().AddSingleton<RunState>();
         services.AddSingleton<FramePool>().AddSingleton<TensorPool>().AddSingleton<Heartbeats>();
         services.AddSingleton<OpenSource>(s => (camera, settings, onStatus) => SourceFactory.Create(
-            camera, settings.ToSource(), s.GetRequiredService<FramePool>(), s.GetRequiredService<TimeProvider>(),
+            camera, settings.Source, s.GetRequiredService<FramePool>(), s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILoggerFactory>(), onStatus, OpenCv.Decoder));
         services.AddSingleton<Engine>().AddSingleton<CameraFleet>();
         services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());

@@ -1,26 +1,26 @@
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>What lies between the configuration that holds and the next one.</summary>
-/// <param name="Fixed">Keys that changed and can only change by a restart.</param>
+/// <summary>Difference between the configuration in force and the next one.</summary>
+/// <param name="Fixed">Changed keys that need a restart.</param>
 /// <param name="Added">Names of cameras, as in the two below.</param>
-/// <param name="Changed">Anything of theirs, inherited or their own.</param>
+/// <param name="Changed">Cameras with a different option, inherited or of their own.</param>
 internal sealed record ConfigChange(
     IReadOnlyList<string> Fixed, IReadOnlyList<string> Added, IReadOnlyList<string> Changed,
     IReadOnlyList<string> Removed)
 {
     private const string TokenKey = "http.token";
 
-    /// <summary>From now on another token is asked for.</summary>
-    public bool Token { get; private init; }
+    // Cameras are added and removed; the defaults count where cameras inherit them, and the file does not matter.
+    private static readonly string[] s_reloadable = ["cameras", "defaults", "include"];
 
-    // Cameras come and go; what they inherit counts where it arrives, and which file said it does not matter.
-    private static readonly string[] Reloadable = ["cameras", "defaults", "include"];
+    /// <summary>True when the token of HTTP clients differs.</summary>
+    public bool Token { get; private init; }
 
     public bool IsEmpty => !Token && Fixed.Count + Added.Count + Changed.Count + Removed.Count == 0;
 
     public static ConfigChange Between(StreamingOptions old, StreamingOptions next) => new(
         [
-            .. OptionProperty.Of(typeof(StreamingOptions)).Where(o => !Reloadable.Contains(o.Key))
+            .. OptionProperty.Of(typeof(StreamingOptions)).Where(o => !s_reloadable.Contains(o.Key))
                 .SelectMany(o => Diff(o.Get(old), o.Get(next), o.Key)).Where(k => k != TokenKey),
         ],
         [.. next.Cameras.Keys.Where(name => !old.Cameras.ContainsKey(name))],
@@ -31,7 +31,7 @@ internal sealed record ConfigChange(
         [.. old.Cameras.Keys.Where(name => !next.Cameras.ContainsKey(name))])
     { Token = old.Http.Token != next.Http.Token };
 
-    /// <summary>For a person: <c>added b; changed a; removed c</c>.</summary>
+    /// <summary>Text for the log: <c>added b; changed a; removed c</c>.</summary>
     public override string ToString()
     {
         (string Verb, IReadOnlyList<string> Names)[] parts =
@@ -40,10 +40,7 @@ internal sealed record ConfigChange(
             .Select(p => $"{p.Verb} {string.Join(", ", p.Names)}"));
     }
 
-    /// <summary>
-    /// Keys whose values differ, in the order of <c>config.yaml</c>;
-    /// a section that only one side has is one key. Without the values, which may be secrets.
-    /// </summary>
+    /// <summary>Keys whose values differ; a section that only one side has is one key.</summary>
     private static IEnumerable<string> Diff(object? a, object? b, string path = "")
     {
         if (a is null || b is null || !OptionProperty.IsSection(a.GetType()))

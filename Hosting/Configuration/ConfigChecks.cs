@@ -10,20 +10,19 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>What no single option can know: names, files that must exist, options that must fit each other.</summary>
+/// <summary>Checks beyond a single option: names, files that must exist, options that must fit each other.</summary>
 internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDictionary<string, Mark> marks,
     ConfigErrors errors)
 {
-    private static readonly string[] Providers = ["tensorrt", "cuda", "cpu"];
+    private static readonly string[] s_providers = ["tensorrt", "cuda", "cpu"];
 
     public void Run()
     {
         Model();
         Runtime();
         if (options.Cameras.Count == 0) Add("cameras", "found no camera, expected at least one");
+        foreach (var (path, section) in OptionProperty.Sections(options)) Section(path, section);
         foreach (var (name, camera) in options.Cameras) Camera(name, camera);
-        Section("mqtt", options.Mqtt);
-        Section("sinks.json_lines", options.Sinks.JsonLines);
         Http();
     }
 
@@ -60,29 +59,21 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Add("model.mode", $"found '{EnumName.Of(model.Mode)}', expected online: this model has no refiner");
         if (model.Mode != ModelMode.Online && model.Refiner.Window > manifest.RefinerMaxWindow)
             Add("model.refiner.window",
-                $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner "
+                $"found {model.Refiner.Window}, expected at most {manifest.RefinerMaxWindow}: this model's refiner "
                 + $"takes no more");
-        Task(manifest);
+        Results(manifest, "defaults", options.Defaults.Results);
+        foreach (var (name, camera) in options.Cameras) Results(manifest, $"cameras.{name}", camera.Results);
+    }
+
+    /// <summary>Options that cannot have an effect with this model; a value at its default does no harm.</summary>
+    private void Results(ModelManifest manifest, string path, ResultOptions results)
+    {
+        var (task, publish) = (manifest.Task, results.Publish);
         var labels = manifest.Classes.Select(c => c.Name).ToList();
-        foreach (var (path, publish) in options.Cameras.Select(c => ($"cameras.{c.Key}", c.Value.Settings.Publish))
-            .Prepend(("defaults", options.Defaults.Publish)))
-            for (var i = 0; i < publish.Labels.Length; i++)
-                if (!labels.Contains(publish.Labels[i]))
-                    Add($"{path}.publish.labels[{i}]",
-                        $"found '{publish.Labels[i]}', expected a class of the model: "
-                        + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(publish.Labels[i], labels)}");
-    }
-
-    /// <summary>What was set and cannot have an effect with this model; a value at its default does no harm.</summary>
-    private void Task(ModelManifest manifest)
-    {
-        Task(manifest, "defaults", options.Defaults);
-        foreach (var (name, camera) in options.Cameras) Task(manifest, $"cameras.{name}", camera.Settings);
-    }
-
-    private void Task(ModelManifest manifest, string path, CameraDefaults settings)
-    {
-        var (task, publish) = (manifest.Task, settings.Publish);
+        foreach (var (i, label) in publish.Labels.Index().Where(l => !labels.Contains(l.Item)))
+            Add($"{path}.publish.labels[{i}]",
+                $"found '{label}', expected a class of the model: "
+                + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(label, labels)}");
         if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png)
             Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
         if (task == ModelTask.Vss && publish.Contours)
@@ -91,10 +82,10 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Unfit("publish.map", EnumName.Of(publish.Map),
                 $"and {manifest.ClassCount} classes does not fit into a PNG of 8 bits; expected runs");
         if (task != ModelTask.Vps)
-            Unused("panoptic", settings.Panoptic, new PanopticOptions(),
+            Unused("panoptic", results.Panoptic, new PanopticOptions(),
                 "makes no panoptic segments: this option is for task vps");
         if (task == ModelTask.Vss)
-            Unused("track", settings.Track, new TrackOptions { ResetAfterGap = settings.Track.ResetAfterGap },
+            Unused("track", results.Track, new TrackOptions { ResetAfterGap = results.Track.ResetAfterGap },
                 "has no tracks");
 
         void Unused(string section, object found, object defaults, string why)
@@ -106,7 +97,7 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
 
         void Unfit(string key, string found, string why)
         {
-            // What a camera has inherited is wrong in one place, not in two.
+            // An inherited value is reported once, in the defaults.
             if (path == "defaults" || MarkOf($"{path}.{key}") != MarkOf($"defaults.{key}"))
                 Add($"{path}.{key}", $"found '{found}', but a model of task {EnumName.Of(task)} {why}");
         }
@@ -114,40 +105,34 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
 
     private void Runtime()
     {
-        var provider = options.Runtime.Provider;
-        for (var i = 0; i < provider.Length; i++)
-            if (!Providers.Contains(provider[i]))
-                Add($"runtime.provider[{i}]",
-                    $"found '{provider[i]}', expected one of "
-                    + $"{string.Join(", ", Providers)}{KeyPath.DidYouMean(provider[i], Providers)}");
-        if (options.Runtime.Require is { } require && !provider.Contains(require))
-        {
-            var hint = KeyPath.DidYouMean(require, provider);
+        var listed = options.Runtime.Provider;
+        foreach (var (i, name) in listed.Index().Where(p => !s_providers.Contains(p.Item)))
+            Add($"runtime.provider[{i}]", $"found '{name}', expected {ScalarText.OneOf(name, s_providers)}");
+        if (options.Runtime.Require is { } require && !listed.Contains(require))
             Add("runtime.require",
-                $"found '{require}', expected one of runtime.provider: {string.Join(", ", provider)}{hint}");
-        }
+                $"found '{require}', expected one of runtime.provider: {string.Join(", ", listed)}"
+                + KeyPath.DidYouMean(require, listed));
     }
 
     private void Camera(string name, CameraOptions camera)
     {
-        var path = $"cameras.{name}";
+        var (path, source) = ($"cameras.{name}", camera.Source);
         if (!CameraName().IsMatch(name)) Add(path, $"found the name '{name}', {Names.Expected}");
-        Section(path, camera.ToSource());
-        if (camera.File is { } file && !File.Exists(file)) Add($"{path}.file", $"the file '{file}' does not exist");
-        if (camera.V4l2 is { } device) Section($"{path}.v4l2", device);
-        var opencv = camera.Settings.Decode.Backend == DecodeBackend.Opencv;
-        if (opencv && camera.Url is not null)
+        if (source.File is { } file && SmallFile.Fault(file) is { } fault)
+            Add($"{path}.file", $"the file '{file}' {fault}");
+        var opencv = source.Decode.Backend == DecodeBackend.Opencv;
+        if (opencv && source.Url is not null)
             Add($"{path}.decode.backend",
                 "found 'opencv', expected ffmpeg for a url: the FFmpeg inside OpenCV is built without network");
         if (OpenCv.Decoder is not null) return;
         const string without = "but this program was built without OpenCV (-p:OpenCv=false)";
-        if (camera.Device is { } node) Add($"{path}.device", $"found '{node}', {without}");
-        if (opencv && camera.File is not null) Add($"{path}.decode.backend", $"found 'opencv', {without}");
+        if (source.Device is { } node) Add($"{path}.device", $"found '{node}', {without}");
+        if (opencv && source.File is not null) Add($"{path}.decode.backend", $"found 'opencv', {without}");
     }
 
     private void Http()
     {
-        if (!HttpBinding.TryParse(options.Http.Bind, out var endpoint))
+        if (options.Http.Endpoint is not { } endpoint)
             Add("http.bind", $"found '{options.Http.Bind}', expected an address and port such as 127.0.0.1:8080");
         else if (!IPAddress.IsLoopback(endpoint.Address) && options.Http.Token is null
             && !errors.Has("http.token_file"))
@@ -155,14 +140,12 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
                 $"found '{options.Http.Bind}', which others can reach; expected a loopback address, or a token in a "
                 + $"file that http.token_file names");
         if (options.Http.Token is { } token && !Token().IsMatch(token))
-            Add(marks.ContainsKey("http.token_file")
-                ? "http.token_file"
-                : "http.token",
+            Add(marks.ContainsKey("http.token_file") ? "http.token_file" : "http.token",
                 "found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + / =, for example from: "
                 + "openssl rand -hex 24");
     }
 
-    /// <summary>Asks an option class for what it knows about its own options.</summary>
+    /// <summary>Checks that an option class makes of its own options.</summary>
     private void Section(string path, object section)
     {
         if (section is not IValidatableObject validatable) return;

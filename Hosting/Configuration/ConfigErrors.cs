@@ -1,19 +1,17 @@
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>One mistake: where, which key, and what was found against what was expected.</summary>
+/// <summary>Error in the configuration: place, key, what was found and what was expected.</summary>
 internal sealed record ConfigError(Mark Mark, string Path, string Message)
 {
     public override string ToString() => Path.Length == 0 ? $"{Mark}: {Message}" : $"{Mark}: {Path}: {Message}";
 }
 
-/// <summary>Collects every mistake, so that a person fixes a file in one go.</summary>
+/// <summary>Errors of one load.</summary>
 internal sealed class ConfigErrors
 {
     private readonly List<ConfigError> _errors = [];
 
-    public bool Any => _errors.Count > 0;
-
-    /// <summary>In the order of the file. A mistake in <c>defaults</c> reaches every camera; it is told once.</summary>
+    /// <summary>Errors in the order of the file. Those of <c>defaults</c> in cameras are left out.</summary>
     public IReadOnlyList<ConfigError> InOrder =>
         [.. _errors.OrderBy(e => e.Path.StartsWith("cameras.", StringComparison.Ordinal))
             .DistinctBy(e => (e.Mark, e.Message)).OrderBy(e => e.Mark.Source, StringComparer.Ordinal)
@@ -21,16 +19,16 @@ internal sealed class ConfigErrors
 
     public void Add(Mark mark, string path, string message) => _errors.Add(new ConfigError(mark, path, message));
 
-    /// <summary>True when this key is already known to be wrong: what follows from it is not worth telling.</summary>
+    /// <summary>True when this key has an error; errors that follow from it are not reported.</summary>
     public bool Has(string path) => _errors.Exists(e => e.Path == path);
 
     public void ThrowIfAny()
     {
-        if (Any) throw new ConfigException(InOrder);
+        if (_errors.Count > 0) throw new ConfigException(InOrder);
     }
 }
 
-/// <summary>The configuration cannot be used; one line an error. Never holds a secret.</summary>
+/// <summary>Errors that make the configuration unusable, one per line, without secrets.</summary>
 internal sealed class ConfigException(IReadOnlyList<ConfigError> errors)
     : Exception(string.Join(Environment.NewLine, errors))
 {

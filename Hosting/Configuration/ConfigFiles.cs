@@ -4,30 +4,28 @@ using System.Runtime.InteropServices;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// The files of one load, as they were when they were read. Told apart by size and dates, links followed, because that
-/// sees a file that was written over, renamed into place, or mounted from elsewhere, on every file system.
-/// Notifications of the kernel do not.
+/// Files of one load with their sizes and dates at that time, links followed. Comparing these detects, on every file
+/// system, a file that was overwritten, renamed into place, or mounted; notifications of the kernel do not.
 /// </summary>
 internal sealed class ConfigFiles(string file)
 {
     private readonly List<(string Folder, string Pattern)> _included = [];
     private readonly List<string> _read = [];
 
-    /// <summary>Notes a file that is about to be read.</summary>
+    /// <summary>Adds a file that is about to be read.</summary>
     public void Reading(string path) => _read.Add(StampOf(path));
 
-    /// <summary>The files that a name, or a pattern with <c>*</c> and <c>?</c>, stands for, in order;
-    /// from now on it is looked at, too.</summary>
+    /// <summary>Files of a name or pattern (<c>*</c>, <c>?</c>), in order; they are compared, too.</summary>
     public string[] Include(string folder, string pattern)
     {
         _included.Add((folder, pattern));
         return Expand(folder, pattern);
     }
 
-    /// <summary>As they were read.</summary>
+    /// <summary>State of the files when they were read.</summary>
     public string Read => string.Join('\n', _read);
 
-    /// <summary>As they are now; equal to <see cref="Read"/> while nothing has changed.</summary>
+    /// <summary>State of the files now; equal to <see cref="Read"/> while nothing has changed.</summary>
     public string Now() =>
         string.Join('\n', _included.SelectMany(i => Expand(i.Folder, i.Pattern)).Prepend(file).Select(StampOf));
 
@@ -41,7 +39,7 @@ internal sealed class ConfigFiles(string file)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return []; // it vanished, or may not be listed
+            return []; // it was removed, or may not be listed
         }
     }
 
@@ -60,7 +58,7 @@ internal sealed class ConfigFiles(string file)
         }
     }
 
-    // Links in the middle of a path, too: Kubernetes turns one to another folder.
+    // Links in the middle of a path, too: Kubernetes points one to another folder.
     private static unsafe string? RealPath(string path)
     {
         var real = realpath(path, 0);

@@ -3,20 +3,17 @@ using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>
-/// From file to options: parse, include, substitute, override, inherit, bind, check.
-/// Whatever is wrong at any of these steps is collected and thrown once.
-/// </summary>
+/// <summary>Loader: parse, include, substitute, override, inherit, bind, check; all errors are collected.</summary>
 internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Override> arguments)
 {
     private const int MaxIncludes = 256;
 
     private ConfigErrors _errors = new();
 
-    /// <summary>What the last load read, also when it failed.</summary>
+    /// <summary>Files of the last load, also when it failed.</summary>
     public ConfigFiles Files { get; private set; } = new("");
 
-    /// <exception cref="ConfigException">With every error there is.</exception>
+    /// <exception cref="ConfigException">Has all errors.</exception>
     public LoadedConfig Load(string file)
     {
         var full = Path.GetFullPath(file);
@@ -46,36 +43,33 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
 
     private YamlMapping Read(string path, string shown, Substitution substitution)
     {
-        var empty = new YamlMapping(new Mark(shown, 1, 1), []);
         Files.Reading(path);
         try
         {
-            // Looked at before it is read, so that a device or a huge file is never pulled in.
+            // The size is checked before reading, so that no device or huge file is read.
             if (new FileInfo(path) is { Exists: true, Length: > 4L * YamlReader.MaxCharacters } huge)
                 _errors.Add(new Mark(shown), "",
                     $"found {huge.Length} bytes, expected at most {YamlReader.MaxCharacters} characters");
             else if (YamlReader.Read(SmallFile.ReadText(path, 4 * YamlReader.MaxCharacters), shown, _errors)
                 is { } node)
-                return substitution.Apply(node) switch
-                {
-                    YamlMapping map => map,
-                    YamlScalar { IsNull: true } => empty,
-                    var other => Wrong(other),
-                };
+            {
+                var root = substitution.Apply(node is YamlMapping all ? WithoutExtensions(all) : node);
+                if (root is YamlMapping map) return map;
+                if (root is not YamlScalar { IsNull: true })
+                    _errors.Add(root.Mark, "", $"found {root.Kind}, expected a section with keys");
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             _errors.Add(new Mark(shown), "", $"cannot be read: {e.Message}");
         }
 
-        return empty;
-
-        YamlMapping Wrong(YamlNode other)
-        {
-            _errors.Add(other.Mark, "", $"found {other.Kind}, expected a section with keys");
-            return empty;
-        }
+        return new YamlMapping(new Mark(shown, 1, 1), []);
     }
+
+    // Keys that begin with x- are free for anchors.
+    private static YamlMapping WithoutExtensions(YamlMapping root) =>
+        new(root.Mark, [.. root.Entries.Where(e => !e.Key.StartsWith("x-", StringComparison.Ordinal))]);
 
     private IEnumerable<(string Path, string Shown)> Includes(YamlMapping root, string folder, string file)
     {
@@ -89,7 +83,8 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
             var hasWildcard = name.AsSpan().ContainsAny('*', '?');
             var found = Files.Include(full, name);
             if (found.Length == 0 && !hasWildcard)
-                _errors.Add(pattern.Mark, "include", $"the file '{pattern.Value}' does not exist");
+                _errors.Add(pattern.Mark, "include",
+                    $"the file '{pattern.Value}' {SmallFile.Fault(Path.Combine(full, name))}");
             foreach (var path in found)
             {
                 if (++count > MaxIncludes)
@@ -103,7 +98,7 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
         }
     }
 
-    /// <summary>Adds the keys of an included file; what is already set may not be set again.</summary>
+    /// <summary>Adds the keys of an included file; a key that is already set is an error.</summary>
     private YamlMapping Include(YamlMapping into, YamlMapping file, string path)
     {
         foreach (var entry in file.Entries)
@@ -136,9 +131,9 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
 
 /// <summary>A configuration that passed every check.</summary>
 /// <param name="File">Full path.</param>
-/// <param name="Secrets">Texts that must never be shown.</param>
+/// <param name="Secrets">Texts that must never be printed.</param>
 internal sealed record LoadedConfig(StreamingOptions Options, string File, IReadOnlyCollection<string> Secrets)
 {
-    /// <summary>With the environment and the arguments that hold for this run.</summary>
+    /// <summary>Loader with the environment and the arguments of this run.</summary>
     public ConfigLoader Loader { get; init; } = new(new Hashtable(), []);
 }

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>The configuration that holds now. Thread-safe.</summary>
+/// <summary>Configuration in force. Thread-safe.</summary>
 internal sealed class CurrentConfig(LoadedConfig initial)
 {
     private volatile State _state = new(initial, initial.Secrets);
@@ -9,8 +9,8 @@ internal sealed class CurrentConfig(LoadedConfig initial)
 
     public StreamingOptions Options => Value.Options;
 
-    /// <summary>Texts that must never be shown; those of the configuration before this one too,
-    /// because what it began may still be told.</summary>
+    /// <summary>Texts that must never be printed, also those of the previous configuration: its last log entries may
+    /// still be on their way.</summary>
     public IReadOnlyCollection<string> Secrets => _state.Secrets;
 
     public void Replace(LoadedConfig next) => _state = new(next, [.. Value.Secrets.Union(next.Secrets)]);

@@ -1,11 +1,11 @@
 using System.Collections;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>Writes options back as YAML: what really holds after files,
-/// environment and defaults. Secrets are masked.</summary>
+/// <summary>Options in force, after files, environment and defaults, as YAML. Secrets are masked.</summary>
 internal static class EffectiveConfig
 {
     public static string Write(LoadedConfig config)
@@ -15,7 +15,7 @@ internal static class EffectiveConfig
         return Redaction.Apply(text.ToString(), config.Secrets);
     }
 
-    /// <summary>Names this configuration, secrets left out: 16 hexadecimal digits.</summary>
+    /// <summary>Hash of the configuration without its secrets: 16 hexadecimal digits.</summary>
     public static string Hash(LoadedConfig config) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Write(config))))[..16];
 
@@ -25,20 +25,15 @@ internal static class EffectiveConfig
         {
             text.Append(' ', indent).Append(option.Key).Append(':');
             var value = option.Get(section);
-            if (value is IDictionary { Count: > 0 } map) Map(text, map, indent);
+            if (value is IDictionary { Count: > 0 } map)
+            {
+                text.AppendLine();
+                foreach (DictionaryEntry entry in map)
+                    Section(text.Append(' ', indent + 2).Append(entry.Key).AppendLine(":"), entry.Value!, indent + 4);
+            }
             else if (value is not null && OptionProperty.IsSection(option.Type))
                 Section(text.AppendLine(), value, indent + 2);
             else text.Append(' ').AppendLine(Text(option, value));
-        }
-    }
-
-    private static void Map(StringBuilder text, IDictionary map, int indent)
-    {
-        text.AppendLine();
-        foreach (DictionaryEntry entry in map)
-        {
-            text.Append(' ', indent + 2).Append(entry.Key).AppendLine(":");
-            Section(text, entry.Value!, indent + 4);
         }
     }
 
@@ -54,9 +49,7 @@ internal static class EffectiveConfig
     private static string Quote(object value, bool isSize)
     {
         var text = ScalarText.Format(value, isSize);
-        // Dollars are doubled, so that what is printed can be read again.
-        return value is not (string or Enum)
-            ? text
-            : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("$", "$$", StringComparison.Ordinal)}\"";
+        // A dollar is doubled, as the configuration is written.
+        return value is string or Enum ? $"\"{Regex.Replace(text, @"[\\""]", @"\$0").Replace("$", "$$")}\"" : text;
     }
 }

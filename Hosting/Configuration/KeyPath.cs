@@ -1,25 +1,13 @@
-using System.Text;
+using System.Text.Json;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>Names of keys: <c>MaxMessageBytes</c> in code is <c>max_message_bytes</c> in the file.</summary>
+/// <summary>Names of keys: the property <c>MaxMessageBytes</c> is <c>max_message_bytes</c> in the file.</summary>
 internal static class KeyPath
 {
     public static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
 
-    public static string Snake(string name)
-    {
-        var result = new StringBuilder(name.Length + 4);
-        for (var i = 0; i < name.Length; i++)
-        {
-            var starts = i > 0 && char.IsAsciiLetterUpper(name[i]) && (!char.IsAsciiLetterUpper(name[i - 1])
-                || (i + 1 < name.Length && char.IsAsciiLetterLower(name[i + 1])));
-            if (starts) result.Append('_');
-            result.Append(char.ToLowerInvariant(name[i]));
-        }
-
-        return result.ToString();
-    }
+    public static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 
     /// <summary><c>; did you mean 'x'?</c> when one of <paramref name="known"/> is close, else nothing.</summary>
     public static string DidYouMean(string found, IEnumerable<string> known)
@@ -32,7 +20,7 @@ internal static class KeyPath
     }
 
     /// <summary>Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).</summary>
-    internal static int EditDistance(string a, string b)
+    private static int EditDistance(string a, string b)
     {
         var d = new int[a.Length + 1, b.Length + 1];
         for (var i = 0; i <= a.Length; i++) d[i, 0] = i;

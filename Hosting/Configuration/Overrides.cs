@@ -2,20 +2,18 @@ using System.Collections;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>A value from outside the file: which key, and who says so.</summary>
+/// <summary>Value of a key from outside the file, with its origin.</summary>
 internal sealed record Override(IReadOnlyList<string> Path, string Value, Mark Mark)
 {
     private const string Prefix = "DVIS__";
 
-    /// <summary><c>DVIS__MQTT__SERVERS__0=…</c>: any key, its path upper case with double underscores.</summary>
-    public static IEnumerable<Override> FromEnvironment(IDictionary environment) =>
-        environment.Keys.Cast<string>().Where(k => k.StartsWith(Prefix, StringComparison.Ordinal))
-        .Order(StringComparer.Ordinal)
-            .Select(k =>
-                new Override(k[Prefix.Length..].ToLowerInvariant().Split("__"), (string?)environment[k]
-                    ?? "", new Mark(k)));
+    /// <summary>Variables such as <c>DVIS__MQTT__SERVERS__0</c>: paths with double underscores.</summary>
+    public static IEnumerable<Override> FromEnvironment(IDictionary environment) => environment.Keys.Cast<string>()
+        .Where(k => k.StartsWith(Prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+        .Select(k => new Override(
+            k[Prefix.Length..].ToLowerInvariant().Split("__"), (string?)environment[k] ?? "", new Mark(k)));
 
-    /// <summary><c>--set cameras.front.rate.max_fps=5</c>; null when there is no <c>=</c>.</summary>
+    /// <summary>Argument such as <c>--set cameras.front.rate.max_fps=5</c>; null when there is no <c>=</c>.</summary>
     public static Override? FromArgument(string argument)
     {
         var at = argument.IndexOf('=');
@@ -47,7 +45,7 @@ internal sealed record Override(IReadOnlyList<string> Path, string Value, Mark M
         return map.With(key, Set(map.Find(key)?.Value, depth + 1, errors));
     }
 
-    /// <summary>A variable's name can hold no dash, so that <c>front_door</c> also finds <c>front-door</c>.</summary>
+    /// <summary>Equality of keys; in a variable's name <c>front_door</c> is also <c>front-door</c>.</summary>
     private static bool Same(string key, string segment) =>
         string.Equals(key, segment, StringComparison.Ordinal)
         || string.Equals(key.Replace('-', '_'), segment, StringComparison.OrdinalIgnoreCase);

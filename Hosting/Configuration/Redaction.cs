@@ -2,12 +2,12 @@ using System.Text.RegularExpressions;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>Takes secrets out of texts that people see.</summary>
+/// <summary>Masking of secrets in texts.</summary>
 internal static partial class Redaction
 {
     public const string Mask = "***";
 
-    /// <summary>Passwords in URLs: <c>rtsp://user:pass@host</c> and query values such as <c>?token=…</c>.</summary>
+    /// <summary>Masks passwords in URLs: <c>rtsp://user:pass@host</c>, and queries: <c>?token=…</c>.</summary>
     public static string Urls(string text) =>
         Query().Replace(UserInfo().Replace(text, m => $"{m.Groups["scheme"].Value}{m.Groups["user"].Value}:{Mask}@"),
             m => m.Groups["key"].Value + Mask);
@@ -16,7 +16,7 @@ internal static partial class Redaction
         secrets.OrderByDescending(s => s.Length)
         .Aggregate(Urls(text), (t, secret) => t.Replace(secret, Mask, StringComparison.Ordinal));
 
-    // A password may itself hold an @: everything up to the last one before the path belongs to it.
+    // A password may contain an @: it ends at the last one before the path.
     [GeneratedRegex(@"(?<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?<user>[^/\s:@]*):[^/\s]*@")]
     private static partial Regex UserInfo();
 

@@ -1,40 +1,38 @@
+using System.Text.RegularExpressions;
 using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>
-/// Reads secrets from files and remembers them, so that whatever is printed later can be cleaned of them. A relative
-/// name is looked for where systemd and containers put secrets, then beside the configuration.
-/// </summary>
+/// <summary>Secrets in files, and all values to mask in later output. Relative names are looked for where systemd and
+/// containers put secrets, then beside the configuration.</summary>
 internal sealed class SecretFiles(string folder, Func<string, string?> environment, ConfigErrors errors)
 {
     private const int MaxBytes = 64 * 1024;
 
     private readonly HashSet<string> _values = [];
 
-    /// <summary>Every secret read so far.</summary>
+    /// <summary>Secrets read so far.</summary>
     public IReadOnlyCollection<string> Values => _values;
 
-    /// <summary>Full path of the file; null, and an error, when it is nowhere.</summary>
+    /// <summary>Full path of the file; null, and an error, when there is none.</summary>
     public string? Resolve(string name, Mark mark, string path)
     {
         var file = Candidates(name).FirstOrDefault(File.Exists);
-        if (file is null)
+        if (file is null && Candidates(name).FirstOrDefault(Directory.Exists) is { } folder)
+            errors.Add(mark, path, $"the file '{folder}' is a folder");
+        else if (file is null)
             errors.Add(mark, path,
                 $"the file '{name}' does not exist; looked at {string.Join(", ", Candidates(name))}");
         return file;
     }
 
-    /// <summary>Content without its last line break; null, and an error, when there is none to read.</summary>
+    /// <summary>Content without its last line break; null, and an error, when it cannot be read.</summary>
     public string? Read(string name, Mark mark, string path)
     {
         if (Resolve(name, mark, path) is not { } file) return null;
         try
         {
-            var text = SmallFile.ReadText(file, MaxBytes);
-            text = text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n')
-                ? text[..^1]
-                : text;
+            var text = Regex.Replace(SmallFile.ReadText(file, MaxBytes), "\r?\n\\z", "");
             Remember(text);
             return text;
         }
@@ -47,21 +45,12 @@ internal sealed class SecretFiles(string folder, Func<string, string?> environme
 
     public void Remember(string secret)
     {
-        // Blanking out a text of one or two characters would blank out half of every line.
+        // Masking a text of one or two characters would mask half of every line.
         if (secret.Length > 2) _values.Add(secret);
     }
 
-    private IEnumerable<string> Candidates(string name)
-    {
-        if (Path.IsPathRooted(name))
-        {
-            yield return name;
-            yield break;
-        }
-
-        if (environment("CREDENTIALS_DIRECTORY") is { Length: > 0 } credentials)
-            yield return Path.Combine(credentials, name);
-        yield return Path.Combine("/run/secrets", name);
-        yield return Path.GetFullPath(name, folder);
-    }
+    private IEnumerable<string> Candidates(string name) =>
+        ((string?[])[environment("CREDENTIALS_DIRECTORY"), "/run/secrets", folder])
+        .Where(place => !string.IsNullOrEmpty(place))
+        .Select(place => Path.GetFullPath(Path.Combine(place!, name))).Distinct();
 }

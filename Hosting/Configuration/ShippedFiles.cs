@@ -3,11 +3,8 @@ namespace Dvis.Streaming.Hosting.Configuration;
 /// <summary>Models and samples that come with the program.</summary>
 internal static class ShippedFiles
 {
-    /// <summary>
-    /// Full path of a file or folder: in <paramref name="folder"/>, or else beside the program, or in the tree that
-    /// it was built from.
-    /// </summary>
-    /// <returns>The path in <paramref name="folder"/> when it exists in none of them.</returns>
+    /// <summary>Full path in <paramref name="folder"/>, beside the program, or in the tree that it was built from: the
+    /// first that exists, else that in <paramref name="folder"/>.</summary>
     public static string Find(string path, string folder) =>
         Places().Prepend(folder).Select(place => Path.GetFullPath(path, place)).FirstOrDefault(Path.Exists)
         ?? Path.GetFullPath(path, folder);

@@ -5,15 +5,14 @@ using System.Reflection;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// Sets option objects from nodes. Strict: a key that no property has, a value of another kind, a value outside its
-/// limits are errors, all of them collected. Whatever is not mentioned keeps the default of its class.
+/// Binder of nodes to option objects. An unknown key, a value of another kind and a value outside its limits are
+/// errors; all are collected. An option that is not mentioned keeps the default of its class.
 /// </summary>
 internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErrors errors)
 {
     private const string FileTwin = "_file";
 
-    /// <summary>Keys of former versions, and what to do instead.</summary>
-    private static readonly Dictionary<string, string> Gone = new()
+    private static readonly Dictionary<string, string> s_removedKeys = new()
     {
         ["http.allow_remote"] =
             "found a key of former versions; expected http.token_file, which names a file with the token that others "
@@ -26,7 +25,7 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
             + "is built with -p:Gpu=true",
     };
 
-    /// <summary>Where each key that was mentioned stands, for checks over several keys.</summary>
+    /// <summary>Places of the keys that were mentioned, for checks over several keys.</summary>
     public Dictionary<string, Mark> Marks { get; } = [];
 
     public void BindSection(object section, YamlMapping map, string path)
@@ -42,7 +41,7 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
             else if (options.FirstOrDefault(o => o.IsSecret && o.Key + FileTwin == entry.Key) is { } secret)
                 BindFileTwin(section, secret, map, entry, key);
             else
-                errors.Add(entry.KeyMark, key, Gone.GetValueOrDefault(key) ?? Unknown(entry.Key, options));
+                errors.Add(entry.KeyMark, key, s_removedKeys.GetValueOrDefault(key) ?? Unknown(entry.Key, options));
         }
 
         foreach (var missing in options.Where(o =>
@@ -64,14 +63,8 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
     {
         if (map.Find(secret.Key) is not null)
             errors.Add(entry.KeyMark, key, $"set together with {secret.Key}; expected only one of them");
-        if (entry.Value is not YamlScalar { IsNull: false } file)
-        {
-            if (entry.Value is not YamlScalar)
-                errors.Add(entry.Value.Mark, key, $"found {entry.Value.Kind}, expected the name of a file");
-            return;
-        }
-
-        if (secrets.Read(file.Value, file.Mark, key) is { } value) secret.Set(section, value);
+        if (entry.Value is not YamlScalar file) Fail(entry.Value, key, "the name of a file");
+        else if (!file.IsNull && secrets.Read(file.Value, file.Mark, key) is { } value) secret.Set(section, value);
     }
 
     private void BindOption(object section, OptionProperty option, YamlNode node, string path)
@@ -80,7 +73,9 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         if (OptionProperty.IsSection(option.Type))
         {
             if (node is YamlScalar { IsNull: true, Value: not "" } && AllowsNull(option)) return;
-            if (AsMapping(node, path) is { } map) BindSection(option.Get(section) ?? Fresh(section, option), map, path);
+            if (AsMapping(node, path) is not { } map) return;
+            if (option.Get(section) is null) option.Set(section, Activator.CreateInstance(option.Type));
+            BindSection(option.Get(section)!, map, path);
         }
         else if (OptionProperty.MapElement(option.Type) is { } element)
         {
@@ -89,31 +84,30 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         else if (Value(option, node, path, out var value))
         {
             if (option.IsSecret && value is string secret) secrets.Remember(secret);
-            if (OptionRules.Broken(option.Property, value) is { } expected)
-                errors.Add(node.Mark, path, $"found {(option.IsSecret ? "a secret" : Found(node, value))}, {expected}");
+            var isSecretFile = option.IsPath && option.Key.EndsWith(FileTwin, StringComparison.Ordinal);
+            var isNumber = value is int or long or double;
+            if (option.Broken(value) is { } expected)
+                errors.Add(node.Mark, path, $"found {Found(node, option.IsSecret, isNumber)}, {expected}");
+            else if (isSecretFile && value is string { Length: > 0 } file)
+                option.Set(section, SecretFile(section, option, file, node.Mark, path));
             else
-                option.Set(section, option.IsPath && option.Key.EndsWith(FileTwin, StringComparison.Ordinal) && value
-                    is string { Length: > 0 } file ? SecretFile(section, option, file, node.Mark, path) : value);
+                option.Set(section, value);
         }
     }
 
-    /// <summary>Makes every relative path a full one, those of the defaults too.</summary>
-    public void ResolvePaths(object section)
+    /// <summary>Makes every relative path a full one, also in the defaults.</summary>
+    public void ResolvePaths(StreamingOptions options)
     {
-        foreach (var option in OptionProperty.Of(section.GetType()))
-        {
-            var value = option.Get(section);
-            if (option.IsPath && value is string { Length: > 0 } file && file != "-")
-                option.Set(section, option.IsShipped
-                    ? ShippedFiles.Find(file, folder)
-                    : Path.GetFullPath(file, folder));
-            else if (value is IDictionary map) foreach (var element in map.Values) ResolvePaths(element!);
-            else if (value is not null && OptionProperty.IsSection(option.Type)) ResolvePaths(value);
-        }
+        foreach (var (_, section) in OptionProperty.Sections(options))
+            foreach (var option in OptionProperty.Of(section.GetType()).Where(o => o.IsPath))
+                if (option.Get(section) is string { Length: > 0 } file && file != "-")
+                    option.Set(section, option.IsShipped
+                        ? ShippedFiles.Find(file, folder)
+                        : Path.GetFullPath(file, folder));
     }
 
-    /// <summary>A file that its owner reads anew when needed: found where secrets lie,
-    /// and read here so that its content is known as a secret.</summary>
+    /// <summary>Full path of a file that its owner reads again when needed. A file with a secret is read here, too,
+    /// so that its content is masked.</summary>
     private string SecretFile(object section, OptionProperty option, string file, Mark mark, string path)
     {
         if (secrets.Resolve(file, mark, path) is not { } found) return file;
@@ -124,13 +118,6 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
 
     private static bool AllowsNull(OptionProperty option) =>
         new NullabilityInfoContext().Create(option.Property).WriteState != NullabilityState.NotNull;
-
-    private static object Fresh(object section, OptionProperty option)
-    {
-        var value = Activator.CreateInstance(option.Type)!;
-        option.Set(section, value);
-        return value;
-    }
 
     private void BindMap(IDictionary target, Type element, YamlMapping map, string path)
     {
@@ -145,17 +132,12 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         }
     }
 
-    /// <summary>False when there is nothing to set: an error, or no value where one is not needed.</summary>
+    /// <returns>False when there is nothing to set: an error, or no value where none is needed.</returns>
     private bool Value(OptionProperty option, YamlNode node, string path, out object? value)
     {
         value = null;
         if (option.Type.IsArray) return List(option, node, path, out value);
-        if (node is not YamlScalar scalar)
-        {
-            errors.Add(node.Mark, path, $"found {node.Kind}, expected a single value");
-            return false;
-        }
-
+        if (node is not YamlScalar scalar) return Fail(node, path, "a single value");
         if (scalar.IsNull && (option.Type == typeof(string) || Nullable.GetUnderlyingType(option.Type) is not null))
             return AllowsNull(option) || Fail(node, path, "a value");
         var isSize = ScalarText.IsSize(option.Property);
@@ -192,7 +174,7 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         if (node is YamlScalar { Inline: true } inline)
             node = YamlReader.Read(inline.Value, inline.Mark.Source, errors) ?? node;
         if (node is YamlMapping map) return map;
-        // A section whose every line is commented out is there, and empty.
+        // A section whose lines are all comments is empty.
         if (node is YamlScalar { IsNull: true }) return new YamlMapping(node.Mark, []);
         Fail(node, path, "a section with keys");
         return null;
@@ -200,12 +182,14 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
 
     private bool Fail(YamlNode node, string path, string expected, bool secret = false)
     {
-        errors.Add(node.Mark, path, $"found {(secret ? "a secret" : Redaction.Urls(node.Kind))}, expected {expected}");
+        errors.Add(node.Mark, path, $"found {Found(node, secret)}, expected {expected}");
         return false;
     }
 
-    private static string Found(YamlNode node, object? value) =>
-        node is YamlSequence list ? list.Items.Count == 0 ? "an empty list" : node.Kind : value is null
-        ? "nothing"
-        : Redaction.Urls(node.Kind);
+    private static string Found(YamlNode node, bool secret, bool isNumber = false) => (node, secret, isNumber) switch
+    {
+        (_, true, _) => "a secret",
+        (YamlScalar scalar, _, true) => scalar.Value,
+        _ => Redaction.Urls(node.Kind),
+    };
 }

@@ -1,7 +1,7 @@
 namespace Dvis.Streaming.Hosting.Configuration;
 
-/// <summary>Where a value was written. Line and column count from 1; line 0: a place without lines,
-/// such as an environment variable.</summary>
+/// <summary>Place of a value. Line and column count from 1; line 0: a source without lines, such as an environment
+/// variable.</summary>
 internal readonly record struct Mark(string Source, int Line = 0, int Column = 0)
 {
     public override string ToString() => Line == 0 ? Source : $"{Source}:{Line}:{Column}";
@@ -10,18 +10,16 @@ internal readonly record struct Mark(string Source, int Line = 0, int Column = 0
 /// <summary>One value of the configuration before it has a type. Immutable, because aliases share nodes.</summary>
 internal abstract record YamlNode(Mark Mark)
 {
-    /// <summary>Nodes in this tree with every alias written out;
-    /// what a "billion laughs" file would make explode.</summary>
+    /// <summary>Nodes in this tree with every alias expanded.</summary>
     public abstract long Size { get; }
 
-    /// <summary>For messages: "a text", "a list", "a section".</summary>
+    /// <summary>Text for messages: the value in quotes, "nothing", "a list", "a section".</summary>
     public abstract string Kind { get; }
 }
 
-/// <param name="Plain">Written without quotes, so that <c>null</c>,
-/// <c>~</c> and nothing at all mean "no value".</param>
-/// <param name="Inline">Comes from the environment or the command line: lists are written in it as <c>[a,
-/// b]</c>, and <c>$</c> is only a dollar.</param>
+/// <param name="Plain">Without quotes, so that <c>null</c>, <c>~</c> and an empty text mean "no value".</param>
+/// <param name="Inline">From the environment or the command line: a list is a text such as <c>[a, b]</c>, and
+/// <c>$</c> has no special meaning.</param>
 internal sealed record YamlScalar(Mark Mark, string Value, bool Plain, bool Inline = false) : YamlNode(Mark)
 {
     public override long Size => 1;
@@ -35,7 +33,7 @@ internal sealed record YamlSequence(Mark Mark, IReadOnlyList<YamlNode> Items) : 
 {
     public override long Size { get; } = 1 + Items.Sum(i => i.Size);
 
-    public override string Kind => "a list";
+    public override string Kind => Items.Count == 0 ? "an empty list" : "a list";
 }
 
 internal sealed record YamlEntry(string Key, Mark KeyMark, YamlNode Value);
@@ -48,18 +46,13 @@ internal sealed record YamlMapping(Mark Mark, IReadOnlyList<YamlEntry> Entries) 
 
     public YamlEntry? Find(string key) => Entries.FirstOrDefault(e => e.Key == key);
 
-    /// <summary>The same section with one key set; the others stay where they are.</summary>
-    public YamlMapping With(string key, YamlNode value)
-    {
-        var entries = Entries.ToList();
-        var at = entries.FindIndex(e => e.Key == key);
-        if (at < 0) entries.Add(new YamlEntry(key, value.Mark, value));
-        else entries[at] = entries[at] with { Value = value };
-        return new YamlMapping(Mark, entries);
-    }
+    /// <summary>This section with one key set; the order of keys stays.</summary>
+    public YamlMapping With(string key, YamlNode value) => new(Mark, Find(key) is null
+        ? [.. Entries, new YamlEntry(key, value.Mark, value)]
+        : [.. Entries.Select(e => e.Key == key ? e with { Value = value } : e)]);
 
-    /// <summary>This section over <paramref name="lower"/>: sections merge key by key,
-    /// everything else is replaced.</summary>
+    /// <summary>This section over <paramref name="lower"/>: sections merge key by key, other values of this section
+    /// replace those of the lower one.</summary>
     public YamlMapping Over(YamlMapping lower)
     {
         var result = this;

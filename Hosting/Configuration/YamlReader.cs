@@ -4,24 +4,18 @@ using YamlDotNet.Core.Events;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>
-/// Reads one YAML document into nodes that know their place. Anchors, aliases and merge keys work; what they expand to
-/// is bounded, as are depth and length, so that no file can exhaust the process.
+/// Reader of one YAML document into nodes with their places. Anchors, aliases and merge keys work; their expansion,
+/// the depth and the length are bounded, so that no file can exhaust the process.
 /// </summary>
-internal sealed class YamlReader
+internal sealed class YamlReader(IParser parser, string name, ConfigErrors errors)
 {
     public const int MaxCharacters = 1 << 20;
     private const int MaxDepth = 32;
     private const long MaxNodes = 50_000;
 
     private readonly Dictionary<string, YamlNode?> _anchors = [];
-    private readonly IParser _parser;
-    private readonly string _name;
-    private readonly ConfigErrors _errors;
 
-    private YamlReader(string text, string name, ConfigErrors errors)
-        => (_parser, _name, _errors) = (new Parser(new StringReader(text)), name, errors);
-
-    /// <summary>Null when the text is no YAML or breaks a limit; <paramref name="errors"/> then says why.</summary>
+    /// <summary>Null when the text is not YAML or exceeds a limit; <paramref name="errors"/> has the reason.</summary>
     public static YamlNode? Read(string text, string name, ConfigErrors errors)
     {
         if (text.Length > MaxCharacters)
@@ -32,17 +26,17 @@ internal sealed class YamlReader
 
         try
         {
-            return new YamlReader(text, name, errors).Document();
+            return new YamlReader(new Parser(new StringReader(text)), name, errors).Document();
         }
         catch (InvalidOperationException)
         {
-            // Some texts confuse the parser instead of being refused by it.
+            // The parser has errors of its own on some texts.
             errors.Add(new Mark(name), "", "not valid YAML");
             return null;
         }
         catch (YamlException e)
         {
-            // The parser tells of a tab in other words, and elsewhere.
+            // The parser reports a tab in other words, at another place.
             var tab = Array.FindIndex(text.Split('\n'), l => l.TrimStart(' ').StartsWith('\t'));
             if (tab >= 0)
                 errors.Add(new Mark(name, tab + 1, 1), "", "not valid YAML: indentation must be spaces, found a tab");
@@ -55,21 +49,21 @@ internal sealed class YamlReader
 
     private YamlNode Document()
     {
-        _parser.Consume<StreamStart>();
-        if (_parser.Accept<StreamEnd>(out _)) return new YamlMapping(new Mark(_name, 1, 1), []);
-        _parser.Consume<DocumentStart>();
+        parser.Consume<StreamStart>();
+        if (parser.Accept<StreamEnd>(out _)) return new YamlMapping(new Mark(name, 1, 1), []);
+        parser.Consume<DocumentStart>();
         var root = Node(0);
-        _parser.Consume<DocumentEnd>();
-        if (_parser.Current is DocumentStart second)
+        parser.Consume<DocumentEnd>();
+        if (parser.Current is DocumentStart second)
             throw new YamlException(second.Start, second.End, "found a second document, expected one");
         return root;
     }
 
     private YamlNode Node(int depth)
     {
-        if (_parser.TryConsume<AnchorAlias>(out var alias)) return Resolve(alias);
-        if (!_parser.Accept<NodeEvent>(out var node))
-            throw new YamlException(_parser.Current!.Start, _parser.Current.End, "expected a value");
+        if (parser.TryConsume<AnchorAlias>(out var alias)) return Resolve(alias);
+        if (!parser.Accept<NodeEvent>(out var node))
+            throw new YamlException(parser.Current!.Start, parser.Current.End, "expected a value");
         if (depth > MaxDepth) throw new YamlException(node.Start, node.End, $"nested deeper than {MaxDepth} levels");
         if (!node.Tag.IsEmpty)
             throw new YamlException(node.Start, node.End, $"found the tag '{node.Tag}', expected a plain value");
@@ -99,31 +93,31 @@ internal sealed class YamlReader
 
     private YamlScalar Text()
     {
-        var scalar = _parser.Consume<Scalar>();
+        var scalar = parser.Consume<Scalar>();
         return new YamlScalar(At(scalar), scalar.Value, scalar.Style == ScalarStyle.Plain);
     }
 
     private YamlSequence Sequence(int depth)
     {
-        var mark = At(_parser.Consume<SequenceStart>());
+        var mark = At(parser.Consume<SequenceStart>());
         var items = new List<YamlNode>();
-        while (!_parser.TryConsume<SequenceEnd>(out _)) items.Add(Node(depth + 1));
+        while (!parser.TryConsume<SequenceEnd>(out _)) items.Add(Node(depth + 1));
         return new YamlSequence(mark, items);
     }
 
     private YamlMapping Mapping(int depth)
     {
-        var mark = At(_parser.Consume<MappingStart>());
+        var mark = At(parser.Consume<MappingStart>());
         var entries = new List<YamlEntry>();
         var merged = new List<YamlNode>();
-        while (!_parser.TryConsume<MappingEnd>(out _))
+        while (!parser.TryConsume<MappingEnd>(out _))
         {
-            if (!_parser.TryConsume<Scalar>(out var key))
-                throw new YamlException(_parser.Current!.Start, _parser.Current.End, "expected a key");
+            if (!parser.TryConsume<Scalar>(out var key))
+                throw new YamlException(parser.Current!.Start, parser.Current.End, "expected a key");
             var value = Node(depth + 1);
             if (key.Value == "<<") merged.AddRange(value is YamlSequence list ? list.Items : [value]);
             else if (entries.Find(e => e.Key == key.Value) is { } first)
-                _errors.Add(At(key), key.Value, $"set twice in one section; first in line {first.KeyMark.Line}");
+                errors.Add(At(key), key.Value, $"set twice in one section; first in line {first.KeyMark.Line}");
             else entries.Add(new YamlEntry(key.Value, At(key), value));
         }
 
@@ -131,11 +125,11 @@ internal sealed class YamlReader
         foreach (var lower in merged)
         {
             if (lower is YamlMapping map) result = result.Over(map);
-            else _errors.Add(lower.Mark, "<<", $"found {lower.Kind}, expected a section to merge");
+            else errors.Add(lower.Mark, "<<", $"found {lower.Kind}, expected a section to merge");
         }
 
         return result;
     }
 
-    private Mark At(ParsingEvent e) => new(_name, (int)e.Start.Line, (int)e.Start.Column);
+    private Mark At(ParsingEvent e) => new(name, (int)e.Start.Line, (int)e.Start.Column);
 }

@@ -8,37 +8,39 @@ using Microsoft.AspNetCore.Http;
 
 namespace Dvis.Streaming.Hosting.Http;
 
-/// <summary>What the web server answers.</summary>
+/// <summary>Pages of the web server.</summary>
 internal static class Endpoints
 {
-    private static readonly HealthJson Json = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
-    { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+    private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
 
     public static void Map(WebApplication app, CurrentConfig config, Health health, MetricsPage metrics)
     {
         var options = config.Options;
         app.MapGet("/", Task (HttpContext context) => WriteAsync(context, "text/plain; charset=utf-8", Index(options)));
-        app.MapGet(HttpGuard.Live, Task (HttpContext context) =>
-            WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Live() : Bare(health.Live())));
-        app.MapGet(HttpGuard.Ready, Task (HttpContext context) =>
-            WriteAsync(context, HttpGuard.IsAllowed(context, config) ? health.Ready() : Bare(health.Ready())));
-        if (options.Telemetry.Prometheus)
-            app.MapGet("/metrics", metrics.WriteAsync);
+        app.MapGet(HttpGuard.Live, Task (HttpContext context) => AnswerAsync(context, health.Live()));
+        app.MapGet(HttpGuard.Ready, Task (HttpContext context) => AnswerAsync(context, health.Ready()));
+        if (options.Telemetry.Prometheus) app.MapGet("/metrics", metrics.WriteAsync);
+
+        Task AnswerAsync(HttpContext context, HealthReport report) => WriteAsync(
+            context, HttpGuard.IsAllowed(context, config) ? report : new(report.Healthy, report.Status, null, []));
     }
 
-    private static string Index(StreamingOptions options) =>
-        $"dvis {BuildInfo.Version}, node "
-        + $"{options.Node.Id}\n\n{(options.Telemetry.Prometheus ? "/metrics\n" : "")}/health/live\n/health/ready\n";
-
-    /// <summary>For everyone.</summary>
-    private static HealthReport Bare(HealthReport report) => new(report.Healthy, report.Status, null, []);
+    private static string Index(StreamingOptions options)
+    {
+        var metrics = options.Telemetry.Prometheus ? "/metrics\n" : "";
+        return $"dvis {BuildInfo.Version}, node {options.Node.Id}\n\n{metrics}/health/live\n/health/ready\n";
+    }
 
     private static Task WriteAsync(HttpContext context, HealthReport report)
     {
         context.Response.StatusCode = report.Healthy
             ? StatusCodes.Status200OK
             : StatusCodes.Status503ServiceUnavailable;
-        return WriteAsync(context, "application/json", JsonSerializer.Serialize(report, Json.HealthReport));
+        return WriteAsync(context, "application/json", JsonSerializer.Serialize(report, s_json));
     }
 
     private static Task WriteAsync(HttpContext context, string type, string text)
@@ -47,6 +49,3 @@ internal static class Endpoints
         return context.Response.WriteAsync(text, context.RequestAborted);
     }
 }
-
-[JsonSerializable(typeof(HealthReport))]
-internal sealed partial class HealthJson : JsonSerializerContext;

@@ -8,20 +8,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Http;
 
-/// <summary>What stands before every answer: narrow limits, the token,
-/// and headers that keep browsers from making anything of it.</summary>
+/// <summary>Protection of the web server: limits, the token, and headers for browsers.</summary>
 internal static partial class HttpGuard
 {
-    /// <summary>Asks for no more than whether the process lives: container runtimes have no token to send.</summary>
+    /// <summary>Path that needs no token, because container runtimes cannot send one.</summary>
     public const string Live = "/health/live";
 
-    /// <summary>Without the token it is answered by its code alone: orchestrators cannot send secrets either,
-    /// and nobody learns the cameras' names.</summary>
+    /// <summary>Path that is answered without a token, too, but then without the cameras' names.</summary>
     public const string Ready = "/health/ready";
 
     private const string Scheme = "Bearer ";
 
-    private static readonly (string Name, string Value)[] Headers =
+    private static readonly (string Name, string Value)[] s_headers =
     [
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
@@ -31,7 +29,7 @@ internal static partial class HttpGuard
         ("Cache-Control", "no-store"),
     ];
 
-    /// <summary>A scrape is one line and a few headers, and nobody sends us anything.</summary>
+    /// <summary>Limits requests to one line and a few headers without a body.</summary>
     public static void Limit(KestrelServerOptions kestrel)
     {
         kestrel.AddServerHeader = false;
@@ -43,7 +41,7 @@ internal static partial class HttpGuard
         limits.MaxRequestHeaderCount = 32;
         limits.MaxRequestHeadersTotalSize = 8192;
         limits.MaxRequestBufferSize = 16384;
-        // A whole page of metrics: a client that reads slowly must not hold the page that the next collection needs.
+        // A whole page of metrics, so that a slow client does not block the next collection.
         limits.MaxResponseBufferSize = 4 << 20;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
         limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
@@ -51,7 +49,7 @@ internal static partial class HttpGuard
 
     public static void Use(WebApplication app, CurrentConfig config, ILogger logger) => app.Use(async (context, next) =>
     {
-        foreach (var (name, value) in Headers) context.Response.Headers[name] = value;
+        foreach (var (name, value) in s_headers) context.Response.Headers[name] = value;
         if (!IsOpen(context.Request.Path) && !IsAllowed(context, config))
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
@@ -65,14 +63,14 @@ internal static partial class HttpGuard
         }
         catch (Exception e) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
         {
-            // The server would answer itself, without the headers.
+            // The server's own answer would lack the headers.
             LogFailed(logger, context.Request.Path, e);
             context.Response.StatusCode = (e as Microsoft.AspNetCore.Http.BadHttpRequestException)?.StatusCode
                 ?? StatusCodes.Status500InternalServerError;
         }
     });
 
-    /// <summary>True when no token is asked for, or this request has it.</summary>
+    /// <summary>True when no token is required, or this request has it.</summary>
     public static bool IsAllowed(HttpContext context, CurrentConfig config) =>
         config.Options.Http.Token is not { } token
         || (context.Request.Headers.Authorization is [{ } sent] && sent.StartsWith(Scheme,
@@ -80,7 +78,7 @@ internal static partial class HttpGuard
 
     private static bool IsOpen(PathString path) => path == Live || path == Ready;
 
-    // Hashed first, so that neither the time nor the length tells how much of it was right.
+    // Hashed first, so that neither time nor length reveals how much of it is right.
     private static bool Same(string sent, string token) =>
         CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(sent)),
             SHA256.HashData(Encoding.UTF8.GetBytes(token)));

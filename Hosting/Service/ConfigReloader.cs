@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
@@ -7,9 +8,9 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Hosting.Service;
 
 /// <summary>
-/// Takes over a changed configuration while the cameras run: when a file of it has changed and then stayed the same for
-/// one look, and on SIGHUP. All of it or nothing: what is wrong, or can only change by a restart, leaves the old
-/// configuration in force and is reported in the log, in the metrics and in the health report.
+/// Reload of the configuration while the cameras run: when a file has changed and was then equal at two looks, and on
+/// SIGHUP. A configuration with errors, or with a change that needs a restart, leaves the old one in force; log,
+/// metrics and health report it.
 /// </summary>
 internal sealed partial class ConfigReloader(
     CurrentConfig current, CameraFleet fleet, RunState state, MetricsPage page, ServiceManager manager,
@@ -18,14 +19,21 @@ internal sealed partial class ConfigReloader(
 {
     private readonly ConfigLoader _loader = current.Value.Loader;
     private int _asked;
-    private string? _tried, _seen; // what the files looked like: at the last attempt, at the last look
+    private string? _tried, _seen; // state of the files at the last attempt and at the last look
 
-    /// <summary>As SIGHUP: at the next look, changed or not.</summary>
+    /// <summary>Requests a reload at the next look, as SIGHUP does.</summary>
     public void Ask() => Interlocked.Exchange(ref _asked, 1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var hangUp = new HangUp(Ask);
+        var hadTerminal = isatty(0) == 1;
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+        {
+            // When the terminal that this was started from is closed, SIGHUP ends the program.
+            if (hadTerminal && isatty(0) == 0) return;
+            signal.Cancel = true;
+            Ask();
+        });
         await base.ExecuteAsync(stoppingToken);
     }
 
@@ -53,12 +61,12 @@ internal sealed partial class ConfigReloader(
         }
         catch (ConfigException e)
         {
-            report = new("invalid", Time.GetUtcNow(), e.Message);
+            report = new(ReloadOutcome.Invalid, Time.GetUtcNow(), e.Message);
             LogInvalid(e.Errors.Count, e.Message);
         }
-        catch (Exception e) // a boundary: whatever it is, the cameras that run must run on
+        catch (Exception e) // a boundary: the running cameras are not affected
         {
-            report = new("failed", Time.GetUtcNow(), e.Message);
+            report = new(ReloadOutcome.Failed, Time.GetUtcNow(), e.Message);
             LogFailed(e);
         }
 
@@ -74,20 +82,23 @@ internal sealed partial class ConfigReloader(
             var refusal = $"{string.Join(", ", change.Fixed)} cannot change while the program runs, "
                 + "so nothing was changed; restart it";
             LogRefused(refusal);
-            return new("refused", Time.GetUtcNow(), refusal);
+            return new(ReloadOutcome.Refused, Time.GetUtcNow(), refusal);
         }
 
         if (change.IsEmpty)
         {
             LogUnchanged();
-            return new("unchanged", Time.GetUtcNow(), "the same configuration");
+            return new(ReloadOutcome.Unchanged, Time.GetUtcNow(), "the same configuration");
         }
 
         await fleet.ChangeAsync(change, next, () => current.Replace(next));
         await page.DropEndedAsync();
         LogApplied(change);
-        return new("applied", Time.GetUtcNow(), change.ToString());
+        return new(ReloadOutcome.Applied, Time.GetUtcNow(), change.ToString());
     }
+
+    [DllImport("libc")]
+    private static extern int isatty(int file);
 
     [LoggerMessage(4301, LogLevel.Information, "The configuration was taken over: {Change}.")]
     private partial void LogApplied(ConfigChange change);

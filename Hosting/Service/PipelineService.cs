@@ -7,16 +7,16 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Hosting.Service;
 
 /// <summary>
-/// Runs the cameras between start and stop of the host. It starts when the web server already answers, so that health
-/// can be asked while the model loads; it stops first, so that the last metrics can still be read.
+/// Service that runs the cameras. It starts after the web server, so that health can be read while the model loads, and
+/// stops before it, so that the last metrics can be read.
 /// </summary>
 internal sealed partial class PipelineService(
     StreamingOptions options, Engine engine, CameraFleet fleet, ServiceManager manager, RunState state,
     IHostApplicationLifetime lifetime, ILogger<PipelineService> logger) : IHostedLifecycleService
 {
-    // Together below the 5 s that systemd, Kubernetes and people wait.
-    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(2.5);
-    private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(1.5);
+    // Together below the 5 s that systemd and Kubernetes wait.
+    private static readonly TimeSpan s_drainLimit = TimeSpan.FromSeconds(2.5);
+    private static readonly TimeSpan s_flushLimit = TimeSpan.FromSeconds(1.5);
 
     /// <exception cref="Pipeline.Inference.ModelException">The model cannot be used; the host stops.</exception>
     public async Task StartedAsync(CancellationToken cancellationToken)
@@ -32,18 +32,18 @@ internal sealed partial class PipelineService(
         manager.Stopping();
         try
         {
-            await fleet.StopAsync(DrainLimit);
+            await fleet.StopAsync(s_drainLimit);
         }
         catch (TimeoutException)
         {
             state.Fail("the pipelines did not end in time");
-            LogNotDrained(DrainLimit.TotalSeconds);
+            LogNotDrained(s_drainLimit.TotalSeconds);
         }
 
-        if (state.Ready && !await engine.Sinks.StopAsync(FlushLimit))
+        if (state.Ready && !await engine.Sinks.StopAsync(s_flushLimit))
         {
             state.Fail("not everything could be delivered");
-            LogNotFlushed(FlushLimit.TotalSeconds);
+            LogNotFlushed(s_flushLimit.TotalSeconds);
         }
 
         await engine.DisposeAsync();

@@ -4,17 +4,14 @@ using System.Text;
 
 namespace Dvis.Streaming.Hosting.Service;
 
-/// <summary>
-/// Tells systemd how the service is (sd_notify(3)): datagrams of lines to the socket that it names. Without one nothing
-/// is told. A message that cannot be sent is lost: the next one comes soon.
-/// </summary>
+/// <summary>Notifications to systemd by sd_notify(3), as datagrams to its socket, if there is one.</summary>
 internal sealed class ServiceManager : IDisposable
 {
     private readonly Socket? _socket;
     private readonly TimeProvider _time;
 
-    /// <param name="socket">Path, or with <c>@</c> the name of an abstract socket; null: nobody listens.</param>
-    /// <param name="watchdog">Longest silence before we are taken for dead; null: no watchdog.</param>
+    /// <param name="socket">Path, or with <c>@</c> the name of an abstract socket; null: none.</param>
+    /// <param name="watchdog">Longest pause between two signs of life; null: no watchdog.</param>
     public ServiceManager(string? socket, TimeSpan? watchdog, TimeProvider time)
     {
         (Watchdog, _time) = (socket is null ? null : watchdog, time);
@@ -31,18 +28,16 @@ internal sealed class ServiceManager : IDisposable
         }
     }
 
-    /// <summary>Longest silence between two <see cref="Alive"/>; null: nobody waits for them.</summary>
+    /// <summary>Longest pause between two <see cref="Alive"/>; null: no watchdog.</summary>
     public TimeSpan? Watchdog { get; }
 
     public bool Listens => _socket is not null;
 
-    /// <summary>As the service manager left it in the environment; taken out of there,
-    /// so that no child takes it for its own.</summary>
+    /// <summary>Reads the variables of systemd and removes them from the environment of child processes.</summary>
     public static ServiceManager FromEnvironment(TimeProvider time)
     {
         var socket = Take("NOTIFY_SOCKET");
-        var forUs = Take("WATCHDOG_PID") is not { } pid
-            || pid == Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        var forUs = Take("WATCHDOG_PID") is not { } pid || pid == $"{Environment.ProcessId}";
         var watchdog = long.TryParse(Take("WATCHDOG_USEC"), CultureInfo.InvariantCulture, out var microseconds)
             && microseconds > 0 && forUs ? TimeSpan.FromMicroseconds(microseconds) : (TimeSpan?)null;
         return new ServiceManager(string.IsNullOrEmpty(socket) ? null : socket, watchdog, time);
@@ -55,17 +50,16 @@ internal sealed class ServiceManager : IDisposable
         }
     }
 
-    /// <summary>The start, or taking over a configuration, is done.</summary>
+    /// <summary>Reports that the start, or a reload, is complete.</summary>
     public void Ready() => Send("READY=1");
 
-    /// <summary>A changed configuration is being taken over; <see cref="Ready"/> follows.</summary>
+    /// <summary>Reports that a changed configuration is being taken over; <see cref="Ready"/> follows.</summary>
     public void Reloading() =>
-        Send(string.Create(CultureInfo.InvariantCulture,
-            $"RELOADING=1\nMONOTONIC_USEC={(long)_time.GetElapsedTime(0).TotalMicroseconds}"));
+        Send($"RELOADING=1\nMONOTONIC_USEC={(long)_time.GetElapsedTime(0).TotalMicroseconds}");
 
     public void Stopping() => Send("STOPPING=1");
 
-    /// <summary>For <c>systemctl status</c>: one line.</summary>
+    /// <summary>Sets the line of <c>systemctl status</c>.</summary>
     public void Status(string text) => Send($"STATUS={text.ReplaceLineEndings(" ")}");
 
     public void Alive() => Send("WATCHDOG=1");
@@ -80,7 +74,7 @@ internal sealed class ServiceManager : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // Its queue is full, or it is restarting.
+            // The queue of systemd is full, or it is restarting. The next message follows soon.
         }
     }
 }

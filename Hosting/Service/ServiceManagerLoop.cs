@@ -2,10 +2,7 @@ using Dvis.Streaming.Hosting.State;
 
 namespace Dvis.Streaming.Hosting.Service;
 
-/// <summary>
-/// Notifier of the service manager: ready once the model is loaded and the cameras run, a line of status when it
-/// changes, and a sign of life only while <see cref="Health.Live"/> holds: no stage is stuck, and our own loops run.
-/// </summary>
+/// <summary>Notifier of systemd: ready, new status, signs of life while <see cref="Health.Live"/> is healthy.</summary>
 internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, RunState state, TimeProvider time)
     : PeriodicService(Interval(manager), time)
 {
@@ -32,7 +29,7 @@ internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, 
         return Task.CompletedTask;
     }
 
-    // Three signs of life may get lost before it matters.
+    // Three signs of life may be lost before the watchdog acts.
     private static TimeSpan Interval(ServiceManager manager) =>
         manager.Watchdog is { } limit && limit / 4 < s_longest ? limit / 4 : s_longest;
 

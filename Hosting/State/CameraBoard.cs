@@ -6,23 +6,20 @@ using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Hosting.State;
 
-/// <summary>Whether a camera runs.</summary>
+/// <summary>State of a camera's run.</summary>
 internal enum CameraRun
 {
-    /// <summary>Its pipeline runs, or will be started again.</summary>
+    /// <summary>The pipeline runs, or will be restarted.</summary>
     Running,
 
-    /// <summary>Its stream is over, or it was asked to stop.</summary>
+    /// <summary>The stream has ended, or the camera was stopped.</summary>
     Ended,
 
-    /// <summary>It cannot be read, or its pipeline broke too often; it is not tried again.</summary>
+    /// <summary>The source cannot be read, or the pipeline failed too often; there is no further attempt.</summary>
     Failed,
 }
 
-/// <summary>
-/// Status board of a camera, kept while the configuration has a camera of this name. Health, console, summary, metrics
-/// and the state messages read it. Thread-safe.
-/// </summary>
+/// <summary>Status board of a camera, kept while the configuration has one of this name. Thread-safe.</summary>
 internal sealed class CameraBoard
 {
     private readonly KeyValuePair<string, object?> _tag;
@@ -33,8 +30,9 @@ internal sealed class CameraBoard
         (Metrics, _tag) = (metrics, Tag("camera", metrics.Camera));
         metrics.Meter.CreateObservableGauge("dvis.camera.up", () => Is(IsUp), null, "1 while frames arrive.");
         metrics.Meter.CreateObservableGauge(
-            "dvis.camera.state", () => Enum.GetValues<CameraState>().Select(s => Is(s == State, Tag("state", Word(s)))),
-            null, "1 for the state the camera is in.");
+            "dvis.camera.state",
+            () => Enum.GetValues<CameraState>().Select(s => Is(s == State, Tag("state", EnumName.Of(s)))), null,
+            "1 for the state the camera is in.");
     }
 
     public string Name => Metrics.Camera;
@@ -52,17 +50,13 @@ internal sealed class CameraBoard
     /// <summary>Epoch of the last provisional result; null before the first.</summary>
     public string? Epoch { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
-    /// <summary>What a person should change about a camera that works; set before it starts.</summary>
+    /// <summary>Warnings about a camera that works; set before it starts.</summary>
     public ImmutableArray<CameraWarning> Warnings { get; private set; } = [];
 
     public CameraState State => Status?.State ?? CameraState.Starting;
 
-    /// <summary>True while frames arrive or are about to: neither degraded nor away, nor waiting for a key frame.
-    /// </summary>
+    /// <summary>True while online or starting, but not while waiting for a key frame.</summary>
     public bool IsWell => State is CameraState.Online || (State is CameraState.Starting && Status?.Detail is null);
-
-    /// <summary>The state in snake case.</summary>
-    public string StateWord => Word(State);
 
     /// <summary>Clears all but the counts for a camera that starts with another configuration.</summary>
     public void Restart(ImmutableArray<CameraWarning> warnings)
@@ -77,6 +71,4 @@ internal sealed class CameraBoard
         new(holds ? 1 : 0, [_tag, .. tags]);
 
     private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
-
-    private static string Word(CameraState state) => EnumName.Of(state);
 }

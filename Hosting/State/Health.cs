@@ -1,20 +1,21 @@
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Flow;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.State;
 
 /// <summary>
-/// Health of the process: whether to restart it (live) and whether it does its work (ready). A camera that is away is
-/// neither: it degrades, and the detail names it.
+/// Health of the process: whether to restart it (live) and whether it works (ready). A camera that is away changes
+/// neither; ready is degraded then, and its detail names the camera.
 /// </summary>
 internal sealed class Health(CurrentConfig config, RunState state, Heartbeats beats, TimeProvider time)
     : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
-    /// <summary>A loop that has not moved for so long is dead.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    /// <summary>Time without progress after which a loop is stuck.</summary>
+    public static readonly TimeSpan StuckLimit = TimeSpan.FromSeconds(60);
 
-    /// <summary>TensorRT builds its engine within the first run, which takes minutes.</summary>
-    public static readonly TimeSpan BuildingPatience = TimeSpan.FromMinutes(15);
+    /// <summary>Limit with TensorRT, which builds its engine within the first run.</summary>
+    public static readonly TimeSpan BuildingLimit = TimeSpan.FromMinutes(15);
 
     private readonly Dictionary<string, Progress> _progress = [];   // of the loop only
     private long _beat = time.GetTimestamp();
@@ -22,13 +23,13 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
 
     public HealthReport Live()
     {
-        // A loop of ours that does not get to run means that the thread pool is starved: nothing else runs then either.
+        // When this loop does not run, the thread pool is starved, and nothing else runs.
         var silent = Time.GetElapsedTime(Interlocked.Read(ref _beat));
-        if (silent > Patience) return new(false, "stuck", $"no heartbeat for {silent.TotalSeconds:0} s", []);
-        var busy = beats.Stuck(StagePatience);
+        if (silent > StuckLimit) return new(false, "stuck", $"no heartbeat for {silent.TotalSeconds:0} s", []);
+        var busy = beats.Stuck(StageLimit);
         if (busy.Count > 0)
         {
-            var limit = $"{StagePatience.TotalSeconds:0} s";
+            var limit = $"{StageLimit.TotalSeconds:0} s";
             return new(false, "stuck", $"at one frame for more than {limit}: {string.Join(", ", busy)}", []);
         }
 
@@ -36,17 +37,20 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
         return new(false, "stuck", $"frames come in but no results go out: {string.Join(", ", stuck)}", []);
     }
 
-    private TimeSpan StagePatience =>
-        config.Options.Runtime.Provider.Contains("tensorrt") ? BuildingPatience : Patience;
+    private TimeSpan StageLimit =>
+        config.Options.Runtime.Provider.Contains("tensorrt") ? BuildingLimit : StuckLimit;
 
     public HealthReport Ready() => ReadyNow() with { Config = state.Reload };
 
     private HealthReport ReadyNow()
     {
-        var cameras = state.Cameras.Select(CameraNow).ToArray();
+        var cameras = state.Cameras.Select(c => new CameraHealth(c.Name, c.State)
+        {
+            Warnings = c.Warnings.IsEmpty ? null : [.. c.Warnings.Select(w => w.Detail)],
+        }).ToArray();
         if (state.Over) return new(false, "stopping", "the run is over", cameras);
         if (!state.Ready) return new(false, "starting", "the model is being loaded", cameras);
-        // With finals and events safe on disk a broker that is away degrades; in memory they are at risk.
+        // An unreachable broker degrades when finals and events are on disk; in memory they may be lost.
         if (config.Options.Mqtt.Servers.Length > 0 && !state.Mqtt.Connected)
         {
             const string Away = "no MQTT broker has accepted the connection";
@@ -55,17 +59,12 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
                 : new(false, "not_connected", Away, cameras);
         }
 
-        var away = cameras.Where(c => c.State is not ("online" or "starting")).Select(c => c.Name).ToArray();
+        var away = state.Cameras.Where(c => !c.IsWell).Select(c => c.Name).ToArray();
         if (away.Length == 0) return new(true, "ok", null, cameras);
         return new(true, "degraded", $"not online: {string.Join(", ", away)}", cameras);
     }
 
-    private static CameraHealth CameraNow(CameraBoard camera) => new(camera.Name, camera.StateWord)
-    {
-        Warnings = camera.Warnings.IsEmpty ? null : [.. camera.Warnings.Select(w => w.Detail)],
-    };
-
-    /// <summary>A camera is stuck when frames have kept coming for a while and no result has.</summary>
+    /// <summary>Finds cameras with frames but no results for longer than the limit.</summary>
     protected override Task TickAsync()
     {
         var now = Time.GetTimestamp();
@@ -76,10 +75,10 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
         {
             var (frames, results) = (camera.Counts.FramesIn, camera.Counts.Provisional);
             var progress = _progress.GetValueOrDefault(camera.Name);
-            // Time runs only while frames come in: a camera that is away is not stuck.
+            // The time counts only while frames arrive: a camera that is away is not stuck.
             if (progress is null || results != progress.Results || frames == progress.Frames)
                 progress = new(frames, results, now);
-            else if (Time.GetElapsedTime(progress.Since, now) > StagePatience) stuck.Add(camera.Name);
+            else if (Time.GetElapsedTime(progress.Since, now) > StageLimit) stuck.Add(camera.Name);
             _progress[camera.Name] = progress;
         }
 
@@ -98,9 +97,8 @@ internal sealed record HealthReport(bool Healthy, string Status, string? Detail,
     public ReloadReport? Config { get; init; }
 }
 
-/// <param name="State">starting, online, degraded, offline, disabled.</param>
-internal sealed record CameraHealth(string Name, string State)
+internal sealed record CameraHealth(string Name, CameraState State)
 {
-    /// <summary>What a person should change about a camera that works, in sentences; null: nothing.</summary>
+    /// <summary>Warnings about a camera that works, in sentences; null: none.</summary>
     public string[]? Warnings { get; init; }
 }

@@ -2,13 +2,38 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.State;
 
+/// <summary>Outcomes of an attempt to take over a changed configuration.</summary>
+internal enum ReloadOutcome
+{
+    Applied,
+
+    /// <summary>The files have the configuration that is in force.</summary>
+    Unchanged,
+
+    /// <summary>The configuration has errors; the old one stays in force, as after the two below.</summary>
+    Invalid,
+
+    /// <summary>A change needs a restart.</summary>
+    Refused,
+
+    /// <summary>An unexpected error.</summary>
+    Failed,
+}
+
+/// <summary>Attempt to take over a changed configuration.</summary>
+/// <param name="Detail">For a person, without secrets; one line per error.</param>
+internal sealed record ReloadReport(ReloadOutcome Outcome, DateTimeOffset At, string Detail)
+{
+    public bool Successful => Outcome is ReloadOutcome.Applied or ReloadOutcome.Unchanged;
+}
+
 /// <summary>State of the run: health, console, metrics, summary and the exit code read it. Thread-safe.</summary>
 internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
 {
-    private readonly Lock _gate = new(); // around the two below
+    private readonly Lock _gate = new(); // around _failures and _reloads
     private readonly List<string> _failures = [];
-    private readonly Dictionary<string, long> _reloads = [];
-    private ReloadReport _loaded = new("applied", time.GetUtcNow(), "at the start");
+    private readonly Dictionary<ReloadOutcome, long> _reloads = [];
+    private ReloadReport _loaded = new(ReloadOutcome.Applied, time.GetUtcNow(), "at the start");
 
     /// <summary>Cameras of the configuration in force, sorted by name; empty until the model is loaded.</summary>
     public IReadOnlyList<CameraBoard> Cameras
@@ -19,10 +44,10 @@ internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
 
     public MqttStatus Mqtt => mqtt;
 
-    /// <summary>The model is loaded and the sinks are started.</summary>
+    /// <summary>True when the model is loaded and the sinks are started.</summary>
     public bool Ready { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
-    /// <summary>Everything that was running has ended.</summary>
+    /// <summary>True when all cameras and sinks have ended.</summary>
     public bool Over { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
     /// <summary>Last attempt to take over a changed configuration; null before the first.</summary>
@@ -31,7 +56,7 @@ internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
     /// <summary>When the configuration in force was loaded.</summary>
     public DateTimeOffset Loaded => Volatile.Read(ref _loaded).At;
 
-    /// <summary>What failed for good, one sentence each; empty after a good run.</summary>
+    /// <summary>Permanent failures, one sentence each; empty after a good run.</summary>
     public IReadOnlyList<string> Failures
     {
         get
@@ -41,8 +66,8 @@ internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
         }
     }
 
-    /// <summary>Attempts to take over a changed configuration.</summary>
-    public long Reloads(string outcome)
+    /// <summary>Attempts with this outcome.</summary>
+    public long Reloads(ReloadOutcome outcome)
     {
         lock (_gate) return _reloads.GetValueOrDefault(outcome);
     }

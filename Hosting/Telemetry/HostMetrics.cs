@@ -9,10 +9,7 @@ using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Telemetry;
 
-/// <summary>
-/// Metrics of the host: the build, the process under the names that Prometheus' own clients use, the configuration, and
-/// once it is loaded the model. All are observed.
-/// </summary>
+/// <summary>Metrics of build, configuration, buffers, model and process (named as by Prometheus' clients).</summary>
 internal sealed class HostMetrics
 {
     private readonly Meter _meter;
@@ -41,7 +38,8 @@ internal sealed class HostMetrics
     {
         _meter.CreateObservableCounter(
             "dvis.config.reloads",
-            () => ReloadReport.Outcomes.Select(o => new Measurement<long>(state.Reloads(o), Tag("outcome", o))),
+            () => Enum.GetValues<ReloadOutcome>()
+                .Select(o => new Measurement<long>(state.Reloads(o), Tag("outcome", EnumName.Of(o)))),
             "{reload}", "Attempts to take over a changed configuration, by outcome.");
         Gauge(
             "dvis.config.last_reload.successful", null, "0 when the files say something that could not be taken over.",

@@ -1,6 +1,5 @@
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Dvis.Streaming.Hosting.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -8,18 +7,18 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>
-/// One line a log entry: text for people or JSON for collectors. The last gate for secrets: what is known to be one,
-/// and every password in a URL, is blanked out here, whoever wrote it.
-/// </summary>
+/// <summary>Formatter of log entries: one line each, text or JSON, with all secrets and passwords masked.</summary>
 internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "dvis";
 
+    private static readonly JsonSerializerOptions s_json =
+        new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider,
         TextWriter textWriter)
     {
-        // The host logs a failed start with its stack; the command tells it in one sentence.
+        // The host logs a failed start with its stack; the command prints it in one sentence.
         if (logEntry.EventId.Name == "HostedServiceStartupFaulted") return;
         var message = Redaction.Apply(logEntry.Formatter(logEntry.State, logEntry.Exception), config.Secrets);
         var exception = logEntry.Exception is { } e ? Redaction.Apply(e.ToString(), config.Secrets) : null;
@@ -29,26 +28,19 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
     }
 
     private string Text<TState>(in LogEntry<TState> entry, string message, string? exception) =>
-        $"{time.GetLocalNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)} {Level(entry.LogLevel)} "
-        + $"{message}{(exception is null ? "" : Environment.NewLine + exception)}";
+        $"{time.GetLocalNow():HH:mm:ss.fff} {Level(entry.LogLevel)} {message}"
+        + (exception is null ? "" : Environment.NewLine + exception);
 
-    private string Json<TState>(in LogEntry<TState> entry, string message, string? exception)
-    {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+    private string Json<TState>(in LogEntry<TState> entry, string message, string? exception) =>
+        JsonSerializer.Serialize(new
         {
-            json.WriteStartObject();
-            json.WriteString("time", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture));
-            json.WriteString("level", Level(entry.LogLevel));
-            json.WriteString("logger", entry.Category);
-            json.WriteNumber("event", entry.EventId.Id);
-            json.WriteString("message", message);
-            if (exception is not null) json.WriteString("exception", exception);
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(buffer.ToArray());
-    }
+            time = $"{time.GetUtcNow():O}",
+            level = Level(entry.LogLevel),
+            logger = entry.Category,
+            @event = entry.EventId.Id,
+            message,
+            exception,
+        }, s_json);
 
     private static string Level(LogLevel level) => level switch
     {

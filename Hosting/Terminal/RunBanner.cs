@@ -1,13 +1,13 @@
-using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Sinks.Mqtt.Options;
+using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>The first lines of a run: what runs, and where to look.</summary>
+/// <summary>First lines of a run: model, cameras, sinks and addresses.</summary>
 internal static class RunBanner
 {
     public static IEnumerable<string> Lines(LoadedConfig config, string address)
@@ -16,9 +16,10 @@ internal static class RunBanner
         yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
         var model = ModelFolder.Open(options.Model.Path).Manifest;
         var task = model.Task;
-        yield return $"  model    {options.Model.Path} "
-            + $"({(task == ModelTask.Vis ? "" : $"{EnumName.Of(task)}, ")}{model.Resolve(options.Model.Precision)}, {Mode(options)})";
-        foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera)}";
+        var special = task == ModelTask.Vis ? "" : $"{EnumName.Of(task)}, ";
+        var precision = model.Resolve(options.Model.Precision);
+        yield return $"  model    {options.Model.Path} ({special}{precision}, {Mode(options)})";
+        foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera.Source)}";
         foreach (var warning in Warnings(options, model)) yield return $"  warning  {warning}";
         if (options.Mqtt.Servers.Length > 0)
         {
@@ -39,27 +40,28 @@ internal static class RunBanner
             : $"{EnumName.Of(options.Model.Mode)}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
     }
 
-    /// <summary>One line for all cameras that share a warning.</summary>
+    /// <summary>Lines of the warnings; cameras with the same one share a line.</summary>
     private static IEnumerable<string> Warnings(StreamingOptions options, ModelManifest model) => options.Cameras
-        .SelectMany(c => CameraWarnings.Of(model, c.Value).Select(w => (Camera: c.Key, w.Detail)))
+        .SelectMany(c => c.Value.WarningsWith(model).Select(w => (Camera: c.Key, w.Detail)))
         .GroupBy(w => w.Detail, (detail, of) => $"{string.Join(", ", of.Select(w => w.Camera))}: {detail}");
 
-    private static string Source(CameraOptions camera) =>
-        camera.Url is { } url ? Redaction.Urls(url)
-        : camera.File is { } file
-        ? $"{file}{(camera.Realtime ? ", in real time" : "")}{(camera.Loop ? ", looped" : "")}"
-        : $"synthetic {camera.Synthetic!.Width}x{camera.Synthetic.Height}, {camera.Synthetic.Fps} fps";
+    private static string Source(SourceOptions source) => source switch
+    {
+        { Url: { } url } => Redaction.Urls(url),
+        { Device: { } device } => device,
+        { Synthetic: { } scene } => $"synthetic {scene.Width}x{scene.Height}, {scene.Fps} fps",
+        _ => $"{source.File}{(source.Realtime ? ", in real time" : "")}{(source.Loop ? ", looped" : "")}",
+    };
 
-    /// <summary>A command to paste; a password is left to fill in.</summary>
+    /// <summary>Command that prints the results; the password is masked.</summary>
     private static string Watch(StreamingOptions options, ModelTask task)
     {
         var server = MqttServer.TryParse(options.Mqtt.Servers[0])!;
         var login = options.Mqtt.Username is { } user ? $" -u {user} -P {Redaction.Mask}" : "";
-        var tls = !server.Tls
-            ? ""
-            : $" --cafile "
-                + $"{options.Mqtt.Tls.Ca ?? "/etc/ssl/certs/ca-certificates.crt"}{(options.Mqtt.Tls.Verify ? "" : " --insecure")}";
+        var tls = !server.Tls ? "" : $" --cafile {options.Mqtt.Tls.Ca ?? "/etc/ssl/certs/ca-certificates.crt"}";
+        if (server.Tls && !options.Mqtt.Tls.Verify) tls += " --insecure";
+        var kind = task == ModelTask.Vis ? "tracks" : "segments";
         return $"mosquitto_sub -h {server.Host} -p {server.Port}{login}{tls} -v -t "
-            + $"'{options.Mqtt.Root}/{options.Node.Id}/camera/+/{(task == ModelTask.Vis ? "tracks" : "segments")}/#'";
+            + $"'{options.Mqtt.Root}/{options.Node.Id}/camera/+/{kind}/#'";
     }
 }

@@ -1,61 +1,49 @@
-using System.Globalization;
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Results;
-using Dvis.Streaming.Pipeline.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>One line a second and camera about what happens, for the person who started it.</summary>
+/// <summary>Progress of a run on the console: one line per second and camera.</summary>
 internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter output)
     : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
-    // With more cameras than this the lines would outrun the reader: then one line for all.
+    // More cameras have one line together, so that the lines can be read.
     private const int ShownCameras = 6;
 
-    private readonly Dictionary<string, (long In, long Out)> _last = [];
+    private Dictionary<string, (long In, long Out)> _last = [];
     private long _lastAt = time.GetTimestamp();
 
     protected override async Task TickAsync()
     {
-        var seconds = Time.GetElapsedTime(_lastAt).TotalSeconds;
+        var clock = $"{Time.GetLocalNow():HH:mm:ss}";
+        var (cameras, last, seconds) = (state.Cameras, _last, Time.GetElapsedTime(_lastAt).TotalSeconds);
+        _last = cameras.ToDictionary(c => c.Name, c => (c.Counts.FramesIn, c.Counts.Provisional));
         _lastAt = Time.GetTimestamp();
-        var cameras = state.Cameras;
-        foreach (var gone in _last.Keys.Except(cameras.Select(c => c.Name)).ToList()) _last.Remove(gone);
-        var rates = cameras.ToDictionary(c => c.Name, c => Rates(c.Counts, seconds));
-        if (cameras.Count <= ShownCameras)
+        if (cameras.Count > ShownCameras)
         {
-            foreach (var camera in cameras) await output.WriteLineAsync(Line(camera, rates[camera.Name]));
+            var off = cameras.Where(c => c.State != CameraState.Online)
+                .Select(c => $"{c.Name} {EnumName.Of(c.State)}").ToList();
+            var away = off.Count == 0 ? "" : $"; {string.Join(", ", off)}";
+            await output.WriteLineAsync($"{clock} {cameras.Count} cameras, {Counts(cameras)}{away}");
             return;
         }
 
-        var off = cameras.Where(c => c.State != CameraState.Online).Select(c => $"{c.Name} {c.StateWord}").ToList();
-        var all = cameras.Select(c => c.Counts).ToList();
-        var counts = Counts(rates.Values.Sum(r => r.In), rates.Values.Sum(r => r.Out), all);
-        var away = off.Count == 0 ? "" : $"; {string.Join(", ", off)}";
-        await output.WriteLineAsync($"{Clock} {cameras.Count} cameras, {counts}{away}");
+        foreach (var camera in cameras)
+        {
+            var dropped = camera.Counts.DroppedBy.Sum(d => d.Value);
+            var drops = dropped > 0 ? $", dropped {dropped}" : "";
+            var p95 = camera.Counts.ProvisionalLatency.Percentile(.95) * 1000;
+            await output.WriteLineAsync(
+                $"{clock} {camera.Name} {EnumName.Of(camera.State)}, {Counts([camera])}, p95 {p95:0} ms{drops}");
+        }
+
+        string Counts(IReadOnlyList<CameraBoard> of)
+        {
+            var framesIn = of.Sum(c => _last[c.Name].In - last.GetValueOrDefault(c.Name).In) / seconds;
+            var framesOut = of.Sum(c => _last[c.Name].Out - last.GetValueOrDefault(c.Name).Out) / seconds;
+            return $"in {framesIn:0.0} out {framesOut:0.0} fps, active {of.Sum(c => c.Counts.Active)}, "
+                + $"provisional {of.Sum(c => c.Counts.Provisional)}, final {of.Sum(c => c.Counts.Final)}";
+        }
     }
-
-    private (double In, double Out) Rates(CameraTally camera, double seconds)
-    {
-        var now = (In: camera.FramesIn, Out: camera.Provisional);
-        var before = _last.GetValueOrDefault(camera.Name);
-        _last[camera.Name] = now;
-        return seconds <= 0 ? (0, 0) : ((now.In - before.In) / seconds, (now.Out - before.Out) / seconds);
-    }
-
-    private string Clock => Time.GetLocalNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
-
-    private string Line(CameraBoard camera, (double In, double Out) rates)
-    {
-        var dropped = camera.Counts.DroppedBy.Sum(d => d.Value);
-        var p95 = camera.Counts.ProvisionalLatency.Percentile(.95) * 1000;
-        return $"{Clock} {camera.Name} {camera.StateWord}, {Counts(rates.In, rates.Out, [camera.Counts])}, "
-            + Text($"p95 {p95:0} ms") + (dropped > 0 ? Text($", dropped {dropped}") : "");
-    }
-
-    private static string Counts(double framesIn, double framesOut, IReadOnlyList<CameraTally> cameras) =>
-        Text($"in {framesIn:0.0} out {framesOut:0.0} fps, active {cameras.Sum(c => c.Active)}, ")
-        + $"provisional {cameras.Sum(c => c.Provisional)}, final {cameras.Sum(c => c.Final)}";
-
-    private static string Text(FormattableString text) => FormattableString.Invariant(text);
 }

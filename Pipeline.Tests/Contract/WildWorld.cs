@@ -86,7 +86,12 @@ internal sealed class WildWorld : IDisposable
         {
             await fanOut.StartAsync(CancellationToken.None);
             var options =
-                new SourceOptions { Loop = true, MaxFps = _maxFps, Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) } };
+                new SourceOptions
+                {
+                    Loop = true,
+                    Rate = { MaxFps = _maxFps },
+                    Rtsp = { StallTimeout = TimeSpan.FromSeconds(40) },
+                };
             var metrics = new SourceMetrics(_rig.Measured.Metrics.Camera("cam"));
             var source = new SupervisedSource(
                 _raw, options, metrics, new Random(1), Time, NullLogger.Instance, OnStatus);

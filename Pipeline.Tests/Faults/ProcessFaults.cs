@@ -127,7 +127,7 @@ internal static class ProcessFaults
         await run.FramesAsync("a", 50);
         using var http = new HttpClient();
         var metrics = await http.GetStringAsync(
-            new Uri(Dvis.Streaming.Hosting.Composition.StreamingHost.Address(run.App) + "/metrics"));
+            new Uri(run.App.Urls.First() + "/metrics"));
         var failures = metrics.Split('\n')
             .Single(l => l.StartsWith("dvis_sink_failures_total{sink=\"json_lines\"}", StringComparison.Ordinal));
         Assert.True(double.Parse(failures.Split(' ')[1], CultureInfo.InvariantCulture) > 0);

@@ -35,7 +35,7 @@ public sealed class SourceOptionsTests
     {
         Assert.Single(Faults(new RtspOptions { StallTimeout = TimeSpan.Zero }));
         Assert.Single(Faults(new RtspOptions { ConnectTimeout = TimeSpan.FromHours(1) }));
-        Assert.Single(Faults(new SourceOptions { File = "a", MaxFps = -1 }));
+        Assert.Single(Faults(new RateOptions { MaxFps = -1 }));
         Assert.Single(
             Faults(new SourceOptions { File = "a", Rtsp = { Backoff = { Initial = TimeSpan.FromMinutes(5) } } }));
     }

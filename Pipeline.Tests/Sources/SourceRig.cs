@@ -54,7 +54,7 @@ internal sealed class SourceRig : IAsyncDisposable
 
     public IFrameSource Create(SourceOptions options)
     {
-        options.Backend = _backend;
+        options.Decode.Backend = _backend;
         return SourceFactory.Create(
             Probe.Metrics.Camera("cam"), options, Pool, Time, NullLoggerFactory.Instance, Take, OpenCv);
     }

@@ -6,18 +6,27 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Tasks;
 
-/// <summary>Options of a camera's pipeline; the manifest of its model has defaults for some.</summary>
-public sealed record CameraSettings(ModelManifest Manifest)
+/// <summary>Options of a camera's results (its sections <c>track, panoptic, publish</c>).</summary>
+public record ResultOptions
 {
+    public TrackOptions Track { get; set; } = new();
+
+    public PanopticOptions Panoptic { get; set; } = new();
+
+    public PublishOptions Publish { get; set; } = new();
+}
+
+/// <summary>Options of a camera's pipeline; the manifest of its model has defaults for some.</summary>
+public sealed record CameraSettings : ResultOptions
+{
+    public CameraSettings(ModelManifest manifest, ResultOptions? results = null) : base(results ?? new())
+        => Manifest = manifest;
+
+    public ModelManifest Manifest { get; }
+
     public QueueOptions Queue { get; init; } = new();
 
-    public TrackOptions Track { get; init; } = new();
-
-    public PanopticOptions Panoptic { get; init; } = new();
-
     public RefinerOptions Refiner { get; init; } = new();
-
-    public PublishOptions Publish { get; init; } = new();
 
     /// <summary>Class score from which a query is a detection: the camera's, else the model's.</summary>
     public double MinScore => Track.MinScore ?? Manifest.MinScore;

@@ -68,7 +68,7 @@ internal static class FfmpegCommand
         [.. s_output, "-threads", "1", "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1"];
 
     /// <summary>
-    /// Decodes a stream that is not RTSP, whose address comes as a script on <c>pipe:0</c> (<see cref="StreamScript"/>):
+    /// Decodes a stream that is not RTSP. Its address comes as a script on <c>pipe:0</c> (<see cref="StreamScript"/>):
     /// addresses have passwords and keys, and every user of a machine can read command lines.
     /// </summary>
     public static IReadOnlyList<string> ForStream(StreamAddress address) =>
@@ -101,8 +101,8 @@ internal static class FfmpegCommand
     /// <summary>
     /// Decodes a camera with the least latency. Timestamps are the camera's own, without ffmpeg's guesses at wraps
     /// (<see cref="LiveClock"/> judges them); arrival times (<c>-use_wallclock_as_timestamps</c>) would put the
-    /// network's jitter into media time. <c>-fflags nobuffer</c> would save nothing once the camera plays, and lose what
-    /// was read to find the codec, which is the first key frame.
+    /// network's jitter into media time. <c>-fflags nobuffer</c> would save nothing once the camera plays, and lose
+    /// what was read to find the codec, which is the first key frame.
     /// </summary>
     /// <param name="url">Without login and TLS, which are the relay's.</param>
     public static IReadOnlyList<string> ForRtsp(string url, RtspTransport transport, TimeSpan connectTimeout)

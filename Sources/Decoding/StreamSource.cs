@@ -22,8 +22,8 @@ internal sealed class StreamSource(string camera, SourceOptions options, FramePo
         var script = FfmpegCommand.StreamScript(address, options.Rtsp);
         var secret = new Uri(address.Url).UserInfo.Split(':', 2).ElementAtOrDefault(1);
         await using var session = await FfmpegSession.StartAsync(
-            options.Ffmpeg, FfmpegCommand.ForStream(address), new Redactor(options.Password, secret), camera, pool,
-            time, FfmpegCommand.CameraPtsOffset, script);
+            options.Decode.Ffmpeg, FfmpegCommand.ForStream(address), new Redactor(options.Password, secret), camera,
+            pool, time, FfmpegCommand.CameraPtsOffset, script);
         while (await session.ReadAsync(stop) is { } frame)
         {
             Decoder = session.Facts;

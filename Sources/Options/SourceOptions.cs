@@ -1,17 +1,37 @@
 using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Flow;
 
 namespace Dvis.Streaming.Sources.Options;
 
+/// <summary>Settings of a source that a camera may inherit (section <c>defaults</c>).</summary>
+public class SourceSettings
+{
+    public RtspOptions Rtsp { get; set; } = new();
+
+    public ClockOptions Clock { get; set; } = new();
+
+    public DecodeOptions Decode { get; set; } = new();
+
+    public RateOptions Rate { get; set; } = new();
+
+    public QueueOptions Queue { get; set; } = new();
+}
+
 /// <summary>
-/// Input of one camera (<c>cameras.&lt;name&gt;</c>, with the defaults of <c>defaults.rtsp</c>): exactly one of
-/// <see cref="Url"/>, <see cref="Device"/>, <see cref="File"/> and <see cref="Synthetic"/>.
+/// Input of one camera (<c>cameras.&lt;name&gt;</c>): exactly one of <see cref="Url"/>, <see cref="Device"/>,
+/// <see cref="File"/> and <see cref="Synthetic"/>.
 /// </summary>
-public sealed class SourceOptions : IValidatableObject
+public sealed class SourceOptions : SourceSettings, IValidatableObject
 {
     /// <summary>Camera or stream: <c>rtsp://</c>, <c>rtsps://</c>, <c>http://</c> and <c>https://</c> (motion JPEG),
     /// <c>rtmp://</c> or <c>srt://</c>; a login may stand in it.</summary>
-    [Secret] public string? Url { get; set; }
+    public string? Url { get; set; }
+
+    /// <summary>Login for <see cref="Url"/>; replaces one in it.</summary>
+    [Secret] public string? Username { get; set; }
+
+    [Secret] public string? Password { get; set; }
 
     /// <summary>Capture device, such as <c>/dev/video0</c>.</summary>
     [FilePath] public string? Device { get; set; }
@@ -20,10 +40,7 @@ public sealed class SourceOptions : IValidatableObject
     public DeviceOptions? V4l2 { get; set; }
 
     /// <summary>Video file, anything ffmpeg reads.</summary>
-    [FilePath] public string? File { get; set; }
-
-    /// <summary>Rendered scene, for demonstrations and tests.</summary>
-    public SyntheticOptions? Synthetic { get; set; }
+    [FilePath(Shipped = true)] public string? File { get; set; }
 
     /// <summary>True: a file starts again at its end; every pass is a new session.</summary>
     public bool Loop { get; set; }
@@ -31,30 +48,14 @@ public sealed class SourceOptions : IValidatableObject
     /// <summary>True: a file is read at the speed of its timestamps; false: as fast as it can be processed.</summary>
     public bool Realtime { get; set; }
 
-    /// <summary>Most frames per second; the others are dropped and counted. 0: all.</summary>
-    [Range(0.0, 1000.0)] public double MaxFps { get; set; }
+    /// <summary>Rendered scene, for demonstrations and tests.</summary>
+    public SyntheticOptions? Synthetic { get; set; }
 
-    /// <summary>Greatest age at arrival of a live frame out of a backlog (<c>queue.max_age</c>); older ones are
-    /// dropped. Null: none is.</summary>
-    public TimeSpan? MaxAge { get; set; } = TimeSpan.FromMilliseconds(500);
-
-    /// <summary>Login for <see cref="Url"/>; replaces one in it.</summary>
-    [Secret] public string? Username { get; set; }
-
-    [Secret] public string? Password { get; set; }
-
-    public RtspOptions Rtsp { get; set; } = new();
-
-    public ClockOptions Clock { get; set; } = new();
-
-    /// <summary>Decoder of <see cref="File"/>; a device is always read by OpenCV, a URL by ffmpeg.</summary>
-    public DecodeBackend Backend { get; set; }
-
-    /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
-    [Required] public string Ffmpeg { get; set; } = "ffmpeg";
+    /// <summary>Greatest age at arrival of a live frame out of a backlog; null: not limited.</summary>
+    internal TimeSpan? MaxAge => Queue.Policy == QueuePolicy.Wait ? null : Queue.MaxAge;
 
     /// <summary>Input that OpenCV reads; null: none.</summary>
-    internal string? OpenCvPath => Device ?? (Backend == DecodeBackend.Opencv ? File : null);
+    internal string? OpenCvPath => Device ?? (Decode.Backend == DecodeBackend.Opencv ? File : null);
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
@@ -78,6 +79,23 @@ public sealed class SourceOptions : IValidatableObject
             yield return new ValidationResult("backoff.max must not be less than backoff.initial",
                 [nameof(Rtsp.Backoff)]);
     }
+}
+
+/// <summary>Decoder (section <c>decode</c>).</summary>
+public sealed class DecodeOptions
+{
+    /// <summary>Decoder of a file; a device is always read by OpenCV, a URL by ffmpeg.</summary>
+    public DecodeBackend Backend { get; set; }
+
+    /// <summary>Decoder program: a path, or a name looked up in <c>PATH</c>.</summary>
+    [Required] public string Ffmpeg { get; set; } = "ffmpeg";
+}
+
+/// <summary>Frame rate (section <c>rate</c>).</summary>
+public sealed class RateOptions
+{
+    /// <summary>Most frames per second; the others are dropped and counted. 0: all.</summary>
+    [Range(0.0, 1000.0)] public double MaxFps { get; set; }
 }
 
 /// <summary>Decoder of files.</summary>

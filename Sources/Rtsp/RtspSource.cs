@@ -23,7 +23,7 @@ internal sealed class RtspSource(string camera, SourceOptions options, FramePool
     public async IAsyncEnumerable<RawFrame> ReadAsync([EnumeratorCancellation] CancellationToken stop)
     {
         var address = RtspAddress.Parse(options.Url!, options.Username, options.Password);
-        FfmpegProcess.Require(options.Ffmpeg); // before connecting to the camera
+        FfmpegProcess.Require(options.Decode.Ffmpeg); // before connecting to the camera
         for (var redirects = 0; ; redirects++)
         {
             var began = time.GetTimestamp();
@@ -41,8 +41,8 @@ internal sealed class RtspSource(string camera, SourceOptions options, FramePool
             { Alias = relay is null ? null : (relay.Url, address.Url) };
             var arguments = FfmpegCommand.ForRtsp(
                 relay?.Url ?? address.Url, options.Rtsp.Transport, options.Rtsp.ConnectTimeout);
-            await using var session = await FfmpegSession.StartAsync(options.Ffmpeg, arguments, redactor, camera, pool,
-                time, FfmpegCommand.CameraPtsOffset);
+            await using var session = await FfmpegSession.StartAsync(
+                options.Decode.Ffmpeg, arguments, redactor, camera, pool, time, FfmpegCommand.CameraPtsOffset);
             while (await session.ReadAsync(stop) is { } frame)
             {
                 Decoder = session.Facts;

@@ -5,8 +5,8 @@ namespace Dvis.Streaming.Sources.Supervision;
 
 /// <summary>
 /// One session of a raw source under a watchdog. Failures become values: <see cref="NextAsync"/> returns null and
-/// <see cref="Fault"/> has the reason. The watchdog runs during reads only, so that a slow reader is not a stall. Before
-/// the first frame only silence of packets is one: key frames may be far apart.
+/// <see cref="Fault"/> has the reason. The watchdog runs during reads only, so that a slow reader is not a stall.
+/// Before the first frame only silence of packets is one: key frames may be far apart.
 /// </summary>
 internal sealed class SupervisedSession : IAsyncDisposable
 {

@@ -26,7 +26,7 @@ internal sealed class SupervisedSource(
 
     private readonly CameraReporter _reporter = new(source, metrics, time, logger, onStatus);
     private readonly Backoff _backoff = new(options.Rtsp.Backoff, random);
-    private readonly RateLimiter _rate = new(options.MaxFps);
+    private readonly RateLimiter _rate = new(options.Rate.MaxFps);
     private long _frameId = -1;
     private int _session = -1;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -49,7 +50,7 @@ public sealed class CameraChurnTests : IAsyncDisposable
             if (round == Rounds / 5) early = await Level.TakeAsync();
 
             long Final(string camera) => _rig.Camera(camera).Counts.Final;
-            string State(string camera) => _rig.Camera(camera).StateWord;
+            string State(string camera) => EnumName.Of(_rig.Camera(camera).State);
         }
 
         var late = await Level.TakeAsync();

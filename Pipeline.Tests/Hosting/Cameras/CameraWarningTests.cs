@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Terminal;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
@@ -41,8 +40,8 @@ public sealed class CameraWarningTests : IAsyncDisposable
 
         Assert.Equal(
             warned ? [new CameraWarning(CameraWarningKind.ModelDomain, Sentence)] : [],
-            CameraWarnings.Of(Model(ModelDomain.Rendered), options));
-        Assert.Empty(CameraWarnings.Of(Model(ModelDomain.Real), options));
+            options.WarningsWith(Model(ModelDomain.Rendered)));
+        Assert.Empty(options.WarningsWith(Model(ModelDomain.Real)));
     }
 
     [Theory]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dvis.Streaming.Hosting.Cameras;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Cameras;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -28,7 +29,7 @@ public sealed class CommandTests : IAsyncDisposable
 
         Assert.True((await fleet.ExecuteAsync("a", "disable")).Done);
         Assert.True((await fleet.ExecuteAsync("a", "disable")).Done);
-        Assert.Equal(["disabled", "starting"], _rig.State.Cameras.Select(c => c.StateWord));
+        Assert.Equal([CameraState.Disabled, CameraState.Starting], _rig.State.Cameras.Select(c => c.State));
         Assert.False((await fleet.ExecuteAsync("a", "reset_tracker")).Done);
         Assert.Equal(2, lives);
         Assert.True((await fleet.ExecuteAsync("a", "enable")).Done);

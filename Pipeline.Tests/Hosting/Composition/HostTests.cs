@@ -79,7 +79,8 @@ public sealed class HostTests : IAsyncDisposable
         (code, body) = await GetAsync("/health/ready");
         Assert.Equal(HttpStatusCode.OK, code);
         Assert.Equal(
-            """{"healthy":true,"status":"degraded","detail":"not online: a","cameras":[{"name":"a","state":"offline"}]}""", body);
+            """{"healthy":true,"status":"degraded","detail":"not online: a","cameras":"""
+            + """[{"name":"a","state":"offline"}]}""", body);
     }
 
     [Fact]
@@ -180,7 +181,7 @@ public sealed class HostTests : IAsyncDisposable
 
     private async Task<(HttpStatusCode Code, string Body)> GetAsync(string path)
     {
-        using var response = await _http.GetAsync(new Uri(StreamingHost.Address(_app!) + path));
+        using var response = await _http.GetAsync(new Uri(_app!.Urls.First() + path));
         return (response.StatusCode, await response.Content.ReadAsStringAsync());
     }
 }

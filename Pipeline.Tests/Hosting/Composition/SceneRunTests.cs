@@ -81,7 +81,10 @@ public sealed class SceneRunTests : IDisposable
         TinyScenes.Write(Path.Combine(_folder.Root, "scenes"), task);
         var config = _folder.Load($$"""
             cameras: { a: { synthetic: { width: 128, height: 96, strip: false } } }
-            defaults: { queue: { policy: wait }, {{(task == "vps" ? "track: { update_interval: 0s }, " : "")}}publish: { masks: on, map: {{map}}, mask_grid: 2 } }
+            defaults:
+              queue: { policy: wait }
+              track: { {{(task == "vps" ? "update_interval: 0s" : "")}} }
+              publish: { masks: on, map: {{map}}, mask_grid: 2 }
             model: { path: scenes, refiner: { window: 8, stride: 4, lookahead: 2 } }
             mqtt: { servers: ['mqtt://127.0.0.1:{{port}}'], max_message_bytes: 4096, max_mask_bytes: 2048 }
             sinks: { json_lines: { path: out.jsonl, masks: true, lossless: true } }

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources.Options;
 
@@ -57,7 +58,7 @@ public sealed class ConfigLoaderTests : IDisposable
         var options = _folder.Load("cameras: { a: { file: samples/street.mp4 } }").Options;
 
         Assert.Equal(Repo.Path("Models/default"), options.Model.Path);
-        Assert.Equal(Repo.Path("samples/street.mp4"), options.Cameras["a"].File);
+        Assert.Equal(Repo.Path("samples/street.mp4"), options.Cameras["a"].Source.File);
     }
 
     [Fact]
@@ -68,7 +69,7 @@ public sealed class ConfigLoaderTests : IDisposable
         var options = _folder.Load("cameras: { a: { file: samples/street.mp4 } }").Options;
 
         Assert.Equal(Path.Combine(_folder.Root, "Models/default"), options.Model.Path);
-        Assert.Equal(Path.Combine(_folder.Root, "samples/street.mp4"), options.Cameras["a"].File);
+        Assert.Equal(Path.Combine(_folder.Root, "samples/street.mp4"), options.Cameras["a"].Source.File);
     }
 
     [Fact]
@@ -86,9 +87,9 @@ public sealed class ConfigLoaderTests : IDisposable
         var credentials = Path.GetDirectoryName(_folder.Write("credentials/pass", "from systemd\n"))!;
         const string Yaml = "cameras: { a: { url: 'rtsp://h/x', username: u, password_file: pass } }";
 
-        Assert.Equal("beside", _folder.Load(Yaml).Options.Cameras["a"].Password);
+        Assert.Equal("beside", _folder.Load(Yaml).Options.Cameras["a"].Source.Password);
         _folder.Environment["CREDENTIALS_DIRECTORY"] = credentials;
-        Assert.Equal("from systemd", _folder.Load(Yaml).Options.Cameras["a"].Password);
+        Assert.Equal("from systemd", _folder.Load(Yaml).Options.Cameras["a"].Source.Password);
     }
 
     [Fact]
@@ -113,7 +114,7 @@ public sealed class ConfigLoaderTests : IDisposable
             "cameras: { front-door: { file: a.mp4 } }\nmqtt: { servers: ['mqtt://a', 'mqtt://b'] }").Options;
 
         Assert.Equal(["mqtt://other:1", "mqtt://b"], options.Mqtt.Servers);
-        Assert.Equal(7.5, options.Cameras["front-door"].Settings.Rate.MaxFps);
+        Assert.Equal(7.5, options.Cameras["front-door"].Source.Rate.MaxFps);
         Assert.Equal(["cuda", "cpu"], options.Runtime.Provider);
         Assert.Equal("${HOME}: # $$", options.Mqtt.Password);
     }
@@ -132,7 +133,7 @@ public sealed class ConfigLoaderTests : IDisposable
         _folder.Environment["DVIS__LOGGING__LEVEL"] = "debug";
         var options = _folder.Load(ConfigFolder.Cameras
             + "logging: { level: error }", "logging.level=warning", "mqtt.servers=[]").Options;
-        Assert.Equal("warning", options.Logging.Level);
+        Assert.Equal(LogSeverity.Warning, options.Logging.Level);
         Assert.Empty(options.Mqtt.Servers);
     }
 
@@ -154,11 +155,11 @@ public sealed class ConfigLoaderTests : IDisposable
               b: { file: a.mp4, rtsp: { backoff: { max: 5m } }, rate: { max_fps: 9 } }
             """).Options.Cameras;
 
-        var (a, b) = (cameras["a"].ToSource(), cameras["b"].ToSource());
+        var (a, b) = (cameras["a"].Source, cameras["b"].Source);
         Assert.Equal((RtspTransport.Udp, 3.0, 60.0, 5.0),
-            (a.Rtsp.Transport, a.Rtsp.Backoff.Initial.TotalSeconds, a.Rtsp.Backoff.Max.TotalSeconds, a.MaxFps));
+            (a.Rtsp.Transport, a.Rtsp.Backoff.Initial.TotalSeconds, a.Rtsp.Backoff.Max.TotalSeconds, a.Rate.MaxFps));
         Assert.Equal((RtspTransport.Udp, 3.0, 300.0, 9.0),
-            (b.Rtsp.Transport, b.Rtsp.Backoff.Initial.TotalSeconds, b.Rtsp.Backoff.Max.TotalSeconds, b.MaxFps));
+            (b.Rtsp.Transport, b.Rtsp.Backoff.Initial.TotalSeconds, b.Rtsp.Backoff.Max.TotalSeconds, b.Rate.MaxFps));
     }
 
     [Fact]
@@ -166,9 +167,9 @@ public sealed class ConfigLoaderTests : IDisposable
     {
         var cameras = _folder.Load(
             "cameras:\n  a: &base { file: a.mp4, loop: true }\n  b: { <<: *base, loop: false }\n").Options.Cameras;
-        Assert.True(cameras["a"].Loop);
-        Assert.False(cameras["b"].Loop);
-        Assert.Equal(cameras["a"].File, cameras["b"].File);
+        Assert.True(cameras["a"].Source.Loop);
+        Assert.False(cameras["b"].Source.Loop);
+        Assert.Equal(cameras["a"].Source.File, cameras["b"].Source.File);
     }
 
     [Fact]
@@ -178,7 +179,7 @@ public sealed class ConfigLoaderTests : IDisposable
         _folder.Write("cameras.d/1.yaml", "cameras: { b: { file: a.mp4 } }\ndefaults: { rate: { max_fps: 3 } }");
         var cameras = _folder.Load(ConfigFolder.Cameras + "include: [cameras.d/*.yaml]").Options.Cameras;
         Assert.Equal(["a", "b", "c"], cameras.Keys);
-        Assert.All(cameras.Values, c => Assert.Equal(3, c.Settings.Rate.MaxFps));
+        Assert.All(cameras.Values, c => Assert.Equal(3, c.Source.Rate.MaxFps));
     }
 
     [Fact]
@@ -194,7 +195,7 @@ public sealed class ConfigLoaderTests : IDisposable
     public void Paths_Relative_CountFromTheFolderOfTheFile()
     {
         var options = _folder.Load(ConfigFolder.Cameras + "sinks: { json_lines: { path: out/x.jsonl } }").Options;
-        Assert.Equal(Path.Combine(_folder.Root, "a.mp4"), options.Cameras["a"].File);
+        Assert.Equal(Path.Combine(_folder.Root, "a.mp4"), options.Cameras["a"].Source.File);
         Assert.Equal(Path.Combine(_folder.Root, "Models/default"), options.Model.Path);
         Assert.Equal(Path.Combine(_folder.Root, "out/x.jsonl"), options.Sinks.JsonLines.Path);
     }
@@ -222,6 +223,39 @@ public sealed class ConfigLoaderTests : IDisposable
             Assert.DoesNotContain(secret, printed, StringComparison.Ordinal);
         Assert.Contains("rtsp://admin:***@10.0.0.5/x?token=***", printed, StringComparison.Ordinal);
         Assert.Equal(printed, EffectiveConfig.Write(_folder.Load(printed)));
+    }
+
+    [Theory]
+    [InlineData("true", true), InlineData("True", true), InlineData("on", true), InlineData("ON", true)]
+    [InlineData("yes", true), InlineData("'Yes'", true)]
+    [InlineData("false", false), InlineData("FALSE", false), InlineData("off", false), InlineData("Off", false)]
+    [InlineData("no", false), InlineData("No", false)]
+    public void Load_Switch_TakesEveryWordInAnyCase(string word, bool on)
+    {
+        var publish = $"{{ masks: {word}, contours: {word}{(on ? "" : $", map: {word}")} }}";
+        var options = _folder.Load(
+            $"cameras: {{ a: {{ file: a.mp4, loop: {word}, publish: {publish} }} }}\n"
+            + $"mqtt: {{ commands: {{ enabled: {word} }} }}").Options;
+        var camera = options.Cameras["a"];
+        Assert.Equal((on, on, on),
+            (camera.Results.Publish.Contours, camera.Source.Loop, options.Mqtt.Commands.Enabled));
+        Assert.Equal(on ? MaskOutput.On : MaskOutput.Off, camera.Results.Publish.Masks);
+        Assert.Equal(on ? MapOutput.Auto : MapOutput.Off, camera.Results.Publish.Map);
+    }
+
+    [Fact]
+    public void Load_KeysWithX_HoldAnchorsInEveryFile()
+    {
+        _folder.Write("more.yaml",
+            "x-both: &b { publish: { contours: true } }\ncameras: { b: { <<: *b, file: a.mp4 } }");
+        var cameras = _folder.Load("""
+            x-both: &b { loop: true, file: '${NOT_SET}' }
+            x-list: [1, 2]
+            cameras: { a: { <<: *b, file: a.mp4 } }
+            include: [more.yaml]
+            """).Options.Cameras;
+        Assert.True(cameras["a"].Source.Loop);
+        Assert.True(cameras["b"].Results.Publish.Contours);
     }
 
     public void Dispose() => _folder.Dispose();

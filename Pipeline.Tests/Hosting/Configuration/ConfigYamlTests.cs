@@ -23,9 +23,9 @@ public sealed class ConfigYamlTests : IDisposable
 
         var defaults = new StreamingOptions();
         defaults.Model.Path = Path.Combine(_folder.Root, defaults.Model.Path);
-        var camera =
-            new CameraOptions { File = Path.Combine(_folder.Root, "samples/street.mp4"), Realtime = true, Loop = true };
-        camera.Settings.Publish.Masks = MaskOutput.On;
+        var camera = new CameraOptions();
+        camera.Source.File = Path.Combine(_folder.Root, "samples/street.mp4");
+        (camera.Source.Realtime, camera.Source.Loop, camera.Results.Publish.Masks) = (true, true, MaskOutput.On);
         defaults.Cameras["sample"] = camera;
         Assert.Equal(EffectiveConfig.Write(new LoadedConfig(defaults, "", [])), EffectiveConfig.Write(shipped));
     }
@@ -55,14 +55,10 @@ public sealed class ConfigYamlTests : IDisposable
             .Select(l => Regex.IsMatch(l, @"^# (front:|desk:|test:|  +[a-z0-9_]+:)") ? "  " + l[2..] : l);
         var cameras = _folder.Load(string.Join('\n', lines)).Options.Cameras;
         Assert.Equal(["sample", "front", "desk", "test"], cameras.Keys);
-        Assert.Equivalent(new DeviceOptions(), cameras["desk"].V4l2, strict: true);
-        Assert.Equal("p", cameras["front"].Password);
-        Assert.Equivalent(new SyntheticOptions(), cameras["test"].Synthetic, strict: true);
+        Assert.Equivalent(new DeviceOptions(), cameras["desk"].Source.V4l2, strict: true);
+        Assert.Equal("p", cameras["front"].Source.Password);
+        Assert.Equivalent(new SyntheticOptions(), cameras["test"].Source.Synthetic, strict: true);
     }
-
-    [Fact]
-    public void ToSource_Defaults_AreThoseOfTheSource() =>
-    Assert.Equivalent(new SourceOptions(), new CameraOptions().ToSource(), strict: true);
 
     public void Dispose() => _folder.Dispose();
 

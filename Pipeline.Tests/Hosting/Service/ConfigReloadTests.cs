@@ -63,7 +63,7 @@ public sealed class ConfigReloadTests : IAsyncDisposable
             "defaults: { rate: { max_fps: 5 } }\ncameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n"
             + Rest, "applied");
         await HappenedAsync("+a", "+b", "-b", "+b", "-a", "+a");
-        Assert.Equal(5, _rig.Services.GetRequiredService<CurrentConfig>().Options.Cameras["a"].Settings.Rate.MaxFps);
+        Assert.Equal(5, _rig.Services.GetRequiredService<CurrentConfig>().Options.Cameras["a"].Source.Rate.MaxFps);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.Service;
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.AspNetCore.Builder;
@@ -24,7 +25,7 @@ internal sealed class ReloadRig : IAsyncDisposable
 
     public IReadOnlyList<(Microsoft.Extensions.Logging.LogLevel Level, int Id, string Text)> Log => _log.Entries;
 
-    public string Address => StreamingHost.Address(_app!);
+    public string Address => _app!.Urls.First();
 
     public RunState State => Services.GetRequiredService<RunState>();
 
@@ -71,7 +72,7 @@ internal sealed class ReloadRig : IAsyncDisposable
             Look();
             return State.Reload != before;
         }, "the change is noticed");
-        Assert.Equal((outcome, true), (State.Reload!.Outcome, State.Reload.Detail.Length > 0));
+        Assert.Equal((outcome, true), (EnumName.Of(State.Reload!.Outcome), State.Reload.Detail.Length > 0));
         return State.Reload;
     }
 

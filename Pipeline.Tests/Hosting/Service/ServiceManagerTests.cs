@@ -241,19 +241,19 @@ public sealed class ServiceManagerTests
             }
         }, beats.Open("a", "x"));
         time.Advance(TimeSpan.FromHours(9));
-        Assert.Empty(beats.Stuck(Health.Patience));
+        Assert.Empty(beats.Stuck(Health.StuckLimit));
 
         await link.WriteAsync(new CountedItem.Ledger().New(1));
         await working.Task;
-        time.Advance(Health.Patience);
-        Assert.Empty(beats.Stuck(Health.Patience));
+        time.Advance(Health.StuckLimit);
+        Assert.Empty(beats.Stuck(Health.StuckLimit));
         time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(["a/x"], beats.Stuck(Health.Patience));
+        Assert.Equal(["a/x"], beats.Stuck(Health.StuckLimit));
         goOn.SetResult();
         link.Complete();
         await run;
         time.Advance(TimeSpan.FromHours(9));
-        Assert.Empty(beats.Stuck(Health.Patience));
+        Assert.Empty(beats.Stuck(Health.StuckLimit));
     }
 
     /// <summary>Holds up the services after it.</summary>

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
@@ -127,7 +128,12 @@ public sealed class CameraClockTests
     }
 
     private static SourceOptions Options(ScriptedCamera camera) =>
-        new() { Url = camera.Url, MaxAge = null, Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) } };
+        new()
+        {
+            Url = camera.Url,
+            Queue = { Policy = QueuePolicy.Wait },
+            Rtsp = { ConnectTimeout = TimeSpan.FromSeconds(30) },
+        };
 
     private static async Task<ScriptedCamera> SendAsync(long[] timestamps, TaskCompletionSource? last = null) =>
         new(await EncodedPictures.H264Async(), async viewer =>

@@ -34,7 +34,8 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
         // aud: a delimiter (NAL type 9) begins each frame; repeat-headers: each key frame has its parameters.
         var stream = await EncodeAsync(size, gop, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
             "-x264-params",
-            $"keyint={gop}:min-keyint={gop}:scenecut=0:sliced-threads=0:threads=1:repeat-headers=1:aud=1", "-f", "h264");
+            $"keyint={gop}:min-keyint={gop}:scenecut=0:sliced-threads=0:threads=1:repeat-headers=1:aud=1",
+            "-f", "h264");
         return new EncodedPictures("H264", Units(stream, unit => unit[0] & 31, delimiter: 9, remark: 6));
     }
 
@@ -64,7 +65,8 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
         var stream = await EncodeAsync("64x48", gop, "-c:v", "libvpx", "-deadline", "realtime", "-g", $"{gop}",
             "-auto-alt-ref", "0", "-lag-in-frames", "0", "-f", "ivf");
         var pictures = new List<byte[][]>();
-        for (var at = 32; at < stream.Length;) // after the file header; 12 bytes before each frame begin with its length
+        // After the file header; 12 bytes before each frame begin with its length.
+        for (var at = 32; at < stream.Length;)
         {
             var length = BitConverter.ToInt32(stream, at);
             pictures.Add([[0x10, .. stream.AsSpan(at + 12, length)]]); // RFC 7741: a partition begins
@@ -99,7 +101,8 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
     private static async Task<byte[]> EncodeAsync(string size, int gop, params string[] arguments)
     {
         var start = new ProcessStartInfo("ffmpeg", ["-nostdin", "-v", "error", "-f", "lavfi", "-i",
-            $"testsrc=size={size}:rate=25", "-frames:v", $"{Math.Max(gop, 25)}", "-pix_fmt", "yuv420p", .. arguments, "pipe:1"])
+            $"testsrc=size={size}:rate=25", "-frames:v", $"{Math.Max(gop, 25)}",
+            "-pix_fmt", "yuv420p", .. arguments, "pipe:1"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

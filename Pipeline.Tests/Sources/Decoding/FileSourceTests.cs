@@ -166,7 +166,8 @@ public sealed class FileSourceTests : IDisposable
         using var clips = new Clips();
         var path = clips.Path(name);
         await Clips.RunAsync("-f", "lavfi", "-i", "sine=duration=1", "-f", "lavfi", "-i",
-            "testsrc=size=64x48:rate=1:duration=1", "-map", "0", "-map", "1", "-c:v", codec, "-disposition:v", "attached_pic", path);
+            "testsrc=size=64x48:rate=1:duration=1", "-map", "0", "-map", "1", "-c:v", codec,
+            "-disposition:v", "attached_pic", path);
         await using var rig = new SourceRig();
 
         Assert.Equal(SourceFault.CodecUnsupported, (await rig.FaultAsync(new SourceOptions { File = path })).Fault);
@@ -231,7 +232,7 @@ public sealed class FileSourceTests : IDisposable
     public async Task ReadAsync_BuiltWithoutOpenCv_IsAConfigurationFault()
     {
         await using var rig = new SourceRig();
-        var options = new SourceOptions { File = await _clips.MakeAsync("p.mkv"), Backend = Opencv };
+        var options = new SourceOptions { File = await _clips.MakeAsync("p.mkv"), Decode = { Backend = Opencv } };
 
         var fault = await rig.FaultAsync(options);
 
@@ -246,7 +247,11 @@ public sealed class FileSourceTests : IDisposable
         await File.WriteAllTextAsync(_clips.Path("a.mp4"), "x");
 
         Assert.Empty(
-            await rig.ReadAsync(new SourceOptions { File = _clips.Path("a.mp4"), Ffmpeg = "no-such-decoder" }));
+            await rig.ReadAsync(new SourceOptions
+            {
+                File = _clips.Path("a.mp4"),
+                Decode = { Ffmpeg = "no-such-decoder" },
+            }));
 
         Assert.Equal(SourceFault.Config, rig.Last.Reason);
         Assert.Contains("no-such-decoder", rig.Last.Detail, StringComparison.Ordinal);
@@ -274,7 +279,7 @@ public sealed class FileSourceTests : IDisposable
     public async Task ProbeAsync_File_ReportsWhatItIs(DecodeBackend backend)
     {
         await using var rig = new SourceRig(backend: backend);
-        var options = new SourceOptions { File = await _clips.MakeAsync("p.mkv"), Backend = backend };
+        var options = new SourceOptions { File = await _clips.MakeAsync("p.mkv"), Decode = { Backend = backend } };
         var report = await SourceProbe.ProbeAsync(options, TimeProvider.System, default, rig.OpenCv);
 
         Assert.Equal((SourceFault.Ok, "ffv1", 64, 48, 25.0),

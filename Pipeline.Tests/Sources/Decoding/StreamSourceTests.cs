@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -28,7 +29,11 @@ public sealed class StreamSourceTests : IDisposable
         List<string> lines = [];
 
         var frames = await rig.ReadAsync(
-            new SourceOptions { Url = server.Url("user:hunter2-secret@"), MaxAge = null }, most: 30,
+            new SourceOptions
+            {
+                Url = server.Url("user:hunter2-secret@"),
+                Queue = { Policy = QueuePolicy.Wait },
+            }, most: 30,
             _ => lines.AddRange(CommandLines.All()));
 
         Assert.All(frames, f => Assert.Equal((64, 48, 0), (f.Width, f.Height, f.Session)));
@@ -101,7 +106,8 @@ public sealed class StreamSourceTests : IDisposable
     [InlineData("503 Service Unavailable", SourceFault.Refused)]
     [InlineData("302 Found\r\nLocation: file:///etc/passwd", null)]
     [InlineData("302 Found\r\nLocation: rtmp://127.0.0.1:9/x", null)]
-    [InlineData("200 OK\r\nContent-Type: application/vnd.apple.mpegurl", null, "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")]
+    [InlineData("200 OK\r\nContent-Type: application/vnd.apple.mpegurl", null,
+        "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")]
     [InlineData("200 OK\r\nContent-Type: text/plain", null, "ffconcat version 1.0\nfile /etc/passwd\n")]
     public async Task ReadAsync_ServerRefusesOrMisleads_EndsWithATypedFault(
         string answer, SourceFault? expected, string body = "")
@@ -115,7 +121,8 @@ public sealed class StreamSourceTests : IDisposable
                 using var client = await listener.AcceptTcpClientAsync();
                 await client.GetStream().ReadExactlyAsync(new byte[8]);
                 await client.GetStream().WriteAsync(
-                    Encoding.ASCII.GetBytes($"HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
+                    Encoding.ASCII.GetBytes(
+                    $"HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
                 client.Client.Shutdown(SocketShutdown.Send);
                 while (await client.GetStream().ReadAsync(new byte[4096]) > 0) { }
             }
@@ -145,7 +152,7 @@ public sealed class StreamSourceTests : IDisposable
         var options = new SourceOptions
         {
             Url = $"https://localhost:{front.Port}/x",
-            MaxAge = null,
+            Queue = { Policy = QueuePolicy.Wait },
             Rtsp = { Tls = { Ca = ca is null ? null : _folder.Path(ca + ".pem"), Verify = verify } },
         };
         await using var rig = new SourceRig();
@@ -192,7 +199,8 @@ public sealed class StreamSourceTests : IDisposable
             var port = FreePorts.Next();
             string[] output = scheme switch
             {
-                "http" => ["-c:v", "mjpeg", "-f", "mpjpeg", "-content_type", "multipart/x-mixed-replace;boundary=ffmpeg",
+                "http" => ["-c:v", "mjpeg", "-f", "mpjpeg", "-content_type",
+                    "multipart/x-mixed-replace;boundary=ffmpeg",
                     "-listen", "1", $"http://127.0.0.1:{port}/live/x"],
                 "rtmp" => ["-c:v", "libx264", "-tune", "zerolatency", "-g", "25", "-f", "flv", "-listen", "1",
                     $"rtmp://127.0.0.1:{port}/live/x"],
@@ -200,7 +208,8 @@ public sealed class StreamSourceTests : IDisposable
                     $"srt://127.0.0.1:{port}?mode=listener"],
             };
             var process = Process.Start(new ProcessStartInfo("ffmpeg", ["-nostdin", "-v", "quiet", "-re", "-f", "lavfi",
-                "-i", "testsrc=size=64x48:rate=25", "-pix_fmt", scheme == "http" ? "yuvj420p" : "yuv420p", .. output]))!;
+                "-i", "testsrc=size=64x48:rate=25", "-pix_fmt", scheme == "http" ? "yuvj420p" : "yuv420p",
+                .. output]))!;
             var server = new Server(process, scheme, port);
             await Eventually.TrueAsync(server.Listens, "the server listens");
             return server;

@@ -78,7 +78,7 @@ public sealed class OpenCvStallTests : IDisposable
         SourceRig.RequireOpenCv();
         var decoder = new OpenCvDecoder();
         var path = await MakePipeAsync(_clips.Path("pipe.mkv"));
-        var options = new SourceOptions { File = path, Backend = DecodeBackend.Opencv };
+        var options = new SourceOptions { File = path, Decode = { Backend = DecodeBackend.Opencv } };
         using var pool = new FramePool();
         for (var i = 0; i < OpenCvDecoder.MaxAbandonedThreads; i++)
         {

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Sources.Decoding;
@@ -211,7 +212,7 @@ public sealed class DifferentialTests
     {
         await using var rig = new SourceRig();
         using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(60)); // it would retry for ever
-        var source = rig.Create(new SourceOptions { Url = url, MaxAge = null });
+        var source = rig.Create(new SourceOptions { Url = url, Queue = { Policy = QueuePolicy.Wait } });
         return (await SourceRig.ReadAsync(source, most: Frames, stop: stop.Token)).Count;
     }
 
@@ -223,8 +224,8 @@ public sealed class DifferentialTests
 
     private static void Sdp(ScriptedCamera camera, string old, string replacement)
         => camera.Rewrite = (method, text) => method != "DESCRIBE" ? text
-            : Regex.Replace(text.Replace(old, replacement, StringComparison.Ordinal), "(?<=Content-Length: )[0-9]+", m =>
-                (int.Parse(m.Value, CultureInfo.InvariantCulture) + replacement.Length - old.Length)
+            : Regex.Replace(text.Replace(old, replacement, StringComparison.Ordinal), "(?<=Content-Length: )[0-9]+",
+                m => (int.Parse(m.Value, CultureInfo.InvariantCulture) + replacement.Length - old.Length)
                     .ToString(CultureInfo.InvariantCulture));
 
     private sealed record Played(int Frames, List<string> Requests, List<string> Logins);

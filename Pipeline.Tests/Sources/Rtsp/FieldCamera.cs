@@ -5,7 +5,8 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 
-/// <summary>The camera of the shared field cases, in a process of its own; skips the test where it cannot run.</summary>
+/// <summary>The camera of the shared field cases, in a process of its own; skips the test where it cannot run.
+/// </summary>
 internal sealed class FieldCamera : IAsyncDisposable
 {
     private readonly Process _process;

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
@@ -24,7 +25,11 @@ public sealed class KeyFrameTests
             new ScriptedCamera(await EncodedPictures.GopAsync(codec), viewer => viewer.PlayAsync(Begin));
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(new SourceOptions { Url = camera.Url, MaxAge = null }, most: 50);
+        var frames = await rig.ReadAsync(new SourceOptions
+        {
+            Url = camera.Url,
+            Queue = { Policy = QueuePolicy.Wait },
+        }, most: 50);
 
         Assert.Equal(
             Enumerable.Range(0, 50).Select(i => Begin + (i * 3600L) - SenderReports.Origin), frames.Select(f => f.Pts));
@@ -89,7 +94,11 @@ public sealed class KeyFrameTests
         await using var camera = await FieldCamera.StartAsync("01_long_gop/gop12s.h264");
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(new SourceOptions { Url = camera.Url("/cam"), MaxAge = null }, most: 12);
+        var frames = await rig.ReadAsync(new SourceOptions
+        {
+            Url = camera.Url("/cam"),
+            Queue = { Policy = QueuePolicy.Wait },
+        }, most: 12);
 
         Assert.Equal(Begin - SenderReports.Origin, frames[0].Pts);
     }

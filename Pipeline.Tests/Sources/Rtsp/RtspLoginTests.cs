@@ -16,7 +16,8 @@ public sealed class RtspLoginTests
         + ", algorithm=SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1")]
     public void Answer_Rfc7616_IsThatOfTheStandard(string challenge, string response)
     {
-        var login = new RtspLogin("Mufasa", "Circle of Life", clientNonce: () => "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
+        var login = new RtspLogin("Mufasa", "Circle of Life", clientNonce: () =>
+            "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
         Assert.Null(login.Answer("GET", "/dir/index.html"));
 
         Assert.True(login.Take([challenge], answered: false));

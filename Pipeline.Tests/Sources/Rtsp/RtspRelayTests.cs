@@ -6,6 +6,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -33,7 +34,7 @@ public sealed class RtspRelayTests : IDisposable
         await rig.ReadAsync(new SourceOptions
         {
             Url = server.Url("user:hunter2-secret@"),
-            MaxAge = null,
+            Queue = { Policy = QueuePolicy.Wait },
             Rtsp = { Transport = transport }
         }, most: 10, _ => lines.AddRange(CommandLines.OfCameras()));
 
@@ -65,8 +66,13 @@ public sealed class RtspRelayTests : IDisposable
         };
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(
-            new SourceOptions { Url = camera.Url, Username = "üser", Password = "p:@\"\\", MaxAge = null }, most: 5);
+        var frames = await rig.ReadAsync(new SourceOptions
+        {
+            Url = camera.Url,
+            Username = "üser",
+            Password = "p:@\"\\",
+            Queue = { Policy = QueuePolicy.Wait },
+        }, most: 5);
 
         Assert.Equal(5, frames.Count);
         Assert.Empty(refused);
@@ -101,8 +107,12 @@ public sealed class RtspRelayTests : IDisposable
         await using var rig = new SourceRig();
         List<string> lines = [];
 
-        await rig.ReadAsync(new SourceOptions { Url = camera.Url + "?user=a&pw=hunter2", MaxAge = null }, most: 3, _ =>
-            lines.AddRange(CommandLines.OfCameras()));
+        var options = new SourceOptions
+        {
+            Url = camera.Url + "?user=a&pw=hunter2",
+            Queue = { Policy = QueuePolicy.Wait },
+        };
+        await rig.ReadAsync(options, most: 3, _ => lines.AddRange(CommandLines.OfCameras()));
 
         Assert.Contains(heard, line => line == $"DESCRIBE {camera.Url}?user=a&pw=hunter2 RTSP/1.0");
         Assert.NotEmpty(lines);
@@ -125,7 +135,7 @@ public sealed class RtspRelayTests : IDisposable
         var options = new SourceOptions
         {
             Url = $"rtsps://user:right@localhost:{front.Port}/cam1",
-            MaxAge = null,
+            Queue = { Policy = QueuePolicy.Wait },
             Rtsp =
             {
                 Tls = { Ca = ca is null ? null : Path.Combine(_folder.Root, ca + ".pem"), Verify = verify },
@@ -188,7 +198,8 @@ public sealed class RtspRelayTests : IDisposable
         here.Guard = _ => $"RTSP/1.0 302 Found\r\nLocation: {there.Url}\r\n";
         await using var rig = new SourceRig();
 
-        Assert.Equal(5, (await rig.ReadAsync(new SourceOptions { Url = here.Url, MaxAge = null }, most: 5)).Count);
+        var options = new SourceOptions { Url = here.Url, Queue = { Policy = QueuePolicy.Wait } };
+        Assert.Equal(5, (await rig.ReadAsync(options, most: 5)).Count);
         Assert.Equal((0, 1), (here.Plays, there.Plays));
     }
 
@@ -339,7 +350,11 @@ public sealed class RtspRelayTests : IDisposable
             return null;
         };
         await using var rig = new SourceRig();
-        var options = new SourceOptions { Url = here.Url, Username = "u", Password = "hunter2", MaxAge = null };
+        var options = new SourceOptions
+        {
+            Url = here.Url, Username = "u", Password = "hunter2",
+            Queue = { Policy = QueuePolicy.Wait },
+        };
 
         if (expected is null) Assert.Equal(SourceFault.AuthFailed, (await rig.FaultAsync(options)).Fault);
         else Assert.Equal(3, (await rig.ReadAsync(options, most: 3)).Count);
@@ -369,7 +384,11 @@ public sealed class RtspRelayTests : IDisposable
             await FieldCamera.StartAsync("tools/gop1s.h264", ["--path", path, .. arguments]);
         await using var rig = new SourceRig();
 
-        var frames = await rig.ReadAsync(new SourceOptions { Url = camera.Url(path), MaxAge = null }, most: 40);
+        var frames = await rig.ReadAsync(new SourceOptions
+        {
+            Url = camera.Url(path),
+            Queue = { Policy = QueuePolicy.Wait },
+        }, most: 40);
 
         Assert.All(frames, f => Assert.Equal((320, 240, 0), (f.Width, f.Height, f.Session)));
     }

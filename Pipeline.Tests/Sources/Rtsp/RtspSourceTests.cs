@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
@@ -28,7 +29,7 @@ public sealed class RtspSourceTests
             Url = server.Url(),
             Username = "user",
             Password = Password,
-            MaxAge = null,
+            Queue = { Policy = QueuePolicy.Wait },
             Rtsp = { Transport = transport }
         }, most: 40);
 
@@ -38,7 +39,8 @@ public sealed class RtspSourceTests
                 Assert.Equal((ClockSource.Arrival, false, null),
                     (f.Capture.Source, f.Capture.Synced, f.Capture.ErrorMs)));
         // The server sends its first frames twice.
-        Assert.Equal(Enumerable.Range(0, 30).Select(i => frames[10].FrameId + i), frames.Skip(10).Select(f => f.FrameId));
+        Assert.Equal(Enumerable.Range(0, 30).Select(i => frames[10].FrameId + i),
+            frames.Skip(10).Select(f => f.FrameId));
         Assert.All(frames, f => Assert.Equal(0, f.Session));
 
         // 25 frames per second on a 90 kHz clock: exact steps (a lost packet may cost a frame).
@@ -56,8 +58,8 @@ public sealed class RtspSourceTests
         var known = new List<FrameInfo>();
         using var enough = new CancellationTokenSource();
 
-        await SourceRig.ReadAsync(rig.Create(new SourceOptions { Url = server.Url(), MaxAge = null }),
-            stop: enough.Token, look: frame =>
+        var options = new SourceOptions { Url = server.Url(), Queue = { Policy = QueuePolicy.Wait } };
+        await SourceRig.ReadAsync(rig.Create(options), stop: enough.Token, look: frame =>
         {
             if (frame.Info.Capture.Source == ClockSource.RtcpSr) known.Add(frame.Info);
             if (known.Count == 20) enough.Cancel();

@@ -310,7 +310,7 @@ public sealed class SupervisedSourceTests
         await using var rig = new SourceRig();
         var source = new ScriptedSource(rig.Pool, false, ScriptedSource.Frames(90));
 
-        var frames = await SourceRig.ReadAsync(rig.Supervise(source, new SourceOptions { MaxFps = 10 }));
+        var frames = await SourceRig.ReadAsync(rig.Supervise(source, new SourceOptions { Rate = { MaxFps = 10 } }));
 
         Assert.Equal(30, frames.Count);
         Assert.All(frames.Zip(frames.Skip(1)), pair => Assert.Equal(3, pair.Second.FrameId - pair.First.FrameId));

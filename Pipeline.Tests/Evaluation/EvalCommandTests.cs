@@ -1,9 +1,9 @@
 using System.Text.Json;
 using Dvis.Streaming.Evaluation.Formats;
-using Dvis.Streaming.Pipeline.Tests.Evaluation;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
 /// <summary><c>dvis eval</c> on results files: the official table, the numbers as JSON, the exit codes.</summary>
 public sealed class EvalCommandTests : IDisposable

@@ -1,14 +1,13 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using Dvis.Streaming.Evaluation;
+using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Evaluation.Sequences;
-using Dvis.Streaming.Hosting.Configuration;
 
-namespace Dvis.Streaming.Hosting.Commands;
+namespace Dvis.Streaming.Evaluation;
 
 /// <summary>Options of <c>dvis eval --davis</c>, which runs the service's pipeline over annotated sequences.</summary>
 /// <param name="classes">File of right classes; null: those that are shipped.</param>
-internal sealed class SequenceArguments(ModelArguments model, Option<string?> classes)
+internal sealed class SequenceArguments(ModelArguments model, Option<string?> classes, string defaultModel)
 {
     private readonly Option<string?> _sequences = new("--sequences") { Description = "With --davis: only these, A,B." };
 
@@ -37,7 +36,7 @@ internal sealed class SequenceArguments(ModelArguments model, Option<string?> cl
         return asked;
     }
 
-    /// <exception cref="UsageException">
+    /// <exception cref="EvaluationException">
     /// A folder or a file does not exist, a line of the file is wrong, or the mode is not the service's.
     /// </exception>
     public SequenceRequest Read(ParseResult parsed)
@@ -45,9 +44,9 @@ internal sealed class SequenceArguments(ModelArguments model, Option<string?> cl
         var folder = parsed.GetValue(Folder)!;
         var data = new DavisFolder(folder);
         foreach (var needed in (string[])[folder, data.Images, data.Annotations])
-            if (!Directory.Exists(needed)) throw new UsageException($"--davis: the folder '{needed}' does not exist");
+            if (!Directory.Exists(needed)) throw EvalCommand.Wrong($"--davis: the folder '{needed}' does not exist");
         return new SequenceRequest(
-            parsed.GetValue(model.Model) ?? ShippedFiles.Find("Models/default", Environment.CurrentDirectory),
+            parsed.GetValue(model.Model) ?? defaultModel,
             model.Precision(parsed), model.ServiceMode(parsed),
             model.Runtime(parsed), data, Names(parsed, data), Classes(parsed), model.Ffmpeg(parsed));
     }
@@ -58,13 +57,13 @@ internal sealed class SequenceArguments(ModelArguments model, Option<string?> cl
         {
             return data.Sequences() is { Count: > 0 } all
                 ? all
-                : throw new UsageException($"--davis: '{data.Images}' has no sequence in it");
+                : throw EvalCommand.Wrong($"--davis: '{data.Images}' has no sequence in it");
         }
 
         const StringSplitOptions words = StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries;
         return asked.Split(',', words) is { Length: > 0 } names
             ? [.. names.Distinct()]
-            : throw new UsageException("--sequences names no sequence");
+            : throw EvalCommand.Wrong("--sequences names no sequence");
     }
 
     private RightClasses Classes(ParseResult parsed)
@@ -74,11 +73,11 @@ internal sealed class SequenceArguments(ModelArguments model, Option<string?> cl
         {
             using var lines = File.OpenText(file);
             var read = RightClasses.Parse(file, lines, out var errors);
-            return errors.Count == 0 ? read : throw new UsageException(errors);
+            return errors.Count == 0 ? read : throw EvalCommand.Wrong(string.Join('\n', errors));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UsageException($"--classes: '{file}' cannot be read: {e.Message}");
+            throw EvalCommand.Wrong($"--classes: '{file}' cannot be read: {e.Message}");
         }
     }
 }

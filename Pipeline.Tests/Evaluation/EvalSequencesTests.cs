@@ -3,12 +3,13 @@ using Dvis.Streaming.Evaluation.Masks;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Results;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources.Decoding;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
 /// <summary><c>dvis eval --davis</c> as a shell sees it, on sequences of four frames of 40x24 pixels.</summary>
 public sealed class EvalSequencesTests : IDisposable

@@ -1,10 +1,10 @@
 using System.CommandLine;
-using Dvis.Streaming.Evaluation;
+using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Evaluation.Running;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Methods;
 
-namespace Dvis.Streaming.Hosting.Commands;
+namespace Dvis.Streaming.Evaluation;
 
 /// <summary>The options of <c>dvis eval</c> that run a model. Names and defaults are those of the configuration,
 /// but for the threads: nothing else runs here.</summary>
@@ -99,13 +99,13 @@ internal sealed class ModelArguments
     };
 
     /// <summary>The one mode in which the service is to run; without <c>--mode</c> that of the configuration.</summary>
-    /// <exception cref="UsageException">Several modes, or one that the service does not have.</exception>
+    /// <exception cref="EvaluationException">Several modes, or one that the service does not have.</exception>
     public EvaluationMode ServiceMode(ParseResult parsed)
     {
         if (parsed.GetResult(_modes) is not { Implicit: false }) return Parse("semi-online", out _)!;
         return Modes(parsed) is [{ Kind: ModeKind.Online or ModeKind.SemiOnline } mode]
             ? mode
-            : throw new UsageException("--mode: --davis runs the service's pipeline in one mode: online, semi-online");
+            : throw EvalCommand.Wrong("--mode: --davis runs the service's pipeline in one mode: online, semi-online");
     }
 
     private EvaluationMode[] Modes(ParseResult parsed)

@@ -2,22 +2,23 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Dvis.Streaming.Evaluation;
 using Dvis.Streaming.Evaluation.Formats;
 using Dvis.Streaming.Evaluation.Metrics;
-using Dvis.Streaming.Hosting.State;
 
-namespace Dvis.Streaming.Hosting.Commands;
+namespace Dvis.Streaming.Evaluation;
 
 /// <summary>
-/// <c>dvis eval</c>: scores results, or what a model says, against a data set with the official metrics. The
-/// assembly of the evaluators is not loaded before the command runs.
+/// Command <c>dvis eval</c>: scores results, a model, or the service against a data set with the official metrics.
 /// </summary>
-internal static class EvalCommand
+public static class EvalCommand
 {
+    // Exit codes of the program.
+    private const int Ok = 0, Failed = 1, Usage = 2;
+
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
-    public static Command Create()
+    /// <param name="defaultModel">Model folder of <c>--davis</c> without <c>--model</c>.</param>
+    public static Command Create(string defaultModel)
     {
         var results = new Option<string?>("--results")
         {
@@ -43,7 +44,7 @@ internal static class EvalCommand
         var json = new Option<string?>("--json") { Description = "Writes the numbers into this file, too." };
         var model = new ModelArguments();
         first.Validators.Add(result => Between(result, "--first-label", 0, 254));
-        var sequences = new SequenceArguments(model, classes);
+        var sequences = new SequenceArguments(model, classes, defaultModel);
         const string does = "Scores results, a model run over a data set, or what the service publishes of sequences.";
         var command = model.AddTo(sequences.AddTo(new Command("eval", does) { results, truth, classes, first, json }));
         command.Validators.Add(result =>
@@ -73,13 +74,10 @@ internal static class EvalCommand
         {
             return await evaluate();
         }
-        catch (EvaluationException e) when (e.IsUsage)
-        {
-            throw new UsageException(e.Message);
-        }
         catch (EvaluationException e)
         {
-            throw new StartupException(e.Message, e);
+            foreach (var line in e.Message.Split('\n')) await Console.Error.WriteLineAsync($"dvis: {line}");
+            return e.IsUsage ? Usage : Failed;
         }
     }
 
@@ -90,15 +88,15 @@ internal static class EvalCommand
         foreach (var line in SequenceText.Table(request, outcome)) await Console.Out.WriteLineAsync(line);
         if (json is not null) await WriteAsync(json, SequenceText.Json(outcome), cancel);
         foreach (var failure in outcome.Failures) await Console.Error.WriteLineAsync($"dvis: {failure}");
-        return outcome.Failures.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
+        return outcome.Failures.Count == 0 ? Ok : Failed;
     }
 
     private static async Task<int> RunAsync(EvaluationRequest request, string? json, CancellationToken cancel)
     {
-        if (!Path.Exists(request.Truth)) throw new UsageException($"--truth: '{request.Truth}' does not exist");
+        if (!Path.Exists(request.Truth)) throw Wrong($"--truth: '{request.Truth}' does not exist");
         if (!Directory.Exists(request.Images))
-            throw new UsageException($"--images: the folder '{request.Images}' does not exist");
-        var code = ExitCode.Ok;
+            throw Wrong($"--images: the folder '{request.Images}' does not exist");
+        var code = Ok;
         await ModelEvaluation.RunAsync(request, Console.Error, !Console.IsErrorRedirected, TimeProvider.System,
             async outcome =>
         {
@@ -106,7 +104,7 @@ internal static class EvalCommand
             {
                 await Console.Error.WriteLineAsync(
                     $"dvis: stopped after {outcome.Videos} of {outcome.AllVideos} videos; nothing was scored");
-                code = ExitCode.Failed;
+                code = Failed;
                 return;
             }
 
@@ -119,14 +117,14 @@ internal static class EvalCommand
     private static async Task<int> ScoreAsync(string results, string truth, int classes, int first, string? json,
         CancellationToken cancel)
     {
-        if (!Path.Exists(results)) throw new UsageException($"--results: '{results}' does not exist");
-        if (!Path.Exists(truth)) throw new UsageException($"--truth: '{truth}' does not exist");
+        if (!Path.Exists(results)) throw Wrong($"--results: '{results}' does not exist");
+        if (!Path.Exists(truth)) throw Wrong($"--truth: '{truth}' does not exist");
         var (table, numbers) = !Directory.Exists(results) ? Instances(results, truth, cancel)
             : File.Exists(Path.Combine(results, "pred.json")) ? Panoptic(results, truth, cancel)
             : Semantic(results, truth, classes, first, cancel);
         foreach (var line in table) await Console.Out.WriteLineAsync(line);
         if (json is not null) await WriteAsync(json, numbers, cancel);
-        return ExitCode.Ok;
+        return Ok;
     }
 
     private static (IEnumerable<string> Table, JsonObject Json) Instances(string results, string truth,
@@ -199,9 +197,12 @@ internal static class EvalCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StartupException($"--json: {path} cannot be written: {e.Message}", e);
+            throw new EvaluationException($"--json: {path} cannot be written: {e.Message}", e);
         }
     }
+
+    /// <summary>Exception for arguments that are wrong as they stand.</summary>
+    internal static EvaluationException Wrong(string problem) => new(problem) { IsUsage = true };
 
     internal static void Between(System.CommandLine.Parsing.OptionResult result, string name, int from, int to)
     {

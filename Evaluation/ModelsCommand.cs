@@ -1,16 +1,17 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 
-namespace Dvis.Streaming.Hosting.Commands;
+namespace Dvis.Streaming.Evaluation;
 
-/// <summary><c>dvis models inspect</c> tells what a model folder holds,
-/// <c>dvis models verify</c> whether it works here.</summary>
-internal static class ModelsCommand
+/// <summary>Commands <c>dvis models inspect</c> (prints a model) and <c>dvis models verify</c> (tests it).</summary>
+public static class ModelsCommand
 {
+    // Exit codes of the program.
+    private const int Ok = 0, Failed = 1, Usage = 2;
+
     private static readonly string[] s_precisions = ["fp32", "fp16", "int8"];
 
     public static Command Create() => new("models", "Inspects and verifies model folders.") { Inspect(), Verify() };
@@ -22,7 +23,7 @@ internal static class ModelsCommand
         command.SetAction(parsed =>
         {
             foreach (var line in Describe(ModelFolder.Open(parsed.GetValue(folder)!))) Console.Out.WriteLine(line);
-            return ExitCode.Ok;
+            return Ok;
         });
         return command;
     }
@@ -53,31 +54,31 @@ internal static class ModelsCommand
     {
         var m = folder.Manifest;
         var input = m.Input;
+        var classes = string.Join(", ", m.Classes.Select(c => c.Kind == "thing" ? c.Name : $"{c.Name} (stuff)"));
+        var steps = m.HasRefinerSteps ? ", and whole videos of any length" : "";
+        var hasAnswers = File.Exists(Path.Combine(folder.Path, "reference.json"));
         yield return $"{m.Name} {m.Version}, task {EnumName.Of(m.Task)}";
         yield return $"  method    {m.Method.Name}";
-        yield return $"  domain    {Domain(m.Domain)}";
-        yield return string.Create(CultureInfo.InvariantCulture,
-            $"  score     detections from {m.MinScore} on, tracks start from {m.StartScore}");
+        yield return m.Domain == ModelDomain.Rendered
+            ? "  domain    rendered: trained on scenes that a program has drawn, not for real cameras"
+            : "  domain    real";
+        yield return $"  score     detections from {m.MinScore} on, tracks start from {m.StartScore}";
         yield return $"  precision {m.Precision}, where none is chosen";
-        yield return Text($"  classes   {m.ClassCount}: ")
-            + Text($"{string.Join(", ", m.Classes.Select(c => c.Kind == "thing" ? c.Name : $"{c.Name} (stuff)"))}");
-        yield return Text(
-            $"  sizes     {m.Queries} queries, hidden size {m.HiddenSize}, {m.MaskChannels} mask channels, a mask ")
-            + Text($"cell is {m.MaskStride}x{m.MaskStride} input pixels");
-        yield return Text($"  matching  {(m.Matching == MatchingRule.Dvis ? "dvis" : "aligned")}");
-        yield return Text(
-            $"  input     shorter side {input.ShorterSide}, at most {input.LargestSide}, padded to multiples of ")
-            + Text($"{input.Divisor}, {input.ChannelOrder}, mean {string.Join(' ', input.Mean)}, std ")
-            + Text($"{string.Join(' ', input.Std)}");
+        yield return $"  classes   {m.ClassCount}: {classes}";
+        yield return $"  sizes     {m.Queries} queries, hidden size {m.HiddenSize}, {m.MaskChannels} mask channels, "
+            + $"a mask cell is {m.MaskStride}x{m.MaskStride} input pixels";
+        yield return $"  matching  {EnumName.Of(m.Matching)}";
+        yield return $"  input     shorter side {input.ShorterSide}, at most {input.LargestSide}, padded to multiples "
+            + $"of {input.Divisor}, {input.ChannelOrder}, mean {string.Join(' ', input.Mean)}, "
+            + $"std {string.Join(' ', input.Std)}";
         yield return m.RefinerMaxWindow is { } window
-            ? Text(
-                $"  refiner   windows of up to {window} frames{(m.HasRefinerSteps ? ", and whole videos of any "
-                    + "length" : "")}")
+            ? $"  refiner   windows of up to {window} frames{steps}"
             : "  refiner   none: mode online only";
         yield return $"  licence   {m.License}";
         yield return $"  weights   {m.WeightsFrom}";
-        yield return $"  answers   {(File.Exists(Path.Combine(folder.Path, "reference.json")) ? "reference.json, for "
-            + "dvis models verify" : "none: dvis models verify can only check files and shapes")}";
+        yield return hasAnswers
+            ? "  answers   reference.json, for dvis models verify"
+            : "  answers   none: dvis models verify can only check files and shapes";
         foreach (var (graph, files) in m.Files)
         {
             if (files.Count == 0) yield return $"{graph}: none";
@@ -108,9 +109,8 @@ internal static class ModelsCommand
             yield break;
         }
 
-        yield return Text(
-            $"{graph} {precision}: {file.Path}, {new FileInfo(path).Length / 1e6:F1} MB, {onnx.Parameters:N0} ")
-            + Text($"parameters, sha256 {file.Sha256[..12]}… {state}");
+        yield return $"{graph} {precision}: {file.Path}, {new FileInfo(path).Length / 1e6:F1} MB, "
+            + $"{onnx.Parameters:N0} parameters, sha256 {file.Sha256[..12]}… {state}";
         foreach (var spec in onnx.Inputs) yield return $"  in   {spec}";
         foreach (var spec in onnx.Outputs) yield return $"  out  {spec}";
     }
@@ -118,52 +118,46 @@ internal static class ModelsCommand
     private static int VerifyFolder(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)
     {
         if (!folder.Manifest.Precisions.Contains(precision))
-            throw new UsageException(
-                $"--precision: {folder.Path} has no {precision} file of any graph, only "
-                + $"{string.Join(", ", folder.Manifest.Precisions)}");
+        {
+            Console.Error.WriteLine($"dvis: --precision: {folder.Path} has no {precision} file of any graph, only "
+                + string.Join(", ", folder.Manifest.Precisions));
+            return Usage;
+        }
+
         var (checks, passed) = (new List<GraphCheck>(), true);
         foreach (var check in ModelVerification.Run(folder, precision, tolerance, runtime))
         {
             checks.Add(check);
             passed &= check.Passes;
-            Console.Out.WriteLine(
-                $"{check.Graph} ({check.Precision}): {check.Problem ?? "file and shapes fit the "
-                    + "manifest"}{(check is { Problem: null, Deviations: null } ? "; no reference answers" : "")}");
+            var unanswered = check is { Problem: null, Deviations: null } ? "; no reference answers" : "";
+            var found = check.Problem ?? "file and shapes fit the manifest";
+            Console.Out.WriteLine($"{check.Graph} ({check.Precision}): {found}{unanswered}");
             foreach (var d in check.Deviations ?? [])
                 Console.Out.WriteLine(
-                    Text($"  {d.Tensor,-16} off by {d.Largest:0.0e+00} at a scale of {d.Scale:0.###}, {Verdict(d)}"));
+                    $"  {d.Tensor,-16} off by {d.Largest:0.0e+00} at a scale of {d.Scale:0.###}, {Verdict(d)}");
         }
 
         Deviation[] deviations = [.. checks.SelectMany(c => c.Deviations ?? [])];
         var unjudged = deviations.Count(d => d.Allowed is null);
+        var unbounded = unjudged == 0 ? "" : $", {unjudged} of them without a bound (--tolerance sets one)";
         var answers = deviations.Length == 0
             ? "files and shapes only: the folder has no reference answers"
-            : Text($"{deviations.Length} outputs against their reference ")
-                + Text(
-                    $"answers{(unjudged == 0 ? "" : Text($", {unjudged} of them without a bound (--tolerance sets one)"))}");
-        Console.Out.WriteLine(
-            Text($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, ")
-                + Text($"{checks.Count} graphs, {answers}"));
-        return passed ? ExitCode.Ok : ExitCode.Failed;
+            : $"{deviations.Length} outputs against their reference answers{unbounded}";
+        Console.Out.WriteLine($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, "
+            + $"{checks.Count} graphs, {answers}");
+        return passed ? Ok : Failed;
     }
 
     private static string Verdict(Deviation d) => d.Allowed is { } share
-        ? Text($"allowed {share * d.Scale:0.0e+00}: {(d.Passes ? "ok" : "FAILED")}")
+        ? $"allowed {share * d.Scale:0.0e+00}: {(d.Passes ? "ok" : "FAILED")}"
         : d.Passes ? "no bound" : "FAILED: no number";
 
-    /// <summary>Every number of the free-form object, one a line, with its path.</summary>
+    /// <summary>Numbers of the free-form object with their paths, one per line.</summary>
     private static IEnumerable<string> Numbers(string path, JsonElement json) => json.ValueKind switch
     {
         JsonValueKind.Object => json.EnumerateObject().SelectMany(p => Numbers($"{path}.{p.Name}", p.Value)),
-        JsonValueKind.Array => json.EnumerateArray().Index()
-            .SelectMany(p => Numbers(Text($"{path}[{p.Index}]"), p.Item)),
+        JsonValueKind.Array => json.EnumerateArray().Index().SelectMany(p => Numbers($"{path}[{p.Index}]", p.Item)),
         JsonValueKind.Undefined => [],
         _ => [$"{path}: {json}"],
     };
-
-    private static string Domain(ModelDomain domain) => domain == ModelDomain.Rendered
-        ? "rendered: trained on scenes that a program has drawn, not for real cameras"
-        : "real";
-
-    private static string Text(FormattableString text) => FormattableString.Invariant(text);
 }

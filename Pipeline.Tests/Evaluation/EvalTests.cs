@@ -2,10 +2,11 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Dvis.Streaming.Pipeline.Masks;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
 /// <summary><c>dvis eval --model</c> as a shell sees it.</summary>
 public sealed class EvalTests : IDisposable

@@ -1,8 +1,9 @@
 using Dvis.Streaming.Evaluation.Models;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
+namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 
 /// <summary><c>dvis models inspect</c> and <c>verify</c>: what they say of a good model,
 /// and of every way in which one can be bad.</summary>
@@ -85,8 +86,9 @@ public sealed class ModelsCommandTests : IDisposable
         File.WriteAllBytes(_temp.Path("reference.bin"),
             [.. new float[12].Concat(answer).SelectMany(BitConverter.GetBytes)]);
         File.WriteAllText(_temp.Path("reference.json"), """
-            {"tensors": [{"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
-                         {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 48}]}
+            {"tensors": [
+              {"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
+              {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 48}]}
             """);
         var (code, output) = await Tool.DvisAsync(["models", "verify", _temp.Root, .. more]);
         Assert.Equal(expected, code);
