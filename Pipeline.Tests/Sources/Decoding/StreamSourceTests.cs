@@ -114,18 +114,22 @@ public sealed class StreamSourceTests : IDisposable
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
+        var response = Encoding.ASCII.GetBytes(
+            $"HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}");
+        async Task AnswerAsync(TcpClient accepted)
+        {
+            using var client = accepted;
+            await client.GetStream().ReadExactlyAsync(new byte[8]);
+            await client.GetStream().WriteAsync(response);
+            client.Client.Shutdown(SocketShutdown.Send);
+            while (await client.GetStream().ReadAsync(new byte[4096]) > 0) { }
+        }
+
         var serving = Task.Run(async () =>
         {
-            while (true)
-            {
-                using var client = await listener.AcceptTcpClientAsync();
-                await client.GetStream().ReadExactlyAsync(new byte[8]);
-                await client.GetStream().WriteAsync(
-                    Encoding.ASCII.GetBytes(
-                    $"HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
-                client.Client.Shutdown(SocketShutdown.Send);
-                while (await client.GetStream().ReadAsync(new byte[4096]) > 0) { }
-            }
+            // A login is tried over another connection, before the first is closed.
+            var answers = new List<Task>();
+            while (true) answers.Add(AnswerAsync(await listener.AcceptTcpClientAsync()));
         });
 
         var fault = await FaultAsync($"http://u:hunter2@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x");

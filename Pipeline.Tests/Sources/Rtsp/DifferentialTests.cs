@@ -18,7 +18,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
 public sealed class DifferentialTests
 {
     private const int Frames = 3;
-    private const string Password = "hunter2-secret";
+    private const string Password = "differs-4711"; // stands in the command line of the direct decoder
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
 
     private static readonly Dictionary<string, Quirk> s_quirks = new()

@@ -352,7 +352,9 @@ public sealed class RtspRelayTests : IDisposable
         await using var rig = new SourceRig();
         var options = new SourceOptions
         {
-            Url = here.Url, Username = "u", Password = "hunter2",
+            Url = here.Url,
+            Username = "u",
+            Password = "hunter2",
             Queue = { Policy = QueuePolicy.Wait },
         };
 
