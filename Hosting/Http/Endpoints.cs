@@ -26,7 +26,7 @@ internal static class Endpoints
         if (options.Telemetry.Prometheus) app.MapGet("/metrics", metrics.WriteAsync);
 
         Task AnswerAsync(HttpContext context, HealthReport report) => WriteAsync(
-            context, HttpGuard.IsAllowed(context, config) ? report : new(report.Healthy, report.Status, null, []));
+            context, HttpGuard.IsAllowed(context, config) ? report : new(report.Healthy, report.Status));
     }
 
     private static string Index(StreamingOptions options)

@@ -11,6 +11,7 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
     // More cameras have one line together, so that the lines can be read.
     private const int ShownCameras = 6;
 
+    private readonly HashSet<string> _ended = []; // cameras whose end was printed
     private Dictionary<string, (long In, long Out)> _last = [];
     private long _lastAt = time.GetTimestamp();
 
@@ -22,7 +23,7 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
         _lastAt = Time.GetTimestamp();
         if (cameras.Count > ShownCameras)
         {
-            var off = cameras.Where(c => c.State != CameraState.Online)
+            var off = cameras.Where(c => c.State != CameraState.Online && !c.HasEnded)
                 .Select(c => $"{c.Name} {EnumName.Of(c.State)}").ToList();
             var away = off.Count == 0 ? "" : $"; {string.Join(", ", off)}";
             await output.WriteLineAsync($"{clock} {cameras.Count} cameras, {Counts(cameras)}{away}");
@@ -31,6 +32,8 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
 
         foreach (var camera in cameras)
         {
+            if (!camera.HasEnded) _ended.Remove(camera.Name);
+            else if (!_ended.Add(camera.Name)) continue;
             var dropped = camera.Counts.DroppedBy.Sum(d => d.Value);
             var drops = dropped > 0 ? $", dropped {dropped}" : "";
             var p95 = camera.Counts.ProvisionalLatency.Percentile(.95) * 1000;

@@ -84,6 +84,25 @@ public sealed class HostTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Health_DisabledCameraAndEndedFile_DegradeNothing_AndLiveNamesNoCameras()
+    {
+        await StartAsync(
+            Two, (name, stop) => name == "a" ? Task.FromResult(true) : ScriptedCamera.UntilStoppedAsync(name, stop));
+        var (ended, disabled) = (State.Cameras[0], State.Cameras[1]);
+        await Eventually.TrueAsync(() => ended.Run == CameraRun.Ended);
+        ended.Status = ScriptedCamera.Offline("a");
+        disabled.Status = ScriptedCamera.Offline("b") with { State = CameraState.Disabled };
+        Assert.Equal(
+            """{"healthy":true,"status":"ok","cameras":"""
+            + """[{"name":"a","state":"offline"},{"name":"b","state":"disabled"}]}""",
+            (await GetAsync("/health/ready")).Body);
+        Assert.Equal("""{"healthy":true,"status":"ok"}""", (await GetAsync("/health/live")).Body);
+
+        disabled.Status = ScriptedCamera.Offline("b");
+        Assert.Contains("\"not online: b\"", (await GetAsync("/health/ready")).Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Start_ModelCannotBeUsed_FailsWithItsSentence()
     {
         var config = _folder.Load(NoMqtt);
