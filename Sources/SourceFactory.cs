@@ -39,6 +39,8 @@ public static class SourceFactory
             { Synthetic: { } synthetic } => new SyntheticSource(synthetic, pool, time),
             { Device: not null } => new DeviceSource(OpenCv),
             { File: not null } => new FileSource(options, OpenFileAsync, time),
+            { Url: { } url } when StreamAddress.TryParse(url) is not null =>
+                new StreamSource(camera, options, pool, time),
             { Url: not null } => new RtspSource(camera, options, pool, time),
             _ => throw new ArgumentException("one of url, device, file and synthetic must be set", nameof(options)),
         };

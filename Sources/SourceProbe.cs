@@ -8,6 +8,9 @@ namespace Dvis.Streaming.Sources;
 /// <summary>Opens a source for one frame to see whether it works and what it is (<c>dvis probe</c>).</summary>
 public static class SourceProbe
 {
+    // Cameras with "smart" encoders have up to a minute between key frames.
+    private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(90);
+
     /// <summary>Report of one source; a source that does not work is no exception.</summary>
     /// <param name="options">Validated.</param>
     /// <param name="openCv">As for <see cref="SourceFactory.Create"/>.</param>
@@ -18,14 +21,19 @@ public static class SourceProbe
         using var pool = new FramePool();
         var source = SourceFactory.CreateRaw("probe", options, pool, time, openCv);
         var began = time.GetTimestamp();
+        var firstWait = options.Rtsp.ConnectTimeout + options.Rtsp.StallTimeout;
+        using var limit = new CancellationTokenSource(firstWait + s_longestWait, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, limit.Token);
         await using var session = new SupervisedSession(
-            source, options.Rtsp.ConnectTimeout + options.Rtsp.StallTimeout, options.Rtsp.StallTimeout, time, stop);
+            source, firstWait, options.Rtsp.StallTimeout, time, either.Token);
         var raw = await session.NextAsync();
         using var frame = raw?.Frame;
         stop.ThrowIfCancellationRequested();
         if (frame is null)
         {
-            var fault = session.Fault ?? new SourceException(SourceFault.Eof, "There is no frame in it.");
+            var fault = session.Fault ?? (limit.IsCancellationRequested
+                ? new SourceException(SourceFault.Timeout, "Packets arrive, but no key frame came.")
+                : new SourceException(SourceFault.Eof, "There is no frame in it."));
             return new SourceReport(fault.Fault, fault.Message);
         }
 

@@ -17,7 +17,7 @@ internal static class ProbeCommand
         var config = new ConfigArguments();
         var target = new Argument<string?>("source")
         {
-            Description = "rtsp:// or rtsps:// URL, a device such as /dev/video0, or a video file.",
+            Description = "URL of a camera or stream, a device such as /dev/video0, or a video file.",
             Arity = ArgumentArity.ZeroOrOne
         };
         var camera =

@@ -20,7 +20,8 @@ internal static partial class Redaction
     [GeneratedRegex(@"(?<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?<user>[^/\s:@]*):[^/\s]*@")]
     private static partial Regex UserInfo();
 
-    [GeneratedRegex(@"(?<key>[?&](?:pass|password|passwd|pwd|token|key|apikey|api_key|secret|auth)=)[^&\s'""]+",
+    [GeneratedRegex(
+        @"(?<key>[?&](?:pass|passphrase|password|passwd|pwd|token|key|apikey|api_key|secret|auth)=)[^&\s'""]+",
         RegexOptions.IgnoreCase)]
     private static partial Regex Query();
 }

@@ -55,8 +55,10 @@ internal sealed class CameraBoard
 
     public CameraState State => Status?.State ?? CameraState.Starting;
 
-    /// <summary>True while online or starting, after the end of a file, and while disabled by a command.</summary>
-    public bool IsWell => State is CameraState.Online or CameraState.Starting or CameraState.Disabled || HasEnded;
+    /// <summary>True while online or starting, but not while waiting for a key frame, after the end of a file, and while
+    /// disabled by a command.</summary>
+    public bool IsWell => HasEnded || State is CameraState.Online or CameraState.Disabled
+        || (State == CameraState.Starting && Status?.Detail is null);
 
     /// <summary>True when the stream is over and nothing has failed.</summary>
     public bool HasEnded => Run == CameraRun.Ended && State != CameraState.Disabled;

@@ -15,6 +15,11 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
     // Seconds. A step back of this length is a jump at once; a shorter one may be a frame out of order.
     private const double SmallestJump = 5;
 
+    // Some servers send their first frames twice, before and after PLAY: a step back of this many seconds within these
+    // frames is such a repetition and no jump.
+    private const int FirstFrames = 5;
+    private const double LongestRepetition = 0.5;
+
     // Ticks. A step is a wrap when it is this near to the range of the clock.
     private const long NearWrap = 60 * Ticks;
 
@@ -26,6 +31,7 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
 
     private readonly ArrivalClock _arrivals = new(time);
     private bool _begun;
+    private int _passed;
     private long _last, _lastTicks; // of the last frame that passed: extended timestamp, arrival
     private TimeSpan _late;         // its lateness
     private long? _raw;             // timestamp of the last frame as it came
@@ -57,7 +63,8 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
         }
 
         // Behind the last one, but going on from the one before: the clock was set back.
-        if (step <= -SmallestJump || (step < 0 && before < pts && before < _last))
+        var isRepetition = _passed <= FirstFrames && step >= -LongestRepetition;
+        if (step <= -SmallestJump || (step < 0 && before < pts && before < _last && !isRepetition))
             return Pass(pts, timebase, receivedTicks, jump: true);
         if (since < s_longestStop) return new(pts, TimeSpan.Zero, step == 0 ? "duplicate" : "out_of_order");
         IsUnreliable = true;
@@ -69,6 +76,7 @@ internal sealed class LiveClock(TimeSpan? maxAge, TimeProvider time)
         if (jump) _arrivals.Reset();
         _late = _arrivals.Lateness(timebase.ToSeconds(pts), receivedTicks);
         (_begun, _last, _lastTicks, _previous) = (true, pts, receivedTicks, pts);
+        _passed++;
         return new(pts, _late, Drop: null);
     }
 

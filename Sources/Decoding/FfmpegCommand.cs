@@ -13,10 +13,10 @@ internal static class FfmpegCommand
 
     // passthrough: every decoded frame once, with its own timestamp. autoscale 0: frames of another size are not scaled
     // to the first size. copyts: the timestamps of the container. flush_packets: without it each frame comes one late.
-    // map_metadata, write_index: frames only.
+    // V: a cover or a thumbnail is not a video. map_metadata, write_index: frames only.
     private static readonly string[] s_output =
     [
-        "-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-c:v", "rawvideo", "-pix_fmt", "rgb24",
+        "-map", "0:V:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-c:v", "rawvideo", "-pix_fmt", "rgb24",
         "-autoscale", "0", "-fps_mode", "passthrough", "-copyts", "-flush_packets", "1", "-write_index", "0",
     ];
 
@@ -63,26 +63,61 @@ internal static class FfmpegCommand
         ];
     }
 
+    // Timestamps of a camera as they come. The encoder of raw frames would hold one frame back per thread.
+    private static readonly string[] s_liveOutput =
+        [.. s_output, "-threads", "1", "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1"];
+
+    /// <summary>
+    /// Decodes a stream that is not RTSP. Its address comes as a script on <c>pipe:0</c> (<see cref="StreamScript"/>):
+    /// addresses have passwords and keys, and every user of a machine can read command lines.
+    /// </summary>
+    public static IReadOnlyList<string> ForStream(StreamAddress address) =>
+    [
+        .. s_common, "-flags", "low_delay", "-analyzeduration", "500000", "-probesize", "200000",
+        "-protocol_whitelist", "pipe," + address.Protocols, "-format_whitelist", "concat," + address.Formats,
+        "-f", "concat", "-safe", "0", "-i", "pipe:0", .. s_liveOutput,
+    ];
+
+    /// <summary>Script of ffmpeg's concat demuxer that opens the address.</summary>
+    public static string StreamScript(StreamAddress address, RtspOptions options)
+    {
+        var microseconds = ((long)options.ConnectTimeout.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
+        List<(string Name, string Value)> settings = [("analyzeduration", "500000"), ("probesize", "200000")];
+        if (address.Scheme == "srt") settings.Add(("connect_timeout", microseconds[..^3]));
+        else settings.Add(("rw_timeout", microseconds));
+        if (address.Scheme is "http" or "https")
+        {
+            settings.Add(("tls_verify", options.Tls.Verify ? "1" : "0"));
+            if (options.Tls.Ca is { Length: > 0 } ca) settings.Add(("ca_file", Path.GetFullPath(ca)));
+        }
+
+        var lines = settings.Select(s => $"option {s.Name} {Quote(s.Value)}\n");
+        return $"ffconcat version 1.0\nfile {Quote(address.Url)}\n{string.Concat(lines)}";
+    }
+
+    // Of ffmpeg's scripts.
+    private static string Quote(string text) => $"'{text.Replace("'", @"'\''", StringComparison.Ordinal)}'";
+
     /// <summary>
     /// Decodes a camera with the least latency. Timestamps are the camera's own, without ffmpeg's guesses at wraps
     /// (<see cref="LiveClock"/> judges them); arrival times (<c>-use_wallclock_as_timestamps</c>) would put the
-    /// network's jitter into media time.
+    /// network's jitter into media time. <c>-fflags nobuffer</c> would save nothing once the camera plays, and lose
+    /// what was read to find the codec, which is the first key frame.
     /// </summary>
     /// <param name="url">Without login and TLS, which are the relay's.</param>
     public static IReadOnlyList<string> ForRtsp(string url, RtspTransport transport, TimeSpan connectTimeout)
     {
         var microseconds = ((long)connectTimeout.TotalMicroseconds).ToString(CultureInfo.InvariantCulture);
 
-        // nobuffer turns off the reordering that UDP needs; this much costs nothing while packets come in order.
+        // Costs nothing while packets come in order.
         string[] reorder = transport == RtspTransport.Udp ? ["-reorder_queue_size", "64", "-max_delay", "100000"] : [];
         return
         [
-            .. s_common, "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "500000",
+            .. s_common, "-flags", "low_delay", "-analyzeduration", "500000",
             "-probesize", "200000", "-correct_ts_overflow", "0",
             "-protocol_whitelist", transport == RtspTransport.Udp ? "tcp,rtp,udp" : "tcp",
             "-format_whitelist", "rtsp", "-f", "rtsp", "-allowed_media_types", "video",
-            "-rtsp_transport", EnumName.Of(transport), .. reorder, "-timeout", microseconds, "-i", url, .. s_output,
-            "-enc_time_base", "1:90000", "-bsf:v", s_exactTimes, "-f", "nut", "pipe:1",
+            "-rtsp_transport", EnumName.Of(transport), .. reorder, "-timeout", microseconds, "-i", url, .. s_liveOutput,
         ];
     }
 }

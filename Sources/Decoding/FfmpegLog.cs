@@ -16,16 +16,21 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 
     // Contexts whose errors concern the connection or the output pipe and not the video.
     private static readonly HashSet<string> s_connection =
-        ["rtsp", "rtp", "tcp", "udp", "nut", "AVIOContext", "in", "out"];
+    [
+        "rtsp", "rtp", "tcp", "udp", "http", "https", "tls", "rtmp", "srt", "concat", "nut", "AVIOContext", "in", "out",
+    ];
 
-    // In this order: the first that matches any message decides. TLS is the relay's.
+    // In this order: the first that matches any message decides. TLS of RTSP is the relay's.
     private static readonly (SourceFault Fault, string[] Texts)[] s_rules =
     [
         (SourceFault.AuthFailed, ["401 Unauthorized", "403 Forbidden", "authorization failed"]),
         (SourceFault.NotFound, ["404 Not Found", "No such file or directory", "Failed to resolve hostname",
-            "Name or service not known"]),
-        (SourceFault.Refused, ["Connection refused", "No route to host", "Network is unreachable",
-            "503 Service Unavailable"]),
+            "Name or service not known", "NetStream.Play.StreamNotFound"]),
+        (SourceFault.Tls, ["verify peer certificate", "Peer certificate failed verification",
+            "does not match hostname", "certificate verify failed"]),
+        (SourceFault.Refused, ["Connection to srt://", "Connection refused",
+            "No route to host", "Network is unreachable",
+            "503 Service Unavailable", "5XX Server Error"]),
         (SourceFault.Timeout, ["timed out"]),
         (SourceFault.CodecUnsupported, ["matches no streams", "does not contain any stream",
             "Could not find codec parameters", "Decoder (codec", "Decoder not found", "Unsupported codec",
@@ -134,7 +139,8 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 
     private void TakeStream(string text)
     {
-        if (_codec is not null || VideoStream().Match(text) is not { Success: true } stream) return;
+        if (_codec is not null || text.EndsWith("(attached pic)", StringComparison.Ordinal)
+            || VideoStream().Match(text) is not { Success: true } stream) return;
         if (stream.Groups["fps"].Success)
             _fps = double.Parse(stream.Groups["fps"].ValueSpan, CultureInfo.InvariantCulture);
         _codec = stream.Groups["codec"].Value;

@@ -20,11 +20,12 @@ internal sealed class FfmpegProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly FfmpegLog _log;
     private readonly TimeProvider _time;
+    private readonly string _input;
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<int> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private FfmpegProcess(ProcessStartInfo start, FfmpegLog log, TimeProvider time)
-        => (_process, _log, _time) = (new Process { StartInfo = start }, log, time);
+    private FfmpegProcess(ProcessStartInfo start, FfmpegLog log, TimeProvider time, string input)
+        => (_process, _log, _time, _input) = (new Process { StartInfo = start }, log, time, input);
 
     /// <summary>Output to <c>pipe:1</c>.</summary>
     public Stream Output => _process.StandardOutput.BaseStream;
@@ -39,9 +40,10 @@ internal sealed class FfmpegProcess : IAsyncDisposable
     public static string Require(string program) =>
         Find(program) ?? throw new SourceException(SourceFault.Config, $"The decoder '{program}' was not found.");
 
+    /// <param name="input">Text for <c>pipe:0</c>.</param>
     /// <exception cref="SourceException">The program is missing or cannot be started.</exception>
     public static async Task<FfmpegProcess> StartAsync(string program, IEnumerable<string> arguments, FfmpegLog log,
-        string name, TimeProvider time)
+        string name, TimeProvider time, string input = "")
     {
         var start = new ProcessStartInfo
         {
@@ -60,7 +62,7 @@ internal sealed class FfmpegProcess : IAsyncDisposable
         start.Environment["LC_ALL"] = "C"; // messages are read by FfmpegLog
         start.Environment["AV_LOG_FORCE_NOCOLOR"] = "1";
 
-        var child = new FfmpegProcess(start, log, time);
+        var child = new FfmpegProcess(start, log, time, input);
         new Thread(child.Run) { IsBackground = true, Name = name }.Start();
         await child._started.Task;
         return child;
@@ -98,6 +100,7 @@ internal sealed class FfmpegProcess : IAsyncDisposable
         try
         {
             _process.Start();
+            _process.StandardInput.Write(_input); // shorter than the pipe: this does not wait
             _process.StandardInput.Close();
             Enlarge(Output);
         }

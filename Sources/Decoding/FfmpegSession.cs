@@ -29,13 +29,14 @@ internal sealed class FfmpegSession : IFrameSession
     public long Frames { get; private set; }
 
     /// <param name="ptsOffset">Ticks that <paramref name="arguments"/> make ffmpeg add to every timestamp.</param>
+    /// <param name="input">Text for <c>pipe:0</c>.</param>
     /// <exception cref="SourceException">ffmpeg is missing.</exception>
     public static async Task<FfmpegSession> StartAsync(
         string program, IReadOnlyList<string> arguments, Redactor redactor, string camera, FramePool pool,
-        TimeProvider time, long ptsOffset = 0)
+        TimeProvider time, long ptsOffset = 0, string input = "")
     {
         var log = new FfmpegLog(redactor);
-        var process = await FfmpegProcess.StartAsync(program, arguments, log, $"ffmpeg {camera}", time);
+        var process = await FfmpegProcess.StartAsync(program, arguments, log, $"ffmpeg {camera}", time, input);
         return new FfmpegSession(process, log, ptsOffset, pool, time);
     }
 

@@ -11,6 +11,9 @@ internal interface IRawSource
     /// <summary>Facts of the newest frame's decoder; null before the first frame and without a decoder.</summary>
     IDecoderFacts? Decoder { get; }
 
+    /// <summary>Packets of the session, whether or not they could be decoded; 0: none, or they are not seen.</summary>
+    long Packets => 0;
+
     /// <summary>Reads until the source ends or <paramref name="stop"/> is cancelled.</summary>
     /// <exception cref="SourceException">The session has failed.</exception>
     IAsyncEnumerable<RawFrame> ReadAsync(CancellationToken stop);

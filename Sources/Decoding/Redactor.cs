@@ -33,6 +33,7 @@ internal sealed partial class Redactor
     [GeneratedRegex(@"(?<=://)\S*@")]
     private static partial Regex UserInfo();
 
-    [GeneratedRegex(@"(?<=(?:pass|passwd|password|pwd|token|secret|auth|key)=)[^&\s]+", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        @"(?<=(?:pass(?:phrase)?|passwd|password|pwd|token|secret|auth|key)=)[^&\s]+", RegexOptions.IgnoreCase)]
     private static partial Regex Parameter();
 }

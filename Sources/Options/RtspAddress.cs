@@ -7,12 +7,15 @@ namespace Dvis.Streaming.Sources.Options;
 /// <param name="Secure"><c>rtsps</c>: inside TLS.</param>
 /// <param name="Host">Without the brackets of an IPv6 address.</param>
 /// <param name="Port">322 for <c>rtsps</c> and 554 otherwise where the URL has none (RFC 2326, RFC 7826).</param>
-/// <param name="Url">Complete URL without its login.</param>
+/// <param name="Url">Complete URL without its login, always with the port, as decoders request it.</param>
 /// <param name="User">Decoded; empty when there is none.</param>
 /// <param name="Password">Decoded; empty when there is none.</param>
 internal sealed record RtspAddress(bool Secure, string Host, int Port, string Url, string User, string Password)
 {
     public const string Expected = "must be a rtsp:// or rtsps:// URL with a host";
+
+    /// <summary>True: the camera redirected here from another host, which must not get the password itself.</summary>
+    public bool IsElsewhere { get; private init; }
 
     public bool HasLogin => User.Length > 0 || Password.Length > 0;
 
@@ -33,6 +36,20 @@ internal sealed record RtspAddress(bool Secure, string Host, int Port, string Ur
         return address.User.Any(char.IsControl)
             ? throw new SourceException(SourceFault.Config, "The url has control characters in its login.")
             : address;
+    }
+
+    /// <summary>Address to which a camera redirects, with the login of this one unless it has its own.</summary>
+    /// <exception cref="SourceException">Not a camera, or without TLS although this address has it.</exception>
+    public RtspAddress Follow(string location)
+    {
+        var next = TryParse(location.Trim());
+        if (next is null || (Secure && !next.Secure))
+            throw new SourceException(SourceFault.Config, next is null
+                ? $"The camera redirects; its address {Expected}."
+                : "The camera redirects to an address without TLS; set url to it if that is right.");
+        if (next.HasLogin) return next;
+        var isElsewhere = IsElsewhere || !next.Host.Equals(Host, StringComparison.OrdinalIgnoreCase);
+        return next with { User = User, Password = Password, IsElsewhere = isElsewhere };
     }
 
     /// <summary>The password as in the URL and decoded, for redaction.</summary>
@@ -56,7 +73,9 @@ internal sealed record RtspAddress(bool Secure, string Host, int Port, string Ur
         if (host.Length == 0 || (colon >= 0 && !TryPort(authority.AsSpan(colon + 1), out port))) return null;
         var split = login.IndexOf(':', StringComparison.Ordinal);
         var (user, password) = split < 0 ? (login, "") : (login[..split], login[(split + 1)..]);
-        return new(secure, host, port, (secure ? "rtsps://" : "rtsp://") + rest, Uri.UnescapeDataString(user),
+        var place = string.Create(CultureInfo.InvariantCulture,
+            $"{authority[..(colon < 0 ? authority.Length : colon)]}:{port}{rest[authority.Length..]}");
+        return new(secure, host, port, (secure ? "rtsps://" : "rtsp://") + place, Uri.UnescapeDataString(user),
             Uri.UnescapeDataString(password));
     }
 

@@ -24,7 +24,8 @@ public class SourceSettings
 /// </summary>
 public sealed class SourceOptions : SourceSettings, IValidatableObject
 {
-    /// <summary>Camera, <c>rtsp://</c> or <c>rtsps://</c>; a login may stand in it.</summary>
+    /// <summary>Camera or stream: <c>rtsp://</c>, <c>rtsps://</c>, <c>http://</c> and <c>https://</c> (motion JPEG),
+    /// <c>rtmp://</c> or <c>srt://</c>; a login may stand in it.</summary>
     public string? Url { get; set; }
 
     /// <summary>Login for <see cref="Url"/>; replaces one in it.</summary>
@@ -68,9 +69,10 @@ public sealed class SourceOptions : SourceSettings, IValidatableObject
 
         if (V4l2 is not null && Device is null)
             yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
-        if (Url is not null && !RtspAddress.IsValid(Url))
-            yield return new ValidationResult(RtspAddress.Expected, [nameof(Url)]);
-        else if (Rtsp.Transport == RtspTransport.Udp && Url is not null && RtspAddress.Parse(Url).Secure)
+        var isStream = Url is not null && StreamAddress.TryParse(Url) is not null;
+        if (Url is not null && !isStream && !RtspAddress.IsValid(Url))
+            yield return new ValidationResult(StreamAddress.Expected, [nameof(Url)]);
+        else if (Rtsp.Transport == RtspTransport.Udp && Url is not null && !isStream && RtspAddress.Parse(Url).Secure)
             yield return new ValidationResult(
                 "rtsps:// carries the frames in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
         if (Rtsp.Backoff.Max < Rtsp.Backoff.Initial)

@@ -7,11 +7,13 @@ using System.Text.RegularExpressions;
 namespace Dvis.Streaming.Sources.Rtsp;
 
 /// <summary>
-/// Login at a camera: Digest with SHA-256 or MD5 (RFC 7616, RFC 2617), or Basic (RFC 7617) where the camera offers
-/// nothing better. Not thread-safe.
+/// Login at a camera: Digest with SHA-256 or MD5 (RFC 7616, RFC 2617), or Basic (RFC 7617), which sends the password
+/// itself, where the camera offers no Digest at all. Not thread-safe.
 /// </summary>
+/// <param name="digestOnly">Basic is not answered.</param>
 /// <param name="clientNonce">Source of client nonces; null: random.</param>
-internal sealed partial class RtspLogin(string user, string password, Func<string>? clientNonce = null)
+internal sealed partial class RtspLogin(
+    string user, string password, bool digestOnly = false, Func<string>? clientNonce = null)
 {
     private Challenge? _challenge;
     private int _count;
@@ -21,7 +23,9 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
     /// <param name="answered">The request had an Authorization header.</param>
     public bool Take(IEnumerable<string> challenges, bool answered)
     {
-        var known = challenges.Select(Read).OfType<Challenge>().OrderByDescending(c => c.Strength).FirstOrDefault();
+        var offered = challenges.SelectMany(Split).ToList();
+        if (digestOnly || offered.Exists(o => o.Is("Digest"))) offered.RemoveAll(o => o.Is("Basic"));
+        var known = offered.Select(Read).OfType<Challenge>().MaxBy(c => c.Strength);
         // Cameras refuse wrong logins with a new nonce as well, and count them: only a stale nonce is worth another
         // answer, or a new one where the login was accepted before.
         if (known is null || (answered && !known.Stale && (!_accepted || known.Nonce == _challenge?.Nonce)))
@@ -57,17 +61,29 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
         return answer.ToString();
     }
 
-    private static Challenge? Read(string header)
+    // One header may have several challenges: a scheme is a word that has no value.
+    private static List<Offer> Split(string header)
     {
-        if (header.AsSpan().ContainsAnyInRange('\0', '\x1f')) return null; // its values are repeated in the answer
-        if (header.StartsWith("Basic", StringComparison.OrdinalIgnoreCase))
-            return new(null, null, "", "", null, false, false, false);
-        if (!header.StartsWith("Digest ", StringComparison.OrdinalIgnoreCase)) return null;
-        var values = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        foreach (Match match in Parameter().Matches(header))
-            values.TryAdd(match.Groups["name"].Value, match.Groups["quoted"].Success
-                ? Escape().Replace(match.Groups["quoted"].Value, "$1")
-                : match.Groups["bare"].Value);
+        var offers = new List<Offer>();
+        if (header.AsSpan().ContainsAnyInRange('\0', '\x1f')) return offers; // its values are repeated in the answer
+        foreach (Match match in Word().Matches(header))
+        {
+            if (!match.Groups["value"].Success)
+                offers.Add(new(match.Groups["name"].Value, new(StringComparer.OrdinalIgnoreCase)));
+            else if (offers.Count > 0)
+                offers[^1].Values.TryAdd(match.Groups["name"].Value, match.Groups["quoted"].Success
+                    ? Escape().Replace(match.Groups["quoted"].Value, "$1")
+                    : match.Groups["bare"].Value);
+        }
+
+        return offers;
+    }
+
+    private static Challenge? Read(Offer offer)
+    {
+        var values = offer.Values;
+        if (offer.Is("Basic")) return new(null, null, "", "", null, false, false, false);
+        if (!offer.Is("Digest")) return null;
         var named = values.GetValueOrDefault("algorithm");
         var session = named?.EndsWith("-sess", StringComparison.OrdinalIgnoreCase) ?? false;
         HashAlgorithmName? algorithm = (session ? named![..^5] : named)?.ToUpperInvariant() switch
@@ -76,7 +92,7 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
             "SHA-256" => HashAlgorithmName.SHA256,
             _ => null,
         };
-        var quality = values.GetValueOrDefault("qop");
+        var quality = values.GetValueOrDefault("qop") is { Length: > 0 } qop ? qop : null; // some have qop=""
         if (algorithm is null || !values.TryGetValue("nonce", out var nonce)) return null;
         if (quality is not null && !quality.Split(',', StringSplitOptions.TrimEntries)
             .Contains("auth", StringComparer.OrdinalIgnoreCase)) return null;
@@ -101,11 +117,18 @@ internal sealed partial class RtspLogin(string user, string password, Func<strin
     private static string Quote(string text) =>
         $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 
-    [GeneratedRegex("""(?<name>[A-Za-z]+)\s*=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<bare>[^\s,"]+))""")]
-    private static partial Regex Parameter();
+    [GeneratedRegex(
+        """(?<name>[A-Za-z][\w-]*)(?<value>\s*=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<bare>[^\s,"]*)))?""")]
+    private static partial Regex Word();
 
     [GeneratedRegex(@"\\(.)")]
     private static partial Regex Escape();
+
+    /// <summary>Challenge as it came.</summary>
+    private sealed record Offer(string Scheme, Dictionary<string, string> Values)
+    {
+        public bool Is(string scheme) => Scheme.Equals(scheme, StringComparison.OrdinalIgnoreCase);
+    }
 
     /// <param name="Algorithm">Null: Basic.</param>
     /// <param name="Named">Algorithm as the camera wrote it; null when it did not.</param>

@@ -13,9 +13,15 @@ internal enum RtspUnit
 
     /// <summary>An RTP or RTCP packet (<c>$</c>, channel, length, content), or empty lines between messages.</summary>
     Data,
+
+    /// <summary>Bytes that are neither.</summary>
+    Noise,
 }
 
-/// <summary>RTSP request or response (RFC 2326, sections 6, 7 and 10.12); lines stay as they came.</summary>
+/// <summary>
+/// RTSP request or response (RFC 2326, sections 6, 7 and 10.12). Lines stay as they came, except that folded ones are
+/// joined. Lines may end with LF alone.
+/// </summary>
 internal sealed class RtspMessage
 {
     /// <summary>Largest message or packet in bytes.</summary>
@@ -36,10 +42,11 @@ internal sealed class RtspMessage
     public bool IsResponse => FirstLine.StartsWith("RTSP/", StringComparison.Ordinal);
 
     /// <summary>Code of a response; 0 when it has none.</summary>
-    public int Status => FirstLine.Split(' ') is [_, var code, ..] && int.TryParse(code, out var status) ? status : 0;
+    public int Status => FirstLine.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var code, ..]
+        && int.TryParse(code, out var status) ? status : 0;
 
     /// <summary>Kind and length of the first unit; 0: the length is not known yet.</summary>
-    /// <exception cref="FormatException">Longer than <see cref="LongestUnit"/>, or without a valid length.</exception>
+    /// <exception cref="FormatException">Longer than <see cref="LongestUnit"/>.</exception>
     public static (RtspUnit Unit, int Length) Next(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return (RtspUnit.Incomplete, 0);
@@ -52,10 +59,10 @@ internal sealed class RtspMessage
 
         var empty = bytes.IndexOfAnyExcept((byte)'\r', (byte)'\n');
         if (empty != 0) return (RtspUnit.Data, empty < 0 ? bytes.Length : empty);
-        var head = bytes[..Math.Min(bytes.Length, LongestUnit)].IndexOf("\r\n\r\n"u8);
-        if (head >= 0)
+        var head = HeadLength(bytes[..Math.Min(bytes.Length, LongestUnit)]);
+        if (head > 0)
         {
-            var length = head + 4 + BodyLength(Lines(bytes[..head]), LongestUnit - head - 4);
+            var length = head + BodyLength(Lines(bytes[..head]), LongestUnit - head);
             return (length <= bytes.Length ? RtspUnit.Message : RtspUnit.Incomplete, length);
         }
 
@@ -67,8 +74,8 @@ internal sealed class RtspMessage
     /// <param name="bytes">One message, as <see cref="Next"/> found it.</param>
     public static RtspMessage Parse(ReadOnlySpan<byte> bytes)
     {
-        var head = bytes.IndexOf("\r\n\r\n"u8);
-        return new(Lines(bytes[..head]), bytes[(head + 4)..].ToArray());
+        var head = HeadLength(bytes);
+        return new(Lines(bytes[..head]), bytes[head..].ToArray());
     }
 
     /// <summary>Values of all headers of this name, in order.</summary>
@@ -90,14 +97,36 @@ internal sealed class RtspMessage
 
     public byte[] ToBytes() => [.. Encoding.Latin1.GetBytes(string.Join("\r\n", _lines)), .. "\r\n\r\n"u8, .. _body];
 
-    private static List<string> Lines(ReadOnlySpan<byte> head) => [.. Encoding.Latin1.GetString(head).Split("\r\n")];
+    // Bytes to the end of the first empty line; 0: not there yet.
+    private static int HeadLength(ReadOnlySpan<byte> bytes)
+    {
+        for (var at = 0; bytes[at..].IndexOf((byte)'\n') is >= 0 and var length; at += length + 1)
+            if (bytes.Slice(at, length).TrimEnd((byte)'\r').IsEmpty) return at + length + 1;
+        return 0;
+    }
 
+    private static List<string> Lines(ReadOnlySpan<byte> head)
+    {
+        var lines = new List<string>();
+        var text = Encoding.Latin1.GetString(head).Replace("\r", "", StringComparison.Ordinal);
+        foreach (var line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (lines.Count > 1 && line[0] is ' ' or '\t') lines[^1] += " " + line.Trim();
+            else lines.Add(line);
+        }
+
+        return lines;
+    }
+
+    // What is not a number counts as 0, as it does for decoders.
     private static int BodyLength(List<string> lines, int most)
     {
-        if (lines.Find(line => Is(line, "Content-Length")) is not { } line) return 0;
-        return int.TryParse(Value(line), out var length) && length >= 0 && length <= most
+        var value = lines.Find(line => Is(line, "Content-Length")) is { } line ? Value(line) : "";
+        var digits = string.Concat(value.TakeWhile(char.IsAsciiDigit));
+        if (digits.Length == 0) return 0;
+        return int.TryParse(digits, out var length) && length <= most
             ? length
-            : throw new FormatException("a message says an impossible length");
+            : throw new FormatException("a message is too long");
     }
 
     private static bool Is(string line, string name)

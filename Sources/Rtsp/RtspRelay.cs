@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Dvis.Streaming.Pipeline.Frames;
-using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Sources.Rtsp;
@@ -12,12 +11,13 @@ namespace Dvis.Streaming.Sources.Rtsp;
 /// user; the relay puts the camera's address and login into its requests, verifies the camera's certificate, and passes
 /// a view of the packets to <see cref="SenderReports"/>. So no password is in a command line, ffmpeg, which verifies no
 /// certificate over RTSP, needs no TLS, and the camera's clock is known, which ffmpeg does not report. Packets pass
-/// unchanged; a slow reader slows the camera, as without a relay.
+/// unchanged, noise between them does not; a slow reader slows the camera, as without a relay. The relay accepts what
+/// the decoder would accept: a test plays the same cameras to both.
 /// </summary>
 internal sealed class RtspRelay : IAsyncDisposable
 {
     private const int MostAnswers = 3;  // to one request
-    private const int MostPending = 64; // requests without an answer; a player has one or two
+    private const int MostPending = 64; // requests without an answer; some cameras answer no keep-alives
     private readonly RtspAddress _camera;
     private readonly TcpClient _client;
     private readonly Stream _remote;
@@ -30,20 +30,26 @@ internal sealed class RtspRelay : IAsyncDisposable
     private readonly SenderReports? _reports;
     private readonly TimeProvider _time;
     private readonly List<string> _tracks = []; // as the decoder addresses them
+    private readonly HashSet<int> _channels = [];
     private int _sequence;
     private Task<SourceException?> _serving = Task.FromResult<SourceException?>(null);
 
     private RtspRelay(RtspAddress camera, TcpClient client, Stream remote, SenderReports? reports, TimeProvider time)
     {
         (_camera, _client, _remote, _reports, _time) = (camera, client, remote, reports, time);
-        _login = camera.HasLogin ? new(camera.User, camera.Password) : null;
+        _login = camera.HasLogin ? new(camera.User, camera.Password, camera.IsElsewhere) : null;
         _listener.Start();
+        // The decoder puts a slash between an address and the name of a track, unless the address ends with one.
+        var path = camera.Url.EndsWith('/') ? "camera/" : "camera";
         Url = string.Create(CultureInfo.InvariantCulture,
-            $"rtsp://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/camera");
+            $"rtsp://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/{path}");
     }
 
     /// <summary>Address for the decoder, over TCP unless the camera is to send datagrams.</summary>
     public string Url { get; }
+
+    /// <summary>Address to which the camera redirected the decoder, which ended the connection; null: none.</summary>
+    public string? Location { get; private set; }
 
     /// <summary>Connects to the camera and waits for the decoder.</summary>
     /// <param name="reports">Receives the packets; null for datagrams, which do not pass the relay.</param>
@@ -138,9 +144,10 @@ internal sealed class RtspRelay : IAsyncDisposable
 
     private async Task FromCameraAsync(NetworkStream decoder, CancellationToken stop)
     {
-        var reader = new RtspReader(_remote);
+        var reader = new RtspReader(_remote, _channels);
         while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
         {
+            if (reader.Unit == RtspUnit.Noise) continue;
             if (reader.Unit == RtspUnit.Data) _reports?.Received(unit.Span);
             if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: true } response)
                 await decoder.WriteAsync(unit, stop);
@@ -152,7 +159,7 @@ internal sealed class RtspRelay : IAsyncDisposable
     {
         if (message.FirstLine.Split(' ') is not [var method, var asked, var version])
             throw new FormatException("a request is not of three words");
-        if (_pending.Count == MostPending) throw new FormatException("the camera answers no requests");
+        if (_pending.Count == MostPending) _pending.RemoveAt(0);
         var uri = asked.StartsWith(Url, StringComparison.Ordinal) ? _camera.Url + asked[Url.Length..] : asked;
         message.FirstLine = $"{method} {uri} {version}";
         return new Request(message, method, asked, uri, message["CSeq"] ?? "");
@@ -177,11 +184,12 @@ internal sealed class RtspRelay : IAsyncDisposable
     /// <summary>Response for the decoder; null: the request was sent again with a login.</summary>
     private async Task<RtspMessage?> AnswerAsync(RtspMessage response, CancellationToken stop)
     {
-        // Without login and certificate, the decoder follows the redirection by itself.
-        if (response.Status is >= 300 and < 400 && (_camera.HasLogin || _camera.HasQuery || _camera.Secure))
-            throw new SourceException(SourceFault.Config,
-                $"The camera sends its viewers elsewhere, and its login or certificate is for this address only; set "
-                + $"url to {new Redactor().Clean(response["Location"] ?? "that address")}");
+        if (response.Status is >= 300 and < 400 && response["Location"] is { } location)
+        {
+            Location = location;
+            throw new IOException("The camera redirects.");
+        }
+
         await _toCamera.WaitAsync(stop);
         try
         {
@@ -197,6 +205,9 @@ internal sealed class RtspRelay : IAsyncDisposable
             }
 
             if (response.Status < 300 && request.Answers > 0) _login?.Accepted();
+            // Spaces mean nothing there, and decoders do not expect them.
+            if (response["Transport"] is { } spaced)
+                response.Set("Transport", spaced.Replace(" ", "", StringComparison.Ordinal));
             if (response.Status < 300 && _reports is not null) Learn(_reports, request, response);
 
             response.Set("CSeq", request.DecodersNumber);
@@ -219,21 +230,26 @@ internal sealed class RtspRelay : IAsyncDisposable
         reports.Answered(_time.GetElapsedTime(request.Sent));
         if (request.Method == "SETUP")
         {
+            var channel = ChannelOf(response["Transport"] ?? "");
             _tracks.Add(request.Asked);
-            if (ChannelOf(response["Transport"] ?? "") is { } channel) reports.Follow(channel);
+            _channels.UnionWith([channel, channel + 1]);
+            reports.Follow(channel);
         }
         else if (request.Method == "PLAY" && _tracks is [var track] && track.IndexOfAny([',', ';']) < 0)
         {
             response.Set("RTP-Info",
                 string.Create(CultureInfo.InvariantCulture, $"url={track};seq=0;rtptime={SenderReports.Origin}"));
             response.Remove("Range");
+            reports.AreTraced = true;
         }
     }
 
-    private static int? ChannelOf(string transport)
+    private static int ChannelOf(string transport)
         => transport.Split(';').Select(part => part.Split('=', '-'))
-            .FirstOrDefault(part => part[0].Trim() == "interleaved") is [_, var channel, ..]
-            && byte.TryParse(channel, CultureInfo.InvariantCulture, out var number) ? number : null;
+            .FirstOrDefault(part => part[0].Equals("interleaved", StringComparison.OrdinalIgnoreCase))
+            is [_, var channel, ..] && byte.TryParse(channel, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : 0;
 
     private IPAddress Address()
     {

@@ -31,15 +31,26 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
     private readonly Lock _gate = new();
     private readonly List<Report> _reports = [];
     private readonly uint[] _timestamps = new uint[Remembered]; // of the last frames, a ring
-    private long _frames;
+    private long _frames, _packets;
+    private uint _first; // timestamp of the first frame
+    private bool _areTraced;
     private int? _channel;
     private uint? _source;
     private double _roundTrip = double.PositiveInfinity;
 
-    /// <summary>Sets the channel of the connection for RTP; RTCP has the next one.</summary>
+    /// <summary>True: the decoder subtracts <see cref="Origin"/>.</summary>
+    public bool AreTraced { set { lock (_gate) _areTraced = value; } }
+
+    /// <summary>Timestamp of the first frame, as the decoder should have it; null: not known.</summary>
+    public long? FirstPts { get { lock (_gate) return _areTraced && _packets > 0 ? (long)_first - Origin : null; } }
+
+    /// <summary>RTP packets so far.</summary>
+    public long Packets { get { lock (_gate) return _packets; } }
+
+    /// <summary>Sets the channel of the connection for RTP, once; RTCP has the next one.</summary>
     public void Follow(int channel)
     {
-        lock (_gate) _channel = channel;
+        lock (_gate) _channel ??= channel;
     }
 
     /// <summary>Adds the round trip of a request.</summary>
@@ -102,6 +113,7 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
         var source = BinaryPrimitives.ReadUInt32BigEndian(packet[8..]);
         if (source != _source) Begin(source);
         var timestamp = BinaryPrimitives.ReadUInt32BigEndian(packet[4..]);
+        if (_packets++ == 0) _first = timestamp;
         if (_frames == 0 || _timestamps[(_frames - 1) % Remembered] != timestamp)
             _timestamps[_frames++ % Remembered] = timestamp;
     }

@@ -14,7 +14,13 @@ internal sealed partial class CameraReporter(
     private static readonly TimeSpan s_firstRefresh = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_refresh = TimeSpan.FromSeconds(10);
 
+    // A failure that stays the same is logged again after this pause, which doubles up to the longest.
+    private static readonly TimeSpan s_firstRepeat = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_longestRepeat = TimeSpan.FromHours(1);
+
     private CameraStatus? _last;
+    private long _logged;
+    private TimeSpan _repeat;
     private FrameInfo? _lastFrame;
     private double _fps;
     private IDecoderFacts? _decoder;
@@ -23,6 +29,9 @@ internal sealed partial class CameraReporter(
     private TimeSpan _period;
 
     public void Starting() => Change(CameraState.Starting, SourceFault.Ok);
+
+    /// <summary>Packets arrive, but none of them could be decoded yet.</summary>
+    public void Undecoded() => Change(CameraState.Starting, SourceFault.Ok, "packets arrive, no key frame yet");
 
     /// <param name="first">First frame of its connection.</param>
     public void Received(Frame frame, bool first)
@@ -97,7 +106,14 @@ internal sealed partial class CameraReporter(
             metrics.Camera, state, since, reason, detail, attempt, retry?.TotalSeconds, Math.Round(_fps, 2), FpsOut: 0,
             _lastFrame, source.Decoder?.Codec, Epoch: null)
         { IsFailure = failed };
-        if ((state, reason, detail) != (_last?.State, _last?.Reason, _last?.Detail)) Log(status);
+        var isNew = (state, reason, detail) != (_last?.State, _last?.Reason, _last?.Detail);
+        if (isNew || (retry is not null && time.GetElapsedTime(_logged) >= _repeat))
+        {
+            (_logged, _repeat) = (time.GetTimestamp(), isNew ? s_firstRepeat : _repeat * 2);
+            if (_repeat > s_longestRepeat) _repeat = s_longestRepeat;
+            Log(status);
+        }
+
         _last = status;
         onStatus(status);
     }
@@ -107,6 +123,7 @@ internal sealed partial class CameraReporter(
         var (camera, reason, detail) = (status.Camera, EnumName.Of(status.Reason), status.Detail);
         switch (status.State)
         {
+            case CameraState.Starting when detail is not null: LogUndecoded(camera); break;
             case CameraState.Starting: LogStarting(camera); break;
             case CameraState.Online:
                 LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, status.Codec ?? "?");
@@ -122,6 +139,10 @@ internal sealed partial class CameraReporter(
 
     [LoggerMessage(1001, LogLevel.Information, "Camera {Camera}: starting.")]
     private partial void LogStarting(string camera);
+
+    [LoggerMessage(1008, LogLevel.Warning, "Camera {Camera}: packets arrive, no key frame yet. If that happens often, "
+        + "set the camera to one key frame (I-frame) per second or two.")]
+    private partial void LogUndecoded(string camera);
 
     [LoggerMessage(1002, LogLevel.Information, "Camera {Camera}: online, {Width}x{Height} {Codec}.")]
     private partial void LogOnline(string camera, int width, int height, string codec);

@@ -6,6 +6,7 @@ namespace Dvis.Streaming.Sources.Supervision;
 /// <summary>
 /// One session of a raw source under a watchdog. Failures become values: <see cref="NextAsync"/> returns null and
 /// <see cref="Fault"/> has the reason. The watchdog runs during reads only, so that a slow reader is not a stall.
+/// Before the first frame only silence of packets is one: key frames may be far apart.
 /// </summary>
 internal sealed class SupervisedSession : IAsyncDisposable
 {
@@ -18,10 +19,13 @@ internal sealed class SupervisedSession : IAsyncDisposable
     private readonly CancellationTokenSource _either;
     private readonly ITimer _timer;
     private readonly CancellationToken _stop;
+    private readonly IRawSource _source;
+    private readonly TaskCompletionSource _undecoded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IAsyncEnumerator<RawFrame> _frames;
     private readonly TimeSpan _stallTimeout;
     private TimeSpan _wait;
     private int _silentParts;
+    private long _packets; // before the first frame, at the last look
     private bool _disposed;
 
     /// <param name="firstWait">Longest wait for the first frame.</param>
@@ -31,13 +35,16 @@ internal sealed class SupervisedSession : IAsyncDisposable
     {
         _timer = time.CreateTimer(_ => CountSilence(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _either = CancellationTokenSource.CreateLinkedTokenSource(stop, _watchdog.Token);
-        _stop = stop;
+        (_stop, _source) = (stop, source);
         _frames = source.ReadAsync(_either.Token).GetAsyncEnumerator(CancellationToken.None);
         (_wait, _stallTimeout) = (firstWait, stallTimeout);
     }
 
     /// <summary>Frames so far.</summary>
     public long Frames { get; private set; }
+
+    /// <summary>Completes when packets arrive and no frame of them could be decoded for some seconds.</summary>
+    public Task Undecoded => _undecoded.Task;
 
     /// <summary>Reason of the end; null when it ended without a fault, was stopped, or has not ended.</summary>
     public SourceException? Fault { get; private set; }
@@ -75,9 +82,13 @@ internal sealed class SupervisedSession : IAsyncDisposable
         if (_watchdog.IsCancellationRequested && !_stop.IsCancellationRequested)
         {
             var seconds = _wait.TotalSeconds.ToString("0.#", System.Globalization.CultureInfo.InvariantCulture);
-            Fault = Frames == 0
-                ? new SourceException(SourceFault.Timeout, $"No frame came within {seconds} s.")
-                : new SourceException(SourceFault.Stalled, $"No frame came for {seconds} s.");
+            Fault = (Frames, Volatile.Read(ref _packets)) switch
+            {
+                (0, 0) => new SourceException(SourceFault.Timeout, $"No frame came within {seconds} s."),
+                (0, _) => new SourceException(
+                    SourceFault.Stalled, $"No packet came for {seconds} s; those before had no key frame."),
+                _ => new SourceException(SourceFault.Stalled, $"No frame came for {seconds} s."),
+            };
         }
 
         return null;
@@ -85,6 +96,14 @@ internal sealed class SupervisedSession : IAsyncDisposable
 
     private void CountSilence()
     {
+        if (Frames == 0 && _source.Packets is var packets && packets > _packets)
+        {
+            Volatile.Write(ref _packets, packets);
+            Volatile.Write(ref _silentParts, 0);
+            _undecoded.TrySetResult();
+            return;
+        }
+
         if (Interlocked.Increment(ref _silentParts) < Parts) return;
         try
         {

@@ -47,10 +47,12 @@ internal sealed class SupervisedSource(
                 new SupervisedSession(source, options.Rtsp.ConnectTimeout + stallTimeout, stallTimeout, time, stop);
             var began = time.GetTimestamp();
             var clock = IsLive ? new LiveClock(options.MaxAge, time) : null;
-            while (await session.NextAsync() is { } frame)
+            var first = session.NextAsync().AsTask();
+            if (await Task.WhenAny(first, session.Undecoded) != first) _reporter.Undecoded();
+            for (var frame = await first; frame is { } raw; frame = await session.NextAsync())
             {
                 if (session.Frames == 1) (attempt, began) = (0, time.GetTimestamp());
-                if (Take(frame, clock, session.Frames == 1)) yield return frame.Frame;
+                if (Take(raw, clock, session.Frames == 1)) yield return raw.Frame;
             }
 
             if (stop.IsCancellationRequested) break;

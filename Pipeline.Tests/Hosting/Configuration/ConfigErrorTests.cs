@@ -157,8 +157,9 @@ public sealed class ConfigErrorTests : IDisposable
     [InlineData("defaults: { decode: { backend: opencv } }\ncameras: { a: { url: 'rtsp://h/x' }, b: { file: a.mp4 } }",
         "config.yaml:1:32: cameras.a.decode.backend: found 'opencv', expected ffmpeg for a url: the FFmpeg inside "
         + "OpenCV is built without network")]
-    [InlineData("cameras: { a: { url: 'http://u:pw@h/x' } }",
-        "config.yaml:1:22: cameras.a.url: must be a rtsp:// or rtsps:// URL with a host")]
+    [InlineData("cameras: { a: { url: 'ftp://u:pw@h/x' } }",
+        "config.yaml:1:22: cameras.a.url: must be a rtsp://, rtsps://, http://, https://, rtmp:// or srt:// URL "
+        + "with a host")]
     [InlineData("cameras: { a: { url: { 'rtsp://u:pw@h/x': 1 } } }",
         "config.yaml:1:22: cameras.a.url: found a section, expected a single value")]
     [InlineData("cameras: [rtsp://u:pw@h/x]", "config.yaml:1:10: cameras: found a list, expected a section with keys")]

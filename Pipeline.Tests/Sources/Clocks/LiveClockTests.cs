@@ -45,6 +45,16 @@ public sealed class LiveClockTests
         Assert.Equal(9.04 * 90000, taken[3].Pts, 1.0);
     }
 
+    /// <summary>Key frame and next frame before PLAY, and then from the first on: no other stretch of time.</summary>
+    [Fact]
+    public void Judge_FirstFramesSentTwice_DropsTheSecondOnes()
+    {
+        double[] sent = [10, 10.12, 10, 10.12, 10.04, 10.08, 10.24, 10.16, 10.2];
+        var dropped = sent.Select((pts, i) => Take(i * 0.04, pts).Drop is not null);
+
+        Assert.Equal([false, false, true, true, true, true, false, true, true], dropped);
+    }
+
     [Theory]
     [InlineData(-3600)]
     [InlineData(3600)]

@@ -3,8 +3,8 @@ using System.Diagnostics;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>Encoded frames, each decodable by itself, as a camera sends them; skips the test without ffmpeg.</summary>
-/// <param name="Codec">Name in SDP: <c>H264</c> or <c>MP4V-ES</c>.</param>
+/// <summary>Encoded frames as a camera sends them; skips the test without ffmpeg.</summary>
+/// <param name="Codec">Name in SDP.</param>
 /// <param name="Pictures">For each frame its packets: NAL units without start codes, or the whole frame.</param>
 internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList<byte[]>> Pictures)
 {
@@ -16,25 +16,69 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
     public static Task<EncodedPictures> Mpeg4Async(string size = "64x48") =>
         s_made.GetOrAdd(("MP4V-ES", size), static key => EncodeMpeg4Async(key.Item2));
 
-    private static async Task<EncodedPictures> EncodeH264Async(string size)
+    /// <summary>12 s: one key frame and 299 frames that need it.</summary>
+    /// <param name="codec">H264, H265, MP4V-ES or VP8.</param>
+    public static Task<EncodedPictures> GopAsync(string codec) => codec switch
     {
-        // aud: a delimiter (NAL type 9) begins each frame; repeat-headers: each has its parameters.
-        var stream = await EncodeAsync(size, "-c:v", "libx264", "-preset", "ultrafast", "-x264-params",
-            "keyint=1:sliced-threads=0:threads=1:repeat-headers=1:aud=1", "-f", "h264");
+        "H264" => EncodeH264Async("64x48", LongGop),
+        "H265" => EncodeH265Async(LongGop),
+        "MP4V-ES" => EncodeMpeg4Async("64x48", LongGop),
+        "VP8" => EncodeVp8Async(LongGop),
+        _ => throw new ArgumentOutOfRangeException(nameof(codec)),
+    };
+
+    private const int LongGop = 300;
+
+    private static async Task<EncodedPictures> EncodeH264Async(string size, int gop = 1)
+    {
+        // aud: a delimiter (NAL type 9) begins each frame; repeat-headers: each key frame has its parameters.
+        var stream = await EncodeAsync(size, gop, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
+            "-x264-params",
+            $"keyint={gop}:min-keyint={gop}:scenecut=0:sliced-threads=0:threads=1:repeat-headers=1:aud=1",
+            "-f", "h264");
+        return new EncodedPictures("H264", Units(stream, unit => unit[0] & 31, delimiter: 9, remark: 6));
+    }
+
+    private static async Task<EncodedPictures> EncodeH265Async(int gop)
+    {
+        var stream = await EncodeAsync("64x48", gop, "-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency",
+            "-x265-params",
+            $"keyint={gop}:min-keyint={gop}:scenecut=0:repeat-headers=1:aud=1:log-level=none", "-f", "hevc");
+        return new EncodedPictures("H265", Units(stream, unit => (unit[0] >> 1) & 63, delimiter: 35, remark: 39));
+    }
+
+    // NAL units by frames, without the encoder's remarks.
+    private static List<List<byte[]>> Units(byte[] stream, Func<byte[], int> typeOf, int delimiter, int remark)
+    {
         var pictures = new List<List<byte[]>>();
         foreach (var unit in Split(stream, (data, i) => data[i] == 0 && data[i + 1] == 0 && data[i + 2] == 1, 3))
         {
-            var type = unit[0] & 31;
-            if (type == 9) pictures.Add([]);
-            else if (type != 6) pictures[^1].Add(unit); // without x264's own message
+            if (typeOf(unit) == delimiter) pictures.Add([]);
+            else if (typeOf(unit) != remark) pictures[^1].Add(unit);
         }
 
-        return new EncodedPictures("H264", pictures);
+        return pictures;
     }
 
-    private static async Task<EncodedPictures> EncodeMpeg4Async(string size)
+    private static async Task<EncodedPictures> EncodeVp8Async(int gop)
     {
-        var stream = await EncodeAsync(size, "-c:v", "mpeg4", "-g", "1", "-q:v", "20", "-f", "m4v");
+        var stream = await EncodeAsync("64x48", gop, "-c:v", "libvpx", "-deadline", "realtime", "-g", $"{gop}",
+            "-auto-alt-ref", "0", "-lag-in-frames", "0", "-f", "ivf");
+        var pictures = new List<byte[][]>();
+        // After the file header; 12 bytes before each frame begin with its length.
+        for (var at = 32; at < stream.Length;)
+        {
+            var length = BitConverter.ToInt32(stream, at);
+            pictures.Add([[0x10, .. stream.AsSpan(at + 12, length)]]); // RFC 7741: a partition begins
+            at += 12 + length;
+        }
+
+        return new EncodedPictures("VP8", pictures);
+    }
+
+    private static async Task<EncodedPictures> EncodeMpeg4Async(string size, int gop = 1)
+    {
+        var stream = await EncodeAsync(size, gop, "-c:v", "mpeg4", "-g", $"{gop}", "-q:v", "20", "-f", "m4v");
         // Headers (visual object sequence or layer) come once: they are added to every frame.
         var parts = Split(stream, (data, i) =>
             data[i] == 0 && data[i + 1] == 0 && data[i + 2] == 1 && data[i + 3] == 0xB6, 0).ToList();
@@ -54,10 +98,11 @@ internal sealed record EncodedPictures(string Codec, IReadOnlyList<IReadOnlyList
         }
     }
 
-    private static async Task<byte[]> EncodeAsync(string size, params string[] arguments)
+    private static async Task<byte[]> EncodeAsync(string size, int gop, params string[] arguments)
     {
         var start = new ProcessStartInfo("ffmpeg", ["-nostdin", "-v", "error", "-f", "lavfi", "-i",
-            $"testsrc=size={size}:rate=25", "-frames:v", "25", "-pix_fmt", "yuv420p", .. arguments, "pipe:1"])
+            $"testsrc=size={size}:rate=25", "-frames:v", $"{Math.Max(gop, 25)}",
+            "-pix_fmt", "yuv420p", .. arguments, "pipe:1"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

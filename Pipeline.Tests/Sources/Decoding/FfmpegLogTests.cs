@@ -19,7 +19,7 @@ public sealed class FfmpegLogTests
     [InlineData("[error] rtsp://h/x: No route to host", SourceFault.Refused)]
     [InlineData("[error] rtsp://h/x: Connection timed out", SourceFault.Timeout)]
     [InlineData("[error] file:/videos/SSL/x.mp4: Invalid data found when processing input", SourceFault.DecodeErrors)]
-    [InlineData("[error] Stream map '0:v:0' matches no streams.", SourceFault.CodecUnsupported)]
+    [InlineData("[error] Stream map '0:V:0' matches no streams.", SourceFault.CodecUnsupported)]
     [InlineData("[error] Decoder (codec av1) not found for input stream #0:0", SourceFault.CodecUnsupported)]
     [InlineData("[error] file:/x.mp4: Permission denied", SourceFault.Config)]
     [InlineData("[rtsp @ 0x55be] [error] method SETUP failed: 461 Unsupported transport", SourceFault.Config)]

@@ -156,6 +156,39 @@ public sealed class FileSourceTests : IDisposable
         Assert.False(string.IsNullOrEmpty(rig.Last.Detail));
     }
 
+    /// <summary>A cover is no video: music with one has none, and a video with one before it is shown itself.</summary>
+    [Theory(Timeout = 120_000)]
+    [InlineData("song.mp3", "mjpeg")]
+    [InlineData("song.m4a", "png")]
+    [InlineData("song.flac", "png")]
+    public async Task ReadAsync_SoundWithACover_IsCodecUnsupported(string name, string codec)
+    {
+        using var clips = new Clips();
+        var path = clips.Path(name);
+        await Clips.RunAsync("-f", "lavfi", "-i", "sine=duration=1", "-f", "lavfi", "-i",
+            "testsrc=size=64x48:rate=1:duration=1", "-map", "0", "-map", "1", "-c:v", codec,
+            "-disposition:v", "attached_pic", path);
+        await using var rig = new SourceRig();
+
+        Assert.Equal(SourceFault.CodecUnsupported, (await rig.FaultAsync(new SourceOptions { File = path })).Fault);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_VideoBehindACover_IsTheVideo()
+    {
+        using var clips = new Clips();
+        var path = clips.Path("film.mp4");
+        await Clips.RunAsync("-f", "lavfi", "-i", "testsrc=size=32x32:rate=1:duration=1", "-f", "lavfi", "-i",
+            "testsrc=size=64x48:rate=25:duration=1", "-map", "0", "-map", "1", "-c:v:0",
+            "png", "-c:v:1", "mpeg4", "-disposition:v:0", "attached_pic", path);
+        await using var rig = new SourceRig();
+
+        var frames = await rig.ReadAsync(new SourceOptions { File = path });
+
+        Assert.Equal((25, 64, 48), (frames.Count, frames[0].Width, frames[0].Height));
+        Assert.Equal("mpeg4", rig.Last.Codec);
+    }
+
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_SoundOnly_IsCodecUnsupported()
     {

@@ -71,7 +71,7 @@ public sealed class HostileSourceTests : IDisposable
     [InlineData("concat:/etc/passwd")]
     [InlineData("subfile,,start,0,end,9,,:/etc/passwd")]
     [InlineData("data:text/plain,x")]
-    [InlineData("http://127.0.0.1/x")]
+    [InlineData("ftp://127.0.0.1/x")]
     [InlineData("pipe:0")]
     [InlineData("-i")]
     [InlineData("rtsp:///etc/passwd")]

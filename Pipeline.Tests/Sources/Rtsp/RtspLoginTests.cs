@@ -16,7 +16,8 @@ public sealed class RtspLoginTests
         + ", algorithm=SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1")]
     public void Answer_Rfc7616_IsThatOfTheStandard(string challenge, string response)
     {
-        var login = new RtspLogin("Mufasa", "Circle of Life", () => "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
+        var login = new RtspLogin("Mufasa", "Circle of Life", clientNonce: () =>
+            "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
         Assert.Null(login.Answer("GET", "/dir/index.html"));
 
         Assert.True(login.Take([challenge], answered: false));
@@ -31,7 +32,7 @@ public sealed class RtspLoginTests
     [Fact]
     public void Answer_Rfc2617_IsThatOfTheStandard()
     {
-        var login = new RtspLogin("Mufasa", "Circle Of Life", () => "0a4f113b");
+        var login = new RtspLogin("Mufasa", "Circle Of Life", clientNonce: () => "0a4f113b");
         Assert.True(
             login.Take(
                 ["Digest realm=\"testrealm@host.com\", qop=\"auth,auth-int\", "
@@ -62,6 +63,39 @@ public sealed class RtspLoginTests
                         "Digest realm=\"r\", nonce=\"3\", algorithm=SHA-512-256"], false));
 
         Assert.Contains("nonce=\"2\"", login.Answer("PLAY", "rtsp://x/"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Basic realm=\"a\", Digest realm=\"r\", nonce=\"1\"")]
+    [InlineData("Digest realm=\"r\", nonce=\"1\", Basic realm=\"a\"")]
+    [InlineData("Basic realm=\"Digest, nonce=2\", digest REALM=\"r\" ,Nonce=1")]
+    [InlineData("Negotiate, Basic realm=a, Digest realm=\"r\", nonce=\"1\", qop=\"\", stale=false")]
+    public void Take_SeveralChallengesInOneHeader_DigestIsAnswered(string header)
+    {
+        var login = new RtspLogin("u", "p");
+        Assert.True(login.Take([header], false));
+
+        // MD5 of "MD5(u:r:p):1:MD5(PLAY:rtsp://x/)", computed elsewhere.
+        Assert.Equal("Digest username=\"u\", realm=\"r\", nonce=\"1\", uri=\"rtsp://x/\", "
+            + "response=\"61e5b2ed3312c842c117b72f2c22a1fd\"", login.Answer("PLAY", "rtsp://x/"));
+    }
+
+    [Fact]
+    public void Take_RealmWithCommas_IsOneValue()
+    {
+        var login = new RtspLogin("u", "p");
+        Assert.True(login.Take(["Digest realm=\"a, Basic realm=b, nonce=9\", nonce=\"1\""], false));
+
+        Assert.Contains("realm=\"a, Basic realm=b, nonce=9\", nonce=\"1\"", login.Answer("PLAY", "rtsp://x/"),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Take_DigestThatIsNotSupported_NeverSendsThePassword()
+    {
+        Assert.False(new RtspLogin("u", "p").Take(
+            ["Basic realm=\"r\"", "Digest realm=\"r\", nonce=\"1\", algorithm=SHA-512-256"], false));
+        Assert.False(new RtspLogin("u", "p", digestOnly: true).Take(["Basic realm=\"r\""], false));
     }
 
     [Fact]

@@ -205,10 +205,13 @@ public sealed class RtspRelayTests : IDisposable
 
     [Theory(Timeout = 120_000)]
     [InlineData("RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: rtsp://u:hunter3@127.0.0.1:9/x\r\n\r\n",
+        SourceFault.Refused)]
+    [InlineData("RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: http://u:hunter3@127.0.0.1:9/x\r\n\r\n",
         SourceFault.Config)]
     [InlineData("HTTP/1.1 400 Bad Request\r\n\r\n", SourceFault.Eof, SourceFault.DecodeErrors)]
     [InlineData("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 99999999999\r\n\r\n", SourceFault.DecodeErrors)]
-    [InlineData("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: -1\r\n\r\n", SourceFault.DecodeErrors)]
+    [InlineData("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: -1\r\n\r\n", SourceFault.Eof,
+        SourceFault.DecodeErrors)]
     [InlineData("\0\0\0\0\u00ff\u00ff\u00ff", SourceFault.Eof, SourceFault.DecodeErrors)]
     public async Task ReadAsync_CameraThatAnswersOddly_EndsWithATypedFault(string answer, params SourceFault[] expected)
     {
@@ -293,6 +296,103 @@ public sealed class RtspRelayTests : IDisposable
                 Url = "rtsp://u:p@no-such-camera.invalid/x",
                 Rtsp = { ConnectTimeout = TimeSpan.FromMinutes(1) }
             })).Fault);
+    }
+
+    /// <summary>Also after hundreds of keep-alives without an answer, and a late one is passed on.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task Relay_KeepAlivesWithoutAnswer_PacketsFlowOn()
+    {
+        const int Asked = 200;
+        var packet = RtcpPacket.Interleaved(0, [0x80, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var address = RtspAddress.Parse($"rtsp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/cam");
+        await using var relay = await RtspRelay.OpenAsync(
+            address, new(), null, TimeSpan.FromSeconds(10), TimeProvider.System, default);
+        using var camera = await listener.AcceptTcpClientAsync();
+        using var decoder = new TcpClient(AddressFamily.InterNetwork);
+        await decoder.ConnectAsync(IPAddress.Loopback, new Uri(relay.Url).Port);
+        var (asked, answered) = (new RtspReader(camera.GetStream()), new RtspReader(decoder.GetStream()));
+        string? first = null, last = null;
+
+        for (var i = 0; i < Asked; i++)
+        {
+            var request = $"GET_PARAMETER {relay.Url} RTSP/1.0\r\nCSeq: {1000 + i}\r\n\r\n";
+            await decoder.GetStream().WriteAsync(Encoding.ASCII.GetBytes(request));
+            last = RtspMessage.Parse((await asked.ReadAsync(default)).Span)["CSeq"];
+            first ??= last;
+            await camera.GetStream().WriteAsync(packet);
+            Assert.Equal(packet, (await answered.ReadAsync(default)).ToArray());
+        }
+
+        foreach (var (number, expected) in new[] { (last, $"{1000 + Asked - 1}"), (first, $"{1000 + Asked - 64}") })
+        {
+            await camera.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"RTSP/1.0 200 OK\r\nCSeq: {number}\r\n\r\n"));
+            Assert.Equal(expected, RtspMessage.Parse((await answered.ReadAsync(default)).Span)["CSeq"]);
+        }
+    }
+
+    /// <summary>The password itself does not go to another host; a login by Digest does.</summary>
+    [Theory(Timeout = 120_000)]
+    [InlineData("Digest realm=\"r\", nonce=\"1\"", "Digest ")]
+    [InlineData("Basic realm=\"r\"", null)]
+    public async Task ReadAsync_RedirectionToAnotherHost_KeepsThePassword(string challenge, string? expected)
+    {
+        await using var there = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
+        await using var here = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
+        var logins = new ConcurrentQueue<string>();
+        here.Guard = _ => $"RTSP/1.0 302 Found\r\nLocation: rtsp://localhost:{there.Port}/cam\r\n";
+        there.Guard = request =>
+        {
+            if (request["Authorization"] is not { } login)
+                return $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\n";
+            logins.Enqueue(login);
+            return null;
+        };
+        await using var rig = new SourceRig();
+        var options = new SourceOptions
+        {
+            Url = here.Url,
+            Username = "u",
+            Password = "hunter2",
+            Queue = { Policy = QueuePolicy.Wait },
+        };
+
+        if (expected is null) Assert.Equal(SourceFault.AuthFailed, (await rig.FaultAsync(options)).Fault);
+        else Assert.Equal(3, (await rig.ReadAsync(options, most: 3)).Count);
+
+        Assert.All(logins, login => Assert.StartsWith(expected ?? "nothing", login, StringComparison.Ordinal));
+        Assert.Equal(expected is not null, !logins.IsEmpty);
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_EndlessRedirection_IsAConfigFault()
+    {
+        await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
+        camera.Guard = _ => $"RTSP/1.0 301 Moved\r\nLocation: {camera.Url}\r\n";
+
+        Assert.Equal(SourceFault.Config, (await FaultAsync(new SourceOptions { Url = camera.Url })).Fault);
+        Assert.Equal(6, camera.Requests.Count);
+    }
+
+    [Theory(Timeout = 120_000)]
+    [InlineData("/cam/", "--no-content-base", "--strict-setup")]
+    [InlineData("/cam", "--lf")]
+    [InlineData("/cam", "--garbage", "37")]
+    [InlineData("/cam", "--silent", "--session-timeout", "2")]
+    public async Task ReadAsync_FieldCases_Play(string path, params string[] arguments)
+    {
+        await using var camera =
+            await FieldCamera.StartAsync("tools/gop1s.h264", ["--path", path, .. arguments]);
+        await using var rig = new SourceRig();
+
+        var frames = await rig.ReadAsync(new SourceOptions
+        {
+            Url = camera.Url(path),
+            Queue = { Policy = QueuePolicy.Wait },
+        }, most: 40);
+
+        Assert.All(frames, f => Assert.Equal((320, 240, 0), (f.Width, f.Height, f.Session)));
     }
 
     [Fact(Timeout = 120_000)]

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -35,7 +36,22 @@ internal sealed class ScriptedCamera : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    public string Url => UrlAt(Port);
+    /// <summary>Path and query of its address.</summary>
+    public string Path { get; set; } = "/cam";
+
+    public string Url => string.Create(CultureInfo.InvariantCulture, $"rtsp://127.0.0.1:{Port}{Path}");
+
+    /// <summary>Method and address of every request in order.</summary>
+    public ConcurrentQueue<string> Requests { get; } = [];
+
+    /// <summary>Changes a response (method, text of all of it) before it is sent.</summary>
+    public Func<string, string, string> Rewrite { get; set; } = static (_, response) => response;
+
+    /// <summary>Responses are sent in pieces of as many bytes, with pauses.</summary>
+    public int PieceLength { get; set; } = int.MaxValue;
+
+    /// <summary>Channel of the RTP packets.</summary>
+    public byte Channel { get; set; }
 
     /// <summary>Looks at every request first; what it gives instead of null is the answer,
     /// without its number.</summary>
@@ -85,9 +101,10 @@ internal sealed class ScriptedCamera : IAsyncDisposable
                 if (reader.Unit == RtspUnit.Data) continue;
                 var request = RtspMessage.Parse(unit.Span);
                 var (method, sequence) = (request.FirstLine.Split(' ')[0], request["CSeq"]);
+                Requests.Enqueue(string.Join(' ', request.FirstLine.Split(' ')[..2]));
                 if (Guard(request) is { } refusal)
                 {
-                    await stream.WriteAsync(Encoding.ASCII.GetBytes($"{refusal}CSeq: {sequence}\r\n\r\n"), _stop.Token);
+                    await SendAsync(stream, method, $"{refusal}CSeq: {sequence}\r\n\r\n");
                     continue;
                 }
 
@@ -95,17 +112,18 @@ internal sealed class ScriptedCamera : IAsyncDisposable
                 var headers = method switch
                 {
                     "OPTIONS" => "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
-                    "DESCRIBE" => "Content-Type: application/sdp\r\nContent-Base: " + Url + "/\r\n",
-                    "SETUP" =>
-                        "Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=12345678\r\nSession: 1;timeout=60\r\n",
+                    "DESCRIBE" => "Content-Type: application/sdp\r\nContent-Base: " + Url.TrimEnd('/') + "/\r\n",
+                    "SETUP" => $"Transport: RTP/AVP/TCP;unicast;interleaved={Channel}-{Channel + 1};ssrc=12345678\r\n"
+                        + "Session: 1;timeout=60\r\n",
                     _ => "Session: 1\r\n",
                 };
                 var answer =
                     $"RTSP/1.0 200 OK\r\nCSeq: {sequence}\r\n{headers}Content-Length: {body.Length}\r\n\r\n{body}";
-                await stream.WriteAsync(Encoding.ASCII.GetBytes(answer), _stop.Token);
+                await SendAsync(stream, method, answer);
                 if (method == "TEARDOWN") return;
                 if (method != "PLAY") continue;
-                await _script(new Viewer(client, pictures, Interlocked.Increment(ref _plays) - 1, _stop.Token));
+                var number = Interlocked.Increment(ref _plays) - 1;
+                await _script(new Viewer(client, pictures, number, Channel, _stop.Token));
                 return;
             }
         }
@@ -116,12 +134,24 @@ internal sealed class ScriptedCamera : IAsyncDisposable
         }
     }
 
+    private async Task SendAsync(NetworkStream stream, string method, string response)
+    {
+        var bytes = Encoding.Latin1.GetBytes(Rewrite(method, response));
+        foreach (var piece in bytes.Chunk(PieceLength))
+        {
+            await stream.WriteAsync(piece, _stop.Token);
+            if (piece.Length < bytes.Length)
+                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, _stop.Token);
+        }
+    }
+
     private static string Describe(EncodedPictures pictures)
         => "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" +
             $"m=video 0 RTP/AVP 96\r\na=rtpmap:96 {pictures.Codec}/90000\r\na=control:track1\r\n";
 
     /// <summary>One connection that plays.</summary>
-    internal sealed class Viewer(TcpClient client, EncodedPictures pictures, int number, CancellationToken stop)
+    internal sealed class Viewer(
+        TcpClient client, EncodedPictures pictures, int number, byte channel, CancellationToken stop)
     {
         private readonly NetworkStream _stream = client.GetStream();
         private ushort _sequence;
@@ -192,7 +222,7 @@ internal sealed class ScriptedCamera : IAsyncDisposable
         private byte[] Packet(byte[] unit, long timestamp, bool last, byte payloadType)
         {
             var packet = new byte[16 + unit.Length];
-            packet[0] = (byte)'$';
+            (packet[0], packet[1]) = ((byte)'$', channel);
             BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), checked((ushort)(12 + unit.Length)));
             packet[4] = 0x80;
             packet[5] = (byte)((last ? 0x80 : 0) | payloadType);

@@ -15,6 +15,8 @@ internal sealed class ScriptedSource(FramePool pool, bool live, params Func<Scri
 
     public IDecoderFacts? Decoder { get; set; }
 
+    public long Packets { get; set; }
+
     /// <summary>Sessions begun.</summary>
     public int Begun => Volatile.Read(ref _next);
 

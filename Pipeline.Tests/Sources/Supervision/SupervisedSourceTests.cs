@@ -131,6 +131,86 @@ public sealed class SupervisedSourceTests
         Assert.Contains(rig.Statuses, s => s.State == CameraState.Offline && s.Reason == expected);
     }
 
+    /// <summary>Only silence of packets ends a session that has shown no frame yet.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_PacketsWithoutAFrame_WaitsAsLongAsTheyCome()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(rig.Pool, true, ScriptedSource.FramesThenSilence(0));
+        using var stop = new CancellationTokenSource();
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), stop: stop.Token);
+        await Eventually.TrueAsync(() => source.Begun == 1);
+
+        for (var i = 0; i < 100; i++)
+        {
+            source.Packets++;
+            time.Advance(TimeSpan.FromSeconds(10)); // less than the 15 s of silence that end a session
+        }
+
+        await Eventually.TrueAsync(() => rig.Statuses.Count == 2);
+        Assert.Equal((CameraState.Starting, SourceFault.Ok, "packets arrive, no key frame yet"),
+            (rig.Last.State, rig.Last.Reason, rig.Last.Detail));
+        Assert.Contains(rig.Logs.Entries, e => e.Text.Contains("I-frame", StringComparison.Ordinal));
+        Assert.Equal(1, source.Begun);
+        await Eventually.TrueAsync(() => Advance(time, 1) && rig.Statuses.Count > 2);
+        Assert.Equal((CameraState.Offline, SourceFault.Stalled), (rig.Statuses[2].State, rig.Statuses[2].Reason));
+        await stop.CancelAsync();
+        Assert.Empty(await reading);
+    }
+
+    /// <summary>After the first frame, packets that give no frames are no excuse.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_PacketsButNoMoreFrames_IsAStall()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(rig.Pool, true, ScriptedSource.FramesThenSilence(1));
+        using var stop = new CancellationTokenSource();
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), stop: stop.Token);
+
+        await Eventually.TrueAsync(() =>
+        {
+            source.Packets++;
+            return Advance(time, 1) && rig.Last.State == CameraState.Offline;
+        });
+        await stop.CancelAsync();
+
+        Assert.Equal(SourceFault.Stalled, rig.Statuses.First(s => s.State == CameraState.Offline).Reason);
+        Assert.Single(await reading);
+    }
+
+    /// <summary>The same failure is logged again after 1, 2, 4, ... and then every 60 minutes.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_SameFailureForHours_IsLoggedAgainAtGrowingIntervals()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var always = Enumerable.Repeat(ScriptedSource.Frames(0, SourceFault.Refused), 1000).ToArray();
+        using var stop = new CancellationTokenSource();
+        var began = time.GetTimestamp();
+        var minutes = new List<double>();
+        var reading =
+            SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, true, always), s_exact), stop: stop.Token);
+
+        while (time.GetElapsedTime(began) < TimeSpan.FromMinutes(140))
+        {
+            var reported = rig.Statuses.Count;
+            await Eventually.TrueAsync(() => Advance(time, 30) && rig.Statuses.Count > reported);
+            if (Lines().Count > minutes.Count) minutes.Add(time.GetElapsedTime(began).TotalMinutes);
+        }
+
+        await stop.CancelAsync();
+        await reading;
+        Assert.True(rig.Last.Attempt == 0 && rig.Statuses.Max(s => s.Attempt) > 30);
+        Assert.InRange(minutes.Count, 6, 8);
+        Assert.All(minutes.Zip(minutes.Skip(1)).Index(), pair =>
+            Assert.True(pair.Item.Second - pair.Item.First >= Math.Min(60, 1 << pair.Index) - 1, $"{pair}"));
+        Assert.Matches("offline, refused: as written Attempt [1-9][0-9]+ failed", Lines()[^1]);
+
+        List<string> Lines() => [.. rig.Logs.Entries.Where(e => e.Id == 1004).Select(e => e.Text)];
+    }
+
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_SlowReader_IsNoStall()
     {
