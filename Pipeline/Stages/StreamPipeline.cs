@@ -125,8 +125,10 @@ public sealed class StreamPipeline(
         var now = time.GetTimestamp();
         if (message is ProvisionalResult { Frame: var shown })
         {
-            metrics.FrameLatency("provisional", shown.Age(time, now).TotalSeconds);
-            if (shown.CaptureAge(time, now) is { } age) metrics.CaptureLatency(age.TotalSeconds);
+            var (age, captureAge) = (shown.Age(time, now), shown.CaptureAge(time, now));
+            metrics.FrameLatency("provisional", age.TotalSeconds);
+            if (captureAge is { } known) metrics.CaptureLatency(known.TotalSeconds);
+            metrics.Tally.Recent.Add(new((captureAge ?? age).TotalSeconds, captureAge is not null));
         }
 
         if (message is FinalResult { Frames: var revised })
