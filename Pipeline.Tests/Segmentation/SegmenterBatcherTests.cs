@@ -217,6 +217,20 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task SegmentAsync_EveryLookAtTheClockIsAMillisecondLater_WorkIsPreprocessingAndRun()
+    {
+        using var sut = Batcher(Tiny(), time: new SteppingTime()).Open();
+        using var frame = Some.Frame(_frames, 32, 32);
+
+        using var result = await sut.SegmentAsync(frame);
+
+        Assert.Equal(TimeSpan.FromMilliseconds(2), result.Work.Duration);
+        Assert.Equal([0.001], _metrics.Of("dvis.stage.duration", "stage=preprocess"));
+        Assert.Equal([0.001], _metrics.Of("dvis.stage.queue.duration", "stage=segment"));
+        Assert.Equal([0.001], _metrics.Of("dvis.stage.duration", "stage=segment"));
+    }
+
+    [Fact]
     public async Task SegmentAsync_LastAnswerNotTaken_Throws()
     {
         using var gate = new SemaphoreSlim(0);
@@ -274,6 +288,15 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         Assert.Equal(1, _tensors.Outstanding);
         Assert.Equal(3 * 8 * 8, features.Span.Length);
         Assert.Throws<ObjectDisposedException>(() => result.MaskFeatures);
+    }
+
+    private sealed class SteppingTime : TimeProvider
+    {
+        private long _milliseconds;
+
+        public override long TimestampFrequency => 1000;
+
+        public override long GetTimestamp() => Interlocked.Increment(ref _milliseconds);
     }
 
     private static ModelManifest Manifest()
