@@ -20,8 +20,8 @@ internal sealed class StatusFeed
     private readonly Channel<CameraStatus?> _statuses = Channel.CreateBounded<CameraStatus?>(
         new BoundedChannelOptions(Capacity) { FullMode = BoundedChannelFullMode.DropOldest });
 
-    // Camera events also occur between epochs, so they are counted in an epoch of their own.
-    private readonly string _eventEpoch;
+    // Camera events also occur between epochs, so they are counted in a series of their own.
+    private readonly string _series;
 
     // Of the loop.
     private CameraStatus? _last;
@@ -29,7 +29,7 @@ internal sealed class StatusFeed
 
     public StatusFeed(CameraBoard board, IPublisher sinks, TimeProvider time)
     {
-        (_board, _sinks, _time, _eventEpoch) = (board, sinks, time, Ulid.New(time));
+        (_board, _sinks, _time, _series) = (board, sinks, time, Ulid.New(time));
         _loop = Task.Run(LoopAsync);
     }
 
@@ -52,6 +52,8 @@ internal sealed class StatusFeed
         {
             if ((next ?? _last) is not { } status) continue;
             var (kind, recent) = (Kind(_last?.State, status.State), _board.Recent);
+            // The epoch of a camera that has just come online begins with its first result.
+            var epoch = _last?.State is CameraState.Online or CameraState.Degraded ? _board.Epoch ?? "" : "";
             _last = status;
             await _sinks.PublishAsync(status with
             {
@@ -61,16 +63,17 @@ internal sealed class StatusFeed
                 DroppedShare = recent.DroppedShare,
                 Warnings = _board.Warnings,
             });
-            if (kind is { } happened) await _sinks.PublishAsync(Event(happened, status));
+            if (kind is { } happened) await _sinks.PublishAsync(Event(happened, status, epoch));
         }
     }
 
-    private LifecycleEvent Event(EventKind kind, CameraStatus status)
+    private LifecycleEvent Event(EventKind kind, CameraStatus status, string epoch)
     {
         var reason = EnumName.Of(status.Reason);
         return new(
-            status.Camera, _eventEpoch, ++_events, kind, _time.GetUtcNow(), null, null, null, status.LastFrame,
-            status.Reason == SourceFault.Ok ? null : reason, null);
+            status.Camera, epoch, ++_events, kind, _time.GetUtcNow(), null, null, null, status.LastFrame,
+            status.Reason == SourceFault.Ok ? null : reason, null)
+        { Series = _series };
     }
 
     private static EventKind? Kind(CameraState? before, CameraState now) => (before, now) switch

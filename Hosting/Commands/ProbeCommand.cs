@@ -64,8 +64,8 @@ internal static class ProbeCommand
             : new SourceOptions { File = Path.GetFullPath(source) };
         if (options.Validate(new ValidationContext(options)).FirstOrDefault() is { } wrong)
             throw new CommandException(ExitCode.Usage, $"the source {wrong.ErrorMessage}");
-        return options.File is null || File.Exists(options.File)
-            ? options
-            : throw new CommandException(ExitCode.Usage, $"the file '{options.File}' does not exist");
+        return options.File is { } file && SmallFile.Fault(file) is { } fault
+            ? throw new CommandException(ExitCode.Usage, $"the file '{file}' {fault}")
+            : options;
     }
 }

@@ -59,7 +59,7 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Add("model.mode", $"found '{EnumName.Of(model.Mode)}', expected online: this model has no refiner");
         if (model.Mode != ModelMode.Online && model.Refiner.Window > manifest.RefinerMaxWindow)
             Add("model.refiner.window",
-                $"found '{model.Refiner.Window}', expected at most {manifest.RefinerMaxWindow}: this model's refiner "
+                $"found {model.Refiner.Window}, expected at most {manifest.RefinerMaxWindow}: this model's refiner "
                 + $"takes no more");
         Results(manifest, "defaults", options.Defaults.Results);
         foreach (var (name, camera) in options.Cameras) Results(manifest, $"cameras.{name}", camera.Results);
@@ -118,7 +118,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     {
         var (path, source) = ($"cameras.{name}", camera.Source);
         if (!CameraName().IsMatch(name)) Add(path, $"found the name '{name}', {Names.Expected}");
-        if (source.File is { } file && !File.Exists(file)) Add($"{path}.file", $"the file '{file}' does not exist");
+        if (source.File is { } file && SmallFile.Fault(file) is { } fault)
+            Add($"{path}.file", $"the file '{file}' {fault}");
         var opencv = source.Decode.Backend == DecodeBackend.Opencv;
         if (opencv && source.Url is not null)
             Add($"{path}.decode.backend",

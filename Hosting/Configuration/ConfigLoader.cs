@@ -53,7 +53,7 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
             else if (YamlReader.Read(SmallFile.ReadText(path, 4 * YamlReader.MaxCharacters), shown, _errors)
                 is { } node)
             {
-                var root = substitution.Apply(node);
+                var root = substitution.Apply(node is YamlMapping all ? WithoutExtensions(all) : node);
                 if (root is YamlMapping map) return map;
                 if (root is not YamlScalar { IsNull: true })
                     _errors.Add(root.Mark, "", $"found {root.Kind}, expected a section with keys");
@@ -67,6 +67,10 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
         return new YamlMapping(new Mark(shown, 1, 1), []);
     }
 
+    // Keys that begin with x- are free for anchors.
+    private static YamlMapping WithoutExtensions(YamlMapping root) =>
+        new(root.Mark, [.. root.Entries.Where(e => !e.Key.StartsWith("x-", StringComparison.Ordinal))]);
+
     private IEnumerable<(string Path, string Shown)> Includes(YamlMapping root, string folder, string file)
     {
         if (root.Find("include")?.Value is not YamlSequence patterns) yield break;
@@ -79,7 +83,8 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
             var hasWildcard = name.AsSpan().ContainsAny('*', '?');
             var found = Files.Include(full, name);
             if (found.Length == 0 && !hasWildcard)
-                _errors.Add(pattern.Mark, "include", $"the file '{pattern.Value}' does not exist");
+                _errors.Add(pattern.Mark, "include",
+                    $"the file '{pattern.Value}' {SmallFile.Fault(Path.Combine(full, name))}");
             foreach (var path in found)
             {
                 if (++count > MaxIncludes)

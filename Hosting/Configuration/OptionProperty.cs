@@ -59,6 +59,7 @@ internal sealed record OptionProperty(string Key, PropertyInfo Property, Propert
         Property.GetCustomAttributes<ValidationAttribute>().FirstOrDefault(rule => !rule.IsValid(value)) switch
         {
             null => null,
+            RangeAttribute r when r.Minimum.Equals(r.Maximum) => $"expected {ScalarText.Format(r.Minimum)}",
             RangeAttribute r => $"expected {ScalarText.Format(r.Minimum)} to {ScalarText.Format(r.Maximum)}",
             AllowedValuesAttribute { Values: var allowed } when value is string text =>
                 $"expected {ScalarText.OneOf(text, [.. allowed.OfType<string>()])}",

@@ -20,7 +20,7 @@ internal static class ScalarText
         (value, expected) = Type.GetTypeCode(type) switch
         {
             TypeCode.String => ((object?)text, ""),
-            TypeCode.Boolean => (text switch { "true" => true, "false" => false, _ => null }, "true or false"),
+            TypeCode.Boolean => (Switch(text), "true or false"),
             _ when type == typeof(TimeSpan) => (Duration(text), "a duration such as 500ms, 10s, 2m or 1h"),
             _ when type.IsEnum => (Member(text, type), OneOf(text, EnumName.All(type))),
             TypeCode.Int32 or TypeCode.Int64 when isSize => (Size(text), "a size such as 8192, 64KiB or 256MiB"),
@@ -50,8 +50,19 @@ internal static class ScalarText
     public static string OneOf(string found, IReadOnlyList<string> known) =>
         $"one of {string.Join(", ", known)}{KeyPath.DidYouMean(found, known)}";
 
-    private static Enum? Member(string text, Type type) =>
-        Enum.GetValues(type).Cast<Enum>().FirstOrDefault(member => EnumName.Of(member) == text);
+    private static bool? Switch(string text) => text.ToLowerInvariant() switch
+    {
+        "true" or "on" or "yes" => true,
+        "false" or "off" or "no" => false,
+        _ => null,
+    };
+
+    // "on" and "off" have the other words of a switch, too.
+    private static Enum? Member(string text, Type type)
+    {
+        var word = Switch(text) is { } on ? on ? "on" : "off" : text;
+        return Enum.GetValues(type).Cast<Enum>().FirstOrDefault(member => EnumName.Of(member) == word);
+    }
 
     private static double? Number(string text) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var n) && double.IsFinite(n)

@@ -14,11 +14,13 @@ internal sealed class SecretFiles(string folder, Func<string, string?> environme
     /// <summary>Secrets read so far.</summary>
     public IReadOnlyCollection<string> Values => _values;
 
-    /// <summary>Full path of the file; null, and an error, when it does not exist.</summary>
+    /// <summary>Full path of the file; null, and an error, when there is none.</summary>
     public string? Resolve(string name, Mark mark, string path)
     {
         var file = Candidates(name).FirstOrDefault(File.Exists);
-        if (file is null)
+        if (file is null && Candidates(name).FirstOrDefault(Directory.Exists) is { } folder)
+            errors.Add(mark, path, $"the file '{folder}' is a folder");
+        else if (file is null)
             errors.Add(mark, path,
                 $"the file '{name}' does not exist; looked at {string.Join(", ", Candidates(name))}");
         return file;

@@ -85,8 +85,9 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         {
             if (option.IsSecret && value is string secret) secrets.Remember(secret);
             var isSecretFile = option.IsPath && option.Key.EndsWith(FileTwin, StringComparison.Ordinal);
+            var isNumber = value is int or long or double;
             if (option.Broken(value) is { } expected)
-                errors.Add(node.Mark, path, $"found {Found(node, option.IsSecret)}, {expected}");
+                errors.Add(node.Mark, path, $"found {Found(node, option.IsSecret, isNumber)}, {expected}");
             else if (isSecretFile && value is string { Length: > 0 } file)
                 option.Set(section, SecretFile(section, option, file, node.Mark, path));
             else
@@ -185,5 +186,10 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
         return false;
     }
 
-    private static string Found(YamlNode node, bool secret) => secret ? "a secret" : Redaction.Urls(node.Kind);
+    private static string Found(YamlNode node, bool secret, bool isNumber = false) => (node, secret, isNumber) switch
+    {
+        (_, true, _) => "a secret",
+        (YamlScalar scalar, _, true) => scalar.Value,
+        _ => Redaction.Urls(node.Kind),
+    };
 }

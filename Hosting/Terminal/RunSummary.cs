@@ -1,5 +1,6 @@
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Terminal;
@@ -7,8 +8,6 @@ namespace Dvis.Streaming.Hosting.Terminal;
 /// <summary>Summary of a timed run.</summary>
 internal static class RunSummary
 {
-    private static readonly string[] s_kinds = ["tracks", "final", "event", "state", "masks"];
-
     public static IEnumerable<string> Lines(RunState state, bool mqtt)
     {
         foreach (var c in state.Cameras.Select(c => c.Counts))
@@ -24,8 +23,10 @@ internal static class RunSummary
         }
 
         if (!mqtt) yield break;
-        var acknowledged = s_kinds.Select(kind => Acknowledged(state.Mqtt, kind));
-        yield return $"mqtt: acknowledged by the broker {string.Join(", ", acknowledged)}";
+        var messages = string.Join(", ", Kinds.All.Select(kind => Delivered(state.Mqtt, kind)));
+        yield return state.Mqtt.Acknowledges
+            ? $"mqtt: acknowledged by the broker {messages}"
+            : $"mqtt: sent to the broker, which acknowledges nothing (QoS 0 only) {messages}";
         var lost = string.Join(", ", Lost(state.Mqtt).Select(l => $"{l.Outcome} {l.Count}"));
         if (lost.Length > 0) yield return $"mqtt: not delivered: {lost}";
     }
@@ -36,17 +37,21 @@ internal static class RunSummary
         if (!state.Cameras.Any(c => c.Counts.Provisional > 0)) return "no frame got a provisional result";
         if (!state.Cameras.Any(c => c.Counts.Final > 0)) return "no frame got a final result";
         if (!mqtt) return null;
-        if (state.Mqtt.Messages("tracks", "acked") == 0) return "the broker acknowledged no provisional result";
-        if (state.Mqtt.Messages("final", "acked") == 0) return "the broker acknowledged no final result";
-        foreach (var kind in s_kinds)
-            if (state.Mqtt.Messages(kind, "acked") < state.Mqtt.Messages(kind, "sent"))
+        var (outcome, did) = state.Mqtt.Acknowledges
+            ? ("acked", "the broker acknowledged")
+            : ("sent", "the broker got");
+        if (state.Mqtt.Messages("tracks", outcome) == 0) return $"{did} no provisional result";
+        if (state.Mqtt.Messages("final", outcome) == 0) return $"{did} no final result";
+        foreach (var kind in Kinds.All)
+            if (state.Mqtt.Messages(kind, outcome) < state.Mqtt.Messages(kind, "sent"))
                 return $"the broker acknowledged {state.Mqtt.Messages(kind, "acked")} of "
                     + $"{state.Mqtt.Messages(kind, "sent")} messages of the kind {kind}";
         return Lost(state.Mqtt).Select(l => $"{l.Count} MQTT messages {l.Outcome}").FirstOrDefault();
     }
 
-    private static string Acknowledged(MqttStatus mqtt, string kind) =>
-        $"{kind} {mqtt.Messages(kind, "acked")} of {mqtt.Messages(kind, "sent")}";
+    private static string Delivered(MqttStatus mqtt, string kind) => mqtt.Acknowledges
+        ? $"{kind} {mqtt.Messages(kind, "acked")} of {mqtt.Messages(kind, "sent")}"
+        : $"{kind} {mqtt.Messages(kind, "sent")}";
 
     private static IEnumerable<(string Outcome, long Count)> Lost(MqttStatus mqtt) =>
         ((string[])["dropped", "failed", "expired"]).Select(o => (o, mqtt.Messages(o))).Where(l => l.Item2 > 0);

@@ -29,7 +29,7 @@ internal sealed partial class JsonShape
     {
         if (text == BuildInfo.Version) return "<version>";
         text = Ulid().Replace(text, "<ulid>");
-        text = TrackNumber().Replace(text, "<ulid>-<n>");
+        text = TrackNumber().Replace(text, "<ulid>-$1<n>");
         text = Time().Replace(text, "<time>");
         text = Hash().Replace(text, "<hash>");
         return Port().Replace(text, "127.0.0.1:<port>");
@@ -82,7 +82,7 @@ internal sealed partial class JsonShape
     [GeneratedRegex("[0-9A-HJKMNP-TV-Z]{26}")]
     private static partial Regex Ulid();
 
-    [GeneratedRegex("<ulid>-[0-9]+")]
+    [GeneratedRegex("<ulid>-(e?)[0-9]+")]
     private static partial Regex TrackNumber();
 
     [GeneratedRegex(@"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")]

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Pipeline.Results;
@@ -11,7 +12,8 @@ public enum EventKind
 }
 
 /// <summary>Event of a track or a camera.</summary>
-/// <param name="Sequence">Number in the epoch from 1; <c>{epoch}-{sequence}</c> is the idempotency key.</param>
+/// <param name="Epoch">Epoch of the camera's tracks; empty for a camera event before there is one.</param>
+/// <param name="Sequence">Number in the <see cref="Series"/> from 1.</param>
 /// <param name="Track">Number of the track; null for camera events.</param>
 /// <param name="Frame">The frame at which it happened; null when none was ever read.</param>
 /// <param name="Reason">One snake-case word, or null.</param>
@@ -21,6 +23,13 @@ public sealed record LifecycleEvent(
 {
     /// <summary>Track that this one turned out to be, with kind TrackIdentityChanged; else null.</summary>
     public long? Into { get; init; }
+
+    /// <summary>ULID in which <see cref="Sequence"/> counts: that of the epoch, and another for camera events, which
+    /// happen between epochs too.</summary>
+    public string Series { get; init; } = Epoch;
+
+    /// <summary>Idempotency key, <c>{series}-e{sequence}</c>; ids of tracks have no <c>e</c>.</summary>
+    public string Id => string.Create(CultureInfo.InvariantCulture, $"{Series}-e{Sequence}");
 
     public override bool IsDurable => true;
 }

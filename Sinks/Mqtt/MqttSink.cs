@@ -69,16 +69,17 @@ public sealed partial class MqttSink : IResultSink
         _client.Delivery.Publish(_topics.Availability, Online, Session);
         PublishDocuments();
         _client.Delivery.LimitChanged = PublishDocuments;
-        foreach (var camera in _cameras.Values) camera.Announce(_started);
+        foreach (var publisher in _cameras.Values) publisher.Announce(_started);
         _announced = true;
         // Only the broker has what an earlier run retained of cameras and classes that no longer exist.
-        foreach (var state in (ReadOnlySpan<string>)["availability", "state", "count/+"])
-            _client.Delivery.Subscribe($"{_topics.Prefix}/camera/+/{state}", message =>
+        var camera = $"{_topics.Prefix}/camera/+";
+        _commands?.Start();
+        _client.Delivery.Subscribe("Retained topics of cameras that are gone are not cleared",
+            [$"{camera}/availability", $"{camera}/state", $"{camera}/count/+"], message =>
             {
                 if (message is { Retained: true, Payload.Length: > 0 })
                     _client.Delivery.ClearUnannounced(message.Topic);
             });
-        _commands?.Start();
         _client.Start();
         // Provisional results are not kept: a short video could be over before the connection is made.
         await Task.WhenAny(_client.Tried, Task.Delay(s_connectWait, _time, cancel));
@@ -171,9 +172,11 @@ public sealed partial class MqttSink : IResultSink
 
     private void PublishStatus()
     {
+        var broker = _client.Delivery.Limits;
+        var limits = new MessageLimits(_options.MaxMessageBytes, _options.MaxMaskBytes, broker.Qos, broker.Retain);
         lock (_documents)
-            _client.Delivery.Publish(_topics.Status, Documents.Status(_context, _started, _options.MaxMessageBytes,
-                _options.MaxMaskBytes, Budget(_topics.Status)));
+            _client.Delivery.Publish(
+                _topics.Status, Documents.Status(_context, _started, limits, Budget(_topics.Status)));
     }
 
     private int Budget(MqttTopic topic) => Math.Min(_options.MaxMessageBytes, _client.Delivery.PayloadLimit(topic));

@@ -5,13 +5,17 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>The retained documents of a run: birth certificate (<c>dvis.status/1.0</c>) and class map
+/// <summary>Limits of messages for consumers.</summary>
+/// <param name="Qos">Highest QoS that the broker accepts, 0 or 1.</param>
+/// <param name="Retain">False when the broker refuses retained messages.</param>
+internal readonly record struct MessageLimits(int MaxMessageBytes, int MaxMaskBytes, int Qos, bool Retain);
+
+/// <summary>The retained documents of a run: birth certificate (<c>dvis.status/1.1</c>) and class map
 /// (<c>dvis.labels/1.0</c>). A retained topic holds one message, so there are no parts: entries that do not fit are
 /// left out and counted in <c>…_omitted</c>.</summary>
 internal static class Documents
 {
-    public static byte[] Status(SinkContext context, DateTimeOffset started, int maxMessageBytes, int maxMaskBytes,
-        int budget)
+    public static byte[] Status(SinkContext context, DateTimeOffset started, MessageLimits limits, int budget)
     {
         var (model, cameras) = (context.Model, context.Cameras);
         return Fit(budget, cameras.Count, count => new
@@ -34,8 +38,10 @@ internal static class Documents
             Limits = new
             {
                 context.FinalDeadlineMs,
-                MaxMessageBytes = maxMessageBytes,
-                MaxMaskBytes = maxMaskBytes,
+                limits.MaxMessageBytes,
+                limits.MaxMaskBytes,
+                limits.Qos,
+                limits.Retain,
             },
             Cameras = cameras.Take(count).Select(camera => new
             {

@@ -23,9 +23,7 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
         KeyValuePair<string, string>[] required =
         [
             new("specversion", "1.0"),
-            // Before the first epoch of a camera the session stands for it.
-            new("id", string.Create(CultureInfo.InvariantCulture,
-                $"{(e.Epoch.Length > 0 ? e.Epoch : context.Session)}-{e.Sequence}")),
+            new("id", e.Id),
             new("source", $"/dvis/{context.Node}/camera/{e.Camera}"),
             new("type", $"io.dvis.{kind[0]}.{kind[1]}"),
             new("time", e.Time.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)),

@@ -65,7 +65,7 @@ public sealed class RunningTests : IDisposable
                 "a: 2 epochs, 1 track started",
                 "a: latency provisional p50 101.1 p95 101.1 p99 101.1 ms; final none",
                 "mqtt: acknowledged by the broker tracks 7 of 7, final 1 of 1, event 0 of 0, state 0 of 0, masks 0 of "
-                    + "0",
+                    + "0, node 0 of 0, command 0 of 0",
             ],
             RunSummary.Lines(_state, mqtt: true));
         Assert.Null(RunSummary.Shortfall(_state, mqtt: true));
@@ -117,6 +117,22 @@ public sealed class RunningTests : IDisposable
     }
 
     [Fact]
+    public void Summary_BrokerOfQos0Only_ReportsWhatWasSent()
+    {
+        _mqtt.Connected(true, acknowledges: false);
+        Camera.FramesProcessed("provisional");
+        Camera.FramesProcessed("final");
+        Assert.Equal("the broker got no provisional result", RunSummary.Shortfall(_state, mqtt: true));
+        _mqtt.Message("tracks", "sent", 7);
+        Assert.Equal("the broker got no final result", RunSummary.Shortfall(_state, mqtt: true));
+        _mqtt.Message("final", "sent", 3);
+        Assert.Null(RunSummary.Shortfall(_state, mqtt: true));
+        Assert.Equal(
+            "mqtt: sent to the broker, which acknowledges nothing (QoS 0 only) tracks 7, final 3, event 0, state 0, "
+            + "masks 0, node 0, command 0", RunSummary.Lines(_state, mqtt: true).Last());
+    }
+
+    [Fact]
     public async Task StatusFeed_Status_LeavesWithEpochWarningsAndEvents()
     {
         var (published, board) = (new Collector(), _state.Cameras[0]);
@@ -141,7 +157,9 @@ public sealed class RunningTests : IDisposable
             EventKind.CameraOffline], events.Select(e => e.Kind));
         Assert.Equal([1, 2, 3, 4], events.Select(e => e.Sequence));
         Assert.Equal("auth_failed", events[^1].Reason);
-        Assert.Single(events.Select(e => e.Epoch).Distinct());
+        // The tracks' epoch, once the camera has some: a camera that comes online begins another.
+        Assert.Equal(["", "EPOCH", "EPOCH", "EPOCH"], events.Select(e => e.Epoch));
+        Assert.Equal(26, Assert.Single(events.Select(e => e.Series).Distinct()).Length);
     }
 
     [Theory]

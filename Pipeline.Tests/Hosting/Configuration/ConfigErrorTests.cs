@@ -1,3 +1,4 @@
+using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
@@ -10,7 +11,7 @@ public sealed class ConfigErrorTests : IDisposable
     {
         // one mistake a row, over a valid first line; what is printed, to the letter
         { "verison: 1", "config.yaml:2:1: verison: found an unknown key; did you mean 'version'?" },
-        { "version: 2", "config.yaml:2:10: version: found '2', expected 1 to 1" },
+        { "version: 2", "config.yaml:2:10: version: found 2, expected 1" },
         { "node: { id: Gate 3 }",
             "config.yaml:2:13: node.id: found 'Gate 3', expected 1 to 64 of the characters a-z 0-9 _ -" },
         { "node: gate", "config.yaml:2:7: node: found 'gate', expected a section with keys" },
@@ -18,7 +19,7 @@ public sealed class ConfigErrorTests : IDisposable
         { "node:\n  id:\n", "config.yaml:3:6: node.id: found nothing, expected a value" },
         { "model: { refiner: { window: many } }",
             "config.yaml:2:29: model.refiner.window: found 'many', expected a whole number" },
-        { "model: { refiner: { window: 0 } }", "config.yaml:2:29: model.refiner.window: found '0', expected 1 to 512" },
+        { "model: { refiner: { window: 0 } }", "config.yaml:2:29: model.refiner.window: found 0, expected 1 to 512" },
         { "model: { refiner: { window: 8 } }",
             "config.yaml:2:19: model.refiner: found stride 5 + lookahead 5 = 10, expected at most the window of 8 "
                 + "frames" },
@@ -30,7 +31,7 @@ public sealed class ConfigErrorTests : IDisposable
         { "model: { precision: int8 }",
             "config.yaml:2:21: model.precision: found 'int8', expected what this model has: fp32" },
         { "model: { refiner: { window: 21 } }",
-            "config.yaml:2:29: model.refiner.window: found '21', expected at most 20: this model's refiner takes no "
+            "config.yaml:2:29: model.refiner.window: found 21, expected at most 20: this model's refiner takes no "
                 + "more" },
         { "defaults: { publish: { labels: [sqare] } }",
             "config.yaml:2:33: defaults.publish.labels[0]: found 'sqare', expected a class of the model: circle, "
@@ -65,10 +66,12 @@ public sealed class ConfigErrorTests : IDisposable
             "config.yaml:2:30: defaults.clock.prefer: must be [rtcp_sr, arrival] or [arrival]" },
         { "defaults: { rate: { max_fps: fast } }",
             "config.yaml:2:30: defaults.rate.max_fps: found 'fast', expected a number" },
-        { "defaults: { publish: { contours: yes } }",
-            "config.yaml:2:34: defaults.publish.contours: found 'yes', expected true or false" },
+        { "defaults: { publish: { contours: y } }",
+            "config.yaml:2:34: defaults.publish.contours: found 'y', expected true or false" },
+        { "defaults: { publish: { masks: maybe } }",
+            "config.yaml:2:31: defaults.publish.masks: found 'maybe', expected one of off, on" },
         { "defaults: { publish: { mask_grid: 3 } }",
-            "config.yaml:2:35: defaults.publish.mask_grid: found '3', expected one of 1, 2, 4, 8" },
+            "config.yaml:2:35: defaults.publish.mask_grid: found 3, expected one of 1, 2, 4, 8" },
         { "defaults: { domain: real }",
             "config.yaml:2:13: defaults.domain: found an unknown key, expected one of rtsp, clock, decode, rate, "
                 + "queue, track, panoptic, publish" },
@@ -110,6 +113,12 @@ public sealed class ConfigErrorTests : IDisposable
                 + "${file:/path}" },
         { "node: { id: '${file:/nope/x}' }",
             "config.yaml:2:13: node.id: the file '/nope/x' does not exist; looked at /nope/x" },
+        { "include: [Models]", "config.yaml:2:11: include: the file 'Models' is a folder" },
+        { "mqtt: { username: u, password_file: Models }",
+            "config.yaml:2:37: mqtt.password_file: the file 'Models' is a folder" },
+        { "x-node: &n { id: Gate 3 }\nnode: *n",
+            "config.yaml:2:18: node.id: found 'Gate 3', expected 1 to 64 of the characters a-z 0-9 _ -" },
+        { "node: { x-id: a }", "config.yaml:2:9: node.x-id: found an unknown key, expected one of id" },
         { "include: [missing.yaml]", "config.yaml:2:11: include: the file 'missing.yaml' does not exist" },
         { "node: { id: !!str a }",
             "config.yaml:2:13: not valid YAML: found the tag 'tag:yaml.org,2002:str', expected a plain value" },
@@ -128,6 +137,7 @@ public sealed class ConfigErrorTests : IDisposable
     [InlineData("cameras: { A1: { file: a.mp4 } }",
         "config.yaml:1:12: cameras.A1: found the name 'A1', expected 1 to 64 of the characters a-z 0-9 _ -")]
     [InlineData("cameras: { a: { file: b.mp4 } }", "config.yaml:1:23: cameras.a.file: the file 'b.mp4' does not exist")]
+    [InlineData("cameras: { a: { file: Models } }", "config.yaml:1:23: cameras.a.file: the file 'Models' is a folder")]
     [InlineData("cameras: { a: { loop: true } }",
         "config.yaml:1:12: cameras.a: exactly one of url, device, file and synthetic must be set, not 0")]
     [InlineData("cameras: { a: { file: a.mp4, url: 'rtsp://h/x' } }",
@@ -175,7 +185,7 @@ public sealed class ConfigErrorTests : IDisposable
     {
         var errors =
             _folder.Errors("defaults: { queue: { capacity: 0 } }\ncameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }");
-        Assert.Equal(["config.yaml:1:32: defaults.queue.capacity: found '0', expected 1 to 64"], errors);
+        Assert.Equal(["config.yaml:1:32: defaults.queue.capacity: found 0, expected 1 to 64"], errors);
     }
 
     [Fact]
@@ -185,6 +195,13 @@ public sealed class ConfigErrorTests : IDisposable
         Assert.Equal(["config.yaml:2:16: model.mode: found 'semi-online', expected online: this model has no refiner"],
             _folder.Errors(ConfigFolder.Cameras + "model: { mode: semi-online }"));
         Assert.Empty(_folder.Errors(ConfigFolder.Cameras + "model: { mode: online }"));
+    }
+
+    [Fact]
+    public void Load_Folder_IsNamedAsOne()
+    {
+        var e = Assert.Throws<ConfigException>(() => new ConfigLoader(_folder.Environment, []).Load(_folder.Root));
+        Assert.Equal($"{_folder.Root}: cannot be read: it is a folder", Assert.Single(e.Errors).ToString());
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources.Options;
 
@@ -222,6 +223,39 @@ public sealed class ConfigLoaderTests : IDisposable
             Assert.DoesNotContain(secret, printed, StringComparison.Ordinal);
         Assert.Contains("rtsp://admin:***@10.0.0.5/x?token=***", printed, StringComparison.Ordinal);
         Assert.Equal(printed, EffectiveConfig.Write(_folder.Load(printed)));
+    }
+
+    [Theory]
+    [InlineData("true", true), InlineData("True", true), InlineData("on", true), InlineData("ON", true)]
+    [InlineData("yes", true), InlineData("'Yes'", true)]
+    [InlineData("false", false), InlineData("FALSE", false), InlineData("off", false), InlineData("Off", false)]
+    [InlineData("no", false), InlineData("No", false)]
+    public void Load_Switch_TakesEveryWordInAnyCase(string word, bool on)
+    {
+        var publish = $"{{ masks: {word}, contours: {word}{(on ? "" : $", map: {word}")} }}";
+        var options = _folder.Load(
+            $"cameras: {{ a: {{ file: a.mp4, loop: {word}, publish: {publish} }} }}\n"
+            + $"mqtt: {{ commands: {{ enabled: {word} }} }}").Options;
+        var camera = options.Cameras["a"];
+        Assert.Equal((on, on, on),
+            (camera.Results.Publish.Contours, camera.Source.Loop, options.Mqtt.Commands.Enabled));
+        Assert.Equal(on ? MaskOutput.On : MaskOutput.Off, camera.Results.Publish.Masks);
+        Assert.Equal(on ? MapOutput.Auto : MapOutput.Off, camera.Results.Publish.Map);
+    }
+
+    [Fact]
+    public void Load_KeysWithX_HoldAnchorsInEveryFile()
+    {
+        _folder.Write("more.yaml",
+            "x-both: &b { publish: { contours: true } }\ncameras: { b: { <<: *b, file: a.mp4 } }");
+        var cameras = _folder.Load("""
+            x-both: &b { loop: true, file: '${NOT_SET}' }
+            x-list: [1, 2]
+            cameras: { a: { <<: *b, file: a.mp4 } }
+            include: [more.yaml]
+            """).Options.Cameras;
+        Assert.True(cameras["a"].Source.Loop);
+        Assert.True(cameras["b"].Results.Publish.Contours);
     }
 
     public void Dispose() => _folder.Dispose();

@@ -118,6 +118,9 @@ public sealed class CommandTests : IAsyncDisposable
             (o.Commands.Enabled, o.Commands.Allow) = (enabled, allow ?? o.Commands.Allow), commands: _commands);
         await _rig.StartAsync();
         await _rig.Sink.FlushAsync(default);
+        if (!enabled) return;
+        await Eventually.TrueAsync(() => _rig.Logged(3016).Any(t => t.Contains("/cmd/", StringComparison.Ordinal)),
+            "subscribed");
     }
 
     private Task PublishAsync(string verb, string payload, params string[] more)

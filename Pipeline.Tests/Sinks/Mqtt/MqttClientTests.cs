@@ -63,6 +63,51 @@ public sealed class MqttClientTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Acknowledged_AnswersAndMessagesOfTheNodeBetweenTracks_NoKindIsAcknowledgedMoreOftenThanSent()
+    {
+        // Once answers to commands counted as tracks: "acknowledged 77 of 73".
+        MqttTopic[] topics =
+        [
+            Tracks, new("masks", Kinds.Masks, 0), new("answer", Kinds.Command, 0), Final,
+            new NodeTopics("root", "node").Status, MqttTopic.OfState("root/node/camera/a/state"),
+        ];
+        await ConnectAsync();
+        for (var i = 0; i < 40; i++)
+        {
+            for (var k = 0; k <= i % topics.Length; k++) _client.Delivery.Publish(topics[k], Json($"{i}"));
+            foreach (var at in _broker.Durable.ToList()) _broker.Acknowledge(at);
+        }
+
+        _client.Delivery.Publish(Final, Json("last"));
+        _broker.Acknowledge(_broker.Durable.Last());
+        foreach (var (kind, sent) in ((string, int)[])[("tracks", 40), ("masks", 33), ("command", 26), ("final", 20),
+            ("node", 12), ("state", 6)])
+        {
+            Assert.Equal((kind, sent, sent), (kind, Count("sent"), Count("acked")));
+
+            int Count(string outcome) =>
+                (int)_metrics.Sum("dvis.mqtt.messages", $"kind={kind}", $"outcome={outcome}");
+        }
+    }
+
+    [Theory, InlineData(0x9A), InlineData(0x9B)]
+    public async Task ConnectAsync_WillRefusedHoweverItIs_IsTriedOnceMoreAndThenAfterPauses(int reason)
+    {
+        _broker.Refusal = MqttOutcome.OfConnack(reason);
+        _client.Start();
+        await _client.Tried;
+        Assert.Equal(2, _broker.Connections); // the clock stands still
+        Assert.Single(_log.Entries, e => e.Text.Contains("Not connected", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void OfDisconnect_AnyReason_IsAFault()
+    {
+        for (var reason = 0; reason < 256; reason++)
+            Assert.NotEqual(MqttFault.Ok, MqttOutcome.OfDisconnect(reason).Fault);
+    }
+
+    [Fact]
     public async Task Publish_BrokerReadsNothing_Qos0IsShedNotPiledUp()
     {
         await ConnectAsync();
@@ -175,6 +220,9 @@ public sealed class MqttClientTests : IAsyncDisposable
     /// <summary>Accepts everything and answers when told.</summary>
     private sealed class ObedientTransport(TimeProvider time) : IMqttTransport
     {
+        /// <summary>What every attempt comes to; null: a connection.</summary>
+        public MqttOutcome? Refusal { get; set; }
+
         private readonly List<(MqttMessage Message, long Token)> _published = [];
         private IMqttListener? _listener;
 
@@ -185,14 +233,19 @@ public sealed class MqttClientTests : IAsyncDisposable
         /// <summary>When the last connection was made.</summary>
         public DateTimeOffset Connected { get; private set; }
 
+        /// <summary>Indices of the messages that are acknowledged.</summary>
+        public IEnumerable<int> Durable => Enumerable.Range(0, _published.Count).Where(i => _published[i].Token != 0);
+
         public IReadOnlyList<MqttMessage> Published => [.. _published.Select(p => p.Message)];
 
-        public Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener,
-            CancellationToken cancel)
+        public Task<MqttConnectResult> ConnectAsync(MqttServer server, BrokerLimits known, MqttWill will,
+            IMqttListener listener, CancellationToken cancel)
         {
             (_listener, Connection) = (listener, new(_published));
             (Connected, Connections) = (time.GetUtcNow(), Connections + 1);
-            return Task.FromResult(new MqttConnectResult(Connection, new(MqttFault.Ok, "")));
+            return Task.FromResult(Refusal is { } refusal
+                ? new MqttConnectResult(null, refusal)
+                : new MqttConnectResult(Connection, new(MqttFault.Ok, "")));
         }
 
         public void Acknowledge(int index) => Acknowledge(Connection!, _published[index].Token);
@@ -200,7 +253,7 @@ public sealed class MqttClientTests : IAsyncDisposable
         public void Acknowledge(IMqttConnection connection, long token) =>
             _listener!.Acknowledged(connection, token, 0);
 
-        public void Written() => _listener!.Written(Connection!);
+        public void Written() => _listener!.Written(Connection!, 0);
     }
 
     private sealed class ObedientConnection(List<(MqttMessage Message, long Token)> published) : IMqttConnection
@@ -218,7 +271,7 @@ public sealed class MqttClientTests : IAsyncDisposable
             return MqttHandOver.Accepted;
         }
 
-        public void Subscribe(string filter)
+        public void Subscribe(IReadOnlyList<string> filters)
         {
         }
 

@@ -84,7 +84,7 @@ public sealed class MqttNetTransportTests
         var listener = new ListenerProbe();
         var result = await ConnectAsync(broker.Url, listener);
         await using var connection = result.Connection!;
-        Assert.Equal(100, result.MaximumPacketSize);
+        Assert.Equal(100, result.Limits.MaximumPacketSize);
         // Fixed header 2, topic 2 + 7, packet identifier 2, no properties 1.
         Assert.Equal(MqttHandOver.TooLarge, connection.Publish(new(s_final, new byte[87]), 1));
         Assert.Equal(MqttHandOver.Accepted, connection.Publish(new(s_final, new byte[86]), 2));
@@ -218,7 +218,7 @@ public sealed class MqttNetTransportTests
         change?.Invoke(options);
         var transport = new MqttNetTransport(options, "test", time ?? TimeProvider.System);
         var will = new MqttWill(new("a/availability", "state", 1, Retain: true), Encoding.UTF8.GetBytes("offline"), []);
-        return await transport.ConnectAsync(MqttServer.TryParse(server)!, will, listener, default);
+        return await transport.ConnectAsync(MqttServer.TryParse(server)!, new(), will, listener, default);
     }
 
     private static TcpListener Listen()
@@ -255,7 +255,7 @@ public sealed class MqttNetTransportTests
 
         public int Written => Volatile.Read(ref _written);
 
-        void IMqttListener.Written(IMqttConnection connection)
+        void IMqttListener.Written(IMqttConnection connection, long token)
         {
             Assert.False(connection.Ended.IsCompleted);
             Interlocked.Increment(ref _written);
@@ -263,6 +263,10 @@ public sealed class MqttNetTransportTests
 
         void IMqttListener.Acknowledged(IMqttConnection connection, long token, int reason) =>
             Acknowledged.Enqueue((token, reason));
+
+        void IMqttListener.Subscribed(IMqttConnection connection, int reason)
+        {
+        }
 
         void IMqttListener.Received(IMqttConnection connection, MqttReceived message)
         {

@@ -48,6 +48,9 @@ internal sealed class MqttRig : IAsyncDisposable
             Connected, $"connected; log: {string.Join('\n', Log.Entries.Select(e => e.Text))}");
     }
 
+    /// <summary>The log's texts of one event.</summary>
+    public IReadOnlyList<string> Logged(int id) => [.. Log.Entries.Where(e => e.Id == id).Select(e => e.Text)];
+
     public Task RefusedAsync(string reason)
         => Eventually.TrueAsync(() => Metrics.Sum("dvis.mqtt.connects", $"reason={reason}") >= 2,
             $"refused: {reason}; log: {string.Join('\n', Log.Entries.Select(e => e.Text))}");
@@ -67,11 +70,11 @@ internal sealed class CuttableTransport(IMqttTransport real) : IMqttTransport
 
     public bool Down { get; set; }
 
-    public async Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener,
-        CancellationToken cancel)
+    public async Task<MqttConnectResult> ConnectAsync(MqttServer server, BrokerLimits known, MqttWill will,
+        IMqttListener listener, CancellationToken cancel)
     {
         if (Down) return new(null, new(MqttFault.Refused, "down"));
-        var result = await real.ConnectAsync(server, will, listener, cancel);
+        var result = await real.ConnectAsync(server, known, will, listener, cancel);
         _connection = result.Connection;
         return result;
     }

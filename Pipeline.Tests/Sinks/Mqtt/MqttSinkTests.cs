@@ -190,7 +190,7 @@ public sealed class MqttSinkTests
         { Time = Some.Now, Into = 41 }, default);
         var message = (await subscriber.WaitAsync($"{Camera}/events"))[0];
         Assert.Equal(
-            $"specversion:1.0 id:{SomeResult.Epoch}-9 source:/dvis/gate-3/camera/front "
+            $"specversion:1.0 id:{SomeResult.Epoch}-e9 source:/dvis/gate-3/camera/front "
             + $"type:io.dvis.track.identity_changed time:2026-03-01T12:00:00.0000000Z subject:{SomeResult.Epoch}-42",
             message.UserProperties);
         Assert.Equal($"{SomeResult.Epoch}-41", WireSchemas.Valid("event", message.Payload).GetProperty("into")

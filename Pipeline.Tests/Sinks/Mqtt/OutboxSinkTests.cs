@@ -50,7 +50,7 @@ public sealed class OutboxSinkTests : IDisposable
                     .GetInt64(), f.TryGetProperty("historical", out _))));
         var events = await subscriber.WaitAsync(Events, 20);
         if (protocol == "5")
-            Assert.Equal(Enumerable.Range(1, 20).Select(i => $"id:{SomeResult.Epoch}-{i}"), events.Select(e =>
+            Assert.Equal(Enumerable.Range(1, 20).Select(i => $"id:{SomeResult.Epoch}-e{i}"), events.Select(e =>
                 e.UserProperties.Split(' ').Single(p => p.StartsWith("id:", StringComparison.Ordinal))));
         // One message a frame; what is no JSON says it beside the payload.
         var masks = await subscriber.WaitAsync(Masks, 24);

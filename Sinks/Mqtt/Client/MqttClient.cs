@@ -23,6 +23,8 @@ internal sealed partial class MqttClient(
         MqttServer.TryParse(s) ?? throw new ArgumentException($"not a server: {s}", nameof(options)))];
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Dictionary<MqttServer, BrokerLimits> _known = []; // shown by a refusal
+    private readonly HashSet<(MqttServer, string)> _losses = [];
     private Task _run = Task.CompletedTask;
 
     public MqttDelivery Delivery { get; } = new(options, metrics, time, logger);
@@ -55,12 +57,14 @@ internal sealed partial class MqttClient(
             for (var attempt = 0; ; attempt++)
             {
                 var server = _servers[attempt % _servers.Length];
-                var result = await transport.ConnectAsync(server, will, Delivery, stop);
+                var known = _known.GetValueOrDefault(server) ?? new();
+                var result = await transport.ConnectAsync(server, known, will, Delivery, stop);
                 var outcome = result.Outcome;
                 metrics.ConnectAttempted(EnumName.Of(outcome.Fault));
                 if (result.Connection is { } connection)
                 {
                     LogConnected(server);
+                    if (result.Limits.Loss is { } loss && _losses.Add((server, loss))) LogLoss(server, loss);
                     var since = time.GetTimestamp();
                     outcome = await ServeAsync(server, connection, result, stop);
                     stop.ThrowIfCancellationRequested();
@@ -76,11 +80,23 @@ internal sealed partial class MqttClient(
                     attempt--;
                 }
 
+                var shown = known.After(outcome.Reason);
+                _known[server] = shown;
+                if (shown != known && result.Connection is null)
+                {
+                    // It refused the will as it was, and may accept it without that.
+                    attempt--;
+                    continue;
+                }
+
                 if (reported != (server, outcome.Fault)) LogNotConnected(server, outcome.Fault, outcome.Detail);
                 reported = (server, outcome.Fault);
                 _tried.TrySetResult();
-                if (result.Connection is not null || attempt % _servers.Length == _servers.Length - 1)
-                    await Task.Delay(backoff.Next(), time, stop);
+                // Results must not wait for a connection that ended by a subscription, which happens a few times only.
+                var pauses = result.Connection is null
+                    ? attempt % _servers.Length == _servers.Length - 1
+                    : !Delivery.EndedBySubscribe;
+                if (pauses) await Task.Delay(backoff.Next(), time, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -98,7 +114,7 @@ internal sealed partial class MqttClient(
     {
         var outcome = new MqttOutcome(MqttFault.Ok, "");
         Delivery.Attach(server, connection, result);
-        metrics.Connected(true);
+        metrics.Connected(true, result.Limits.Qos > 0);
         _tried.TrySetResult();
         try
         {
@@ -119,13 +135,16 @@ internal sealed partial class MqttClient(
         finally
         {
             metrics.Connected(false);
-            Delivery.Detach(outcome.Fault);
+            Delivery.Detach(outcome);
             await connection.DisposeAsync();
         }
     }
 
     [LoggerMessage(3001, LogLevel.Information, "Connected to {Server}.")]
     private partial void LogConnected(MqttServer server);
+
+    [LoggerMessage(3017, LogLevel.Warning, "{Server} accepts {Loss}.")]
+    private partial void LogLoss(MqttServer server, string loss);
 
     [LoggerMessage(3002, LogLevel.Warning, "Not connected to {Server}: {Fault}: {Detail}. Trying again.")]
     private partial void LogNotConnected(MqttServer server, MqttFault fault, string detail);

@@ -6,7 +6,6 @@ using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 using Dvis.Streaming.Sinks.Mqtt.Transport;
 using Microsoft.Extensions.Logging;
-using MQTTnet;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
 
@@ -16,12 +15,14 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
 {
     private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1);
 
+    // A broker that ends connections at SUBSCRIBE is found out within this time; results flow meanwhile.
+    private static readonly TimeSpan s_subscribePause = TimeSpan.FromSeconds(5);
+
     private readonly MqttOptions _options;
     private readonly MqttMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
-    private readonly List<(string Filter, Action<MqttReceived> Handler)> _subscriptions = []; // unchanged after Start
     private Task _sync = Task.CompletedTask;
 
     // Everything below is used under _gate, which publishers and the connection's thread take, and which is never held
@@ -30,8 +31,10 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
     private readonly OutboxQueue _outbox;
     private readonly OutboxReport _report;
     private readonly Qos0Window _qos0;
+    private readonly Subscriptions _subscriptions;
     private readonly Dictionary<MqttServer, int> _packetLimits = [];
     private int _packetLimit; // the smallest known: it is open to which broker a message will go
+    private BrokerLimits _limits = new(); // of the last connection
     private IMqttConnection? _connection;
     private TaskCompletionSource? _drained;
     private int _maxInFlight;
@@ -41,6 +44,8 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
     {
         (_options, _metrics, _time, _logger) = (options, metrics, time, logger);
         (_report, _qos0) = (new(metrics, time, logger), new(metrics));
+        var longest = options.Backoff.Max;
+        _subscriptions = new(longest < s_subscribePause ? longest : s_subscribePause, time, logger);
         var folder = DiskFolder.Open(options.Outbox);
         var store = folder is null ? null : new OutboxStore(folder, time, _report.DiskFailed, _report.Damaged);
         if (store is not null) _report.Left(store);
@@ -54,16 +59,25 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
     /// <summary>True when the next run sends what is not acknowledged at the end.</summary>
     public bool OnDisk => _outbox.Store is { Healthy: true };
 
-    /// <summary>Called before the use of a connection that changes <see cref="PayloadLimit"/>.</summary>
+    /// <summary>Limits of the last broker that was connected.</summary>
+    public BrokerLimits Limits => Locked(_ => _limits);
+
+    /// <inheritdoc cref="Subscriptions.Ended"/>
+    public bool EndedBySubscribe => Locked(_ => _subscriptions.Ended);
+
+    /// <summary>Called before the use of a connection that changes <see cref="PayloadLimit"/> or
+    /// <see cref="Limits"/>.</summary>
     public Action LimitChanged { get; set; } = static () => { };
 
     /// <summary>Age of the oldest message in flight since its hand-over.</summary>
     public TimeSpan OldestWait =>
         Locked(o => o.OldestSent is { } sent ? _time.GetElapsedTime(sent) : TimeSpan.Zero);
 
-    /// <summary>Subscribes at every connect, before anything is sent. To be called before the start;
-    /// <paramref name="handler"/> runs on the connection's thread and must not wait.</summary>
-    public void Subscribe(string filter, Action<MqttReceived> handler) => _subscriptions.Add((filter, handler));
+    /// <summary>Subscribes at every connect. To be called before the start; <paramref name="handler"/> runs on the
+    /// connection's thread and must not wait.</summary>
+    /// <param name="loss">What is lost when the broker refuses, as the beginning of a sentence.</param>
+    public void Subscribe(string loss, string[] filters, Action<MqttReceived> handler) =>
+        _subscriptions.Add(loss, filters, handler);
 
     public void Start()
     {
@@ -152,10 +166,10 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
         bool changed;
         lock (_gate)
         {
-            _packetLimits[server] = result.MaximumPacketSize;
+            _packetLimits[server] = result.Limits.MaximumPacketSize;
             var limit = _packetLimits.Values.Min();
-            changed = limit != _packetLimit;
-            _packetLimit = limit;
+            changed = (limit, result.Limits.Qos, result.Limits.Retain) != (_packetLimit, _limits.Qos, _limits.Retain);
+            (_packetLimit, _limits) = (limit, result.Limits);
             if (_outbox.Store is { } store) store.PacketLimit = limit;
         }
 
@@ -163,40 +177,56 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
         lock (_gate)
         {
             _connection = connection;
-            _maxInFlight = Math.Min(_options.Outbox.InFlight, result.ReceiveMaximum);
+            _maxInFlight = Math.Min(_options.Outbox.InFlight, _limits.ReceiveMaximum);
             _qos0.Clear();
-            foreach (var (filter, _) in _subscriptions) connection.Subscribe(filter);
             _outbox.Connected();
             Pump();
+            _subscriptions.Attach(server, connection, _limits);
         }
     }
 
-    /// <param name="fault">Reason of the disconnection.</param>
-    public void Detach(MqttFault fault)
+    /// <param name="outcome">Reason of the disconnection.</param>
+    public void Detach(MqttOutcome outcome)
     {
         lock (_gate)
         {
             _connection = null;
+            _subscriptions.Detach(outcome);
             // A broker that sends DISCONNECT still has what it acknowledged.
-            _outbox.Disconnected(lost: fault is MqttFault.ConnectionLost or MqttFault.KeepAliveTimeout
+            _outbox.Disconnected(lost: outcome.Fault is MqttFault.ConnectionLost or MqttFault.KeepAliveTimeout
                 or MqttFault.AckTimeout or MqttFault.ProtocolError);
             SignalWhenDrained();
         }
     }
 
-    public void Written(IMqttConnection connection)
+    public void Written(IMqttConnection connection, long token)
     {
         lock (_gate)
-            if (connection == _connection) _qos0.Written();
+        {
+            if (connection != _connection) return;
+            if (token == 0)
+            {
+                _qos0.Written();
+                return;
+            }
+
+            // The broker accepts QoS 0 only: no acknowledgement comes.
+            _outbox.Complete(token, accepted: true);
+            Pump();
+        }
+    }
+
+    public void Subscribed(IMqttConnection connection, int reason)
+    {
+        lock (_gate)
+            if (connection == _connection) _subscriptions.Answered(reason);
     }
 
     public void Received(IMqttConnection connection, MqttReceived message)
     {
         lock (_gate)
             if (connection != _connection) return;
-        foreach (var (filter, handler) in _subscriptions)
-            if (MqttTopicFilterComparer.Compare(message.Topic, filter) == MqttTopicFilterCompareResult.IsMatch)
-                handler(message);
+        foreach (var handler in _subscriptions.Of(message.Topic)) handler(message);
     }
 
     public void Acknowledged(IMqttConnection connection, long token, int reason)
@@ -222,6 +252,7 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
 
             _qos0.ConfirmUpTo(entry.Confirms);
             Pump();
+            _subscriptions.Open();
         }
     }
 
@@ -296,6 +327,7 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
                     _outbox.Tick();
                     if (_outbox.Store is { } store) _report.DiskState(store.Healthy);
                     Pump();
+                    _subscriptions.Advance();
                 }
 
                 if (_time.GetElapsedTime(synced) < interval) continue;

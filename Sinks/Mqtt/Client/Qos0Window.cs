@@ -1,4 +1,5 @@
 using Dvis.Streaming.Sinks.Mqtt.Messages;
+using Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Client;
@@ -14,10 +15,10 @@ internal sealed class Qos0Window(MqttMetrics metrics)
 
     private readonly Queue<int> _unwritten = [];
     private long _unwrittenBytes;
-    private (long Tracks, long Masks) _confirmed;
+    private Qos0Counts _confirmed;
 
     /// <summary>Messages handed over so far, by kind.</summary>
-    public (long Tracks, long Masks) Sent { get; private set; }
+    public Qos0Counts Sent { get; private set; }
 
     public bool HasRoom(int bytes) => _unwritten.Count < MaxUnwritten && _unwrittenBytes + bytes <= MaxUnwrittenBytes;
 
@@ -25,7 +26,12 @@ internal sealed class Qos0Window(MqttMetrics metrics)
     {
         _unwritten.Enqueue(bytes);
         _unwrittenBytes += bytes;
-        Sent = topic.Kind == Kinds.Masks ? (Sent.Tracks, Sent.Masks + 1) : (Sent.Tracks + 1, Sent.Masks);
+        Sent = topic.Kind switch
+        {
+            Kinds.Masks => Sent with { Masks = Sent.Masks + 1 },
+            Kinds.Command => Sent with { Commands = Sent.Commands + 1 },
+            _ => Sent with { Tracks = Sent.Tracks + 1 },
+        };
     }
 
     /// <summary>Removes the oldest message, which is on the socket.</summary>
@@ -34,11 +40,12 @@ internal sealed class Qos0Window(MqttMetrics metrics)
         if (_unwritten.TryDequeue(out var bytes)) _unwrittenBytes -= bytes;
     }
 
-    public void ConfirmUpTo((long Tracks, long Masks) read)
+    public void ConfirmUpTo(Qos0Counts read)
     {
-        if (read.Tracks > _confirmed.Tracks) metrics.Message(Kinds.Tracks, "acked", read.Tracks - _confirmed.Tracks);
-        if (read.Masks > _confirmed.Masks) metrics.Message(Kinds.Masks, "acked", read.Masks - _confirmed.Masks);
-        _confirmed = (Math.Max(_confirmed.Tracks, read.Tracks), Math.Max(_confirmed.Masks, read.Masks));
+        _confirmed = new(
+            Confirm(Kinds.Tracks, _confirmed.Tracks, read.Tracks),
+            Confirm(Kinds.Masks, _confirmed.Masks, read.Masks),
+            Confirm(Kinds.Command, _confirmed.Commands, read.Commands));
     }
 
     /// <summary>Starts again for another connection.</summary>
@@ -47,5 +54,12 @@ internal sealed class Qos0Window(MqttMetrics metrics)
         _unwritten.Clear();
         _unwrittenBytes = 0;
         Sent = _confirmed = default;
+    }
+
+    private long Confirm(string kind, long before, long now)
+    {
+        if (now <= before) return before;
+        metrics.Message(kind, "acked", now - before);
+        return now;
     }
 }

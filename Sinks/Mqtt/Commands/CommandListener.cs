@@ -31,7 +31,7 @@ internal sealed partial class CommandListener(
 
     public void Start()
     {
-        delivery.Subscribe($"{node.Prefix}/camera/+/cmd/+", Receive);
+        delivery.Subscribe("Commands are not received", [$"{node.Prefix}/camera/+/cmd/+"], Receive);
         _loop = Task.Run(RunAsync);
     }
 

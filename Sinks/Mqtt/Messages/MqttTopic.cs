@@ -2,15 +2,18 @@ using System.Text;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Messages;
 
-/// <summary>Kinds of messages in metrics; segments count as tracks, maps as masks.</summary>
-internal static class Kinds
+/// <summary>Kinds of messages in metrics: segments count as tracks, maps as masks, state is that of cameras, node that
+/// of the node, command an answer.</summary>
+public static class Kinds
 {
     public const string State = "state", Tracks = "tracks", Final = "final", Masks = "masks", Event = "event",
-        Command = "command";
+        Node = "node", Command = "command";
+
+    public static IReadOnlyList<string> All { get; } = [Tracks, Final, Event, State, Masks, Node, Command];
 }
 
 /// <summary>Topic and properties of its messages; made once and reused for every message.</summary>
-/// <param name="Kind">One of <see cref="Kinds"/>.</param>
+/// <param name="Kind">One of <see cref="Kinds.All"/>.</param>
 /// <param name="Qos">0 or 1. Messages of QoS 0 never wait for a connection.</param>
 /// <param name="Retain">True for state: only the last value counts, and every connect repeats it.</param>
 /// <param name="ExpirySeconds">Message Expiry Interval; 0: none.</param>
@@ -22,8 +25,8 @@ public sealed record MqttTopic(string Name, string Kind, int Qos, bool Retain = 
         CloudEventsJson = "application/cloudevents+json; charset=utf-8";
 
     /// <summary>Retained topic of a state.</summary>
-    public static MqttTopic OfState(string name, string? contentType = null) =>
-        new(name, Kinds.State, Qos: 1, Retain: true, ContentType: contentType);
+    public static MqttTopic OfState(string name, string? contentType = null, string kind = Kinds.State) =>
+        new(name, kind, Qos: 1, Retain: true, ContentType: contentType);
 
     public bool IsJson => ContentType is Json or CloudEventsJson;
 

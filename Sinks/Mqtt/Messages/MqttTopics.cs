@@ -11,11 +11,11 @@ internal sealed class NodeTopics(string root, string node)
 {
     public string Prefix { get; } = $"{root}/{node}";
 
-    public MqttTopic Availability { get; } = MqttTopic.OfState($"{root}/{node}/availability");
+    public MqttTopic Availability { get; } = MqttTopic.OfState($"{root}/{node}/availability", null, Kinds.Node);
 
-    public MqttTopic Status { get; } = MqttTopic.OfState($"{root}/{node}/status", MqttTopic.Json);
+    public MqttTopic Status { get; } = MqttTopic.OfState($"{root}/{node}/status", MqttTopic.Json, Kinds.Node);
 
-    public MqttTopic Labels { get; } = MqttTopic.OfState($"{root}/{node}/labels", MqttTopic.Json);
+    public MqttTopic Labels { get; } = MqttTopic.OfState($"{root}/{node}/labels", MqttTopic.Json, Kinds.Node);
 }
 
 /// <summary>The topics of one camera.</summary>

@@ -14,5 +14,9 @@ public sealed record MqttServer(string Host, int Port, bool Tls)
         return new(uri.DnsSafeHost, uri.Port > 0 ? uri.Port : tls ? 8883 : 1883, tls);
     }
 
-    public override string ToString() => $"{(Tls ? "mqtts" : "mqtt")}://{Host}:{Port}";
+    public override string ToString()
+    {
+        var host = Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]" : Host;
+        return $"{(Tls ? "mqtts" : "mqtt")}://{host}:{Port}";
+    }
 }

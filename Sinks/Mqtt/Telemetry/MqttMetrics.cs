@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Sinks.Mqtt.Messages;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
@@ -35,7 +36,7 @@ internal sealed class MqttMetrics
     /// <summary>Meter for observable instruments.</summary>
     public Meter Meter { get; }
 
-    /// <param name="kind"><c>state, tracks, final, masks, event</c>.</param>
+    /// <param name="kind"><c>state, tracks, final, masks, event, node, command</c>.</param>
     /// <param name="outcome"><c>sent, resent, acked, expired, dropped, failed</c>; only <c>resent</c> counts a message
     /// more than once.</param>
     public void Message(string kind, string outcome, long count = 1)
@@ -52,8 +53,10 @@ internal sealed class MqttMetrics
     /// <param name="result"><c>done, refused, failed, retained, rate_limited, busy</c>.</param>
     public void Command(string verb, string result) => _commands.Add(1, Tag("verb", verb), Tag("result", result));
 
-    public void Connected(bool connected)
+    /// <param name="acknowledges">False when the broker accepts QoS 0 only.</param>
+    public void Connected(bool connected, bool acknowledges = true)
     {
+        if (connected) _status.Acknowledges = acknowledges;
         _connected.Record(connected ? 1 : 0);
         _status.Connected = connected;
     }
@@ -80,7 +83,7 @@ internal sealed class MqttMetrics
     /// <summary>Creates the series with known labels at 0, so that a rate over them has a beginning.</summary>
     private void StartAtZero()
     {
-        foreach (var kind in (string[])["state", "tracks", "final", "masks", "event"])
+        foreach (var kind in Kinds.All)
         {
             foreach (var outcome in (string[])["sent", "resent", "acked", "expired", "dropped", "failed"])
                 Message(kind, outcome, 0);

@@ -10,10 +10,13 @@ public sealed class MqttStatus
     /// <summary>A broker has accepted the connection.</summary>
     public bool Connected { get; set; }
 
+    /// <summary>False when the last broker accepted QoS 0 only.</summary>
+    public bool Acknowledges { get; set; } = true;
+
     /// <summary>Unacknowledged messages outlive the process: the outbox's disk works.</summary>
     public bool OutboxOnDisk { get; set; }
 
-    /// <param name="kind"><c>tracks, final, event, state, masks</c>.</param>
+    /// <param name="kind"><c>tracks, final, event, state, masks, node, command</c>.</param>
     /// <param name="outcome"><c>sent, resent, acked, expired, dropped, failed</c>.</param>
     public long Messages(string kind, string outcome) => _messages.GetValueOrDefault((kind, outcome));
 

@@ -7,15 +7,17 @@ namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 public interface IMqttTransport
 {
     /// <summary>Attempts to connect to one server. Expected failures are values.</summary>
-    Task<MqttConnectResult> ConnectAsync(MqttServer server, MqttWill will, IMqttListener listener,
+    /// <param name="known">Limits that the server has shown; will and messages keep to them and to those of
+    /// CONNACK.</param>
+    Task<MqttConnectResult> ConnectAsync(MqttServer server, BrokerLimits known, MqttWill will, IMqttListener listener,
         CancellationToken cancel);
 }
 
 /// <param name="Connection">Null unless the broker accepted it.</param>
-/// <param name="MaximumPacketSize">The broker's limit in bytes of a whole packet; int.MaxValue: none.</param>
-/// <param name="ReceiveMaximum">The broker's limit of QoS 1 messages in flight.</param>
-public sealed record MqttConnectResult(IMqttConnection? Connection, MqttOutcome Outcome,
-    int MaximumPacketSize = int.MaxValue, int ReceiveMaximum = 65535);
+public sealed record MqttConnectResult(IMqttConnection? Connection, MqttOutcome Outcome)
+{
+    public BrokerLimits Limits { get; init; } = new();
+}
 
 /// <summary>Connection that the broker accepted. Disposing closes the socket without DISCONNECT: the broker publishes
 /// the will.</summary>
@@ -24,13 +26,14 @@ public interface IMqttConnection : IAsyncDisposable
     /// <summary>Reason of the end of the connection, once it has ended.</summary>
     Task<MqttOutcome> Ended { get; }
 
-    /// <summary>Hands over one message; never waits. With QoS 1 <paramref name="token"/> comes back with the
-    /// acknowledgement, with QoS 0 <see cref="IMqttListener.Written"/> is called, in order. Thread-safe.</summary>
+    /// <summary>Hands over one message, at the broker's highest QoS if that is lower; never waits. With QoS 1
+    /// <paramref name="token"/> comes back with the acknowledgement, with QoS 0 by
+    /// <see cref="IMqttListener.Written"/>, in order. Thread-safe.</summary>
     MqttHandOver Publish(in MqttMessage message, long token);
 
-    /// <summary>Subscribes to a topic filter at QoS 1, retained messages included and own ones excluded; never waits. A
-    /// refusal is not reported. Thread-safe.</summary>
-    void Subscribe(string filter);
+    /// <summary>Subscribes to topic filters at QoS 1, retained messages included and own ones excluded; never waits.
+    /// Thread-safe.</summary>
+    void Subscribe(IReadOnlyList<string> filters);
 
     /// <summary>Sends DISCONNECT (no will) and closes.</summary>
     Task DisconnectAsync();
@@ -54,7 +57,10 @@ public enum MqttHandOver
 public interface IMqttListener
 {
     /// <summary>The oldest unwritten QoS 0 message has been written to the socket.</summary>
-    void Written(IMqttConnection connection);
+    void Written(IMqttConnection connection, long token);
+
+    /// <param name="reason">Highest reason of SUBACK; 0x80 and above refuse a filter.</param>
+    void Subscribed(IMqttConnection connection, int reason);
 
     /// <param name="reason">MQTT 5 PUBACK reason; 0x80 and above refuse the message.</param>
     void Acknowledged(IMqttConnection connection, long token, int reason);

@@ -49,7 +49,8 @@ public enum MqttFault
 }
 
 /// <summary>Fault and a sentence about it that never contains a secret.</summary>
-public readonly record struct MqttOutcome(MqttFault Fault, string Detail)
+/// <param name="Reason">Reason code of MQTT 5 from 0x80; 0: none.</param>
+public readonly record struct MqttOutcome(MqttFault Fault, string Detail, int Reason = 0)
 {
     /// <summary>Fault of a CONNACK: MQTT 5 reasons from 0x80, MQTT 3.1.1 return codes 1 to 5.</summary>
     public static MqttOutcome OfConnack(int code) => code switch
@@ -64,7 +65,7 @@ public readonly record struct MqttOutcome(MqttFault Fault, string Detail)
 
     /// <summary>Fault of a DISCONNECT (MQTT 5, 2.4).</summary>
     public static MqttOutcome OfDisconnect(int reason) => reason == 0
-        ? new(MqttFault.Ok, "disconnected")
+        ? new(MqttFault.ConnectionLost, "ended by the broker without a reason")
         : OfReason(reason, Enum.GetName((MqttDisconnectReasonCode)reason));
 
     private static MqttOutcome OfReason(int reason, string? name) => new(reason switch
@@ -81,5 +82,5 @@ public readonly record struct MqttOutcome(MqttFault Fault, string Detail)
         0x95 => MqttFault.PacketTooLarge,
         0x97 => MqttFault.QuotaExceeded,
         _ => MqttFault.Rejected,
-    }, $"reason 0x{reason:X2}, {name ?? "not defined by MQTT"}");
+    }, $"reason 0x{reason:X2}, {name ?? "not defined by MQTT"}", reason);
 }

@@ -20,7 +20,7 @@ internal sealed class MqttNetConnection : IMqttConnection
     private readonly PacketReader _reader;
     private readonly IMqttListener _listener;
     private readonly TimeProvider _time;
-    private readonly int _maxPacket;
+    private readonly BrokerLimits _limits;
     private readonly TimeSpan _keepAlive;
     private readonly Channel<EncodedPacket> _outgoing;
     private long _written, _received; // timestamps of the last packet in each direction
@@ -33,11 +33,11 @@ internal sealed class MqttNetConnection : IMqttConnection
     private MqttOutcome? _why; // set when it is ended here; then nothing more is accepted
 
     public MqttNetConnection(
-        BrokerSocket socket, PacketReader reader, PacketEncoder encoder, IMqttListener listener, int maxPacket,
-        TimeSpan keepAlive, int inFlight, TimeProvider time)
+        BrokerSocket socket, PacketReader reader, PacketEncoder encoder, IMqttListener listener,
+        BrokerLimits limits, TimeSpan keepAlive, int inFlight, TimeProvider time)
     {
         (_socket, _reader, _encoder, _listener) = (socket, reader, encoder, listener);
-        (_maxPacket, _keepAlive, _time) = (maxPacket, keepAlive, time);
+        (_limits, _keepAlive, _time) = (limits, keepAlive, time);
         _outgoing = Channel.CreateBounded<EncodedPacket>(
             new BoundedChannelOptions(MaxQueued + inFlight) { SingleReader = true });
         _written = _received = _time.GetTimestamp();
@@ -50,13 +50,14 @@ internal sealed class MqttNetConnection : IMqttConnection
     {
         var topic = message.Topic;
         if (topic.Name.Length == 0 || topic.Name.AsSpan().ContainsAny('+', '#', '\0')) return MqttHandOver.Invalid;
-        if (message.Payload.Length > _maxPacket) return MqttHandOver.TooLarge;
+        if (message.Payload.Length > _limits.MaximumPacketSize) return MqttHandOver.TooLarge;
+        var qos = Math.Min(topic.Qos, _limits.Qos);
         var publish = new MqttPublishPacket
         {
             Topic = topic.Name,
             Payload = new(message.Payload),
-            QualityOfServiceLevel = (MqttQualityOfServiceLevel)topic.Qos,
-            Retain = topic.Retain,
+            QualityOfServiceLevel = (MqttQualityOfServiceLevel)qos,
+            Retain = topic.Retain && _limits.Retain,
             MessageExpiryInterval = topic.ExpirySeconds,
             ContentType = topic.ContentType,
             CorrelationData = message.CorrelationData,
@@ -65,26 +66,26 @@ internal sealed class MqttNetConnection : IMqttConnection
         lock (_gate)
         {
             if (_why is not null || _tokens.Count == ushort.MaxValue) return MqttHandOver.Closed;
-            if (topic.Qos > 0) publish.PacketIdentifier = NextId();
+            if (qos > 0) publish.PacketIdentifier = NextId();
             if (_encoder.Encode(publish) is not { } packet) return MqttHandOver.Invalid;
-            if (packet.Length > _maxPacket) return MqttHandOver.TooLarge;
-            if (!_outgoing.Writer.TryWrite(packet with { Qos0 = topic.Qos == 0 })) return MqttHandOver.Closed;
-            if (topic.Qos > 0) _tokens.Add(publish.PacketIdentifier, token);
+            if (packet.Length > _limits.MaximumPacketSize) return MqttHandOver.TooLarge;
+            if (!_outgoing.Writer.TryWrite(packet with { Token = qos == 0 ? token : null })) return MqttHandOver.Closed;
+            if (qos > 0) _tokens.Add(publish.PacketIdentifier, token);
             return MqttHandOver.Accepted;
         }
     }
 
-    public void Subscribe(string filter)
+    public void Subscribe(IReadOnlyList<string> filters)
     {
-        var wanted = new MqttTopicFilter
+        var wanted = filters.Select(filter => new MqttTopicFilter
         {
             Topic = filter,
             QualityOfServiceLevel = MqttQualityOfServiceLevel.AtLeastOnce,
             NoLocal = true, // MQTT 5 only, and written there only
-        };
+        });
         lock (_gate)
         {
-            var subscribe = new MqttSubscribePacket { PacketIdentifier = NextId(), TopicFilters = [wanted] };
+            var subscribe = new MqttSubscribePacket { PacketIdentifier = NextId(), TopicFilters = [.. wanted] };
             if (Send(subscribe)) _tokens.Add(subscribe.PacketIdentifier, 0);
         }
     }
@@ -147,7 +148,8 @@ internal sealed class MqttNetConnection : IMqttConnection
                         Receive(publish);
                         break;
                     case MqttSubAckPacket ack:
-                        Take(ack.PacketIdentifier);
+                        if (Take(ack.PacketIdentifier) is not null)
+                            _listener.Subscribed(this, (int)ack.ReasonCodes.Max());
                         break;
                     case MqttPingRespPacket:
                         break;
@@ -179,7 +181,7 @@ internal sealed class MqttNetConnection : IMqttConnection
                 await _socket.Stream.WriteAsync(packet.Bytes.AsMemory(0, packet.Length));
                 ArrayPool<byte>.Shared.Return(packet.Bytes);
                 Volatile.Write(ref _written, _time.GetTimestamp());
-                if (packet.Qos0) _listener.Written(this);
+                if (packet.Token is { } token) _listener.Written(this, token);
             }
 
             _socket.Shutdown(SocketShutdown.Send);

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Sinks.Mqtt.Messages;
 using Dvis.Streaming.Sinks.Mqtt.Options;
 using MQTTnet.Exceptions;
@@ -19,12 +20,12 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
         options.Protocol == MqttProtocol.V5 ? MqttProtocolVersion.V500 : MqttProtocolVersion.V311;
 
     public async Task<MqttConnectResult> ConnectAsync(
-        MqttServer server, MqttWill will, IMqttListener listener, CancellationToken cancel)
+        MqttServer server, BrokerLimits known, MqttWill will, IMqttListener listener, CancellationToken cancel)
     {
         MqttConnectPacket connect;
         try
         {
-            connect = Connect(will);
+            connect = Connect(will, known);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -32,14 +33,15 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
         }
 
         foreach (var file in (string?[])[options.Tls.Ca, options.Tls.Cert, options.Tls.Key])
-            if (file is not null && !File.Exists(file)) return Failed(MqttFault.Config, $"file not found: {file}");
+            if (file is not null && SmallFile.Fault(file) is { } fault)
+                return Failed(MqttFault.Config, $"the file '{file}' {fault}");
         using var timeout = new CancellationTokenSource(options.ConnectTimeout, time);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, timeout.Token);
         try
         {
             var (socket, outcome) = await BrokerSocket.OpenAsync(server, options.Tls, limit.Token);
             if (socket is null) return new(null, outcome);
-            return await HandshakeAsync(socket, server.Tls, connect, listener, limit.Token);
+            return await HandshakeAsync(socket, server.Tls, connect, known, listener, limit.Token);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
@@ -49,7 +51,8 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
 
     /// <summary>Sends CONNECT and waits for the answer; disposes of the socket unless the broker accepts.</summary>
     private async Task<MqttConnectResult> HandshakeAsync(
-        BrokerSocket socket, bool tls, MqttConnectPacket connect, IMqttListener listener, CancellationToken cancel)
+        BrokerSocket socket, bool tls, MqttConnectPacket connect, BrokerLimits known, IMqttListener listener,
+        CancellationToken cancel)
     {
         var (reader, encoder) = (new PacketReader(socket.Stream, _version), new PacketEncoder(_version));
         IMqttConnection? connection = null;
@@ -64,18 +67,14 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
                 return Failed(MqttFault.ProtocolError, $"no CONNACK, but {answer}");
             var code = _version == MqttProtocolVersion.V500 ? (int)accepted.ReasonCode : (int)accepted.ReturnCode;
             if (code != 0) return new(null, MqttOutcome.OfConnack(code));
-            // Absent properties are 0, which the specification forbids as a value.
-            var maxPacket = accepted.MaximumPacketSize is 0 or > int.MaxValue
-                ? int.MaxValue
-                : (int)accepted.MaximumPacketSize;
-            var receiveMaximum = accepted.ReceiveMaximum == 0 ? ushort.MaxValue : accepted.ReceiveMaximum;
+            var limits = _version == MqttProtocolVersion.V500 ? Limits(accepted, known) : known;
             // The broker may set another keep-alive (MQTT 5, 3.2.2.3.14).
             var keepAlive = accepted.ServerKeepAlive > 0
                 ? TimeSpan.FromSeconds(accepted.ServerKeepAlive)
                 : options.KeepAlive;
             connection = new MqttNetConnection(
-                socket, reader, encoder, listener, maxPacket, keepAlive, options.Outbox.InFlight, time);
-            return new(connection, new(MqttFault.Ok, ""), maxPacket, receiveMaximum);
+                socket, reader, encoder, listener, limits, keepAlive, options.Outbox.InFlight, time);
+            return new(connection, new(MqttFault.Ok, "")) { Limits = limits };
         }
         catch (MqttProtocolViolationException e)
         {
@@ -92,9 +91,17 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
         }
     }
 
+    // Absent numbers are 0, which the specification forbids as a value.
+    private static BrokerLimits Limits(MqttConnAckPacket accepted, BrokerLimits known) => new(
+        accepted.MaximumPacketSize is 0 or > int.MaxValue ? int.MaxValue : (int)accepted.MaximumPacketSize,
+        accepted.ReceiveMaximum == 0 ? ushort.MaxValue : accepted.ReceiveMaximum,
+        Math.Min(known.Qos, (int)accepted.MaximumQoS),
+        known.Retain && accepted.RetainAvailable,
+        accepted.WildcardSubscriptionAvailable);
+
     /// <summary>CONNECT of a session that ends with its connection. The encoder leaves properties of MQTT 5 out of
     /// 3.1.1.</summary>
-    private MqttConnectPacket Connect(MqttWill will) => new()
+    private MqttConnectPacket Connect(MqttWill will, BrokerLimits known) => new()
     {
         ClientId = clientId,
         CleanSession = true,
@@ -109,8 +116,8 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
         WillFlag = true,
         WillTopic = will.Topic.Name,
         WillMessage = will.Payload,
-        WillQoS = (MqttQualityOfServiceLevel)will.Topic.Qos,
-        WillRetain = will.Topic.Retain,
+        WillQoS = (MqttQualityOfServiceLevel)Math.Min(will.Topic.Qos, known.Qos),
+        WillRetain = will.Topic.Retain && known.Retain,
         WillUserProperties = PacketEncoder.Properties(will.UserProperties),
     };
 

@@ -7,8 +7,8 @@ using MQTTnet.Packets;
 namespace Dvis.Streaming.Sinks.Mqtt.Transport;
 
 /// <summary>Packet to send, in the first bytes of an array of the shared pool.</summary>
-/// <param name="Qos0">A PUBLISH without an acknowledgement.</param>
-internal readonly record struct EncodedPacket(byte[] Bytes, int Length, bool Qos0 = false);
+/// <param name="Token">Token of a PUBLISH that is not acknowledged; null for other packets.</param>
+internal readonly record struct EncodedPacket(byte[] Bytes, int Length, long? Token = null);
 
 /// <summary>Encoder of packets by MQTTnet. Not thread-safe.</summary>
 internal sealed class PacketEncoder(MqttProtocolVersion version)

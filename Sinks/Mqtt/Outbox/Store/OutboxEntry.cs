@@ -2,6 +2,9 @@ using Dvis.Streaming.Sinks.Mqtt.Messages;
 
 namespace Dvis.Streaming.Sinks.Mqtt.Outbox.Store;
 
+/// <summary>Number of QoS 0 messages by kind.</summary>
+internal readonly record struct Qos0Counts(long Tracks, long Masks, long Commands);
+
 /// <summary>QoS 1 message that the broker has not acknowledged, or acknowledged of late.</summary>
 /// <param name="enqueued">Creation on the monotonic clock of the run that created it.</param>
 internal sealed class OutboxEntry(
@@ -42,8 +45,8 @@ internal sealed class OutboxEntry(
     /// <summary>True when it was created without a connection, or its connection broke.</summary>
     public bool Late { get; set; }
 
-    /// <summary>QoS 0 messages of each kind before it on the connection, which its acknowledgement confirms.</summary>
-    public (long Tracks, long Masks) Confirms { get; set; }
+    /// <summary>QoS 0 messages before it on the connection, which its acknowledgement confirms.</summary>
+    public Qos0Counts Confirms { get; set; }
 
     public bool InMemoryOnly => Sequence == 0 && !Topic.Retain;
 
