@@ -2,7 +2,7 @@
 # Dvis.Streaming in one image: the service, ffmpeg, ONNX Runtime (CPU), the shipped models and the sample.
 #
 #   docker build -t dvis-streaming .
-#   docker run --rm -e DVIS__MQTT__SERVERS__0=mqtt://broker -v "$PWD/config.yaml:/etc/dvis/config.yaml:ro" dvis-streaming
+#   docker run --rm -v "$PWD/dvis:/etc/dvis:ro" -v dvis-state:/var/lib/dvis dvis-streaming      # with dvis/config.yaml
 #
 # With CUDA, for NVIDIA GPUs (docs/gpu.md): docker build --target gpu -t dvis-streaming:gpu .
 # deploy/compose.yaml adds a broker and Prometheus; deploy/check-dockerfile.sh builds it where no container engine runs.
@@ -28,7 +28,7 @@ COPY Sinks Sinks
 COPY Evaluation Evaluation
 COPY Hosting Hosting
 RUN dotnet publish Hosting -c Release --no-restore -o /image/app -p:PublishDocumentationFiles=false -p:OpenCv=$OPENCV
-COPY deploy/container-health LICENSE NOTICE /image/app/
+COPY deploy/container-health deploy/container-start LICENSE NOTICE /image/app/
 COPY Models/default /image/app/Models/default
 COPY Models/shapes /image/app/Models/shapes
 COPY samples /image/app/samples
@@ -42,11 +42,15 @@ LABEL org.opencontainers.image.title="Dvis.Streaming" \
       org.opencontainers.image.licenses="MIT"
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ffmpeg $([ "$OPENCV" = false ] || echo libgtk-3-0 libatomic1) \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* \
+ && install -d -o 1654 -g 1654 -m 700 /var/lib/dvis
 COPY --from=build /image/ /
-# HTTP binds to the container's loopback, where the health check connects. To reach it from outside: DVIS__HTTP__BIND=0.0.0.0:8080
-# and DVIS__HTTP__TOKEN_FILE with a file that holds the token, such as a secret.
-ENV ASPNETCORE_HTTP_PORTS=
+# HTTP binds to the container's loopback. To reach it from outside: http.bind 0.0.0.0:8080 and http.token_file with a file that
+# holds the token, such as a secret. The health check reads the address file. A volume at /var/lib/dvis keeps messages that
+# wait for the broker.
+ENV ASPNETCORE_HTTP_PORTS= \
+    DVIS_ADDRESS_FILE=/tmp/dvis-address \
+    STATE_DIRECTORY=/var/lib/dvis
 USER 1654
 WORKDIR /app
 EXPOSE 8080
@@ -69,10 +73,13 @@ RUN ln -s /usr/share/dotnet/dotnet /usr/bin/dotnet \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates ffmpeg libssl3t64 \
       $([ "$OPENCV" = false ] || echo libgtk-3-0 libatomic1) \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 1654 --user-group --create-home app
+ && useradd --uid 1654 --user-group --create-home app \
+ && install -d -o 1654 -g 1654 -m 700 /var/lib/dvis
 COPY --from=build-gpu /image/ /
 ENV ASPNETCORE_HTTP_PORTS= \
-    DOTNET_RUNNING_IN_CONTAINER=true
+    DOTNET_RUNNING_IN_CONTAINER=true \
+    DVIS_ADDRESS_FILE=/tmp/dvis-address \
+    STATE_DIRECTORY=/var/lib/dvis
 USER 1654
 WORKDIR /app
 EXPOSE 8080

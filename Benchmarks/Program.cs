@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Dvis.Streaming.Benchmarks;
 using Dvis.Streaming.Benchmarks.Fuzzing;
+using Dvis.Streaming.Benchmarks.Mutation;
 using Dvis.Streaming.Benchmarks.Soaking;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Identity;
@@ -218,5 +219,7 @@ soak.SetAction(async (parsed, _) =>
         parsed.GetRequiredValue(output));
 });
 return await new RootCommand("Measurements of Dvis.Streaming; docs/internal/measurements.md says how they are taken.")
-    { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, FuzzCommand.Create(), soak }
+    { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, FuzzCommand.Create(),
+        MutateCommand.Create(),
+        soak }
     .Parse(args).InvokeAsync();

@@ -41,15 +41,18 @@ public static class EvalCommand
             Description = "What the truth's semantic maps call the first class; smaller labels and 255 are void.",
             DefaultValueFactory = _ => 1
         };
+        var agnostic = new Option<bool>("--class-agnostic")
+        { Description = "Instances are scored as of one class: a detection is right whatever its class." };
         var json = new Option<string?>("--json") { Description = "Writes the numbers into this file, too." };
         var model = new ModelArguments();
         first.Validators.Add(result => Between(result, "--first-label", 0, 254));
         var sequences = new SequenceArguments(model, classes, defaultModel);
         const string does = "Scores results, a model run over a data set, or what the service publishes of sequences.";
-        var command = model.AddTo(sequences.AddTo(new Command("eval", does) { results, truth, classes, first, json }));
+        var command = model.AddTo(sequences.AddTo(
+            new Command("eval", does) { results, truth, classes, first, agnostic, json }));
         command.Validators.Add(result =>
         {
-            if (sequences.Check(result, [results, truth, first])) return;
+            if (sequences.Check(result, [results, truth, first, agnostic])) return;
             if (result.GetValue(truth) is null) result.AddError("Option '--truth' is required, or '--davis'.");
             if (result.GetValue(results) is null == result.GetValue(model.Model) is null)
                 result.AddError("eval needs either --results or --model, or --davis");
@@ -61,9 +64,9 @@ public static class EvalCommand
             if (parsed.GetValue(sequences.Folder) is not null) return RunAsync(sequences.Read(parsed), numbers, cancel);
             var (data, firstLabel) = (parsed.GetValue(truth)!, parsed.GetValue(first));
             if (parsed.GetValue(results) is not { } scored)
-                return RunAsync(model.Read(parsed, data, firstLabel), numbers, cancel);
+                return RunAsync(model.Read(parsed, data, firstLabel, parsed.GetValue(agnostic)), numbers, cancel);
             var count = int.Parse(parsed.GetValue(classes) ?? "124", CultureInfo.InvariantCulture);
-            return ScoreAsync(scored, data, count, firstLabel, numbers, cancel);
+            return ScoreAsync(scored, data, count, firstLabel, parsed.GetValue(agnostic), numbers, cancel);
         }));
         return command;
     }
@@ -85,8 +88,8 @@ public static class EvalCommand
     {
         var terminal = !Console.IsErrorRedirected;
         var outcome = await SequenceEvaluation.RunAsync(request, Console.Error, terminal, TimeProvider.System, cancel);
-        foreach (var line in SequenceText.Table(request, outcome)) await Console.Out.WriteLineAsync(line);
         if (json is not null) await WriteAsync(json, SequenceText.Json(outcome), cancel);
+        foreach (var line in SequenceText.Table(request, outcome)) await Console.Out.WriteLineAsync(line);
         foreach (var failure in outcome.Failures) await Console.Error.WriteLineAsync($"dvis: {failure}");
         return outcome.Failures.Count == 0 ? Ok : Failed;
     }
@@ -108,34 +111,36 @@ public static class EvalCommand
                 return;
             }
 
-            foreach (var line in EvaluationText.Table(request, outcome)) await Console.Out.WriteLineAsync(line);
+            // The file first: it stays when standard output cannot be written.
             if (json is not null) await WriteAsync(json, EvaluationText.Json(request, outcome), cancel);
+            foreach (var line in EvaluationText.Table(request, outcome)) await Console.Out.WriteLineAsync(line);
         }, cancel);
         return code;
     }
 
-    private static async Task<int> ScoreAsync(string results, string truth, int classes, int first, string? json,
-        CancellationToken cancel)
+    private static async Task<int> ScoreAsync(string results, string truth, int classes, int first, bool agnostic,
+        string? json, CancellationToken cancel)
     {
         if (!Path.Exists(results)) throw Wrong($"--results: '{results}' does not exist");
         if (!Path.Exists(truth)) throw Wrong($"--truth: '{truth}' does not exist");
-        var (table, numbers) = !Directory.Exists(results) ? Instances(results, truth, cancel)
+        if (agnostic && Directory.Exists(results)) throw Wrong("--class-agnostic is for instances only");
+        var (table, numbers) = !Directory.Exists(results) ? Instances(results, truth, agnostic, cancel)
             : File.Exists(Path.Combine(results, "pred.json")) ? Panoptic(results, truth, cancel)
             : Semantic(results, truth, classes, first, cancel);
-        foreach (var line in table) await Console.Out.WriteLineAsync(line);
         if (json is not null) await WriteAsync(json, numbers, cancel);
+        foreach (var line in table) await Console.Out.WriteLineAsync(line);
         return Ok;
     }
 
     private static (IEnumerable<string> Table, JsonObject Json) Instances(string results, string truth,
-        CancellationToken cancel)
+        bool agnostic, CancellationToken cancel)
     {
         using var wanted = YtvisTruth.Open(truth);
         if (!wanted.HasAnnotations)
             throw new EvaluationException(
                 $"{truth}: there are no annotations to score against; the evaluation server has them.");
         using var found = YtvisResults.Open(results, wanted);
-        var precision = new VideoPrecision(wanted.Categories);
+        var precision = new VideoPrecision(wanted.Categories, agnostic);
         foreach (var video in wanted.Videos)
         {
             cancel.ThrowIfCancellationRequested();

@@ -28,6 +28,14 @@ internal sealed class ModelArguments
 
     private readonly Option<int> _topK = new("--top-k")
     { Description = "Instances a video: 20 for OVIS, 10 for YouTube-VIS.", DefaultValueFactory = _ => 20 };
+    private readonly Option<double?> _objectScore = new("--object-score")
+    { Description = "Panoptic: class score above which a query competes for pixels; default: the model's, else 0.8." };
+    private readonly Option<double?> _overlap = new("--overlap")
+    { Description = "Panoptic: share of its mask that a segment must keep; default: the model's, else 0.8." };
+    private readonly Option<bool> _half = new("--half")
+    {
+        Description = "Stores mask features as float16: half the disk space, for long videos; single pixels change.",
+    };
     private readonly Option<string?> _out =
         new("--out") { Description = "Folder for results as the evaluation servers take them." };
     private readonly Option<int> _videos =
@@ -48,6 +56,12 @@ internal sealed class ModelArguments
 
     public ModelArguments()
     {
+        foreach (var share in (Option<double?>[])[_objectScore, _overlap])
+            share.Validators.Add(result =>
+            {
+                if (result.GetValueOrDefault<double?>() is not (null or (>= 0 and <= 1)))
+                    result.AddError($"{share.Name} needs a number from 0 to 1");
+            });
         _topK.Validators.Add(result => EvalCommand.Between(result, "--top-k", 1, 1000));
         _videos.Validators.Add(result => EvalCommand.Between(result, "--videos", 1, int.MaxValue));
         _threads.Validators.Add(result => EvalCommand.Between(result, "--threads", 0, 256));
@@ -68,22 +82,28 @@ internal sealed class ModelArguments
     };
 
     /// <summary>What is of no use where the service's pipeline runs.</summary>
-    public IReadOnlyList<Option> OfDataSets => [_images, _topK, _out, _videos];
+    public IReadOnlyList<Option> OfDataSets => [_images, _topK, _out, _videos, _objectScore, _overlap, _half];
 
     public Command AddTo(Command command)
     {
-        foreach (var option in (Option[])[Model, _images, _modes, _topK, _out, _videos, _precision, _provider, _threads,
-            _device, _ffmpeg]) command.Options.Add(option);
+        foreach (var option in (Option[])
+            [
+                Model, _images, _modes, _topK, _objectScore, _overlap, _half, _out, _videos, _precision, _provider,
+                _threads, _device, _ffmpeg,
+            ]) command.Options.Add(option);
         return command;
     }
 
-    public EvaluationRequest Read(ParseResult parsed, string truth, int firstLabel)
+    public EvaluationRequest Read(ParseResult parsed, string truth, int firstLabel, bool classAgnostic)
     {
+        if (classAgnostic && parsed.GetValue(_out) is not null)
+            throw EvalCommand.Wrong("--class-agnostic scores only: it does not go with --out");
         var beside = Directory.Exists(truth) ? truth : Path.GetDirectoryName(Path.GetFullPath(truth))!;
         return new EvaluationRequest(
             parsed.GetValue(Model)!, Precision(parsed), Runtime(parsed), truth,
             parsed.GetValue(_images) ?? Path.Combine(beside, "images"), Modes(parsed), parsed.GetValue(_topK),
-            parsed.GetValue(_out), parsed.GetValue(_videos), firstLabel, Ffmpeg(parsed));
+            parsed.GetValue(_out), parsed.GetValue(_videos), firstLabel, Ffmpeg(parsed),
+            parsed.GetValue(_objectScore), parsed.GetValue(_overlap), classAgnostic, parsed.GetValue(_half));
     }
 
     public string Precision(ParseResult parsed) => parsed.GetValue(_precision)!;
@@ -98,11 +118,17 @@ internal sealed class ModelArguments
         Batch = new BatchOptions { Max = 1 },
     };
 
-    /// <summary>The one mode in which the service is to run; without <c>--mode</c> that of the configuration.</summary>
+    /// <summary>The one mode in which the service is to run; without <c>--mode</c> that of the model.</summary>
     /// <exception cref="EvaluationException">Several modes, or one that the service does not have.</exception>
-    public EvaluationMode ServiceMode(ParseResult parsed)
+    /// <exception cref="ModelException">The model folder cannot be read.</exception>
+    public EvaluationMode ServiceMode(ParseResult parsed, string model)
     {
-        if (parsed.GetResult(_modes) is not { Implicit: false }) return Parse("semi-online", out _)!;
+        if (parsed.GetResult(_modes) is not { Implicit: false })
+        {
+            var own = ModelFolder.Open(model).Manifest.Resolve(ModelMode.Auto);
+            return Parse(own == ModelMode.Online ? "online" : "semi-online", out _)!;
+        }
+
         return Modes(parsed) is [{ Kind: ModeKind.Online or ModeKind.SemiOnline } mode]
             ? mode
             : throw EvalCommand.Wrong("--mode: --davis runs the service's pipeline in one mode: online, semi-online");

@@ -17,10 +17,14 @@ namespace Dvis.Streaming.Evaluation;
 /// <param name="Out">Folder for result files, or null.</param>
 /// <param name="Videos">So many at most, the first.</param>
 /// <param name="FirstLabel">What semantic maps call the first class.</param>
+/// <param name="ObjectScore">Of panoptic results; null: the manifest's, as for <paramref name="Overlap"/>.</param>
+/// <param name="ClassAgnostic">True: instances are scored as of one class.</param>
+/// <param name="Half">True: mask features are stored as float16.</param>
 internal sealed record EvaluationRequest(
     string Model, string Precision, RuntimeOptions Runtime, string Truth, string Images,
     IReadOnlyList<EvaluationMode> Modes,
-    int TopK, string? Out, int Videos, int FirstLabel, string Ffmpeg);
+    int TopK, string? Out, int Videos, int FirstLabel, string Ffmpeg,
+    double? ObjectScore = null, double? Overlap = null, bool ClassAgnostic = false, bool Half = false);
 
 /// <summary>What became of it; the scorers in the order of the modes, and their owner's.</summary>
 /// <param name="Videos">Those that are through.</param>
@@ -39,7 +43,8 @@ internal static class ModelEvaluation
         using var interruption = new Interruption(cancel);
         var stop = interruption.Token;
         var folder = ModelFolder.Open(request.Model);
-        using var data = EvaluationData.Open(folder.Manifest, request.Truth, request.Images, request.FirstLabel);
+        using var data = EvaluationData.Open(
+            folder.Manifest, request.Truth, request.Images, request.FirstLabel, request.ClassAgnostic);
         if (!data.CanScore && request.Out is null)
         {
             const string advice = "--out writes the files for the evaluation server";
@@ -96,7 +101,10 @@ internal static class ModelEvaluation
         using var metrics = new PipelineMetrics();
         await using var segmenter =
             new SegmenterBatcher(models.Segmenter, models.Manifest, request.Runtime.Batch, tensors, metrics, time);
-        var evaluator = new VideoEvaluator(models, segmenter, tensors, request.Modes, request.TopK);
+        var panoptic = models.Manifest.Panoptic;
+        var rule = new PanopticRule(request.ObjectScore ?? panoptic.ObjectScore, request.Overlap ?? panoptic.Overlap);
+        var evaluator = new VideoEvaluator(
+            models, segmenter, tensors, request.Modes, request.TopK, rule, request.Half);
         foreach (var (index, video) in videos.Index())
         {
             var source = new ImageListSource(video.Name, video.Pictures, request.Ffmpeg, frames, time);

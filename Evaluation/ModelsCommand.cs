@@ -12,6 +12,9 @@ public static class ModelsCommand
     // Exit codes of the program.
     private const int Ok = 0, Failed = 1, Usage = 2;
 
+    // Of files; the answer has 20 lines.
+    private const int ShownProblems = 4;
+
     private static readonly string[] s_precisions = ["fp32", "fp16", "int8"];
 
     public static Command Create() => new("models", "Inspects and verifies model folders.") { Inspect(), Verify() };
@@ -19,10 +22,14 @@ public static class ModelsCommand
     private static Command Inspect()
     {
         var folder = Folder();
-        var command = new Command("inspect", "Prints what a model is and what its files hold.") { folder };
+        var all = new Option<bool>("--all")
+        { Description = "Prints every file with its tensors, and every number of quality, too." };
+        var command = new Command("inspect", "Prints what a model is, in 20 lines.") { folder, all };
         command.SetAction(parsed =>
         {
-            foreach (var line in Describe(ModelFolder.Open(parsed.GetValue(folder)!))) Console.Out.WriteLine(line);
+            var model = ModelFolder.Open(parsed.GetValue(folder)!);
+            foreach (var line in parsed.GetValue(all) ? DescribeAll(model) : Describe(model))
+                Console.Out.WriteLine(line);
             return Ok;
         });
         return command;
@@ -50,7 +57,7 @@ public static class ModelsCommand
 
     private static Argument<string> Folder() => new("folder") { Description = "Model folder with manifest.json." };
 
-    private static IEnumerable<string> Describe(ModelFolder folder)
+    private static IEnumerable<string> DescribeManifest(ModelFolder folder)
     {
         var m = folder.Manifest;
         var input = m.Input;
@@ -79,6 +86,25 @@ public static class ModelsCommand
         yield return hasAnswers
             ? "  answers   reference.json, for dvis models verify"
             : "  answers   none: dvis models verify can only check files and shapes";
+    }
+
+    private static IEnumerable<string> Describe(ModelFolder folder)
+    {
+        foreach (var line in DescribeManifest(folder)) yield return line;
+        var files = folder.Manifest.Files.Where(g => g.Value.Count > 0).ToList();
+        var graphs = files.Select(g => $"{g.Key} ({string.Join(", ", g.Value.Keys)})");
+        yield return $"  graphs    {string.Join(", ", graphs)}";
+        var problems = files.SelectMany(g => g.Value.Keys.Select(precision => Problem(folder, g.Key, precision)))
+            .OfType<string>().ToList();
+        foreach (var problem in problems.Take(ShownProblems)) yield return problem;
+        if (problems.Count > ShownProblems) yield return $"and {problems.Count - ShownProblems} more, see --all";
+        yield return "files, tensors and measured quality: --all";
+    }
+
+    private static IEnumerable<string> DescribeAll(ModelFolder folder)
+    {
+        var m = folder.Manifest;
+        foreach (var line in DescribeManifest(folder)) yield return line;
         foreach (var (graph, files) in m.Files)
         {
             if (files.Count == 0) yield return $"{graph}: none";
@@ -91,28 +117,32 @@ public static class ModelsCommand
 
     private static IEnumerable<string> Describe(ModelFolder folder, string graph, string precision, ModelFile file)
     {
-        var (path, state) = (Path.Combine(folder.Path, file.Path), "as in the manifest");
-        OnnxFile? onnx = null;
-        try
+        if (Problem(folder, graph, precision) is { } problem)
         {
-            folder.File(graph, precision);
-            onnx = OnnxFile.Read(path);
-        }
-        catch (ModelException e)
-        {
-            state = e.Message;
-        }
-
-        if (onnx is null)
-        {
-            yield return $"{graph} {precision}: {file.Path}: {state}";
+            yield return problem;
             yield break;
         }
 
+        var path = Path.Combine(folder.Path, file.Path);
+        var onnx = OnnxFile.Read(path);
         yield return $"{graph} {precision}: {file.Path}, {new FileInfo(path).Length / 1e6:F1} MB, "
-            + $"{onnx.Parameters:N0} parameters, sha256 {file.Sha256[..12]}… {state}";
+            + $"{onnx.Parameters:N0} parameters, sha256 {file.Sha256[..12]}… as in the manifest";
         foreach (var spec in onnx.Inputs) yield return $"  in   {spec}";
         foreach (var spec in onnx.Outputs) yield return $"  out  {spec}";
+    }
+
+    /// <summary>Line about a file that is missing or not as in the manifest; null: none.</summary>
+    private static string? Problem(ModelFolder folder, string graph, string precision)
+    {
+        try
+        {
+            OnnxFile.Read(folder.File(graph, precision));
+            return null;
+        }
+        catch (ModelException e)
+        {
+            return $"{graph} {precision}: {e.Message}";
+        }
     }
 
     private static int VerifyFolder(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)

@@ -45,9 +45,9 @@ internal sealed class SequenceArguments(ModelArguments model, Option<string?> cl
         var data = new DavisFolder(folder);
         foreach (var needed in (string[])[folder, data.Images, data.Annotations])
             if (!Directory.Exists(needed)) throw EvalCommand.Wrong($"--davis: the folder '{needed}' does not exist");
+        var path = parsed.GetValue(model.Model) ?? defaultModel;
         return new SequenceRequest(
-            parsed.GetValue(model.Model) ?? defaultModel,
-            model.Precision(parsed), model.ServiceMode(parsed),
+            path, model.Precision(parsed), model.ServiceMode(parsed, path),
             model.Runtime(parsed), data, Names(parsed, data), Classes(parsed), model.Ffmpeg(parsed));
     }
 

@@ -104,7 +104,8 @@ internal static class SequenceEvaluation
 
     private static ModelOptions OptionsOf(SequenceRequest request)
     {
-        var options = new ModelOptions { Path = request.Model, Precision = request.Precision };
+        var options = new ModelOptions
+        { Path = request.Model, Precision = request.Precision, Mode = ModelMode.SemiOnline };
         if (request.Mode.Clip is { } clip)
             options.Refiner = new() { Window = clip.Window, Stride = clip.Stride, Lookahead = clip.Lookahead };
         else

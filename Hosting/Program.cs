@@ -4,6 +4,8 @@ using Dvis.Streaming.Evaluation;
 using Dvis.Streaming.Hosting.Commands;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Hosting.Terminal;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 
@@ -18,11 +20,27 @@ namespace Dvis.Streaming.Hosting;
 /// </summary>
 internal static class Program
 {
+    // Time for the last lines to be read; a reader that does not read must not delay the end.
+    private static readonly TimeSpan s_lastLines = TimeSpan.FromSeconds(1);
+
     public static async Task<int> Main(string[] args)
     {
         NativeHeap.Limit();
+        var runs = args is ["run", ..];
+        // Neither the service nor an evaluation of hours may wait or fail for its messages; what a command prints may.
+        Console.SetError(new OutputWriter(LineOutput.Error));
+        if (runs) Console.SetOut(new OutputWriter(LineOutput.Out));
+        var code = await RunAsync(args, runs);
+        await Console.Error.FlushAsync();
+        LineOutput.Error.Flush(s_lastLines);
+        if (runs) LineOutput.Out.Flush(s_lastLines);
+        return code;
+    }
+
+    private static async Task<int> RunAsync(string[] args, bool runs)
+    {
         // The daemon does not load the evaluators.
-        var parsed = CreateCommand(withEvaluators: args is not ["run", ..]).Parse(args);
+        var parsed = CreateCommand(withEvaluators: !runs).Parse(args);
         if (parsed.Errors.Count > 0)
             return await FailAsync(
                 ExitCode.Usage, [.. parsed.Errors.Select(e => e.Message), "'dvis --help' lists commands and options"]);
@@ -42,6 +60,10 @@ internal static class Program
         catch (Exception e) when (e is CommandException or ModelException)
         {
             return await FailAsync((e as CommandException)?.ExitCode ?? ExitCode.Failed, Redaction.Urls(e.Message));
+        }
+        catch (IOException e) when (!runs)
+        {
+            return await FailAsync(ExitCode.Failed, $"reading or writing failed: {e.Message}");
         }
     }
 

@@ -68,6 +68,7 @@ container=$(b from --pull-never dvis-streaming)
 in_image() { b run --isolation chroot --env "DVIS_MQTT_PORT=$port" --env "DVIS__HTTP__BIND=127.0.0.1:$((port + 1))" "$container" -- "$@"; }
 port=28830
 [[ $(in_image id -u) == 1654 ]] || { say 'runs as root'; exit 1; }
+in_image test -w /var/lib/dvis || { say 'the state folder is not writable'; exit 1; }
 in_image dotnet /app/dvis.dll --version
 in_image dotnet /app/dvis.dll validate -c /etc/dvis/config.yaml
 

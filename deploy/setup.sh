@@ -12,7 +12,7 @@ if [[ ! -w ${HOME:-} ]]; then                  # a service account without a hom
   export DOTNET_CLI_HOME=$root/.dvis/dotnet NUGET_PACKAGES=$root/.dvis/nuget
 fi
 
-say() { printf '%s: %s\n' "$me" "$*"; }
+say() { printf '%s: %s\n' "$me" "$*" || true; }   # a full or closed output ends nothing
 fail() { printf '%s: %s\n' "$me" "$*" >&2; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 has_library() { ldconfig -p 2>/dev/null | grep -q "$1" || compgen -G "/usr/lib/*/$1" >/dev/null || [[ -e /usr/local/lib/$1 ]]; }
@@ -21,14 +21,14 @@ has_library() { ldconfig -p 2>/dev/null | grep -q "$1" || compgen -G "/usr/lib/*
 # .dvis/step.log; when it fails, the last lines are printed.
 step() {
   local started=$SECONDS log=$root/.dvis/step.log code=0 dots
-  printf '%s: %s ' "$me" "$1"
+  printf '%s: %s ' "$me" "$1" || true
   shift
-  (while sleep 1 && kill -0 $$ 2>/dev/null; do printf .; done) &
+  (while sleep 1 && kill -0 $$ 2>/dev/null; do printf . || true; done) &
   dots=$!
   "$@" >"$log" 2>&1 </dev/null || code=$?
   kill "$dots" 2>/dev/null || true
   wait "$dots" 2>/dev/null || true
-  printf ' %s s\n' $((SECONDS - started))
+  printf ' %s s\n' $((SECONDS - started)) || true
   ((code == 0)) || tail -n 40 "$log" >&2
   return $code
 }

@@ -23,11 +23,15 @@ public sealed class VideoPrecision
         [(0, 1e10), (0, 128 * 128), (128 * 128, 256 * 256), (256 * 256, 1e10)];
 
     private readonly SortedDictionary<int, CategoryTally> _categories = [];
+    private readonly CategoryTally? _agnostic; // every object and detection; null: they are scored by category
     private readonly HashSet<long> _videos = [];
 
-    public VideoPrecision(IEnumerable<Category> categories)
+    /// <param name="classAgnostic">True: all categories are scored as one (the evaluator's <c>useCats = 0</c>): a
+    /// detection is right whatever its class, and 100 count per video.</param>
+    public VideoPrecision(IEnumerable<Category> categories, bool classAgnostic = false)
     {
         foreach (var category in categories) _categories[category.Id] = new CategoryTally(category);
+        if (classAgnostic) _agnostic = new CategoryTally(new Category(-1, "any"));
     }
 
     public int Videos => _videos.Count;
@@ -40,16 +44,28 @@ public sealed class VideoPrecision
     {
         Check(video, truth, predictions);
         if (!_videos.Add(video.Id)) throw new EvaluationException($"video {video.Id} was scored before.");
-        foreach (var (id, tally) in _categories)
+        if (_agnostic is not null)
         {
-            var wanted = truth.Where(t => t.CategoryId == id).ToArray();
-            var found = predictions.Where(p => p.CategoryId == id).OrderByDescending(p => p.Score)
-                .Take(MaxDetections[^1]).ToArray();
-            if (wanted.Length > 0 || found.Length > 0) tally.Add(video.Id, wanted, found);
+            // The evaluator puts the categories one behind the other, which decides between equal scores.
+            Add(_agnostic, video, truth.OrderBy(t => t.CategoryId), predictions.OrderBy(p => p.CategoryId));
+            return;
         }
+
+        foreach (var (id, tally) in _categories)
+            Add(tally, video, truth.Where(t => t.CategoryId == id), predictions.Where(p => p.CategoryId == id));
     }
 
-    public PrecisionReport Report() => PrecisionReport.Of([.. _categories.Values]);
+    public PrecisionReport Report() =>
+        PrecisionReport.Of(_agnostic is null ? [.. _categories.Values] : [_agnostic]);
+
+    private static void Add(
+        CategoryTally tally, VideoInfo video, IEnumerable<TruthInstance> truth,
+        IEnumerable<PredictedInstance> predictions)
+    {
+        TruthInstance[] wanted = [.. truth];
+        PredictedInstance[] found = [.. predictions.OrderByDescending(p => p.Score).Take(MaxDetections[^1])];
+        if (wanted.Length > 0 || found.Length > 0) tally.Add(video.Id, wanted, found);
+    }
 
     private void Check(VideoInfo video, IReadOnlyList<TruthInstance> truth,
         IReadOnlyList<PredictedInstance> predictions)

@@ -11,12 +11,7 @@ namespace Dvis.Streaming.Evaluation.PostProcessing;
 /// </summary>
 public sealed class PanopticPostProcessor : VideoPostProcessor
 {
-    /// <summary>OBJECT_MASK_THRESHOLD of the official configurations.</summary>
-    private const float ObjectThreshold = 0.8f;
-
-    /// <summary>OVERLAP_THRESHOLD of the official configurations.</summary>
-    private const double OverlapThreshold = 0.8;
-
+    private readonly PanopticRule _rule;
     private readonly InputGeometry _input;
     private readonly MaskGeometry _geometry;
     private readonly IReadOnlyList<ClassLabel> _classes;
@@ -29,15 +24,15 @@ public sealed class PanopticPostProcessor : VideoPostProcessor
 
     /// <param name="probabilities">Shape [Q,K+1].</param>
     public PanopticPostProcessor(ReadOnlySpan<float> probabilities, IReadOnlyList<ClassLabel> classes,
-        in InputGeometry input, int maskStride)
+        PanopticRule rule, in InputGeometry input, int maskStride)
     {
-        (_input, _geometry, _classes) = (input, MaskReader.GeometryOf(input, cell: 1), classes);
+        (_input, _geometry, _classes, _rule) = (input, MaskReader.GeometryOf(input, cell: 1), classes, rule);
         var width = classes.Count + 1;
         for (var q = 0; q < probabilities.Length / width; q++)
         {
             var row = probabilities.Slice(q * width, width);
             var best = TensorPrimitives.IndexOfMax(row);
-            if (best < classes.Count && row[best] > ObjectThreshold) _kept.Add((q, best, row[best]));
+            if (best < classes.Count && row[best] > (float)rule.ObjectScore) _kept.Add((q, best, row[best]));
         }
 
         (_wanted, _rows, _scores) =
@@ -61,7 +56,7 @@ public sealed class PanopticPostProcessor : VideoPostProcessor
         var idOf = new ushort[_kept.Count + 1]; // 0, nobody, stays void
         for (var k = 0; k < _kept.Count; k++)
         {
-            if (!_competition.Survives(k, OverlapThreshold)) continue;
+            if (!_competition.Survives(k, _rule.Overlap)) continue;
             var (query, classId, _) = _kept[k];
             var thing = _classes[classId].Kind == "thing";
             var same = thing ? null : segments.Find(s => s.ClassId == classId);

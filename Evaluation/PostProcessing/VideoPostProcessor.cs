@@ -22,10 +22,12 @@ public abstract class VideoPostProcessor
     /// <summary>The rules of the model's task.</summary>
     /// <param name="probabilities">Shape [Q,K+1].</param>
     /// <param name="topK">Instances a video.</param>
+    /// <param name="rule">Of panoptic results; null: the manifest's.</param>
     public static VideoPostProcessor Create(ModelManifest manifest, float[] probabilities, int topK,
-        in InputGeometry input) => manifest.Task switch
+        PanopticRule? rule, in InputGeometry input) => manifest.Task switch
         {
-            ModelTask.Vps => new PanopticPostProcessor(probabilities, manifest.Classes, input, manifest.MaskStride),
+            ModelTask.Vps => new PanopticPostProcessor(
+                probabilities, manifest.Classes, rule ?? manifest.Panoptic, input, manifest.MaskStride),
             ModelTask.Vss => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
             _ => new InstancePostProcessor(probabilities, manifest.ClassCount, topK, input, manifest.MaskStride),
         };

@@ -24,14 +24,16 @@ public abstract class EvaluationData : IDisposable
     /// one, a folder of maps (VSPW) for a semantic one.</param>
     /// <param name="images">Folder of the pictures.</param>
     /// <param name="firstLabel">What semantic maps call the first class.</param>
+    /// <param name="classAgnostic">True: instances are scored as of one class, whatever the model's are.</param>
     /// <exception cref="EvaluationException">Not readable, not of the form the task needs,
     /// or its categories are not the model's.</exception>
-    public static EvaluationData Open(ModelManifest manifest, string truth, string images, int firstLabel) =>
+    public static EvaluationData Open(ModelManifest manifest, string truth, string images, int firstLabel,
+        bool classAgnostic = false) =>
         manifest.Task switch
         {
             ModelTask.Vps => new PanopticData(truth, images, manifest),
             ModelTask.Vss => new SemanticData(truth, images, manifest, firstLabel),
-            _ => new InstanceData(truth, images, manifest),
+            _ => new InstanceData(truth, images, manifest, classAgnostic),
         };
 
     /// <summary>One a mode.</summary>

@@ -10,10 +10,15 @@ public sealed class InstanceData : EvaluationData
 {
     private readonly YtvisTruth _truth;
 
-    public InstanceData(string path, string images, ModelManifest manifest)
+    private readonly bool _classAgnostic;
+
+    /// <param name="classAgnostic">True: all are scored as of one class, so the model may have any classes.</param>
+    public InstanceData(string path, string images, ModelManifest manifest, bool classAgnostic = false)
     {
-        _truth = YtvisTruth.Open(path);
-        Map = ReadOrClose(_truth, () => ClassMap.Create(manifest.Classes, _truth.Categories, path));
+        (_truth, _classAgnostic) = (YtvisTruth.Open(path), classAgnostic);
+        Map = ReadOrClose(_truth, () => classAgnostic
+            ? [.. manifest.Classes.Select(_ => (int?)_truth.Categories[0].Id)]
+            : ClassMap.Create(manifest.Classes, _truth.Categories, path));
         Videos = ReadOrClose(_truth, () => Pictures(_truth, path, images));
     }
 
@@ -25,7 +30,7 @@ public sealed class InstanceData : EvaluationData
     internal int?[] Map { get; }
 
     public override ModeScorer CreateScorer(string? folder, bool scores) =>
-        new InstanceScorer(_truth, Map, folder, scores);
+        new InstanceScorer(_truth, Map, folder, scores, _classAgnostic);
 
     public override void Dispose() => _truth.Dispose();
 
@@ -48,13 +53,14 @@ public sealed class InstanceScorer : ModeScorer
     private readonly VideoPrecision? _all;
     private readonly Dictionary<string, VideoPrecision> _groups = [];
 
-    internal InstanceScorer(YtvisTruth truth, int?[] map, string? folder, bool scores)
+    internal InstanceScorer(YtvisTruth truth, int?[] map, string? folder, bool scores, bool classAgnostic = false)
     {
         (_truth, _map) = (truth, map);
         _writer = folder is null ? null : new YtvisResultsWriter(Path.Combine(folder, "results.json"));
         if (!scores) return;
-        _all = new VideoPrecision(truth.Categories);
-        foreach (var name in truth.OcclusionGroups) _groups[name] = new VideoPrecision(truth.Categories);
+        _all = new VideoPrecision(truth.Categories, classAgnostic);
+        foreach (var name in truth.OcclusionGroups)
+            _groups[name] = new VideoPrecision(truth.Categories, classAgnostic);
     }
 
     /// <summary>Null when nothing is scored.</summary>

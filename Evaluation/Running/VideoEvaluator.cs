@@ -16,8 +16,11 @@ namespace Dvis.Streaming.Evaluation.Running;
 /// but by embeddings and run lengths. Not thread-safe.
 /// </summary>
 /// <param name="topK">Instances a video (MAX_NUM: 20 for OVIS, 10 for YouTube-VIS).</param>
+/// <param name="rule">Of panoptic results; null: the manifest's.</param>
+/// <param name="half">True: mask features are stored as float16, in half the space; single pixels change.</param>
 public sealed class VideoEvaluator(
-    ModelGraphs models, SegmenterBatcher segmenter, TensorPool tensors, IReadOnlyList<EvaluationMode> modes, int topK)
+    ModelGraphs models, SegmenterBatcher segmenter, TensorPool tensors, IReadOnlyList<EvaluationMode> modes, int topK,
+    PanopticRule? rule = null, bool half = false)
 {
     private readonly ModelManifest _manifest = models.Manifest;
 
@@ -56,7 +59,7 @@ public sealed class VideoEvaluator(
                         if (modes[i].SlotGraph(_manifest.Method) == graph) runs[i].Add(segmented, answer);
                 }
 
-                features ??= new TensorSpill(segmented.MaskFeatures.Length, half: true);
+                features ??= new TensorSpill(segmented.MaskFeatures.Length, half);
                 features.Write(count++, segmented.MaskFeatures.Span);
                 progress();
             }
@@ -97,7 +100,7 @@ public sealed class VideoEvaluator(
     private VideoResult[] MakeMasks(List<ModeRun> runs, List<float[]> probabilities, TensorSpill spilled,
         InputGeometry input, int count, CancellationToken stop)
     {
-        var results = probabilities.ConvertAll(p => VideoPostProcessor.Create(_manifest, p, topK, input));
+        var results = probabilities.ConvertAll(p => VideoPostProcessor.Create(_manifest, p, topK, rule, input));
         var wanted = results.ConvertAll(result => result.Wanted.ToArray());
         var cells = input.MaskWidth * input.MaskHeight;
         using var features = tensors.Rent(spilled.RowLength);

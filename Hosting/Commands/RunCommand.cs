@@ -47,7 +47,7 @@ internal static class RunCommand
         await using var timer = seconds is not { } limit ? null : TimeProvider.System.CreateTimer(
             _ => app.Lifetime.StopApplication(), null, TimeSpan.FromSeconds(limit), Timeout.InfiniteTimeSpan);
         await app.WaitForShutdownAsync();
-        return await EndAsync(app, options, seconds is not null);
+        return await EndAsync(app, options, seconds is not null, prints);
     }
 
     /// <summary>Prints the seconds while the model loads, which takes long for a large one.</summary>
@@ -88,12 +88,14 @@ internal static class RunCommand
         }
     }
 
-    private static async Task<int> EndAsync(WebApplication app, StreamingOptions options, bool timed)
+    private static async Task<int> EndAsync(WebApplication app, StreamingOptions options, bool timed, bool prints)
     {
         var state = app.Services.GetRequiredService<RunState>();
         var mqtt = options.Mqtt.Servers.Length > 0;
-        if (timed)
-            foreach (var line in RunSummary.Lines(state, mqtt)) await Console.Out.WriteLineAsync(line);
+        // Lines of results stay alone on standard output.
+        var output = options.Sinks.JsonLines.Path == "-" ? Console.Error : Console.Out;
+        if (timed || prints)
+            foreach (var line in RunSummary.Lines(state, mqtt)) await output.WriteLineAsync(line);
 
         var failures = state.Failures.ToList();
         if (timed && RunSummary.Shortfall(state, mqtt) is { } shortfall) failures.Add(shortfall);

@@ -55,9 +55,10 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         if (!manifest.Precisions.Contains(manifest.Resolve(model.Precision)))
             Add("model.precision",
                 $"found '{model.Precision}', expected what this model has: {string.Join(", ", manifest.Precisions)}");
-        if (model.Mode != ModelMode.Online && manifest.RefinerMaxWindow is null)
+        var online = manifest.Resolve(model.Mode) == ModelMode.Online;
+        if (!online && manifest.RefinerMaxWindow is null)
             Add("model.mode", $"found '{EnumName.Of(model.Mode)}', expected online: this model has no refiner");
-        if (model.Mode != ModelMode.Online && model.Refiner.Window > manifest.RefinerMaxWindow)
+        if (!online && model.Refiner.Window > manifest.RefinerMaxWindow)
             Add("model.refiner.window",
                 $"found {model.Refiner.Window}, expected at most {manifest.RefinerMaxWindow}: this model's refiner "
                 + $"takes no more");
@@ -82,11 +83,17 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Unfit("publish.map", EnumName.Of(publish.Map),
                 $"and {manifest.ClassCount} classes does not fit into a PNG of 8 bits; expected runs");
         if (task != ModelTask.Vps)
-            Unused("panoptic", results.Panoptic, new PanopticOptions(),
+            Unused("panoptic", results.Panoptic, Harmless(results.Panoptic, manifest.Panoptic),
                 "makes no panoptic segments: this option is for task vps");
         if (task == ModelTask.Vss)
             Unused("track", results.Track, new TrackOptions { ResetAfterGap = results.Track.ResetAfterGap },
                 "has no tracks");
+
+        static PanopticOptions Harmless(PanopticOptions found, PanopticRule own) => new()
+        {
+            ObjectScore = found.ObjectScore == own.ObjectScore ? own.ObjectScore : null,
+            Overlap = found.Overlap == own.Overlap ? own.Overlap : null,
+        };
 
         void Unused(string section, object found, object defaults, string why)
         {

@@ -11,6 +11,7 @@ namespace Dvis.Streaming.Hosting.Http;
 /// <summary>Pages of the web server.</summary>
 internal static class Endpoints
 {
+    private static readonly string[] s_methods = [HttpMethods.Get, HttpMethods.Head];
     private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
     {
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -20,13 +21,16 @@ internal static class Endpoints
     public static void Map(WebApplication app, CurrentConfig config, Health health, MetricsPage metrics)
     {
         var options = config.Options;
-        app.MapGet("/", Task (HttpContext context) => WriteAsync(context, "text/plain; charset=utf-8", Index(options)));
-        app.MapGet(HttpGuard.Live, Task (HttpContext context) => AnswerAsync(context, health.Live()));
-        app.MapGet(HttpGuard.Ready, Task (HttpContext context) => AnswerAsync(context, health.Ready()));
-        if (options.Telemetry.Prometheus) app.MapGet("/metrics", metrics.WriteAsync);
+        Serve("/", context => WriteAsync(context, "text/plain; charset=utf-8", Index(options)));
+        Serve(HttpGuard.Live, context => AnswerAsync(context, health.Live()));
+        Serve(HttpGuard.Ready, context => AnswerAsync(context, health.Ready()));
+        if (options.Telemetry.Prometheus) Serve("/metrics", metrics.WriteAsync);
+
+        // The server omits the body of an answer to HEAD.
+        void Serve(string path, RequestDelegate answer) => app.MapMethods(path, s_methods, answer);
 
         Task AnswerAsync(HttpContext context, HealthReport report) => WriteAsync(
-            context, HttpGuard.IsAllowed(context, config) ? report : new(report.Healthy, report.Status, null, []));
+            context, HttpGuard.IsAllowed(context, config) ? report : new(report.Healthy, report.Status));
     }
 
     private static string Index(StreamingOptions options)

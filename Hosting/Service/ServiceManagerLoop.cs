@@ -1,4 +1,5 @@
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.Service;
 
@@ -38,7 +39,8 @@ internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, 
         if (!state.Ready) return "loading the model";
         var cameras = state.Cameras;
         var away = cameras.Where(c => !c.IsWell).Select(c => c.Name).ToList();
+        var online = cameras.Count(c => c is { IsWell: true, HasEnded: false, State: not CameraState.Disabled });
         var names = away.Count == 0 ? "" : $"; not: {string.Join(", ", away)}";
-        return $"{cameras.Count - away.Count} of {cameras.Count} cameras online{names}";
+        return $"{online} of {cameras.Count} cameras online{names}";
     }
 }

@@ -60,8 +60,11 @@ internal sealed class CameraBoard
 
     public CameraState State => Status?.State ?? CameraState.Starting;
 
-    /// <summary>True while online or starting.</summary>
-    public bool IsWell => State is CameraState.Online or CameraState.Starting;
+    /// <summary>True while online or starting, after the end of a file, and while disabled by a command.</summary>
+    public bool IsWell => State is CameraState.Online or CameraState.Starting or CameraState.Disabled || HasEnded;
+
+    /// <summary>True when the stream is over and nothing has failed.</summary>
+    public bool HasEnded => Run == CameraRun.Ended && State != CameraState.Disabled;
 
     /// <summary>Clears all but the counts for a camera that starts with another configuration.</summary>
     public void Restart(ImmutableArray<CameraWarning> warnings)

@@ -25,16 +25,16 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
     {
         // When this loop does not run, the thread pool is starved, and nothing else runs.
         var silent = Time.GetElapsedTime(Interlocked.Read(ref _beat));
-        if (silent > StuckLimit) return new(false, "stuck", $"no heartbeat for {silent.TotalSeconds:0} s", []);
+        if (silent > StuckLimit) return new(false, "stuck", $"no heartbeat for {silent.TotalSeconds:0} s");
         var busy = beats.Stuck(StageLimit);
         if (busy.Count > 0)
         {
             var limit = $"{StageLimit.TotalSeconds:0} s";
-            return new(false, "stuck", $"at one frame for more than {limit}: {string.Join(", ", busy)}", []);
+            return new(false, "stuck", $"at one frame for more than {limit}: {string.Join(", ", busy)}");
         }
 
-        if (_stuck is not { Length: > 0 } stuck) return new(true, "ok", null, []);
-        return new(false, "stuck", $"frames come in but no results go out: {string.Join(", ", stuck)}", []);
+        if (_stuck is not { Length: > 0 } stuck) return new(true, "ok");
+        return new(false, "stuck", $"frames come in but no results go out: {string.Join(", ", stuck)}");
     }
 
     private TimeSpan StageLimit =>
@@ -97,7 +97,9 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
 }
 
 /// <summary>Body of the health endpoints.</summary>
-internal sealed record HealthReport(bool Healthy, string Status, string? Detail, CameraHealth[] Cameras)
+/// <param name="Cameras">Null where cameras are not reported.</param>
+internal sealed record HealthReport(
+    bool Healthy, string Status, string? Detail = null, CameraHealth[]? Cameras = null)
 {
     /// <summary>The last attempt to take over a changed configuration; null before the first.</summary>
     public ReloadReport? Config { get; init; }

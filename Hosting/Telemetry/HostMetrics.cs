@@ -65,6 +65,9 @@ internal sealed class HostMetrics
 
     private void ObserveProcess()
     {
+        _meter.CreateObservableCounter(
+            "dvis.output.lost", Lost, "{line}",
+            "Lines that standard output or standard error did not take: full disk, closed or slow reader.");
         using var process = Process.GetCurrentProcess();
         var start = new DateTimeOffset(process.StartTime.ToUniversalTime()).ToUnixTimeMilliseconds() / 1000.0;
         _meter.CreateObservableCounter(
@@ -80,6 +83,11 @@ internal sealed class HostMetrics
         Gauge("process.threads", null, "Threads.", () => Entries("/proc/self/task"));
         Gauge("process.open_fds", null, "Open file descriptors.", () => Entries("/proc/self/fd"));
     }
+
+    private static Measurement<long>[] Lost() =>
+        [
+            new(LineOutput.Out.Lost, Tag("stream", "stdout")), new(LineOutput.Error.Lost, Tag("stream", "stderr")),
+        ];
 
     private static int Entries(string folder) => Directory.GetFileSystemEntries(folder).Length;
 

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dvis.Streaming.Hosting.Configuration;
@@ -12,8 +13,12 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
 {
     public const string FormatterName = "dvis";
 
-    private static readonly JsonSerializerOptions s_json =
-        new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    private static readonly JsonSerializerOptions s_json = new()
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        // Read by collectors, not within HTML: "+", quotes and umlauts stay readable.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider,
         TextWriter textWriter)
@@ -34,7 +39,7 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
     private string Json<TState>(in LogEntry<TState> entry, string message, string? exception) =>
         JsonSerializer.Serialize(new
         {
-            time = $"{time.GetUtcNow():O}",
+            time = $"{time.GetUtcNow():yyyy-MM-ddTHH:mm:ss.fffZ}",
             level = Level(entry.LogLevel),
             logger = entry.Category,
             @event = entry.EventId.Id,

@@ -18,7 +18,7 @@ internal static class RunBanner
         var task = model.Task;
         var special = task == ModelTask.Vis ? "" : $"{EnumName.Of(task)}, ";
         var precision = model.Resolve(options.Model.Precision);
-        yield return $"  model    {options.Model.Path} ({special}{precision}, {Mode(options)})";
+        yield return $"  model    {options.Model.Path} ({special}{precision}, {Mode(options, model)})";
         foreach (var (name, camera) in options.Cameras) yield return $"  camera   {name}: {Source(camera.Source)}";
         foreach (var warning in Warnings(options, model)) yield return $"  warning  {warning}";
         if (options.Mqtt.Servers.Length > 0)
@@ -32,12 +32,12 @@ internal static class RunBanner
         yield return $"  health   {address}/health/ready";
     }
 
-    private static string Mode(StreamingOptions options)
+    private static string Mode(StreamingOptions options, ModelManifest model)
     {
-        var r = options.Model.Refiner;
-        return options.Model.Mode == ModelMode.Online
+        var (r, mode) = (options.Model.Refiner, model.Resolve(options.Model.Mode));
+        return mode == ModelMode.Online
             ? "online"
-            : $"{EnumName.Of(options.Model.Mode)}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
+            : $"{EnumName.Of(mode)}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
     }
 
     /// <summary>Lines of the warnings; cameras with the same one share a line.</summary>

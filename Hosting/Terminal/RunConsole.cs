@@ -13,6 +13,8 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
     // Of more cameras the others have one line together, so that the lines can be read.
     private const int ShownCameras = 6;
 
+    private readonly HashSet<string> _ended = []; // cameras whose end was printed
+
     protected internal override async Task TickAsync()
     {
         var clock = $"{Time.GetLocalNow():HH:mm:ss}";
@@ -20,19 +22,22 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
     }
 
     /// <summary>Lines of a second: of more cameras than can be read first their sum, then the worst.</summary>
-    internal static IEnumerable<string> Lines(IReadOnlyList<CameraBoard> cameras)
+    internal IEnumerable<string> Lines(IReadOnlyList<CameraBoard> cameras)
     {
         if (cameras.Count > ShownCameras)
         {
-            var off = cameras.Where(c => c.State != CameraState.Online)
+            var off = cameras.Where(c => c.State != CameraState.Online && !c.HasEnded)
                 .Select(c => $"{c.Name} {EnumName.Of(c.State)}").ToList();
             var away = off.Count == 0 ? "" : $"; {string.Join(", ", off)}";
             yield return $"{cameras.Count} cameras, {Counts(cameras)}{away}";
         }
 
-        var worst = cameras.OrderByDescending(c => c.Recent.DroppedShare).ThenByDescending(c => c.Recent.P95);
-        foreach (var camera in worst.Take(ShownCameras))
+        var worst = cameras.Where(c => !c.HasEnded || !_ended.Contains(c.Name))
+            .OrderByDescending(c => c.Recent.DroppedShare).ThenByDescending(c => c.Recent.P95);
+        foreach (var camera in worst.Take(ShownCameras).ToList())
         {
+            if (camera.HasEnded) _ended.Add(camera.Name);
+            else _ended.Remove(camera.Name);
             var recent = camera.Recent;
             var drops = recent.Reason is null ? "" : $" ({recent.Reason})";
             var start = recent.FromCapture ? "capture" : "receipt";

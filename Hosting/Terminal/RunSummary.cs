@@ -5,7 +5,7 @@ using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>Summary of a timed run.</summary>
+/// <summary>Summary of a run.</summary>
 internal static class RunSummary
 {
     public static IEnumerable<string> Lines(RunState state, bool mqtt)

@@ -56,7 +56,7 @@ class Checkpoints(unittest.TestCase):
                             {"model": state, "iteration": 7,
                              "scheduler": {"milestones": Counter([3, 3, 5])}, "trainer": None}):
                 torch.save(content, self.path, _use_new_zipfile_serialization=new)
-                found = read_checkpoint(self.path)
+                found = read_checkpoint(self.path).tensors
                 self.assertEqual(list(state), list(found))
                 for name, value in state.items():
                     self.assertEqual(value.dtype, found[name].dtype)
@@ -69,9 +69,29 @@ class Checkpoints(unittest.TestCase):
         for protocol in (0, 2, 4, pickle.HIGHEST_PROTOCOL):
             self.write(pickle.dumps({"model": arrays, "__author__": "someone",
                                      "best": np.float64(0.5)}, protocol))
-            found = read_checkpoint(self.path)
+            found = read_checkpoint(self.path).tensors
             for name, value in arrays.items():
                 np.testing.assert_array_equal(value, found[name].numpy())
+
+    def test_weights_as_training_tools_save_them(self):
+        weights = {"backbone.a": torch.ones(2), "head.b": torch.zeros(3)}
+        prefixed = lambda *heads: {f"{'.'.join(heads)}.{name}": value
+                                   for name, value in weights.items()}
+        for content, taken, others in (
+                (weights, None, ()),
+                ({"model": weights}, "model", ()),
+                ({"model": prefixed("module")}, "model", ()),
+                ({"state_dict": prefixed("model"), "epoch": 3}, "state_dict", ()),
+                ({"state_dict": prefixed("model", "_orig_mod")}, "state_dict", ()),
+                ({"module": weights, "step": 1}, "module", ()),
+                ({"model_ema": weights, "optimizer": {}}, "model_ema", ()),
+                ({"ema": {"backbone.a": torch.ones(1)}, "model": weights}, "model", ("ema",))):
+            for new in (True, False):
+                torch.save(content, self.path, _use_new_zipfile_serialization=new)
+                found = read_checkpoint(self.path)
+                self.assertEqual((taken, others), found[1:])
+                self.assertEqual(list(weights), list(found.tensors))
+                torch.testing.assert_close(found.tensors["backbone.a"], torch.ones(2))
 
     def test_a_pickle_that_calls_a_function_is_refused_and_not_run(self):
         import os
@@ -98,7 +118,7 @@ class Checkpoints(unittest.TestCase):
         self.write(b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}X\x05\x00\x00\x00_makeNs\x86b.")
         self.assertIn("sets an attribute of a function", self.refusal())
         torch.save({"a": torch.ones(2)}, self.path)
-        self.assertEqual([1.0, 1.0], read_checkpoint(self.path)["a"].tolist())
+        self.assertEqual([1.0, 1.0], read_checkpoint(self.path).tensors["a"].tolist())
 
     def test_what_is_no_state_dict_is_refused_in_a_sentence(self):
         for content, words in (([1, 2], "the file holds a list"),

@@ -86,10 +86,22 @@ class Strictness(unittest.TestCase):
                       "another shape: refiner.activation_proj.weight is (2,32), expected (1,32).",
                       message)
 
-    def test_the_losss_weight_must_be_there_too(self):
+    def test_what_no_network_reads_may_be_there_or_not(self):
         state = checkpoint()
-        del state[LOSS_WEIGHT]
-        self.assertIn("missing: criterion.empty_weight (4).", self.refusal(state))
+        more = {name.replace("running_mean", "num_batches_tracked"): torch.tensor(7)
+                for name in state if name.endswith("running_mean")}
+        self.assertTrue(more)
+        more.update(pixel_mean=torch.zeros(3, 1, 1), pixel_std=torch.ones(3, 1, 1))
+        fewer = {name: value for name, value in state.items() if name != LOSS_WEIGHT}
+        for changed in (fewer, {**state, **more}):
+            model = Dvis(TINY_R50)
+            load_strictly(model, changed, Path("x.pth"))
+            for name, value in model.state_dict().items():
+                torch.testing.assert_close(value, state[name], rtol=0, atol=0)
+        self.assertIn("left over: pixel_means (3).",
+                      self.refusal({**state, "pixel_means": torch.ones(3)}))
+        self.assertIn("criterion.empty_weight is (9), expected (4)",
+                      self.refusal({**state, LOSS_WEIGHT: torch.ones(9)}))
 
     def test_something_else_altogether(self):
         message = self.refusal({"weight": torch.ones(3)})
@@ -139,6 +151,10 @@ class Classes(unittest.TestCase):
         self.assertEqual(2, len({label.color for label in labels}))
         self.assertEqual("stuff", self.read("sky", "vss")[0].kind)
 
+    def test_files_of_other_systems(self):
+        for text in ("\ufeffperson\r\nfire truck\r\n", '\ufeff["person",\r\n"fire truck"]'):
+            self.assertEqual(["person", "fire truck"], [c.name for c in self.read(text)])
+
     def test_json_says_kind_and_colour(self):
         labels = self.read('[{"name": "person", "color": "#AA0000"}, "dog", {"name": "sky", '
                            '"kind": "stuff"}]', "vps")
@@ -165,14 +181,15 @@ class Classes(unittest.TestCase):
 
 
 class Folder(unittest.TestCase):
-    def imported(self, arch: str, kind: str, **changes) -> tuple[Path, dict]:
+    def imported(self, arch: str, kind: str, task: str = "vis",
+                 **changes) -> tuple[Path, dict]:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         path = Path(folder.name)
         (path / "classes.txt").write_text("a\nb\nc\n")
         torch.save({"model": checkpoint(arch, kind)}, path / "x.pth")
         with mock.patch.dict(config.SIZES, ARCHITECTURES):
-            run(Request(path / "x.pth", arch, "vis", path / "classes.txt", path / "out", **changes))
+            run(Request(path / "x.pth", arch, task, path / "classes.txt", path / "out", **changes))
         return path, json.loads((path / "out/manifest.json").read_text())
 
     def test_offline_has_every_graph_and_the_official_direction_of_matching(self):
@@ -221,6 +238,28 @@ class Folder(unittest.TestCase):
         expected = torch.stack((value["frame_embeds"][0], value["matched_embeds"][1]))
         torch.testing.assert_close(value["instance_embeds"], expected)
         torch.testing.assert_close(value["reference_out"], value["instance_embeds"])
+
+    def test_thresholds_of_a_panoptic_configuration_are_in_the_manifest(self):
+        _, manifest = self.imported("r50", "segmenter", "vps", object_score=0.3, overlap=0.0)
+        self.assertEqual({"object_score": 0.3, "overlap": 0.0}, manifest["panoptic"])
+        _, manifest = self.imported("r50", "segmenter", "vps", overlap=0.5)
+        self.assertEqual({"overlap": 0.5}, manifest["panoptic"])
+        _, manifest = self.imported("r50", "segmenter", "vps")
+        self.assertNotIn("panoptic", manifest)
+        with self.assertRaisesRegex(CheckpointError, "overlap is for the task vps, not vis"):
+            self.imported("r50", "segmenter", overlap=0.5)
+
+    def test_card_and_command_name_the_weights_that_were_taken(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder)
+            (path / "classes.txt").write_text("a\nb\nc\n")
+            state = checkpoint("r50", "segmenter")
+            torch.save({"model": state, "model_ema": state}, path / "x.pth")
+            with mock.patch.dict(config.SIZES, ARCHITECTURES):
+                _, taken = run(Request(path / "x.pth", "r50", "vis", path / "classes.txt",
+                                       path / "out"))
+            self.assertEqual("the weights under model; model_ema of the file was not taken", taken)
+            self.assertIn(taken, (path / "out/MODEL_CARD.md").read_text())
 
     def test_the_command_ends_with_one_sentence(self):
         with tempfile.TemporaryDirectory() as folder:

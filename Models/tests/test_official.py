@@ -19,9 +19,11 @@ from dvis.networks.model import build
 from dvis.networks.tracker import align, track
 
 EXACT = 2e-3      # absolute, of embeddings and logits given the same input
-# Computed in float64; in float32 masked attention has a threshold where rounding may open or close a
-# cell, and the queries that look there move by up to 5e-3.
-SEGMENTER = 1e-4
+# In float64 the segmenter agrees to 1.8e-5. In float32 masked attention decides: a mask logit near
+# its threshold falls to one side or the other by rounding, which depends on the processor, and
+# single queries that look there move by up to 1.5e-2.
+SEGMENTER = 5e-5
+FLIPPED = 3e-2
 HALF = 2e-3       # relative: stored as float16
 
 
@@ -50,7 +52,7 @@ class Official(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "offline.pth"
             torch.save({"model": filled()}, path)
-            tensors = read_checkpoint(path)
+            tensors = read_checkpoint(path).tensors
         assert mode_of(tensors) == "offline"
         load_strictly(cls.model, tensors, path)
 
@@ -91,6 +93,16 @@ class Official(unittest.TestCase):
         torch.testing.assert_close(masks,
                                    torch.from_numpy(self.online["tracker.pred_masks.0"][0]).float(),
                                    rtol=HALF, atol=5 * HALF)
+
+    def test_segmenter_in_float32_moves_single_queries_only(self):
+        video = torch.from_numpy(self.online["video_u8"]).permute(0, 2, 3, 1)
+        embeds, _, _ = self.model.segment(self.model.normalise(video))
+        off = (embeds - frames(self.online, "seg.pred_embds", 3)).abs().amax(-1)
+        if self.shows:
+            print(f"{self._testMethodName}: {(off > SEGMENTER).sum()} of {off.numel()} queries, "
+                  f"by up to {off.max():.1e}")
+        self.assertLess((off > SEGMENTER).float().mean().item(), 0.1)
+        self.assertLess(off.max().item(), FLIPPED)
 
     def test_tracker_on_the_official_segmenters_output(self):
         steps = track(self.model.tracker, frames(self.online, "seg.pred_embds", 3), "dvis")

@@ -59,6 +59,22 @@ public sealed class EvalCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task ClassAgnostic_AWrongClassIsRight()
+    {
+        File.WriteAllText(_temp.Path("gt.json"), SomeVideo.TruthJson);
+        File.WriteAllText(_temp.Path("results.json"),
+            SomeVideo.ResultsJson.Replace("\"category_id\": 1", "\"category_id\": 2", StringComparison.Ordinal));
+        string[] command = ["eval", "--results", _temp.Path("results.json"), "--truth", _temp.Path("gt.json")];
+        var (code, output) = await Tool.DvisAsync(command);
+        Assert.Equal(0, code);
+        Assert.Contains("area=   all | maxDets=100 ] = 0.000\n", output, StringComparison.Ordinal);
+        (code, output) = await Tool.DvisAsync([.. command, "--class-agnostic"]);
+        Assert.Equal(0, code);
+        Assert.Contains("area=   all | maxDets=100 ] = 1.000\n", output, StringComparison.Ordinal);
+        Assert.Contains("\n any ", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task WrongEntry_IsOneSentence_AndOne()
     {
         File.WriteAllText(_temp.Path("gt.json"), SomeVideo.TruthJson);
@@ -75,6 +91,12 @@ public sealed class EvalCommandTests : IDisposable
     [InlineData("Option '--truth' is required", "eval", "--results", "/nowhere")]
     [InlineData("--results: '/nowhere' does not exist", "eval", "--results", "/nowhere", "--truth", "/")]
     [InlineData("--truth: '/nowhere' does not exist", "eval", "--results", "/", "--truth", "/nowhere")]
+    [InlineData("--class-agnostic is for instances only", "eval", "--results", "/", "--truth", "/", "--class-agnostic")]
+    [InlineData("--object-score needs a number from 0 to 1", "eval", "--model", "/", "--truth", "/", "--object-score",
+        "2")]
+    [InlineData("--overlap needs a number from 0 to 1", "eval", "--model", "/", "--truth", "/", "--overlap", "-1")]
+    [InlineData("--class-agnostic scores only: it does not go with --out", "eval", "--model", "/", "--truth", "/",
+        "--class-agnostic", "--out", "/nowhere")]
     [InlineData("--classes needs an integer from 1 to 255", "eval", "--results", "/", "--truth", "/", "--classes", "0")]
     public async Task WrongArguments_AreTwo(string says, params string[] arguments)
     {

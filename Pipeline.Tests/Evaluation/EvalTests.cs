@@ -84,6 +84,42 @@ public sealed class EvalTests : IDisposable
     }
 
     [Theory]
+    [InlineData("minvis")]
+    [InlineData("online")]
+    public async Task Eval_MinVisModel_Runs(string mode)
+    {
+        await RequireFfmpegAsync();
+        TinyDvis.Write(_model, TinyDvis.MakeMinVis);
+        WriteData(Objects(3));
+
+        var (code, output) = await EvalAsync("--mode", mode, "--half");
+
+        Assert.True(code == 0, output);
+        Assert.Contains("2 videos, 6 frames", output);
+    }
+
+    [Fact]
+    public async Task Eval_ClassAgnostic_TakesAModelOfOtherClasses()
+    {
+        await RequireFfmpegAsync();
+        TinyDvis.Write(_model, manifest =>
+        {
+            manifest["classes"]![0]!["name"] = "cat";
+            manifest["classes"]![1]!["name"] = "dog";
+        });
+        WriteData(Objects(3));
+        var truth = JsonNode.Parse(await File.ReadAllTextAsync(_folder.Path("gt.json")))!;
+        truth["categories"]!.AsArray().Add(new JsonObject { ["id"] = 8, ["name"] = "star" });
+        await File.WriteAllTextAsync(_folder.Path("gt.json"), truth.ToJsonString());
+
+        Assert.Contains("the data set has 3 categories, the model 2 categories, and no name is in both",
+            (await EvalAsync()).Output, StringComparison.Ordinal);
+        var (code, output) = await EvalAsync("--class-agnostic");
+        Assert.True(code == 0, output);
+        Assert.Contains("\n any ", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("eval needs either --results or --model", "--results", "x.json")]
     [InlineData("--mode: there is no mode 'fast'", "--mode", "fast")]
     [InlineData("--top-k needs an integer from 1 to 1000", "--top-k", "0")]

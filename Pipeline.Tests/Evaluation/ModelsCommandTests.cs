@@ -19,7 +19,7 @@ public sealed class ModelsCommandTests : IDisposable
     [Fact]
     public async Task Inspect_TellsWhatTheModelIs_WithoutARuntime()
     {
-        var (code, output) = await Tool.DvisAsync("models", "inspect", TinyDvis.Write(_temp.Root));
+        var (code, output) = await Tool.DvisAsync("models", "inspect", TinyDvis.Write(_temp.Root), "--all");
         Assert.Equal(0, code);
         foreach (var line in new[]
         {
@@ -55,11 +55,28 @@ public sealed class ModelsCommandTests : IDisposable
         TinyDvis.Write(_temp.Root);
         await File.AppendAllTextAsync(_temp.Path("tracker.onnx"), "x");
         File.Delete(_temp.Path("refiner.onnx"));
-        var (code, output) = await Tool.DvisAsync("models", "inspect", _temp.Root);
+        foreach (var all in (string[][])[[], ["--all"]])
+        {
+            var (code, output) = await Tool.DvisAsync(["models", "inspect", _temp.Root, .. all]);
+            Assert.Equal(0, code);
+            Assert.Contains($"\ntracker fp32: {_temp.Path("tracker.onnx")}: ", output, StringComparison.Ordinal);
+            Assert.Contains("the file is damaged or another one", output, StringComparison.Ordinal);
+            Assert.Contains("refiner.onnx: the model's file cannot be read", output, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory, MemberData(nameof(Shipped))]
+    public async Task Inspect_AnswersIn20Lines_AllHasTheRest(string model)
+    {
+        var (code, output) = await Tool.DvisAsync("models", "inspect", Repo.Path(model));
         Assert.Equal(0, code);
-        Assert.Contains("tracker fp32: tracker.onnx: ", output, StringComparison.Ordinal);
-        Assert.Contains("the file is damaged or another one", output, StringComparison.Ordinal);
-        Assert.Contains("refiner.onnx: the model's file cannot be read", output, StringComparison.Ordinal);
+        Assert.InRange(output.Count(c => c == '\n'), 10, 20);
+        Assert.Contains("\n  graphs    segmenter (", output, StringComparison.Ordinal);
+        Assert.EndsWith("\nfiles, tensors and measured quality: --all\n", output, StringComparison.Ordinal);
+        var all = (await Tool.DvisAsync("models", "inspect", Repo.Path(model), "--all")).Output;
+        Assert.StartsWith(output[..output.IndexOf("  graphs", StringComparison.Ordinal)], all,
+            StringComparison.Ordinal);
+        Assert.Contains("\nquality.", all, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -8,6 +8,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Evaluation;
 public sealed class PostProcessingTests
 {
     private const int Stride = 4;
+    private static readonly PanopticRule s_rule = new();
 
     // Frame, resized, padded, grid: larger, smaller and as large as the input; padded on both sides, and not at all.
     public static TheoryData<InputGeometry> Geometries => new(
@@ -86,7 +87,7 @@ public sealed class PostProcessingTests
             var frames = Blobs(random, g, frames: 3, queries: 9);
             var (segments, maps) = OfficialRules.Panoptic(probabilities, classes, frames, g);
 
-            var processor = new PanopticPostProcessor(probabilities, classes, g, Stride);
+            var processor = new PanopticPostProcessor(probabilities, classes, s_rule, g, Stride);
             var result = Assert.IsType<PanopticResult>(Run(processor, frames));
 
             Assert.Equal(segments, result.Segments.Select(s => (s.Id, s.Query, s.ClassId)));
@@ -107,13 +108,19 @@ public sealed class PostProcessingTests
         ClassLabel[] classes = [new ClassLabel(0, "a", "thing", "#000000")];
         var (open, hidden) = (new float[][] { Filled(-9), Filled(9) }, new float[][] { Filled(12), Filled(9) });
 
-        var some = Assert.IsType<PanopticResult>(
-            Run(new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, g, Stride), [open, open, open, hidden]));
-        var most = Assert.IsType<PanopticResult>(Run(new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, g, Stride),
+        var some = Assert.IsType<PanopticResult>(Run(
+            new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, s_rule, g, Stride),
+            [open, open, open, hidden]));
+        var most = Assert.IsType<PanopticResult>(Run(
+            new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, s_rule, g, Stride),
             [.. Enumerable.Repeat(open, 9), hidden]));
+        var lenient = Assert.IsType<PanopticResult>(Run(
+            new PanopticPostProcessor([0.99f, 0, 0.9f, 0], classes, s_rule with { Overlap = 0.7 }, g, Stride),
+            [open, open, open, hidden]));
 
         Assert.Equal([0], some.Segments.Select(s => s.Query));
         Assert.Equal([0, 1], most.Segments.Select(s => s.Query));
+        Assert.Equal([0, 1], lenient.Segments.Select(s => s.Query));
         Assert.All(Picture(most.Frames[0]), id => Assert.Equal(2, id));
         Assert.All(Picture(most.Frames[9]), id => Assert.Equal(1, id));
 
@@ -125,7 +132,7 @@ public sealed class PostProcessingTests
     {
         var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);
         var processor = new PanopticPostProcessor([0.8f, 0.2f, 0.1f, 0.9f],
-            [new ClassLabel(0, "a", "thing", "#000000")], g, Stride);
+            [new ClassLabel(0, "a", "thing", "#000000")], s_rule, g, Stride);
 
         var result = Assert.IsType<PanopticResult>(
             Run(processor, [[[.. Enumerable.Repeat(9f, 64)], [.. Enumerable.Repeat(9f, 64)]]]));
@@ -133,6 +140,19 @@ public sealed class PostProcessingTests
         Assert.Empty(processor.Wanted);
         Assert.Empty(result.Segments);
         Assert.All(Picture(Assert.Single(result.Frames)), id => Assert.Equal(0, id));
+    }
+
+    [Fact]
+    public void Panoptic_ObjectScore_IsTheRules()
+    {
+        var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);
+        ClassLabel[] classes = [new ClassLabel(0, "a", "thing", "#000000")];
+        float[] probabilities = [0.8f, 0.2f, 0.6f, 0.4f, 0.3f, 0.2f];
+
+        (double, int[])[] rules = [(0.8, []), (0.6, [0]), (0.5, [0, 1]), (0, [0, 1, 2])];
+        foreach (var (score, expected) in rules)
+            Assert.Equal(expected, new PanopticPostProcessor(
+                probabilities, classes, s_rule with { ObjectScore = score }, g, Stride).Wanted);
     }
 
     [Theory]

@@ -44,6 +44,87 @@ public sealed class VideoEvaluatorTests
         Assert.Equal(finals.Count(f => f.FrameId > 1), tubes.Sum(tube => tube.Masks.Skip(1).Count(m => !m.IsEmpty)));
     }
 
+    /// <summary>A refiner that shows an object only where the last frame of its run has it, and that is the surer the
+    /// more frames it gets: masks and scores tell which run has committed each frame.</summary>
+    [Theory]
+    [MemberData(nameof(Clips))]
+    public async Task SemiOnline_AnyClip_AFrameIsOfTheRunThatHasSeenItsLookahead(int window, int stride, int lookahead)
+    {
+        const int count = 33;
+        static bool Shown(int frame, int item) => item == 0 || (item == 3 && frame % 3 != 1);
+        var tracker = new FakeModel("tracker", static (inputs, outputs) =>
+        {
+            FakeDvis.Track(inputs, outputs);
+            outputs[2].Span.Clear(); // every class is as likely
+        });
+        var refiner = new FakeModel("refiner", static (inputs, outputs) =>
+        {
+            FakeDvis.Refine(inputs, outputs);
+            var frames = (int)inputs[0].Shape[0];
+            for (var q = 0; q < FakeDvis.Queries; q++)
+            {
+                var last = inputs[0].Span.Slice(((frames - 1) * FakeDvis.Queries + q) * FakeDvis.Hidden);
+                for (var t = 0; t < frames && last[FakeDvis.Present] == 0; t++)
+                    outputs[1].Span.Slice((t * FakeDvis.Queries + q) * FakeDvis.MaskChannels, FakeDvis.MaskChannels)
+                        .Clear();
+                foreach (ref var logit in outputs[0].Span.Slice(q * (FakeDvis.Classes + 1), FakeDvis.Classes))
+                    if (logit > 0) logit = 2 + 0.1f * frames;
+            }
+        });
+        using var rig = new CameraRig(FakeDvis.Graphs(
+            FakeDvis.Manifest, _fake.Segmenter, tracker, _fake.FrameForward, refiner));
+
+        var mode = new EvaluationMode(ModeKind.SemiOnline, new ClipLengths(window, stride, lookahead));
+        var result = Assert.IsType<InstanceResult>(Assert.Single(await RunAsync(rig, [mode], count, visible: Shown)));
+
+        // Frames that the run which commits a frame has seen; the last run commits what is left.
+        int[] seen = [.. Enumerable.Range(0, count)
+            .Select(f => Math.Min(count, (f / stride + 1) * stride + lookahead))];
+        var moving = result.Tubes.Single(t => t.ClassId == 1);
+        for (var f = 0; f < count; f++)
+            Assert.Equal(Shown(f, 3) && Shown(seen[f] - 1, 3), !moving.Masks[f].IsEmpty);
+        var mean = seen.Average(end => 2 + 0.1 * Math.Min(window, end));
+        Assert.Equal(Math.Exp(mean) / (Math.Exp(mean) + 2), result.Tubes.Single(t => t.ClassId == 0).Score, 1e-4);
+    }
+
+    /// <summary>Logits 3, 0, 0 of one class in three frames, and 0 of the two others: the mean is 1, not the largest
+    /// or the sum, and not the mean of the probabilities.</summary>
+    [Fact]
+    public async Task Online_ClassLogits_AreAveragedOverTheVideo()
+    {
+        var run = 0;
+        var tracker = new FakeModel("tracker", (inputs, outputs) =>
+        {
+            FakeDvis.Track(inputs, outputs);
+            outputs[2].Span.Clear();
+            if (run++ == 0) outputs[2].Span[0] = 3;
+        });
+        using var rig = new CameraRig(FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, tracker));
+
+        var result = Assert.IsType<InstanceResult>(Assert.Single(await RunAsync(rig, [s_online], 3)));
+
+        Assert.Equal((0, 0), (result.Tubes[0].Query, result.Tubes[0].ClassId));
+        Assert.Equal(Math.E / (Math.E + 2), result.Tubes[0].Score, 1e-5);
+    }
+
+    /// <summary>Mask logits of 1e-9 are above 0; float16 has no such number.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Run_MaskFeatures_AreExactUnlessHalfIsAskedFor(bool half)
+    {
+        var segmenter = new FakeModel("segmenter", static (inputs, outputs) =>
+        {
+            FakeDvis.Segment(inputs, outputs);
+            foreach (ref var feature in outputs[1].Span) feature *= 1e-9f;
+        });
+        using var rig = new CameraRig(FakeDvis.Graphs(FakeDvis.Manifest, segmenter, _fake.Tracker));
+
+        var result = Assert.IsType<InstanceResult>(Assert.Single(await RunAsync(rig, [s_online], 3, half: half)));
+
+        Assert.Equal(!half, result.Tubes.SelectMany(t => t.Masks).Any(m => !m.IsEmpty));
+    }
+
     [Fact]
     public async Task Online_AnyVideo_SaysWhatTheLivePipelineShows()
     {
@@ -165,7 +246,7 @@ public sealed class VideoEvaluatorTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RunAsync(rig, [s_offline], null, () =>
         {
             if (++seen == 6) stop.Cancel();
-        }, stop.Token));
+        }, stop: stop.Token));
 
         Assert.Equal(6, seen);
     }
@@ -216,14 +297,15 @@ public sealed class VideoEvaluatorTests
     }
 
     private static async Task<IReadOnlyList<VideoResult>> RunAsync(CameraRig rig, EvaluationMode[] modes, int? frames,
-        Action? progress = null, CancellationToken stop = default)
+        Action? progress = null, Func<int, int, bool>? visible = null, bool half = false,
+        CancellationToken stop = default)
     {
         using var pool = new FramePool();
         await using var segmenter = Segmenter(rig);
         try
         {
-            var source = new PaintedSource(pool, rig.Time, frames, Visible);
-            return await new VideoEvaluator(rig.Models, segmenter, rig.Tensors, modes, 2)
+            var source = new PaintedSource(pool, rig.Time, frames, visible ?? Visible);
+            return await new VideoEvaluator(rig.Models, segmenter, rig.Tensors, modes, 2, half: half)
                 .RunAsync("a video", Read(source, stop), progress ?? (() => { }), stop);
         }
         finally

@@ -72,6 +72,51 @@ public sealed class VideoPrecisionTests
         Assert.Equal((0, 0), (_precision.Report().Ap, _precision.Report().Ar100));
     }
 
+    /// <summary>The evaluator of YouTube-VIS takes the plain IoU of crowds, too: a part of one is no match, the whole
+    /// is one and may be found twice; what matches it is neither right nor wrong.</summary>
+    [Theory]
+    [InlineData(4, 1 / 3.0)]
+    [InlineData(12, 1)]
+    public void Report_Crowd_ExcusesWhatIsAsLargeAsIt(int columns, double expected)
+    {
+        _precision.Add(Info(), [Truth(1, 1, null, Columns(0, 2)), new(2, 1, true, [Columns(0, 12), null])],
+        [
+            Prediction(1, 0.9, Columns(0, columns), null), Prediction(1, 0.8, Columns(0, columns), null),
+            Prediction(1, 0.7, null, Columns(0, 2)),
+        ]);
+        Assert.Equal(expected, _precision.Report().Ap50, 12);
+    }
+
+    [Fact]
+    public void Report_ClassAgnostic_ADetectionIsRightWhateverItsClass()
+    {
+        VideoPrecision any = new(Categories, classAgnostic: true);
+        foreach (var precision in (VideoPrecision[])[_precision, any])
+            precision.Add(Info(),
+                [Truth(1, 1, Columns(0, 4), null), Truth(2, 2, Columns(6, 12), null)],
+                [Prediction(2, 0.9, Columns(0, 4), null), Prediction(2, 0.8, Columns(6, 12), null)]);
+
+        Assert.Equal((0 + 0.5) / 2, _precision.Report().Ap, 12);
+        var report = any.Report();
+        Assert.Equal(1, report.Ap, 12);
+        Assert.Equal((0.5, 1), (report.Ar1, report.Ar10));
+        Assert.Equal("any", Assert.Single(report.PerCategory).Category.Name);
+    }
+
+    [Fact]
+    public void Report_ClassAgnostic_AHundredDetectionsCountOfAllClassesTogether()
+    {
+        VideoPrecision any = new(Categories, classAgnostic: true);
+        var wrong = Enumerable.Range(0, 100).Select(i => Prediction(1, 1 - i * 0.001, null, Columns(0, 4)));
+        any.Add(Info(), [Truth(1, 2, Columns(0, 10), null)], [.. wrong, Prediction(2, 0.5, Columns(0, 10), null)]);
+        Assert.Equal(0, any.Report().Ap);
+        // Between equal scores the lower category comes first, as in the evaluator's list.
+        any = new(Categories, classAgnostic: true);
+        any.Add(Info(), [Truth(1, 1, Columns(0, 10), null)],
+            [Prediction(2, 0.5, null, Columns(0, 4)), Prediction(1, 0.5, Columns(0, 10), null)]);
+        Assert.Equal(1, any.Report().Ap, 12);
+    }
+
     [Fact]
     public void Add_WhatDoesNotFit_IsRefusedByName()
     {

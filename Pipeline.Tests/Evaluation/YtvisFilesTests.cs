@@ -108,6 +108,32 @@ public sealed class YtvisFilesTests : IDisposable
     }
 
     [Fact]
+    public void Writer_SizeIsHeightAndWidth_AndTheReaderTakesItBack()
+    {
+        using (var writer = new YtvisResultsWriter(ResultsFile))
+            writer.Add(1, SomeVideo.Prediction(2, 0.25, SomeVideo.Columns(3, 5), null));
+        var entry = JsonNode.Parse(File.ReadAllText(ResultsFile))![0]!;
+        Assert.Equal("[10,12]", entry["segmentations"]![0]!["size"]!.ToJsonString());
+        using var truth = Truth();
+        using var results = YtvisResults.Open(ResultsFile, truth);
+        var found = Assert.Single(results.Of(truth.Videos[0]));
+        Assert.Equal((2, 0.25), (found.CategoryId, found.Score));
+        Assert.Equal((12, 10), (found.Masks[0]!.Width, found.Masks[0]!.Height));
+        int[] runs = [30, 20, 70];
+        Assert.Equal(runs, found.Masks[0]!.Counts);
+    }
+
+    [Fact]
+    public void Truth_SizeIsHeightAndWidth()
+    {
+        var json = SomeVideo.TruthJson.Replace("[10, 12]", "[12, 10]", StringComparison.Ordinal);
+        using var truth = Truth(json);
+        var error = Assert.Throws<EvaluationException>(() => truth.Objects(truth.Videos[0]));
+        const string Says = "size: found [12, 10], the video's frames are [10, 12]";
+        Assert.Contains(Says, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void MissingFile_IsNamed()
         => Assert.StartsWith($"{TruthFile}: the file cannot be read: ",
             Assert.Throws<EvaluationException>(() => YtvisTruth.Open(TruthFile)).Message, StringComparison.Ordinal);

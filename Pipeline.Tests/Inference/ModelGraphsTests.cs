@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -139,7 +140,7 @@ public sealed class ModelGraphsTests : IDisposable
         TinyDvis.Write(_temp.Root, TinyDvis.MakeMinVis);
         Assert.Equal($"{_temp.Root}: the model has no refiner; set model.mode to online, not semi-online.",
             Refusal(_temp.Root));
-        using var sut = Load(_temp.Root, mode: "online");
+        using var sut = Load(_temp.Root, mode: "auto");
         Assert.Equal(MethodContract.MinVis, sut.Manifest.Method);
         Assert.Equal(["segmenter", "matcher"], sut.Manifest.Files.Keys);
         Assert.NotNull(sut.Find(MethodContract.Matcher));
@@ -200,6 +201,25 @@ public sealed class ModelGraphsTests : IDisposable
         });
 
         Assert.Equal(expected, ModelFolder.Open(_temp.Root).Manifest.StartScore);
+    }
+
+    [Theory]
+    [InlineData(null, 0.8, 0.8)]
+    [InlineData("{}", 0.8, 0.8)]
+    [InlineData("""{"object_score": 0.3}""", 0.3, 0.8)]
+    [InlineData("""{"object_score": 0, "overlap": 1}""", 0, 1)]
+    public void Open_PanopticThresholds_AreTheManifestsOrTheOfficialOnes(string? json, double score, double overlap)
+    {
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            if (json is not null) manifest["panoptic"] = JsonNode.Parse(json);
+        });
+
+        var open = ModelFolder.Open(_temp.Root).Manifest;
+        Assert.Equal(new PanopticRule(score, overlap), open.Panoptic);
+        Assert.Equal(new PanopticRule(score, overlap), new CameraSettings(open).PanopticRule);
+        var own = new ResultOptions { Panoptic = new() { ObjectScore = 0.5, Overlap = 0.6 } };
+        Assert.Equal(new PanopticRule(0.5, 0.6), new CameraSettings(open, own).PanopticRule);
     }
 
     [Fact]

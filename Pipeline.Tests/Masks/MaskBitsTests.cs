@@ -36,6 +36,21 @@ public sealed class MaskBitsTests
         Assert.Equal(0, Bits([.. Enumerable.Repeat(1f, 64)]).IoU(Bits([.. Enumerable.Repeat(1f, 128)])));
     }
 
+    /// <summary>6 of 10 cells are a duplicate, 59 of 100 are not.</summary>
+    [Theory]
+    [InlineData(6, 10, true)]
+    [InlineData(60, 100, true)]
+    [InlineData(59, 100, false)]
+    [InlineData(61, 100, true)]
+    public void IsDuplicateOf_FromSixTenthsOn(int common, int union, bool expected)
+    {
+        var small = Bits([.. Enumerable.Range(0, union).Select(i => i < common ? 1f : -1f)]);
+        var whole = Bits([.. Enumerable.Repeat(1f, union)]);
+        Assert.Equal(expected, small.IsDuplicateOf([Bits(new float[union]), whole]));
+        Assert.Equal(expected, whole.IsDuplicateOf([small]));
+        Assert.False(small.IsDuplicateOf([]));
+    }
+
     [Fact]
     public void CopyFrom_ThenAssignTheSource_KeepsTheCopy()
     {

@@ -22,6 +22,10 @@ public sealed class FramePreprocessorTests
     [InlineData(3840, 100, 160, 256, 256, 7)]
     [InlineData(101, 67, 160, 256, 241, 160)]
     [InlineData(1280, 720, 160, 288, 284, 160)]
+    [InlineData(1366, 768, 160, 288, 285, 160)] // 284.58
+    [InlineData(768, 1366, 160, 288, 160, 285)]
+    [InlineData(1000, 300, 160, 256, 256, 77)] // 76.8
+    [InlineData(300, 1000, 160, 256, 77, 256)]
     public void For_AnySize_FollowsShortestEdgeRule(int width, int height, int shorter, int largest, int resizedWidth,
         int resizedHeight)
     {

@@ -88,6 +88,14 @@ internal sealed class MosquittoBroker : IAsyncDisposable
         process.Dispose();
     }
 
+    /// <summary>As a service manager does: it stores what its settings tell it to.</summary>
+    public async Task StopAsync()
+    {
+        await SignalAsync("TERM");
+        await _process!.WaitForExitAsync();
+        await KillAsync();
+    }
+
     /// <summary>For example <c>STOP</c>, which keeps the connections and says nothing any more.</summary>
     public Task SignalAsync(string signal) =>
         RunAsync("sh", "-c", string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {_process!.Id}"));

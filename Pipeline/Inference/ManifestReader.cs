@@ -76,6 +76,7 @@ internal static partial class ManifestReader
             RefinerHeads = steps ? json.Object("refiner").Integer("heads", 1, 256) : 0,
             Files = method.Graphs.Where(g => IsExpected(g)).ToDictionary(
                 g => g.Name, IReadOnlyDictionary<string, ModelFile> (g) => Precisions(files.Object(g.Name))),
+            Panoptic = json.Has("panoptic") ? Panoptic(json.Object("panoptic")) : new PanopticRule(),
             License = json.Text("license"),
             WeightsFrom = json.Text("weights_from"),
             Quality = json.Raw("quality"),
@@ -95,6 +96,14 @@ internal static partial class ManifestReader
         if (!json.Has("method")) return MethodContract.Dvis;
         var name = json.OneOf("method", [.. MethodContract.All.Select(m => m.Name)]);
         return MethodContract.All.FirstOrDefault(m => m.Name == name) ?? MethodContract.Dvis;
+    }
+
+    private static PanopticRule Panoptic(ManifestNode json)
+    {
+        var rule = new PanopticRule();
+        return new(
+            json.Has("object_score") ? json.Number("object_score", 0, 1) : rule.ObjectScore,
+            json.Has("overlap") ? json.Number("overlap", 0, 1) : rule.Overlap);
     }
 
     private static ClassLabel[] Classes(ManifestNode json, List<string> problems)

@@ -25,7 +25,8 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     public static ModelGraphs Load(ModelOptions model, RuntimeOptions runtime, ILogger logger)
     {
         var folder = ModelFolder.Open(model.Path);
-        var (manifest, online) = (folder.Manifest, model.Mode == ModelMode.Online);
+        var manifest = folder.Manifest;
+        var online = manifest.Resolve(model.Mode) == ModelMode.Online;
         var (window, longest) = (model.Refiner.Window, manifest.RefinerMaxWindow);
         var problem = online ? null
             : longest is null ? $"the model has no refiner; set model.mode to online, not {EnumName.Of(model.Mode)}"

@@ -63,6 +63,9 @@ public sealed record ModelManifest
     /// <summary>Files of the graphs that the model has, by name and precision, in the order of its method.</summary>
     public required IReadOnlyDictionary<string, IReadOnlyDictionary<string, ModelFile>> Files { get; init; }
 
+    /// <summary>Thresholds of panoptic results.</summary>
+    public PanopticRule Panoptic { get; init; } = new();
+
     public required string License { get; init; }
 
     public required string WeightsFrom { get; init; }
@@ -75,6 +78,10 @@ public sealed record ModelManifest
 
     /// <summary>True when the model has the graphs of <see cref="GraphUse.WholeVideo"/>.</summary>
     public bool HasRefinerSteps => RefinerLayers > 0;
+
+    /// <summary>Mode of this model that a choice stands for.</summary>
+    public ModelMode Resolve(ModelMode mode) =>
+        mode != ModelMode.Auto ? mode : RefinerMaxWindow is null ? ModelMode.Online : ModelMode.SemiOnline;
 
     /// <summary>Precisions that at least one graph has.</summary>
     public IEnumerable<string> Precisions => Files.Values.SelectMany(f => f.Keys).Distinct();
@@ -89,6 +96,11 @@ public sealed record ModelManifest
     public ModelFile? FileOf(string graph, string wanted) =>
         Files.ContainsKey(graph) ? Files[graph].GetValueOrDefault(PrecisionOf(graph, wanted)) : null;
 }
+
+/// <summary>Thresholds of the official panoptic inference, by default those of most of its configurations.</summary>
+/// <param name="ObjectScore">OBJECT_MASK_THRESHOLD: class score above which a query competes for pixels.</param>
+/// <param name="Overlap">OVERLAP_THRESHOLD: share of its mask that a segment must keep.</param>
+public sealed record PanopticRule(double ObjectScore = 0.8, double Overlap = 0.8);
 
 /// <summary>One class of the model.</summary>
 /// <param name="Id">Index of the logit.</param>

@@ -13,7 +13,7 @@ public sealed class ModelOptions
     /// <summary>Precision of the manifest's files; auto: the manifest's.</summary>
     [AllowedValues("auto", "fp32", "fp16", "int8")] public string Precision { get; set; } = ModelManifest.AutoPrecision;
 
-    public ModelMode Mode { get; set; } = ModelMode.SemiOnline;
+    public ModelMode Mode { get; set; }
 
     public RefinerOptions Refiner { get; set; } = new();
 }
@@ -43,6 +43,9 @@ public sealed class RefinerOptions
 /// <summary>Mode of a model.</summary>
 public enum ModelMode
 {
+    /// <summary>Semi-online with a model that has a refiner, else online.</summary>
+    Auto,
+
     /// <summary>Tracker only: every final is a passthrough.</summary>
     Online,
 

@@ -34,6 +34,10 @@ public sealed record CameraSettings : ResultOptions
     /// <summary>Class score from which a detection may start a track: the camera's, else the model's.</summary>
     public double StartScore => Math.Max(MinScore, Track.StartScore ?? Manifest.StartScore);
 
+    /// <summary>Thresholds of panoptic segments: the camera's, else the model's.</summary>
+    public PanopticRule PanopticRule => new(
+        Panoptic.ObjectScore ?? Manifest.Panoptic.ObjectScore, Panoptic.Overlap ?? Manifest.Panoptic.Overlap);
+
     /// <summary>True for classes that are published.</summary>
     public bool IsPublished(int classId)
         => Publish.Labels.Length == 0 || Publish.Labels.Contains(Label(classId), StringComparer.Ordinal);
@@ -47,9 +51,9 @@ public sealed record CameraSettings : ResultOptions
 /// </summary>
 public sealed class PanopticOptions
 {
-    /// <summary>A query competes for pixels when its class score is above this.</summary>
-    [Range(0.0, 1.0)] public double ObjectScore { get; set; } = 0.8;
+    /// <summary>A query competes for pixels when its class score is above this; null: the manifest's.</summary>
+    [Range(0.0, 1.0)] public double? ObjectScore { get; set; }
 
-    /// <summary>A segment that wins less than this share of its mask is dropped.</summary>
-    [Range(0.0, 1.0)] public double Overlap { get; set; } = 0.8;
+    /// <summary>A segment that wins less than this share of its mask is dropped; null: the manifest's.</summary>
+    [Range(0.0, 1.0)] public double? Overlap { get; set; }
 }

@@ -88,7 +88,7 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
     private bool Competes(ReadOnlySpan<float> probabilities, int slot)
     {
         var score = Best(probabilities, slot).Score;
-        return score >= probabilities[slot * (Classes + 1) + Classes] && score > Settings.Panoptic.ObjectScore;
+        return score >= probabilities[slot * (Classes + 1) + Classes] && score > Settings.PanopticRule.ObjectScore;
     }
 
     /// <summary>Claims of a new frame, things without a track yet, and the candidates for tracks.</summary>

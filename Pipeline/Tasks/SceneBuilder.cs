@@ -87,7 +87,7 @@ public sealed class SceneBuilder(CameraSettings settings)
         for (var k = 0; k < claims.Count; k++)
         {
             var (claim, value) = (claims[k], 0);
-            if (_competition.Survives(k, settings.Panoptic.Overlap) && settings.IsPublished(claim.ClassId))
+            if (_competition.Survives(k, settings.PanopticRule.Overlap) && settings.IsPublished(claim.ClassId))
             {
                 if (!claim.IsThing) value = ValueOf(claim.ClassId);
                 if (value == 0 && (!claim.IsThing || claim.Track is not null))

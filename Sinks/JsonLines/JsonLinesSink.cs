@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Delivery;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
@@ -7,16 +8,21 @@ namespace Dvis.Streaming.Sinks.JsonLines;
 
 /// <summary>Sink that writes each message as one line of JSON: the payloads of MQTT, never in parts, after a
 /// <c>type</c> of <c>tracks</c>, <c>final</c>, <c>segments</c>, <c>segments_final</c> or <c>state</c>; events as
-/// structured CloudEvents, which have a type of their own. Write errors reach the caller.</summary>
+/// structured CloudEvents, which have a type of their own. Write errors of a file reach the caller; lines that standard
+/// output cannot take are lost and counted.</summary>
 public sealed class JsonLinesSink : IResultSink
 {
+    // For the last lines to be read from standard output.
+    private static readonly TimeSpan s_flushLimit = TimeSpan.FromSeconds(1);
+
     private readonly JsonLinesOptions _options;
     private readonly TimeProvider _time;
     private readonly Encoders _encoders;
     private readonly Dictionary<string, Sequences> _sequences = [];
     private readonly Action<ReadOnlyMemory<byte>> _writeProvisional, _writeFinal;
     private RotatingFile? _file;
-    private Stream? _stdout;
+    private LineOutput? _stdout;
+    private bool _durable; // the message that is being written
     private long _flushed;
 
     /// <exception cref="ArgumentException"><see cref="JsonLinesOptions.Path"/> is empty.</exception>
@@ -38,7 +44,7 @@ public sealed class JsonLinesSink : IResultSink
     /// <exception cref="IOException">The file cannot be opened for writing.</exception>
     public Task StartAsync(CancellationToken cancel)
     {
-        if (_options.Path == "-") _stdout = Console.OpenStandardOutput();
+        if (_options.Path == "-") _stdout = LineOutput.Out;
         else _file = new(Path.GetFullPath(_options.Path!), _options.MaxBytes, _options.Keep);
         _flushed = _time.GetTimestamp();
         return Task.CompletedTask;
@@ -55,6 +61,8 @@ public sealed class JsonLinesSink : IResultSink
 
         if (!_sequences.TryGetValue(message.Camera, out var sequences))
             _sequences.Add(message.Camera, sequences = new());
+        _durable = Lossless || message.IsDurable;
+        if (Lossless) _stdout?.AwaitRoom(cancel);
         var now = Moment.Now(_time);
         var options = new EncodeOptions(int.MaxValue, Masks: _options.Masks);
         switch (message)
@@ -80,6 +88,7 @@ public sealed class JsonLinesSink : IResultSink
     public Task FlushAsync(CancellationToken cancel)
     {
         Flush();
+        _stdout?.Flush(s_flushLimit);
         return Task.CompletedTask;
     }
 
@@ -94,13 +103,12 @@ public sealed class JsonLinesSink : IResultSink
     {
         _flushed = _time.GetTimestamp();
         _file?.Flush();
-        _stdout?.Flush();
     }
 
     private void WriteLine(ReadOnlySpan<byte> prefix, ReadOnlySpan<byte> rest)
     {
         _file?.WriteLine(prefix, rest);
-        _stdout?.Write([.. prefix, .. rest, (byte)'\n']);
+        _stdout?.Post([.. prefix, .. rest, (byte)'\n'], _durable);
     }
 
     private sealed class Sequences

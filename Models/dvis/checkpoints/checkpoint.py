@@ -15,7 +15,7 @@ import struct
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO, Callable
+from typing import BinaryIO, Callable, NamedTuple
 
 import numpy as np
 import torch
@@ -24,16 +24,29 @@ from torch import Tensor
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C   # first object of a file of torch.save before its zip format
 LEGACY_PROTOCOL = 1001
 
+# Names under which training tools keep the weights in a checkpoint, the first that is there counts:
+# detectron2, Lightning, others, then averaged weights.
+WEIGHTS = ("model", "state_dict", "model_state_dict", "model_state", "weights", "net", "network",
+           "module", "model_ema", "ema_model", "ema_state_dict", "ema")
+
 
 class CheckpointError(ValueError):
     """Error in a checkpoint, as a sentence for the user."""
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint by name.
+class Checkpoint(NamedTuple):
+    """Tensors of a checkpoint by name, without what a training tool wrapped around them."""
+    tensors: dict[str, Tensor]
+    taken: str | None            # entry of the file that holds them; None: the file itself
+    others: tuple[str, ...]      # further entries that hold weights, which were not taken
 
-    The file holds {"model": {name: tensor}, ...} or {name: tensor}, in torch.save's zip or older
-    format or as a plain pickle with numpy arrays. Raises CheckpointError for a file that is
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Weights of a checkpoint.
+
+    The file holds {name: tensor} or such a dictionary under one of `WEIGHTS`, in torch.save's zip
+    or older format or as a plain pickle with numpy arrays. A first part that all names share, such
+    as the `module.` of distributed training, is removed. Raises CheckpointError for a file that is
     damaged, names a function that tensors do not need, or holds something else."""
     try:
         return _read_zip(path) if zipfile.is_zipfile(path) else _tensors(_read_stream(path))
@@ -47,12 +60,15 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
                               f"{type(error).__name__}: {error}.") from error
 
 
-def _tensors(content: object) -> dict[str, Tensor]:
-    if isinstance(content, dict) and isinstance(content.get("model"), dict):
-        content = content["model"]
+def _tensors(content: object) -> Checkpoint:
+    found = [name for name in WEIGHTS
+             if isinstance(content, dict) and isinstance(content.get(name), dict)]
+    taken, *others = found or [None]
+    if taken is not None:
+        content = content[taken]
     if not isinstance(content, dict):
         raise CheckpointError(f"the file holds {_kind(content)}, expected names and tensors, or "
-                              f"such under \"model\".")
+                              f"such under {' or '.join(WEIGHTS[:2])}.")
     tensors = {}
     for name, value in content.items():
         if not isinstance(name, str):
@@ -64,7 +80,16 @@ def _tensors(content: object) -> dict[str, Tensor]:
             tensors[name] = value.build()
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from None
-    return tensors
+    return Checkpoint(_unprefixed(tensors), taken, tuple(others))
+
+
+def _unprefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same without the first parts that all names share (`module.`, `model.`, `_orig_mod.`)."""
+    while True:
+        heads = {name.partition(".")[0] for name in tensors if "." in name}
+        if len(heads) != 1 or not all("." in name for name in tensors):
+            return tensors
+        tensors = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
 
 
 def _kind(value: object) -> str:
@@ -234,7 +259,7 @@ class _Reader(pickle.Unpickler):
         return self._storage(_DTYPE_OF[id(kind)], key, count)
 
 
-def _read_zip(path: Path) -> dict[str, Tensor]:
+def _read_zip(path: Path) -> Checkpoint:
     """torch.save's format since 1.6: a zip with one pickle and one file for each storage.
 
     Only those of the model are read."""

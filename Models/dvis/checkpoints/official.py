@@ -1,6 +1,6 @@
 """Official DVIS and MinVIS checkpoints as weights of a model.
 
-Strictly by name and shape: nothing is missing, nothing is left over.
+Strictly by name and shape: nothing is missing, nothing is left over but what no network reads.
 """
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from .checkpoint import CheckpointError, shape_text
 
 # The loss keeps its class weights in the checkpoint; no network reads them.
 LOSS_WEIGHT = "criterion.empty_weight"
+# Further entries that no network reads: the normalisation of the input, which the manifest states,
+# and the counters of batch norms.
+PIXEL_STATISTICS = ("pixel_mean", "pixel_std")
+COUNTER = ".num_batches_tracked"
 
 # Tensors that only one backbone has.
 SIGNS = {"swin-l": "backbone.patch_embed.proj.weight", "r50": "backbone.stem.conv1.weight"}
@@ -33,8 +37,11 @@ def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
     Raises CheckpointError that names tensors and shapes."""
     # Its name in early Mask2Former checkpoints.
     tensors = {name.replace("static_query", "query_feat"): tensor
-               for name, tensor in tensors.items()}
-    expected = {**model.state_dict(), LOSS_WEIGHT: torch.empty(model.config.classes + 1)}
+               for name, tensor in tensors.items()
+               if name not in PIXEL_STATISTICS and not name.endswith(COUNTER)}
+    expected = model.state_dict()
+    if LOSS_WEIGHT in tensors:
+        expected = {**expected, LOSS_WEIGHT: torch.empty(model.config.classes + 1)}
     missing = [f"{name} {shape_text(tensor.shape)}"
                for name, tensor in expected.items() if name not in tensors]
     left = [f"{name} {shape_text(tensor.shape)}"
@@ -59,7 +66,7 @@ def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
         if not wanted.dtype.is_floating_point and not torch.equal(found.to(wanted.dtype), wanted):
             raise CheckpointError(f"{path}: {name} is not the table that a window of "
                                   f"{model.config.backbone_window} gives.")
-    del tensors[LOSS_WEIGHT]
+    tensors.pop(LOSS_WEIGHT, None)
     model.load_state_dict(tensors)
 
 

@@ -67,6 +67,11 @@ def _add_import(command) -> None:
     command.add_argument("--largest-side", type=up_to(8192), default=None)
     command.add_argument("--max-window", type=up_to(4096), default=1024,
                          help="longest clip the refiner is given, in frames")
+    command.add_argument("--object-score", type=share, default=None,
+                         help="OBJECT_MASK_THRESHOLD of the official configuration (vps), if not "
+                         "0.8")
+    command.add_argument("--overlap", type=share, default=None,
+                         help="OVERLAP_THRESHOLD of the official configuration (vps), if not 0.8")
     command.add_argument("--name", default=None)
     command.add_argument("--version", default="1.0.0")
     command.add_argument("--license", default="that of the checkpoint")
@@ -85,13 +90,14 @@ def _import(arguments) -> None:
     shorter, largest = arguments.input or (arguments.shorter_side, arguments.largest_side)
     request = Request(arguments.checkpoint, arguments.arch, arguments.task, arguments.classes,
                       arguments.out, arguments.mode, shorter, largest, arguments.max_window,
-                      arguments.name, arguments.version, arguments.license)
+                      arguments.name, arguments.version, arguments.license,
+                      arguments.object_score, arguments.overlap)
     try:
-        model = run(request)
+        model, taken = run(request)
     except (CheckpointError, OSError) as error:
         raise SystemExit(f"dvis import: {error}") from None
     config = model.config
-    print(f"{arguments.out}: {config.name}, {model.mode}, {config.classes} classes")
+    print(f"{arguments.out}: {config.name}, {model.mode}, {config.classes} classes, {taken}")
 
 
 def _add_quantise(command) -> None:

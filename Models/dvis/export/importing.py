@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkpoints.checkpoint import CheckpointError, read_checkpoint
+from ..checkpoints.checkpoint import Checkpoint, CheckpointError, read_checkpoint
 from ..checkpoints.official import load_strictly, mode_of
 from ..networks.config import Config
 from ..networks.model import Dvis, build
@@ -37,17 +37,25 @@ class Request:
     name: str | None = None
     version: str = "1.0.0"
     license: str = "that of the checkpoint"
+    object_score: float | None = None
+    overlap: float | None = None
 
 
-def run(request: Request) -> Dvis:
-    """Reads, checks and exports a checkpoint. Raises CheckpointError with a sentence for the user.
-    """
+def run(request: Request) -> tuple[Dvis, str]:
+    """Reads, checks and exports a checkpoint; returns the model and which weights were taken.
+
+    Raises CheckpointError with a sentence for the user."""
     labels = read_classes(request.classes, request.task)
-    tensors = read_checkpoint(request.checkpoint)
+    source = read_checkpoint(request.checkpoint)
+    tensors = source.tensors
     mode = mode_of(tensors) if request.mode == "auto" else request.mode
     model = build(request.arch, mode, classes=len(labels)).eval()
     load_strictly(model, tensors, request.checkpoint)
     digest = sha256(request.checkpoint)
+    thresholds = {"object_score": request.object_score, "overlap": request.overlap}
+    panoptic = {name: value for name, value in thresholds.items() if value is not None}
+    if panoptic and request.task != "vps":
+        raise CheckpointError(f"{next(iter(panoptic))} is for the task vps, not {request.task}.")
     family, matching = ("minvis", "aligned") if mode == "segmenter" else ("dvis", "dvis")
     about = About(
         name=request.name or f"{family}-{request.arch}-{request.task}",
@@ -56,11 +64,21 @@ def run(request: Request) -> Dvis:
         shorter_side=request.shorter_side or SHORTER_SIDE[request.arch, request.task],
         largest_side=request.largest_side or LARGEST_SIDE,
         max_window=request.max_window, license=request.license,
-        weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md")
+        weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md",
+        panoptic=panoptic)
     write_folder(model, request.out, about)
-    text = card(model, about, request.checkpoint.name, digest, len(tensors))
+    taken = taken_text(source)
+    text = card(model, about, request.checkpoint.name, digest, len(tensors), taken)
     (request.out / "MODEL_CARD.md").write_text(text)
-    return model
+    return model, taken
+
+
+def taken_text(source: Checkpoint) -> str:
+    """Which entry of the file the weights come from, and which others hold weights, too."""
+    where = f"under {source.taken}" if source.taken else "at the top of the file"
+    if not source.others:
+        return f"the weights {where}"
+    return f"the weights {where}; {', '.join(source.others)} of the file was not taken"
 
 
 def read_classes(path: Path, task: str) -> tuple[ClassLabel, ...]:
@@ -68,7 +86,7 @@ def read_classes(path: Path, task: str) -> tuple[ClassLabel, ...]:
 
     `kind` is thing or stuff, `color` #rrggbb; both may be left out. Raises CheckpointError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if text.lstrip()[:1] in ("[", "{"):
             items = json.loads(text)
         else:
@@ -116,7 +134,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def card(model: Dvis, about: About, source: str, digest: str, count: int) -> str:
+def card(model: Dvis, about: About, source: str, digest: str, count: int, taken: str) -> str:
     """Text of MODEL_CARD.md: origin of the weights, and what was and was not checked."""
     config: Config = model.config
     parts = {"backbone": model.backbone, "segmenter's decoders": model.sem_seg_head,
@@ -149,8 +167,9 @@ def card(model: Dvis, about: About, source: str, digest: str, count: int) -> str
 
 ## Checked at import
 
-- All {count} tensors of the file were taken by name and shape; none was missing, none was left
-  over, all values are finite. Nothing in the file was executed.
+- Source in the file: {taken}.
+- All {count} tensors were compared by name and shape; none was missing, none was left over but what
+  no network reads, all values are finite. Nothing in the file was executed.
 - `reference.json` and `reference.bin` hold small inputs and PyTorch's outputs for each graph;
   `dvis models verify` runs the graphs on them.
 

@@ -44,6 +44,8 @@ class About:
     # Values that the service uses where its configuration has none: min_score, start_score,
     # precision.
     service: dict = field(default_factory=dict)
+    # Thresholds of panoptic results where they are not the usual 0.8: object_score, overlap.
+    panoptic: dict = field(default_factory=dict)
     # "rendered" for weights trained on drawn scenes: the service warns about real cameras.
     domain: str = "real"
 
@@ -66,7 +68,8 @@ def own_model(model: Dvis, version: str, quality: dict, max_window: int,
     labels = tuple(ClassLabel(label, "thing", colour(index))
                    for index, label in enumerate(class_names(config)))
     return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side,
-                 max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, service or {}, domain)
+                 max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, service or {},
+                 domain=domain)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
@@ -85,6 +88,7 @@ def manifest(model: Dvis, about: About, files: dict) -> dict:
                   "divisor": 32,
                   "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
         **about.service,
+        **({"panoptic": about.panoptic} if about.panoptic else {}),
         **({} if model.refiner is None else {"refiner": refiner}),
         "files": files, "license": about.license, "weights_from": about.weights_from,
         "quality": about.quality,

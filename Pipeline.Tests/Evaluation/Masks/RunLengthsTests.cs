@@ -8,6 +8,27 @@ namespace Dvis.Streaming.Pipeline.Tests.Evaluation.Masks;
 /// <summary>Run lengths against the answers of COCO's mask interface, and against bitmaps.</summary>
 public sealed class RunLengthsTests
 {
+    /// <summary>Four columns of six cells against ten, two in common: of a crowd only the first mask's area counts.
+    /// </summary>
+    [Fact]
+    public void IoU_WithACrowd_IsTheShareOfTheFirstMask()
+    {
+        var (found, truth) = (new RunLengthMask(12, 6, [0, 24, 48]), new RunLengthMask(12, 6, [12, 60]));
+        Assert.Equal(12 / 72.0, RunLengths.IoU(found, truth), 12);
+        Assert.Equal(12 / 24.0, RunLengths.IoU(found, truth, crowd: true), 12);
+        Assert.Equal(12 / 60.0, RunLengths.IoU(truth, found, crowd: true), 12);
+    }
+
+    /// <summary>COCO goes down the columns: the first column of a mask of 3 x 2 cells has two.</summary>
+    [Fact]
+    public void Encode_GoesDownTheColumns()
+    {
+        var mask = RunLengths.Encode(3, 2, [1, 1, 0, 0, 0, 1]);
+        Assert.Equal((3, 2), (mask.Width, mask.Height));
+        int[] runs = [0, 2, 3, 1];
+        Assert.Equal(runs, mask.Counts);
+    }
+
     [Fact]
     public void OfficialMasks_EncodeDecodeMeasure_AllAgree()
     {

@@ -186,6 +186,7 @@ public sealed class OverloadTests : IDisposable
         Add("a", 10, 10, 0, 0, [0.05]);
         Add("b", 10, 10, 0, 0, [0.07]);
         Tick();
+        using var console = new RunConsole(_state, _time, TextWriter.Null);
 
         Assert.Equal(
             [
@@ -194,7 +195,23 @@ public sealed class OverloadTests : IDisposable
                 "a starting, in 10.0 out 10.0 fps, active 0, provisional 10, final 0, dropped 0 %, p95 50 ms from "
                     + "receipt",
             ],
-            RunConsole.Lines(_state.Cameras));
+            console.Lines(_state.Cameras));
+    }
+
+    [Fact]
+    public void Lines_FileHasEnded_IsPrintedOnceForEachEnd()
+    {
+        using var console = new RunConsole(_state, _time, TextWriter.Null);
+        var board = _state.Cameras[0];
+        var printed = new List<int>();
+        foreach (var run in (CameraRun[])[CameraRun.Running, CameraRun.Ended, CameraRun.Ended, CameraRun.Running,
+            CameraRun.Ended, CameraRun.Ended])
+        {
+            board.Run = run;
+            printed.Add(console.Lines(_state.Cameras).Count());
+        }
+
+        Assert.Equal([1, 1, 0, 1, 1, 0], printed);
     }
 
     [Fact]

@@ -83,6 +83,48 @@ public sealed class HostTests : IAsyncDisposable
             + """[{"name":"a","state":"offline"}]}""", body);
     }
 
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/health/live")]
+    [InlineData("/health/ready")]
+    [InlineData("/metrics")]
+    [InlineData("/nowhere")]
+    public async Task Head_AnswersAsGet_WithoutABody(string path)
+    {
+        await StartAsync(NoMqtt, ScriptedCamera.UntilStoppedAsync);
+        var answers = new List<(HttpStatusCode Code, string? Type, string Headers, int Length)>();
+        foreach (var method in new[] { HttpMethod.Get, HttpMethod.Head })
+        {
+            using var request = new HttpRequestMessage(method, new Uri(_app!.Urls.First() + path));
+            using var answer = await _http.SendAsync(request);
+            answers.Add((answer.StatusCode, answer.Content.Headers.ContentType?.ToString(),
+                string.Join(' ', answer.Headers.Select(h => h.Key).Where(k => k != "Transfer-Encoding").Order()),
+                (await answer.Content.ReadAsByteArrayAsync()).Length));
+        }
+
+        Assert.Equal(answers[0] with { Length = 0 }, answers[1]);
+        Assert.Equal(path != "/nowhere", answers[0].Length > 0);
+    }
+
+    [Fact]
+    public async Task Health_DisabledCameraAndEndedFile_DegradeNothing_AndLiveNamesNoCameras()
+    {
+        await StartAsync(
+            Two, (name, stop) => name == "a" ? Task.FromResult(true) : ScriptedCamera.UntilStoppedAsync(name, stop));
+        var (ended, disabled) = (State.Cameras[0], State.Cameras[1]);
+        await Eventually.TrueAsync(() => ended.Run == CameraRun.Ended);
+        ended.Status = ScriptedCamera.Offline("a");
+        disabled.Status = ScriptedCamera.Offline("b") with { State = CameraState.Disabled };
+        Assert.Equal(
+            """{"healthy":true,"status":"ok","cameras":"""
+            + """[{"name":"a","state":"offline"},{"name":"b","state":"disabled"}]}""",
+            (await GetAsync("/health/ready")).Body);
+        Assert.Equal("""{"healthy":true,"status":"ok"}""", (await GetAsync("/health/live")).Body);
+
+        disabled.Status = ScriptedCamera.Offline("b");
+        Assert.Contains("\"not online: b\"", (await GetAsync("/health/ready")).Body, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Start_ModelCannotBeUsed_FailsWithItsSentence()
     {

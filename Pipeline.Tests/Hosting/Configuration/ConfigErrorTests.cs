@@ -195,6 +195,7 @@ public sealed class ConfigErrorTests : IDisposable
         Assert.Equal(["config.yaml:2:16: model.mode: found 'semi-online', expected online: this model has no refiner"],
             _folder.Errors(ConfigFolder.Cameras + "model: { mode: semi-online }"));
         Assert.Empty(_folder.Errors(ConfigFolder.Cameras + "model: { mode: online }"));
+        Assert.Empty(_folder.Errors(ConfigFolder.Cameras));
     }
 
     [Fact]

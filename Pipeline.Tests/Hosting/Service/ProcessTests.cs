@@ -114,14 +114,41 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
-    public async Task Run_JsonLinesToStandardOutput_PrintsNothingElseThere()
+    public async Task Run_Interrupted_PrintsTheSummary_AndAnEndedFileOnce()
+    {
+        var scene = Synthetic.Replace("a: {", "endless: { synthetic: { width: 64, height: 64, fps: 10 } }, a: {",
+            StringComparison.Ordinal);
+        using var process = Tool.StartDvis("run", "-c", _folder.Write("c.yaml", scene + "mqtt: { servers: [] }"));
+        var (lines, errors) = (new List<string>(), process.StandardError.ReadToEndAsync());
+        while (await process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            lines.Add(line);
+            // Some seconds after the end of the file, which is shorter than one.
+            if (line.Contains(" endless online", StringComparison.Ordinal)
+                && lines.Count(l => l.Contains(" endless online", StringComparison.Ordinal)) == 4)
+                await MosquittoBroker.RunAsync("sh", "-c",
+                    string.Create(CultureInfo.InvariantCulture, $"kill -INT {process.Id}"));
+        }
+
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, await errors);
+        Assert.Single(lines, l => l.Contains(" a offline", StringComparison.Ordinal));
+        Assert.Contains("a: 60 frames in, 60 processed, 60 final, 0 without a result", lines);
+        Assert.Contains(lines, l => l.StartsWith("endless: latency provisional ", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("--seconds", "300")]
+    public async Task Run_JsonLinesToStandardOutput_PrintsNothingElseThere(params string[] more)
     {
         var file = _folder.Write("c.yaml", Synthetic
             + "mqtt: { servers: [] }\nsinks: { json_lines: { path: '-', lossless: true } }");
-        using var process = Tool.StartDvis("run", "-c", file);
+        using var process = Tool.StartDvis(["run", "-c", file, .. more]);
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
         Assert.True(process.ExitCode == 0, await errors);
+        Assert.Equal(more.Length > 0, (await errors).Contains("a: 60 frames in", StringComparison.Ordinal));
         var lines = (await output).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.All(lines, l => Assert.StartsWith("{", l, StringComparison.Ordinal));
         Assert.Equal(60, lines.Count(l => l.StartsWith("{\"type\":\"tracks\"", StringComparison.Ordinal)));

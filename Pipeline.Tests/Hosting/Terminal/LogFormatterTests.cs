@@ -36,6 +36,15 @@ public sealed class LogFormatterTests : IDisposable
             .GetString(), entry.GetProperty("logger").GetString(), entry.GetProperty("event").GetInt32()));
     }
 
+    [Fact]
+    public void Write_Json_TimeIsIso8601_AndNothingIsEscapedThatNeedNotBe()
+    {
+        _folder.Write("pass", "from-a-file\n");
+        var line = Format("json", "it's 5 > 4 + ü", null);
+        Assert.Matches(@"^\{""time"":""\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"",", line);
+        Assert.Contains("\"message\":\"it's 5 > 4 + ü\"", line, StringComparison.Ordinal);
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private string Format(string format, string message, Exception? exception)

@@ -83,7 +83,7 @@ internal sealed class FakeDvis
         return best;
     }
 
-    private static void Segment(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    public static void Segment(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
         var (batch, height, width) = ((int)inputs[0].Shape[0], (int)inputs[0].Shape[2], (int)inputs[0].Shape[3]);
         var cells = width / Stride * (height / Stride);
@@ -114,7 +114,7 @@ internal sealed class FakeDvis
         }
     }
 
-    private static void Track(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    public static void Track(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
         var matched = inputs[1].Span;
         matched.CopyTo(outputs[0].Span);
@@ -127,7 +127,7 @@ internal sealed class FakeDvis
         }
     }
 
-    private static void Refine(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    public static void Refine(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
         var frames = (int)inputs[0].Shape[0];
         for (var q = 0; q < Queries; q++)
