@@ -142,7 +142,7 @@ internal sealed class StageCosts : IAsyncDisposable
         var embeds = _pool.Rent(seen.FrameEmbeds.Shape);
         seen.FrameEmbeds.Span.CopyTo(embeds.Span);
         return new SegmentedFrame(seen.Info with { FrameId = number }, seen.Geometry, embeds, _pool.Rent(1),
-            seen.Times);
+            seen.Work);
     }
 
     private FinalResult Final(MaskReader masks, ClipRevision refined, ClipWindow<Clipped> window, int first, int count,

@@ -87,6 +87,9 @@ internal sealed partial class Camera : IPublisher
 
     public Task StopAsync() => Stop.CancelAsync();
 
+    /// <summary>Publishes the last status once more, with the present figures.</summary>
+    public void RepeatStatus() => _statuses.Repeat();
+
     /// <summary>Begins a new epoch at the next frame.</summary>
     public void ResetTracker() => _reset.Ask();
 

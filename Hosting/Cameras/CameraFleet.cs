@@ -61,6 +61,12 @@ internal sealed class CameraFleet(
         }
     }
 
+    /// <summary>Publishes the status of a camera once more, with the present figures.</summary>
+    public void Repeat(string camera)
+    {
+        lock (_gate) _cameras.GetValueOrDefault(camera)?.RepeatStatus();
+    }
+
     /// <summary>Executes a command. Disabled holds until enabled, changed, or a restart of the program.</summary>
     public async Task<CommandAnswer> ExecuteAsync(string camera, string verb)
     {

@@ -17,25 +17,27 @@ internal sealed class StatusFeed
     private readonly IPublisher _sinks;
     private readonly TimeProvider _time;
     private readonly Task _loop;
-    private readonly Channel<CameraStatus> _statuses = Channel.CreateBounded<CameraStatus>(
+    private readonly Channel<CameraStatus?> _statuses = Channel.CreateBounded<CameraStatus?>(
         new BoundedChannelOptions(Capacity) { FullMode = BoundedChannelFullMode.DropOldest });
 
     // Camera events also occur between epochs, so they are counted in a series of their own.
     private readonly string _series;
 
     // Of the loop.
-    private CameraState? _state;
-    private long _events, _results, _measured;
+    private CameraStatus? _last;
+    private long _events;
 
     public StatusFeed(CameraBoard board, IPublisher sinks, TimeProvider time)
     {
         (_board, _sinks, _time, _series) = (board, sinks, time, Ulid.New(time));
-        (_results, _measured) = (board.Counts.Provisional, time.GetTimestamp());
         _loop = Task.Run(LoopAsync);
     }
 
     /// <summary>Queues a status; after <see cref="CompleteAsync"/> it is ignored.</summary>
     public void Post(CameraStatus status) => _statuses.Writer.TryWrite(status);
+
+    /// <summary>Queues the last status once more, with the present figures.</summary>
+    public void Repeat() => _statuses.Writer.TryWrite(null);
 
     /// <summary>Publishes the queued statuses and ends.</summary>
     public Task CompleteAsync()
@@ -46,14 +48,21 @@ internal sealed class StatusFeed
 
     private async Task LoopAsync()
     {
-        await foreach (var status in _statuses.Reader.ReadAllAsync())
+        await foreach (var next in _statuses.Reader.ReadAllAsync())
         {
-            var kind = Kind(_state, status.State);
+            if ((next ?? _last) is not { } status) continue;
+            var (kind, recent) = (Kind(_last?.State, status.State), _board.Recent);
             // The epoch of a camera that has just come online begins with its first result.
-            var epoch = _state is CameraState.Online or CameraState.Degraded ? _board.Epoch ?? "" : "";
-            _state = status.State;
-            await _sinks.PublishAsync(
-                status with { Epoch = _board.Epoch, FpsOut = Rate(), Warnings = _board.Warnings });
+            var epoch = _last?.State is CameraState.Online or CameraState.Degraded ? _board.Epoch ?? "" : "";
+            _last = status;
+            await _sinks.PublishAsync(status with
+            {
+                Epoch = _board.Epoch,
+                FpsOut = Math.Round(recent.FpsOut, 2),
+                Overloaded = recent.Overloaded,
+                DroppedShare = recent.DroppedShare,
+                Warnings = _board.Warnings,
+            });
             if (kind is { } happened) await _sinks.PublishAsync(Event(happened, status, epoch));
         }
     }
@@ -76,14 +85,4 @@ internal sealed class StatusFeed
         (_, CameraState.Offline) => EventKind.CameraOffline,
         _ => null,
     };
-
-    /// <summary>Results per second since the last call.</summary>
-    private double Rate()
-    {
-        var (results, now) = (_board.Counts.Provisional, _time.GetTimestamp());
-        var seconds = _time.GetElapsedTime(_measured, now).TotalSeconds;
-        var rate = seconds > 0.5 ? Math.Round((results - _results) / seconds, 2) : 0;
-        (_results, _measured) = (results, now);
-        return rate;
-    }
 }

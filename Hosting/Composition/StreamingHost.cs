@@ -92,6 +92,7 @@ internal static class StreamingHost
         services.AddSingleton<Engine>().AddSingleton<CameraFleet>();
         services.AddSingleton<Health>().AddHostedService(s => s.GetRequiredService<Health>());
         services.AddHostedService<PipelineService>();
+        services.AddHostedService<OverloadWatch>();
         services.AddSingleton<ConfigReloader>().AddHostedService(s => s.GetRequiredService<ConfigReloader>());
         services.AddSingleton(s => ServiceManager.FromEnvironment(s.GetRequiredService<TimeProvider>()));
         services.AddHostedService<ServiceManagerLoop>();

@@ -37,7 +37,7 @@ internal sealed partial class ConfigReloader(
         await base.ExecuteAsync(stoppingToken);
     }
 
-    protected override Task TickAsync() => state.Ready && Due() ? ReloadAsync() : Task.CompletedTask;
+    protected internal override Task TickAsync() => state.Ready && Due() ? ReloadAsync() : Task.CompletedTask;
 
     private bool Due()
     {

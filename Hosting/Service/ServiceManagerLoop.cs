@@ -15,7 +15,7 @@ internal sealed class ServiceManagerLoop(ServiceManager manager, Health health, 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         manager.Listens ? base.ExecuteAsync(stoppingToken) : Task.CompletedTask;
 
-    protected override Task TickAsync()
+    protected internal override Task TickAsync()
     {
         if (state.Ready && !_ready)
         {

@@ -23,11 +23,12 @@ internal enum CameraRun
 internal sealed class CameraBoard
 {
     private readonly KeyValuePair<string, object?> _tag;
+    private readonly RecentWindow _window;
     private volatile CameraRun _run;
 
     public CameraBoard(CameraMetrics metrics)
     {
-        (Metrics, _tag) = (metrics, Tag("camera", metrics.Camera));
+        (Metrics, _tag, _window) = (metrics, Tag("camera", metrics.Camera), new(metrics.Tally));
         metrics.Meter.CreateObservableGauge("dvis.camera.up", () => Is(IsUp), null, "1 while frames arrive.");
         metrics.Meter.CreateObservableGauge(
             "dvis.camera.state",
@@ -41,6 +42,10 @@ internal sealed class CameraBoard
 
     /// <summary>Counts since the name was added.</summary>
     public CameraTally Counts => Metrics.Tally;
+
+    /// <summary>Figures of the last ten seconds.</summary>
+    public RecentFigures Recent { get => Volatile.Read(ref field); private set => Volatile.Write(ref field, value); } =
+        RecentFigures.None;
 
     public CameraRun Run { get => _run; set => _run = value; }
 
@@ -69,6 +74,9 @@ internal sealed class CameraBoard
         (Run, Status, Epoch, Warnings) = (CameraRun.Running, null, null, warnings);
         Metrics.Initialize();
     }
+
+    /// <summary>Takes the figures of the last ten seconds; called every second, by one thread.</summary>
+    public RecentFigures Measure(TimeProvider time) => Recent = _window.Take(time);
 
     private bool IsUp => State is CameraState.Online or CameraState.Degraded;
 

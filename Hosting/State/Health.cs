@@ -50,22 +50,28 @@ internal sealed class Health(CurrentConfig config, RunState state, Heartbeats be
         }).ToArray();
         if (state.Over) return new(false, "stopping", "the run is over", cameras);
         if (!state.Ready) return new(false, "starting", "the model is being loaded", cameras);
+        var reasons = new List<string>();
         // An unreachable broker degrades when finals and events are on disk; in memory they may be lost.
         if (config.Options.Mqtt.Servers.Length > 0 && !state.Mqtt.Connected)
         {
             const string Away = "no MQTT broker has accepted the connection";
-            return state.Mqtt.OutboxOnDisk
-                ? new(true, "degraded", $"{Away}; finals and events wait on disk", cameras)
-                : new(false, "not_connected", Away, cameras);
+            if (!state.Mqtt.OutboxOnDisk) return new(false, "not_connected", Away, cameras);
+            reasons.Add($"{Away}; finals and events wait on disk");
         }
 
         var away = state.Cameras.Where(c => !c.IsWell).Select(c => c.Name).ToArray();
-        if (away.Length == 0) return new(true, "ok", null, cameras);
-        return new(true, "degraded", $"not online: {string.Join(", ", away)}", cameras);
+        if (away.Length > 0) reasons.Add($"not online: {string.Join(", ", away)}");
+        var overloaded = state.Cameras.Where(c => c.Recent.Overloaded)
+            .OrderByDescending(c => c.Recent.DroppedShare)
+            .Select(c => $"{c.Name} ({c.Recent.DroppedShare * 100:0} % dropped, {c.Recent.Reason})").ToArray();
+        if (overloaded.Length > 0) reasons.Add($"overloaded: {string.Join(", ", overloaded)}");
+        return reasons.Count == 0
+            ? new(true, "ok", null, cameras)
+            : new(true, "degraded", string.Join("; ", reasons), cameras);
     }
 
     /// <summary>Finds cameras with frames but no results for longer than the limit.</summary>
-    protected override Task TickAsync()
+    protected internal override Task TickAsync()
     {
         var now = Time.GetTimestamp();
         Interlocked.Exchange(ref _beat, now);

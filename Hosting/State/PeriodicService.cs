@@ -7,7 +7,7 @@ internal abstract class PeriodicService(TimeSpan interval, TimeProvider time) : 
 {
     protected TimeProvider Time => time;
 
-    protected abstract Task TickAsync();
+    protected internal abstract Task TickAsync();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

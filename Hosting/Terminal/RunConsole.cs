@@ -4,49 +4,50 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.Terminal;
 
-/// <summary>Progress of a run on the console: one line per second and camera.</summary>
+/// <summary>
+/// Progress of a run on the console: one line per second and camera, of the last ten seconds, worst first.
+/// </summary>
 internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter output)
     : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
-    // More cameras have one line together, so that the lines can be read.
+    // Of more cameras the others have one line together, so that the lines can be read.
     private const int ShownCameras = 6;
 
     private readonly HashSet<string> _ended = []; // cameras whose end was printed
-    private Dictionary<string, (long In, long Out)> _last = [];
-    private long _lastAt = time.GetTimestamp();
 
-    protected override async Task TickAsync()
+    protected internal override async Task TickAsync()
     {
         var clock = $"{Time.GetLocalNow():HH:mm:ss}";
-        var (cameras, last, seconds) = (state.Cameras, _last, Time.GetElapsedTime(_lastAt).TotalSeconds);
-        _last = cameras.ToDictionary(c => c.Name, c => (c.Counts.FramesIn, c.Counts.Provisional));
-        _lastAt = Time.GetTimestamp();
+        foreach (var line in Lines(state.Cameras)) await output.WriteLineAsync($"{clock} {line}");
+    }
+
+    /// <summary>Lines of a second: of more cameras than can be read first their sum, then the worst.</summary>
+    internal IEnumerable<string> Lines(IReadOnlyList<CameraBoard> cameras)
+    {
         if (cameras.Count > ShownCameras)
         {
             var off = cameras.Where(c => c.State != CameraState.Online && !c.HasEnded)
                 .Select(c => $"{c.Name} {EnumName.Of(c.State)}").ToList();
             var away = off.Count == 0 ? "" : $"; {string.Join(", ", off)}";
-            await output.WriteLineAsync($"{clock} {cameras.Count} cameras, {Counts(cameras)}{away}");
-            return;
+            yield return $"{cameras.Count} cameras, {Counts(cameras)}{away}";
         }
 
-        foreach (var camera in cameras)
+        var worst = cameras.Where(c => !c.HasEnded || !_ended.Contains(c.Name))
+            .OrderByDescending(c => c.Recent.DroppedShare).ThenByDescending(c => c.Recent.P95);
+        foreach (var camera in worst.Take(ShownCameras).ToList())
         {
-            if (!camera.HasEnded) _ended.Remove(camera.Name);
-            else if (!_ended.Add(camera.Name)) continue;
-            var dropped = camera.Counts.DroppedBy.Sum(d => d.Value);
-            var drops = dropped > 0 ? $", dropped {dropped}" : "";
-            var p95 = camera.Counts.ProvisionalLatency.Percentile(.95) * 1000;
-            await output.WriteLineAsync(
-                $"{clock} {camera.Name} {EnumName.Of(camera.State)}, {Counts([camera])}, p95 {p95:0} ms{drops}");
-        }
-
-        string Counts(IReadOnlyList<CameraBoard> of)
-        {
-            var framesIn = of.Sum(c => _last[c.Name].In - last.GetValueOrDefault(c.Name).In) / seconds;
-            var framesOut = of.Sum(c => _last[c.Name].Out - last.GetValueOrDefault(c.Name).Out) / seconds;
-            return $"in {framesIn:0.0} out {framesOut:0.0} fps, active {of.Sum(c => c.Counts.Active)}, "
-                + $"provisional {of.Sum(c => c.Counts.Provisional)}, final {of.Sum(c => c.Counts.Final)}";
+            if (camera.HasEnded) _ended.Add(camera.Name);
+            else _ended.Remove(camera.Name);
+            var recent = camera.Recent;
+            var drops = recent.Reason is null ? "" : $" ({recent.Reason})";
+            var start = recent.FromCapture ? "capture" : "receipt";
+            yield return $"{camera.Name} {EnumName.Of(camera.State)}, {Counts([camera])}, "
+                + $"dropped {recent.DroppedShare * 100:0} %{drops}, p95 {recent.P95 * 1000:0} ms from {start}";
         }
     }
+
+    private static string Counts(IReadOnlyList<CameraBoard> of) =>
+        $"in {of.Sum(c => c.Recent.FpsIn):0.0} out {of.Sum(c => c.Recent.FpsOut):0.0} fps, "
+        + $"active {of.Sum(c => c.Counts.Active)}, provisional {of.Sum(c => c.Counts.Provisional)}, "
+        + $"final {of.Sum(c => c.Counts.Final)}";
 }

@@ -66,6 +66,8 @@ public sealed class EpochClockTests
 
     [Theory]
     [InlineData(9.9, null)]
+    [InlineData(10, null)]
+    [InlineData(10.000001, "gap")]
     [InlineData(10.1, "gap")]
     public void Advance_Silence_BreaksAfterTheLimit(double seconds, string? reason)
     {

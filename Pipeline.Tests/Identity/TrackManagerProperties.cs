@@ -66,7 +66,7 @@ public sealed class TrackManagerProperties
     {
         Assert.Equal(EventKind.TrackStarted, story[0].Kind);
         Assert.True(story[^1].Kind is EventKind.TrackEnded or EventKind.TrackIdentityChanged);
-        var lost = false;
+        var (lost, classId) = (false, story[0].ClassId);
         foreach (var change in story[1..^1])
         {
             switch (change.Kind)
@@ -76,8 +76,10 @@ public sealed class TrackManagerProperties
                     lost = true;
                     break;
                 case EventKind.TrackUpdated:
-                    Assert.Equal(lost, change.Reason == "returned");
-                    lost = false;
+                    if (change.Reason == "class") Assert.NotEqual(classId, change.ClassId);
+                    else Assert.Equal(lost, change.Reason == "returned");
+                    if (change.Reason == "returned") lost = false;
+                    if (change.Reason == "class") classId = change.ClassId;
                     break;
                 default:
                     Assert.Fail($"{change.Kind} in the middle of a track's story");
@@ -86,5 +88,9 @@ public sealed class TrackManagerProperties
         }
 
         Assert.Equal(story[^1].Kind == EventKind.TrackEnded, story[^1].Summary is not null);
+        if (story[^1].Summary is not { } summary) return;
+        Assert.Equal(story[^1].ClassId, summary.ClassVotes[0].Key);
+        Assert.Equal(summary.ClassVotes.Max(v => v.Value), summary.ClassVotes[0].Value);
+        Assert.Equal(classId, story[^1].ClassId);
     }
 }

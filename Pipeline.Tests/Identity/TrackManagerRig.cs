@@ -18,9 +18,13 @@ internal sealed class TrackManagerRig
         (_queries, _looks) = (queries, looks);
         Epoch = new Epoch("epoch");
         Tracks = new TrackManager(Epoch, queries, Classes, looks, options ?? new TrackOptions(),
-            c => Changes.Add(new Change(c.Kind, c.Track.Identity.Number, c.Reason, c.Into?.Identity.Number, c.Summary)),
+            c => Changes.Add(new Change(c.Kind, c.Track.Identity.Number, c.Reason, c.Into?.Identity.Number, c.Summary,
+                c.Track.ClassId)),
             startScore);
     }
+
+    /// <summary>Seconds from frame to frame.</summary>
+    public double Step { get; init; } = 0.1;
 
     public Epoch Epoch { get; }
 
@@ -36,7 +40,7 @@ internal sealed class TrackManagerRig
     public void See(params Sighting[] sightings)
     {
         _frame++;
-        _seconds += 0.1;
+        _seconds += Step;
         var probabilities = new float[_queries * (Classes + 1)];
         var embeds = new float[_queries * _looks];
         var candidates = new List<Candidate>();
@@ -68,5 +72,6 @@ internal sealed class TrackManagerRig
     /// half way between two looks.</param>
     internal sealed record Sighting(int Slot, int At, int Look, int Class = 0, float Score = 0.9f, int? Also = null);
 
-    internal sealed record Change(EventKind Kind, long Track, string? Reason, long? Into, TrackSummary? Summary);
+    internal sealed record Change(EventKind Kind, long Track, string? Reason, long? Into, TrackSummary? Summary,
+        int ClassId);
 }

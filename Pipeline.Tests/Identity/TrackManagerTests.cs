@@ -94,14 +94,14 @@ public sealed class TrackManagerTests
     public void Update_OutOfSight_IsLostThenEnds()
     {
         _world.See(3, new Sighting(0, 10, 0));
-        _world.See(2);
+        _world.See(4);
         Assert.Equal(["TrackStarted 1"], _world.Story);
 
         _world.See();
         Assert.Equal(["TrackStarted 1", "TrackLost 1"], _world.Story);
         Assert.Equal(TrackState.Lost, _world.Tracks.SlotTracks()[0].State);
 
-        _world.See(16); // 1.9 s in all
+        _world.See(14); // 1.9 s in all
         Assert.Empty(_world.Tracks.Ended);
         _world.See(1);
         if (_world.Tracks.Ended.IsEmpty) _world.See(1); // 2.0 s, give or take a rounding
@@ -121,10 +121,95 @@ public sealed class TrackManagerTests
         _world.See(8);
 
         _world.See(new Sighting(0, 70, 0));
+        Assert.Equal(["TrackStarted 1", "TrackLost 1"], _world.Story);
+        Assert.Equal(1, _world.In(0));
+        _world.See(new Sighting(0, 70, 0));
 
         Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackUpdated 1"], _world.Story);
         Assert.Equal("returned", _world.Changes[^1].Reason);
         Assert.Equal(1, _world.In(0));
+    }
+
+    /// <summary>In sight for a frame or two, out of it for fewer frames than make it lost: no event at all.</summary>
+    [Theory]
+    [InlineData(1, 4, 5)]
+    [InlineData(2, 2, 3)]
+    [InlineData(1, 0, 1)]
+    public void Update_FlickersBelowLostAfter_IsNeverLost(int seen, int missed, int lostAfter)
+    {
+        var world = new TrackManagerRig(options: new TrackOptions { LostAfter = lostAfter });
+        world.See(3, new Sighting(0, 10, 0));
+        for (var i = 0; i < 15; i++)
+        {
+            world.See(missed);
+            world.See(seen, new Sighting(0, 10, 0));
+        }
+
+        Assert.Equal(["TrackStarted 1"], world.Story);
+        world.See(lostAfter);
+        Assert.Equal(["TrackStarted 1", "TrackLost 1"], world.Story);
+    }
+
+    /// <summary>A lost track of which a single frame is found now and then stays lost, with one event.</summary>
+    [Fact]
+    public void Update_GlimpsesOfALostTrack_AreNotItsReturn()
+    {
+        _world.See(3, new Sighting(0, 10, 0));
+        for (var i = 0; i < 10; i++)
+        {
+            _world.See(5);
+            _world.See(new Sighting(0, 10, 0));
+        }
+
+        Assert.Equal(["TrackStarted 1", "TrackLost 1"], _world.Story);
+
+        _world.See();
+        _world.See(new Sighting(0, 10, 0)); // the second frame since it was last lost
+
+        Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackUpdated 1"], _world.Story);
+        Assert.Equal("returned", _world.Changes[^1].Reason);
+    }
+
+    [Fact]
+    public void Update_ReturnsWithAnotherClass_IsToldTwice()
+    {
+        var world = new TrackManagerRig(options: new TrackOptions { ConfirmFrames = 3 });
+        var doubtful = new Sighting(0, 10, 0, Class: 0, Score: 0.2f);
+        world.See(3, doubtful);
+        world.See(5);
+        world.See(doubtful);
+        world.See(2, doubtful with { Class = 1, Score = 0.95f });
+
+        Assert.Equal(["TrackStarted 1", "TrackLost 1", "TrackUpdated 1", "TrackUpdated 1"], world.Story);
+        Assert.Equal([null, null, "returned", "class"], world.Changes.Select(c => c.Reason));
+    }
+
+    [Theory]
+    [InlineData(0.5f, 1)]
+    [InlineData(0.4999f, 0)]
+    public void Update_ScoreAtStartScore_Starts(float score, int tracks)
+    {
+        var world = new TrackManagerRig(startScore: 0.5);
+
+        world.See(2, new Sighting(0, 10, 0, Score: score));
+
+        Assert.Equal(tracks, world.Changes.Count);
+    }
+
+    /// <summary>Frames come every 0.125 s: out of sight for exactly the time-out is not too long.</summary>
+    [Theory]
+    [InlineData(0.5, 4, 0)]
+    [InlineData(0.5, 5, 1)]
+    [InlineData(0.49, 4, 1)]
+    public void Update_OutOfSightForTheTimeout_EndsOnlyBeyondIt(double timeout, int missed, int ended)
+    {
+        var options = new TrackOptions { LostTimeout = TimeSpan.FromSeconds(timeout) };
+        var world = new TrackManagerRig(options: options) { Step = 0.125 };
+        world.See(2, new Sighting(0, 10, 0));
+
+        world.See(missed);
+
+        Assert.Equal(ended, world.Changes.Count(c => c.Kind == EventKind.TrackEnded));
     }
 
     [Fact]
@@ -157,7 +242,7 @@ public sealed class TrackManagerTests
     {
         _world.See(3, new Sighting(0, 10, 0));
 
-        _world.See(3, new Sighting(0, 70, 1));
+        _world.See(5, new Sighting(0, 70, 1));
 
         Assert.Equal(2, _world.In(0));
         Assert.Equal(["TrackStarted 1", "TrackStarted 2", "TrackLost 1"], _world.Story);
@@ -276,6 +361,43 @@ public sealed class TrackManagerTests
         Assert.Equal(["TrackStarted 1", "TrackUpdated 1"], _world.Story);
         Assert.Equal("class", _world.Changes[1].Reason);
         Assert.Equal(1, _world.Tracks.SeenIn(0)!.ClassId);
+    }
+
+    /// <summary>Its class is that with the largest sum of scores, and its votes say so.</summary>
+    [Fact]
+    public void Update_ClassesAlternate_MajorityOfScoresWithoutAnEvent()
+    {
+        for (var i = 0; i < 40; i++) _world.See(new Sighting(0, 10, 0, Class: i % 2, Score: i % 2 == 0 ? 0.75f : 0.7f));
+        _world.Tracks.EndAll(FinalReason.End, "shutdown");
+
+        Assert.Equal(["TrackStarted 1", "TrackEnded 1"], _world.Story);
+        Assert.Equal([new(0, 15), new(1, 14)], _world.Changes[^1].Summary!.ClassVotes);
+        Assert.Equal(0, _world.Tracks.Ended[0].ClassId);
+    }
+
+    [Fact]
+    public void Update_FewSureFramesAgainstManyDoubtfulOnes_TheSumDecides()
+    {
+        _world.See(7, new Sighting(0, 10, 0, Class: 0, Score: 0.3f)); // 2.1: three votes
+        _world.See(3, new Sighting(0, 10, 0, Class: 1, Score: 0.95f)); // 2.85: three votes, a tie
+        Assert.Equal(0, _world.Tracks.SeenIn(0)!.ClassId);
+        _world.See(new Sighting(0, 10, 0, Class: 1, Score: 0.95f));
+        _world.Tracks.EndAll(FinalReason.End, "shutdown");
+
+        Assert.Equal(["TrackStarted 1", "TrackUpdated 1", "TrackEnded 1"], _world.Story);
+        Assert.Equal("class", _world.Changes[1].Reason);
+        Assert.Equal([new(1, 4), new(0, 3)], _world.Changes[^1].Summary!.ClassVotes);
+        Assert.Equal(1, _world.Tracks.Ended[0].ClassId);
+    }
+
+    [Fact]
+    public void Update_BeforeItStarts_TheLargerScoreHasTheClass()
+    {
+        _world.See(new Sighting(0, 10, 0, Class: 0, Score: 0.3f));
+        _world.See(new Sighting(0, 10, 0, Class: 1, Score: 0.6f));
+
+        Assert.Equal(1, _world.Tracks.SeenIn(0)!.ClassId);
+        Assert.Equal(["TrackStarted 1"], _world.Story);
     }
 
     [Fact]

@@ -42,8 +42,8 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
                 result.Geometry.PaddedHeight));
         Assert.Equal([1, 3, 4], result.FrameEmbeds.Shape);
         Assert.Equal([1, 3, 8, 16], result.MaskFeatures.Shape);
-        Assert.Equal(1, result.Times.Batch);
-        Assert.True(result.Times.Begun <= result.Times.Done);
+        Assert.Equal(1, result.Work.Batch);
+        Assert.True(result.Work.Duration > TimeSpan.Zero);
         // Query 0 is the mean of the red plane (padding included), spread by 1, 2, 3, 4.
         var red = Enumerable.Range(0, 48 * 32).Sum(i => (double)frame.Pixels[i * 3]) / (64 * 32);
         Assert.Equal(red, result.FrameEmbeds.Span[0], 1e-2);
@@ -59,7 +59,7 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         var frames = cameras.Select((_, i) => Some.Frame(_frames, 40, 32, frameId: i + 1)).ToArray();
         // The last one completes the set of cameras, so nobody waits for the timeout.
         var together = await Task.WhenAll(cameras.Zip(frames, (camera, frame) => camera.SegmentAsync(frame).AsTask()));
-        Assert.All(together, result => Assert.Equal(3, result.Times.Batch));
+        Assert.All(together, result => Assert.Equal(3, result.Work.Batch));
 
         using var alone = Batcher(model).Open();
         foreach (var (frame, result) in frames.Zip(together))
@@ -138,7 +138,7 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         using CameraSegmenter busy = shared.Open(), idle = shared.Open();
         using var frame = Some.Frame(_frames, 32, 32);
         using var result = await busy.SegmentAsync(frame);
-        Assert.Equal(1, result.Times.Batch);
+        Assert.Equal(1, result.Work.Batch);
     }
 
     [Fact]
@@ -148,7 +148,7 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         using CameraSegmenter busy = shared.Open(), idle = shared.Open();
         using var frame = Some.Frame(_frames, 32, 32);
         using var result = await busy.SegmentAsync(frame);
-        Assert.Equal(1, result.Times.Batch);
+        Assert.Equal(1, result.Work.Batch);
     }
 
     [Fact]
@@ -161,7 +161,7 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         var answer = busy.SegmentAsync(frame);
         leaving.Dispose();
         using var result = await answer;
-        Assert.Equal(1, result.Times.Batch);
+        Assert.Equal(1, result.Work.Batch);
         Assert.Equal(1, shared.Cameras);
     }
 
@@ -186,6 +186,48 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
                 (await Assert.ThrowsAsync<ModelException>(() => answer)).Message);
         var third = new[] { one.SegmentAsync(frame).AsTask(), two.SegmentAsync(frame).AsTask() };
         foreach (var answer in third) (await answer).Dispose();
+    }
+
+    [Fact]
+    public async Task SegmentAsync_AnotherCamerasRunIsFirst_TheWaitIsMeasuredAsQueueNotAsWork()
+    {
+        var time = new ManualTime();
+        using SemaphoreSlim running = new(0), gate = new(0);
+        var shared = Batcher(new ScriptedModel((_, _) =>
+        {
+            running.Release();
+            gate.Wait();
+            time.Advance(TimeSpan.FromMilliseconds(50));
+        }), max: 1, time: time);
+        using CameraSegmenter one = shared.Open(), two = shared.Open();
+        using var frame = Some.Frame(_frames, 32, 32);
+        var first = one.SegmentAsync(frame);
+        await running.WaitAsync(TestContext.Current.CancellationToken);
+        var second = two.SegmentAsync(frame);
+        gate.Release(2);
+
+        foreach (var answer in (SegmentedFrame[])[await first, await second])
+        {
+            Assert.Equal(TimeSpan.FromMilliseconds(50), answer.Work.Duration);
+            answer.Dispose();
+        }
+
+        Assert.Equal([0, 0.05], _metrics.Of("dvis.stage.queue.duration", "stage=segment"));
+        Assert.Equal([0.05, 0.05], _metrics.Of("dvis.stage.duration", "stage=segment"));
+    }
+
+    [Fact]
+    public async Task SegmentAsync_EveryLookAtTheClockIsAMillisecondLater_WorkIsPreprocessingAndRun()
+    {
+        using var sut = Batcher(Tiny(), time: new SteppingTime()).Open();
+        using var frame = Some.Frame(_frames, 32, 32);
+
+        using var result = await sut.SegmentAsync(frame);
+
+        Assert.Equal(TimeSpan.FromMilliseconds(2), result.Work.Duration);
+        Assert.Equal([0.001], _metrics.Of("dvis.stage.duration", "stage=preprocess"));
+        Assert.Equal([0.001], _metrics.Of("dvis.stage.queue.duration", "stage=segment"));
+        Assert.Equal([0.001], _metrics.Of("dvis.stage.duration", "stage=segment"));
     }
 
     [Fact]
@@ -248,6 +290,15 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         Assert.Throws<ObjectDisposedException>(() => result.MaskFeatures);
     }
 
+    private sealed class SteppingTime : TimeProvider
+    {
+        private long _milliseconds;
+
+        public override long TimestampFrequency => 1000;
+
+        public override long GetTimestamp() => Interlocked.Increment(ref _milliseconds);
+    }
+
     private static ModelManifest Manifest()
     {
         using var temp = new TempFolder();
@@ -261,10 +312,11 @@ public sealed class SegmenterBatcherTests : IAsyncDisposable
         return model;
     }
 
-    private SegmenterBatcher Batcher(IModel model, int max = 4, TimeSpan timeout = default)
+    private SegmenterBatcher Batcher(
+        IModel model, int max = 4, TimeSpan timeout = default, TimeProvider? time = null)
     {
         var batcher = new SegmenterBatcher(model, Manifest(), new BatchOptions { Max = max, Timeout = timeout },
-            _tensors, _metrics.Metrics, TimeProvider.System);
+            _tensors, _metrics.Metrics, time ?? TimeProvider.System);
         _batchers.Add(batcher);
         return batcher;
     }

@@ -20,9 +20,10 @@ internal sealed class ClipBuilder(TensorPool pool)
     private static readonly MaskGeometry s_geometry = new(16, 16, 4, 4, 4, 4, 4);
 
     /// <summary>One frame; a slot that is not named is empty.</summary>
+    /// <param name="shift">Rows by which the objects stand lower in this frame's mask features.</param>
     public TrackedFrame Frame(
         long frameId, Epoch epoch, IEnumerable<Slot> slots, IEnumerable<EndedTrack>? ended = null,
-        IEnumerable<IdentityChange>? merges = null, long tracked = 0)
+        IEnumerable<IdentityChange>? merges = null, long tracked = 0, int shift = 0)
     {
         var occupants = new SlotTrack[FakeDvis.Queries];
         var shown = ImmutableArray.CreateBuilder<TrackObservation>();
@@ -49,7 +50,7 @@ internal sealed class ClipBuilder(TensorPool pool)
         {
             Tracked = tracked,
             Queries = new DvisFrame(new QueryFrame(instance, logits, pool.Rent(1)), frameEmbeds),
-            MaskFeatures = Features(),
+            MaskFeatures = Features(shift),
             Slots = occupants,
             Ended = [.. ended ?? []],
             Merges = [.. merges ?? []],
@@ -70,11 +71,11 @@ internal sealed class ClipBuilder(TensorPool pool)
         => new(number, classId, 0.8f, TrackState.Active, 1, RowOf(item), 64, 8, item * 4 + 2, true,
             new RunLengthMask(4, 4, [item, 1, 15 - item]), null);
 
-    private Tensor Features()
+    private Tensor Features(int shift)
     {
         var features = pool.Rent(1, FakeDvis.MaskChannels, 4, 4);
         features.Span.Fill(-1);
-        for (var i = 0; i < 4; i++) features.Span.Slice(i * 16 + i * 4, 4).Fill(1);
+        for (var i = 0; i < 4; i++) features.Span.Slice(i * 16 + (i + shift) % 4 * 4, 4).Fill(1);
         return features;
     }
 

@@ -48,6 +48,70 @@ public sealed class RefineStageTests : IDisposable
         Assert.Equal(5, _rig.Measured.Of("dvis.frames.processed", "stage=final").Sum());
     }
 
+    /// <summary>Each frame has another object and other features: the mask is that of both of this frame.</summary>
+    [Fact]
+    public async Task RunAsync_FramesDiffer_EachHasTheMaskOfItsOwnEmbeddingAndFeatures()
+    {
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(9, id => [new Slot(0, track, Item: Item(id), ShownAs: 0)], shift: Shift);
+
+        var seen = _rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t => t.Frames).ToArray();
+        Assert.Equal(Enumerable.Range(1, 9).Select(i => (long)i), seen.Select(f => f.FrameId));
+        Assert.Equal(
+            seen.Select(f => ClipBuilder.RowOf((Item(f.FrameId) + Shift(f.FrameId)) % 4)), seen.Select(f => f.Box));
+
+        static int Item(long id) => (int)(id % 2) * 2;
+        static int Shift(long id) => (int)(id % 3);
+    }
+
+    /// <summary>A score of exactly <c>track.min_score</c> is a detection, in finals.</summary>
+    [Fact]
+    public async Task RunAsync_ScoreAtMinScore_IsADetection()
+    {
+        var track = ClipBuilder.Track(1);
+        await RunAsync(2, _ => [new Slot(0, track, Item: 2, ShownAs: 0)]);
+        var score = (double)Assert.Single(_rig.Published.Finals[^1].Tracks).Score;
+
+        _rig.Track.MinScore = score;
+        await RunAsync(2, _ => [new Slot(0, track, Item: 2, ShownAs: 0)]);
+        Assert.Single(_rig.Published.Finals[^1].Tracks);
+
+        _rig.Track.MinScore = Math.BitIncrement(score);
+        await RunAsync(2, _ => [new Slot(0, track, Item: 2, ShownAs: 0)]);
+        Assert.Empty(_rig.Published.Finals[^1].Tracks);
+    }
+
+    /// <summary>The refiner finds another class in one window: finals keep that of most votes, and so does
+    /// <c>finalized</c>, with the votes of the finals.</summary>
+    [Fact]
+    public async Task RunAsync_ClassOfOneWindowDiffers_FinalsAndFinalizedHaveTheMajority()
+    {
+        (_rig.Refiner.Window, _rig.Refiner.Stride, _rig.Refiner.Lookahead) = (2, 2, 0);
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(10, id => [new Slot(0, track, Item: id is 5 or 6 ? 1 : 2, ShownAs: 0)], ended: _ => []);
+
+        Assert.Equal([0, 0, 0, 0, 0], _rig.Published.Finals.Select(f => Assert.Single(f.Tracks).ClassId));
+        var finalized = Assert.Single(_rig.Published.Events, e => e.Kind == EventKind.TrackFinalized);
+        Assert.Equal((0, 8, 2), (finalized.ClassId, Votes(finalized, 0), Votes(finalized, 1)));
+
+        static int Votes(LifecycleEvent e, int classId) => e.Summary!.ClassVotes.Single(v => v.Key == classId).Value;
+    }
+
+    [Fact]
+    public async Task RunAsync_ClassDiffersFromThenOn_FinalsFollowOnceItHasMoreVotes()
+    {
+        (_rig.Refiner.Window, _rig.Refiner.Stride, _rig.Refiner.Lookahead) = (2, 2, 0);
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(10, id => [new Slot(0, track, Item: id < 5 ? 2 : 1, ShownAs: 0)], ended: _ => []);
+
+        Assert.Equal([0, 0, 0, 0, 1], _rig.Published.Finals.Select(f => Assert.Single(f.Tracks).ClassId));
+        Assert.Equal([null, null, null, null, 0], _rig.Published.Finals.Select(f => f.Tracks[0].ProvisionalClassId));
+        Assert.Equal(1, Assert.Single(_rig.Published.Events, e => e.Kind == EventKind.TrackFinalized).ClassId);
+    }
+
     [Fact]
     public async Task RunAsync_ClassAsShown_SaysNothingOfIt()
     {
@@ -348,7 +412,8 @@ public sealed class RefineStageTests : IDisposable
     private async Task RunAsync(
         int frames, Func<long, IEnumerable<Slot>> slots, Func<bool>? isBehind = null,
         Func<long, IEnumerable<EndedTrack>>? ended = null,
-        Func<long, IEnumerable<IdentityChange>>? merges = null, CameraRig? rig = null, ClipBuilder? clips = null)
+        Func<long, IEnumerable<IdentityChange>>? merges = null, CameraRig? rig = null, ClipBuilder? clips = null,
+        Func<long, int>? shift = null)
     {
         rig ??= _rig;
         using var method = rig.Method();
@@ -361,7 +426,8 @@ public sealed class RefineStageTests : IDisposable
             for (var id = 1L; id <= frames; id++)
             {
                 last = [.. slots(id)];
-                yield return (clips ?? _clips).Frame(id, _epoch, last, ended?.Invoke(id), merges?.Invoke(id));
+                yield return (clips ?? _clips).Frame(
+                    id, _epoch, last, ended?.Invoke(id), merges?.Invoke(id), shift: shift?.Invoke(id) ?? 0);
                 await Task.Yield();
             }
 

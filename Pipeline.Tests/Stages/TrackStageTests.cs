@@ -18,11 +18,13 @@ public sealed class TrackStageTests : IDisposable
 
     // Class by object; the fake tracker's own rule is item mod 2.
     private readonly Dictionary<int, int> _classOf = [];
+    private readonly List<float> _isFirst = [];
 
     public TrackStageTests()
     {
         var tracker = new FakeModel("tracker", (inputs, outputs) =>
         {
+            _isFirst.Add(inputs[3].Span[0]);
             _fake.Tracker.Run(inputs, outputs);
             foreach (var (item, classId) in _classOf)
             {
@@ -77,6 +79,7 @@ public sealed class TrackStageTests : IDisposable
         var tracked = await RunAsync(6, (_, world) => world.Put(0, row: 0), info: (i, f) => f with { Session = i / 3 });
 
         Assert.Equal(2, tracked.Select(t => t.Epoch).Distinct().Count());
+        Assert.Equal([1f, 0, 0, 1, 0, 0], _isFirst);
         Assert.Equal(
             [EventKind.TrackStarted, EventKind.TrackEnded, EventKind.TrackStarted, EventKind.TrackEnded],
             _rig.Published.Events.Select(e => e.Kind));
@@ -88,6 +91,22 @@ public sealed class TrackStageTests : IDisposable
         Assert.Equal((FinalReason.End, 1), (tracked[5].Epoch.EndReason, tracked[5].Epoch.Ended.Length));
         foreach (var epoch in _rig.Published.Events.GroupBy(e => e.Epoch))
             Assert.Equal(Enumerable.Range(1, epoch.Count()).Select(i => (long)i), epoch.Select(e => e.Sequence));
+    }
+
+    /// <summary>A score of exactly <c>track.min_score</c> is a detection, in provisional results.</summary>
+    [Fact]
+    public async Task RunAsync_ScoreAtMinScore_IsADetection()
+    {
+        await RunAsync(2, (_, world) => world.Put(0, row: 0));
+        var score = (double)Assert.Single(_rig.Published.Provisionals[^1].Tracks).Score;
+
+        _rig.Track.MinScore = score;
+        await RunAsync(2, (_, world) => world.Put(0, row: 0));
+        Assert.Single(_rig.Published.Provisionals[^1].Tracks);
+
+        _rig.Track.MinScore = Math.BitIncrement(score);
+        await RunAsync(2, (_, world) => world.Put(0, row: 0));
+        Assert.Empty(_rig.Published.Provisionals[^1].Tracks);
     }
 
     /// <summary>Camera gone for a moment: who counts tracks that end now hears that nobody looked.</summary>

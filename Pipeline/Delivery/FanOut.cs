@@ -119,6 +119,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
             try
             {
                 await lane.Sink.PublishAsync(message, _abort.Token);
+                Measure(lane.Sink.Name, message);
             }
             catch (Exception e) // a failure of this sink with this message
             {
@@ -126,6 +127,15 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
                 if (lane.Failures.Pass()) LogPublishFailed(lane.Sink.Name, e);
             }
         }
+    }
+
+    private void Measure(string sink, PipelineMessage message)
+    {
+        var now = _time.GetTimestamp();
+        if (message is ProvisionalResult { Frame: var shown })
+            _metrics.HandedOver(sink, "provisional", shown.Age(_time, now));
+        if (message is FinalResult { Frames: var revised })
+            foreach (var frame in revised) _metrics.HandedOver(sink, "final", frame.Age(_time, now));
     }
 
     private sealed class Lane(IResultSink sink, SinkQueue queue, TimeProvider time)

@@ -21,7 +21,19 @@ public sealed record FrameInfo(
     DateTimeOffset Received,
     CaptureTime Capture,
     int Width,
-    int Height);
+    int Height)
+{
+    /// <summary>Time from the decoded frame to <paramref name="now"/>, on the monotonic clock.</summary>
+    /// <param name="now"><see cref="TimeProvider.GetTimestamp"/>.</param>
+    public TimeSpan Age(TimeProvider time, long now) => time.GetElapsedTime(ReceivedTicks, now);
+
+    /// <summary>
+    /// Time from capture to <paramref name="now"/>, unchanged by later steps of the wall clock; null without a
+    /// synchronised clock.
+    /// </summary>
+    public TimeSpan? CaptureAge(TimeProvider time, long now) =>
+        Capture.Synced ? Received - Capture.Stamp + Age(time, now) : null;
+}
 
 /// <summary>Seconds per tick, as a fraction.</summary>
 public readonly record struct Timebase(int Numerator, int Denominator)

@@ -53,6 +53,11 @@ public sealed class TrackIdentity(long number)
     /// <summary>True once its <c>started</c> event is published, which the class filter may delay.</summary>
     public bool Announced { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
+    /// <summary>Class votes of the frames that were revised; null before the first. Of the refine stage.</summary>
+    public ClassVotes? Revised { get; private set; }
+
+    public void Revise(int classId, float score) => (Revised ??= new()).Add(classId, score);
+
     public void MergeInto(TrackIdentity other) => _mergedInto = other;
 
     /// <summary>Itself, or the track that it was merged into.</summary>

@@ -10,17 +10,17 @@ public sealed class Track
 {
     // Weight of the newest frame: steady against one blurred frame, quick against a real change.
     private const float Newest = 0.3f;
-    private readonly float[] _votes, _embedding;
-    private readonly int[] _seenAs;
+    private readonly ClassVotes _votes = new();
+    private readonly float[] _embedding;
     private DateTimeOffset _firstStamp, _lastStamp;
     private double _firstSeen;
     private float _maxScore;
     private long _bestFrame;
 
-    internal Track(TrackIdentity identity, int slot, int classes, int channels, long firstFrame)
+    internal Track(TrackIdentity identity, int slot, int channels, long firstFrame)
     {
         (Identity, Slot, FirstFrameId) = (identity, slot, firstFrame);
-        (_votes, _seenAs, _embedding) = (new float[classes], new int[classes], new float[channels]);
+        _embedding = new float[channels];
     }
 
     public TrackIdentity Identity { get; }
@@ -30,7 +30,8 @@ public sealed class Track
 
     public TrackState State { get; internal set; } = TrackState.Tentative;
 
-    public int ClassId { get; private set; }
+    /// <summary>Its majority over all frames in which it was seen.</summary>
+    public int ClassId => _votes.ClassId;
 
     /// <summary>Score of <see cref="ClassId"/> in the last frame in which it was seen.</summary>
     public float Score { get; private set; }
@@ -54,6 +55,15 @@ public sealed class Track
     /// <summary>Epoch seconds of its last event.</summary>
     public double LastEvent { get; internal set; }
 
+    /// <summary>Class in its last event.</summary>
+    internal int ReportedClass { get; set; }
+
+    /// <summary>True from its <c>lost</c> event until it counts as returned.</summary>
+    internal bool IsLost { get; set; }
+
+    /// <summary>Frames in which it was seen since it was out of sight for long enough to be lost.</summary>
+    internal int SeenAgain { get; set; }
+
     /// <summary>True when another track has the object that it claims in this frame.</summary>
     internal bool Suppressed { get; set; }
 
@@ -73,27 +83,20 @@ public sealed class Track
         MaskBits bits)
     {
         var weight = Frames == 0 ? 1 : Newest;
-        Blend(_votes, probabilities, weight);
-        Blend(_embedding, embedding, weight / Math.Max(TensorPrimitives.Norm(embedding), 1e-6f));
-        ClassId = TensorPrimitives.IndexOfMax<float>(_votes);
+        var scale = weight / Math.Max(TensorPrimitives.Norm(embedding), 1e-6f);
+        for (var i = 0; i < _embedding.Length; i++)
+            _embedding[i] = (1 - weight) * _embedding[i] + scale * embedding[i];
+        var shown = TensorPrimitives.IndexOfMax(probabilities);
+        _votes.Add(shown, probabilities[shown], holds: State != TrackState.Tentative);
         Score = probabilities[ClassId];
-        _seenAs[ClassId]++;
         Bits.CopyFrom(bits);
         if (Frames == 0) (_firstStamp, _firstSeen) = (frame.Capture.Stamp, seconds);
         if (Score > _maxScore) (_maxScore, _bestFrame) = (Score, frame.FrameId);
         (_lastStamp, LastFrameId, LastSeen, Missed) = (frame.Capture.Stamp, frame.FrameId, seconds, 0);
         Frames++;
-
-        void Blend(float[] mean, ReadOnlySpan<float> value, float scale)
-        {
-            for (var i = 0; i < mean.Length; i++) mean[i] = (1 - weight) * mean[i] + scale * value[i];
-        }
+        SeenAgain++;
     }
 
-    public TrackSummary Summarise()
-    {
-        var votes = _seenAs.Index().Where(v => v.Item > 0).Select(v => KeyValuePair.Create(v.Index, v.Item));
-        return new TrackSummary(
-            _firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, [.. votes], _bestFrame, Frames);
-    }
+    public TrackSummary Summarise() => new(
+        _firstStamp, _lastStamp, LastSeen - _firstSeen, _maxScore, _votes.Ranked, _bestFrame, Frames);
 }

@@ -23,7 +23,6 @@ public sealed class TrackManager(
     private const double ContinuedIoU = 0.2; // from here on it is the same object, whatever its embedding
     private const double HandoverIoU = 0.4; // an unclaimed track covered this much moves here from another slot
     private const int FreshFrames = 5; // frames for which a mask is evidence for the next
-    private const int LostAfterFrames = 3; // missed frames before a track is published as lost
     private const double Experience = 0.2; // similarity added to a track that was seen in ExperiencedFrames
     private const int ExperiencedFrames = 25;
     private const double KeepMargin = 0.3; // an active track follows its slot with this much less similarity
@@ -140,7 +139,6 @@ public sealed class TrackManager(
 
         if (IsWeak(candidate) && (track is null || track.State == TrackState.Tentative)) return;
         track ??= Begin(frame, candidate.Slot);
-        var (before, missed) = (track.ClassId, track.Missed - 1);
         track.See(frame, seconds, probabilities, embedding, candidate.Bits);
         if (track.State == TrackState.Tentative)
         {
@@ -152,9 +150,16 @@ public sealed class TrackManager(
         }
 
         track.State = TrackState.Active;
-        if (missed >= LostAfterFrames) Report(EventKind.TrackUpdated, track, "returned");
-        else if (track.ClassId != before) Report(EventKind.TrackUpdated, track, "class");
-        else if (options.UpdateInterval > TimeSpan.Zero
+        var reported = track.ReportedClass;
+        // A glimpse of a lost track is not its return, as one frame does not start a track.
+        if (track.IsLost && track.SeenAgain >= options.ConfirmFrames)
+        {
+            track.IsLost = false;
+            Report(EventKind.TrackUpdated, track, "returned");
+        }
+
+        if (track.ClassId != reported) Report(EventKind.TrackUpdated, track, "class");
+        else if (!track.IsLost && options.UpdateInterval > TimeSpan.Zero
             && seconds - track.LastEvent >= options.UpdateInterval.TotalSeconds)
             Report(EventKind.TrackUpdated, track, "interval");
     }
@@ -199,6 +204,7 @@ public sealed class TrackManager(
     private void Merge(Track young, Track old, FrameInfo frame)
     {
         young.Identity.MergeInto(old.Identity);
+        old.SeenAgain = young.Frames;
         _tracks.Remove(young);
         _slots[young.Slot] = null;
         if (!young.Identity.Confirmed) return;
@@ -208,7 +214,7 @@ public sealed class TrackManager(
 
     private Track Begin(FrameInfo frame, int slot)
     {
-        var track = new Track(new TrackIdentity(++_numbers), slot, classes, channels, frame.FrameId) { Age = 1 };
+        var track = new Track(new TrackIdentity(++_numbers), slot, channels, frame.FrameId) { Age = 1 };
         _tracks.Add(track);
         _slots[slot] = track;
         return track;
@@ -223,7 +229,12 @@ public sealed class TrackManager(
         }
 
         track.State = TrackState.Lost;
-        if (track.Missed == LostAfterFrames) Report(EventKind.TrackLost, track, null);
+        if (track.Missed == options.LostAfter)
+        {
+            if (!track.IsLost) Report(EventKind.TrackLost, track, null);
+            (track.IsLost, track.SeenAgain) = (true, 0);
+        }
+
         if (seconds - track.LastSeen > options.LostTimeout.TotalSeconds) End(track, "lost_timeout");
     }
 
@@ -240,7 +251,7 @@ public sealed class TrackManager(
 
     private void Report(EventKind kind, Track track, string? reason)
     {
-        track.LastEvent = track.LastSeen;
+        (track.LastEvent, track.ReportedClass) = (track.LastSeen, track.ClassId);
         changed(new TrackChange(kind, track, reason, null, null));
     }
 }

@@ -14,8 +14,11 @@ public sealed class TrackOptions
     /// </summary>
     [Range(0.0, 1.0)] public double? StartScore { get; set; }
 
-    /// <summary>Frames in a row before a tentative track becomes active.</summary>
+    /// <summary>Frames in a row before a tentative track becomes active; frames in which a lost one returns.</summary>
     [Range(1, 100)] public int ConfirmFrames { get; set; } = 2;
+
+    /// <summary>Frames in a row without a detection after which an active track is published as lost.</summary>
+    [Range(1, 1000)] public int LostAfter { get; set; } = 5;
 
     /// <summary>Time without a detection after which a track ends.</summary>
     public TimeSpan LostTimeout { get; set; } = TimeSpan.FromSeconds(2);

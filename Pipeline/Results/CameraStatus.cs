@@ -17,6 +17,12 @@ public sealed record CameraStatus(
     /// <summary>What a person should change although the camera works.</summary>
     public ImmutableArray<CameraWarning> Warnings { get; init; } = [];
 
+    /// <summary>True while frames come faster than the model takes them.</summary>
+    public bool Overloaded { get; init; }
+
+    /// <summary>Share of the frames of the last ten seconds that were dropped for it, 0 … 1.</summary>
+    public double DroppedShare { get; init; }
+
     /// <summary>True when the source has failed for good and is not tried again. Not published.</summary>
     public bool IsFailure { get; init; }
 

@@ -35,6 +35,7 @@ public sealed record LifecycleEvent(
 }
 
 /// <summary>Summary of a track, sent with its last events.</summary>
+/// <param name="ClassVotes">Class and votes, most first.</param>
 public sealed record TrackSummary(
     DateTimeOffset First, DateTimeOffset Last, double DurationSeconds, float MaxScore,
     ImmutableArray<KeyValuePair<int, int>> ClassVotes, long BestFrameId, int Frames);

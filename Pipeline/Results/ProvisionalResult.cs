@@ -16,6 +16,10 @@ public sealed record ProvisionalResult(
     public override bool IsDurable => false;
 }
 
-/// <summary>Milliseconds of a frame in each stage; null where it has not been.</summary>
-public sealed record StageLatency(
-    double? Queue = null, double? Segment = null, double? Track = null, double? Refine = null);
+/// <summary>
+/// Milliseconds of work on a frame in each stage; null where it has not been. The rest of its age it has waited.
+/// </summary>
+public sealed record StageLatency(double? Segment = null, double? Track = null, double? Refine = null)
+{
+    public double Sum => (Segment ?? 0) + (Track ?? 0) + (Refine ?? 0);
+}

@@ -38,8 +38,8 @@ public sealed class CameraSegmenter : IValueTaskSource<SegmentedFrame>, IDisposa
     /// <summary>Shape [1,3,PaddedHeight,PaddedWidth]; owned until the request is answered.</summary>
     internal Tensor Image => _image!;
 
-    /// <summary><see cref="TimeProvider.GetTimestamp"/> at the beginning of preprocessing.</summary>
-    internal long Begun { get; private set; }
+    /// <summary>Duration of preprocessing.</summary>
+    internal TimeSpan Preprocessed { get; private set; }
 
     /// <summary><see cref="TimeProvider.GetTimestamp"/> at the end of preprocessing.</summary>
     internal long Queued { get; private set; }
@@ -55,12 +55,13 @@ public sealed class CameraSegmenter : IValueTaskSource<SegmentedFrame>, IDisposa
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_pending) throw new InvalidOperationException("One frame at a time: the last answer has not come yet.");
-        Begun = _time.GetTimestamp();
+        var started = _time.GetTimestamp();
         Geometry = _preprocessor.GeometryOf(frame.Width, frame.Height);
         _image = _pool.Rent(1, 3, Geometry.PaddedHeight, Geometry.PaddedWidth);
         _preprocessor.Run(frame, _image.Span);
         Queued = _time.GetTimestamp();
-        _metrics.StageDuration("preprocess", _time.GetElapsedTime(Begun, Queued).TotalSeconds);
+        Preprocessed = _time.GetElapsedTime(started, Queued);
+        _metrics.StageDuration("preprocess", Preprocessed.TotalSeconds);
 
         (_info, _pending) = (frame.Info, true);
         _answer.Reset();
@@ -77,9 +78,9 @@ public sealed class CameraSegmenter : IValueTaskSource<SegmentedFrame>, IDisposa
         _queue.RemoveProducer();
     }
 
-    internal void Complete(Tensor frameEmbeds, Tensor maskFeatures, SegmentTimes times)
+    internal void Complete(Tensor frameEmbeds, Tensor maskFeatures, SegmentWork work)
     {
-        var frame = new SegmentedFrame(_info, Geometry, frameEmbeds, maskFeatures, times);
+        var frame = new SegmentedFrame(_info, Geometry, frameEmbeds, maskFeatures, work);
         ReleaseImage();
         _answer.SetResult(frame);
     }

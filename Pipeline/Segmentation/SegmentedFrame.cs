@@ -8,7 +8,7 @@ namespace Dvis.Streaming.Pipeline.Segmentation;
 /// The segmenter's answer for one frame. One owner, who disposes it or hands it on; the tensors are pooled.
 /// </summary>
 public sealed class SegmentedFrame(
-    FrameInfo info, InputGeometry geometry, Tensor frameEmbeds, Tensor maskFeatures, SegmentTimes times) : IDisposable
+    FrameInfo info, InputGeometry geometry, Tensor frameEmbeds, Tensor maskFeatures, SegmentWork work) : IDisposable
 {
     private Tensor? _frameEmbeds = frameEmbeds, _maskFeatures = maskFeatures;
 
@@ -16,7 +16,7 @@ public sealed class SegmentedFrame(
 
     public InputGeometry Geometry { get; } = geometry;
 
-    public SegmentTimes Times { get; } = times;
+    public SegmentWork Work { get; } = work;
 
     /// <summary>Query embeddings, shape [1,Q,C].</summary>
     public Tensor FrameEmbeds => Live(_frameEmbeds);
@@ -40,8 +40,7 @@ public sealed class SegmentedFrame(
         $"Frame {Info.FrameId} of camera {Info.Camera} was disposed or handed on.");
 }
 
-/// <summary>Monotonic stamps of one frame's segmentation (<see cref="TimeProvider.GetTimestamp"/>).</summary>
-/// <param name="Begun">Start of preprocessing.</param>
-/// <param name="Done">End of the batch.</param>
+/// <summary>Work of one frame's segmentation.</summary>
+/// <param name="Duration">Preprocessing and the run of the batch, without the wait between.</param>
 /// <param name="Batch">Frames in that batch.</param>
-public readonly record struct SegmentTimes(long Begun, long Done, int Batch);
+public readonly record struct SegmentWork(TimeSpan Duration, int Batch);

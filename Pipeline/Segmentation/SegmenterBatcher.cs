@@ -85,15 +85,15 @@ public sealed class SegmenterBatcher : IAsyncDisposable
         try
         {
             RunGraph(n, g);
-            var done = Measure(started);
+            var elapsed = Measure(started);
             handedOn = n == 1; // a batch of one hands on what the graph wrote
             while (_answered < n)
             {
                 var i = _answered;
                 var (embeds, features) = (Part(_outputs[0], i, n), Part(_outputs[1], i, n));
-                var times = new SegmentTimes(_batch[i].Begun, done, n);
+                var work = new SegmentWork(_batch[i].Preprocessed + elapsed, n);
                 _answered++;
-                _batch[i].Complete(embeds, features, times);
+                _batch[i].Complete(embeds, features, work);
             }
         }
         finally
@@ -116,17 +116,17 @@ public sealed class SegmenterBatcher : IAsyncDisposable
         _segmenter.Run([images], _outputs);
     }
 
-    private long Measure(long started)
+    private TimeSpan Measure(long started)
     {
-        var done = _time.GetTimestamp();
+        var elapsed = _time.GetElapsedTime(started);
         _metrics.BatchRun("segmenter", _batch.Count);
         foreach (var request in _batch)
         {
             _metrics.StageQueued("segment", _time.GetElapsedTime(request.Queued, started).TotalSeconds);
-            _metrics.StageDuration("segment", _time.GetElapsedTime(started, done).TotalSeconds);
+            _metrics.StageDuration("segment", elapsed.TotalSeconds);
         }
 
-        return done;
+        return elapsed;
     }
 
     private Tensor Part(Tensor all, int index, int count)

@@ -204,8 +204,12 @@ public sealed partial class RefineStage(
         {
             _ended.Remove(track);
             _retracted.Remove(track.Identity.Number);
-            if (track.Identity.Announced)
-                yield return Event(EventKind.TrackFinalized, null, track.Identity.Number, track.ClassId, track.Summary);
+            if (!track.Identity.Announced) continue;
+            // The class of its finals, and the votes for it.
+            var votes = track.Identity.Revised;
+            var summary = votes is null ? track.Summary : track.Summary with { ClassVotes = votes.Ranked };
+            yield return Event(
+                EventKind.TrackFinalized, null, track.Identity.Number, votes?.ClassId ?? track.ClassId, summary);
         }
     }
 

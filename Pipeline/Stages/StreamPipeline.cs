@@ -102,8 +102,8 @@ public sealed class StreamPipeline(
             {
                 TrackedFrame frame;
                 using (segmented) frame = track.Track(segmented);
-                await publisher.PublishAsync(frame.Provisional);
-                await PublishAsync(frame.Events);
+                await PublishAsync(frame.Provisional);
+                foreach (var e in frame.Events) await PublishAsync(e);
                 yield return frame;
             }
 
@@ -111,18 +111,29 @@ public sealed class StreamPipeline(
         }
         finally
         {
-            await PublishAsync(track.End(failed));
+            foreach (var e in track.End(failed)) await PublishAsync(e);
         }
     }
 
     private async Task RefineAsync(RefineStage refine, IAsyncEnumerable<TrackedFrame> input)
     {
-        await foreach (var message in refine.RunAsync(input)) await publisher.PublishAsync(message);
+        await foreach (var message in refine.RunAsync(input)) await PublishAsync(message);
     }
 
-    private async ValueTask PublishAsync(IEnumerable<PipelineMessage> messages)
+    private ValueTask PublishAsync(PipelineMessage message)
     {
-        foreach (var message in messages) await publisher.PublishAsync(message);
+        var now = time.GetTimestamp();
+        if (message is ProvisionalResult { Frame: var shown })
+        {
+            var (age, captureAge) = (shown.Age(time, now), shown.CaptureAge(time, now));
+            metrics.FrameLatency("provisional", age.TotalSeconds);
+            if (captureAge is { } known) metrics.CaptureLatency(known.TotalSeconds);
+            metrics.Tally.Recent.Add(new((captureAge ?? age).TotalSeconds, captureAge is not null));
+        }
+
+        if (message is FinalResult { Frames: var revised })
+            foreach (var frame in revised) metrics.FrameLatency("final", frame.Age(time, now).TotalSeconds);
+        return publisher.PublishAsync(message);
     }
 
     private Heartbeats.Beat? Beat(string stage) => Beats?.Open(metrics.Camera, stage);

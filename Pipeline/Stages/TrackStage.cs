@@ -69,10 +69,7 @@ public sealed class TrackStage(
         metrics.StageDuration("track", elapsed.TotalSeconds);
         metrics.FramesProcessed("provisional");
         metrics.TracksActive(reading.Tracks.Length);
-        var latency = new StageLatency(
-            Queue: time.GetElapsedTime(info.ReceivedTicks, frame.Times.Begun).TotalMilliseconds,
-            Segment: time.GetElapsedTime(frame.Times.Begun, frame.Times.Done).TotalMilliseconds,
-            Track: elapsed.TotalMilliseconds);
+        var latency = new StageLatency(frame.Work.Duration.TotalMilliseconds, elapsed.TotalMilliseconds);
         var result = new ProvisionalResult(info, _epoch.Id, reading.Tracks, _epoch.FinalThrough, dropped, latency)
         {
             Scene = reading.Scene,

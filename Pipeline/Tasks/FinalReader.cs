@@ -35,8 +35,13 @@ internal sealed class FinalReader(CameraSettings settings)
         _tracks.Clear();
         _regions.Clear();
         _maps.Clear();
-        if (revision is not null) Score(window, revision);
         TrackedFrame[] frames = [.. window.Skip(first).Take(count)];
+        if (revision is not null)
+        {
+            Score(window, revision);
+            _reader.Vote(frames, _probabilities);
+        }
+
         foreach (var (i, frame) in frames.Index())
         {
             var reading = revision is null
@@ -92,7 +97,7 @@ internal sealed class FinalReader(CameraSettings settings)
         }
     }
 
-    /// <summary>Tracks that are visible in any frame, by number, with the class of their best score.</summary>
+    /// <summary>Tracks that are visible in any frame, by number, with their last class and best score.</summary>
     private static ImmutableArray<FinalTrack> Build(
         SortedDictionary<long, List<Sighting>> gathered, Func<long, int?> classShown)
     {
@@ -100,9 +105,9 @@ internal sealed class FinalReader(CameraSettings settings)
         foreach (var (number, track) in gathered)
         {
             if (!track.Exists(s => s.Seen.Visible)) continue;
-            var (classId, best) = track.MaxBy(s => s.Seen.Score);
+            var (classId, best) = (track[^1].ClassId, track.Max(s => s.Seen.Score));
             var shown = classShown(number) is { } other && other != classId ? other : (int?)null;
-            tracks.Add(new FinalTrack(number, classId, best.Score, shown, [.. track.Select(s => s.Seen)]));
+            tracks.Add(new FinalTrack(number, classId, best, shown, [.. track.Select(s => s.Seen)]));
         }
 
         return tracks.DrainToImmutable();

@@ -17,7 +17,7 @@ internal sealed class InstanceReader(CameraSettings settings) : TaskReader(setti
         var probabilities = Softmax(answer.Logits.Span);
         Wanted.Clear();
         for (var slot = 0; slot < Queries; slot++)
-            if (Best(probabilities, slot).Score >= Settings.MinScore) Wanted.Add(slot);
+            if (IsTrack(probabilities, slot)) Wanted.Add(slot);
 
         LoadMasks(answer.MaskEmbeds.Span, frame.MaskFeatures, geometry);
         Candidates.Clear();
@@ -44,8 +44,7 @@ internal sealed class InstanceReader(CameraSettings settings) : TaskReader(setti
         Wanted.Clear();
         for (var slot = 0; slot < Queries; slot++)
         {
-            if (TrackOf(frame, slot) is not null && Best(probabilities, slot).Score >= Settings.MinScore)
-                Wanted.Add(slot);
+            if (TrackOf(frame, slot) is not null && IsTrack(probabilities, slot)) Wanted.Add(slot);
         }
 
         LoadMasks(maskEmbeds, frame.MaskFeatures, frame.Geometry);
@@ -56,15 +55,19 @@ internal sealed class InstanceReader(CameraSettings settings) : TaskReader(setti
         Numbers.Clear();
         foreach (var row in _order)
         {
-            var (classId, score) = Best(probabilities, Wanted[row]);
-            if (!Settings.IsPublished(classId)) continue;
-            if (TrackOf(frame, Wanted[row]) is not { } number || !Numbers.Add(number)) continue;
+            var (found, score) = Best(probabilities, Wanted[row]);
+            var track = TrackOf(frame, Wanted[row])!;
+            var classId = ClassOf(track, found);
+            if (!Settings.IsPublished(classId) || !Numbers.Add(track.Number)) continue;
             var bits = Masks.Bits(row);
             var mask = bits.IsDuplicateOf(Taken) ? null : Masks.Encode(row);
             if (mask is not null) Taken.Add(bits);
-            Show(number, classId, score, mask);
+            Show(track.Number, classId, score, mask);
         }
 
         return Reading(scene: null);
     }
+
+    protected override bool IsTrack(ReadOnlySpan<float> probabilities, int slot)
+        => Best(probabilities, slot).Score >= Settings.MinScore;
 }

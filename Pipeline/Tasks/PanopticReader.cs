@@ -82,6 +82,9 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
         Array.Clear(_seen);
     }
 
+    protected override bool IsTrack(ReadOnlySpan<float> probabilities, int slot)
+        => Competes(probabilities, slot) && _isThing[Best(probabilities, slot).ClassId];
+
     private bool Competes(ReadOnlySpan<float> probabilities, int slot)
     {
         var score = Best(probabilities, slot).Score;
@@ -128,7 +131,8 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
         {
             var (classId, score) = Best(probabilities, Wanted[row]);
             var track = _isThing[classId] ? TrackOf(frame, Wanted[row]) : null;
-            _claims.Add(new Claim(row, classId, score, _isThing[classId], track));
+            var claimed = track is null ? classId : ClassOf(track, classId);
+            _claims.Add(new Claim(row, claimed, score, _isThing[classId], track?.Number));
             if (_isThing[classId]) _things.Add(row);
         }
 

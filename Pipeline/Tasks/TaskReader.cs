@@ -61,7 +61,22 @@ internal abstract class TaskReader(CameraSettings settings)
     public abstract FrameReading Read(
         SegmentedFrame frame, QueryFrame answer, in MaskGeometry geometry, TrackManager tracks, double seconds);
 
-    /// <summary>Reads a frame again.</summary>
+    /// <summary>Counts the class votes of frames that are read again next: a track has one class in all.</summary>
+    /// <param name="probabilities">Class probabilities of the clip, shape [Q,K+1].</param>
+    public void Vote(ReadOnlySpan<TrackedFrame> frames, ReadOnlySpan<float> probabilities)
+    {
+        foreach (var frame in frames)
+        {
+            for (var slot = 0; slot < Queries; slot++)
+            {
+                if (TrackOf(frame, slot) is not { } track || !IsTrack(probabilities, slot)) continue;
+                var (classId, score) = Best(probabilities, slot);
+                track.Revise(classId, score);
+            }
+        }
+    }
+
+    /// <summary>Reads a frame again, after <see cref="Vote"/>.</summary>
     /// <param name="probabilities">Class probabilities of the clip, shape [Q,K+1].</param>
     /// <param name="maskEmbeds">Shape [Q,Cm].</param>
     public abstract FrameReading Revise(
@@ -89,9 +104,16 @@ internal abstract class TaskReader(CameraSettings settings)
     protected void LoadMasks(ReadOnlySpan<float> maskEmbeds, Tensor maskFeatures, in MaskGeometry geometry)
         => Masks.Load(maskEmbeds, maskFeatures, CollectionsMarshal.AsSpan(Wanted), geometry);
 
+    /// <summary>True when the clip shows an object in the slot that may be a track's.</summary>
+    protected virtual bool IsTrack(ReadOnlySpan<float> probabilities, int slot) => false;
+
+    /// <summary>Class of a track by the votes of revised frames.</summary>
+    /// <param name="found">Its class in this clip: a track that was merged since has no votes yet.</param>
+    protected static int ClassOf(TrackIdentity track, int found) => track.Revised?.ClassId ?? found;
+
     /// <summary>Confirmed track of a slot, or null.</summary>
-    protected static long? TrackOf(TrackedFrame frame, int slot)
-        => frame.Slots[slot].Identity?.Resolve() is { Confirmed: true } track ? track.Number : null;
+    protected static TrackIdentity? TrackOf(TrackedFrame frame, int slot)
+        => frame.Slots[slot].Identity?.Resolve() is { Confirmed: true } track ? track : null;
 
     /// <summary>
     /// Sorts rows: of several queries on one object the first gets it. Active tracks come first, then better scores.

@@ -35,6 +35,11 @@ public sealed class CameraTally(string name)
 
     public LatencyHistogram FinalLatency { get; } = new();
 
+    /// <summary>Latencies of the last provisional results, since the capture where that is known.</summary>
+    public LatencySamples Recent { get; } = new();
+
+    public long DroppedAt(string stage, string reason) => _dropped.GetValueOrDefault((stage, reason));
+
     /// <summary>Frames dropped by stage and reason.</summary>
     public IEnumerable<KeyValuePair<(string Stage, string Reason), long>> Dropped => _dropped;
 

@@ -48,7 +48,6 @@ internal sealed class CameraPublisher(
         lost += encoders.Maps.Encode(result, _camera.Publish, Target(_topics.Map), Emit);
         End(published);
         CountTracks(result);
-        Latency(result.Frame, "provisional", published);
         return Lost(_topics.Results, lost);
     }
 
@@ -60,7 +59,6 @@ internal sealed class CameraPublisher(
         if (Masks) lost += encoders.Masks.Encode(result, _camera.Publish, Target(_topics.MasksFinal), Emit);
         lost += encoders.Maps.Encode(result, _camera.Publish, Target(_topics.MapFinal), Emit);
         End(published);
-        foreach (var frame in result.Frames) Latency(frame, "final", published);
         return Lost(_topics.Final, lost);
     }
 
@@ -178,15 +176,6 @@ internal sealed class CameraPublisher(
     {
         frames.StageDuration("encode", (time.GetElapsedTime(began.Ticks) - _handOver).TotalSeconds);
         frames.StageDuration("publish", _handOver.TotalSeconds);
-    }
-
-    private void Latency(FrameInfo frame, string stage, Moment published)
-    {
-        // Null once the camera is removed: late messages must not bring its series back.
-        if (frames.Find(_camera.Name) is not { } series) return;
-        series.FrameLatency(stage, encoders.Envelope.Total(frame, published).TotalSeconds);
-        if (stage == "provisional" && encoders.Envelope.CaptureToPublish(frame, published) is { } since)
-            series.CaptureLatency(since.TotalSeconds);
     }
 
     private int Lost(MqttTopic topic, int count)

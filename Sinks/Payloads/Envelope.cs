@@ -58,10 +58,11 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
         w.Stamp("received"u8, frame.Received);
         w.Stamp("published"u8, published.Utc);
         w.WriteStartObject("latency_ms"u8);
-        w.WriteNumber("total"u8, JsonText.Thousandths(Total(frame, published).TotalMilliseconds));
-        if (CaptureToPublish(frame, published) is { } since)
+        var total = frame.Age(time, published.Ticks).TotalMilliseconds;
+        w.WriteNumber("total"u8, JsonText.Thousandths(total));
+        if (frame.CaptureAge(time, published.Ticks) is { } since)
             w.WriteNumber("capture_to_publish"u8, JsonText.Thousandths(since.TotalMilliseconds));
-        if (latency?.Queue is { } queue) w.WriteNumber("queue"u8, JsonText.Thousandths(queue));
+        if (latency is not null) w.WriteNumber("queue"u8, JsonText.Thousandths(Math.Max(0, total - latency.Sum)));
         if (latency?.Segment is { } segment) w.WriteNumber("segment"u8, JsonText.Thousandths(segment));
         if (latency?.Track is { } track) w.WriteNumber("track"u8, JsonText.Thousandths(track));
         if (latency?.Refine is { } refine) w.WriteNumber("refine"u8, JsonText.Thousandths(refine));
@@ -79,13 +80,4 @@ internal sealed class Envelope(SinkContext context, TimeProvider time)
         w.Timebase(frame.Timebase);
         w.Stamp("stamp"u8, frame.Capture.Stamp);
     }
-
-    /// <summary>Time from decoding to hand-over, on the monotonic clock.</summary>
-    public TimeSpan Total(FrameInfo frame, Moment published) =>
-        time.GetElapsedTime(frame.ReceivedTicks, published.Ticks);
-
-    /// <summary>Time from capture to hand-over, unchanged by later steps of the wall clock; null without a synchronised
-    /// clock.</summary>
-    public TimeSpan? CaptureToPublish(FrameInfo frame, Moment published)
-        => frame.Capture.Synced ? frame.Received - frame.Capture.Stamp + Total(frame, published) : null;
 }

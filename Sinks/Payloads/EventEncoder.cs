@@ -79,8 +79,7 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
         w.WriteNumber("best_frame"u8, summary.BestFrameId);
         w.WriteNumber("frames"u8, summary.Frames);
         w.WriteStartArray("class_votes"u8);
-        var sorted = summary.ClassVotes.OrderByDescending(v => v.Value).ThenBy(v => v.Key);
-        foreach (var (classId, votes) in sorted.Take(MaxVotes))
+        foreach (var (classId, votes) in summary.ClassVotes.Take(MaxVotes))
         {
             w.WriteStartObject();
             envelope.WriteClass(w, classId);

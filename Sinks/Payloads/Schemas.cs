@@ -4,7 +4,7 @@ namespace Dvis.Streaming.Sinks.Payloads;
 public static class Schemas
 {
     public const string Tracks = "dvis.tracks/1.0", Final = "dvis.final/1.0", Event = "dvis.event/1.1",
-        State = "dvis.state/1.1", Segments = "dvis.segments/1.0", SegmentsFinal = "dvis.segments_final/1.0",
+        State = "dvis.state/1.2", Segments = "dvis.segments/1.0", SegmentsFinal = "dvis.segments_final/1.0",
         Status = "dvis.status/1.1", Labels = "dvis.labels/1.0", Command = "dvis.command/1.0",
         Masks = "dvis.v1.MaskFrame", Maps = "dvis.v1.MapFrame";
 }

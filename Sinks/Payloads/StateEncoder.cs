@@ -4,7 +4,7 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Sinks.Payloads;
 
-/// <summary>Encoder of the state of a camera as JSON (<c>dvis.state/1.1</c>). Reused; one thread.</summary>
+/// <summary>Encoder of the state of a camera as JSON (<c>dvis.state/1.2</c>). Reused; one thread.</summary>
 internal sealed class StateEncoder(Envelope envelope) : IDisposable
 {
     // The detail is for operators; the full text of a decoder's error is in the log.
@@ -30,6 +30,8 @@ internal sealed class StateEncoder(Envelope envelope) : IDisposable
         else w.WriteNull("next_retry_s"u8);
         w.WriteNumber("fps_in"u8, JsonText.Thousandths(status.FpsIn));
         w.WriteNumber("fps_out"u8, JsonText.Thousandths(status.FpsOut));
+        w.WriteBoolean("overloaded"u8, status.Overloaded);
+        w.WriteNumber("dropped_share"u8, JsonText.Thousandths(status.DroppedShare));
         w.WriteString("codec"u8, status.Codec);
         w.WriteStartArray("warnings"u8);
         foreach (var warning in status.Warnings)

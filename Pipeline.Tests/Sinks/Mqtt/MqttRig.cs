@@ -14,7 +14,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Sinks.Mqtt;
 internal sealed class MqttRig : IAsyncDisposable
 {
     public MqttRig(string server, Action<MqttOptions>? change = null, SinkContext? context = null,
-        ICameraCommands? commands = null)
+        ICameraCommands? commands = null, TimeProvider? time = null)
     {
         Options = new()
         {
@@ -25,7 +25,8 @@ internal sealed class MqttRig : IAsyncDisposable
         Transport = new(new MqttNetTransport(Options, Options.ClientIdOf("gate-3"), TimeProvider.System));
         context ??= SomeResult.Context();
         foreach (var camera in context.Cameras) Metrics.Metrics.Camera(camera.Name);
-        Sink = new(Options, context, Metrics.Metrics, new MqttStatus(), TimeProvider.System, Log, commands, Transport);
+        Sink = new(Options, context, Metrics.Metrics, new MqttStatus(), time ?? TimeProvider.System, Log, commands,
+            Transport);
     }
 
     public MqttOptions Options { get; }

@@ -98,10 +98,43 @@ public sealed class MqttSinkTests
         await rig.Sink.FlushAsync(default);
         Assert.Equal(5, rig.Metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=sent"));
         Assert.Equal(5, rig.Metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
-        Assert.Equal(5, rig.Metrics.Records("dvis.frame.latency", "camera=front", "stage=provisional"));
-        Assert.Equal(5, rig.Metrics.Records("dvis.frame.capture_latency", "camera=front"));
     }
 
+    [Fact]
+    public async Task PublishAsync_ScriptedClock_TotalIsTheWorkOfTheStagesAndTheWait()
+    {
+        var time = new ManualTime();
+        await using var broker = await MosquittoBroker.StartAsync();
+        await using var subscriber = await MqttSubscriber.StartAsync(broker);
+        await using var rig = new MqttRig(broker.Url, time: time);
+        await rig.StartAsync();
+        var (shown, first) = (SomeResult.Provisional(time, 7), SomeResult.Frame(time, 6));
+        time.Advance(TimeSpan.FromMilliseconds(20));
+        var final = SomeResult.Final(time, 6, 7) with { Frames = [first, SomeResult.Frame(time, 7)] };
+
+        time.Advance(TimeSpan.FromMilliseconds(100));
+        await rig.Sink.PublishAsync(shown, default);
+        time.Advance(TimeSpan.FromMilliseconds(30));
+        await rig.Sink.PublishAsync(final, default);
+
+        Assert.Equal(
+            Latency(("total", 120), ("capture_to_publish", 160), ("queue", 25.7), ("segment", 2.1), ("track", 86.4),
+                ("refine", 5.8)),
+            await LatencyAsync("/tracks"));
+        Assert.Equal(
+            Latency(("total", 130), ("capture_to_publish", 170), ("queue", 30), ("segment", 2.1), ("track", 86.4),
+                ("refine", 11.5)),
+            await LatencyAsync("/tracks/final"));
+
+        async Task<Dictionary<string, double>> LatencyAsync(string topic)
+        {
+            var json = JsonDocument.Parse((await subscriber.WaitAsync(Camera + topic))[0].Text).RootElement;
+            return json.GetProperty("latency_ms").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetDouble());
+        }
+
+        static Dictionary<string, double> Latency(params (string Name, double Ms)[] parts) =>
+            parts.ToDictionary(p => p.Name, p => p.Ms);
+    }
 
     [Fact]
     public async Task PublishAsync_EveryMessage_IsValidByItsSchema()

@@ -11,7 +11,7 @@ internal static class SomeResult
 {
     public const string Session = "01JSESS0N00000000000000000", Epoch = "01JEP0CH000000000000000000";
 
-    public static readonly StageLatency Latency = new(7.9, 2.1, 86.4, 5.8);
+    public static readonly StageLatency Latency = new(2.1, 86.4, 5.8);
 
     public static SinkContext Context(PublishOptions? publish = null, params string[] cameras) => new(
         "gate-3", Session, "0.1.0", "c0ffee", 3000,

@@ -23,6 +23,9 @@ internal sealed class PaintedSource(FramePool pool, TimeProvider time, int? fram
     /// <summary>Thrown after the last frame.</summary>
     public Exception? Failure { get; init; }
 
+    /// <summary>Changes what is stamped on a frame.</summary>
+    public Func<FrameInfo, FrameInfo> Info { get; init; } = info => info;
+
     /// <summary>Session of frame <c>i</c>.</summary>
     public Func<int, int> Session { get; init; } = _ => 0;
 
@@ -45,8 +48,8 @@ internal sealed class PaintedSource(FramePool pool, TimeProvider time, int? fram
     private Frame Paint(int i)
     {
         var received = time.GetTimestamp() - (long)(Age(i).TotalSeconds * time.TimestampFrequency);
-        var frame =
-            pool.Rent(64, 64, Some.FrameInfo(64, 64, i + 1) with { ReceivedTicks = received, Session = Session(i) });
+        var info = Some.FrameInfo(64, 64, i + 1) with { ReceivedTicks = received, Session = Session(i) };
+        var frame = pool.Rent(64, 64, Info(info));
         frame.Pixels.Clear();
         frame.Pixels[2] = (byte)(i % 7); // the rotation of the queries
         for (var item = 0; item < FakeDvis.Queries; item++)

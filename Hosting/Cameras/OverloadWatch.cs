@@ -1,0 +1,65 @@
+using Dvis.Streaming.Hosting.State;
+using Microsoft.Extensions.Logging;
+
+namespace Dvis.Streaming.Hosting.Cameras;
+
+/// <summary>
+/// Watch over the cameras whose frames come faster than the model takes them: it measures every second, publishes the
+/// state of a camera when its overload begins or ends, and logs it, then at growing intervals while it lasts.
+/// </summary>
+internal sealed partial class OverloadWatch(
+    RunState state, CameraFleet fleet, TimeProvider time, ILogger<OverloadWatch> logger)
+    : PeriodicService(TimeSpan.FromSeconds(1), time)
+{
+    private static readonly TimeSpan s_shortest = TimeSpan.FromSeconds(10), s_longest = TimeSpan.FromMinutes(10);
+
+    private readonly Dictionary<string, Line> _lines = [];   // of the loop only
+
+    protected internal override Task TickAsync()
+    {
+        var cameras = state.Cameras;
+        foreach (var camera in cameras)
+        {
+            var before = camera.Recent;
+            var now = camera.Measure(Time);
+            if (now.Overloaded != before.Overloaded) fleet.Repeat(camera.Name);
+            Log(camera.Name, now);
+        }
+
+        foreach (var gone in _lines.Keys.Except(cameras.Select(c => c.Name)).ToList()) _lines.Remove(gone);
+        return Task.CompletedTask;
+    }
+
+    private void Log(string camera, RecentFigures now)
+    {
+        var last = _lines.GetValueOrDefault(camera);
+        if (!now.Overloaded && last is not { Overloaded: true }) return;
+        var pause = now.Overloaded && last is { Overloaded: true } ? last.Pause : s_shortest;
+        if (last is not null && Time.GetElapsedTime(last.At) < pause) return;
+        if (now.Overloaded)
+        {
+            LogOverloaded(
+                camera, now.DroppedShare * 100, now.Reason ?? "none now", now.FpsOut, now.FpsIn,
+                Math.Max(1, Math.Floor(now.FpsOut)));
+        }
+        else LogRecovered(camera);
+
+        var next = pause * 2 < s_longest ? pause * 2 : s_longest;
+        _lines[camera] = new(Time.GetTimestamp(), now.Overloaded && last is { Overloaded: true } ? next : s_shortest,
+            now.Overloaded);
+    }
+
+    /// <param name="Pause">Shortest time to the next line about the same overload.</param>
+    private sealed record Line(long At, TimeSpan Pause, bool Overloaded);
+
+    [LoggerMessage(
+        4502, LogLevel.Warning,
+        "Camera {Camera}: overloaded, {Share:0} % of the frames of the last 10 s were dropped ({Reason}): {Done:0.0} of "
+        + "{Received:0.0} frames per second have results. What helps: rate.max_fps {Rate:0} for this camera, fewer "
+        + "cameras on this machine, model.precision int8, or a GPU; see docs/sizing.md.")]
+    private partial void LogOverloaded(
+        string camera, double share, string reason, double done, double received, double rate);
+
+    [LoggerMessage(4503, LogLevel.Information, "Camera {Camera}: no longer overloaded.")]
+    private partial void LogRecovered(string camera);
+}

@@ -1,0 +1,64 @@
+using Dvis.Streaming.Pipeline.Telemetry;
+
+namespace Dvis.Streaming.Hosting.State;
+
+/// <summary>Figures of a camera over the last ten seconds.</summary>
+/// <param name="DroppedShare">Share of the frames that were dropped because the model was too slow, 0 … 1.</param>
+/// <param name="Reason">Reason of most of those drops, in snake case; null without any.</param>
+/// <param name="P95">Seconds to the hand-over of the provisional result; 0 without any.</param>
+/// <param name="FromCapture">True: <paramref name="P95"/> starts at the capture; false: at the receipt.</param>
+internal sealed record RecentFigures(
+    double FpsIn, double FpsOut, double DroppedShare, string? Reason, double P95, bool FromCapture, bool Overloaded)
+{
+    public static RecentFigures None { get; } = new(0, 0, 0, null, 0, false, false);
+}
+
+/// <summary>Window over the counts of a camera, which one thread samples every second.</summary>
+internal sealed class RecentWindow(CameraTally counts)
+{
+    private static readonly TimeSpan s_length = TimeSpan.FromSeconds(10);
+
+    // Dropped shares. Two, so that a camera at the limit is not overloaded anew every second.
+    private const double Begins = 0.05, Ends = 0.02;
+
+    // Seconds with drops: fewer are a start, or a stall that is over.
+    private const int Lasting = 3;
+
+    private readonly Queue<Sample> _samples = new();
+    private bool _overloaded;
+
+    public RecentFigures Take(TimeProvider time)
+    {
+        var now = new Sample(
+            time.GetTimestamp(), counts.FramesIn, counts.Provisional, counts.DroppedAt("captured", "queue_full"),
+            counts.DroppedAt("segment", "stale"), counts.Recent.Take());
+        _samples.Enqueue(now);
+        // One sample as old as the window stays: the counts are its difference.
+        while (_samples.Count > 2 && time.GetElapsedTime(_samples.ElementAt(1).At, now.At) >= s_length)
+            _samples.Dequeue();
+        var first = _samples.Peek();
+        var seconds = time.GetElapsedTime(first.At, now.At).TotalSeconds;
+        if (seconds == 0) return RecentFigures.None;
+        var (full, stale, received) = (now.Full - first.Full, now.Stale - first.Stale, now.In - first.In);
+        // What was dropped may have been received before.
+        var share = Math.Min(1, (full + stale) / (double)Math.Max(1, received));
+        var lasting = _samples.Zip(_samples.Skip(1)).Count(s => s.Second.Dropped > s.First.Dropped);
+        _overloaded = _overloaded ? share >= Ends : share >= Begins && lasting >= Lasting;
+        var reason = full + stale == 0 ? null : full >= stale ? "queue_full" : "stale";
+        var (p95, fromCapture) = P95();
+        return new(received / seconds, (now.Out - first.Out) / seconds, share, reason, p95, fromCapture, _overloaded);
+    }
+
+    private (double Seconds, bool FromCapture) P95()
+    {
+        var all = _samples.Skip(1).SelectMany(s => s.Latencies).ToArray();
+        var fromCapture = all.Any(l => l.FromCapture);
+        var sorted = all.Where(l => l.FromCapture == fromCapture).Select(l => l.Seconds).Order().ToArray();
+        return (sorted.Length == 0 ? 0 : sorted[(int)Math.Ceiling(0.95 * sorted.Length) - 1], fromCapture);
+    }
+
+    private sealed record Sample(long At, long In, long Out, long Full, long Stale, LatencySample[] Latencies)
+    {
+        public long Dropped => Full + Stale;
+    }
+}
