@@ -54,8 +54,8 @@ internal sealed partial class OverloadWatch(
 
     [LoggerMessage(
         4502, LogLevel.Warning,
-        "Camera {Camera}: overloaded, {Share:0} % of the frames of the last 10 s were dropped ({Reason}): {Done:0.0} of "
-        + "{Received:0.0} frames per second have results. What helps: rate.max_fps {Rate:0} for this camera, fewer "
+        "Camera {Camera}: overloaded, {Share:0} % of the frames of the last 10 s were dropped ({Reason}): {Done:0.0} "
+        + "of {Received:0.0} frames per second have results. What helps: rate.max_fps {Rate:0} for this camera, fewer "
         + "cameras on this machine, model.precision int8, or a GPU; see docs/sizing.md.")]
     private partial void LogOverloaded(
         string camera, double share, string reason, double done, double received, double rate);
