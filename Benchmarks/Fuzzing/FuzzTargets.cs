@@ -203,7 +203,8 @@ internal sealed class FuzzTargets : IDisposable
             Expect(unit.Span.SequenceEqual(input.AsSpan(at, unit.Length)), "a unit is not what came");
             at += unit.Length;
             if (way.Length < 20) way.Append(reader.Unit.ToString()[0]);
-            if (reader.Unit != RtspUnit.Message)
+            if (reader.Unit == RtspUnit.Noise) continue;
+            if (reader.Unit == RtspUnit.Data)
             {
                 reports.Received(unit.Span);
                 var capture = reports.At(900_000_000 - SenderReports.Origin, receivedTicks: 0, now);
@@ -214,7 +215,11 @@ internal sealed class FuzzTargets : IDisposable
             }
 
             var message = RtspMessage.Parse(unit.Span);
-            Expect(message.ToBytes().AsSpan().SequenceEqual(unit.Span),
+            // Ends of lines and folded headers are made regular once; what is written is read as the same.
+            var written = message.ToBytes();
+            Expect(RtspMessage.Next(written) == (RtspUnit.Message, written.Length),
+                "a message is not one message after reading and writing");
+            Expect(RtspMessage.Parse(written).ToBytes().AsSpan().SequenceEqual(written),
                 "a message is another after reading and writing");
             if (message.Status == 401 && login.Take(message.Values("WWW-Authenticate"), answered: false))
             {

@@ -128,6 +128,7 @@ internal sealed class RtspRelay : IAsyncDisposable
         var reader = new RtspReader(decoder);
         while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
         {
+            if (reader.Unit == RtspUnit.Noise) continue;
             await _toCamera.WaitAsync(stop);
             try
             {
