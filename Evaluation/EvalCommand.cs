@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dvis.Streaming.Evaluation.Formats;
 using Dvis.Streaming.Evaluation.Metrics;
+using Dvis.Streaming.Pipeline.Common;
 
 namespace Dvis.Streaming.Evaluation;
 
@@ -12,9 +13,6 @@ namespace Dvis.Streaming.Evaluation;
 /// </summary>
 public static class EvalCommand
 {
-    // Exit codes of the program.
-    private const int Ok = 0, Failed = 1, Usage = 2;
-
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
     /// <param name="defaultModel">Model folder of <c>--davis</c> without <c>--model</c>.</param>
@@ -80,7 +78,7 @@ public static class EvalCommand
         catch (EvaluationException e)
         {
             foreach (var line in e.Message.Split('\n')) await Console.Error.WriteLineAsync($"dvis: {line}");
-            return e.IsUsage ? Usage : Failed;
+            return e.IsUsage ? ExitCode.Usage : ExitCode.Failed;
         }
     }
 
@@ -91,7 +89,7 @@ public static class EvalCommand
         if (json is not null) await WriteAsync(json, SequenceText.Json(outcome), cancel);
         foreach (var line in SequenceText.Table(request, outcome)) await Console.Out.WriteLineAsync(line);
         foreach (var failure in outcome.Failures) await Console.Error.WriteLineAsync($"dvis: {failure}");
-        return outcome.Failures.Count == 0 ? Ok : Failed;
+        return outcome.Failures.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
     }
 
     private static async Task<int> RunAsync(EvaluationRequest request, string? json, CancellationToken cancel)
@@ -99,7 +97,7 @@ public static class EvalCommand
         if (!Path.Exists(request.Truth)) throw Wrong($"--truth: '{request.Truth}' does not exist");
         if (!Directory.Exists(request.Images))
             throw Wrong($"--images: the folder '{request.Images}' does not exist");
-        var code = Ok;
+        var code = ExitCode.Ok;
         await ModelEvaluation.RunAsync(request, Console.Error, !Console.IsErrorRedirected, TimeProvider.System,
             async outcome =>
         {
@@ -107,7 +105,7 @@ public static class EvalCommand
             {
                 await Console.Error.WriteLineAsync(
                     $"dvis: stopped after {outcome.Videos} of {outcome.AllVideos} videos; nothing was scored");
-                code = Failed;
+                code = ExitCode.Failed;
                 return;
             }
 
@@ -129,7 +127,7 @@ public static class EvalCommand
             : Semantic(results, truth, classes, first, cancel);
         if (json is not null) await WriteAsync(json, numbers, cancel);
         foreach (var line in table) await Console.Out.WriteLineAsync(line);
-        return Ok;
+        return ExitCode.Ok;
     }
 
     private static (IEnumerable<string> Table, JsonObject Json) Instances(string results, string truth,

@@ -9,9 +9,6 @@ namespace Dvis.Streaming.Evaluation;
 /// <summary>Commands <c>dvis models inspect</c> (prints a model) and <c>dvis models verify</c> (tests it).</summary>
 public static class ModelsCommand
 {
-    // Exit codes of the program.
-    private const int Ok = 0, Failed = 1, Usage = 2;
-
     // Of files; the answer has 20 lines.
     private const int ShownProblems = 4;
 
@@ -30,7 +27,7 @@ public static class ModelsCommand
             var model = ModelFolder.Open(parsed.GetValue(folder)!);
             foreach (var line in parsed.GetValue(all) ? DescribeAll(model) : Describe(model))
                 Console.Out.WriteLine(line);
-            return Ok;
+            return ExitCode.Ok;
         });
         return command;
     }
@@ -151,7 +148,7 @@ public static class ModelsCommand
         {
             Console.Error.WriteLine($"dvis: --precision: {folder.Path} has no {precision} file of any graph, only "
                 + string.Join(", ", folder.Manifest.Precisions));
-            return Usage;
+            return ExitCode.Usage;
         }
 
         var (checks, passed) = (new List<GraphCheck>(), true);
@@ -175,7 +172,7 @@ public static class ModelsCommand
             : $"{deviations.Length} outputs against their reference answers{unbounded}";
         Console.Out.WriteLine($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, "
             + $"{checks.Count} graphs, {answers}");
-        return passed ? Ok : Failed;
+        return passed ? ExitCode.Ok : ExitCode.Failed;
     }
 
     private static string Verdict(Deviation d) => d.Allowed is { } share

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Benchmarks.Fuzzing;
 
-/// <summary>One reader of what strangers send, and how far it may go.</summary>
+/// <summary>Reader of untrusted input, and its bounds.</summary>
 /// <param name="Name">Also the folder of its corpus and of what once broke it.</param>
 /// <param name="Read">Reads one input; throws what is declared, or whatever it must never throw. May check that what
 /// came out makes sense. Says in a word what it was: an input with another word than all before is worth changing

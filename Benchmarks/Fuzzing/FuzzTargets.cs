@@ -263,8 +263,8 @@ internal sealed class FuzzTargets : IDisposable
                 Expect(frame.Ids.Length == frame.Width * frame.Height, "a map has another number of pixels");
     }
 
-    /// <summary>What can still be unpacked is packed anew, as much as the size asks for;
-    /// checksums are made right.</summary>
+    /// <summary>PNG whose image data is packed again, in the length that its size requires, with the right
+    /// checksums.</summary>
     private static byte[] PngRepair(byte[] input)
     {
         var png = Repack(input);

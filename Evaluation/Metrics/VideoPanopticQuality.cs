@@ -60,7 +60,7 @@ internal sealed class VideoPanopticQuality(int window)
         {
             if (!truth.TryGetValue(t, out var wanted) || !prediction.TryGetValue(p, out var said)) continue;
             if (wanted.IsCrowd || wanted.CategoryId != said.CategoryId) continue;
-            // What lies over no true segment is nobody's business.
+            // Pixels over no true segment are not counted.
             var iou = both / (double)(said.Area!.Value + wanted.Area!.Value - both - pixels.GetValueOrDefault((0, p)));
             if (iou is > 1 or < 0)
                 throw new EvaluationException($"the true segment {t} covers more pixels than its stated area.");

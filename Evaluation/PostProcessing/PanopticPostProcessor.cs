@@ -53,7 +53,7 @@ public sealed class PanopticPostProcessor : VideoPostProcessor
     public override VideoResult Complete()
     {
         var segments = new List<PredictedSegment>();
-        var idOf = new ushort[_kept.Count + 1]; // 0, nobody, stays void
+        var idOf = new ushort[_kept.Count + 1]; // 0, no segment, stays void
         for (var k = 0; k < _kept.Count; k++)
         {
             if (!_competition.Survives(k, _rule.Overlap)) continue;

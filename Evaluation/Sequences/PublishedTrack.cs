@@ -3,7 +3,7 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Evaluation.Sequences;
 
-/// <summary>A track's id on the wire: numbers begin anew with each epoch.</summary>
+/// <summary>A track's id on the wire: numbers restart at each epoch.</summary>
 public readonly record struct TrackId(string Epoch, long Number);
 
 /// <summary>One track in one frame, as published.</summary>

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Cameras;
@@ -11,7 +12,8 @@ internal sealed partial class OverloadWatch(
     RunState state, CameraFleet fleet, TimeProvider time, ILogger<OverloadWatch> logger)
     : PeriodicService(TimeSpan.FromSeconds(1), time)
 {
-    private static readonly TimeSpan s_shortest = TimeSpan.FromSeconds(10), s_longest = TimeSpan.FromMinutes(10);
+    private static readonly BackoffOptions s_pauses =
+        new() { Initial = TimeSpan.FromSeconds(10), Max = TimeSpan.FromMinutes(10), Jitter = 0 };
 
     private readonly Dictionary<string, Line> _lines = [];   // of the loop only
 
@@ -33,9 +35,10 @@ internal sealed partial class OverloadWatch(
     private void Log(string camera, RecentFigures now)
     {
         var last = _lines.GetValueOrDefault(camera);
-        if (!now.Overloaded && last is not { Overloaded: true }) return;
-        var pause = now.Overloaded && last is { Overloaded: true } ? last.Pause : s_shortest;
-        if (last is not null && Time.GetElapsedTime(last.At) < pause) return;
+        var wasOverloaded = last is { Overloaded: true };
+        if (!now.Overloaded && !wasOverloaded) return;
+        var lasts = now.Overloaded && wasOverloaded;
+        if (last is not null && Time.GetElapsedTime(last.At) < (lasts ? last.Pause : s_pauses.Initial)) return;
         if (now.Overloaded)
         {
             LogOverloaded(
@@ -44,13 +47,12 @@ internal sealed partial class OverloadWatch(
         }
         else LogRecovered(camera);
 
-        var next = pause * 2 < s_longest ? pause * 2 : s_longest;
-        _lines[camera] = new(Time.GetTimestamp(), now.Overloaded && last is { Overloaded: true } ? next : s_shortest,
-            now.Overloaded);
+        var pauses = lasts ? last!.Pauses : new Backoff(s_pauses, Random.Shared);
+        _lines[camera] = new(Time.GetTimestamp(), pauses.Next(), now.Overloaded, pauses);
     }
 
     /// <param name="Pause">Shortest time to the next line about the same overload.</param>
-    private sealed record Line(long At, TimeSpan Pause, bool Overloaded);
+    private sealed record Line(long At, TimeSpan Pause, bool Overloaded, Backoff Pauses);
 
     [LoggerMessage(
         4502, LogLevel.Warning,

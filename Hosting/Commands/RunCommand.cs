@@ -3,6 +3,7 @@ using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Terminal;
+using Dvis.Streaming.Pipeline.Common;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Dvis.Streaming.Hosting.Configuration;
-using Dvis.Streaming.Hosting.State;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 
 namespace Dvis.Streaming.Hosting.Commands;

@@ -60,8 +60,8 @@ internal sealed class CameraBoard
 
     public CameraState State => Status?.State ?? CameraState.Starting;
 
-    /// <summary>True while online or starting, but not while waiting for a key frame, after the end of a file, and while
-    /// disabled by a command.</summary>
+    /// <summary>True while online or starting, but not while waiting for a key frame; also after the end of a file and
+    /// while disabled by a command.</summary>
     public bool IsWell => HasEnded || State is CameraState.Online or CameraState.Disabled
         || (State == CameraState.Starting && Status?.Detail is null);
 

@@ -18,7 +18,7 @@ internal sealed class RecentWindow(CameraTally counts)
 {
     private static readonly TimeSpan s_length = TimeSpan.FromSeconds(10);
 
-    // Dropped shares. Two, so that a camera at the limit is not overloaded anew every second.
+    // Dropped shares. Two, so that a camera at the limit does not change its state every second.
     private const double Begins = 0.05, Ends = 0.02;
 
     // Seconds with drops: fewer are a start, or a stall that is over.

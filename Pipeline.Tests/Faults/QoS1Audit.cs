@@ -8,7 +8,7 @@ internal static class QoS1Audit
 {
     /// <summary>
     /// Numbers that are missing between the first and the last message of each topic and run of the service: finals and
-    /// events. What came twice came. State is left out: while the broker is away only its last word counts.
+    /// events. Repeated messages count once. State is left out: only the last of it is kept while the broker is away.
     /// </summary>
     public static int Lost(IEnumerable<ReceivedMessage> messages)
     {

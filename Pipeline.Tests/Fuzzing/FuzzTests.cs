@@ -3,7 +3,7 @@ using Dvis.Streaming.Benchmarks.Fuzzing;
 namespace Dvis.Streaming.Pipeline.Tests.Fuzzing;
 
 /// <summary>
-/// Hostile input in small: files and streams from strangers end in a result or in the one declared exception, within
+/// Short fuzzing: untrusted files and streams end in a result or in the one declared exception, within
 /// bounds of time and memory. <c>bench fuzz</c> is the long form.
 /// </summary>
 public sealed class FuzzTests : IDisposable

@@ -97,6 +97,35 @@ internal sealed class SourceRig : IAsyncDisposable
         return infos;
     }
 
+    /// <summary>Reads a camera, freezes it, and waits until it is offline for that reason.</summary>
+    /// <param name="offline">Called while it is offline, before the reading stops.</param>
+    public async Task FreezeAsync(
+        string url, TimeSpan connectTimeout, TimeSpan stallTimeout, Func<Task> freeze, Func<Task>? offline = null)
+    {
+        using var stop = new CancellationTokenSource();
+        var count = 0;
+        var options = new SourceOptions
+        {
+            Url = url,
+            Rtsp =
+            {
+                ConnectTimeout = connectTimeout,
+                StallTimeout = stallTimeout,
+                Backoff = { Initial = TimeSpan.FromMinutes(5), Max = TimeSpan.FromMinutes(5) },
+            },
+        };
+        var reading = ReadAsync(Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
+
+        await Eventually.TrueAsync(() => count > 10, "frames");
+        await freeze();
+        await Eventually.TrueAsync(() => Last.State == CameraState.Offline, "offline");
+
+        Assert.Equal(SourceFault.Stalled, Last.Reason);
+        if (offline is not null) await offline();
+        await stop.CancelAsync();
+        await reading;
+    }
+
     public ValueTask DisposeAsync()
     {
         Probe.Dispose();

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
 /// <summary>Ports for servers that cannot choose one themselves: below those that the kernel gives out,
-/// so that nobody gets them meanwhile.</summary>
+/// so that no other socket gets them meanwhile.</summary>
 internal static class FreePorts
 {
     private const int First = 20_000, Count = 12_000;
@@ -25,6 +25,21 @@ internal static class FreePorts
             {
                 // Somebody's.
             }
+        }
+    }
+
+    /// <summary>True when a server accepts connections at the port.</summary>
+    public static async Task<bool> IsOpenAsync(int port)
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
         }
     }
 }

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
 
@@ -31,7 +29,7 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     /// <c>{folder}</c> stands for the broker's folder.</param>
     /// <param name="prepare">Gets the folder before the broker starts.</param>
     /// <param name="announceReady">False where the command-line clients cannot get in;
-    /// then nobody can subscribe by them.</param>
+    /// they cannot subscribe then.</param>
     public static async Task<MosquittoBroker> StartAsync(
         string[]? settings = null, (string User, string Password)? login = null, Action<string>? prepare = null,
         bool announceReady = true)
@@ -72,7 +70,7 @@ internal sealed class MosquittoBroker : IAsyncDisposable
         await Eventually.TrueAsync(async () =>
         {
             if (_process.HasExited) throw new InvalidOperationException($"mosquitto did not start: {await log}");
-            return await AcceptsAsync();
+            return await FreePorts.IsOpenAsync(Port);
         });
         if (_announceReady)
             await RunAsync("mosquitto_pub", [.. ClientArguments(), "-r", "-q", "1", "-t", ReadyTopic, "-m", "ready"]);
@@ -128,18 +126,4 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     public static string? Executable(string name)
         => (Environment.GetEnvironmentVariable("PATH") + ":/usr/sbin:/usr/bin").Split(':')
             .Select(p => Path.Combine(p, name)).FirstOrDefault(File.Exists);
-
-    private async Task<bool> AcceptsAsync()
-    {
-        using var client = new TcpClient();
-        try
-        {
-            await client.ConnectAsync(IPAddress.Loopback, Port);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
 }

@@ -310,7 +310,7 @@ public sealed class PanopticTests : IDisposable
     }
 
     /// <summary>The official rule, the plainest way: class of each pixel (-1:
-    /// nobody's) and classes of the segments.</summary>
+    /// void) and classes of the segments.</summary>
     private (int[] Map, List<int> Segments) Official(float[] logits, float[] masks, int cells)
     {
         var kept = new List<(int ClassId, double Score, double[] Mask)>();

@@ -7,7 +7,7 @@ namespace Dvis.Streaming.Pipeline.Identity;
 
 /// <summary>
 /// Manager of tracks: it maps query slots to track ids. In DVIS the slot number is the id; here a slot has tracks, one
-/// after the other: tentative → active → lost → ended, and an id is never reused. A slot with another object starts
+/// after the other: tentative, active, lost, ended, and an id is never reused. A slot with another object starts
 /// another track; an object that returns, in any slot, gets its id back by its embedding or its place. One per epoch;
 /// not thread-safe.
 /// </summary>

@@ -31,7 +31,7 @@ public static class MaskKernels
         }
     }
 
-    /// <summary>Sparse product: target[r] = Σ weights[i] · rows[columns[i]], i from starts[r] to starts[r+1].</summary>
+    /// <summary>Sparse product: target[r] = Σ weights[i] rows[columns[i]], i from starts[r] to starts[r+1].</summary>
     /// <param name="starts">Length targets + 1; the end of a range is exclusive.</param>
     /// <param name="columns">Row of each weight in <paramref name="rows"/>.</param>
     /// <param name="rows">Shape [any,width].</param>

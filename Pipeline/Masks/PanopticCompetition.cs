@@ -1,7 +1,7 @@
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// The panoptic rule of MaskFormer, as DVIS applies it: every pixel goes to the claim with the largest score · mask, if
+/// The panoptic rule of MaskFormer, as DVIS applies it: every pixel goes to the claim with the largest score x mask, if
 /// that mask is at least 0.5 there; a claim that wins less than a share of its own mask is dropped, and its pixels have
 /// no owner. Areas add up over the frames between <see cref="Begin"/> and <see cref="Survives"/>: one live frame, or
 /// all of a clip. Buffers are reused; not thread-safe.

@@ -1,6 +1,6 @@
 namespace Dvis.Streaming.Sinks.JsonLines;
 
-/// <summary>File that is renamed to <c>path.1</c> (and <c>.1</c> to <c>.2</c> …) at its maximum size; the oldest beyond
+/// <summary>File that is renamed to <c>path.1</c> (<c>.1</c> to <c>.2</c>, ...) at its maximum size; the oldest beyond
 /// the limit is deleted. Writes stay in memory until <see cref="Flush"/>. One thread.</summary>
 /// <exception cref="IOException">The file cannot be opened for writing.</exception>
 internal sealed class RotatingFile(string path, long maxBytes, int keep) : IDisposable

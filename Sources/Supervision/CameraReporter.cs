@@ -14,9 +14,9 @@ internal sealed partial class CameraReporter(
     private static readonly TimeSpan s_firstRefresh = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_refresh = TimeSpan.FromSeconds(10);
 
-    // A failure that stays the same is logged again after this pause, which doubles up to the longest.
-    private static readonly TimeSpan s_firstRepeat = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan s_longestRepeat = TimeSpan.FromHours(1);
+    // A failure that stays the same is logged again after these pauses.
+    private readonly Backoff _repeats = new(
+        new() { Initial = TimeSpan.FromMinutes(1), Max = TimeSpan.FromHours(1), Jitter = 0 }, Random.Shared);
 
     private CameraStatus? _last;
     private long _logged;
@@ -109,8 +109,8 @@ internal sealed partial class CameraReporter(
         var isNew = (state, reason, detail) != (_last?.State, _last?.Reason, _last?.Detail);
         if (isNew || (retry is not null && time.GetElapsedTime(_logged) >= _repeat))
         {
-            (_logged, _repeat) = (time.GetTimestamp(), isNew ? s_firstRepeat : _repeat * 2);
-            if (_repeat > s_longestRepeat) _repeat = s_longestRepeat;
+            if (isNew) _repeats.Reset();
+            (_logged, _repeat) = (time.GetTimestamp(), _repeats.Next());
             Log(status);
         }
 

@@ -5,7 +5,7 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Evaluation.Sequences;
 
-/// <summary>Folders of empty images, which nobody decodes here, and real annotations.</summary>
+/// <summary>Folders of empty images, which are not decoded here, and real annotations.</summary>
 public sealed class DavisFolderTests : IDisposable
 {
     private readonly TempFolder _temp = new();

@@ -42,7 +42,7 @@ public sealed class StandardOutputTests : IDisposable
         Assert.Equal(59, Last(subscriber));
     }
 
-    /// <summary>Nobody reads: 64 KiB go into the pipe, the rest into memory.</summary>
+    /// <summary>Output without a reader: 64 KiB go into the pipe, the rest into memory.</summary>
     [Fact]
     public async Task Run_JsonLinesThatNobodyReads_DeliversEverything_AndIsZero()
     {

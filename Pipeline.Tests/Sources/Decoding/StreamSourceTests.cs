@@ -67,26 +67,7 @@ public sealed class StreamSourceTests : IDisposable
     {
         await using var server = await Server.StartAsync(scheme);
         await using var rig = new SourceRig();
-        using var stop = new CancellationTokenSource();
-        var count = 0;
-        var options = new SourceOptions
-        {
-            Url = server.Url(),
-            Rtsp =
-            {
-                ConnectTimeout = TimeSpan.FromSeconds(60),
-                StallTimeout = TimeSpan.FromSeconds(2),
-                Backoff = { Initial = TimeSpan.FromMinutes(5), Max = TimeSpan.FromMinutes(5) },
-            },
-        };
-        var reading =
-            SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
-
-        await Eventually.TrueAsync(() => count > 10, "frames");
-        await server.FreezeAsync();
-        await Eventually.TrueAsync(() => rig.Last.State == CameraState.Offline, "offline");
-        await stop.CancelAsync();
-        await reading;
+        await rig.FreezeAsync(server.Url(), TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(2), server.FreezeAsync);
 
         Assert.Equal(SourceFault.Stalled, rig.Statuses.First(s => s.State == CameraState.Offline).Reason);
     }

@@ -8,7 +8,7 @@ using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 
-/// <summary>Clips that are damaged in known ways: every frame that decodes is delivered, and faults are typed.</summary>
+/// <summary>Clips with known damage: every frame that decodes is delivered, and faults are typed.</summary>
 public sealed class TortureTests(ITestOutputHelper output)
 {
     // What is expected beyond the frame count, where it is not the quiet end of a sound file.

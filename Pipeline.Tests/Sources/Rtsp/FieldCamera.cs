@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
@@ -34,7 +32,7 @@ internal sealed class FieldCamera : IAsyncDisposable
         }
 
         var camera = new FieldCamera(process!, port);
-        await Eventually.TrueAsync(() => IsOpenAsync(port), "the camera listens");
+        await Eventually.TrueAsync(() => FreePorts.IsOpenAsync(port), "the camera listens");
         return camera;
     }
 
@@ -43,19 +41,5 @@ internal sealed class FieldCamera : IAsyncDisposable
         _process.Kill();
         await _process.WaitForExitAsync();
         _process.Dispose();
-    }
-
-    private static async Task<bool> IsOpenAsync(int port)
-    {
-        using var client = new TcpClient();
-        try
-        {
-            await client.ConnectAsync(IPAddress.Loopback, port);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 }

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
@@ -47,7 +45,7 @@ internal sealed class RtspServer : IAsyncDisposable
             Assert.Fail(error);
         }
 
-        await Eventually.TrueAsync(() => IsOpenAsync(free), "the RTSP server listens");
+        await Eventually.TrueAsync(() => FreePorts.IsOpenAsync(free), "the RTSP server listens");
         return server;
     }
 
@@ -70,19 +68,5 @@ internal sealed class RtspServer : IAsyncDisposable
         using var kill = Process.Start("sh", ["-c", $"kill -{signal} {_process.Id}"]);
         await kill.WaitForExitAsync();
         Assert.Equal(0, kill.ExitCode);
-    }
-
-    private static async Task<bool> IsOpenAsync(int port)
-    {
-        using var client = new TcpClient();
-        try
-        {
-            await client.ConnectAsync(IPAddress.Loopback, port);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 }

@@ -175,30 +175,10 @@ public sealed class RtspSourceTests
     {
         await using var server = await RtspServer.StartAsync();
         await using var rig = new SourceRig();
-        using var stop = new CancellationTokenSource();
-        var count = 0;
-        var options = new SourceOptions
-        {
-            Url = server.Url(),
-            Rtsp =
-            {
-                ConnectTimeout = TimeSpan.FromSeconds(30),
-                StallTimeout = TimeSpan.FromSeconds(5),
-                Backoff = { Initial = TimeSpan.FromMinutes(5), Max = TimeSpan.FromMinutes(5) },
-            },
-        };
-        var reading =
-            SourceRig.ReadAsync(rig.Create(options), look: _ => Interlocked.Increment(ref count), stop: stop.Token);
-
-        await Eventually.TrueAsync(() => count > 10, "frames");
-        await server.FreezeAsync();
-        await Eventually.TrueAsync(() => rig.Last.State == CameraState.Offline, "offline");
-
-        Assert.Equal(SourceFault.Stalled, rig.Last.Reason);
-        await Eventually.TrueAsync(() => !CommandLines.All().Any(c =>
-            c.Contains($":{server.Port}/", StringComparison.Ordinal)), "the decoder is gone");
-        await stop.CancelAsync();
-        await reading;
+        await rig.FreezeAsync(
+            server.Url(), TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(5), server.FreezeAsync,
+            offline: () => Eventually.TrueAsync(() => !CommandLines.All().Any(c =>
+                c.Contains($":{server.Port}/", StringComparison.Ordinal)), "the decoder is gone"));
     }
 
     [Fact(Timeout = 120_000)]
