@@ -45,7 +45,9 @@ internal sealed record Mutant(string Name, string File, string Tests, string Old
                 throw new FormatException($"{path}:{number}: found '{line}', expected a block's name, key or change.");
         }
 
-        return mutants;
+        return mutants.CountBy(m => m.Name).FirstOrDefault(n => n.Value > 1) is { Key: { } twice }
+            ? throw new FormatException($"{path}: {twice} is there twice.")
+            : mutants;
 
         Mutant Close(int at) =>
             old.Count > 0 && block.TryGetValue("file", out var file) && block.TryGetValue("tests", out var tests)

@@ -45,7 +45,7 @@ internal static class MutateCommand
 
         var chosen = all.Where(m => names.Length == 0 || names.Contains(m.Name)).ToArray();
         var run = new MutationRun(Directory.GetCurrentDirectory(), Path.GetFullPath(folder));
-        if (run.Build() is { } error)
+        if (chosen.Any(m => !m.IsPython) && run.Build() is { } error)
         {
             Console.Error.WriteLine($"Without a fault, it {error}");
             return 2;

@@ -60,7 +60,10 @@ internal static class FieldFaults
         var pictures = await EncodedPictures.H264Async();
         var there = run.Own(new ScriptedCamera(pictures, v => v.PlayAsync())
         {
-            Rewrite = static (_, response) => response.Replace("\r\n", "\n", StringComparison.Ordinal),
+            // The length of the body stays what the response says.
+            Rewrite = static (_, response) => response.Split("\r\n\r\n", 2) is [var head, var body]
+                ? head.Replace("\r\n", "\n", StringComparison.Ordinal) + "\n\n" + body
+                : response,
         });
         var here = run.Own(new ScriptedCamera(pictures, v => v.PlayAsync())
         {
