@@ -134,6 +134,10 @@ public sealed class ConfigErrorTests : IDisposable
     public void Load_OneMistake_NamesPlaceKeyFoundAndExpected(string line, string expected) =>
         Assert.Equal([expected], _folder.Errors(ConfigFolder.Cameras + line));
 
+    [Fact]
+    public void Load_StrideAndLookaheadFillTheWindow_IsNoMistake() =>
+        Assert.Empty(_folder.Errors(ConfigFolder.Cameras + "model: { refiner: { window: 10 } }"));
+
     [Theory]
     [InlineData("cameras: {}", "config.yaml:1:10: cameras: found no camera, expected at least one")]
     [InlineData("cameras: { A1: { file: a.mp4 } }",
