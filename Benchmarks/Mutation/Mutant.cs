@@ -3,8 +3,8 @@ namespace Dvis.Streaming.Benchmarks.Mutation;
 /// <summary>One deliberate fault: lines of a file that are replaced, and the tests that must notice it.</summary>
 /// <param name="Name">Unique name, kebab case.</param>
 /// <param name="File">Path below the root of the repository.</param>
-/// <param name="Tests">Filters of the test program, such as <c>-class *TrackManagerTests</c>; for a file of Python names
-/// of <c>unittest</c>, such as <c>test_videos.Clips</c>.</param>
+/// <param name="Tests">Filters of the test program, such as <c>-class *TrackManagerTests</c>; for a file of Python
+/// names of <c>unittest</c>, such as <c>test_videos.Clips</c>.</param>
 /// <param name="Old">Text that occurs once in the file.</param>
 /// <param name="New">Text in its place; may be empty.</param>
 /// <param name="Equivalent">Reason why no test can notice it; null for all others.</param>

@@ -45,7 +45,8 @@ internal sealed partial class MutationRun
         var run = mutant.IsPython
             ? Start("/usr/bin/python3", Path.Combine(_tree, "Models/tests"),
                 ["-B", "-m", "unittest", "-f", .. mutant.Tests.Split(' ')])
-            : Start("dotnet", _tree, [Path.Combine(_built, "Dvis.Streaming.Pipeline.Tests.dll"), "-noColor", "-stopOnFail", .. mutant.Tests.Split(' ')]);
+            : Start("dotnet", _tree, [Path.Combine(_built, "Dvis.Streaming.Pipeline.Tests.dll"), "-noColor",
+                "-stopOnFail", .. mutant.Tests.Split(' ')]);
         if (run.Code is null) return "the tests do not end";
         var total = Total().Match(run.Text);
         if (!total.Success || total.Groups["count"].Value == "0") return "no test ran";
