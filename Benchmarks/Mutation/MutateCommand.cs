@@ -15,16 +15,26 @@ internal static class MutateCommand
             DefaultValueFactory = _ => "Benchmarks/Mutation/mutants.txt",
             Description = "Faults: file, tests and changed lines."
         };
-        var output = new Option<string?>("--out") { Description = "File for the table as Markdown." };
+        var folder = new Option<string>("--folder")
+        {
+            DefaultValueFactory = _ => Path.Combine(Path.GetTempPath(), "dvis-mutants"),
+            Description = "Folder of the copy of the sources, which is kept; of one run at a time."
+        };
+        var output = new Option<string?>("--out")
+        {
+            Description = "Document whose table of faults is replaced; rows of faults that were not run stay."
+        };
         var command = new Command("mutate",
             "Applies deliberate faults to a copy of the sources, one by one, and runs the tests that must notice each; "
-            + "exit code 1 when one survives that is not explained as equivalent.") { names, list, output };
-        command.SetAction(parsed =>
-            Run(parsed.GetRequiredValue(names), parsed.GetRequiredValue(list), parsed.GetValue(output)));
+            + "exit code 1 when one survives that is not explained as equivalent.") 
+            { names, list, folder, output };
+        command.SetAction(parsed => Run(
+            parsed.GetRequiredValue(names), parsed.GetRequiredValue(list), parsed.GetRequiredValue(folder),
+            parsed.GetValue(output)));
         return command;
     }
 
-    private static int Run(string[] names, string list, string? output)
+    private static int Run(string[] names, string list, string folder, string? output)
     {
         var all = Mutant.ReadList(list);
         if (names.FirstOrDefault(n => all.All(m => m.Name != n)) is { } unknown)
@@ -34,31 +44,31 @@ internal static class MutateCommand
         }
 
         var chosen = all.Where(m => names.Length == 0 || names.Contains(m.Name)).ToArray();
-        using var run = new MutationRun(Directory.GetCurrentDirectory());
-        foreach (var filter in chosen.Select(m => m.Tests).Distinct())
+        var run = new MutationRun(Directory.GetCurrentDirectory(), Path.GetFullPath(folder));
+        if (chosen.Any(m => !m.IsPython) && run.Build() is { } error)
         {
-            if (run.Check(filter) is not { } problem) continue;
-            Console.Error.WriteLine($"Without a fault, {filter} does not pass: {problem}");
+            Console.Error.WriteLine($"Without a fault, it {error}");
             return 2;
         }
 
-        string[] head = ["| fault | file | noticed by |", "|---|---|---|"];
-        foreach (var line in head) Console.WriteLine(line);
-        var (rows, survived) = (new List<string>(head), 0);
-        foreach (var mutant in chosen)
+        var (table, survived) = (new MutationTable(output, all), 0);
+        foreach (var group in chosen.GroupBy(m => (m.Project, m.Tests)))
         {
-            var outcome = run.Try(mutant);
-            var result = outcome.Caught ? $"`{outcome.Result}`"
-                : mutant.Equivalent is { } reason && outcome.Result == "survived" ? $"equivalent: {reason}"
-                : $"**{outcome.Result}**";
-            if (result.StartsWith("**", StringComparison.Ordinal)) survived++;
-            rows.Add($"| {mutant.Name} | {mutant.File} | {result} |");
-            Console.WriteLine(rows[^1]);
+            // A fault proves nothing where the tests fail without it.
+            var problem = run.Test(group.First());
+            foreach (var mutant in group)
+            {
+                var outcome = problem is null ? run.Try(mutant) : new($"without the fault, {problem}", Caught: false);
+                var result = outcome.Caught ? $"`{outcome.Result}`"
+                    : outcome.Result == "survived" && mutant.Equivalent is { } reason ? $"equivalent: {reason}"
+                    : $"**{outcome.Result}**";
+                if (result.StartsWith("**", StringComparison.Ordinal)) survived++;
+                Console.WriteLine(table.Add(mutant, result));
+            }
         }
 
-        var sum = string.Create(CultureInfo.InvariantCulture, $"{chosen.Length} faults, {survived} not noticed");
-        Console.WriteLine(sum);
-        if (output is not null) File.WriteAllLines(output, [.. rows, "", sum + "."]);
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{chosen.Length} faults, {survived} not noticed"));
         return survived > 0 ? 1 : 0;
     }
 }

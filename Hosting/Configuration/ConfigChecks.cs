@@ -24,6 +24,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         foreach (var (path, section) in OptionProperty.Sections(options)) Section(path, section);
         foreach (var (name, camera) in options.Cameras) Camera(name, camera);
         Http();
+        if (Directory.Exists(options.Sinks.JsonLines.Path))
+            Add("sinks.json_lines.path", $"the file '{options.Sinks.JsonLines.Path}' is a folder");
     }
 
     private void Model()

@@ -40,6 +40,8 @@ class Curves(unittest.TestCase):
         iou = np.array([[0.6, 0.9, 0.0], [0.8, 0.0, 0.7], [0.9, 0.0, 0.6], [0.0, 0.0, 0.6]])
         crowd, ignored = np.array([False, False, True]), np.array([False, False, True])
         self.assertEqual([1, 0, 2, 2], match(iou, ignored, crowd, 0.5).tolist())
+        self.assertEqual([0, -1], match(np.array([[0.5], [0.49]]), np.zeros(1, bool),
+                                        np.zeros(1, bool), 0.5).tolist())
         small = np.array([False, True, False])
         self.assertEqual([0, 2, -1, -1], match(iou, small, np.zeros(3, bool), 0.5).tolist())
 

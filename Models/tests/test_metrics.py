@@ -32,6 +32,12 @@ class AveragePrecision(unittest.TestCase):
         self.assertAlmostEqual(50, precision.result()["ap"])
         self.assertAlmostEqual(100, precision.result()["ap50"])
 
+    def test_a_mask_of_iou_one_half_is_found_at_the_lowest_threshold(self):
+        for iou, ap50 in ((0.5, 100), (0.4999, 0)):
+            precision = Precision(best=10)
+            precision.add(np.array([[0.9]]), np.array([[iou]]), np.array([0]))
+            self.assertAlmostEqual(ap50, precision.result()["ap50"])
+
     def test_one_of_two_found_after_a_false_answer(self):
         precision = Precision(best=10)
         precision.add(np.array([[0.9], [0.8]]), np.array([[0.1, 0.0], [0.0, 0.9]]),

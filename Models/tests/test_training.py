@@ -56,6 +56,16 @@ class Matching(unittest.TestCase):
         for value in losses.mask_losses(masks[0], target[0]):
             self.assertAlmostEqual(0, float(value), places=4)
 
+    def test_no_object_counts_by_its_weight_in_the_class_loss(self):
+        """Losses log 4 of the object and log 2 of the query without one, weighted 1 and 0.3."""
+        logits = torch.tensor([[0, 0, np.log(2)]] * 2, dtype=torch.float)[None]
+        loss = losses.class_loss(logits, torch.tensor([[0]]), torch.tensor([[1]]))
+        self.assertAlmostEqual((np.log(4) + 0.3 * np.log(2)) / 1.3, float(loss), 6)
+        quality = losses.class_loss(logits, torch.tensor([[0]]), torch.tensor([[1]]),
+                                    quality=torch.tensor([[0.75]]))
+        object_loss = 0.75 * np.log(4) + 0.25 * np.log(2)
+        self.assertAlmostEqual((object_loss + 0.3 * np.log(2)) / 1.3, float(quality), 6)
+
     def test_contrast_is_small_only_if_objects_find_themselves(self):
         embeds = torch.eye(4)[None]
         right, wrong = torch.tensor([[0, 1]]), torch.tensor([[1, 0]])

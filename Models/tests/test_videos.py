@@ -13,7 +13,9 @@ QUERIES, CLASSES, CHANNELS, FRAMES = 2, 3, 4, 45
 
 
 class Clips(unittest.TestCase):
-    """Frame t has the embedding t + 1; the refiner's scores name the first frame of its clip."""
+    """Frame t has the embedding t + 1; the refiner's scores name the first frame of its clip.
+
+    The tracker claims class 0 in the first three frames."""
 
     def answers(self):
         embeds = torch.arange(1.0, FRAMES + 1)[:, None, None].expand(-1, QUERIES, CHANNELS)
@@ -34,8 +36,10 @@ class Clips(unittest.TestCase):
         model = SimpleNamespace(
             segment=segment, normalise=lambda images: images, refiner=refine,
             tracker=SimpleNamespace(frame_forward=lambda embeds: embeds + 100))
-        steps = [SimpleNamespace(embeds=frame[None], mask_embeds=frame[None],
-                                 logits=torch.zeros(1, QUERIES, CLASSES + 1)) for frame in embeds]
+        logits = torch.zeros(FRAMES, QUERIES, CLASSES + 1)
+        logits[:3, :, 0] = 30
+        steps = [SimpleNamespace(embeds=frame[None], mask_embeds=frame[None], logits=own[None])
+                 for frame, own in zip(embeds, logits)]
         images = torch.arange(FRAMES)[:, None, None, None].expand(-1, 1, 1, 3)
         with mock.patch.object(videos, "track", lambda tracker, embeds: steps):
             return videos.run(model, images, ("tracker", "refiner"))
@@ -45,15 +49,19 @@ class Clips(unittest.TestCase):
         self.assertEqual((FRAMES, QUERIES, CLASSES), scores.shape)
         np.testing.assert_array_equal([t // videos.WINDOW for t in range(FRAMES)],
                                       scores[:, 0].argmax(-1))
-        # The mean of the clips' logits, 4/3 each, raised to the tracker's even scores.
-        each = float(torch.tensor([4 / 3, 4 / 3, 4 / 3, 0]).softmax(-1)[0])
-        np.testing.assert_allclose(mean, np.full((QUERIES, CLASSES), each), rtol=1e-6)
+        # The mean of the clips' logits, 4/3 each, raised to the tracker's 2, 0, 0 where it is sure.
+        each = torch.tensor([4 / 3, 4 / 3, 4 / 3, 0]).softmax(-1)[:3]
+        online = torch.tensor([2.0, 0, 0, 0]).softmax(-1)[:3]
+        self.assertGreater(online[0], each[0])
+        np.testing.assert_allclose(mean, torch.maximum(each, online).expand(QUERIES, -1), rtol=1e-6)
         torch.testing.assert_close(masks[:, 0, 0, 0], CHANNELS * torch.arange(1.0, FRAMES + 1))
 
     def test_scores_of_the_tracker_are_its_own(self):
         scores, mean, masks = self.answers()["tracker"]
-        np.testing.assert_allclose(scores, 0.25)
-        np.testing.assert_allclose(mean, 0.25)
+        np.testing.assert_allclose(scores[:3, :, 0], 1)
+        np.testing.assert_allclose(scores[3:], 0.25)
+        online = torch.tensor([2.0, 0, 0, 0]).softmax(-1)[:3]
+        np.testing.assert_allclose(mean, online.expand(QUERIES, -1), rtol=1e-6)
         torch.testing.assert_close(masks[:, 1, 0, 0], CHANNELS * torch.arange(1.0, FRAMES + 1))
 
 

@@ -23,7 +23,7 @@ public sealed class LoadedAssemblyTests : IDisposable
             http: { bind: '127.0.0.1:0' }
             cameras: { a: { file: '{{Repo.Path("samples/street.mp4")}}', realtime: true, loop: true } }
             """);
-        await using var daemon = new DaemonProcess(config);
+        await using var daemon = new DaemonProcess(config, "");
         await Eventually.TrueAsync(() => daemon.Decoders.Count > 0, "the camera's decoder runs");
         Assert.Equal([Pipeline], Loaded(daemon.Id));
     }

@@ -107,6 +107,34 @@ public sealed class VideoEvaluatorTests
         Assert.Equal(Math.E / (Math.E + 2), result.Tubes[0].Score, 1e-5);
     }
 
+    /// <summary>The tracker is sure of one class of one query, the refiner of another of another.</summary>
+    [Fact]
+    public async Task SemiOnline_ClassScores_AreTheHigherOfTrackerAndRefiner()
+    {
+        const int row = FakeDvis.Classes + 1;
+        var tracker = new FakeModel("tracker", static (inputs, outputs) =>
+        {
+            FakeDvis.Track(inputs, outputs);
+            outputs[2].Span.Clear();
+            outputs[2].Span[0] = 3;
+        });
+        var refiner = new FakeModel("refiner", static (inputs, outputs) =>
+        {
+            FakeDvis.Refine(inputs, outputs);
+            outputs[0].Span.Clear();
+            outputs[0].Span[row + 1] = 2;
+        });
+        using var rig = new CameraRig(FakeDvis.Graphs(
+            FakeDvis.Manifest, _fake.Segmenter, tracker, _fake.FrameForward, refiner));
+
+        var mode = new EvaluationMode(ModeKind.SemiOnline, new ClipLengths(3, 3, 0));
+        var result = Assert.IsType<InstanceResult>(Assert.Single(await RunAsync(rig, [mode], 3)));
+
+        Assert.Equal([(0, 0), (1, 1)], result.Tubes.Take(2).Select(t => (t.Query, t.ClassId)));
+        Assert.Equal(Math.Exp(3) / (Math.Exp(3) + 2), result.Tubes[0].Score, 1e-5);
+        Assert.Equal(Math.Exp(2) / (Math.Exp(2) + 2), result.Tubes[1].Score, 1e-5);
+    }
+
     /// <summary>Mask logits of 1e-9 are above 0; float16 has no such number.</summary>
     [Theory]
     [InlineData(false)]

@@ -63,13 +63,16 @@ public sealed class VideoPrecisionTests
         Assert.Equal(expected, _precision.Report().Ap, 12);
     }
 
-    [Fact]
-    public void Report_DetectionsBeyondAHundred_DoNotCount()
+    [Theory]
+    [InlineData(100, 0, 0)]
+    [InlineData(99, 0.01, 1)]
+    public void Report_DetectionsBeyondAHundred_DoNotCount(int wrongs, double precision, double recall)
     {
-        var wrong = Enumerable.Range(0, 100).Select(i => Prediction(1, 1 - i * 0.001, null, Columns(0, 4)));
+        var wrong = Enumerable.Range(0, wrongs).Select(i => Prediction(1, 1 - i * 0.001, null, Columns(0, 4)));
         _precision.Add(Info(), [Truth(1, 1, Columns(0, 10), null)],
             [.. wrong, Prediction(1, 0.5, Columns(0, 10), null)]);
-        Assert.Equal((0, 0), (_precision.Report().Ap, _precision.Report().Ar100));
+        Assert.Equal(precision, _precision.Report().Ap, 12);
+        Assert.Equal(recall, _precision.Report().Ar100, 12);
     }
 
     /// <summary>The evaluator of YouTube-VIS takes the plain IoU of crowds, too: a part of one is no match, the whole

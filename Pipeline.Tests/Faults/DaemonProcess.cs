@@ -11,9 +11,11 @@ internal sealed class DaemonProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly Task<string> _output, _errors;
 
-    public DaemonProcess(string config, params string[] set)
+    /// <param name="redirection">In a shell's words, such as <c>&gt;/dev/full</c>; empty: none.</param>
+    public DaemonProcess(string config, string redirection, params string[] set)
     {
-        _process = Tool.StartDvis(["run", "-c", config, "--quiet", .. set.SelectMany(s => new[] { "--set", s })]);
+        _process = Tool.StartDvis(
+            redirection, ["run", "-c", config, "--quiet", .. set.SelectMany(s => new[] { "--set", s })]);
         (_output, _errors) = (_process.StandardOutput.ReadToEndAsync(), _process.StandardError.ReadToEndAsync());
     }
 

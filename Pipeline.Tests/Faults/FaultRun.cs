@@ -60,6 +60,9 @@ internal sealed class FaultRun : IAsyncDisposable
     /// <summary>False: starting does not wait for results to arrive.</summary>
     public bool Waits { get; set; } = true;
 
+    /// <summary>Where the shell puts the output of the service's process; empty: this process reads it.</summary>
+    public string Redirection { get; set; } = "";
+
     /// <summary>The fault is none of camera <c>a</c> alone: <c>ok</c> may notice it.</summary>
     public bool HitsAll { get; set; }
 
@@ -100,7 +103,7 @@ internal sealed class FaultRun : IAsyncDisposable
     {
         if (Broker is null) await StartBrokerAsync();
         Load(cameras, mqtt ?? Broker!.Url, []);
-        Process = Own(new DaemonProcess(Path.Combine(Folder, "config.yaml"), set));
+        Process = Own(new DaemonProcess(Path.Combine(Folder, "config.yaml"), Redirection, set));
         await FramesAsync("ok", 1);
         return Process;
     }

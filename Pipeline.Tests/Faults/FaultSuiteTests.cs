@@ -19,7 +19,7 @@ public sealed class FaultSuiteTests(FaultTable table) : IClassFixture<FaultTable
     internal static IReadOnlyList<FaultRow> Rows { get; } =
     [
         .. CameraFaults.Rows, .. ClockFaults.Rows, .. NetworkFaults.Rows, .. FileFaults.Rows, .. BrokerFaults.Rows,
-        .. ProcessFaults.Rows, .. StartFaults.Rows,
+        .. ProcessFaults.Rows, .. FieldFaults.Rows, .. StartFaults.Rows,
     ];
 
     public static TheoryData<string> Names =>

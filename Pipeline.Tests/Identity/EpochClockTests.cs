@@ -87,6 +87,16 @@ public sealed class EpochClockTests
         Assert.Null(_clock.Advance(Frame(1.2, 1.2) with { Session = 1 }));
     }
 
+    [Fact]
+    public void Advance_Asked_BreaksWhateverElseHasChanged()
+    {
+        Assert.Equal("start", _clock.Advance(Frame(0, 0), asked: true));
+
+        Assert.Equal("command", _clock.Advance(Frame(1, 1) with { Session = 1 }, asked: true));
+        Assert.Equal(0, _clock.Seconds);
+        Assert.Null(_clock.Advance(Frame(1.1, 1.1) with { Session = 1 }));
+    }
+
     [Theory]
     [InlineData(320, 241)]
     [InlineData(321, 240)]

@@ -227,6 +227,18 @@ public sealed class TrackManagerTests
     }
 
     [Fact]
+    public void Update_ReturnsWithTheSmallestSimilarity_KeepsItsId()
+    {
+        var world = new TrackManagerRig(options: new TrackOptions { ReidentifySimilarity = 1 });
+        world.See(3, new Sighting(0, 10, 0), new Sighting(1, 40, 1));
+        world.See(8, new Sighting(1, 40, 1));
+
+        world.See(new Sighting(3, 70, 0), new Sighting(1, 40, 1));
+
+        Assert.Equal((1, 2), (world.In(3), world.In(1)));
+    }
+
+    [Fact]
     public void Update_LooksAlikeButOfAnotherClass_IsAnotherTrack()
     {
         _world.See(3, new Sighting(0, 10, 0, Class: 0));
@@ -411,6 +423,19 @@ public sealed class TrackManagerTests
         Assert.Equal("interval", world.Changes[^1].Reason);
     }
 
+    [Theory]
+    [InlineData(0.5, 1)]
+    [InlineData(0.51, 0)]
+    public void Update_InSightForTheInterval_IsToldFromThenOn(double interval, int told)
+    {
+        var options = new TrackOptions { UpdateInterval = TimeSpan.FromSeconds(interval), ConfirmFrames = 1 };
+        var world = new TrackManagerRig(options: options) { Step = 0.125 };
+
+        world.See(5, new Sighting(0, 10, 0));
+
+        Assert.Equal(told, world.Changes.Count(c => c.Kind == EventKind.TrackUpdated));
+    }
+
     [Fact]
     public void Update_MoreLostTracksThanTheLimit_TheLongestLostEnd()
     {
@@ -421,6 +446,21 @@ public sealed class TrackManagerTests
         Assert.Equal(8, world.Tracks.Tracks.Count);
         Assert.Equal([1L, 2, 3, 4], world.Changes.Where(c => c.Kind == EventKind.TrackEnded).Select(c => c.Track));
         Assert.Equal("limit", world.Changes.Last(c => c.Kind == EventKind.TrackEnded).Reason);
+    }
+
+    [Fact]
+    public void EndAll_SeenWithAGap_SummaryCountsTheFramesSeenAndNamesTheFirstOfTheBestScore()
+    {
+        _world.See(new Sighting(0, 10, 0, Score: 0.7f));
+        _world.See(2, new Sighting(0, 10, 0, Score: 0.8f));
+        _world.See();
+        _world.See(new Sighting(0, 10, 0, Score: 0.6f));
+
+        _world.Tracks.EndAll(FinalReason.End, "end");
+
+        var summary = Assert.Single(_world.Epoch.Ended).Summary;
+        Assert.Equal((2L, 0.8f, 4), (summary.BestFrameId, summary.MaxScore, summary.Frames));
+        Assert.Equal(0.4, summary.DurationSeconds, 6);
     }
 
     [Fact]

@@ -39,7 +39,7 @@ internal sealed class ClipBuilder(TensorPool pool)
             embedding[FakeDvis.Present] = slot.Found;
             FakeDvis.Classify(embedding, slot.Found,
                 logits.Span.Slice(slot.Index * (FakeDvis.Classes + 1), FakeDvis.Classes + 1));
-            if (slot.ShownAs is { } classId) shown.Add(Shown(slot.Identity.Number, classId, slot.Item));
+            if (slot.ShownAs is { } classId) shown.Add(Shown(slot, classId));
         }
 
         var frameEmbeds = pool.Rent(1, FakeDvis.Queries, FakeDvis.Hidden);
@@ -67,9 +67,9 @@ internal sealed class ClipBuilder(TensorPool pool)
 
     public static Box RowOf(int item) => new(0, item * 4, 16, 4);
 
-    private static TrackObservation Shown(long number, int classId, int item)
-        => new(number, classId, 0.8f, TrackState.Active, 1, RowOf(item), 64, 8, item * 4 + 2, true,
-            new RunLengthMask(4, 4, [item, 1, 15 - item]), null);
+    private static TrackObservation Shown(Slot slot, int classId)
+        => new(slot.Identity.Number, classId, slot.Score, TrackState.Active, 1, RowOf(slot.Item), 64, 8,
+            slot.Item * 4 + 2, true, new RunLengthMask(4, 4, [slot.Item, 1, 15 - slot.Item]), null);
 
     private Tensor Features(int shift)
     {
@@ -82,6 +82,7 @@ internal sealed class ClipBuilder(TensorPool pool)
     /// <param name="Item">What the refiner will see in the slot.</param>
     /// <param name="Found">Above 0: it is there.</param>
     /// <param name="ShownAs">Class the provisional result gave it; null: it was not shown.</param>
+    /// <param name="Score">Of the provisional result.</param>
     internal sealed record Slot(int Index, TrackIdentity Identity, int Item, float Found = 1, int? ShownAs = null,
-        TrackState State = TrackState.Active);
+        TrackState State = TrackState.Active, float Score = 0.8f);
 }

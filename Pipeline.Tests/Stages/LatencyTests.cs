@@ -40,6 +40,9 @@ public sealed class LatencyTests : IDisposable
         double[] ages = [9, 10, 11, 12];
         Expect([.. ages.Select(a => a + 37)], "dvis.frame.latency", "stage=provisional");
         Expect([.. ages.Select(a => a + 37 + 15)], "dvis.frame.capture_latency");
+        Assert.Equal(
+            ages.Select(a => (a + 37 + 15, true)), measured.Metrics.Camera("cam").Tally.Recent.Take()
+                .Select(s => (Math.Round(s.Seconds * 1000, 3), s.FromCapture)));
         Expect([.. ages.Select(a => a + 42)], "dvis.sink.latency", "stage=provisional");
         Expect([9 + 144, 10 + 62, 11 + 144, 12 + 62], "dvis.frame.latency", "stage=final");
         Expect([9 + 149, 10 + 67, 11 + 149, 12 + 67], "dvis.sink.latency", "stage=final");

@@ -84,6 +84,26 @@ public sealed class RefineStageTests : IDisposable
 
     /// <summary>The refiner finds another class in one window: finals keep that of most votes, and so does
     /// <c>finalized</c>, with the votes of the finals.</summary>
+    /// <summary>The refiner knows nothing; the tracker's logits are 6 and 3.</summary>
+    [Fact]
+    public async Task RunAsync_TrackerIsSurer_FinalsHaveTheScoreOfItsMeanLogits()
+    {
+        var refiner = new FakeModel("refiner", static (inputs, outputs) =>
+        {
+            FakeDvis.Refine(inputs, outputs);
+            outputs[0].Span.Clear();
+        });
+        using var rig = new CameraRig(FakeDvis.Graphs(
+            FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, _fake.FrameForward, refiner));
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(2, id => [new Slot(0, track, Item: 0, Found: id == 1 ? 1 : 0.5f)], rig: rig,
+            clips: new ClipBuilder(rig.Tensors));
+
+        var final = Assert.Single(Assert.Single(rig.Published.Finals).Tracks);
+        Assert.Equal(Math.Exp(4.5) / (Math.Exp(4.5) + FakeDvis.Classes), final.Score, 1e-4);
+    }
+
     [Fact]
     public async Task RunAsync_ClassOfOneWindowDiffers_FinalsAndFinalizedHaveTheMajority()
     {
@@ -214,12 +234,15 @@ public sealed class RefineStageTests : IDisposable
     {
         var track = ClipBuilder.Track(1);
 
-        await RunAsync(4, _ => [new Slot(0, track, Item: 2, ShownAs: 1)], isBehind: () => true);
+        await RunAsync(
+            4, id => [new Slot(0, track, Item: 2, ShownAs: 1, Score: id == 1 ? 0.9f : 0.8f)], isBehind: () => true);
 
         var finals = _rig.Published.Finals;
         Assert.All(finals, f => Assert.Equal((FinalKind.Passthrough, FinalReason.Overload), (f.Kind, f.Reason)));
         var final = finals[0].Tracks[0];
-        Assert.Equal((1L, 1, 0.8f), (final.Number, final.ClassId, final.Score));
+        // The best score is the track's; each frame keeps its own.
+        Assert.Equal((1L, 1, 0.9f), (final.Number, final.ClassId, final.Score));
+        Assert.Equal([0.9f, 0.8f], final.Frames.Select(f => f.Score));
         Assert.Equal(new RunLengthMask(4, 4, [2, 1, 13]).Counts, final.Frames[0].Mask!.Counts);
         Assert.Equal(0, _fake.Refiner.Runs);
     }
@@ -363,6 +386,24 @@ public sealed class RefineStageTests : IDisposable
                     tracked: time.GetTimestamp());
             }
         }
+    }
+
+    /// <summary>All frames are there already; the time of a frame is that of its provisional result.</summary>
+    [Fact]
+    public async Task RunAsync_FramesWaited_AreCommittedFromTheDeadlineOn()
+    {
+        var time = (ManualTime)_rig.Time;
+        time.Advance(TimeSpan.FromSeconds(3));
+        using var method = _rig.Method();
+        using var stage = _rig.RefineStage(method, maxDelay: TimeSpan.FromSeconds(3));
+
+        long[] tracked = [0, 1, 2, 0];
+        await _rig.PublishAsync(stage.RunAsync(tracked.Index().Select(t => _clips.Frame(
+            t.Index + 1, _epoch, [new Slot(0, ClipBuilder.Track(1), Item: 2)], tracked: t.Item)).ToAsyncEnumerable()));
+
+        Assert.Equal(
+            [(1L, 1L, FinalReason.Deadline), (2, 4, FinalReason.End)],
+            _rig.Published.Finals.Select(f => (f.FirstFrame, f.LastFrame, f.Reason)));
     }
 
     [Fact]

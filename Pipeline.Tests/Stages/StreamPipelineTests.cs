@@ -255,7 +255,7 @@ public sealed class StreamPipelineTests
         await using var rig = new PipelineRig(_fake.Models());
         rig.Queue.Capacity = 64;
 
-        await rig.RunAsync(Source(rig, 10, live: true, age: i => TimeSpan.FromSeconds(i is 3 or 4 ? 0.6 : 0.4)));
+        await rig.RunAsync(Source(rig, 10, live: true, age: i => TimeSpan.FromSeconds(i is 3 or 4 ? 0.501 : 0.5)));
 
         Assert.Equal([1L, 2, 3, 6, 7, 8, 9, 10], rig.Published.Provisionals.Select(p => p.Frame.FrameId));
         Assert.Equal(2, rig.Camera.Measured.Of("dvis.frames.dropped", "reason=stale").Sum());

@@ -41,6 +41,19 @@ public sealed class RunningTests : IDisposable
         Assert.InRange(histogram.Percentile(fraction), expected, expected * (1 + 1.2 / 64));
     }
 
+    [Theory]
+    [InlineData(0.5, 2)]
+    [InlineData(0.34, 2)]
+    [InlineData(0.33, 1)]
+    [InlineData(0.95, 4)]
+    public void Percentile_OfThree_IsReachedByTheShare(double fraction, double expected)
+    {
+        var histogram = new LatencyHistogram();
+        foreach (var seconds in (double[])[1, 2, 4]) histogram.Record(seconds);
+
+        Assert.InRange(histogram.Percentile(fraction), expected, expected * 1.011);
+    }
+
     [Fact]
     public void Percentile_OfNothingAndOfExtremes_IsBounded()
     {

@@ -28,6 +28,10 @@ internal static class Tool
 
     public static Process StartDvis(params string[] arguments) => Start("dotnet", [Dvis, .. arguments], input: false);
 
+    /// <param name="redirection">In a shell's words; empty: none.</param>
+    public static Process StartDvis(string redirection, string[] arguments) =>
+        Start("bash", ["-c", $"exec dotnet \"$@\" {redirection}", "bash", Dvis, .. arguments], input: false);
+
     /// <summary>Path of the built <c>dvis</c>.</summary>
     public static string Dvis => Path.Combine(AppContext.BaseDirectory, "dvis.dll");
 

@@ -116,6 +116,8 @@ public sealed class ConfigErrorTests : IDisposable
         { "include: [Models]", "config.yaml:2:11: include: the file 'Models' is a folder" },
         { "mqtt: { username: u, password_file: Models }",
             "config.yaml:2:37: mqtt.password_file: the file 'Models' is a folder" },
+        { "sinks: { json_lines: { path: Models } }",
+            "config.yaml:2:30: sinks.json_lines.path: the file 'Models' is a folder" },
         { "x-node: &n { id: Gate 3 }\nnode: *n",
             "config.yaml:2:18: node.id: found 'Gate 3', expected 1 to 64 of the characters a-z 0-9 _ -" },
         { "node: { x-id: a }", "config.yaml:2:9: node.x-id: found an unknown key, expected one of id" },
@@ -131,6 +133,10 @@ public sealed class ConfigErrorTests : IDisposable
     [Theory, MemberData(nameof(Mistakes))]
     public void Load_OneMistake_NamesPlaceKeyFoundAndExpected(string line, string expected) =>
         Assert.Equal([expected], _folder.Errors(ConfigFolder.Cameras + line));
+
+    [Fact]
+    public void Load_StrideAndLookaheadFillTheWindow_IsNoMistake() =>
+        Assert.Empty(_folder.Errors(ConfigFolder.Cameras + "model: { refiner: { window: 10 } }"));
 
     [Theory]
     [InlineData("cameras: {}", "config.yaml:1:10: cameras: found no camera, expected at least one")]

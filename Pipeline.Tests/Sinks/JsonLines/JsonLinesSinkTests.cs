@@ -67,6 +67,31 @@ public sealed class JsonLinesSinkTests : IDisposable
         Assert.Equal(Enumerable.Range(40 - ids.Count, ids.Count), ids);
     }
 
+    [Theory]
+    [InlineData(0, 2)]
+    [InlineData(-1, 1)]
+    public async Task PublishAsync_LinesOfJustTheSize_StayInOneFile(int more, int lines)
+    {
+        var time = new ManualTime();
+        var size = await WriteAsync(0);
+        File.Delete(_folder.Path("out.jsonl"));
+
+        await WriteAsync(size + more);
+
+        Assert.Equal(lines, (await File.ReadAllLinesAsync(_folder.Path("out.jsonl"))).Length);
+
+        async Task<long> WriteAsync(long maxBytes)
+        {
+            await using (var sink = Sink(o => o.MaxBytes = maxBytes, time))
+            {
+                await sink.StartAsync(default);
+                for (var i = 1; i <= 2; i++) await sink.PublishAsync(SomeResult.Provisional(time, i), default);
+            }
+
+            return new FileInfo(_folder.Path("out.jsonl")).Length;
+        }
+    }
+
     [Fact]
     public async Task StartAsync_ExistingFile_AppendsAfterAHalfLine()
     {
@@ -102,11 +127,11 @@ public sealed class JsonLinesSinkTests : IDisposable
         });
     }
 
-    private JsonLinesSink Sink(Action<JsonLinesOptions>? change = null)
+    private JsonLinesSink Sink(Action<JsonLinesOptions>? change = null, TimeProvider? time = null)
     {
         var options = new JsonLinesOptions { Path = _folder.Path("out.jsonl") };
         change?.Invoke(options);
-        return new(options, SomeResult.Context(), Time);
+        return new(options, SomeResult.Context(), time ?? Time);
     }
 
     private async Task<string[]> ReadOpenAsync()

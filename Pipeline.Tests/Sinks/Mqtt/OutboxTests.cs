@@ -28,8 +28,9 @@ public sealed class OutboxTests
     [Fact]
     public void Add_MoreThanBytes_DropsUntilItFits()
     {
-        var outbox = Memory(100, 10);
+        var outbox = Memory(100, 8);
         Add(outbox, Final, "1234", "5678");
+        Assert.Empty(_dropped);
         Add(outbox, Final, "90abcdef");
         Assert.Equal(["1234", "5678"], _dropped.Select(d => d.Text));
         Assert.Equal((1, 8), (outbox.Count, outbox.Bytes));
@@ -231,7 +232,10 @@ public sealed class OutboxTests
         Add(outbox, Final, "1");
         _time.Advance(TimeSpan.FromHours(20));
         Add(outbox, Final, "2");
-        _time.Advance(TimeSpan.FromHours(5));
+        _time.Advance(TimeSpan.FromHours(4));
+        outbox.Tick();
+        Assert.Empty(_dropped);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
         outbox.Tick();
         Assert.Equal([("1", "max_age")], _dropped);
         Assert.Equal(Some.Now + TimeSpan.FromHours(20), outbox.Oldest);

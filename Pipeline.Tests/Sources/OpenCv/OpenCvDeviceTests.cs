@@ -4,6 +4,8 @@ using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sources.Decoding;
+using Dvis.Streaming.Sources.OpenCv;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.OpenCv;
@@ -82,6 +84,23 @@ public sealed class OpenCvDeviceTests : IDisposable
 
         Assert.Single(gauges);
         Assert.Equal(2, rig.Probe.Records("dvis.source.abandoned_threads", "camera=cam"));
+    }
+
+    [Theory]
+    [InlineData(false, 7, 6, SourceFault.NotFound)] // unplugged
+    [InlineData(true, 7, 6, SourceFault.Stalled)]
+    [InlineData(true, 7, 5, SourceFault.Eof)]
+    [InlineData(true, 0, 1, SourceFault.Refused)]
+    public void End_ByDeviceFramesAndTheLastRead_HasItsReason(
+        bool isThere, long frames, double lastRead, SourceFault expected)
+    {
+        var node = Path.Combine(_folder.Root, "video0");
+        if (isThere) _folder.Write("video0", "");
+        var device = new DeviceInput(node, new DeviceOptions());
+
+        var end = device.End(new FfmpegLog(new Redactor()), frames, TimeSpan.FromSeconds(lastRead));
+
+        Assert.Equal(expected, end!.Fault);
     }
 
     private static async Task FailsAsync(string path, SourceFault fault, string detail)

@@ -91,6 +91,7 @@ public sealed class RtspMessageTests
             [0], [1, 2, 3, (byte)'\n'], "hello\r\n"u8.ToArray(), "HTTP/1.1 200 OK\r\n\r\n"u8.ToArray(),
             [(byte)'$', 9, 0xff, 0xff, 0], [(byte)'$', 0, 0, 2, 7, 7], [7, (byte)'$', 0, 0xff, 0xff, 0x11, 5],
             [.. "RT"u8, 0, .. "RTSP"u8], [(byte)'x', .. new byte[70_000]],
+            [7, .. other], // after noise only a known channel is one
         ];
         byte[] all = [.. Response, .. noises.SelectMany(noise => (byte[])
             [.. packet, .. noise, .. packet, .. other, .. noise, .. report, .. noise, .. Response])];
