@@ -18,7 +18,11 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
     // Two of each: the graph reads the last frame's while it writes this one's.
     private Tensor _matched = Queries(manifest), _lastMatched = Queries(manifest);
     private Tensor _reference = Queries(manifest), _lastReference = Queries(manifest);
+    private readonly int[] _sources = new int[manifest.Queries];
     private bool _first = true;
+
+    /// <summary>Shape [Q]: the segmenter's query that each slot took in the last step.</summary>
+    public ReadOnlySpan<int> Sources => _sources;
 
     /// <summary>Makes the next frame a first frame: no slot continues.</summary>
     public void Reset()
@@ -31,8 +35,8 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
     /// <param name="embeds">The segmenter's queries in its own order, shape [1,Q,C].</param>
     public QueryFrame Step(Tensor embeds)
     {
-        if (_first) embeds.Span.CopyTo(_matched.Span);
-        else _matcher.Align(_lastMatched.Span, embeds.Span, _matched.Span);
+        if (_first) TakeInOrder(embeds);
+        else _matcher.Align(_lastMatched.Span, embeds.Span, _matched.Span, _sources);
         _isFirst.Span[0] = _first ? 1 : 0;
 
         var queries = manifest.Queries;
@@ -62,6 +66,12 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
     {
         Tensor[] tensors = [_isFirst, _matched, _lastMatched, _reference, _lastReference];
         foreach (var tensor in tensors) tensor.Dispose();
+    }
+
+    private void TakeInOrder(Tensor embeds)
+    {
+        embeds.Span.CopyTo(_matched.Span);
+        for (var slot = 0; slot < _sources.Length; slot++) _sources[slot] = slot;
     }
 
     private static Tensor Queries(ModelManifest manifest) => new(1, manifest.Queries, manifest.HiddenSize);
