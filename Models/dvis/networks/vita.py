@@ -58,7 +58,7 @@ class Vita(nn.Module):
         video = self.heads(self.decode(self.query_feat.weight.unsqueeze(0), tokens)[-1])
         answers = (video.logits, video.mask_embeds, self.sim_embed_frame(tokens),
                    self.sim_embed_clip(video.embeds))
-        return tuple(answer.squeeze(0) for answer in answers)
+        return tuple(answer[0] for answer in answers)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Frame queries [B,T,fQ,C] -> tokens of the same shape.
