@@ -126,14 +126,15 @@ internal static class ModelEvaluation
     private static string[] Graphs(IReadOnlyList<EvaluationMode> modes, ModelManifest manifest)
     {
         var (clips, whole) =
-            (modes.Any(m => m.Kind == ModeKind.SemiOnline), modes.Any(m => m.Kind == ModeKind.Offline));
+            (modes.Any(m => m.Kind is ModeKind.SemiOnline or ModeKind.Vita), modes.Any(m => m.Kind == ModeKind.Offline));
         var steps = whole && manifest.HasRefinerSteps;
         return
         [
             MethodContract.Segmenter,
-            .. modes.Select(m => m.SlotGraph(manifest.Method) ?? MethodContract.Clip).Distinct(),
-            .. clips || whole ? [MethodContract.FrameForward] : Array.Empty<string>(),
-            .. clips || (whole && !steps) ? [MethodContract.Refiner] : Array.Empty<string>(),
+            .. modes.Select(m => m.SlotGraph(manifest.Method)).OfType<string>().Distinct(),
+            .. modes.Any(m => m.Kind == ModeKind.GenVis) ? [MethodContract.Clip] : Array.Empty<string>(),
+            .. manifest.Method.GraphsOf(GraphUse.Revision).Where(
+                g => clips || (whole && !(steps && g == MethodContract.Refiner))),
             .. steps ? manifest.Method.GraphsOf(GraphUse.WholeVideo) : [],
         ];
     }

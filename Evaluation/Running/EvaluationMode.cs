@@ -11,7 +11,8 @@ namespace Dvis.Streaming.Evaluation.Running;
 public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
 {
     /// <summary>What may be given to <see cref="Parse"/>.</summary>
-    public const string Expected = "minvis, online, offline, semi-online, semi-online:window=20,stride=5,lookahead=5, genvis or genvis:clip=3";
+    public const string Expected = "minvis, online, offline, semi-online, semi-online:window=20,stride=5,lookahead=5, "
+        + "genvis, genvis:clip=3 or vita";
 
     /// <summary>
     /// Reads <c>online</c>, <c>semi-online:window=20</c>, …. Without settings the clip is <paramref name="clip"/>; a
@@ -29,6 +30,7 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
             "minvis" => new EvaluationMode(ModeKind.MinVis),
             "online" => new EvaluationMode(ModeKind.Online),
             "offline" => new EvaluationMode(ModeKind.Offline),
+            "vita" => new EvaluationMode(ModeKind.Vita),
             "genvis" => new EvaluationMode(ModeKind.GenVis, settings is null ? null : ReadClip(text, settings)),
             "semi-online" => new EvaluationMode(ModeKind.SemiOnline, settings is null ? clip : Read(text, settings)),
             _ => throw new FormatException($"there is no mode '{text}'; expected {Expected}"),
@@ -42,8 +44,16 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
     /// <exception cref="EvaluationException">The model's method has no such mode.</exception>
     public EvaluationMode For(ModelManifest manifest)
     {
-        var ofClips = manifest.Method == MethodContract.GenVis;
-        if (Kind == ModeKind.GenVis != ofClips && !(ofClips && Kind == ModeKind.Online))
+        var (ofClips, vita) = (manifest.Method == MethodContract.GenVis, manifest.Method.IsVita);
+        var fits = Kind switch
+        {
+            ModeKind.GenVis => ofClips,
+            ModeKind.Vita => vita,
+            ModeKind.Online => true,
+            ModeKind.Offline => !ofClips && !vita,
+            _ => !ofClips,
+        };
+        if (!fits)
             throw Wrong($"the mode {this} is not one of {manifest.Name}, whose method is {manifest.Method.Name}");
         if (!ofClips) return this;
         var clip = Clip?.Window ?? manifest.Clip;
@@ -56,18 +66,21 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
 
     /// <summary>
     /// Graph that follows the slots from frame to frame: a MinVIS model matches only, whatever the mode. Null: the mode
-    /// goes from clip to clip.
+    /// has no slots from frame to frame.
     /// </summary>
-    public string? SlotGraph(MethodContract method)
-        => Kind == ModeKind.GenVis ? null
-            : Kind == ModeKind.MinVis || method == MethodContract.MinVis ? MethodContract.Matcher
-            : MethodContract.Tracker;
+    public string? SlotGraph(MethodContract method) => Kind switch
+    {
+        ModeKind.GenVis or ModeKind.Vita => null,
+        ModeKind.MinVis => MethodContract.Matcher,
+        _ => method.SlotGraph,
+    };
 
     public override string ToString() => Kind switch
     {
         ModeKind.MinVis => "minvis",
         ModeKind.Online => "online",
         ModeKind.Offline => "offline",
+        ModeKind.Vita => "vita",
         ModeKind.GenVis => Clip is null
             ? "genvis"
             : string.Create(CultureInfo.InvariantCulture, $"genvis:clip={Clip.Window}"),
@@ -122,4 +135,7 @@ public enum ModeKind
 
     /// <summary>Video queries from clip to clip (GenVIS, online and semi-online).</summary>
     GenVis,
+
+    /// <summary>Video queries of the whole video at once (VITA).</summary>
+    Vita,
 }

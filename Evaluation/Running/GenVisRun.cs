@@ -13,7 +13,7 @@ namespace Dvis.Streaming.Evaluation.Running;
 /// masks are those of its clip, and a class probability is the maximum over the clips. Its scores still lack the factor
 /// of mask quality.
 /// </summary>
-internal sealed class GenVisRun(ModelGraphs models, TensorPool tensors, int clip) : ModeRun(models.Manifest)
+internal sealed class GenVisRun(ModelGraphs models, TensorPool tensors, int clip) : ModeRun(models.Manifest, models.Manifest.Queries)
 {
     private readonly ModelManifest _manifest = models.Manifest;
     private readonly PrototypeTracker _tracker = new(models, tensors);

@@ -11,10 +11,11 @@ namespace Dvis.Streaming.Evaluation.Running;
 /// One mode on its way through one video. What it keeps of a frame is on disk (embeddings) or a sum (class logits);
 /// only a clip's embeddings are in memory. Frames count from 0. Not thread-safe.
 /// </summary>
-internal abstract class ModeRun(ModelManifest manifest) : IDisposable
+/// <param name="rows">Rows of an answer.</param>
+internal abstract class ModeRun(ModelManifest manifest, int rows) : IDisposable
 {
-    private readonly TensorSpill _maskEmbeds = new(manifest.Queries * manifest.MaskChannels, half: false);
-    private readonly float[] _tracker = new float[manifest.Queries * (manifest.ClassCount + 1)];
+    private readonly TensorSpill _maskEmbeds = new(rows * manifest.MaskChannels, half: false);
+    private readonly float[] _tracker = new float[rows * (manifest.ClassCount + 1)];
 
     /// <summary>Frames taken.</summary>
     protected int Frames { get; private set; }
@@ -25,6 +26,7 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
         ModeKind.Offline => models.Find(MethodContract.RefinerHeads) is null
             ? new ClipRun(models, tensors, clip: null)
             : new OfflineRun(models, tensors),
+        ModeKind.Vita => new VitaRun(models, tensors),
         ModeKind.GenVis => new GenVisRun(models, tensors, mode.Clip!.Window),
         _ => new OnlineRun(models.Manifest),
     };
@@ -41,22 +43,26 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
     {
     }
 
-    /// <summary>Shape [Q,Cm]; after <see cref="Complete"/>.</summary>
-    public void ReadMaskEmbeds(int frame, Span<float> maskEmbeds) => _maskEmbeds.Read(frame, maskEmbeds);
+    /// <summary>Reads into the first rows; after <see cref="Complete"/>.</summary>
+    /// <param name="maskEmbeds">Shape [rows,Cm] or longer.</param>
+    public void ReadMaskEmbeds(int frame, Span<float> maskEmbeds)
+        => _maskEmbeds.Read(frame, maskEmbeds[.._maskEmbeds.RowLength]);
 
-    /// <summary>Class probabilities of the video, shape [Q,K+1]; after <see cref="Complete"/>.</summary>
+    /// <summary>Class probabilities of the video, shape [rows,K+1]; after <see cref="Complete"/>.</summary>
     public virtual float[] Probabilities()
     {
         var (width, probabilities) = (manifest.ClassCount + 1, new float[_tracker.Length]);
         TensorPrimitives.Divide(_tracker, Frames, _tracker);
         var refined = Refined();
-        ClassProbabilities.Write(refined.IsEmpty ? _tracker : refined, refined.IsEmpty
-            ? []
-            : _tracker, width, probabilities);
+        ClassProbabilities.Write(
+            refined.IsEmpty ? _tracker : refined, refined.IsEmpty || StandsAlone ? [] : _tracker, width, probabilities);
         return probabilities;
     }
 
     public virtual void Dispose() => _maskEmbeds.Dispose();
+
+    /// <inheritdoc cref="ClipRevision.StandsAlone"/>
+    protected virtual bool StandsAlone => false;
 
     protected abstract void Take(int index, SegmentedFrame frame, QueryFrame? step);
 
@@ -71,7 +77,7 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
 
 /// <summary>Each frame is the tracker's, or the matcher's; the class logits are averaged over the whole video,
 /// as DVIS evaluates its online mode and MinVIS itself.</summary>
-internal sealed class OnlineRun(ModelManifest manifest) : ModeRun(manifest)
+internal sealed class OnlineRun(ModelManifest manifest) : ModeRun(manifest, manifest.Queries)
 {
     protected override void Take(int index, SegmentedFrame frame, QueryFrame? step)
     {

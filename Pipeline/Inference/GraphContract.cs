@@ -79,6 +79,7 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
     {
         "Q" => manifest.Queries,
         "F" => manifest.FrameQueries,
+        "V" => manifest.VideoQueries,
         "C" => manifest.HiddenSize,
         "Cm" => manifest.MaskChannels,
         "K+1" => manifest.ClassCount + 1,

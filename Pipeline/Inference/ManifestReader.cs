@@ -48,7 +48,9 @@ internal static partial class ManifestReader
         var revision = method.GraphsOf(GraphUse.Revision);
         var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any());
         CheckGraphs(method, files, problems);
-        var clips = method == MethodContract.GenVis;
+        var (clips, vita) = (method == MethodContract.GenVis, method.IsVita);
+        // The slots of a VITA model are those of the tracker in front, which follows the segmenter's queries.
+        var slots = vita ? "frame_queries" : "queries";
         var maxClip = clips && json.Has("max_clip") ? json.Integer("max_clip", 1, 512) : (int?)null;
         var minScore = json.Has("min_score") ? json.Number("min_score", 0, 1) : ModelManifest.DefaultMinScore;
         var manifest = new ModelManifest
@@ -56,14 +58,15 @@ internal static partial class ManifestReader
             Name = json.Text("name"),
             Version = json.Text("version"),
             Method = method,
-            Task = clips ? json.OneOf("task", ModelTask.Vis) : json.OneOf<ModelTask>("task"),
+            Task = clips || vita ? json.OneOf("task", ModelTask.Vis) : json.OneOf<ModelTask>("task"),
             Domain = json.Has("domain") ? json.OneOf<ModelDomain>("domain") : ModelDomain.Real,
             Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
             MinScore = minScore,
             StartScore = json.Has("start_score") ? json.Number("start_score", minScore, 1) : minScore,
             Classes = Classes(json, problems),
-            Queries = json.Integer("queries", 1, 4096),
+            Queries = json.Integer(slots, 1, 4096),
             FrameQueries = clips ? json.Integer("frame_queries", 1, 4096) : 0,
+            VideoQueries = vita ? json.Integer("queries", 1, 4096) : 0,
             Clip = clips ? json.Integer("clip", 1, maxClip ?? 512) : 1,
             MaxClip = maxClip,
             Memory = clips ? Memory(json.Object("memory")) : null,
@@ -71,7 +74,7 @@ internal static partial class ManifestReader
             HiddenSize = json.Integer("hidden_size", 1, 4096),
             MaskChannels = json.Integer("mask_channels", 1, 4096),
             MaskStride = json.Integer("mask_stride", 1, 32),
-            Matching = method == MethodContract.Dvis
+            Matching = method.SlotGraph == MethodContract.Tracker
                 ? json.OneOf<MatchingRule>("matching")
                 : json.OneOf("matching", MatchingRule.Aligned),
             Input = new InputRule(
@@ -106,7 +109,14 @@ internal static partial class ManifestReader
     private static MethodContract Method(ManifestNode json)
     {
         if (!json.Has("method")) return MethodContract.Dvis;
-        var name = json.OneOf("method", [.. MethodContract.All.Select(m => m.Name)]);
+        var name = json.OneOf("method", [.. MethodContract.All.Select(m => m.Name).Distinct()]);
+        if (name == MethodContract.VitaBehindMinVis.Name)
+        {
+            return json.OneOf("front", MethodContract.MinVis.Name, MethodContract.Dvis.Name) == MethodContract.Dvis.Name
+                ? MethodContract.VitaBehindDvis
+                : MethodContract.VitaBehindMinVis;
+        }
+
         return MethodContract.All.FirstOrDefault(m => m.Name == name) ?? MethodContract.Dvis;
     }
 

@@ -8,6 +8,9 @@ public enum ScoringRule
 
     /// <summary>Maximum over the clips of their softmax, times the mean of the mask's own probabilities (GenVIS).</summary>
     MaxSoftmaxMaskQuality,
+
+    /// <summary>Softmax of the video's logits, times the mean of the mask's own probabilities (VITA).</summary>
+    MaskQuality,
 }
 
 /// <summary>
@@ -19,7 +22,7 @@ public sealed class MethodContract
     public const string Segmenter = "segmenter", Tracker = "tracker", Matcher = "matcher";
     public const string FrameForward = "frame_forward", Refiner = "refiner";
     public const string RefinerAttention = "refiner_attention", RefinerLayer = "refiner_layer";
-    public const string RefinerHeads = "refiner_heads", Clip = "clip";
+    public const string RefinerHeads = "refiner_heads", Clip = "clip", Vita = "vita";
 
     private static readonly GraphContract s_segmenter = new(
         Segmenter, GraphUse.Online,
@@ -72,7 +75,13 @@ public sealed class MethodContract
             + "memory_key [B,Q,C], memory_value [B,Q,C], read_key [B,Q,C], next_query [B,Q,C]"))
     { Scoring = ScoringRule.MaxSoftmaxMaskQuality };
 
-    public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis, GenVis];
+    /// <summary>VITA behind MinVIS.</summary>
+    public static MethodContract VitaBehindMinVis { get; } = VitaBehind(Matcher);
+
+    /// <summary>VITA behind the tracker of DVIS.</summary>
+    public static MethodContract VitaBehindDvis { get; } = VitaBehind(Tracker);
+
+    public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis, GenVis, VitaBehindMinVis, VitaBehindDvis];
 
     /// <summary>Value of the manifest's key <c>method</c>.</summary>
     public string Name { get; }
@@ -82,8 +91,29 @@ public sealed class MethodContract
     /// <summary>Official score of a video's instances.</summary>
     public ScoringRule Scoring { get; private init; }
 
+    /// <summary>Graph that follows the slots from frame to frame; null: the method goes from clip to clip.</summary>
+    public string? SlotGraph => Graphs.FirstOrDefault(g => g is { Use: GraphUse.Online, Name: Matcher or Tracker })?.Name;
+
+    /// <summary>True for VITA, behind any tracker.</summary>
+    public bool IsVita => this == VitaBehindMinVis || this == VitaBehindDvis;
+
     /// <summary>Names of the graphs of a use.</summary>
     public IEnumerable<string> GraphsOf(GraphUse use) => Graphs.Where(g => g.Use == use).Select(g => g.Name);
+
+    /// <summary>
+    /// VITA. <c>frame_embeds</c> are in the segmenter's own order; V video queries. The mask embeddings of both graphs
+    /// are for the same mask features.
+    /// </summary>
+    /// <param name="front">Graph that follows the slots from frame to frame.</param>
+    private static MethodContract VitaBehind(string front) => new(
+        "vita",
+        s_segmenter,
+        Slots(front, GraphUse.Online),
+        new(
+            Vita, GraphUse.Revision,
+            "frame_embeds [T,F,C]",
+            "logits [V,K+1], mask_embeds [V,Cm], frame_similarity [T,F,C], query_similarity [V,C]"))
+    { Scoring = ScoringRule.MaskQuality };
 
     private static GraphContract Slots(string name, GraphUse use) => new(
         name, use,

@@ -41,6 +41,9 @@ public sealed record ModelManifest
     /// <summary>F: queries of the segmenter; Q where the manifest has no entry.</summary>
     public int FrameQueries { get => field > 0 ? field : Queries; init; }
 
+    /// <summary>V: video queries of VITA; 0 for other methods.</summary>
+    public int VideoQueries { get; init; }
+
     /// <summary>Frames of a clip, for a method that goes from clip to clip; else 1.</summary>
     public int Clip { get; init; } = 1;
 

@@ -20,6 +20,9 @@ public class QueryFrame(Tensor instanceEmbeds, Tensor logits, Tensor maskEmbeds)
     /// <summary>Weights of the mask features, shape [1,Q,Cm]; disposed once the frame's masks are made.</summary>
     public Tensor MaskEmbeds { get; } = maskEmbeds;
 
+    /// <summary>Shape [Q]: the segmenter's query in each slot; empty: slots are no queries of the segmenter.</summary>
+    public ReadOnlyMemory<int> Sources { get; init; }
+
     /// <summary>
     /// Place, from 1, in the clip to which the method has assigned the frame; 0: any frames may be revised together.
     /// </summary>

@@ -18,11 +18,7 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
     // Two of each: the graph reads the last frame's while it writes this one's.
     private Tensor _matched = Queries(manifest), _lastMatched = Queries(manifest);
     private Tensor _reference = Queries(manifest), _lastReference = Queries(manifest);
-    private readonly int[] _sources = new int[manifest.Queries];
     private bool _first = true;
-
-    /// <summary>Shape [Q]: the segmenter's query that each slot took in the last step.</summary>
-    public ReadOnlySpan<int> Sources => _sources;
 
     /// <summary>Makes the next frame a first frame: no slot continues.</summary>
     public void Reset()
@@ -35,14 +31,18 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
     /// <param name="embeds">The segmenter's queries in its own order, shape [1,Q,C].</param>
     public QueryFrame Step(Tensor embeds)
     {
-        if (_first) TakeInOrder(embeds);
-        else _matcher.Align(_lastMatched.Span, embeds.Span, _matched.Span, _sources);
+        var sources = new int[manifest.Queries];
+        if (_first) TakeInOrder(embeds, sources);
+        else _matcher.Align(_lastMatched.Span, embeds.Span, _matched.Span, sources);
         _isFirst.Span[0] = _first ? 1 : 0;
 
         var queries = manifest.Queries;
         var answer = new QueryFrame(
             pool.Rent(1, queries, manifest.HiddenSize), pool.Rent(1, queries, manifest.ClassCount + 1),
-            pool.Rent(1, queries, manifest.MaskChannels));
+            pool.Rent(1, queries, manifest.MaskChannels))
+        {
+            Sources = sources,
+        };
         try
         {
             (_inputs[0], _inputs[1], _inputs[2], _inputs[3]) = (embeds, _matched, _lastReference, _isFirst);
@@ -68,10 +68,10 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
         foreach (var tensor in tensors) tensor.Dispose();
     }
 
-    private void TakeInOrder(Tensor embeds)
+    private void TakeInOrder(Tensor embeds, int[] sources)
     {
         embeds.Span.CopyTo(_matched.Span);
-        for (var slot = 0; slot < _sources.Length; slot++) _sources[slot] = slot;
+        for (var slot = 0; slot < sources.Length; slot++) sources[slot] = slot;
     }
 
     private static Tensor Queries(ModelManifest manifest) => new(1, manifest.Queries, manifest.HiddenSize);

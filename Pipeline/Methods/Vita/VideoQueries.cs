@@ -2,13 +2,12 @@ using System.Numerics.Tensors;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Memory;
-using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 
 namespace Dvis.Streaming.Pipeline.Methods.Vita;
 
 /// <summary>VITA over a window (section 3): its video queries, in the order of the slots. Not thread-safe.</summary>
 /// <param name="graph">Tensors of <c>vita</c>; its owner keeps it.</param>
-internal sealed class VideoQueries(IModel graph, ModelManifest manifest, TensorPool pool)
+public sealed class VideoQueries(IModel graph, ModelManifest manifest, TensorPool pool)
 {
     // Logit of "no object" against 0 for each class in a slot without a video query: a probability of 2e-9.
     private const float Nothing = 20;
@@ -66,11 +65,11 @@ internal sealed class VideoQueries(IModel graph, ModelManifest manifest, TensorP
         var total = new float[_slots];
         for (var t = 0; t < window.Count; t++)
         {
-            var frame = (VitaFrame)window[t];
-            Objects(frame.Logits.Span, _weight);
+            var sources = window[t].Sources.Span;
+            Objects(window[t].Logits.Span, _weight);
             for (var s = 0; s < _slots; s++)
             {
-                var row = frames.Slice((t * _slots + frame.Sources[s]) * _channels, _channels);
+                var row = frames.Slice((t * _slots + sources[s]) * _channels, _channels);
                 var sum = _appearance.AsSpan(s * _channels, _channels);
                 TensorPrimitives.MultiplyAdd(row, _weight[s], sum, sum);
                 total[s] += _weight[s];
@@ -99,7 +98,10 @@ internal sealed class VideoQueries(IModel graph, ModelManifest manifest, TensorP
     private ClipRevision InSlots(int frames, ReadOnlySpan<float> logits, ReadOnlySpan<float> masks)
     {
         var (width, channels) = (_classes + 1, manifest.MaskChannels);
-        var revision = new ClipRevision(pool.Rent(_slots, width), pool.Rent(frames, _slots, channels));
+        var revision = new ClipRevision(pool.Rent(_slots, width), pool.Rent(frames, _slots, channels))
+        {
+            StandsAlone = true,
+        };
         revision.Logits.Span.Clear();
         revision.MaskEmbeds.Span.Clear();
         for (var s = 0; s < _slots; s++)

@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Segmentation;
@@ -12,16 +11,15 @@ namespace Dvis.Streaming.Pipeline.Methods.Vita;
 public sealed class VitaMethod : IVideoMethod
 {
     private readonly QueryTracker _front;
-    private readonly VideoQueries _video;
+    private readonly VideoQueries? _video;
 
-    /// <param name="graphs">The caller's.</param>
+    /// <param name="graphs">The caller's; without VITA's own, frames are never revised.</param>
     public VitaMethod(ModelGraphs graphs, TensorPool pool, ClipLengths clip)
     {
         var manifest = graphs.Manifest;
-        var front = graphs.Find(MethodContract.Tracker) ?? graphs[MethodContract.Matcher];
-        _front = new QueryTracker(front, manifest, manifest.Matching, pool);
-        _video = new VideoQueries(graphs[MethodContract.Vita], manifest, pool);
-        Clip = clip;
+        _front = new QueryTracker(graphs[manifest.Method.SlotGraph!], manifest, manifest.Matching, pool);
+        if (graphs.Find(MethodContract.Vita) is not { } vita) return;
+        (_video, Clip) = (new VideoQueries(vita, manifest, pool), clip);
     }
 
     public ClipLengths? Clip { get; }
@@ -29,10 +27,11 @@ public sealed class VitaMethod : IVideoMethod
     public QueryFrame Observe(SegmentedFrame frame)
     {
         var answer = _front.Step(frame.FrameEmbeds);
-        return new VitaFrame(answer, frame.TakeFrameEmbeds(), [.. _front.Sources]);
+        return _video is null ? answer : new VitaFrame(answer, frame.TakeFrameEmbeds());
     }
 
-    public ClipRevision Revise(IReadOnlyList<QueryFrame> window) => _video.Revise(window);
+    public ClipRevision Revise(IReadOnlyList<QueryFrame> window) 
+        => (_video ?? throw new InvalidOperationException("The graph of VITA is not loaded.")).Revise(window);
 
     public void Reset() => _front.Reset();
 
@@ -40,19 +39,21 @@ public sealed class VitaMethod : IVideoMethod
 }
 
 /// <summary>Frame for VITA.</summary>
-/// <param name="answer">The front's; its tensors are owned.</param>
-/// <param name="frameEmbeds">Queries in the segmenter's own order, shape [1,Q,C]; owned.</param>
-/// <param name="sources">Shape [Q]: the segmenter's query in each slot.</param>
-public sealed class VitaFrame(QueryFrame answer, Tensor frameEmbeds, int[] sources)
-    : QueryFrame(answer.InstanceEmbeds, answer.Logits, answer.MaskEmbeds)
+public sealed class VitaFrame : QueryFrame
 {
-    internal Tensor FrameEmbeds => frameEmbeds;
+    private readonly Tensor _frameEmbeds;
 
-    internal ReadOnlySpan<int> Sources => sources;
+    /// <param name="answer">The front's; its tensors are owned.</param>
+    /// <param name="frameEmbeds">Queries in the segmenter's own order, shape [1,Q,C]; owned.</param>
+    public VitaFrame(QueryFrame answer, Tensor frameEmbeds)
+        : base(answer.InstanceEmbeds, answer.Logits, answer.MaskEmbeds)
+        => (Sources, _frameEmbeds) = (answer.Sources, frameEmbeds);
+
+    internal Tensor FrameEmbeds => _frameEmbeds;
 
     public override void Dispose()
     {
         base.Dispose();
-        frameEmbeds.Dispose();
+        _frameEmbeds.Dispose();
     }
 }
