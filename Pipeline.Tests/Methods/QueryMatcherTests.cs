@@ -17,7 +17,7 @@ public sealed class QueryMatcherTests
 
         new QueryMatcher(4, 4, MatchingRule.Aligned).Align(previous, current, matched, sources);
 
-        Assert.Equal([3, 1, 0, 2], sources);
+        Assert.Equal([1, 3, 0, 2], sources);
         for (var i = 0; i < 4; i++) Assert.Equal(Row(current, sources[i]), Row(matched, i));
     }
 
