@@ -8,6 +8,9 @@ from ..networks.config import class_names
 from ..networks.model import Dvis
 
 DOMAINS = ("real", "rendered")
+FIRST_QUERY = "first_query.bin"   # little-endian float32 [cQ,C]
+# Memory of GenVIS in the service: entries of a slot, and what happens to them when it is full.
+MEMORY = {"clips": 128, "policy": "merge"}
 # Name, domain and origin of the weights of the models trained here, by size.
 OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Models/dvis on "
                  "procedurally rendered videos"),
@@ -37,7 +40,7 @@ class About:
     matching: str
     shorter_side: int
     largest_side: int
-    max_window: int       # longest clip of the refiner in frames
+    max_window: int       # longest clip of the refiner or of VITA in frames
     license: str
     weights_from: str
     quality: dict = field(default_factory=dict)
@@ -48,6 +51,7 @@ class About:
     panoptic: dict = field(default_factory=dict)
     # "rendered" for weights trained on drawn scenes: the service warns about real cameras.
     domain: str = "real"
+    clip: int = 1         # frames of a clip of GenVIS
 
     def __post_init__(self):
         if self.domain not in DOMAINS:
@@ -61,25 +65,24 @@ def colour(index: int) -> str:
 
 
 def own_model(model: Dvis, version: str, quality: dict, max_window: int,
-              service: dict | None = None) -> About:
+              service: dict | None = None, clip: int = 1) -> About:
     """Description of a model trained here."""
     config = model.config
     name, domain, origin = OWN[config.name]
+    if model.vita_module is not None:
+        name = name.replace("dvis", model.method)
     labels = tuple(ClassLabel(label, "thing", colour(index))
                    for index, label in enumerate(class_names(config)))
     return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side,
                  max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, service or {},
-                 domain=domain)
+                 domain=domain, clip=clip)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
     """Manifest as JSON data. A model without a refiner has neither its entry nor its files."""
     config = model.config
-    refiner = {"max_window": about.max_window, "layers": config.refiner_layers,
-               "heads": config.heads}
     return {
-        "name": about.name, "version": about.version,
-        "method": "minvis" if model.tracker is None else "dvis",
+        "name": about.name, "version": about.version, "method": model.method,
         "task": about.task, "domain": about.domain,
         "classes": [{"id": index, **asdict(label)} for index, label in enumerate(about.classes)],
         "queries": config.queries, "hidden_size": config.hidden,
@@ -89,7 +92,26 @@ def manifest(model: Dvis, about: About, files: dict) -> dict:
                   "mean": list(config.mean), "std": list(config.std), "channel_order": "rgb"},
         **about.service,
         **({"panoptic": about.panoptic} if about.panoptic else {}),
-        **({} if model.refiner is None else {"refiner": refiner}),
+        **_of_method(model, about),
         "files": files, "license": about.license, "weights_from": about.weights_from,
         "quality": about.quality,
     }
+
+
+def _of_method(model: Dvis, about: About) -> dict:
+    """Entries that the model's method adds, or means otherwise."""
+    config = model.config
+    queries = {"queries": config.clip_queries, "frame_queries": config.queries}
+    if model.method == "genvis":
+        return {**queries, "clip": about.clip, "memory": MEMORY, "first_query": FIRST_QUERY,
+                "scoring": "max_softmax_mask_quality"}
+    if model.method == "vita":
+        return {**queries, "mask_channels": model.vita_module.vita_mask_features.in_channels + 1,
+                "front": "minvis" if model.tracker is None else "dvis",
+                "window": config.vita_window, "encoder_layers": config.vita_encoder_layers,
+                "scoring": "mask_quality",
+                "refiner": {"kind": "vita", "max_window": about.max_window}}
+    if model.refiner is not None:
+        return {"refiner": {"max_window": about.max_window, "layers": config.refiner_layers,
+                            "heads": config.heads}}
+    return {}
