@@ -58,7 +58,10 @@ internal sealed class CameraRig : IDisposable
         Publish = Publish,
     };
 
-    public IVideoMethod Method() => VideoMethods.Create(Models, Tensors, Refiner);
+    public IVideoMethod Method() => Method(maxDelay: null);
+
+    public IVideoMethod Method(TimeSpan? maxDelay)
+        => VideoMethods.Create(Models, Tensors, Refiner, Time, maxDelay);
 
     public RefineStage RefineStage(
         IVideoMethod method, Func<bool>? isBehind = null, TimeSpan? maxDelay = null, ILogger? logger = null) => new(

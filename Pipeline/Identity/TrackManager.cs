@@ -34,6 +34,7 @@ public sealed class TrackManager(
     private readonly List<Track> _tracks = [];
     private readonly List<MaskBits> _accepted = [];
     private readonly List<EndedTrack> _ended = [];
+    private readonly List<int> _freed = [];
     private readonly List<IdentityChange> _merges = [];
     private Comparison<Candidate>? _byRank;
     private long _numbers;
@@ -43,6 +44,9 @@ public sealed class TrackManager(
 
     /// <summary>Tracks that ended in the last update.</summary>
     public ImmutableArray<EndedTrack> Ended => [.. _ended];
+
+    /// <summary>Slots whose track ended in the last update; of those that were never confirmed, none.</summary>
+    public IReadOnlyList<int> Freed => _freed;
 
     /// <summary>Tracks that were merged into others in the last update.</summary>
     public ImmutableArray<IdentityChange> Merges => [.. _merges];
@@ -62,6 +66,7 @@ public sealed class TrackManager(
         ReadOnlySpan<float> embeds)
     {
         _ended.Clear();
+        _freed.Clear();
         _merges.Clear();
         _accepted.Clear();
         foreach (var track in _tracks)
@@ -244,6 +249,7 @@ public sealed class TrackManager(
         if (track.Slot >= 0) _slots[track.Slot] = null;
         track.State = TrackState.Ended;
         if (!track.Identity.Confirmed) return;
+        if (track.Slot >= 0) _freed.Add(track.Slot);
         var summary = track.Summarise();
         _ended.Add(new EndedTrack(track.Identity, track.LastFrameId, track.ClassId, summary));
         changed(new TrackChange(EventKind.TrackEnded, track, reason, summary, null));

@@ -1,5 +1,15 @@
 namespace Dvis.Streaming.Pipeline.Inference;
 
+/// <summary>Official score of an instance of a whole video, by its class.</summary>
+public enum ScoringRule
+{
+    /// <summary>Softmax of the mean of the frames' logits (DVIS, MinVIS).</summary>
+    MeanLogits,
+
+    /// <summary>Maximum over the clips of their softmax, times the mean of the mask's own probabilities (GenVIS).</summary>
+    MaxSoftmaxMaskQuality,
+}
+
 /// <summary>
 /// Graphs of a network family with their tensors, declared only here; a manifest names its family in the key
 /// <c>method</c>.
@@ -9,12 +19,12 @@ public sealed class MethodContract
     public const string Segmenter = "segmenter", Tracker = "tracker", Matcher = "matcher";
     public const string FrameForward = "frame_forward", Refiner = "refiner";
     public const string RefinerAttention = "refiner_attention", RefinerLayer = "refiner_layer";
-    public const string RefinerHeads = "refiner_heads";
+    public const string RefinerHeads = "refiner_heads", Clip = "clip";
 
     private static readonly GraphContract s_segmenter = new(
         Segmenter, GraphUse.Online,
         "image [B,3,H,W]",
-        "frame_embeds [B,Q,C], mask_features [B,Cm,h,w], frame_logits [B,Q,K+1]");
+        "frame_embeds [B,F,C], mask_features [B,Cm,h,w], frame_logits [B,F,K+1]");
 
     private MethodContract(string name, params GraphContract[] graphs) => (Name, Graphs) = (name, graphs);
 
@@ -48,12 +58,29 @@ public sealed class MethodContract
     /// <summary>MinVIS: a slot takes the query matched to it, and the segmenter's heads read that query.</summary>
     public static MethodContract MinVis { get; } = new("minvis", s_segmenter, Slots(Matcher, GraphUse.Online));
 
-    public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis];
+    /// <summary>
+    /// GenVIS. <c>query</c> is what the decoder starts from, <c>reference_out</c> its answer before the norm; the
+    /// memory, and the first query (a tensor file of the model), are outside of the graph.
+    /// </summary>
+    public static MethodContract GenVis { get; } = new(
+        "genvis",
+        s_segmenter,
+        new(
+            Clip, GraphUse.Online,
+            "frame_embeds [B,N,F,C], query [B,Q,C]",
+            "instance_embeds [B,Q,C], reference_out [B,Q,C], logits [B,Q,K+1], mask_embeds [B,Q,Cm], "
+            + "memory_key [B,Q,C], memory_value [B,Q,C], read_key [B,Q,C], next_query [B,Q,C]"))
+    { Scoring = ScoringRule.MaxSoftmaxMaskQuality };
+
+    public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis, GenVis];
 
     /// <summary>Value of the manifest's key <c>method</c>.</summary>
     public string Name { get; }
 
     public IReadOnlyList<GraphContract> Graphs { get; }
+
+    /// <summary>Official score of a video's instances.</summary>
+    public ScoringRule Scoring { get; private init; }
 
     /// <summary>Names of the graphs of a use.</summary>
     public IEnumerable<string> GraphsOf(GraphUse use) => Graphs.Where(g => g.Use == use).Select(g => g.Name);

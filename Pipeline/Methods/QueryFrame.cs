@@ -20,6 +20,11 @@ public class QueryFrame(Tensor instanceEmbeds, Tensor logits, Tensor maskEmbeds)
     /// <summary>Weights of the mask features, shape [1,Q,Cm]; disposed once the frame's masks are made.</summary>
     public Tensor MaskEmbeds { get; } = maskEmbeds;
 
+    /// <summary>
+    /// Place, from 1, in the clip to which the method has assigned the frame; 0: any frames may be revised together.
+    /// </summary>
+    public int ClipPlace { get; init; }
+
     public virtual void Dispose()
     {
         InstanceEmbeds.Dispose();
