@@ -31,9 +31,6 @@ public sealed record AssociationRule
 
     /// <summary>Share of the newest embedding in <see cref="TrackletMemory.Momentum"/>.</summary>
     public double Momentum { get; init; } = 0.8;
-
-    /// <summary>Tracklets in the memory at a time, at most; no more than the model has queries.</summary>
-    public int Tracklets { get; init; } = int.MaxValue;
 }
 
 /// <summary>Form of a tracklet's memory.</summary>

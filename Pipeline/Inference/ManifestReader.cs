@@ -46,9 +46,10 @@ internal static partial class ManifestReader
         // A model has no part of a refiner, or all of it.
         var steps = method.GraphsOf(GraphUse.WholeVideo).Any(files.Has);
         var revision = method.GraphsOf(GraphUse.Revision);
-        var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any());
+        var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any())
+            || method == MethodContract.RefineVis;
         CheckGraphs(method, files, problems);
-        var clips = method == MethodContract.GenVis;
+        var (clips, associates) = (method == MethodContract.GenVis, method == MethodContract.RefineVis);
         var maxClip = clips && json.Has("max_clip") ? json.Integer("max_clip", 1, 512) : (int?)null;
         var minScore = json.Has("min_score") ? json.Number("min_score", 0, 1) : ModelManifest.DefaultMinScore;
         var manifest = new ModelManifest
@@ -56,18 +57,21 @@ internal static partial class ManifestReader
             Name = json.Text("name"),
             Version = json.Text("version"),
             Method = method,
-            Task = clips ? json.OneOf("task", ModelTask.Vis) : json.OneOf<ModelTask>("task"),
+            Task = clips || associates ? json.OneOf("task", ModelTask.Vis) : json.OneOf<ModelTask>("task"),
             Domain = json.Has("domain") ? json.OneOf<ModelDomain>("domain") : ModelDomain.Real,
             Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
             MinScore = minScore,
             StartScore = json.Has("start_score") ? json.Number("start_score", minScore, 1) : minScore,
             Classes = Classes(json, problems),
             Queries = json.Integer("queries", 1, 4096),
-            FrameQueries = clips ? json.Integer("frame_queries", 1, 4096) : 0,
+            FrameQueries = clips || associates ? json.Integer("frame_queries", 1, 4096) : 0,
             Clip = clips ? json.Integer("clip", 1, maxClip ?? 512) : 1,
             MaxClip = maxClip,
             Memory = clips ? Memory(json.Object("memory")) : null,
             FirstQuery = clips ? json.Matching("first_query", InsideFolder(), PathInside) : null,
+            Association = associates ? AssociationReader.Read(json.Object("association")) : null,
+            TemporalWindow = associates ? json.Integer("window", 1, 512) : 1,
+            FramePeriod = associates ? json.Integer("frame_period", 1, 1 << 20) : 1,
             HiddenSize = json.Integer("hidden_size", 1, 4096),
             MaskChannels = json.Integer("mask_channels", 1, 4096),
             MaskStride = json.Integer("mask_stride", 1, 32),

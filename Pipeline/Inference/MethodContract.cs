@@ -6,6 +6,9 @@ public enum ScoringRule
     /// <summary>Softmax of the mean of the frames' logits (DVIS, MinVIS).</summary>
     MeanLogits,
 
+    /// <summary>Mean over the detections of a tracklet; each class above 0.05 makes an entry (IDOL, RefineVIS).</summary>
+    MeanOverDetections,
+
     /// <summary>Maximum over the clips of their softmax, times the mean of the mask's own probabilities (GenVIS).</summary>
     MaxSoftmaxMaskQuality,
 }
@@ -19,7 +22,7 @@ public sealed class MethodContract
     public const string Segmenter = "segmenter", Tracker = "tracker", Matcher = "matcher";
     public const string FrameForward = "frame_forward", Refiner = "refiner";
     public const string RefinerAttention = "refiner_attention", RefinerLayer = "refiner_layer";
-    public const string RefinerHeads = "refiner_heads", Clip = "clip";
+    public const string RefinerHeads = "refiner_heads", Clip = "clip", Associate = "associate", Refine = "refine";
 
     private static readonly GraphContract s_segmenter = new(
         Segmenter, GraphUse.Online,
@@ -72,7 +75,24 @@ public sealed class MethodContract
             + "memory_key [B,Q,C], memory_value [B,Q,C], read_key [B,Q,C], next_query [B,Q,C]"))
     { Scoring = ScoringRule.MaxSoftmaxMaskQuality };
 
-    public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis, GenVis];
+    /// <summary>
+    /// RefineVIS. <c>associate</c> has the segmenter's heads beside the contrastive embeddings. In <c>refine</c> each
+    /// query attends to the window: online the query is the newest frame, in a clip it is the window itself.
+    /// </summary>
+    public static MethodContract RefineVis { get; } = new(
+        "refinevis",
+        s_segmenter,
+        new(
+            Associate, GraphUse.Online,
+            "frame_embeds [B,F,C]",
+            "contrastive_embeds [B,F,C], logits [B,F,K+1], mask_embeds [B,F,Cm]"),
+        new(
+            Refine, GraphUse.Online,
+            "query [T,N,C], query_frames [T], window [W,N,C], window_frames [W]",
+            "refined [T,N,C], logits [T,N,K+1], mask_embeds [T,N,Cm]"))
+    { Scoring = ScoringRule.MeanOverDetections };
+
+    public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis, GenVis, RefineVis];
 
     /// <summary>Value of the manifest's key <c>method</c>.</summary>
     public string Name { get; }

@@ -4,6 +4,7 @@ using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Methods.Dvis;
 using Dvis.Streaming.Pipeline.Methods.GenVis;
 using Dvis.Streaming.Pipeline.Methods.MinVis;
+using Dvis.Streaming.Pipeline.Methods.RefineVis;
 
 namespace Dvis.Streaming.Pipeline.Stages;
 
@@ -18,6 +19,8 @@ public static class VideoMethods
         var method = graphs.Manifest.Method;
         if (method == MethodContract.MinVis) return new MinVisMethod(graphs, pool);
         if (method == MethodContract.GenVis) return new GenVisMethod(graphs, pool, time, maxDelay);
-        return new DvisMethod(graphs, pool, new ClipLengths(refiner.Window, refiner.Stride, refiner.Lookahead));
+        var clip = new ClipLengths(refiner.Window, refiner.Stride, refiner.Lookahead);
+        if (method == MethodContract.RefineVis) return new RefineVisMethod(graphs, pool, graphs.Revises ? clip : null);
+        return new DvisMethod(graphs, pool, clip);
     }
 }

@@ -15,6 +15,9 @@ MEMORY = {"clips": 128, "policy": "merge"}
 # Association of RefineVIS in the service: IDOL's settings for YouTube-VIS 2021.
 ASSOCIATION = {"select": 0.1, "nms_pre": 0.5, "add_new": 0.2, "init": 0.2, "match": 0.5,
                "nms_post": 0.05, "forget_after": 10, "memory": "weighted", "memory_length": 3}
+# Slots of RefineVIS per query of a frame: those of tracklets out of sight and of such that have
+# left are not free at once.
+SLOTS = 3
 # Name, domain and origin of the weights of the models trained here, by size.
 OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Models/dvis on "
                  "procedurally rendered videos"),
@@ -116,7 +119,8 @@ def _of_method(model: Dvis, about: About) -> dict:
                 "scoring": "mask_quality",
                 "refiner": {"kind": "vita", "max_window": about.max_window}}
     if model.method == "refinevis":
-        return {"window": WINDOW, "frame_period": PERIOD, "association": ASSOCIATION,
+        return {"queries": SLOTS * config.queries, "frame_queries": config.queries,
+                "scoring": "mean_over_detections", "window": WINDOW, "frame_period": PERIOD, "association": ASSOCIATION,
                 "refiner": {"max_window": about.max_window}}
     if model.refiner is not None:
         return {"refiner": {"max_window": about.max_window, "layers": config.refiner_layers,

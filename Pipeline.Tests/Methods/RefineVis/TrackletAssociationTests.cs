@@ -18,9 +18,9 @@ public sealed class TrackletAssociationTests
     [Fact]
     public void Associate_MaskIoUAboveTheThreshold_RemovesTheWeakerDetectionOfAnyLabel()
     {
-        // IoU with the first: 4/8 is not above 0.5, 5/8 is.
+        // IoU with the first: 4/9 is not above 0.5, 5/8 is.
         var ids = Frame(
-            new(0.9f, s_x, 0..6), new(0.8f, s_y, 2..8), new(0.7f, s_z, 1..8), new(0.6f, s_z, 20..22));
+            new(0.9f, s_x, 0..6), new(0.8f, s_y, 2..9), new(0.7f, s_z, 1..8), new(0.6f, s_z, 20..22));
 
         Assert.Equal([0, 1, Removed, 2], ids);
     }

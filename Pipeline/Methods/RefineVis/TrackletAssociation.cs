@@ -19,6 +19,7 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
     /// <summary>Id of a detection whose mask belongs to a better one.</summary>
     public const long Removed = -3;
 
+    // Thresholds are compared in single precision, as IDOL does: scores and overlaps may lie on them.
     private const float Smallest = 1e-6f; // added to both sides of an IoU, in single precision as in IDOL
     private const float Similar = 0.5f; // from here on the frames in which a tracklet was seen count
 
@@ -44,7 +45,7 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
         Suppress(masks, ids);
         var first = store.Live.Count == 0;
         if (!first && _kept.Count > 0) Match(scores, embeds, ids);
-        Begin(scores, embeds, first ? rule.Init : rule.AddNew, ids);
+        Begin(scores, embeds, (float)(first ? rule.Init : rule.AddNew), ids);
         MarkBackground(masks, ids);
         store.Forget();
         return ids;
@@ -61,7 +62,7 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
         {
             ids[i] = Ignored;
             foreach (var better in _kept)
-                if (IoU(masks[i], masks[better]) > rule.NmsPre) ids[i] = Removed;
+                if (IoU(masks[i], masks[better]) > (float)rule.NmsPre) ids[i] = Removed;
             if (ids[i] == Ignored) _kept.Add(i);
         }
     }
@@ -75,7 +76,7 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
             var row = _similarity.AsSpan(r * columns, columns);
             Prefer(row);
             var best = TensorPrimitives.IndexOfMax<float>(row);
-            if (!(row[best] > rule.Match)) continue;
+            if (!(row[best] > (float)rule.Match)) continue;
             var (i, tracklet) = (_kept[r], store.Live[best]);
             ids[i] = tracklet.Id;
             tracklet.Append(embeds.Slice(i * channels, channels), scores[i], store.Frame);
@@ -83,7 +84,7 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
         }
     }
 
-    private void Begin(ReadOnlySpan<float> scores, ReadOnlySpan<float> embeds, double threshold, Span<long> ids)
+    private void Begin(ReadOnlySpan<float> scores, ReadOnlySpan<float> embeds, float threshold, Span<long> ids)
     {
         foreach (var i in _kept)
         {
@@ -153,7 +154,7 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
             if (ids[_kept[r]] != Ignored) continue;
             var overlaps = false;
             for (var better = 0; better < r; better++)
-                overlaps |= IoU(masks[_kept[r]], masks[_kept[better]]) >= rule.NmsPost;
+                overlaps |= IoU(masks[_kept[r]], masks[_kept[better]]) >= (float)rule.NmsPost;
             if (!overlaps) ids[_kept[r]] = Background;
         }
     }
