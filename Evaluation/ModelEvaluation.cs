@@ -43,6 +43,7 @@ internal static class ModelEvaluation
         using var interruption = new Interruption(cancel);
         var stop = interruption.Token;
         var folder = ModelFolder.Open(request.Model);
+        request = request with { Modes = [.. request.Modes.Select(m => m.For(folder.Manifest)).Distinct()] };
         using var data = EvaluationData.Open(
             folder.Manifest, request.Truth, request.Images, request.FirstLabel, request.ClassAgnostic);
         if (!data.CanScore && request.Out is null)
@@ -130,7 +131,7 @@ internal static class ModelEvaluation
         return
         [
             MethodContract.Segmenter,
-            .. modes.Select(m => m.SlotGraph(manifest.Method)).Distinct(),
+            .. modes.Select(m => m.SlotGraph(manifest.Method) ?? MethodContract.Clip).Distinct(),
             .. clips || whole ? [MethodContract.FrameForward] : Array.Empty<string>(),
             .. clips || (whole && !steps) ? [MethodContract.Refiner] : Array.Empty<string>(),
             .. steps ? manifest.Method.GraphsOf(GraphUse.WholeVideo) : [],

@@ -35,9 +35,9 @@ internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLength
         base.Dispose();
     }
 
-    protected override void Take(int index, SegmentedFrame frame, QueryFrame step)
+    protected override void Take(int index, SegmentedFrame frame, QueryFrame? step)
     {
-        AddLogits(step.Logits.Span);
+        AddLogits(step!.Logits.Span);
         // Nothing reads the mask embeddings of a frame that will be revised.
         var answer = new QueryFrame(Copy(step.InstanceEmbeds), Copy(step.Logits), tensors.Rent(1));
         _window.Add(new DvisFrame(answer, Copy(frame.FrameEmbeds)));

@@ -25,15 +25,15 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
         ModeKind.Offline => models.Find(MethodContract.RefinerHeads) is null
             ? new ClipRun(models, tensors, clip: null)
             : new OfflineRun(models, tensors),
+        ModeKind.GenVis => new GenVisRun(models, tensors, mode.Clip!.Window),
         _ => new OnlineRun(models.Manifest),
     };
 
     /// <summary>The next frame; both stay the caller's.</summary>
-    /// <param name="step">What the tracker says; in mode <see cref="ModeKind.MinVis"/> the matcher.</param>
-    public void Add(SegmentedFrame frame, QueryFrame step)
-    {
-        Take(Frames++, frame, step);
-    }
+    /// <param name="step">
+    /// Answer of the mode's <see cref="EvaluationMode.SlotGraph"/>; null where it has none.
+    /// </param>
+    public void Add(SegmentedFrame frame, QueryFrame? step) => Take(Frames++, frame, step);
 
     /// <summary>After the last frame.</summary>
     /// <exception cref="OperationCanceledException">It was stopped on the way.</exception>
@@ -45,7 +45,7 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
     public void ReadMaskEmbeds(int frame, Span<float> maskEmbeds) => _maskEmbeds.Read(frame, maskEmbeds);
 
     /// <summary>Class probabilities of the video, shape [Q,K+1]; after <see cref="Complete"/>.</summary>
-    public float[] Probabilities()
+    public virtual float[] Probabilities()
     {
         var (width, probabilities) = (manifest.ClassCount + 1, new float[_tracker.Length]);
         TensorPrimitives.Divide(_tracker, Frames, _tracker);
@@ -58,7 +58,7 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
 
     public virtual void Dispose() => _maskEmbeds.Dispose();
 
-    protected abstract void Take(int index, SegmentedFrame frame, QueryFrame step);
+    protected abstract void Take(int index, SegmentedFrame frame, QueryFrame? step);
 
     /// <summary>The refiner's class logits, averaged over the frames; empty when there is no refiner.</summary>
     protected virtual ReadOnlySpan<float> Refined() => [];
@@ -73,9 +73,9 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
 /// as DVIS evaluates its online mode and MinVIS itself.</summary>
 internal sealed class OnlineRun(ModelManifest manifest) : ModeRun(manifest)
 {
-    protected override void Take(int index, SegmentedFrame frame, QueryFrame step)
+    protected override void Take(int index, SegmentedFrame frame, QueryFrame? step)
     {
-        AddLogits(step.Logits.Span);
+        AddLogits(step!.Logits.Span);
         WriteMaskEmbeds(index, step.MaskEmbeds.Span);
     }
 }

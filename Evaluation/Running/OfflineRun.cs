@@ -21,9 +21,9 @@ internal sealed class OfflineRun(ModelGraphs models, TensorPool tensors) : ModeR
         base.Dispose();
     }
 
-    protected override void Take(int index, SegmentedFrame frame, QueryFrame step)
+    protected override void Take(int index, SegmentedFrame frame, QueryFrame? step)
     {
-        AddLogits(step.Logits.Span);
+        AddLogits(step!.Logits.Span);
         using var memory = tensors.Rent(frame.FrameEmbeds.Shape);
         models[MethodContract.FrameForward].Run([frame.FrameEmbeds], [memory]);
         _refiner.Add(index, step.InstanceEmbeds.Span, memory.Span);

@@ -23,6 +23,7 @@ COUNTER = ".num_batches_tracked"
 SIGNS = {"swin-l": "backbone.patch_embed.proj.weight", "r50": "backbone.stem.conv1.weight"}
 NAMES = {"segmenter": "MinVIS", "online": "DVIS", "offline": "DVIS", "vita": "VITA",
          "genvis": "GenVIS"}
+UNKNOWN = "It is not a checkpoint of DVIS, MinVIS, VITA or GenVIS."
 GENVIS_PARTS = {f"vita_module.pre_{what}_embed_{kind}" for what in ("query", "memory")
                 for kind in "kv"}
 SHOWN = 4              # tensors named of each kind of mistake
@@ -43,6 +44,25 @@ def mode_of(tensors: dict[str, Tensor]) -> str:
     if "refiner" in parts:
         return "offline"
     return "online" if "tracker" in parts else "segmenter"
+
+
+def chosen_mode(tensors: dict[str, Tensor], method: str, mode: str, path: Path) -> str:
+    """Mode of the model for a checkpoint; `method` and `mode` are what it must be, or "auto".
+
+    Raises CheckpointError where they do not go together, or the checkpoint is of another method."""
+    found = mode_of(tensors)
+    if method not in ("auto", METHODS[mode if mode != "auto" else found]):
+        if mode != "auto":
+            raise CheckpointError(f"the mode {mode} is one of {METHODS[mode]}, not of {method}.")
+        _require_segmenter(tensors, path)
+        raise CheckpointError(f"{path}: it is a checkpoint of {NAMES[found]}: give --method "
+                              f"{METHODS[found]}, or a checkpoint of {method}.")
+    return found if mode == "auto" else mode
+
+
+def _require_segmenter(tensors: dict[str, Tensor], path: Path) -> None:
+    if not any(name.startswith("sem_seg_head.predictor.") for name in tensors):
+        raise CheckpointError(f"{path}: {UNKNOWN}")
 
 
 def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
@@ -95,7 +115,7 @@ def _reason(model: Dvis, tensors: dict[str, Tensor]) -> str:
     config, found = model.config, mode_of(tensors)
     backbone = next((name for name, sign in SIGNS.items() if sign in tensors), None)
     if "sem_seg_head.predictor.query_feat.weight" not in tensors:
-        return "It is not a checkpoint of DVIS, MinVIS, VITA or GenVIS."
+        return UNKNOWN
     if backbone is not None and backbone != config.name:
         return f"Its backbone is that of {backbone}: give --arch {backbone}."
     if METHODS[found] != model.method and {found, model.mode} & {"vita", "genvis"}:

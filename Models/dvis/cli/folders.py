@@ -12,7 +12,7 @@ def add(commands) -> None:
     _add_export(commands.add_parser(
         "export", help="the ONNX graphs, manifest and reference answers"))
     _add_import(commands.add_parser(
-        "import", help="an official DVIS or MinVIS checkpoint as model folder"))
+        "import", help="an official checkpoint as model folder: DVIS, MinVIS, VITA, GenVIS"))
     _add_quantise(commands.add_parser(
         "quantise", help="fp16 and int8 files beside the fp32 ones of a model folder"))
 
@@ -76,15 +76,19 @@ def _add_import(command) -> None:
                          help="one name per line in the order of training, "
                          "or a JSON list of {name, kind, color}")
     command.add_argument("--out", type=Path, required=True, help="the model folder")
+    command.add_argument("--method", choices=("auto", "dvis", "minvis", "vita", "genvis"),
+                         default="auto", help="what the checkpoint must be (default: what it is)")
     command.add_argument("--mode", choices=("auto", "offline", "online", "segmenter"),
-                         default="auto", help="what the checkpoint must be; segmenter: MinVIS")
+                         default="auto", help="likewise, of DVIS; segmenter: MinVIS")
+    command.add_argument("--clip", type=up_to(64), default=1,
+                         help="frames of a clip of GenVIS: 1 online, 3 semi-online")
     command.add_argument("--input", type=size, default=None, metavar="HxW",
                          help="images are scaled into this size; short for the two sides")
     command.add_argument("--shorter-side", type=up_to(8192), default=None,
                          help="default: as the official configuration of arch and task")
     command.add_argument("--largest-side", type=up_to(8192), default=None)
     command.add_argument("--max-window", type=up_to(4096), default=1024,
-                         help="longest clip the refiner is given, in frames")
+                         help="longest clip that the refiner or VITA is given, in frames")
     command.add_argument("--object-score", type=share, default=None,
                          help="OBJECT_MASK_THRESHOLD of the official configuration (vps), if not "
                          "0.8")
@@ -107,15 +111,16 @@ def _import(arguments) -> None:
                          "not both.")
     shorter, largest = arguments.input or (arguments.shorter_side, arguments.largest_side)
     request = Request(arguments.checkpoint, arguments.arch, arguments.task, arguments.classes,
-                      arguments.out, arguments.mode, shorter, largest, arguments.max_window,
-                      arguments.name, arguments.version, arguments.license,
-                      arguments.object_score, arguments.overlap)
+                      arguments.out, arguments.method, arguments.mode, shorter, largest,
+                      arguments.max_window, arguments.name, arguments.version, arguments.license,
+                      arguments.object_score, arguments.overlap, arguments.clip)
     try:
         model, taken = run(request)
     except (CheckpointError, OSError) as error:
         raise SystemExit(f"dvis import: {error}") from None
     config = model.config
-    print(f"{arguments.out}: {config.name}, {model.mode}, {config.classes} classes, {taken}")
+    kind = model.mode if model.method == "dvis" else model.method
+    print(f"{arguments.out}: {config.name}, {kind}, {config.classes} classes, {taken}")
 
 
 def _add_quantise(command) -> None:

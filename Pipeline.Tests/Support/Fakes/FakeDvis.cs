@@ -145,7 +145,7 @@ internal sealed class FakeDvis
         }
     }
 
-    private static void WriteMaskEmbedding(ReadOnlySpan<float> embedding, Span<float> mask)
+    public static void WriteMaskEmbedding(ReadOnlySpan<float> embedding, Span<float> mask)
     {
         mask.Clear();
         if (embedding[Present] > 0) mask[Item(embedding)] = 1;
