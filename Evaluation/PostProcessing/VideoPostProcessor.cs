@@ -31,6 +31,7 @@ public abstract class VideoPostProcessor
             ModelTask.Vss => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
             _ => new InstancePostProcessor(
                 probabilities, manifest.ClassCount, topK, input, manifest.MaskStride,
-                maskQuality: manifest.Method.Scoring == ScoringRule.MaxSoftmaxMaskQuality),
+                maskQuality: manifest.Method.Scoring == ScoringRule.MaxSoftmaxMaskQuality,
+                above: manifest.Method.Scoring == ScoringRule.MeanOverDetections ? 0.05f : null),
         };
 }

@@ -42,6 +42,7 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
     /// <exception cref="EvaluationException">The model's method has no such mode.</exception>
     public EvaluationMode For(ModelManifest manifest)
     {
+        if (manifest.Method == MethodContract.RefineVis) return ForTracklets(manifest);
         var ofClips = manifest.Method == MethodContract.GenVis;
         if (Kind == ModeKind.GenVis != ofClips && !(ofClips && Kind == ModeKind.Online))
             throw Wrong($"the mode {this} is not one of {manifest.Name}, whose method is {manifest.Method.Name}");
@@ -50,16 +51,14 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
         return clip <= (manifest.MaxClip ?? int.MaxValue)
             ? new EvaluationMode(ModeKind.GenVis, new ClipLengths(clip, clip, 0))
             : throw Wrong($"the mode {this} has longer clips than {manifest.Name} takes, at most {manifest.MaxClip}");
-
-        static EvaluationException Wrong(string problem) => new(problem) { IsUsage = true };
     }
 
     /// <summary>
     /// Graph that follows the slots from frame to frame: a MinVIS model matches only, whatever the mode. Null: the mode
-    /// goes from clip to clip.
+    /// goes from clip to clip, or the method has an association.
     /// </summary>
     public string? SlotGraph(MethodContract method)
-        => Kind == ModeKind.GenVis ? null
+        => Kind == ModeKind.GenVis || method == MethodContract.RefineVis ? null
             : Kind == ModeKind.MinVis || method == MethodContract.MinVis ? MethodContract.Matcher
             : MethodContract.Tracker;
 
@@ -74,6 +73,21 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
         _ => string.Create(CultureInfo.InvariantCulture,
             $"semi-online:window={Clip!.Window},stride={Clip.Stride},lookahead={Clip.Lookahead}"),
     };
+
+    /// <summary>This mode of RefineVIS, whose offline mode takes clips of the window that it has online.</summary>
+    private EvaluationMode ForTracklets(ModelManifest manifest)
+    {
+        if (Kind is ModeKind.MinVis or ModeKind.GenVis)
+            throw Wrong($"the mode {this} is not one of {manifest.Name}, whose method is {manifest.Method.Name}");
+        if (Kind == ModeKind.Offline)
+            return this with { Clip = new ClipLengths(manifest.TemporalWindow, manifest.TemporalWindow, 0) };
+        return !(Clip?.Window > manifest.RefinerMaxWindow)
+            ? this
+            : throw Wrong(
+                $"the mode {this} has longer clips than {manifest.Name} takes, at most {manifest.RefinerMaxWindow}");
+    }
+
+    private static EvaluationException Wrong(string problem) => new(problem) { IsUsage = true };
 
     private static ClipLengths ReadClip(string text, string settings)
         => settings.Split('=') is ["clip", var value]

@@ -19,8 +19,12 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
     /// <summary>Frames taken.</summary>
     protected int Frames { get; private set; }
 
+    /// <summary>Rows of <see cref="Probabilities"/>: slots, or the tracklets of the video.</summary>
+    public virtual int Rows => manifest.Queries;
+
     public static ModeRun Create(EvaluationMode mode, ModelGraphs models, TensorPool tensors) => mode.Kind switch
     {
+        _ when models.Manifest.Method == MethodContract.RefineVis => new RefineVisRun(models, tensors, mode.Clip),
         ModeKind.SemiOnline => new ClipRun(models, tensors, mode.Clip!),
         ModeKind.Offline => models.Find(MethodContract.RefinerHeads) is null
             ? new ClipRun(models, tensors, clip: null)
@@ -41,10 +45,10 @@ internal abstract class ModeRun(ModelManifest manifest) : IDisposable
     {
     }
 
-    /// <summary>Shape [Q,Cm]; after <see cref="Complete"/>.</summary>
-    public void ReadMaskEmbeds(int frame, Span<float> maskEmbeds) => _maskEmbeds.Read(frame, maskEmbeds);
+    /// <summary>Shape [rows,Cm]; after <see cref="Complete"/>.</summary>
+    public virtual void ReadMaskEmbeds(int frame, Span<float> maskEmbeds) => _maskEmbeds.Read(frame, maskEmbeds);
 
-    /// <summary>Class probabilities of the video, shape [Q,K+1]; after <see cref="Complete"/>.</summary>
+    /// <summary>Class probabilities of the video, shape [rows,K+1]; after <see cref="Complete"/>.</summary>
     public virtual float[] Probabilities()
     {
         var (width, probabilities) = (manifest.ClassCount + 1, new float[_tracker.Length]);

@@ -46,6 +46,13 @@ public sealed class ClipRefinement(TemporalRefinement refinement, ModelManifest 
         for (var last = width - 1; last < logits.Length; last += width) logits[last] = 0;
     }
 
+    /// <summary>
+    /// True when the frame has a mask of the tracklet: it was detected, or an object is more probable than none. For a
+    /// frame without its object a mask embedding was never trained.
+    /// </summary>
+    /// <param name="probabilities">Shape [K+1].</param>
+    public static bool IsShown(bool detected, ReadOnlySpan<float> probabilities) => detected || probabilities[^1] < 0.5f;
+
     private List<int> SlotsOf(RefineVisFrame[] frames)
     {
         var slots = new List<int>();
@@ -84,8 +91,7 @@ public sealed class ClipRefinement(TemporalRefinement refinement, ModelManifest 
             var row = t * slots.Count + n;
             MaskKernels.Softmax(refined.Logits.Span.Slice(row * _width, _width), probabilities);
             if (all || frames[t].Detected[slot]) TensorPrimitives.Add(mean, probabilities, mean);
-            // Without an object a mask embedding was never trained: its mask stays empty.
-            if (TensorPrimitives.Max(probabilities.AsSpan(0, _width - 1)) < (float)manifest.MinScore) continue;
+            if (!IsShown(frames[t].Detected[slot], probabilities)) continue;
             refined.MaskEmbeds.Span.Slice(row * channels, channels)
                 .CopyTo(revision.MaskEmbeds.Span[((t * manifest.Queries + slot) * channels)..]);
         }
