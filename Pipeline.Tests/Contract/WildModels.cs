@@ -18,15 +18,22 @@ internal sealed class WildModels
     private readonly double _whims;
 
     /// <param name="whims">Chance that a query is touched.</param>
-    /// <param name="refines">False: a model without a refiner.</param>
-    public WildModels(int seed, double whims, bool refines)
+    /// <param name="method">Of <see cref="FakeMethods.Names"/>.</param>
+    /// <param name="refines">False: a DVIS model without a refiner.</param>
+    public WildModels(int seed, string method, double whims, bool refines)
     {
         (_random, _whims) = (new Random(seed), whims);
         var segmenter = new FakeModel("segmenter", Segment);
         var tracker = new FakeModel("tracker", Track);
-        Models = FakeDvis.Graphs(FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null, refines
-            ? new FakeModel("refiner", Refine)
-            : null);
+        Models = method switch
+        {
+            "minvis" => FakeDvis.MinVisGraphs(segmenter, tracker),
+            "genvis" => new FakeGenVis(2 + _random.Next(3), segmenter, Follow).Models(),
+            "genvis online" => new FakeGenVis(1, segmenter, Follow).Models(),
+            _ => FakeDvis.Graphs(
+                FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null,
+                refines ? new FakeModel("refiner", Refine) : null),
+        };
     }
 
     public ModelGraphs Models { get; }
@@ -67,6 +74,14 @@ internal sealed class WildModels
         Do(NextTracker, () => NextTracker = null);
         _fake.Tracker.Run(inputs, outputs);
         Flip(outputs[2].Span);
+    }
+
+    private void Follow(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        Do(NextTracker, () => NextTracker = null);
+        FakeGenVis.Answer(inputs, outputs);
+        Flip(outputs[2].Span);
+        if (Chance()) outputs[3].Span.Clear();
     }
 
     private void Refine(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)

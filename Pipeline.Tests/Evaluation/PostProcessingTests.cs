@@ -46,6 +46,32 @@ public sealed class PostProcessingTests
         }
     }
 
+    /// <summary>Scores of GenVIS: the mean probability of the mask's pixels in the resized frame, over all frames.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Geometries))]
+    public void Instances_WithMaskQuality_HaveItAsAFactor(InputGeometry g)
+    {
+        var random = new Random(4);
+        var probabilities = Some(random, 6 * 4);
+        var frames = Frames(random, g, frames: 3, queries: 6);
+        foreach (var frame in frames) frame[2] = [.. frame[2].Select(v => -1 - Math.Abs(v))];
+        var resized = g with { SourceWidth = g.ResizedWidth, SourceHeight = g.ResizedHeight };
+
+        var result = Assert.IsType<InstanceResult>(Run(
+            new InstancePostProcessor(probabilities, classes: 3, topK: 18, g, Stride, maskQuality: true), frames));
+
+        Assert.Equal(result.Tubes.OrderByDescending(t => t.Score), result.Tubes);
+        foreach (var tube in result.Tubes)
+        {
+            var inside = frames.SelectMany(f => OfficialRules.Upsample(f[tube.Query], resized, sigmoid: false))
+                .Where(v => v > 0).Select(v => 1 / (1 + Math.Exp(-v))).ToArray();
+            var expected = probabilities[tube.Query * 4 + tube.ClassId] * inside.Sum() / (inside.Length + 1e-6);
+            Assert.Equal(expected, tube.Score, 1e-4);
+            if (tube.Query == 2) Assert.Equal(0, tube.Score);
+        }
+    }
+
     [Fact]
     public void Instances_OneQueryWithTwoLikelyClasses_StandsThereTwice()
     {

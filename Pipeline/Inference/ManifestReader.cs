@@ -117,10 +117,13 @@ internal static partial class ManifestReader
     /// <summary>Reports files of graphs that only other methods have.</summary>
     private static void CheckGraphs(MethodContract method, ManifestNode files, List<string> problems)
     {
-        var own = method.Graphs.Select(g => g.Name).ToHashSet();
-        foreach (var other in MethodContract.All)
-            foreach (var graph in other.Graphs.Where(g => files.Has(g.Name) && own.Add(g.Name)))
-                problems.Add($"files.{graph.Name}: a graph of the method {other.Name}, but method is {method.Name}");
+        string[] others =
+        [
+            .. MethodContract.All.SelectMany(m => m.Graphs).Select(g => g.Name).Distinct()
+                .Except(method.Graphs.Select(g => g.Name)).Where(files.Has),
+        ];
+        if (others.Length > 0)
+            problems.Add($"files: found {string.Join(", ", others)}, of other methods than {method.Name}");
     }
 
     private static MemoryRule Memory(ManifestNode json) => new(

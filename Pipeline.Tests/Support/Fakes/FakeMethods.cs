@@ -1,0 +1,23 @@
+using Dvis.Streaming.Pipeline.Inference;
+using Dvis.Streaming.Pipeline.Results;
+
+namespace Dvis.Streaming.Pipeline.Tests.Support.Fakes;
+
+/// <summary>The world of <see cref="FakeDvis"/> seen by each method.</summary>
+internal static class FakeMethods
+{
+    public static TheoryData<string> Names => new("dvis", "minvis", "genvis", "genvis online");
+
+    public static ModelGraphs Models(string method, FakeDvis fake) => method switch
+    {
+        "dvis" => fake.Models(),
+        "minvis" => fake.MinVisModels(),
+        "genvis" => new FakeGenVis(3, fake.Segmenter).Models(),
+        "genvis online" => new FakeGenVis(1, fake.Segmenter).Models(),
+        _ => throw new ArgumentOutOfRangeException(nameof(method), method, null),
+    };
+
+    /// <summary>What finals are when nothing goes wrong.</summary>
+    public static FinalKind Final(string method)
+        => method is "dvis" or "genvis" ? FinalKind.Refined : FinalKind.Passthrough;
+}
