@@ -20,6 +20,7 @@ public sealed class StreamPipelineProperties
     {
         { "dvis", [] }, { "minvis", s_revised }, { "genvis online", s_revised },
         { "genvis", ["Passthrough", "Disabled", "Skipped", "Overload"] },
+        { "refinevis", ["Disabled", "Merge"] }, { "refinevis online", [.. s_revised, "Merge"] },
     };
 
     [Theory, MemberData(nameof(FakeMethods.Names), MemberType = typeof(FakeMethods))]

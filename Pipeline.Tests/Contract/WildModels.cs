@@ -30,6 +30,8 @@ internal sealed class WildModels
             "minvis" => FakeDvis.MinVisGraphs(segmenter, tracker),
             "genvis" => new FakeGenVis(2 + _random.Next(3), segmenter, Follow).Models(),
             "genvis online" => new FakeGenVis(1, segmenter, Follow).Models(),
+            "refinevis" => new FakeRefineVis(segmenter, Associate, RefineTracklets).Models(),
+            "refinevis online" => new FakeRefineVis(segmenter, Associate, RefineTracklets).Models(revises: false),
             _ => FakeDvis.Graphs(
                 FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null,
                 refines ? new FakeModel("refiner", Refine) : null),
@@ -82,6 +84,22 @@ internal sealed class WildModels
         FakeGenVis.Answer(inputs, outputs);
         Flip(outputs[2].Span);
         if (Chance()) outputs[3].Span.Clear();
+    }
+
+    private void Associate(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        Do(NextTracker, () => NextTracker = null);
+        FakeRefineVis.Tell(inputs, outputs);
+        Flip(outputs[1].Span);
+    }
+
+    private void RefineTracklets(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        // A clip attends to itself.
+        if (inputs[0] == inputs[2]) Do(NextRefiner, () => NextRefiner = null);
+        FakeRefineVis.Remember(inputs, outputs);
+        Flip(outputs[1].Span);
+        if (Chance()) outputs[2].Span.Clear();
     }
 
     private void Refine(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)

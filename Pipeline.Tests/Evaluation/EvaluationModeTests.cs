@@ -53,6 +53,25 @@ public sealed class EvaluationModeTests
         => Assert.Equal(meant, EvaluationMode.Parse(text, s_configured).For(s_genVis).ToString());
 
     [Theory]
+    [InlineData("online", "online", null)]
+    [InlineData("semi-online", "semi-online:window=20,stride=5,lookahead=5", 20)]
+    [InlineData("offline", "offline", 4)]
+    public void For_RefineVis_HasTheModesOfDvisWithItsOwnClips(string text, string meant, int? window)
+    {
+        var mode = EvaluationMode.Parse(text, s_configured).For(FakeRefineVis.Manifest);
+
+        Assert.Equal((meant, window), (mode.ToString(), mode.Clip?.Window));
+    }
+
+    [Theory]
+    [InlineData("minvis", "the mode minvis is not one of fake, whose method is refinevis")]
+    [InlineData("genvis", "the mode genvis is not one of fake, whose method is refinevis")]
+    [InlineData("semi-online:window=65", "has longer clips than fake takes, at most 64")]
+    public void For_RefineVisWithoutThatMode_IsRefused(string text, string said)
+        => Assert.Contains(said, Assert.Throws<EvaluationException>(() =>
+            EvaluationMode.Parse(text, s_configured).For(FakeRefineVis.Manifest)).Message);
+
+    [Theory]
     [InlineData("genvis:clip=6", true, "has longer clips than fake takes, at most 5")]
     [InlineData("offline", true, "the mode offline is not one of fake, whose method is genvis")]
     [InlineData("minvis", true, "the mode minvis is not one of fake")]

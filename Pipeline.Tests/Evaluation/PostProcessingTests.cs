@@ -87,6 +87,19 @@ public sealed class PostProcessingTests
     }
 
     [Fact]
+    public void Instances_WithAThreshold_EveryPairAboveItCounts()
+    {
+        var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);
+        var processor = new InstancePostProcessor(
+            [0.05f, 0.2f, 0.75f, 0.45f, 0.06f, 0.49f], classes: 2, topK: 1, g, Stride, above: 0.05f);
+
+        var result = Assert.IsType<InstanceResult>(Run(processor, [[new float[64], new float[64]]]));
+
+        Assert.Equal(
+            [(1, 0, 0.45f), (0, 1, 0.2f), (1, 1, 0.06f)], result.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
+    }
+
+    [Fact]
     public void Instances_MoreAskedThanThereAre_AreAllAndEmptyMasksAreMasks()
     {
         var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);

@@ -98,6 +98,35 @@ public sealed class VideoEvaluatorTests
         Assert.Equal(4, run);
     }
 
+    /// <summary>Of both objects the masks of the live finals; scores are those of the frames with a detection.</summary>
+    [Theory]
+    [InlineData(5, 5, 0)]
+    [InlineData(8, 3, 2)]
+    public async Task RefineVis_AnyClip_HasTheMasksOfTheLiveFinals(int window, int stride, int lookahead)
+    {
+        const int count = 33;
+        var fake = new FakeRefineVis();
+        await using var rig = new PipelineRig(fake.Models());
+        (rig.Camera.Refiner.Window, rig.Camera.Refiner.Stride, rig.Camera.Refiner.Lookahead,
+            rig.Camera.Publish.MaskGrid) = (window, stride, lookahead, 1);
+        await rig.RunAsync(new PaintedSource(rig.Frames, rig.Camera.Time, count, Visible));
+
+        using var own = new CameraRig(fake.Models());
+        var clip = new ClipLengths(window, stride, lookahead);
+        var results = await RunAsync(
+            own, [new EvaluationMode(ModeKind.SemiOnline, clip), new EvaluationMode(ModeKind.Online)], count);
+
+        var tubes = Assert.IsType<InstanceResult>(results[0]).Tubes;
+        Assert.Equal([0, 1], tubes.Select(t => t.ClassId).Order());
+        Assert.All(tubes, t => Assert.Equal(Math.Exp(6) / (Math.Exp(6) + 2), t.Score, 1e-4));
+        var finals = rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t =>
+            t.Frames.Where(o => o.Visible).Select(o => (Class: t.ClassId, o.FrameId, Mask: o.Mask!))).ToArray();
+        Assert.NotEmpty(finals);
+        foreach (var (classId, frameId, mask) in finals)
+            Assert.Equal(mask.Counts, tubes.Single(t => t.ClassId == classId).Masks[(int)frameId - 1].Counts);
+        Assert.Equal(2, Assert.IsType<InstanceResult>(results[1]).Tubes.Count);
+    }
+
     /// <summary>A refiner that shows an object only where the last frame of its run has it, and that is the surer the
     /// more frames it gets: masks and scores tell which run has committed each frame.</summary>
     [Theory]

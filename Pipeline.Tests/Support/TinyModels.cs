@@ -3,7 +3,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Support;
 /// <summary>A tiny model folder of each method.</summary>
 internal static class TinyModels
 {
-    public static TheoryData<string> Names => new("dvis", "minvis", "genvis", "genvis online");
+    public static TheoryData<string> Names => new("dvis", "minvis", "genvis", "genvis online", "refinevis");
 
     public static string Write(string method, string folder) => method switch
     {
@@ -11,6 +11,7 @@ internal static class TinyModels
         "minvis" => TinyDvis.Write(folder, TinyDvis.MakeMinVis),
         "genvis" => TinyGenVis.Write(folder),
         "genvis online" => TinyGenVis.Write(folder, clip: 1),
+        "refinevis" => TinyRefineVis.Write(folder),
         _ => throw new ArgumentOutOfRangeException(nameof(method), method, null),
     };
 }

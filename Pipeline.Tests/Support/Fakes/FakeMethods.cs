@@ -6,7 +6,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Support.Fakes;
 /// <summary>The world of <see cref="FakeDvis"/> seen by each method.</summary>
 internal static class FakeMethods
 {
-    public static TheoryData<string> Names => new("dvis", "minvis", "genvis", "genvis online");
+    public static TheoryData<string> Names => new(
+        "dvis", "minvis", "genvis", "genvis online", "refinevis", "refinevis online");
 
     public static ModelGraphs Models(string method, FakeDvis fake) => method switch
     {
@@ -14,10 +15,12 @@ internal static class FakeMethods
         "minvis" => fake.MinVisModels(),
         "genvis" => new FakeGenVis(3, fake.Segmenter).Models(),
         "genvis online" => new FakeGenVis(1, fake.Segmenter).Models(),
+        "refinevis" => new FakeRefineVis(fake.Segmenter).Models(),
+        "refinevis online" => new FakeRefineVis(fake.Segmenter).Models(revises: false),
         _ => throw new ArgumentOutOfRangeException(nameof(method), method, null),
     };
 
     /// <summary>What finals are when nothing goes wrong.</summary>
     public static FinalKind Final(string method)
-        => method is "dvis" or "genvis" ? FinalKind.Refined : FinalKind.Passthrough;
+        => method is "dvis" or "genvis" or "refinevis" ? FinalKind.Refined : FinalKind.Passthrough;
 }

@@ -34,12 +34,16 @@ internal sealed class FakeRefineVis
 
     public FakeModel Refine { get; }
 
-    public ModelGraphs Models() => new(Manifest, new Dictionary<string, IModel>
+    public ModelGraphs Models(bool revises = true)
     {
-        [MethodContract.Segmenter] = Segmenter,
-        [MethodContract.Associate] = Associate,
-        [MethodContract.Refine] = Refine,
-    });
+        var graphs = new Dictionary<string, IModel>
+        {
+            [MethodContract.Segmenter] = Segmenter,
+            [MethodContract.Associate] = Associate,
+            [MethodContract.Refine] = Refine,
+        };
+        return new(Manifest, graphs) { Revises = revises };
+    }
 
     public static void Tell(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
