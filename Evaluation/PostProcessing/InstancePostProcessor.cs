@@ -27,11 +27,12 @@ public sealed class InstancePostProcessor : VideoPostProcessor
     private readonly float[][] _held; // column x of the resized picture in half x & 1
 
     /// <param name="probabilities">Shape [Q,K+1].</param>
+    /// <param name="above">Probability above which every pair counts, however many (IDOL); null: the topK count.</param>
     public InstancePostProcessor(ReadOnlySpan<float> probabilities, int classes, int topK, in InputGeometry input,
-        int maskStride, bool maskQuality = false)
+        int maskStride, bool maskQuality = false, float? above = null)
     {
         (_input, _geometry) = (input, MaskReader.GeometryOf(input, cell: 1));
-        _best = Best(probabilities, classes, topK);
+        _best = Best(probabilities, classes, topK, above);
         _wanted = [.. _best.Select(b => b.Query).Distinct().Order()];
         _masks = Array.ConvertAll(_wanted, _ => new List<RunLengthMask>());
         _upsampler = new ProbabilityUpsampler(maskStride, sigmoid: false);
@@ -66,12 +67,13 @@ public sealed class InstancePostProcessor : VideoPostProcessor
 
     /// <summary>The most probable pairs of query and class; on ties the lower query, then the lower class.</summary>
     private static (int Query, int ClassId, float Score)[] Best(ReadOnlySpan<float> probabilities, int classes,
-        int topK)
+        int topK, float? above)
     {
         var pairs = new List<(int Query, int ClassId, float Score)>();
         for (var q = 0; q < probabilities.Length / (classes + 1); q++)
             for (var c = 0; c < classes; c++) pairs.Add((q, c, probabilities[q * (classes + 1) + c]));
-        return [.. pairs.OrderByDescending(p => p.Score).Take(topK)];
+        var sorted = pairs.OrderByDescending(p => p.Score);
+        return [.. above is { } least ? sorted.TakeWhile(p => p.Score > least) : sorted.Take(topK)];
     }
 
     private RunLengthMask Encode(int row, ReadOnlySpan<float> logits)

@@ -31,6 +31,7 @@ public abstract class VideoPostProcessor
             ModelTask.Vss => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
             _ => new InstancePostProcessor(
                 probabilities, manifest.ClassCount, topK, input, manifest.MaskStride,
-                maskQuality: manifest.Method.Scoring != ScoringRule.MeanLogits),
+                maskQuality: manifest.Method.Scoring is ScoringRule.MaxSoftmaxMaskQuality or ScoringRule.MaskQuality,
+                above: manifest.Method.Scoring == ScoringRule.MeanOverDetections ? 0.05f : null),
         };
 }

@@ -44,6 +44,7 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
     /// <exception cref="EvaluationException">The model's method has no such mode.</exception>
     public EvaluationMode For(ModelManifest manifest)
     {
+        if (manifest.Method == MethodContract.RefineVis) return ForTracklets(manifest);
         var (ofClips, vita) = (manifest.Method == MethodContract.GenVis, manifest.Method.IsVita);
         var fits = Kind switch
         {
@@ -60,8 +61,6 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
         return clip <= (manifest.MaxClip ?? int.MaxValue)
             ? new EvaluationMode(ModeKind.GenVis, new ClipLengths(clip, clip, 0))
             : throw Wrong($"the mode {this} has longer clips than {manifest.Name} takes, at most {manifest.MaxClip}");
-
-        static EvaluationException Wrong(string problem) => new(problem) { IsUsage = true };
     }
 
     /// <summary>
@@ -87,6 +86,21 @@ public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
         _ => string.Create(CultureInfo.InvariantCulture,
             $"semi-online:window={Clip!.Window},stride={Clip.Stride},lookahead={Clip.Lookahead}"),
     };
+
+    /// <summary>This mode of RefineVIS, whose offline mode takes clips of the window that it has online.</summary>
+    private EvaluationMode ForTracklets(ModelManifest manifest)
+    {
+        if (Kind is ModeKind.MinVis or ModeKind.GenVis or ModeKind.Vita)
+            throw Wrong($"the mode {this} is not one of {manifest.Name}, whose method is {manifest.Method.Name}");
+        if (Kind == ModeKind.Offline)
+            return this with { Clip = new ClipLengths(manifest.TemporalWindow, manifest.TemporalWindow, 0) };
+        return !(Clip?.Window > manifest.RefinerMaxWindow)
+            ? this
+            : throw Wrong(
+                $"the mode {this} has longer clips than {manifest.Name} takes, at most {manifest.RefinerMaxWindow}");
+    }
+
+    private static EvaluationException Wrong(string problem) => new(problem) { IsUsage = true };
 
     private static ClipLengths ReadClip(string text, string settings)
         => settings.Split('=') is ["clip", var value]

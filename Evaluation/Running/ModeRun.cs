@@ -11,7 +11,7 @@ namespace Dvis.Streaming.Evaluation.Running;
 /// One mode on its way through one video. What it keeps of a frame is on disk (embeddings) or a sum (class logits);
 /// only a clip's embeddings are in memory. Frames count from 0. Not thread-safe.
 /// </summary>
-/// <param name="rows">Rows of an answer.</param>
+/// <param name="rows">Rows of an answer, where that is known before the video.</param>
 internal abstract class ModeRun(ModelManifest manifest, int rows) : IDisposable
 {
     private readonly TensorSpill _maskEmbeds = new(rows * manifest.MaskChannels, half: false);
@@ -20,8 +20,12 @@ internal abstract class ModeRun(ModelManifest manifest, int rows) : IDisposable
     /// <summary>Frames taken.</summary>
     protected int Frames { get; private set; }
 
+    /// <summary>Rows of <see cref="Probabilities"/>: slots, or the tracklets of the video.</summary>
+    public virtual int Rows => rows;
+
     public static ModeRun Create(EvaluationMode mode, ModelGraphs models, TensorPool tensors) => mode.Kind switch
     {
+        _ when models.Manifest.Method == MethodContract.RefineVis => new RefineVisRun(models, tensors, mode.Clip),
         ModeKind.SemiOnline => new ClipRun(models, tensors, mode.Clip!),
         ModeKind.Offline => models.Find(MethodContract.RefinerHeads) is null
             ? new ClipRun(models, tensors, clip: null)
@@ -45,7 +49,7 @@ internal abstract class ModeRun(ModelManifest manifest, int rows) : IDisposable
 
     /// <summary>Reads into the first rows; after <see cref="Complete"/>.</summary>
     /// <param name="maskEmbeds">Shape [rows,Cm] or longer.</param>
-    public void ReadMaskEmbeds(int frame, Span<float> maskEmbeds)
+    public virtual void ReadMaskEmbeds(int frame, Span<float> maskEmbeds)
         => _maskEmbeds.Read(frame, maskEmbeds[.._maskEmbeds.RowLength]);
 
     /// <summary>Class probabilities of the video, shape [rows,K+1]; after <see cref="Complete"/>.</summary>

@@ -107,7 +107,7 @@ public sealed class VideoEvaluator(
         var cells = input.MaskWidth * input.MaskHeight;
         using var features = tensors.Rent(spilled.RowLength);
         using var logits = tensors.Rent(Math.Max(1, wanted.Max(w => w.Length)) * cells);
-        var maskEmbeds = new float[Math.Max(_manifest.Queries, _manifest.VideoQueries) * _manifest.MaskChannels];
+        var maskEmbeds = new float[runs.Max(run => run.Rows) * _manifest.MaskChannels];
         for (var t = 0; t < count; t++)
         {
             stop.ThrowIfCancellationRequested();

@@ -47,6 +47,8 @@ internal sealed class CameraRig : IDisposable
 
     public QueueOptions Queue { get; init; } = new();
 
+    public bool ResetEndedSlots { get; set; } = true;
+
     public Heartbeats? Beats { get; set; }
 
     public CameraSettings Settings => new(Models.Manifest)
@@ -56,6 +58,7 @@ internal sealed class CameraRig : IDisposable
         Panoptic = Panoptic,
         Refiner = Refiner,
         Publish = Publish,
+        ResetEndedSlots = ResetEndedSlots,
     };
 
     public IVideoMethod Method() => Method(maxDelay: null);

@@ -46,9 +46,11 @@ internal static partial class ManifestReader
         // A model has no part of a refiner, or all of it.
         var steps = method.GraphsOf(GraphUse.WholeVideo).Any(files.Has);
         var revision = method.GraphsOf(GraphUse.Revision);
-        var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any());
+        var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any())
+            || method == MethodContract.RefineVis;
         CheckGraphs(method, files, problems);
-        var (clips, vita) = (method == MethodContract.GenVis, method.IsVita);
+        var (clips, vita, associates) =
+            (method == MethodContract.GenVis, method.IsVita, method == MethodContract.RefineVis);
         // The slots of a VITA model are those of the tracker in front, which follows the segmenter's queries.
         var slots = vita ? "frame_queries" : "queries";
         var maxClip = clips && json.Has("max_clip") ? json.Integer("max_clip", 1, 512) : (int?)null;
@@ -58,19 +60,22 @@ internal static partial class ManifestReader
             Name = json.Text("name"),
             Version = json.Text("version"),
             Method = method,
-            Task = clips || vita ? json.OneOf("task", ModelTask.Vis) : json.OneOf<ModelTask>("task"),
+            Task = clips || vita || associates ? json.OneOf("task", ModelTask.Vis) : json.OneOf<ModelTask>("task"),
             Domain = json.Has("domain") ? json.OneOf<ModelDomain>("domain") : ModelDomain.Real,
             Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
             MinScore = minScore,
             StartScore = json.Has("start_score") ? json.Number("start_score", minScore, 1) : minScore,
             Classes = Classes(json, problems),
             Queries = json.Integer(slots, 1, 4096),
-            FrameQueries = clips ? json.Integer("frame_queries", 1, 4096) : 0,
+            FrameQueries = clips || associates ? json.Integer("frame_queries", 1, 4096) : 0,
             VideoQueries = vita ? json.Integer("queries", 1, 4096) : 0,
             Clip = clips ? json.Integer("clip", 1, maxClip ?? 512) : 1,
             MaxClip = maxClip,
             Memory = clips ? Memory(json.Object("memory")) : null,
             FirstQuery = clips ? json.Matching("first_query", InsideFolder(), PathInside) : null,
+            Association = associates ? AssociationReader.Read(json.Object("association")) : null,
+            TemporalWindow = associates ? json.Integer("window", 1, 512) : 1,
+            FramePeriod = associates ? json.Integer("frame_period", 1, 1 << 20) : 1,
             HiddenSize = json.Integer("hidden_size", 1, 4096),
             MaskChannels = json.Integer("mask_channels", 1, 4096),
             MaskStride = json.Integer("mask_stride", 1, 32),
@@ -123,10 +128,13 @@ internal static partial class ManifestReader
     /// <summary>Reports files of graphs that only other methods have.</summary>
     private static void CheckGraphs(MethodContract method, ManifestNode files, List<string> problems)
     {
-        var own = method.Graphs.Select(g => g.Name).ToHashSet();
-        foreach (var other in MethodContract.All)
-            foreach (var graph in other.Graphs.Where(g => files.Has(g.Name) && own.Add(g.Name)))
-                problems.Add($"files.{graph.Name}: a graph of the method {other.Name}, but method is {method.Name}");
+        string[] others =
+        [
+            .. MethodContract.All.SelectMany(m => m.Graphs).Select(g => g.Name).Distinct()
+                .Except(method.Graphs.Select(g => g.Name)).Where(files.Has),
+        ];
+        if (others.Length > 0)
+            problems.Add($"files: found {string.Join(", ", others)}, of other methods than {method.Name}");
     }
 
     private static MemoryRule Memory(ManifestNode json) => new(

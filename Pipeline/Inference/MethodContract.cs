@@ -6,6 +6,9 @@ public enum ScoringRule
     /// <summary>Softmax of the mean of the frames' logits (DVIS, MinVIS).</summary>
     MeanLogits,
 
+    /// <summary>Mean over the detections of a tracklet; each class above 0.05 makes an entry (IDOL, RefineVIS).</summary>
+    MeanOverDetections,
+
     /// <summary>Maximum over the clips of their softmax, times the mean of the mask's own probabilities (GenVIS).</summary>
     MaxSoftmaxMaskQuality,
 
@@ -23,6 +26,7 @@ public sealed class MethodContract
     public const string FrameForward = "frame_forward", Refiner = "refiner";
     public const string RefinerAttention = "refiner_attention", RefinerLayer = "refiner_layer";
     public const string RefinerHeads = "refiner_heads", Clip = "clip", Vita = "vita";
+    public const string Associate = "associate", Refine = "refine";
 
     private static readonly GraphContract s_segmenter = new(
         Segmenter, GraphUse.Online,
@@ -81,7 +85,25 @@ public sealed class MethodContract
     /// <summary>VITA behind the tracker of DVIS.</summary>
     public static MethodContract VitaBehindDvis { get; } = VitaBehind(Tracker);
 
-    public static IReadOnlyList<MethodContract> All { get; } = [Dvis, MinVis, GenVis, VitaBehindMinVis, VitaBehindDvis];
+    /// <summary>
+    /// RefineVIS. <c>associate</c> has the segmenter's heads beside the contrastive embeddings. In <c>refine</c> each
+    /// query attends to the window: online the query is the newest frame, in a clip it is the window itself.
+    /// </summary>
+    public static MethodContract RefineVis { get; } = new(
+        "refinevis",
+        s_segmenter,
+        new(
+            Associate, GraphUse.Online,
+            "frame_embeds [B,F,C]",
+            "contrastive_embeds [B,F,C], logits [B,F,K+1], mask_embeds [B,F,Cm]"),
+        new(
+            Refine, GraphUse.Online,
+            "query [T,N,C], query_frames [T], window [W,N,C], window_frames [W]",
+            "refined [T,N,C], logits [T,N,K+1], mask_embeds [T,N,Cm]"))
+    { Scoring = ScoringRule.MeanOverDetections };
+
+    public static IReadOnlyList<MethodContract> All { get; } =
+        [Dvis, MinVis, GenVis, VitaBehindMinVis, VitaBehindDvis, RefineVis];
 
     /// <summary>Value of the manifest's key <c>method</c>.</summary>
     public string Name { get; }

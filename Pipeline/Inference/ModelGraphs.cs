@@ -13,6 +13,9 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// <summary>Frames of a clip, for a method that goes from clip to clip: 1 in mode <c>online</c>.</summary>
     public int Clip { get; init; } = manifest.Clip;
 
+    /// <summary>True when frames are revised: false in mode <c>online</c>.</summary>
+    public bool Revises { get; init; } = manifest.Revises;
+
     /// <summary>Query of the first clip, shape [Q,C]; empty: the method has none.</summary>
     public ReadOnlyMemory<float> FirstQuery { get; init; }
 
@@ -46,7 +49,8 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
             .. online ? [] : manifest.Method.GraphsOf(GraphUse.Revision),
         ];
         return Load(
-            folder, model.Precision, runtime, graphs, window, logger, clip: online ? 1 : manifest.Clip);
+            folder, model.Precision, runtime, graphs, window, logger, clip: online ? 1 : manifest.Clip,
+            revises: !online);
     }
 
     /// <summary>Loads these graphs only.</summary>
@@ -56,10 +60,11 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// Graphs return the memory of a run to the system: for clips of any length, whose refiner needs the memory of all.
     /// </param>
     /// <param name="clip">Frames of a clip of GenVIS; null: the manifest's.</param>
+    /// <param name="revises">False: frames are never revised.</param>
     /// <inheritdoc cref="Load(ModelOptions, RuntimeOptions, ILogger)"/>
     public static ModelGraphs Load(
         ModelFolder folder, string precision, RuntimeOptions runtime, IReadOnlyCollection<string> graphs, int window,
-        ILogger logger, bool frugal = false, int? clip = null)
+        ILogger logger, bool frugal = false, int? clip = null, bool revises = true)
     {
         var manifest = folder.Manifest;
         precision = manifest.Resolve(precision);
@@ -79,6 +84,7 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         var loaded = new ModelGraphs(manifest, models)
         {
             Clip = clip ?? manifest.Clip,
+            Revises = revises && manifest.Revises,
             FirstQuery = folder.ReadFirstQuery(),
         };
         try

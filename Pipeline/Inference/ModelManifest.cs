@@ -56,6 +56,15 @@ public sealed record ModelManifest
     /// <summary>File of the first clip's query, float32 [Q,C], little-endian; null: the method has none.</summary>
     public string? FirstQuery { get; init; }
 
+    /// <summary>Settings of the association of RefineVIS; null: another method.</summary>
+    public AssociationRule? Association { get; init; }
+
+    /// <summary>W: frames that the refinement of RefineVIS sees online.</summary>
+    public int TemporalWindow { get; init; } = 1;
+
+    /// <summary>Frames after which the encoding of frame numbers of RefineVIS repeats.</summary>
+    public int FramePeriod { get; init; } = 1;
+
     /// <summary>C.</summary>
     public required int HiddenSize { get; init; }
 

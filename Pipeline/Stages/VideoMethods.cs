@@ -4,6 +4,7 @@ using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Methods.Dvis;
 using Dvis.Streaming.Pipeline.Methods.GenVis;
 using Dvis.Streaming.Pipeline.Methods.MinVis;
+using Dvis.Streaming.Pipeline.Methods.RefineVis;
 using Dvis.Streaming.Pipeline.Methods.Vita;
 
 namespace Dvis.Streaming.Pipeline.Stages;
@@ -19,7 +20,8 @@ public static class VideoMethods
         var method = graphs.Manifest.Method;
         if (method == MethodContract.MinVis) return new MinVisMethod(graphs, pool);
         if (method == MethodContract.GenVis) return new GenVisMethod(graphs, pool, time, maxDelay);
-        var lengths = new ClipLengths(refiner.Window, refiner.Stride, refiner.Lookahead);
-        return method.IsVita ? new VitaMethod(graphs, pool, lengths) : new DvisMethod(graphs, pool, lengths);
+        var clip = new ClipLengths(refiner.Window, refiner.Stride, refiner.Lookahead);
+        if (method == MethodContract.RefineVis) return new RefineVisMethod(graphs, pool, graphs.Revises ? clip : null);
+        return method.IsVita ? new VitaMethod(graphs, pool, clip) : new DvisMethod(graphs, pool, clip);
     }
 }

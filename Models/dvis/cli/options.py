@@ -44,11 +44,11 @@ def add_model(command: argparse.ArgumentParser) -> None:
                          help="folder of the training (default: runs/SIZE)")
 
 
-def build_model(arguments):
+def build_model(arguments, mode: str = "offline"):
     """The network of the options, without weights; sets the default of --run."""
     from ..networks.model import build
     arguments.run = arguments.run or Path("runs") / arguments.size
-    return build(arguments.size)
+    return build(arguments.size, mode)
 
 
 def load_stages(model, arguments) -> None:
@@ -69,6 +69,19 @@ def load_stages(model, arguments) -> None:
         start_from_segmenter(model)
     if "refiner" not in loaded and not given:
         start_from_tracker(model)
+
+
+def load_segmenter(model, arguments) -> None:
+    """Loads the segmenter of a model folder (--from); an error ends the command with a sentence."""
+    from ..checkpoints.weights import WeightsError
+    from ..training import refinevis
+    if arguments.start is None:
+        raise SystemExit(f"dvis {arguments.command}: RefineVIS stands on a trained segmenter; "
+                         "name its model folder with --from.")
+    try:
+        refinevis.load_segmenter(model, arguments.start)
+    except WeightsError as error:
+        raise SystemExit(f"dvis {arguments.command}: {error}") from None
 
 
 def load_weights(model, folder: Path, command: str) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..networks.config import PACKAGE
-from .options import add_model, build_model, load_photographs, load_weights, share
+from .options import (add_model, build_model, load_photographs, load_segmenter, load_weights,
+                      share)
 
 STAGES = ("segmenter", "tracker", "refiner")
+# Stages of other methods, each alone on a frozen segmenter.
+OTHERS = ("refinevis",)
 
 
 def add(commands) -> None:
     """Adds the command to the subparsers."""
     train = commands.add_parser(
         "train", help="one stage; an interrupted stage continues from its last checkpoint")
-    train.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
+    train.add_argument("stage", choices=(*STAGES, *OTHERS, "all"),
+                       help="all: segmenter, tracker and refiner, one after the other; refinevis: "
+                       "association and refinement on the segmenter of --from")
     train.add_argument("--minutes", type=float, nargs="+", required=True,
                        help="wall-clock budget of the stage, of each of all stages; 0: tracker and "
                        "refiner stay as they begin, passing on what they are given")
@@ -41,10 +46,12 @@ def _train(arguments) -> None:
     if len(arguments.minutes) != len(stages):
         raise SystemExit(f"dvis train: found {len(arguments.minutes)} of --minutes, "
                          f"expected one for each of {', '.join(stages)}")
-    model = build_model(arguments)
+    model = build_model(arguments, "refinevis" if arguments.stage in OTHERS else "offline")
     extras, photographs = None, None
     if arguments.real is not None:
         extras, photographs = _real_data(model, arguments)
+    if arguments.stage in OTHERS:
+        return _train_refinevis(model, arguments, extras, photographs)
     further = arguments.start is not None
     if further:
         load_weights(model, arguments.start, "train")
@@ -59,6 +66,13 @@ def _train(arguments) -> None:
             train = tracker.train if stage == "tracker" else refiner.train
             train(*common, arguments.seed, extras, further, arguments.workers, photographs,
                   arguments.real_share)
+
+
+def _train_refinevis(model, arguments, extras, photographs) -> None:
+    from ..training import refinevis
+    load_segmenter(model, arguments)
+    refinevis.train(model, arguments.run, arguments.minutes[0], arguments.seed, extras,
+                    arguments.workers, photographs, arguments.real_share)
 
 
 def _real_data(model, arguments):

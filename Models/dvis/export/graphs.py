@@ -150,6 +150,10 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
         "refiner_heads": [(normal(3, *few),)],
         "clip": [(normal(2, 3, *queries), normal(2, *clip)),
                  (normal(1, 1, *queries), normal(1, *clip))],
+        "associate": [(normal(2, *queries),)],
+        "refine": [(normal(3, *few), torch.arange(3.0), normal(3, *few), torch.arange(3.0)),
+                   (normal(1, *few), torch.tensor([1023.0]), normal(4, *few),
+                    torch.arange(1020.0, 1024.0))],
         "vita": [(normal(window + 2, *queries),), (normal(1, *queries),)],
     }
 

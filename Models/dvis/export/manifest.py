@@ -6,11 +6,18 @@ from dataclasses import asdict, dataclass, field
 
 from ..networks.config import class_names
 from ..networks.model import Dvis
+from ..networks.refinevis import PERIOD, WINDOW
 
 DOMAINS = ("real", "rendered")
 FIRST_QUERY = "first_query.bin"   # little-endian float32 [cQ,C]
 # Memory of GenVIS in the service: entries of a slot, and what happens to them when it is full.
 MEMORY = {"clips": 128, "policy": "merge"}
+# Association of RefineVIS in the service: IDOL's settings for YouTube-VIS 2021.
+ASSOCIATION = {"select": 0.1, "nms_pre": 0.5, "add_new": 0.2, "init": 0.2, "match": 0.5,
+               "nms_post": 0.05, "forget_after": 10, "memory": "weighted", "memory_length": 3}
+# Slots of RefineVIS per query of a frame: those of tracklets out of sight and of such that have
+# left are not free at once.
+SLOTS = 3
 # Name, domain and origin of the weights of the models trained here, by size.
 OWN = {"small": ("dvis-shapes", "rendered", "trained from random weights with Models/dvis on "
                  "procedurally rendered videos"),
@@ -69,7 +76,7 @@ def own_model(model: Dvis, version: str, quality: dict, max_window: int,
     """Description of a model trained here."""
     config = model.config
     name, domain, origin = OWN[config.name]
-    if model.vita_module is not None:
+    if model.method not in ("minvis", "dvis"):
         name = name.replace("dvis", model.method)
     labels = tuple(ClassLabel(label, "thing", colour(index))
                    for index, label in enumerate(class_names(config)))
@@ -111,6 +118,10 @@ def _of_method(model: Dvis, about: About) -> dict:
                 "window": config.vita_window, "encoder_layers": config.vita_encoder_layers,
                 "scoring": "mask_quality",
                 "refiner": {"kind": "vita", "max_window": about.max_window}}
+    if model.method == "refinevis":
+        return {"queries": SLOTS * config.queries, "frame_queries": config.queries,
+                "scoring": "mean_over_detections", "window": WINDOW, "frame_period": PERIOD, "association": ASSOCIATION,
+                "refiner": {"max_window": about.max_window}}
     if model.refiner is not None:
         return {"refiner": {"max_window": about.max_window, "layers": config.refiner_layers,
                             "heads": config.heads}}

@@ -111,6 +111,30 @@ class _Vita(nn.Module):
         return self.module(frame_embeds)
 
 
+class _Associate(nn.Module):
+    """Contrastive embeddings of a frame's queries, and the segmenter's heads, as a graph."""
+
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.predictor, self.head = model.sem_seg_head.predictor, model.refinevis.reid_embed_head
+
+    def forward(self, frame_embeds: Tensor):
+        return (self.head(frame_embeds), self.predictor.class_embed(frame_embeds),
+                self.predictor.mask_embed(frame_embeds))
+
+
+class _RefineTracklets(nn.Module):
+    """The temporal refinement of RefineVIS with the segmenter's heads as a graph."""
+
+    def __init__(self, model: Dvis):
+        super().__init__()
+        self.predictor, self.refinement = model.sem_seg_head.predictor, model.refinevis.refinement
+
+    def forward(self, query: Tensor, query_frames: Tensor, window: Tensor, window_frames: Tensor):
+        refined = self.refinement(query, query_frames, window, window_frames)
+        return refined, self.predictor.class_embed(refined), self.predictor.mask_embed(refined)
+
+
 def frame_masks(model: Dvis, mask_embed: Perceptron) -> Perceptron:
     """Mask head of single frames for the map below the segmenter's mask features."""
     return folded(mask_embed, model.sem_seg_head.pixel_decoder.mask_features)
@@ -147,6 +171,12 @@ GRAPHS = {
     "vita": (_Vita, ("frame_embeds",),
              ("logits", "mask_embeds", "frame_similarity", "query_similarity"),
              {"frame_embeds": {0: "frames"}, "frame_similarity": {0: "frames"}, "*": {}}),
+    "associate": (_Associate, ("frame_embeds",),
+                  ("contrastive_embeds", "logits", "mask_embeds"), {"*": {0: "batch"}}),
+    "refine": (_RefineTracklets, ("query", "query_frames", "window", "window_frames"),
+               ("refined", "logits", "mask_embeds"),
+               {"query_frames": {0: "frames"}, "window": {0: "window", 1: "tracklets"},
+                "window_frames": {0: "window"}, "*": {0: "frames", 1: "tracklets"}}),
 }
 _ONLINE = ("segmenter", "tracker", "matcher")
 _OF_MODE = {
@@ -157,6 +187,7 @@ _OF_MODE = {
     "vita": ("segmenter", "matcher", "vita"),
     "vita-online": ("segmenter", "tracker", "vita"),
     "genvis": ("segmenter", "clip"),
+    "refinevis": ("segmenter", "associate", "refine"),
 }
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .config import SIZES, Config
 from .genvis import GenVis
+from .refinevis import RefineVis
 from .refiner import TemporalRefiner
 from .segmenter import BACKBONES, SemSegHead
 from .selection import SelectionHead
@@ -22,14 +23,14 @@ from .vita import Vita
 # matched, nothing is learned about time. "vita-online" is VITA behind the tracker of DVIS.
 MODES = {"segmenter": (), "online": ("tracker",), "offline": ("tracker", "refiner"),
          "vita": ("vita_module",), "vita-online": ("tracker", "vita_module"),
-         "genvis": ("vita_module",)}
+         "genvis": ("vita_module",), "refinevis": ("refinevis",)}
 METHODS = {"segmenter": "minvis", "online": "dvis", "offline": "dvis", "vita": "vita",
-           "vita-online": "vita", "genvis": "genvis"}
+           "vita-online": "vita", "genvis": "genvis", "refinevis": "refinevis"}
 
 
 class Dvis(nn.Module):
-    """Networks of a model; `tracker`, `refiner` and `vita_module` are None where the mode has none.
-    """
+    """Networks of a model; `tracker`, `refiner`, `vita_module` and `refinevis` are None where the mode
+    has none."""
 
     def __init__(self, config: Config, mode: str = "offline"):
         super().__init__()
@@ -39,6 +40,7 @@ class Dvis(nn.Module):
                              else SemSegHead)(config)
         self.tracker = ReferringTracker(config) if "tracker" in MODES[mode] else None
         self.refiner = TemporalRefiner(config) if "refiner" in MODES[mode] else None
+        self.refinevis = RefineVis(config) if "refinevis" in MODES[mode] else None
         self.vita_module = None
         if "vita_module" in MODES[mode]:
             below = self.sem_seg_head.pixel_decoder.mask_features.in_channels

@@ -66,6 +66,36 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         Assert.Equal(5, _rig.Services.GetRequiredService<CurrentConfig>().Options.Cameras["a"].Source.Rate.MaxFps);
     }
 
+    /// <summary>Real pipelines of each method: cameras come, change and go while another runs on.</summary>
+    [Theory, MemberData(nameof(TinyModels.Names), MemberType = typeof(TinyModels))]
+    public async Task Reload_CamerasOfAnyMethod_HaveResultsBeforeAndAfter(string method)
+    {
+        var model = TinyModels.Write(method, Path.Combine(_rig.Folder.Root, "model"));
+        await _rig.StartAsync(Yaml("a: {}"));
+        await ResultsAsync("a", 0);
+
+        await _rig.ReloadAsync(Yaml("a: {}, b: {}"), "applied");
+        await ResultsAsync("b", 0);
+        await _rig.ReloadAsync(Yaml("a: {}, b: { track: { confirm_frames: 3 } }"), "applied");
+        await ResultsAsync("b", _rig.Camera("b").Metrics.Tally.Final);
+        await _rig.ReloadAsync(Yaml("b: { track: { confirm_frames: 3 } }"), "applied");
+        await ResultsAsync("b", _rig.Camera("b").Metrics.Tally.Final);
+
+        Assert.Equal(["b"], _rig.State.Cameras.Select(c => c.Name));
+        Assert.Equal(method.StartsWith("genvis", StringComparison.Ordinal),
+            _rig.Metrics.Contains("dvis_memory_clips{camera=\"b\"}", StringComparison.Ordinal));
+
+        string Yaml(string cameras) => $$"""
+            model: { path: '{{model}}' }
+            defaults: { synthetic: { width: 64, height: 32 } }
+            cameras: { {{cameras}} }
+            {{Rest}}
+            """;
+
+        Task ResultsAsync(string camera, long before) => Eventually.TrueAsync(
+            () => _rig.Camera(camera).Metrics.Tally.Final > before, $"{camera} has finals");
+    }
+
     [Fact]
     public async Task Reload_Invalid_KeepsTheOldConfiguration_AndSaysSoEverywhere()
     {

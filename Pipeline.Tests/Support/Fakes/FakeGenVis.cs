@@ -30,10 +30,11 @@ internal sealed class FakeGenVis
         FirstQuery = "first_query.bin",
     };
 
-    public ModelGraphs Models() => new(
+    /// <param name="first">Query of the first clip; null: zeros.</param>
+    public ModelGraphs Models(float[]? first = null) => new(
         Manifest,
         new Dictionary<string, IModel> { [MethodContract.Segmenter] = Segmenter, [MethodContract.Clip] = Clip })
-    { FirstQuery = new float[FakeDvis.Queries * FakeDvis.Hidden] };
+    { FirstQuery = first ?? new float[FakeDvis.Queries * FakeDvis.Hidden] };
 
     public static void Answer(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {

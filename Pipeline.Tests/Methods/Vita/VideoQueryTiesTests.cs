@@ -1,6 +1,6 @@
 using Dvis.Streaming.Pipeline.Methods.Vita;
 
-namespace Dvis.Streaming.Pipeline.Tests.Methods;
+namespace Dvis.Streaming.Pipeline.Tests.Methods.Vita;
 
 public sealed class VideoQueryTiesTests
 {
