@@ -25,7 +25,7 @@ public sealed class TrackManagerTrackletTests
     {
         var ball = new Sighting(Slot: 0, At: 10, Look: 0);
         _world.See(3, ball);
-        _world.Tracklets[0] = 5;
+        _world.Tracklets![0] = 5;
 
         _world.See(3, ball);
 
@@ -36,7 +36,7 @@ public sealed class TrackManagerTrackletTests
     public void Update_TrackletLeft_EndsTheTrackAndALookalikeDoesNotGetItsId()
     {
         _world.See(3, new Sighting(Slot: 0, At: 10, Look: 0));
-        _world.Tracklets[0] = -1;
+        _world.Tracklets![0] = -1;
 
         _world.See(3, new Sighting(Slot: 1, At: 10, Look: 0));
 
