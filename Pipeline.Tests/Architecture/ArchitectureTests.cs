@@ -25,6 +25,7 @@ public sealed class ArchitectureTests
         "Pipeline/Methods",
         "Pipeline/Methods/Dvis",
         "Pipeline/Methods/MinVis",
+        "Pipeline/Methods/GenVis",
         "Pipeline/Masks",
         "Pipeline/Delivery",
         "Pipeline/Identity",

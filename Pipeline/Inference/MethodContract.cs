@@ -6,7 +6,7 @@ public enum ScoringRule
     /// <summary>Softmax of the mean of the frames' logits (DVIS, MinVIS).</summary>
     MeanLogits,
 
-    /// <summary>Maximum over the clips of their softmax, times the mean of the mask's own probabilities (GenVIS).</summary>
+    /// <summary>Maximum over the clips of their softmax, times the mask's mean probability (GenVIS).</summary>
     MaxSoftmaxMaskQuality,
 }
 
