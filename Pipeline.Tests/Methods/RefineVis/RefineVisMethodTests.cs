@@ -114,6 +114,21 @@ public sealed class RefineVisMethodTests : IDisposable
         Assert.All(_runs[0].Window[..Hidden], value => Assert.Equal(0, value));
     }
 
+    /// <summary>The only object leaves; IDOL takes the best query for it, which is none.</summary>
+    [Theory]
+    [InlineData(false, 1)]
+    [InlineData(true, 0)]
+    public void Observe_NothingDetectedForLong_ForgetsTheObjectUnlessTheBestQueryCounts(bool keepsBest, long next)
+    {
+        using var method = new RefineVisMethod(new FakeRefineVis().Models(), _pool, s_clip, keepsBest);
+        Observe(method, 0, -1, -1, -1);
+        for (var frame = 0; frame < 12; frame++) Observe(method, -1, -1, -1, -1);
+
+        Observe(method, -1, 2, -1, -1);
+
+        Assert.Equal([next], method.Tracklets.Live.Select(t => t.Id));
+    }
+
     [Fact]
     public void Observe_DroppedFrames_CountInTheFrameNumbersWhichRepeatAfterThePeriod()
     {
@@ -135,7 +150,8 @@ public sealed class RefineVisMethodTests : IDisposable
 
         var run = Assert.Single(_runs);
         Assert.Equal([0f, 1, 2, 3], run.QueryFrames);
-        Assert.Equal((run.Query, run.QueryFrames), (run.Window, run.WindowFrames));
+        Assert.Equal(run.Query, run.Window);
+        Assert.Equal(run.QueryFrames, run.WindowFrames);
         float[] first = [1, 0, 0, 0, 1, 0], second = [0, 0, 0, 1, 1, 0], none = new float[Hidden];
         Assert.Equal([.. first, .. none, .. first, .. none, .. none, .. none, .. first, .. second], run.Query);
         Assert.True(revision.StandsAlone);
