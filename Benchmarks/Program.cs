@@ -228,7 +228,7 @@ soak.SetAction(async (parsed, _) =>
         parsed.GetRequiredValue(output));
 });
 return await new RootCommand("Measurements of Dvis.Streaming; docs/internal/measurements.md says how they are taken.")
-    { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, prototypes, FuzzCommand.Create(),
-        MutateCommand.Create(),
+    { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, prototypes,
+        FuzzCommand.Create(), MutateCommand.Create(),
         soak }
     .Parse(args).InvokeAsync();

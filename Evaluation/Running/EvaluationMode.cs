@@ -11,7 +11,8 @@ namespace Dvis.Streaming.Evaluation.Running;
 public sealed record EvaluationMode(ModeKind Kind, ClipLengths? Clip = null)
 {
     /// <summary>What may be given to <see cref="Parse"/>.</summary>
-    public const string Expected = "minvis, online, offline, semi-online, semi-online:window=20,stride=5,lookahead=5, genvis or genvis:clip=3";
+    public const string Expected = "minvis, online, offline, semi-online, "
+        + "semi-online:window=20,stride=5,lookahead=5, genvis or genvis:clip=3";
 
     /// <summary>
     /// Reads <c>online</c>, <c>semi-online:window=20</c>, …. Without settings the clip is <paramref name="clip"/>; a

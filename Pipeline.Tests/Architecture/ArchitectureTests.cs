@@ -26,6 +26,7 @@ public sealed class ArchitectureTests
         "Pipeline/Methods",
         "Pipeline/Methods/Dvis",
         "Pipeline/Methods/MinVis",
+        "Pipeline/Methods/GenVis",
         "Pipeline/Methods/RefineVis",
         "Pipeline/Delivery",
         "Pipeline/Identity",

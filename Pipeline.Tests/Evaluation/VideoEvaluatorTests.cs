@@ -85,7 +85,7 @@ public sealed class VideoEvaluatorTests
             FakeGenVis.Answer(inputs, outputs);
             outputs[2].Span.Clear();
             if (run++ == 2) outputs[2].Span[1] = 3;
-            outputs[3].Span.Fill(100); // a mask everywhere, and sure of it
+            outputs[3].Span.Fill(-100); // most features are -1: a mask everywhere, and sure of it
         });
         using var rig = new CameraRig(fake.Models());
 

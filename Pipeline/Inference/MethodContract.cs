@@ -9,7 +9,7 @@ public enum ScoringRule
     /// <summary>Mean over the detections of a tracklet; each class above 0.05 makes an entry (IDOL, RefineVIS).</summary>
     MeanOverDetections,
 
-    /// <summary>Maximum over the clips of their softmax, times the mean of the mask's own probabilities (GenVIS).</summary>
+    /// <summary>Maximum over the clips of their softmax, times the mask's mean probability (GenVIS).</summary>
     MaxSoftmaxMaskQuality,
 }
 

@@ -20,7 +20,7 @@ public sealed class ModelFolder
     }
 
     /// <summary>Query of the first clip, shape [Q,C]; empty: the method has none.</summary>
-    /// <exception cref="ModelException">The file is missing, has another size, or values that are not numbers.</exception>
+    /// <exception cref="ModelException">Missing, of another size, or with values that are not finite.</exception>
     public float[] ReadFirstQuery()
     {
         if (Manifest.FirstQuery is not { } name) return [];

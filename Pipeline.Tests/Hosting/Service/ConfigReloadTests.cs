@@ -71,26 +71,28 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     public async Task Reload_CamerasOfAnyMethod_HaveResultsBeforeAndAfter(string method)
     {
         var model = TinyModels.Write(method, Path.Combine(_rig.Folder.Root, "model"));
-        await _rig.StartAsync(Yaml("a: {}"));
+        await _rig.StartAsync(Yaml(Camera("a")));
         await ResultsAsync("a", 0);
 
-        await _rig.ReloadAsync(Yaml("a: {}, b: {}"), "applied");
+        await _rig.ReloadAsync(Yaml(Camera("a"), Camera("b")), "applied");
         await ResultsAsync("b", 0);
-        await _rig.ReloadAsync(Yaml("a: {}, b: { track: { confirm_frames: 3 } }"), "applied");
+        await _rig.ReloadAsync(Yaml(Camera("a"), Camera("b", ", track: { confirm_frames: 3 }")), "applied");
         await ResultsAsync("b", _rig.Camera("b").Metrics.Tally.Final);
-        await _rig.ReloadAsync(Yaml("b: { track: { confirm_frames: 3 } }"), "applied");
+        await _rig.ReloadAsync(Yaml(Camera("b", ", track: { confirm_frames: 3 }")), "applied");
         await ResultsAsync("b", _rig.Camera("b").Metrics.Tally.Final);
 
         Assert.Equal(["b"], _rig.State.Cameras.Select(c => c.Name));
         Assert.Equal(method.StartsWith("genvis", StringComparison.Ordinal),
             _rig.Metrics.Contains("dvis_memory_clips{camera=\"b\"}", StringComparison.Ordinal));
 
-        string Yaml(string cameras) => $$"""
+        string Yaml(params string[] cameras) => $$"""
             model: { path: '{{model}}' }
-            defaults: { synthetic: { width: 64, height: 32 } }
-            cameras: { {{cameras}} }
+            cameras: { {{string.Join(", ", cameras)}} }
             {{Rest}}
             """;
+
+        static string Camera(string name, string more = "") =>
+            $"{name}: {{ synthetic: {{ width: 64, height: 32 }}{more} }}";
 
         Task ResultsAsync(string camera, long before) => Eventually.TrueAsync(
             () => _rig.Camera(camera).Metrics.Tally.Final > before, $"{camera} has finals");

@@ -107,7 +107,7 @@ public sealed class GenVisMethodTests : IDisposable
         }
     }
 
-    /// <summary>The clip's last run has still seen the old object: its entry must not come into the new column.</summary>
+    /// <summary>The clip's last run still saw the old object: its entry must not come into the new column.</summary>
     [Fact]
     public void Release_BeforeTheClipEndsByItsAge_LeavesNothingOfTheObject()
     {
@@ -174,7 +174,8 @@ public sealed class GenVisMethodTests : IDisposable
     {
         var embeds = _rig!.Tensors.Rent(1, FakeDvis.Queries, FakeDvis.Hidden);
         TracedGenVis.Frame(number).CopyTo(embeds.Span);
-        using var frame = new SegmentedFrame(Some.FrameInfo(4, 4, number), default, embeds, _rig.Tensors.Rent(1), default);
+        using var frame = new SegmentedFrame(
+            Some.FrameInfo(4, 4, number), default, embeds, _rig.Tensors.Rent(1), default);
         _answers.Add(_sut!.Observe(frame));
     }
 

@@ -5,8 +5,8 @@ using Dvis.Streaming.Pipeline.Segmentation;
 namespace Dvis.Streaming.Pipeline.Methods.GenVis;
 
 /// <summary>
-/// GenVIS: video queries handed from clip to clip. Clips of one frame are its online mode and never revised. With longer
-/// ones (semi-online) each frame is answered by a run on the clip's frames so far; the run on the whole clip is the
+/// GenVIS: video queries handed from clip to clip. Clips of one frame are its online mode and never revised. With
+/// longer ones (semi-online) each frame is answered by a run on the clip's frames so far; the run on the whole clip is the
 /// official answer for all of its frames, and the only one that changes the state.
 /// </summary>
 /// <param name="graphs">The caller's; their clip length counts.</param>
@@ -37,7 +37,7 @@ public sealed class GenVisMethod(ModelGraphs graphs, TensorPool pool, TimeProvid
     }
 
     /// <inheritdoc/>
-    /// <param name="window">Frames of type <see cref="GenVisFrame"/>; the last one's answer is that of its clip.</param>
+    /// <param name="window">Frames of type <see cref="GenVisFrame"/>; the last has the answer of its clip.</param>
     public ClipRevision Revise(IReadOnlyList<QueryFrame> window)
     {
         var (last, manifest) = ((GenVisFrame)window[^1], graphs.Manifest);

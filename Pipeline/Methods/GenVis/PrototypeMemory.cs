@@ -44,7 +44,7 @@ public sealed class PrototypeMemory : IDisposable
         }
     }
 
-    /// <summary>Clips without an entry of their own, merged or forgotten, in the column with the most of them.</summary>
+    /// <summary>Clips without an entry of their own, merged or forgotten, in the column with most of them.</summary>
     public long Merged
     {
         get

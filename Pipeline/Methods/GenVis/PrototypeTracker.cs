@@ -49,7 +49,7 @@ public sealed class PrototypeTracker(ModelGraphs graphs, TensorPool pool) : IDis
         }
     }
 
-    /// <summary>Makes the last run the clip's: its entry goes into the memory, and the next clip has its query.</summary>
+    /// <summary>Makes the last run the clip's: its entry goes into the memory, its query to the next clip.</summary>
     public void Commit()
     {
         Memory.Append(_key.Span, _value.Span);
