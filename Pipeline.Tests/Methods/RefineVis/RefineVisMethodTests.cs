@@ -99,7 +99,26 @@ public sealed class RefineVisMethodTests : IDisposable
         var back = Observe(0, 1, -1, -1);
 
         Assert.Equal([0, QueryFrame.NoTracklet, 2], back.Tracklets![..3]);
-        Assert.Equal([0, 2], _sut.Tracklets.Live.Select(t => t.Id));
+        Assert.Equal([0, 2], _sut.Store.Live.Select(t => t.Id));
+    }
+
+    /// <summary>Twelve slots, and four objects per frame that are like nothing before.</summary>
+    [Fact]
+    public void Observe_MoreObjectsThanSlots_DropsAndCountsThem()
+    {
+        using var method = new RefineVisMethod(
+            new FakeRefineVis(associate: (inputs, outputs) =>
+            {
+                FakeRefineVis.Tell(inputs, outputs);
+                outputs[0].Span.Clear(); // as similar to each tracklet as to any other
+            }).Models(), _pool, s_clip);
+        for (var frame = 0; frame < 40; frame++)
+        {
+            Observe(method, 0, 1, 2, 3);
+            Assert.InRange(method.Tracklets!.Value.Live, 0, FakeRefineVis.Slots);
+        }
+
+        Assert.InRange(method.Tracklets!.Value.Dropped, 1, 160);
     }
 
     [Fact]
@@ -126,7 +145,7 @@ public sealed class RefineVisMethodTests : IDisposable
 
         Observe(method, -1, 2, -1, -1);
 
-        Assert.Equal([next], method.Tracklets.Live.Select(t => t.Id));
+        Assert.Equal([next], method.Store.Live.Select(t => t.Id));
     }
 
     [Fact]

@@ -25,7 +25,7 @@ public sealed class RefineVisMethod : IVideoMethod
 
     /// <param name="graphs">The caller's.</param>
     /// <param name="clip">Lengths of the clips; null: frames are never revised.</param>
-    /// <param name="keepsBest">True: as IDOL's evaluation, for videos that end; see <see cref="FrameDetections"/>.</param>
+    /// <param name="keepsBest">True: as IDOL, for videos that end; see <see cref="FrameDetections"/>.</param>
     public RefineVisMethod(ModelGraphs graphs, TensorPool pool, ClipLengths? clip, bool keepsBest = false)
     {
         (_manifest, _pool, Clip) = (graphs.Manifest, pool, clip);
@@ -41,8 +41,9 @@ public sealed class RefineVisMethod : IVideoMethod
 
     public ClipLengths? Clip { get; }
 
-    /// <summary>Tracklets, and how many were ended or refused because all slots were taken.</summary>
-    public TrackletStore Tracklets => _association.Store;
+    public TrackletUse? Tracklets => new(Store.Live.Count, Store.Evicted + Store.Refused);
+
+    internal TrackletStore Store => _association.Store;
 
     public QueryFrame Observe(SegmentedFrame frame)
     {
@@ -87,7 +88,7 @@ public sealed class RefineVisMethod : IVideoMethod
         target.Clear();
         answer.Tracklets.AsSpan().Fill(QueryFrame.NoTracklet);
         _slots.Clear();
-        foreach (var tracklet in Tracklets.Live)
+        foreach (var tracklet in Store.Live)
         {
             _slots.Add(tracklet.Slot);
             answer.Tracklets![tracklet.Slot] = tracklet.Id;
