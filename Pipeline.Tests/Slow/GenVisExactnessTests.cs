@@ -17,14 +17,22 @@ public sealed class GenVisExactnessTests
 {
     private const int Height = 192, Width = 320, Queries = 100, Channels = 256, Columns = 26, TopK = 20;
 
+    /// <param name="dumped">
+    /// True: the frame queries are the dumped ones. The segmenter's own may differ by 1e-3, from the thresholds of its
+    /// masked attention, and the clips amplify that.
+    /// </param>
     [Theory]
-    [InlineData("online_ovis_192x320_t10", 1)]
-    [InlineData("semi_online_ovis_192x320_t11", 3)]
-    public async Task Run_TheDumpedFrames_GivesTheOfficialEndResults(string name, int clip)
+    [InlineData("online_ovis_192x320_t10", 1, false, 1e-3)]
+    [InlineData("online_ovis_192x320_t10", 1, true, 1e-4)]
+    [InlineData("semi_online_ovis_192x320_t11", 3, false, 1e-3)]
+    [InlineData("semi_online_ovis_192x320_t11", 3, true, 1e-4)]
+    public async Task Run_TheDumpedFrames_GivesTheOfficialEndResults(
+        string name, int clip, bool dumped, double tolerance)
     {
         using var models = await LoadAsync();
         using var answers = new Npz(OfficialModel.Answers(name, "genvis"));
         var (video, size) = (answers.Bytes("video_u8"), answers.Integers("final.image_size").Values);
+        var queries = answers.Floats("frame_queries").Values;
         using var rig = new CameraRig(models, TimeProvider.System);
         using var pool = new FramePool();
         await using var segmenter = new SegmenterBatcher(
@@ -39,6 +47,8 @@ public sealed class GenVisExactnessTests
                 using var frame = pool.Rent(Width, Height, Some.FrameInfo(Width, Height, t + 1));
                 Pixels(video, t).CopyTo(frame.Pixels);
                 using var segmented = await segmenting.SegmentAsync(frame);
+                if (dumped)
+                    queries.AsSpan(t * Queries * Channels, Queries * Channels).CopyTo(segmented.FrameEmbeds.Span);
                 run.Add(segmented, step: null);
                 input = segmented.Geometry;
                 features.Add(segmented.TakeMaskFeatures());
@@ -58,7 +68,7 @@ public sealed class GenVisExactnessTests
                 processor.Add(masks);
             }
 
-            Compare(answers, Assert.IsType<InstanceResult>(processor.Complete()));
+            Compare(answers, tolerance, Assert.IsType<InstanceResult>(processor.Complete()));
         }
         finally
         {
@@ -106,7 +116,7 @@ public sealed class GenVisExactnessTests
         return [.. Enumerable.Range(0, pixels * 3).Select(i => planes.Values[(t * 3 + i % 3) * pixels + i / 3])];
     }
 
-    private static void Compare(Npz answers, InstanceResult result)
+    private static void Compare(Npz answers, double tolerance, InstanceResult result)
     {
         var (queries, labels) = (answers.Integers("topk.queries").Values, answers.Integers("final.pred_labels").Values);
         var (scores, masks) = (answers.Doubles("final.pred_scores").Values, answers.Bytes("final.pred_masks"));
@@ -121,7 +131,7 @@ public sealed class GenVisExactnessTests
         }
 
         OfficialAnswers.Tell($"scores off by {off:0.0e+0} at most, masks IoU {least:0.00000} at least");
-        Assert.InRange(off, 0, 1e-3);
+        Assert.InRange(off, 0, tolerance);
         Assert.InRange(least, 0.99, 1);
     }
 }
