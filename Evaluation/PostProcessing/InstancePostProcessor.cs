@@ -27,7 +27,7 @@ public sealed class InstancePostProcessor : VideoPostProcessor
     private readonly float[][] _held; // column x of the resized picture in half x & 1
 
     /// <param name="probabilities">Shape [Q,K+1].</param>
-    /// <param name="above">Probability above which every pair counts, however many (IDOL); null: the topK count.</param>
+    /// <param name="above">Probability above which all pairs count (IDOL); null: the topK best count.</param>
     public InstancePostProcessor(ReadOnlySpan<float> probabilities, int classes, int topK, in InputGeometry input,
         int maskStride, bool maskQuality = false, float? above = null)
     {

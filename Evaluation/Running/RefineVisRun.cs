@@ -17,7 +17,7 @@ internal sealed class RefineVisRun(ModelGraphs models, TensorPool tensors, ClipL
 {
     private readonly ModelManifest _manifest = models.Manifest;
     private readonly int _width = models.Manifest.ClassCount + 1, _channels = models.Manifest.MaskChannels;
-    private readonly RefineVisMethod _method = new(models, tensors, clip);
+    private readonly RefineVisMethod _method = new(models, tensors, clip, keepsBest: true);
     private readonly ClipWindow<QueryFrame> _window = new(clip?.Window ?? 1);
     private readonly VideoTracklets _tracklets = new(models.Manifest.ClassCount + 1);
     private readonly float[] _probabilities = new float[models.Manifest.Queries * (models.Manifest.ClassCount + 1)];

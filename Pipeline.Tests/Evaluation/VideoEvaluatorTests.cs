@@ -98,7 +98,7 @@ public sealed class VideoEvaluatorTests
         Assert.Equal(4, run);
     }
 
-    /// <summary>Of both objects the masks of the live finals; scores are those of the frames with a detection.</summary>
+    /// <summary>Both objects have the masks of the live finals; scores are those of the detections.</summary>
     [Theory]
     [InlineData(5, 5, 0)]
     [InlineData(8, 3, 2)]

@@ -40,7 +40,7 @@ public sealed class StreamPipelineTests
     {
         await using var rig = new PipelineRig(FakeMethods.Models(method, _fake));
 
-        await rig.RunAsync(Source(rig, 50, visible: (i, item) => item == 0 || (item == 3 && i is < 15 or > 22)));
+        await rig.RunAsync(Source(rig, 50, visible: (i, item) => item == 0 || (item == 3 && i is < 15 or > 23)));
 
         Assert.DoesNotContain(rig.Published.Provisionals[20].Tracks, t => t.Number == 2);
         Assert.Equal([1L, 2], rig.Published.Provisionals[^1].Tracks.Select(t => t.Number));

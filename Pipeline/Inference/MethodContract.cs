@@ -6,7 +6,7 @@ public enum ScoringRule
     /// <summary>Softmax of the mean of the frames' logits (DVIS, MinVIS).</summary>
     MeanLogits,
 
-    /// <summary>Mean over the detections of a tracklet; each class above 0.05 makes an entry (IDOL, RefineVIS).</summary>
+    /// <summary>Mean over a tracklet's detections; each class above 0.05 makes an entry (IDOL, RefineVIS).</summary>
     MeanOverDetections,
 
     /// <summary>Maximum over the clips of their softmax, times the mask's mean probability (GenVIS).</summary>

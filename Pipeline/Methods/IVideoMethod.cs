@@ -36,6 +36,9 @@ public interface IVideoMethod : IDisposable
     /// <summary>Memory of past clips in use; null: the method has none.</summary>
     MemoryUse? Memory => null;
 
+    /// <summary>Tracklets of the method's own association; null: it has none.</summary>
+    TrackletUse? Tracklets => null;
+
     /// <summary>Reports that the track of a slot has ended: the slot may be used for another object.</summary>
     void Release(int slot)
     {
@@ -49,6 +52,11 @@ public interface IVideoMethod : IDisposable
 /// <param name="Clips">Entries; at most the model's <c>memory.clips</c>.</param>
 /// <param name="Merged">Clips that share an entry with others, or were forgotten.</param>
 public readonly record struct MemoryUse(int Clips, long Merged);
+
+/// <summary>Use of the slots of an association.</summary>
+/// <param name="Live">Tracklets in the memory; at most the model's <c>queries</c>.</param>
+/// <param name="Dropped">Tracklets ended, and detections refused, because all slots were taken; in all epochs.</param>
+public readonly record struct TrackletUse(int Live, long Dropped);
 
 /// <summary>Lengths of a clip in frames.</summary>
 /// <param name="Window">Frames that a revision sees.</param>

@@ -14,6 +14,7 @@ public sealed class CameraMetrics : IDisposable
     private readonly Counter<long> _ended, _revised, _windows;
     private readonly Histogram<double> _latency, _captureLatency;
     private readonly Gauge<long> _queueLength, _queueCapacity, _memoryClips, _mergedClips;
+    private readonly Gauge<long> _tracklets, _droppedTracklets;
     private readonly Gauge<double> _finalThrough;
 
     internal CameraMetrics(PipelineMetrics all, string camera)
@@ -38,6 +39,9 @@ public sealed class CameraMetrics : IDisposable
         _memoryClips = m.CreateGauge<long>("dvis.memory.clips", "{clip}", "Entries in the memory of past clips.");
         _mergedClips = m.CreateGauge<long>(
             "dvis.memory.merged", "{clip}", "Past clips that share an entry with others, or were forgotten.");
+        _tracklets = m.CreateGauge<long>("dvis.tracklets", "{tracklet}", "Tracklets in the association's memory.");
+        _droppedTracklets = m.CreateGauge<long>(
+            "dvis.tracklets.dropped", "{tracklet}", "Tracklets ended and detections refused: all slots were taken.");
         ObserveTally();
     }
 
@@ -102,6 +106,12 @@ public sealed class CameraMetrics : IDisposable
     {
         _memoryClips.Record(clips, _camera);
         _mergedClips.Record(merged, _camera);
+    }
+
+    public void Tracklets(long live, long dropped)
+    {
+        _tracklets.Record(live, _camera);
+        _droppedTracklets.Record(dropped, _camera);
     }
 
     public void QueueLength(string stage, long length, long capacity)

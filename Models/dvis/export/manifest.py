@@ -120,7 +120,8 @@ def _of_method(model: Dvis, about: About) -> dict:
                 "refiner": {"kind": "vita", "max_window": about.max_window}}
     if model.method == "refinevis":
         return {"queries": SLOTS * config.queries, "frame_queries": config.queries,
-                "scoring": "mean_over_detections", "window": WINDOW, "frame_period": PERIOD, "association": ASSOCIATION,
+                "scoring": "mean_over_detections", "window": WINDOW, "frame_period": PERIOD,
+                "association": ASSOCIATION,
                 "refiner": {"max_window": about.max_window}}
     if model.refiner is not None:
         return {"refiner": {"max_window": about.max_window, "layers": config.refiner_layers,

@@ -99,7 +99,26 @@ public sealed class RefineVisMethodTests : IDisposable
         var back = Observe(0, 1, -1, -1);
 
         Assert.Equal([0, QueryFrame.NoTracklet, 2], back.Tracklets![..3]);
-        Assert.Equal([0, 2], _sut.Tracklets.Live.Select(t => t.Id));
+        Assert.Equal([0, 2], _sut.Store.Live.Select(t => t.Id));
+    }
+
+    /// <summary>Twelve slots, and four objects per frame that are like nothing before.</summary>
+    [Fact]
+    public void Observe_MoreObjectsThanSlots_DropsAndCountsThem()
+    {
+        using var method = new RefineVisMethod(
+            new FakeRefineVis(associate: (inputs, outputs) =>
+            {
+                FakeRefineVis.Tell(inputs, outputs);
+                outputs[0].Span.Clear(); // as similar to each tracklet as to any other
+            }).Models(), _pool, s_clip);
+        for (var frame = 0; frame < 40; frame++)
+        {
+            Observe(method, 0, 1, 2, 3);
+            Assert.InRange(method.Tracklets!.Value.Live, 0, FakeRefineVis.Slots);
+        }
+
+        Assert.InRange(method.Tracklets!.Value.Dropped, 1, 160);
     }
 
     [Fact]
@@ -112,6 +131,21 @@ public sealed class RefineVisMethodTests : IDisposable
 
         Assert.Equal([0f, 1], _runs[0].WindowFrames);
         Assert.All(_runs[0].Window[..Hidden], value => Assert.Equal(0, value));
+    }
+
+    /// <summary>The only object leaves; IDOL takes the best query for it, which is none.</summary>
+    [Theory]
+    [InlineData(false, 1)]
+    [InlineData(true, 0)]
+    public void Observe_NothingDetectedForLong_ForgetsTheObjectUnlessTheBestQueryCounts(bool keepsBest, long next)
+    {
+        using var method = new RefineVisMethod(new FakeRefineVis().Models(), _pool, s_clip, keepsBest);
+        Observe(method, 0, -1, -1, -1);
+        for (var frame = 0; frame < 12; frame++) Observe(method, -1, -1, -1, -1);
+
+        Observe(method, -1, 2, -1, -1);
+
+        Assert.Equal([next], method.Store.Live.Select(t => t.Id));
     }
 
     [Fact]
@@ -135,7 +169,8 @@ public sealed class RefineVisMethodTests : IDisposable
 
         var run = Assert.Single(_runs);
         Assert.Equal([0f, 1, 2, 3], run.QueryFrames);
-        Assert.Equal((run.Query, run.QueryFrames), (run.Window, run.WindowFrames));
+        Assert.Equal(run.Query, run.Window);
+        Assert.Equal(run.QueryFrames, run.WindowFrames);
         float[] first = [1, 0, 0, 0, 1, 0], second = [0, 0, 0, 1, 1, 0], none = new float[Hidden];
         Assert.Equal([.. first, .. none, .. first, .. none, .. none, .. none, .. first, .. second], run.Query);
         Assert.True(revision.StandsAlone);

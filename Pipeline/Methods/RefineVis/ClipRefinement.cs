@@ -51,7 +51,8 @@ public sealed class ClipRefinement(TemporalRefinement refinement, ModelManifest 
     /// frame without its object a mask embedding was never trained.
     /// </summary>
     /// <param name="probabilities">Shape [K+1].</param>
-    public static bool IsShown(bool detected, ReadOnlySpan<float> probabilities) => detected || probabilities[^1] < 0.5f;
+    public static bool IsShown(bool detected, ReadOnlySpan<float> probabilities)
+        => detected || probabilities[^1] < 0.5f;
 
     private List<int> SlotsOf(RefineVisFrame[] frames)
     {

@@ -9,13 +9,17 @@ namespace Dvis.Streaming.Pipeline.Methods.RefineVis;
 
 /// <summary>
 /// Detections of one frame for the association: queries whose best class has a score above
-/// <see cref="AssociationRule.Select"/>, or the single best, the best first. Buffers are reused; not thread-safe.
+/// <see cref="AssociationRule.Select"/>, the best first. Buffers are reused; not thread-safe.
 /// </summary>
 /// <remarks>
 /// IDOL scores classes one by one with a sigmoid; the segmenter here has a softmax with "no object". Its box NMS at 0.9
 /// is left out: with queries matched one to one it removes nothing that the mask NMS would not.
 /// </remarks>
-public sealed class FrameDetections(ModelGraphs graphs) : IDisposable
+/// <param name="keepsBest">
+/// True: where no query is a detection, the best one counts, as in IDOL. Where one object has left an endless stream,
+/// that query keeps its tracklet alive, and the next object gets its id.
+/// </param>
+public sealed class FrameDetections(ModelGraphs graphs, bool keepsBest) : IDisposable
 {
     private readonly IModel _associate = graphs[MethodContract.Associate];
     private readonly int _queries = graphs.Manifest.FrameQueries, _channels = graphs.Manifest.HiddenSize;
@@ -78,7 +82,8 @@ public sealed class FrameDetections(ModelGraphs graphs) : IDisposable
             if (_scoreOf[query] > (float)graphs.Manifest.Association!.Select) _wanted.Add(query);
         }
 
-        if (_wanted.Count == 0) _wanted.Add(Math.Max(0, TensorPrimitives.IndexOfMax<float>(_scoreOf)));
+        if (_wanted.Count == 0 && keepsBest)
+            _wanted.Add(Math.Max(0, TensorPrimitives.IndexOfMax<float>(_scoreOf)));
         // Of equal scores the lower query is first: the order must not depend on the sort.
         _wanted.Sort(_byScore ??= (a, b) => _scoreOf[a] == _scoreOf[b] ? a - b : _scoreOf[b].CompareTo(_scoreOf[a]));
     }

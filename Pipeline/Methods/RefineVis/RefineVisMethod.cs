@@ -25,13 +25,14 @@ public sealed class RefineVisMethod : IVideoMethod
 
     /// <param name="graphs">The caller's.</param>
     /// <param name="clip">Lengths of the clips; null: frames are never revised.</param>
-    public RefineVisMethod(ModelGraphs graphs, TensorPool pool, ClipLengths? clip)
+    /// <param name="keepsBest">True: as IDOL, for videos that end; see <see cref="FrameDetections"/>.</param>
+    public RefineVisMethod(ModelGraphs graphs, TensorPool pool, ClipLengths? clip, bool keepsBest = false)
     {
         (_manifest, _pool, Clip) = (graphs.Manifest, pool, clip);
         var (rule, channels) = (_manifest.Association!, _manifest.HiddenSize);
         var rest = Math.Max(_manifest.TemporalWindow, clip?.Window ?? 0);
         var refinement = new TemporalRefinement(graphs, pool);
-        _detections = new FrameDetections(graphs);
+        _detections = new FrameDetections(graphs, keepsBest);
         _association = new TrackletAssociation(
             channels, rule, new TrackletStore(channels, rule, _manifest.Queries, rest));
         _online = new OnlineRefinement(refinement, _manifest, pool);
@@ -40,8 +41,9 @@ public sealed class RefineVisMethod : IVideoMethod
 
     public ClipLengths? Clip { get; }
 
-    /// <summary>Tracklets, and how many were ended or refused because all slots were taken.</summary>
-    public TrackletStore Tracklets => _association.Store;
+    public TrackletUse? Tracklets => new(Store.Live.Count, Store.Evicted + Store.Refused);
+
+    internal TrackletStore Store => _association.Store;
 
     public QueryFrame Observe(SegmentedFrame frame)
     {
@@ -86,7 +88,7 @@ public sealed class RefineVisMethod : IVideoMethod
         target.Clear();
         answer.Tracklets.AsSpan().Fill(QueryFrame.NoTracklet);
         _slots.Clear();
-        foreach (var tracklet in Tracklets.Live)
+        foreach (var tracklet in Store.Live)
         {
             _slots.Add(tracklet.Slot);
             answer.Tracklets![tracklet.Slot] = tracklet.Id;

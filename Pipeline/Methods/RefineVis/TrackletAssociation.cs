@@ -21,10 +21,9 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
 
     // Thresholds are compared in single precision, as IDOL does: scores and overlaps may lie on them.
     private const float Smallest = 1e-6f; // added to both sides of an IoU, in single precision as in IDOL
-    private const float Similar = 0.5f; // from here on the frames in which a tracklet was seen count
 
     private readonly List<int> _kept = [];
-    private float[] _memory = [], _similarity = [], _byDetection = [], _column = [];
+    private readonly TrackletSimilarity _similarity = new(channels, rule);
     private long[] _ids = [];
 
     public TrackletStore Store => store;
@@ -69,18 +68,18 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
 
     private void Match(ReadOnlySpan<float> scores, ReadOnlySpan<float> embeds, Span<long> ids)
     {
-        var (rows, columns) = (_kept.Count, store.Live.Count);
-        Compare(embeds, rows, columns);
-        for (var r = 0; r < rows; r++)
+        var columns = store.Live.Count;
+        var similarity = _similarity.Compare(embeds, _kept, store.Live);
+        for (var r = 0; r < _kept.Count; r++)
         {
-            var row = _similarity.AsSpan(r * columns, columns);
-            Prefer(row);
+            var row = similarity.Slice(r * columns, columns);
+            _similarity.Prefer(row, store.Live);
             var best = TensorPrimitives.IndexOfMax<float>(row);
             if (!(row[best] > (float)rule.Match)) continue;
             var (i, tracklet) = (_kept[r], store.Live[best]);
             ids[i] = tracklet.Id;
             tracklet.Append(embeds.Slice(i * channels, channels), scores[i], store.Frame);
-            for (var other = r + 1; other < rows; other++) _similarity[other * columns + best] = 0;
+            for (var other = r + 1; other < _kept.Count; other++) similarity[other * columns + best] = 0;
         }
     }
 
@@ -92,58 +91,6 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
             ids[i] = tracklet.Id;
             tracklet.Append(embeds.Slice(i * channels, channels), scores[i], store.Frame);
         }
-    }
-
-    /// <summary>Bi-softmax of the dot products: the mean of the softmaxes over tracklets and detections.</summary>
-    private void Compare(ReadOnlySpan<float> embeds, int rows, int columns)
-    {
-        Grow(ref _memory, columns * channels);
-        Grow(ref _similarity, rows * columns);
-        Grow(ref _byDetection, rows * columns);
-        Grow(ref _column, rows);
-        for (var c = 0; c < columns; c++) store.Live[c].WriteMemory(_memory.AsSpan(c * channels, channels));
-        for (var r = 0; r < rows; r++)
-        {
-            var embedding = embeds.Slice(_kept[r] * channels, channels);
-            for (var c = 0; c < columns; c++)
-                _similarity[r * columns + c] =
-                    TensorPrimitives.Dot(embedding, _memory.AsSpan(c * channels, channels));
-        }
-
-        var column = _column.AsSpan(0, rows);
-        for (var c = 0; c < columns; c++)
-        {
-            for (var r = 0; r < rows; r++) column[r] = _similarity[r * columns + c];
-            MaskKernels.Softmax(column, column);
-            for (var r = 0; r < rows; r++) _byDetection[r * columns + c] = column[r];
-        }
-
-        for (var r = 0; r < rows; r++)
-        {
-            var row = _similarity.AsSpan(r * columns, columns);
-            MaskKernels.Softmax(row, row);
-            TensorPrimitives.Add(row, _byDetection.AsSpan(r * columns, columns), row);
-            TensorPrimitives.Divide(row, 2, row);
-        }
-    }
-
-    /// <summary>
-    /// Of several similar tracklets, those seen in more frames are preferred: they are multiplied by that number, all
-    /// others by its mean.
-    /// </summary>
-    private void Prefer(Span<float> row)
-    {
-        if (rule.Memory == TrackletMemory.Momentum) return;
-        var (similar, seen) = (0, 0f);
-        for (var c = 0; c < row.Length; c++)
-        {
-            if (!(row[c] > Similar)) continue;
-            similar++;
-            seen += store.Live[c].Seen;
-        }
-
-        if (similar < 2) return;
-        for (var c = 0; c < row.Length; c++) row[c] *= row[c] > Similar ? store.Live[c].Seen : seen / similar;
     }
 
     /// <summary>Detections without a tracklet and without overlap with a better one are background.</summary>
@@ -163,10 +110,5 @@ public sealed class TrackletAssociation(int channels, AssociationRule rule, Trac
     {
         var both = mask.Intersection(other);
         return (both + Smallest) / (mask.Count + other.Count - both + Smallest);
-    }
-
-    private static void Grow(ref float[] buffer, int length)
-    {
-        if (buffer.Length < length) buffer = new float[length];
     }
 }
