@@ -21,6 +21,10 @@ def _add_export(command) -> None:
     add_model(command)
     command.add_argument("--from", dest="start", type=Path, default=None,
                          help="weights of a model folder; stages of the run replace them")
+    command.add_argument("--method", choices=("dvis", "genvis", "vita"), default="dvis",
+                         help="of the model; vita: behind the tracker of dvis")
+    command.add_argument("--clip", type=up_to(64), default=1,
+                         help="frames of a clip of genvis: 1 online, 3 semi-online")
     command.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
     command.add_argument("--min-score", type=share, default=None,
                          help="class score from which a query is a detection, where the service's "
@@ -39,14 +43,14 @@ def _export(arguments) -> None:
     except ImportError as error:
         raise _missing("export", error) from None
     from ..training.refiner import LENGTH
-    model = build_model(arguments)
+    model = build_model(arguments, arguments.method)
     load_stages(model, arguments)
     quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text())
                for path in sorted(arguments.run.glob("quality-*.json"))}
     chosen = {"min_score": arguments.min_score, "start_score": arguments.start_score,
               "precision": arguments.precision}
     service = {name: value for name, value in chosen.items() if value is not None}
-    export(model, arguments.out, arguments.version, quality, LENGTH, service)
+    export(model, arguments.out, arguments.version, quality, LENGTH, service, arguments.clip)
 
 
 def _add_import(command) -> None:

@@ -7,13 +7,16 @@ from ..networks.config import PACKAGE
 from .options import add_model, build_model, load_photographs, load_weights, share
 
 STAGES = ("segmenter", "tracker", "refiner")
+OF_VIDEOS = ("genvis", "vita")
 
 
 def add(commands) -> None:
     """Adds the command to the subparsers."""
     train = commands.add_parser(
         "train", help="one stage; an interrupted stage continues from its last checkpoint")
-    train.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
+    train.add_argument("stage", choices=(*STAGES, "all", *OF_VIDEOS),
+                       help="all: the three of DVIS one after the other; genvis, vita: the video "
+                       "queries on the frozen segmenter")
     train.add_argument("--minutes", type=float, nargs="+", required=True,
                        help="wall-clock budget of the stage, of each of all stages; 0: tracker and "
                        "refiner stay as they begin, passing on what they are given")
@@ -36,18 +39,18 @@ def add(commands) -> None:
 
 
 def _train(arguments) -> None:
-    from ..training import refiner, segmenter, selection, tracker
+    from ..training import refiner, segmenter, selection, tracker, video
     stages = STAGES if arguments.stage == "all" else (arguments.stage,)
     if len(arguments.minutes) != len(stages):
         raise SystemExit(f"dvis train: found {len(arguments.minutes)} of --minutes, "
                          f"expected one for each of {', '.join(stages)}")
-    model = build_model(arguments)
+    model = build_model(arguments,
+                        arguments.stage if arguments.stage in OF_VIDEOS else "dvis")
     extras, photographs = None, None
     if arguments.real is not None:
         extras, photographs = _real_data(model, arguments)
     further = arguments.start is not None
-    if further:
-        load_weights(model, arguments.start, "train")
+    whole = further and load_weights(model, arguments.start, "train")
     for stage, minutes in zip(stages, arguments.minutes):
         common = (model, arguments.run, minutes)
         if stage == "segmenter" and arguments.size == "street":
@@ -55,6 +58,9 @@ def _train(arguments) -> None:
             selection.train(*common, photographs, arguments.seed, max(1, arguments.workers))
         elif stage == "segmenter":
             segmenter.train(*common, arguments.seed, extras, further)
+        elif stage in OF_VIDEOS:
+            video.train(*common, arguments.seed, extras, further, arguments.workers, photographs,
+                        arguments.real_share, not whole)
         else:
             train = tracker.train if stage == "tracker" else refiner.train
             train(*common, arguments.seed, extras, further, arguments.workers, photographs,

@@ -71,8 +71,8 @@ def mask_losses(masks: Tensor, target: Tensor,
 def similarity_loss(embeds: Tensor, objects: Tensor) -> Tensor:
     """Whether two queries are of the same object, over all pairs of a video, each with itself, too.
 
-    embeds [R,M,C]: similarity embeddings of frame queries and of video queries side by side,
-    objects int64 [R,M]: the object of each (-1: none). The logit of a pair is the scalar product."""
+    embeds [R,M,C]: similarity embeddings of frame queries and of video queries side by side;
+    objects int64 [R,M]: the object of each (-1: none). The logit of a pair is their product."""
     matched = objects >= 0
     pairs = matched.unsqueeze(1) & matched.unsqueeze(2)
     same = (objects.unsqueeze(1) == objects.unsqueeze(2)).to(embeds.dtype)

@@ -1,0 +1,174 @@
+"""Training of VITA's and GenVIS's video queries on the frozen segmenter.
+
+A clip of GenVIS is one of several in a video, and an object keeps the slot it was given in the
+first; for VITA the video is one clip.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..data.footage import clip_source
+from ..data.photos.photographs import Photographs
+from ..networks.genvis import read
+from ..networks.model import Dvis
+from . import videoloss
+from .clips import POINTS, Batch, ClipPool
+from .stage import Stage, device, load_before, run
+from .tracker import HEADS, MIX, copy_heads
+
+VIDEOS = 8                 # in a batch
+RATE = 5e-4
+# Clips in the pool, before the first step, new ones a step without workers.
+POOL = 200
+START = 24
+FRESH = 0.3
+LENGTH = 40                # frames of a clip in the pool
+SPAN = (3, 16)             # clips of GenVIS in a video, at first and at last
+CLIPS = (1, 3)             # frames of a clip of GenVIS: online and semi-online
+FRAMES = (5, 24)           # of a video of VITA
+STRIDES = (1, 2, 3)        # between the frames of a video
+CHOSEN = POINTS // 3       # points of a frame on which the masks of a tube are compared
+
+
+def start_from_segmenter(model: Dvis) -> None:
+    """Initialises the heads and the clip's mask features with those of the segmenter."""
+    head, module = model.sem_seg_head, model.vita_module
+    copy_heads(head.predictor, module)
+    module.vita_mask_features.load_state_dict(head.pixel_decoder.mask_features.state_dict())
+
+
+def forward(model: Dvis, embeds: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Raw video queries after every layer [M,L,B,cQ,C] and tokens [B,T,fQ,C].
+
+    Frame queries [B,T,fQ,C] make M clips of `length` frames of GenVIS, or one of VITA."""
+    module = model.vita_module
+    if model.method == "vita":
+        tokens = module.encode(embeds)
+        start = module.query_feat.weight.expand(len(embeds), -1, -1)
+        return torch.stack(module.decode(start, tokens))[None], tokens
+    query = module.first_query().expand(len(embeds), -1, -1)
+    tokens, outputs, keys, values = [], [], [], []
+    for clip in embeds.split(length, 1):
+        tokens.append(module.encode(clip))
+        outputs.append(torch.stack(module.decode(query, tokens[-1])))
+        step = module.step(outputs[-1][-1])
+        keys.append(step.memory_key)
+        values.append(step.memory_value)
+        query = step.next_query + read(step.read_key, torch.stack(keys, 1), torch.stack(values, 1))
+    return torch.stack(outputs), torch.cat(tokens, 1)
+
+
+def in_clips(x: Tensor, count: int) -> Tensor:
+    """Frames [B,T,..] -> [M,B,T/M,..] of `count` clips M."""
+    return x.unflatten(1, (count, -1)).transpose(0, 1)
+
+
+def loss(model: Dvis, batch: Batch, length: int) -> tuple[Tensor, dict[str, float]]:
+    """Class, mask and similarity losses of all clips, for every decoder layer its own slots."""
+    module = model.vita_module
+    raw, tokens = forward(model, batch.embeds, length)
+    clips, layers, videos = raw.shape[:3]
+    video = module.heads(raw)                                                 # [M,L,B,cQ,..]
+    project = module.vita_mask_features
+    features = project.weight.flatten(1) @ batch.features + project.bias[:, None]
+    features = in_clips(features, clips)[:, None]                             # [M,1,B,n,Cm,P]
+    masks = (video.mask_embeds.unsqueeze(3) @ features).transpose(3, 4)       # [M,L,B,cQ,n,P]
+    goal = in_clips(batch.masks, clips).transpose(2, 3)                       # [M,B,N,n,P]
+    known = None if batch.ignore is None else in_clips(batch.known, clips)    # [M,B,n,P]
+    wide = lambda x: x.unsqueeze(1).expand(-1, layers, *x.shape[1:]).flatten(1, 2)  # [M,L*B,..]
+    labels = batch.labels.repeat(layers, 1)
+    eligible, visible = (wide(in_clips(x, clips).any(2)) for x in (batch.eligible, batch.visible))
+    with torch.no_grad():
+        assignment, slots = [], torch.full_like(labels, -1)
+        for clip in range(clips):
+            points = None if known is None else wide(known)[clip].flatten(1)
+            cost = videoloss.tube_cost(video.logits[clip].flatten(0, 1),
+                                       masks[clip].flatten(0, 1).flatten(2), labels,
+                                       wide(goal)[clip].flatten(2), points)
+            slots = videoloss.assign_new(cost, eligible[clip], slots)
+            assignment.append(torch.where(visible[clip], slots, torch.full_like(slots, -1)))
+        assignment = torch.stack(assignment)                                  # [M,L*B,N]
+    logits, every = video.logits.flatten(0, 2), labels.repeat(clips, 1)
+    class_part = videoloss.class_loss(logits, assignment.flatten(0, 1), every)
+    rows, objects = (assignment.flatten(0, 1) >= 0).nonzero(as_tuple=True)
+    queries = assignment.flatten(0, 1)[rows, objects]
+    weight = None if known is None else wide(known).flatten(0, 1)[rows]
+    mask_part, dice = tube_losses(masks.flatten(0, 2)[rows, queries],
+                                  wide(goal).flatten(0, 1)[rows, objects], weight)
+    last = assignment.unflatten(1, (layers, videos))[:, -1]                   # [M,B,N]
+    similar = similarity(module, video.embeds[:, -1], in_clips(tokens, clips), last,
+                         in_clips(batch.queries, clips))
+    total = (videoloss.CLASS * class_part + videoloss.MASK * mask_part + videoloss.DICE * dice
+             + videoloss.SIMILARITY * similar)
+    right = logits[rows, queries].argmax(-1) == every[rows, objects]
+    return total, {"loss": float(total), "class": float(class_part), "mask": float(mask_part),
+                   "dice": float(dice), "similar": float(similar),
+                   "right class": float(right.float().mean())}
+
+
+def tube_losses(masks: Tensor, goal: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mask losses of tubes [m,n,P] at CHOSEN of the points of each frame, most of them unsure."""
+    hard = int(videoloss.UNCERTAIN * CHOSEN)
+    free = torch.randint(masks.shape[-1], (*masks.shape[:2], CHOSEN - hard), device=masks.device)
+    index = videoloss.hard_points(masks.flatten(0, 1), hard).reshape(*masks.shape[:2], hard)
+    index = torch.cat((index, free), -1)
+    parts = [None if x is None else x.gather(-1, index).flatten(1) for x in (masks, goal, weight)]
+    return videoloss.mask_losses(*parts)
+
+
+def similarity(module, embeds: Tensor, tokens: Tensor, assignment: Tensor,
+               queries: Tensor) -> Tensor:
+    """Similarity loss within each clip: embeds [M,B,cQ,C], tokens [M,B,n,fQ,C].
+
+    Video query of each object [M,B,N] and its frame queries [M,B,n,N], -1 where there is none."""
+    number = torch.arange(assignment.shape[-1], device=assignment.device)
+    owners = torch.full((*tokens.shape[:4], 1), -1, device=assignment.device)[..., 0]
+    place = (queries >= 0).nonzero(as_tuple=True)
+    owners[(*place[:3], queries[place])] = number[place[3]]
+    index = assignment.clamp(min=0)[..., None].expand(*assignment.shape, embeds.shape[-1])
+    video = module.sim_embed_clip(embeds.gather(2, index))
+    frames = module.sim_embed_frame(tokens).flatten(2, 3)
+    objects = torch.where(assignment >= 0, number, torch.full_like(assignment, -1))
+    return videoloss.similarity_loss(torch.cat((frames, video), 2).flatten(0, 1),
+                                     torch.cat((owners.flatten(2), objects), 2).flatten(0, 1))
+
+
+def draw(model: Dvis, pool: ClipPool, progress: float) -> tuple[Batch, int]:
+    """Batch of videos and the frames of their clips; videos grow with the progress 0..1."""
+    random = pool.random
+    shortest, longest = FRAMES if model.method == "vita" else SPAN
+    longest = shortest + round(min(1.0, 2 * progress) * (longest - shortest))
+    frames, length = int(random.integers(shortest, longest + 1)), 1
+    if model.method == "genvis":
+        length = int(random.choice(CLIPS))
+        frames = min(frames, LENGTH // length) * length
+    strides = [stride for stride in STRIDES if (frames - 1) * stride < LENGTH]
+    return pool.batch(VIDEOS, frames, int(random.choice(strides))), length
+
+
+def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
+          further: bool = False, workers: int = 0, photographs: Photographs | None = None,
+          real: float | None = None, fresh: bool = True) -> None:
+    """Trains the video queries of a run; arguments as of the tracker's training.
+
+    `further`: the weights of the segmenter were given; `fresh`: those of the video queries not."""
+    torch.manual_seed(seed)
+    load_before(model, folder, model.method, further)
+    if fresh:
+        start_from_segmenter(model)
+    model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
+    model.vita_module.requires_grad_(True)
+    stage = Stage(folder / f"{model.method}.pt", {"vita_module": model.vita_module}, minutes, RATE,
+                  HEADS)
+    source = clip_source(model.config, MIX, extras, photographs, real)
+    pool = ClipPool(model, LENGTH, False, POOL, START, seed + stage.steps, source, workers)
+
+    def step() -> tuple[Tensor, dict[str, float]]:
+        pool.freshen(FRESH, stage.progress)
+        return loss(model, *draw(model, pool, stage.progress))
+
+    run(stage, model.method, step)
+    pool.close()
