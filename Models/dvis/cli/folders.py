@@ -42,7 +42,9 @@ def _export(arguments) -> None:
         from ..export.graphs import export
     except ImportError as error:
         raise _missing("export", error) from None
+    from ..export.importing import MAX_WINDOW
     from ..training.refiner import LENGTH
+    from ..training.video import CLIPS
     model = build_model(arguments, arguments.method)
     load_stages(model, arguments)
     quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text())
@@ -50,7 +52,9 @@ def _export(arguments) -> None:
     chosen = {"min_score": arguments.min_score, "start_score": arguments.start_score,
               "precision": arguments.precision}
     service = {name: value for name, value in chosen.items() if value is not None}
-    export(model, arguments.out, arguments.version, quality, LENGTH, service, arguments.clip)
+    window = MAX_WINDOW if arguments.method == "vita" else LENGTH
+    export(model, arguments.out, arguments.version, quality, window, service, arguments.clip,
+           max(CLIPS))
 
 
 def _add_import(command) -> None:

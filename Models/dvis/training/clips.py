@@ -82,8 +82,8 @@ class ClipPool(RollingPool):
         self.random = np.random.default_rng([seed, 78])
         self.place = next(model.parameters()).device
         weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
-        arguments = [(model.config, model.mode, weights, length, tracked, [seed, 79 + number], source)
-                     for number in range(workers)]
+        arguments = [(model.config, model.mode, weights, length, tracked, [seed, 79 + number],
+                      source) for number in range(workers)]
         self.workers = Workers(_clips, arguments, ahead=2) if workers else None
 
     def freshen(self, share: float, progress: float) -> None:

@@ -15,7 +15,7 @@ from ..data.photos.photographs import Photographs
 from ..networks.genvis import read
 from ..networks.model import Dvis
 from . import videoloss
-from .clips import POINTS, Batch, ClipPool
+from .clips import Batch, ClipPool
 from .stage import Stage, device, load_before, run
 from .tracker import HEADS, MIX, copy_heads
 
@@ -30,7 +30,7 @@ SPAN = (3, 16)             # clips of GenVIS in a video, at first and at last
 CLIPS = (1, 3)             # frames of a clip of GenVIS: online and semi-online
 FRAMES = (5, 24)           # of a video of VITA
 STRIDES = (1, 2, 3)        # between the frames of a video
-CHOSEN = POINTS // 3       # points of a frame on which the masks of a tube are compared
+CANDIDATES = 3             # points of a frame for one on which the masks of a tube are compared
 
 
 def start_from_segmenter(model: Dvis) -> None:
@@ -110,9 +110,11 @@ def loss(model: Dvis, batch: Batch, length: int) -> tuple[Tensor, dict[str, floa
 
 
 def tube_losses(masks: Tensor, goal: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mask losses of tubes [m,n,P] at CHOSEN of the points of each frame, most of them unsure."""
-    hard = int(videoloss.UNCERTAIN * CHOSEN)
-    free = torch.randint(masks.shape[-1], (*masks.shape[:2], CHOSEN - hard), device=masks.device)
+    """Mask losses of tubes [m,n,P] at some points of each frame, most of them unsure."""
+    points = masks.shape[-1]
+    chosen = points // CANDIDATES
+    hard = int(videoloss.UNCERTAIN * chosen)
+    free = torch.randint(points, (*masks.shape[:2], chosen - hard), device=masks.device)
     index = videoloss.hard_points(masks.flatten(0, 1), hard).reshape(*masks.shape[:2], hard)
     index = torch.cat((index, free), -1)
     parts = [None if x is None else x.gather(-1, index).flatten(1) for x in (masks, goal, weight)]
