@@ -5,6 +5,7 @@ first; for VITA the video is one clip.
 """
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from ..data.footage import clip_source
 from ..data.photos.photographs import Photographs
 from ..networks.genvis import read
 from ..networks.model import Dvis
+from ..networks.vita import VideoQueries
 from . import videoloss
 from .clips import Batch, ClipPool
 from .stage import Stage, device, load_before, run
@@ -66,44 +68,70 @@ def in_clips(x: Tensor, count: int) -> Tensor:
     return x.unflatten(1, (count, -1)).transpose(0, 1)
 
 
+def tubes(mask_embeds: Tensor, features: Tensor) -> Tensor:
+    """Mask logits [M,L,B,X,n,P] of mask embeddings [M,L,B,X,Cm] with features [M,B,n,Cm,P]."""
+    together = mask_embeds.transpose(1, 2).flatten(2, 3).unsqueeze(2)         # [M,B,1,L*X,Cm]
+    masks = (together @ features).unflatten(3, (mask_embeds.shape[1], -1))
+    return masks.permute(0, 3, 1, 4, 2, 5)
+
+
+@dataclass
+class Goal:
+    """Objects of the clips of a batch; rows R are decoder layers and videos, L*B."""
+    labels: Tensor        # int64 [R,N]
+    masks: Tensor         # [M,R,N,n,P]
+    visible: Tensor       # bool [M,R,N]
+    eligible: Tensor      # bool [M,R,N]: visible enough to be given a slot
+    known: Tensor | None  # weight of the points [M,R,n,P], None where all count
+
+    @staticmethod
+    def of(batch: Batch, clips: int, layers: int) -> Goal:
+        wide = lambda x: in_clips(x, clips).repeat(1, layers, *[1] * (x.dim() - 1))
+        return Goal(batch.labels.repeat(layers, 1), wide(batch.masks).transpose(2, 3),
+                    wide(batch.visible).any(2), wide(batch.eligible).any(2),
+                    None if batch.ignore is None else wide(batch.known))
+
+
+@torch.no_grad()
+def assign(video: VideoQueries, features: Tensor, goal: Goal) -> Tensor:
+    """Query of every object in every clip, int64 [M,R,N], -1 where it is not visible."""
+    masks = tubes(video.mask_embeds, features)
+    assignment, slots = [], torch.full_like(goal.labels, -1)
+    for clip, logits in enumerate(video.logits):
+        cost = videoloss.tube_cost(logits.flatten(0, 1), masks[clip].flatten(0, 1).flatten(2),
+                                   goal.labels, goal.masks[clip].flatten(2),
+                                   None if goal.known is None else goal.known[clip].flatten(1))
+        slots = videoloss.assign_new(cost, goal.eligible[clip], slots)
+        assignment.append(torch.where(goal.visible[clip], slots, torch.full_like(slots, -1)))
+    return torch.stack(assignment)
+
+
 def loss(model: Dvis, batch: Batch, length: int) -> tuple[Tensor, dict[str, float]]:
     """Class, mask and similarity losses of all clips, for every decoder layer its own slots."""
     module = model.vita_module
     raw, tokens = forward(model, batch.embeds, length)
     clips, layers, videos = raw.shape[:3]
-    video = module.heads(raw)                                                 # [M,L,B,cQ,..]
+    video, goal = module.heads(raw), Goal.of(batch, clips, layers)
     project = module.vita_mask_features
     features = project.weight.flatten(1) @ batch.features + project.bias[:, None]
-    features = in_clips(features, clips)[:, None]                             # [M,1,B,n,Cm,P]
-    masks = (video.mask_embeds.unsqueeze(3) @ features).transpose(3, 4)       # [M,L,B,cQ,n,P]
-    goal = in_clips(batch.masks, clips).transpose(2, 3)                       # [M,B,N,n,P]
-    known = None if batch.ignore is None else in_clips(batch.known, clips)    # [M,B,n,P]
-    wide = lambda x: x.unsqueeze(1).expand(-1, layers, *x.shape[1:]).flatten(1, 2)  # [M,L*B,..]
-    labels = batch.labels.repeat(layers, 1)
-    eligible, visible = (wide(in_clips(x, clips).any(2)) for x in (batch.eligible, batch.visible))
-    with torch.no_grad():
-        assignment, slots = [], torch.full_like(labels, -1)
-        for clip in range(clips):
-            points = None if known is None else wide(known)[clip].flatten(1)
-            cost = videoloss.tube_cost(video.logits[clip].flatten(0, 1),
-                                       masks[clip].flatten(0, 1).flatten(2), labels,
-                                       wide(goal)[clip].flatten(2), points)
-            slots = videoloss.assign_new(cost, eligible[clip], slots)
-            assignment.append(torch.where(visible[clip], slots, torch.full_like(slots, -1)))
-        assignment = torch.stack(assignment)                                  # [M,L*B,N]
-    logits, every = video.logits.flatten(0, 2), labels.repeat(clips, 1)
-    class_part = videoloss.class_loss(logits, assignment.flatten(0, 1), every)
+    features = in_clips(features, clips)                                      # [M,B,n,Cm,P]
+    assignment = assign(video, features, goal)
+    logits, labels = video.logits.flatten(0, 2), goal.labels.repeat(clips, 1)
+    class_part = videoloss.class_loss(logits, assignment.flatten(0, 1), labels)
     rows, objects = (assignment.flatten(0, 1) >= 0).nonzero(as_tuple=True)
     queries = assignment.flatten(0, 1)[rows, objects]
-    weight = None if known is None else wide(known).flatten(0, 1)[rows]
-    mask_part, dice = tube_losses(masks.flatten(0, 2)[rows, queries],
-                                  wide(goal).flatten(0, 1)[rows, objects], weight)
+    held = assignment.clamp(min=0).unflatten(1, (layers, videos)).unsqueeze(-1)
+    own = tubes(video.mask_embeds.gather(3, held.expand(*held.shape[:-1], features.shape[-2])),
+                features)
+    mask_part, dice = tube_losses(own.flatten(0, 2)[rows, objects],
+                                  goal.masks.flatten(0, 1)[rows, objects],
+                                  None if goal.known is None else goal.known.flatten(0, 1)[rows])
     last = assignment.unflatten(1, (layers, videos))[:, -1]                   # [M,B,N]
     similar = similarity(module, video.embeds[:, -1], in_clips(tokens, clips), last,
                          in_clips(batch.queries, clips))
     total = (videoloss.CLASS * class_part + videoloss.MASK * mask_part + videoloss.DICE * dice
              + videoloss.SIMILARITY * similar)
-    right = logits[rows, queries].argmax(-1) == every[rows, objects]
+    right = logits[rows, queries].argmax(-1) == labels[rows, objects]
     return total, {"loss": float(total), "class": float(class_part), "mask": float(mask_part),
                    "dice": float(dice), "similar": float(similar),
                    "right class": float(right.float().mean())}
