@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .options import add_model, build_model, load_stages, share, size, up_to
+from .options import OWN_MODES, add_model, build_model, load_stages, share, size, up_to
 
 
 def add(commands) -> None:
@@ -21,7 +21,7 @@ def _add_export(command) -> None:
     add_model(command)
     command.add_argument("--from", dest="start", type=Path, default=None,
                          help="weights of a model folder; stages of the run replace them")
-    command.add_argument("--method", choices=("dvis", "genvis", "vita"), default="dvis",
+    command.add_argument("--method", choices=tuple(OWN_MODES), default="dvis",
                          help="of the model; vita: behind the tracker of dvis")
     command.add_argument("--clip", type=up_to(64), default=1,
                          help="frames of a clip of genvis: 1 online, 3 semi-online")
@@ -45,7 +45,7 @@ def _export(arguments) -> None:
     from ..export.importing import MAX_WINDOW
     from ..training.refiner import LENGTH
     from ..training.video import CLIPS
-    model = build_model(arguments, arguments.method)
+    model = build_model(arguments, OWN_MODES[arguments.method])
     load_stages(model, arguments)
     quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text())
                for path in sorted(arguments.run.glob("quality-*.json"))}

@@ -5,6 +5,9 @@ import argparse
 from pathlib import Path
 from typing import Callable
 
+# Method -> mode of the models that are trained here; VITA stands behind the tracker of DVIS.
+OWN_MODES = {"dvis": "offline", "genvis": "genvis", "vita": "vita-online"}
+
 
 def up_to(highest: int) -> Callable[[str], int]:
     """Argument type: a whole number from 1 to `highest`."""
@@ -44,13 +47,10 @@ def add_model(command: argparse.ArgumentParser) -> None:
                          help="folder of the training (default: runs/SIZE)")
 
 
-def build_model(arguments, method: str = "dvis"):
-    """The network of the options, without weights; sets the default of --run.
-
-    VITA stands behind the tracker of DVIS."""
+def build_model(arguments, mode: str = "offline"):
+    """The network of the options, without weights; sets the default of --run."""
     from ..networks.model import build
     arguments.run = arguments.run or Path("runs") / arguments.size
-    mode = {"dvis": "offline", "vita": "vita-online", "genvis": "genvis"}[method]
     try:
         return build(arguments.size, mode)
     except ValueError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..networks.config import PACKAGE
-from .options import add_model, build_model, load_photographs, load_weights, share
+from .options import (OWN_MODES, add_model, build_model, load_photographs, load_weights,
+                      share)
 
 STAGES = ("segmenter", "tracker", "refiner")
 OF_VIDEOS = ("genvis", "vita")
@@ -44,8 +45,7 @@ def _train(arguments) -> None:
     if len(arguments.minutes) != len(stages):
         raise SystemExit(f"dvis train: found {len(arguments.minutes)} of --minutes, "
                          f"expected one for each of {', '.join(stages)}")
-    model = build_model(arguments,
-                        arguments.stage if arguments.stage in OF_VIDEOS else "dvis")
+    model = build_model(arguments, OWN_MODES.get(arguments.stage, "offline"))
     extras, photographs = None, None
     if arguments.real is not None:
         extras, photographs = _real_data(model, arguments)
