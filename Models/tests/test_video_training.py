@@ -16,7 +16,7 @@ from dvis.checkpoints import weights
 from dvis.data.footage import ClipSource
 from dvis.networks.genvis import follow
 from dvis.networks.model import Dvis, build
-from dvis.training import video
+from dvis.training import video, videostep
 from dvis.training.clips import Batch, ClipPool
 from dvis.training.stage import load_run
 
@@ -48,11 +48,11 @@ class Step(unittest.TestCase):
     def test_training_runs_a_video_as_inference_does(self):
         genvis, frames = model("genvis"), batch(6).embeds
         with torch.no_grad():
-            raw, tokens = video.forward(genvis, frames, 3)
+            raw, tokens = videostep.forward(genvis, frames, 3)
             steps = follow(genvis.vita_module, frames, 3)
             torch.testing.assert_close(raw[:, -1], torch.stack([step.reference for step in steps]))
             vita = model("vita")
-            raw, tokens = video.forward(vita, frames, 1)
+            raw, tokens = videostep.forward(vita, frames, 1)
             torch.testing.assert_close(tokens, vita.vita_module.encode(frames))
             logits = vita.vita_module.heads(raw[0, -1]).logits
             for row in range(2):
@@ -65,7 +65,7 @@ class Step(unittest.TestCase):
             optimiser = torch.optim.AdamW(module.parameters(), 2e-3)
             values = []
             for _ in range(40):
-                total, figures = video.loss(network, given, length)
+                total, figures = videostep.loss(network, given, length)
                 optimiser.zero_grad()
                 total.backward()
                 if not values:
@@ -80,7 +80,7 @@ class Step(unittest.TestCase):
     def test_the_gradient_reaches_back_through_the_memory_and_the_carried_query(self):
         network, given = model("genvis"), batch(6)
         given.embeds.requires_grad_(True)
-        raw, _ = video.forward(network, given.embeds, 1)
+        raw, _ = videostep.forward(network, given.embeds, 1)
         raw[-1].sum().backward()
         self.assertTrue((given.embeds.grad.abs().sum((0, 2, 3)) > 0).all())
 
@@ -93,7 +93,7 @@ class Step(unittest.TestCase):
         embeds = torch.zeros(1, 1, 4, 2)
         embeds[0, 0, 3, 0] = embeds[0, 0, 1, 1] = 6
         queries = torch.tensor([[[[2, -1], [2, 4]]]])
-        right, wrong = (float(video.similarity(Plain, embeds, tokens, torch.tensor([[slots]]),
+        right, wrong = (float(videostep.similarity(Plain, embeds, tokens, torch.tensor([[slots]]),
                                                queries)) for slots in ([3, 1], [1, 3]))
         # Products of different objects are 0: half of a bit each.
         self.assertLess(right, 0.5)
