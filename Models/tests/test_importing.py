@@ -16,8 +16,8 @@ from test_export import dimensions
 from tiny import TINY_R50, TINY_SWIN
 
 from dvis.checkpoints.checkpoint import CheckpointError
-from dvis.checkpoints.official import (LOSS_WEIGHT, UNKNOWN, chosen_mode, load_strictly,
-                                       loss_weights, mode_of)
+from dvis.checkpoints.official import (LOSS_WEIGHT, NAMES, UNKNOWN, chosen_mode,
+                                       load_strictly, loss_weights, mode_of)
 from dvis.export.importing import Request, read_classes, run
 from dvis.networks import config
 from dvis.networks.model import METHODS, Dvis
@@ -41,7 +41,7 @@ class Strictness(unittest.TestCase):
 
     def test_every_mode_takes_its_own_checkpoint_and_its_every_value(self):
         for arch in ARCHITECTURES:
-            for mode in ("offline", "online", "segmenter", "vita", "genvis"):
+            for mode in NAMES:
                 state = checkpoint(arch, mode)
                 self.assertEqual(mode, mode_of(state))
                 model = Dvis(ARCHITECTURES[arch], mode)
@@ -78,13 +78,12 @@ class Strictness(unittest.TestCase):
 
     def test_the_method_that_was_asked_for(self):
         path = Path("x.pth")
-        for mode, method in METHODS.items():
-            if mode == "vita-online":
-                continue
+        for mode in NAMES:
+            method = METHODS[mode]
             state = checkpoint(mode=mode)
             self.assertEqual(mode, chosen_mode(state, "auto", "auto", path))
             self.assertEqual(mode, chosen_mode(state, method, "auto", path))
-            for other in set(METHODS.values()) - {method}:
+            for other in {METHODS[name] for name in NAMES} - {method}:
                 with self.assertRaises(CheckpointError) as caught:
                     chosen_mode(state, other, "auto", path)
                 self.assertRegex(str(caught.exception), "^x.pth: it is a checkpoint of (MinVIS|"

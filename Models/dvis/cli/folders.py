@@ -4,7 +4,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .options import add_model, build_model, load_segmenter, load_stages, share, size, up_to
+from .options import (OWN_MODES, add_model, build_model, load_segmenter, load_stages, share, size,
+                      up_to)
 
 
 def add(commands) -> None:
@@ -21,8 +22,11 @@ def _add_export(command) -> None:
     add_model(command)
     command.add_argument("--from", dest="start", type=Path, default=None,
                          help="weights of a model folder; stages of the run replace them")
-    command.add_argument("--method", choices=("dvis", "refinevis"), default="dvis",
-                         help="refinevis: on the segmenter of --from, with the stage of the run")
+    command.add_argument("--method", choices=tuple(OWN_MODES), default="dvis",
+                         help="of the model; vita: behind the tracker of dvis; refinevis: on the "
+                         "segmenter of --from, with the stage of the run")
+    command.add_argument("--clip", type=up_to(64), default=1,
+                         help="frames of a clip of genvis: 1 online, 3 semi-online")
     command.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
     command.add_argument("--min-score", type=share, default=None,
                          help="class score from which a query is a detection, where the service's "
@@ -40,25 +44,29 @@ def _export(arguments) -> None:
         from ..export.graphs import export
     except ImportError as error:
         raise _missing("export", error) from None
+    from ..training.video import CLIPS
     if arguments.method == "refinevis":
         model, longest = _load_refinevis(arguments)
     else:
-        from ..training.refiner import LENGTH as longest
-        model = build_model(arguments)
+        from ..export.importing import MAX_WINDOW
+        from ..training.refiner import LENGTH
+        model = build_model(arguments, OWN_MODES[arguments.method])
         load_stages(model, arguments)
+        longest = MAX_WINDOW if arguments.method == "vita" else LENGTH
     quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text())
                for path in sorted(arguments.run.glob("quality-*.json"))}
     chosen = {"min_score": arguments.min_score, "start_score": arguments.start_score,
               "precision": arguments.precision}
     service = {name: value for name, value in chosen.items() if value is not None}
-    export(model, arguments.out, arguments.version, quality, longest, service)
+    export(model, arguments.out, arguments.version, quality, longest, service, arguments.clip,
+           max(CLIPS))
 
 
 def _load_refinevis(arguments) -> tuple:
     """The model, and the longest clip that it was trained with."""
     from ..training.refinevis import LENGTH
     from ..training.stage import load_average
-    model = build_model(arguments, "refinevis")
+    model = build_model(arguments, OWN_MODES["refinevis"])
     load_segmenter(model, arguments)
     path = arguments.run / "refinevis.pt"
     if not path.exists():

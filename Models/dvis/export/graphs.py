@@ -32,12 +32,14 @@ CANDIDATES = 8
 
 
 def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
-           max_window: int = 20, service: dict | None = None) -> None:
+           max_window: int = 20, service: dict | None = None, clip: int = 1,
+           max_clip: int | None = None) -> None:
     """Writes the folder of a model trained here, with its weights for further training.
 
     Graphs store float16 values, which halves the files; they compute in float32."""
     write_folder(rounded(model), folder,
-                 own_model(model, version, quality or {}, max_window, service), store_half)
+                 own_model(model, version, quality or {}, max_window, service, clip, max_clip),
+                 store_half)
     weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
 
 

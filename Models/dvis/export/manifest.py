@@ -58,7 +58,9 @@ class About:
     panoptic: dict = field(default_factory=dict)
     # "rendered" for weights trained on drawn scenes: the service warns about real cameras.
     domain: str = "real"
-    clip: int = 1         # frames of a clip of GenVIS
+    # Frames of a clip of GenVIS, and of the longest one that it was trained with, where known.
+    clip: int = 1
+    max_clip: int | None = None
 
     def __post_init__(self):
         if self.domain not in DOMAINS:
@@ -72,7 +74,8 @@ def colour(index: int) -> str:
 
 
 def own_model(model: Dvis, version: str, quality: dict, max_window: int,
-              service: dict | None = None, clip: int = 1) -> About:
+              service: dict | None = None, clip: int = 1,
+              max_clip: int | None = None) -> About:
     """Description of a model trained here."""
     config = model.config
     name, domain, origin = OWN[config.name]
@@ -82,7 +85,7 @@ def own_model(model: Dvis, version: str, quality: dict, max_window: int,
                    for index, label in enumerate(class_names(config)))
     return About(name, version, "vis", labels, "aligned", config.shorter_side, config.largest_side,
                  max_window, "MIT", f"{origin}; see MODEL_CARD.md", quality, service or {},
-                 domain=domain, clip=clip)
+                 domain=domain, clip=clip, max_clip=max_clip)
 
 
 def manifest(model: Dvis, about: About, files: dict) -> dict:
@@ -110,8 +113,9 @@ def _of_method(model: Dvis, about: About) -> dict:
     config = model.config
     queries = {"queries": config.clip_queries, "frame_queries": config.queries}
     if model.method == "genvis":
-        return {**queries, "clip": about.clip, "memory": MEMORY, "first_query": FIRST_QUERY,
-                "scoring": "max_softmax_mask_quality"}
+        longest = {} if about.max_clip is None else {"max_clip": about.max_clip}
+        return {**queries, "clip": about.clip, **longest, "memory": MEMORY,
+                "first_query": FIRST_QUERY, "scoring": "max_softmax_mask_quality"}
     if model.method == "vita":
         return {**queries, "mask_channels": model.vita_module.vita_mask_features.in_channels + 1,
                 "front": "minvis" if model.tracker is None else "dvis",

@@ -42,6 +42,8 @@ class Dvis(nn.Module):
         self.refiner = TemporalRefiner(config) if "refiner" in MODES[mode] else None
         self.refinevis = RefineVis(config) if "refinevis" in MODES[mode] else None
         self.vita_module = None
+        if "vita_module" in MODES[mode] and not config.clip_queries:
+            raise ValueError(f"the size {config.name} has no video queries")
         if "vita_module" in MODES[mode]:
             below = self.sem_seg_head.pixel_decoder.mask_features.in_channels
             self.vita_module = (GenVis if mode == "genvis" else Vita)(config, below)
