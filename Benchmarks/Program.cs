@@ -199,6 +199,15 @@ scenes.SetAction(parsed =>
     using var costs = new SceneCosts();
     costs.Run(parsed.GetRequiredValue(sceneRounds));
 });
+var past = new Option<int>("--clips") { DefaultValueFactory = _ => 128, Description = "Clips in memory." };
+var slots = new Option<int>("--slots") { DefaultValueFactory = _ => 100, Description = "Video queries." };
+var channels = new Option<int>("--channels") { DefaultValueFactory = _ => 256, Description = "Hidden size." };
+var reads = new Option<int>("--rounds") { DefaultValueFactory = _ => 200, Description = "Calls of each kind." };
+var prototypes = new Command("prototypes", "Milliseconds per clip of GenVIS's memory, and its bytes per camera.")
+    { past, slots, channels, reads };
+prototypes.SetAction(parsed => MemoryRead.Run(
+    parsed.GetRequiredValue(past), parsed.GetRequiredValue(slots), parsed.GetRequiredValue(channels),
+    parsed.GetRequiredValue(reads)));
 var minutes = new Option<double>("--minutes") { DefaultValueFactory = _ => 60, Description = "Length." };
 var churn =
     new Option<double>("--churn") { DefaultValueFactory = _ => 30, Description = "Seconds between two disturbances." };
@@ -219,7 +228,7 @@ soak.SetAction(async (parsed, _) =>
         parsed.GetRequiredValue(output));
 });
 return await new RootCommand("Measurements of Dvis.Streaming; docs/internal/measurements.md says how they are taken.")
-    { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, FuzzCommand.Create(),
-        MutateCommand.Create(),
+    { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, prototypes,
+        FuzzCommand.Create(), MutateCommand.Create(),
         soak }
     .Parse(args).InvokeAsync();

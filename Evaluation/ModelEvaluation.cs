@@ -43,6 +43,7 @@ internal static class ModelEvaluation
         using var interruption = new Interruption(cancel);
         var stop = interruption.Token;
         var folder = ModelFolder.Open(request.Model);
+        request = request with { Modes = [.. request.Modes.Select(m => m.For(folder.Manifest)).Distinct()] };
         using var data = EvaluationData.Open(
             folder.Manifest, request.Truth, request.Images, request.FirstLabel, request.ClassAgnostic);
         if (!data.CanScore && request.Out is null)
@@ -124,15 +125,17 @@ internal static class ModelEvaluation
 
     private static string[] Graphs(IReadOnlyList<EvaluationMode> modes, ModelManifest manifest)
     {
+        if (manifest.Method == MethodContract.RefineVis) return [.. manifest.Method.GraphsOf(GraphUse.Online)];
         var (clips, whole) =
-            (modes.Any(m => m.Kind == ModeKind.SemiOnline), modes.Any(m => m.Kind == ModeKind.Offline));
+            (modes.Any(m => m.Kind is ModeKind.SemiOnline or ModeKind.Vita), modes.Any(m => m.Kind == ModeKind.Offline));
         var steps = whole && manifest.HasRefinerSteps;
         return
         [
             MethodContract.Segmenter,
-            .. modes.Select(m => m.SlotGraph(manifest.Method)).Distinct(),
-            .. clips || whole ? [MethodContract.FrameForward] : Array.Empty<string>(),
-            .. clips || (whole && !steps) ? [MethodContract.Refiner] : Array.Empty<string>(),
+            .. modes.Select(m => m.SlotGraph(manifest.Method)).OfType<string>().Distinct(),
+            .. modes.Any(m => m.Kind == ModeKind.GenVis) ? [MethodContract.Clip] : Array.Empty<string>(),
+            .. manifest.Method.GraphsOf(GraphUse.Revision).Where(
+                g => clips || (whole && !(steps && g == MethodContract.Refiner))),
             .. steps ? manifest.Method.GraphsOf(GraphUse.WholeVideo) : [],
         ];
     }

@@ -62,7 +62,10 @@ public static class ModelsCommand
         var steps = m.HasRefinerSteps ? ", and whole videos of any length" : "";
         var hasAnswers = File.Exists(Path.Combine(folder.Path, "reference.json"));
         yield return $"{m.Name} {m.Version}, task {EnumName.Of(m.Task)}";
-        yield return $"  method    {m.Method.Name}";
+        yield return m.Memory is { } memory
+            ? $"  method    {m.Method.Name}, clips of {m.Clip}, memory of {memory.Clips} "
+                + $"({EnumName.Of(memory.Policy)}), scored by {EnumName.Of(m.Method.Scoring)}"
+            : $"  method    {m.Method.Name}";
         yield return m.Domain == ModelDomain.Rendered
             ? "  domain    rendered: trained on scenes that a program has drawn, not for real cameras"
             : "  domain    real";
@@ -77,6 +80,7 @@ public static class ModelsCommand
             + $"std {string.Join(' ', input.Std)}";
         yield return m.RefinerMaxWindow is { } window
             ? $"  refiner   windows of up to {window} frames{steps}"
+            : m.Revises ? "  refiner   none: a clip's last run is its final answer"
             : "  refiner   none: mode online only";
         yield return $"  licence   {m.License}";
         yield return $"  weights   {m.WeightsFrom}";

@@ -8,7 +8,8 @@ namespace Dvis.Streaming.Evaluation.PostProcessing;
 
 /// <summary>
 /// Video instances, official: of all pairs of query and class the most probable,
-/// without threshold or suppression; masks are upsampled twice and cut at 0.
+/// without threshold or suppression; masks are upsampled twice and cut at 0. With mask quality a score is multiplied by
+/// the mean probability of the mask's own pixels, over the video, in the resized frame.
 /// </summary>
 public sealed class InstancePostProcessor : VideoPostProcessor
 {
@@ -22,14 +23,16 @@ public sealed class InstancePostProcessor : VideoPostProcessor
     private readonly ProbabilityUpsampler _upsampler;
     private readonly RunWriter _runs = new();
     private readonly float[] _grid, _column;
+    private readonly (double Sum, long Pixels)[]? _quality; // by wanted query
     private readonly float[][] _held; // column x of the resized picture in half x & 1
 
     /// <param name="probabilities">Shape [Q,K+1].</param>
+    /// <param name="above">Probability above which all pairs count (IDOL); null: the topK best count.</param>
     public InstancePostProcessor(ReadOnlySpan<float> probabilities, int classes, int topK, in InputGeometry input,
-        int maskStride)
+        int maskStride, bool maskQuality = false, float? above = null)
     {
         (_input, _geometry) = (input, MaskReader.GeometryOf(input, cell: 1));
-        _best = Best(probabilities, classes, topK);
+        _best = Best(probabilities, classes, topK, above);
         _wanted = [.. _best.Select(b => b.Query).Distinct().Order()];
         _masks = Array.ConvertAll(_wanted, _ => new List<RunLengthMask>());
         _upsampler = new ProbabilityUpsampler(maskStride, sigmoid: false);
@@ -37,6 +40,7 @@ public sealed class InstancePostProcessor : VideoPostProcessor
         _upsampler.Prepare(new MaskGeometry(g.FrameHeight, g.FrameWidth, g.GridHeight, g.GridWidth, g.ContentHeight,
             g.ContentWidth, Cell: 1));
         (_grid, _column) = (new float[g.GridWidth * g.GridHeight], new float[g.FrameHeight]);
+        if (maskQuality) _quality = new (double, long)[_wanted.Length];
         _held = [new float[_upsampler.InputWidth], new float[_upsampler.InputWidth]];
     }
 
@@ -44,39 +48,74 @@ public sealed class InstancePostProcessor : VideoPostProcessor
 
     public override void Add(ReadOnlySpan<float> logits)
     {
-        for (var k = 0; k < _wanted.Length; k++) _masks[k].Add(Encode(logits.Slice(k * _grid.Length, _grid.Length)));
+        for (var k = 0; k < _wanted.Length; k++) _masks[k].Add(Encode(k, logits.Slice(k * _grid.Length, _grid.Length)));
     }
 
-    public override VideoResult Complete() => new InstanceResult(
-        _input.SourceWidth, _input.SourceHeight,
-        [.. _best.Select(b => new InstanceTube(b.Query, b.ClassId, b.Score, _masks[Array.IndexOf(_wanted, b.Query)]))]);
+    public override VideoResult Complete()
+    {
+        var tubes = _best.Select(b =>
+        {
+            var row = Array.IndexOf(_wanted, b.Query);
+            return new InstanceTube(b.Query, b.ClassId, b.Score * QualityOf(row), _masks[row]);
+        });
+        return new InstanceResult(_input.SourceWidth, _input.SourceHeight, [.. tubes.OrderByDescending(t => t.Score)]);
+    }
+
+    /// <summary>Mean probability of the pixels of a mask; 0 without any, 1 where it does not count.</summary>
+    private float QualityOf(int row)
+        => _quality?[row] is var (sum, pixels) ? (float)(sum / (pixels + 1e-6)) : 1;
 
     /// <summary>The most probable pairs of query and class; on ties the lower query, then the lower class.</summary>
     private static (int Query, int ClassId, float Score)[] Best(ReadOnlySpan<float> probabilities, int classes,
-        int topK)
+        int topK, float? above)
     {
         var pairs = new List<(int Query, int ClassId, float Score)>();
         for (var q = 0; q < probabilities.Length / (classes + 1); q++)
             for (var c = 0; c < classes; c++) pairs.Add((q, c, probabilities[q * (classes + 1) + c]));
-        return [.. pairs.OrderByDescending(p => p.Score).Take(topK)];
+        var sorted = pairs.OrderByDescending(p => p.Score);
+        return [.. above is { } least ? sorted.TakeWhile(p => p.Score > least) : sorted.Take(topK)];
     }
 
-    private RunLengthMask Encode(ReadOnlySpan<float> logits)
+    private RunLengthMask Encode(int row, ReadOnlySpan<float> logits)
     {
         _runs.Begin(_input.SourceHeight);
         // An interpolation does not exceed what it lies between.
-        if (TensorPrimitives.Max(logits) > 0) WriteRuns(logits);
+        if (TensorPrimitives.Max(logits) > 0)
+        {
+            Transpose(logits);
+            if (_quality is not null) Measure(ref _quality[row]);
+            WriteRuns();
+        }
+
         return _runs.IsEmpty
             ? new RunLengthMask(_input.SourceWidth, _input.SourceHeight, [_input.SourceWidth * _input.SourceHeight])
             : _runs.ToMask(_geometry).Mask;
     }
 
-    private void WriteRuns(ReadOnlySpan<float> logits)
+    private void Transpose(ReadOnlySpan<float> logits)
     {
         var (width, height) = (_input.MaskWidth, _input.MaskHeight);
         for (var y = 0; y < height; y++)
             for (var x = 0; x < width; x++) _grid[x * height + y] = logits[y * width + x];
+    }
 
+    private void Measure(ref (double Sum, long Pixels) quality)
+    {
+        var column = _held[0];
+        for (var x = 0; x < _upsampler.InputHeight; x++)
+        {
+            _upsampler.InputRow(_grid, x, column);
+            foreach (var logit in column)
+            {
+                if (logit <= 0) continue;
+                quality.Sum += 1 / (1 + Math.Exp(-logit));
+                quality.Pixels++;
+            }
+        }
+    }
+
+    private void WriteRuns()
+    {
         Span<int> held = [-1, -1];
         Span<bool> positive = [false, false];
         for (var x = 0; x < _input.SourceWidth; x++)

@@ -29,6 +29,9 @@ public abstract class VideoPostProcessor
             ModelTask.Vps => new PanopticPostProcessor(
                 probabilities, manifest.Classes, rule ?? manifest.Panoptic, input, manifest.MaskStride),
             ModelTask.Vss => new SemanticPostProcessor(probabilities, manifest.ClassCount, input, manifest.MaskStride),
-            _ => new InstancePostProcessor(probabilities, manifest.ClassCount, topK, input, manifest.MaskStride),
+            _ => new InstancePostProcessor(
+                probabilities, manifest.ClassCount, topK, input, manifest.MaskStride,
+                maskQuality: manifest.Method.Scoring is ScoringRule.MaxSoftmaxMaskQuality or ScoringRule.MaskQuality,
+                above: manifest.Method.Scoring == ScoringRule.MeanOverDetections ? 0.05f : null),
         };
 }

@@ -3,6 +3,7 @@ using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Methods.Dvis;
+using Dvis.Streaming.Pipeline.Methods.Vita;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Stages;
 using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
@@ -10,16 +11,19 @@ using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>
-/// The refiner over clips, committed as the live pipeline commits them (<see cref="RefineStage"/>); without clip
+/// The refiner of DVIS, or VITA behind its tracker, over clips, committed as the live pipeline commits them (<see cref="RefineStage"/>); without clip
 /// lengths over the whole video in one run, which is DVIS's offline mode (here for models without
 /// <see cref="RefinerSteps"/> only: memory grows with the video). A frame's masks are those of the clip that committed
 /// it. The refiner's class logits count for each frame that their clip committed, and are averaged over the video, as
 /// DVIS averages whatever its refiner says frame by frame.
 /// </summary>
-internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLengths? clip) : ModeRun(models.Manifest)
+internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLengths? clip) : ModeRun(models.Manifest, models.Manifest.Queries)
 {
-    private readonly ClipWindow<DvisFrame> _window = new(clip?.Window ?? int.MaxValue);
-    private readonly TemporalRefiner _refiner = new(models, tensors);
+    private readonly bool _vita = models.Manifest.Method.IsVita;
+    private readonly ClipWindow<QueryFrame> _window = new(clip?.Window ?? int.MaxValue);
+    private readonly Func<IReadOnlyList<QueryFrame>, ClipRevision> _revise = models.Manifest.Method.IsVita
+        ? new VideoQueries(models[MethodContract.Vita], models.Manifest, tensors).Revise
+        : new TemporalRefiner(models, tensors).Refine;
     private readonly float[] _refined = new float[models.Manifest.Queries * (models.Manifest.ClassCount + 1)];
 
     public override void Complete(CancellationToken stop)
@@ -35,12 +39,18 @@ internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLength
         base.Dispose();
     }
 
-    protected override void Take(int index, SegmentedFrame frame, QueryFrame step)
+    protected override bool StandsAlone => _vita;
+
+    protected override void Take(int index, SegmentedFrame frame, QueryFrame? step)
     {
-        AddLogits(step.Logits.Span);
+        AddLogits(step!.Logits.Span);
         // Nothing reads the mask embeddings of a frame that will be revised.
-        var answer = new QueryFrame(Copy(step.InstanceEmbeds), Copy(step.Logits), tensors.Rent(1));
-        _window.Add(new DvisFrame(answer, Copy(frame.FrameEmbeds)));
+        var answer = new QueryFrame(Copy(step.InstanceEmbeds), Copy(step.Logits), tensors.Rent(1))
+        {
+            Sources = step.Sources,
+        };
+        var embeds = Copy(frame.FrameEmbeds);
+        _window.Add(_vita ? new VitaFrame(answer, embeds) : new DvisFrame(answer, embeds));
         if (clip is not null && _window.Pending == clip.Stride + clip.Lookahead) Commit(clip.Stride);
     }
 
@@ -49,7 +59,7 @@ internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLength
     private void Commit(int count)
     {
         var (queries, channels) = (models.Manifest.Queries, models.Manifest.MaskChannels);
-        using var refined = _refiner.Refine(_window.Frames);
+        using var refined = _revise(_window.Frames);
         var first = _window.Frames.Count - _window.Pending;
         for (var t = first; t < first + count; t++)
         {

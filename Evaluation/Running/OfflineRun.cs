@@ -7,7 +7,7 @@ namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>DVIS's offline mode: the refiner over the whole video at once. What it works on lies on disk,
 /// so the video may have any length.</summary>
-internal sealed class OfflineRun(ModelGraphs models, TensorPool tensors) : ModeRun(models.Manifest)
+internal sealed class OfflineRun(ModelGraphs models, TensorPool tensors) : ModeRun(models.Manifest, models.Manifest.Queries)
 {
     private readonly VideoRefiner _refiner =
         new(new RefinerSteps(models), models.Manifest, tensors, RefinerBlocks.Default);
@@ -21,9 +21,9 @@ internal sealed class OfflineRun(ModelGraphs models, TensorPool tensors) : ModeR
         base.Dispose();
     }
 
-    protected override void Take(int index, SegmentedFrame frame, QueryFrame step)
+    protected override void Take(int index, SegmentedFrame frame, QueryFrame? step)
     {
-        AddLogits(step.Logits.Span);
+        AddLogits(step!.Logits.Span);
         using var memory = tensors.Rent(frame.FrameEmbeds.Shape);
         models[MethodContract.FrameForward].Run([frame.FrameEmbeds], [memory]);
         _refiner.Add(index, step.InstanceEmbeds.Span, memory.Span);

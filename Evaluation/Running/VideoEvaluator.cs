@@ -39,7 +39,7 @@ public sealed class VideoEvaluator(
         {
             foreach (var mode in modes) runs.Add(ModeRun.Create(mode, models, tensors));
             using var segmenting = segmenter.Open();
-            foreach (var graph in modes.Select(m => m.SlotGraph(_manifest.Method)).Distinct())
+            foreach (var graph in modes.Select(m => m.SlotGraph(_manifest.Method)).OfType<string>().Distinct())
                 trackers[graph] = Tracker(graph);
             InputGeometry? size = null;
             var count = 0;
@@ -59,6 +59,8 @@ public sealed class VideoEvaluator(
                         if (modes[i].SlotGraph(_manifest.Method) == graph) runs[i].Add(segmented, answer);
                 }
 
+                for (var i = 0; i < runs.Count; i++)
+                    if (modes[i].SlotGraph(_manifest.Method) is null) runs[i].Add(segmented, step: null);
                 features ??= new TensorSpill(segmented.MaskFeatures.Length, half);
                 features.Write(count++, segmented.MaskFeatures.Span);
                 progress();
@@ -105,7 +107,7 @@ public sealed class VideoEvaluator(
         var cells = input.MaskWidth * input.MaskHeight;
         using var features = tensors.Rent(spilled.RowLength);
         using var logits = tensors.Rent(Math.Max(1, wanted.Max(w => w.Length)) * cells);
-        var maskEmbeds = new float[_manifest.Queries * _manifest.MaskChannels];
+        var maskEmbeds = new float[runs.Max(run => run.Rows) * _manifest.MaskChannels];
         for (var t = 0; t < count; t++)
         {
             stop.ThrowIfCancellationRequested();

@@ -52,7 +52,11 @@ internal sealed partial class Camera : IPublisher
         var logger = loggers.CreateLogger<StreamPipeline>();
         var source = open(board.Metrics, options, Report);
         var settings = new CameraSettings(engine.Models.Manifest, options.Results)
-        { Queue = options.Source.Queue, Refiner = engine.Refiner };
+        {
+            Queue = options.Source.Queue,
+            Refiner = engine.Refiner,
+            ResetEndedSlots = engine.ResetEndedSlots,
+        };
         _pipeline = () => new StreamPipeline(
             settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
         { Beats = beats, Reset = _reset };

@@ -39,6 +39,8 @@ internal sealed class Engine(
 
     public RefinerOptions Refiner => _options.Model.Refiner;
 
+    public bool ResetEndedSlots => _options.Model.ResetEndedSlots;
+
     /// <summary>Loads the model and starts the sinks.</summary>
     /// <exception cref="ModelException">The model cannot be used.</exception>
     /// <exception cref="CommandException">A sink cannot start.</exception>

@@ -58,7 +58,7 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Add("model.precision",
                 $"found '{model.Precision}', expected what this model has: {string.Join(", ", manifest.Precisions)}");
         var online = manifest.Resolve(model.Mode) == ModelMode.Online;
-        if (!online && manifest.RefinerMaxWindow is null)
+        if (!online && !manifest.Revises)
             Add("model.mode", $"found '{EnumName.Of(model.Mode)}', expected online: this model has no refiner");
         if (!online && model.Refiner.Window > manifest.RefinerMaxWindow)
             Add("model.refiner.window",

@@ -35,8 +35,9 @@ internal static class RunBanner
     private static string Mode(StreamingOptions options, ModelManifest model)
     {
         var (r, mode) = (options.Model.Refiner, model.Resolve(options.Model.Mode));
-        return mode == ModelMode.Online
-            ? "online"
+        if (mode == ModelMode.Online) return "online";
+        return model.Clip > 1
+            ? $"{EnumName.Of(mode)}, clips of {model.Clip} frames"
             : $"{EnumName.Of(mode)}, window {r.Window}, stride {r.Stride}, lookahead {r.Lookahead}";
     }
 

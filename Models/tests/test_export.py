@@ -14,8 +14,9 @@ from onnx import TensorProto
 
 from dvis.checkpoints import weights
 from dvis.evaluation.videos import run
-from dvis.export.graphs import GRAPHS, export, mask_margin, reference_inputs, rounded
+from dvis.export.graphs import export, mask_margin, reference_inputs, rounded
 from dvis.export.manifest import manifest, own_model
+from dvis.export.modules import graphs
 from dvis.networks.config import REAL_CLASSES, SHAPES_MODEL_CLASSES, SIZES
 from dvis.networks.model import Dvis, build
 
@@ -72,7 +73,7 @@ class Export(unittest.TestCase):
             self.assertEqual(outputs, dimensions(model.graph.output), name)
 
     def test_the_manifest_names_every_file_with_its_check_sum(self):
-        self.assertEqual(set(GRAPHS), set(self.manifest["files"]))
+        self.assertEqual(set(graphs(self.model)), set(self.manifest["files"]))
         for files in self.manifest["files"].values():
             content = (self.path / files["fp32"]["path"]).read_bytes()
             self.assertEqual(hashlib.sha256(content).hexdigest(), files["fp32"]["sha256"])
@@ -127,7 +128,7 @@ class Export(unittest.TestCase):
                 self.assertGreater(float(similar), 0.9999, name)
 
     def test_graphs_hold_their_weights_as_float16_with_casts(self):
-        for name in GRAPHS:
+        for name in graphs(self.model):
             graph = onnx.load(str(self.path / f"{name}.onnx")).graph
             sizes = {kind: sum(len(tensor.raw_data)
                                for tensor in graph.initializer if tensor.data_type == kind)

@@ -16,10 +16,11 @@ from test_export import dimensions
 from tiny import TINY_R50, TINY_SWIN
 
 from dvis.checkpoints.checkpoint import CheckpointError
-from dvis.checkpoints.official import LOSS_WEIGHT, load_strictly, mode_of
+from dvis.checkpoints.official import (LOSS_WEIGHT, NAMES, UNKNOWN, chosen_mode,
+                                       load_strictly, loss_weights, mode_of)
 from dvis.export.importing import Request, read_classes, run
 from dvis.networks import config
-from dvis.networks.model import Dvis
+from dvis.networks.model import METHODS, Dvis
 
 ARCHITECTURES = {"r50": TINY_R50, "swin-l": TINY_SWIN}
 
@@ -28,7 +29,8 @@ def checkpoint(arch: str = "r50", mode: str = "offline", **changes) -> dict[str,
     """The state dict that the official code would save."""
     torch.manual_seed(0)
     settings = replace(ARCHITECTURES[arch], **changes)
-    return {**Dvis(settings, mode).state_dict(), LOSS_WEIGHT: torch.ones(settings.classes + 1)}
+    return {**Dvis(settings, mode).state_dict(),
+            **{name: torch.ones(settings.classes + 1) for name in loss_weights(METHODS[mode])}}
 
 
 class Strictness(unittest.TestCase):
@@ -39,13 +41,59 @@ class Strictness(unittest.TestCase):
 
     def test_every_mode_takes_its_own_checkpoint_and_its_every_value(self):
         for arch in ARCHITECTURES:
-            for mode in ("offline", "online", "segmenter"):
+            for mode in NAMES:
                 state = checkpoint(arch, mode)
                 self.assertEqual(mode, mode_of(state))
                 model = Dvis(ARCHITECTURES[arch], mode)
                 load_strictly(model, state, Path("x.pth"))
                 for name, value in model.state_dict().items():
                     torch.testing.assert_close(value, state[name], rtol=0, atol=0)
+
+    def test_vita_and_genvis_differ_by_the_tensors_of_the_carried_query_and_memory(self):
+        vita, genvis = checkpoint(mode="vita"), checkpoint(mode="genvis")
+        self.assertEqual(set(), vita.keys() - genvis.keys())
+        self.assertEqual(9, len(genvis.keys() - vita.keys()))
+        message = self.refusal(vita, mode="genvis")
+        self.assertIn("x.pth: the checkpoint does not fit r50, genvis, with 3 classes: missing: "
+                      "vita_module.pre_query_embed_k.weight (32,32)", message)
+        self.assertTrue(message.endswith("It is a checkpoint of VITA: give --method vita."),
+                        message)
+        message = self.refusal(genvis, mode="vita")
+        self.assertIn("left over: vita_module.pre_query_embed_k.weight (32,32)", message)
+        self.assertTrue(message.endswith("It is a checkpoint of GenVIS: give --method genvis."),
+                        message)
+
+    def test_single_tensors_of_genvis(self):
+        state = checkpoint(mode="genvis")
+        del state["vita_module.pre_memory_embed_k.weight"]
+        state["vita_module.fq_pos.weight"] = torch.zeros(7, 32)
+        state["vita_module.time.weight"] = torch.zeros(2)
+        self.assertIn("missing: vita_module.pre_memory_embed_k.weight (32,32); left over: "
+                      "vita_module.time.weight (2); of another shape: vita_module.fq_pos.weight is "
+                      "(7,32), expected (5,32).", self.refusal(state, mode="genvis"))
+        state = checkpoint(mode="vita")
+        state["genvis_criterion.empty_weight"] = torch.ones(4)
+        self.assertIn("left over: genvis_criterion.empty_weight (4).",
+                      self.refusal(state, mode="vita"))
+
+    def test_the_method_that_was_asked_for(self):
+        path = Path("x.pth")
+        for mode in NAMES:
+            method = METHODS[mode]
+            state = checkpoint(mode=mode)
+            self.assertEqual(mode, chosen_mode(state, "auto", "auto", path))
+            self.assertEqual(mode, chosen_mode(state, method, "auto", path))
+            for other in {METHODS[name] for name in NAMES} - {method}:
+                with self.assertRaises(CheckpointError) as caught:
+                    chosen_mode(state, other, "auto", path)
+                self.assertRegex(str(caught.exception), "^x.pth: it is a checkpoint of (MinVIS|"
+                                 f"DVIS|VITA|GenVIS): give --method {method}, or a checkpoint of "
+                                 f"{other}.$")
+        with self.assertRaisesRegex(CheckpointError,
+                                    "^the mode offline is one of dvis, not of genvis.$"):
+            chosen_mode({}, "genvis", "offline", path)
+        with self.assertRaisesRegex(CheckpointError, f"x.pth: {UNKNOWN}$"):
+            chosen_mode({"weight": torch.ones(1)}, "genvis", "auto", path)
 
     def test_offline_model_with_online_weights_names_tensors_and_shapes(self):
         message = self.refusal(checkpoint(mode="online"))
@@ -105,7 +153,7 @@ class Strictness(unittest.TestCase):
 
     def test_something_else_altogether(self):
         message = self.refusal({"weight": torch.ones(3)})
-        self.assertTrue(message.endswith("It is not a checkpoint of DVIS or MinVIS."), message)
+        self.assertTrue(message.endswith(UNKNOWN), message)
 
     def test_values_that_no_training_leaves(self):
         state = checkpoint()
@@ -239,6 +287,27 @@ class Folder(unittest.TestCase):
         torch.testing.assert_close(value["instance_embeds"], expected)
         torch.testing.assert_close(value["reference_out"], value["instance_embeds"])
 
+    def test_genvis_and_vita_are_found_out(self):
+        path, manifest = self.imported("r50", "genvis", clip=3)
+        self.assertEqual(("genvis-r50-vis", "genvis", 3, ["segmenter", "clip"], 360),
+                         (manifest["name"], manifest["method"], manifest["clip"],
+                          list(manifest["files"]), manifest["input"]["shorter_side"]))
+        self.assertEqual(4 * 4 * 32, (path / "out/first_query.bin").stat().st_size)
+        self.assertIn("GenVIS: segmenter and video queries",
+                      (path / "out/MODEL_CARD.md").read_text())
+        _, manifest = self.imported("swin-l", "vita", method="vita", max_window=36)
+        self.assertEqual(("vita-swin-l-vis", "vita", 448, "aligned", 36),
+                         (manifest["name"], manifest["method"], manifest["input"]["shorter_side"],
+                          manifest["matching"], manifest["refiner"]["max_window"]))
+
+    def test_what_does_not_go_together_with_the_method(self):
+        with self.assertRaisesRegex(CheckpointError, "a model of genvis is for the task vis, not "
+                                    "vps."):
+            self.imported("r50", "genvis", "vps")
+        with self.assertRaisesRegex(CheckpointError, "only GenVIS has clips of a chosen length, "
+                                    "and this is a model of vita."):
+            self.imported("r50", "vita", clip=3)
+
     def test_thresholds_of_a_panoptic_configuration_are_in_the_manifest(self):
         _, manifest = self.imported("r50", "segmenter", "vps", object_score=0.3, overlap=0.0)
         self.assertEqual({"object_score": 0.3, "overlap": 0.0}, manifest["panoptic"])
@@ -269,7 +338,7 @@ class Folder(unittest.TestCase):
             command = [sys.executable, "-m", "dvis", "--threads", "1", "import", "--checkpoint",
                        path / "x.pth", "--arch", "r50", "--task", "vis", "--classes",
                        path / "classes.txt", "--out", path / "out"]
-            for more, words in (([], "It is not a checkpoint of DVIS or MinVIS."),
+            for more, words in (([], UNKNOWN),
                                 (["--input", "480x864", "--shorter-side", "480"], "not both."),
                                 (["--input", "480"], "found 480, expected HxW, such as 480x864"),
                                 (["--max-window", "0"], "found 0, expected a whole number from 1 "

@@ -18,15 +18,26 @@ internal sealed class WildModels
     private readonly double _whims;
 
     /// <param name="whims">Chance that a query is touched.</param>
-    /// <param name="refines">False: a model without a refiner.</param>
-    public WildModels(int seed, double whims, bool refines)
+    /// <param name="method">Of <see cref="FakeMethods.Names"/>.</param>
+    /// <param name="refines">False: a DVIS model without a refiner.</param>
+    public WildModels(int seed, string method, double whims, bool refines)
     {
         (_random, _whims) = (new Random(seed), whims);
         var segmenter = new FakeModel("segmenter", Segment);
         var tracker = new FakeModel("tracker", Track);
-        Models = FakeDvis.Graphs(FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null, refines
-            ? new FakeModel("refiner", Refine)
-            : null);
+        Models = method switch
+        {
+            "minvis" => FakeDvis.MinVisGraphs(segmenter, tracker),
+            "genvis" => new FakeGenVis(2 + _random.Next(3), segmenter, Follow).Models(),
+            "genvis online" => new FakeGenVis(1, segmenter, Follow).Models(),
+            "refinevis" => new FakeRefineVis(segmenter, Associate, RefineTracklets).Models(),
+            "refinevis online" => new FakeRefineVis(segmenter, Associate, RefineTracklets).Models(revises: false),
+            "vita" => new FakeVita(segmenter, tracker, Tie).Models(),
+            "vita online" => new FakeVita(segmenter, tracker, Tie).Models(revises: false),
+            _ => FakeDvis.Graphs(
+                FakeDvis.Manifest, segmenter, tracker, refines ? _fake.FrameForward : null,
+                refines ? new FakeModel("refiner", Refine) : null),
+        };
     }
 
     public ModelGraphs Models { get; }
@@ -67,6 +78,39 @@ internal sealed class WildModels
         Do(NextTracker, () => NextTracker = null);
         _fake.Tracker.Run(inputs, outputs);
         Flip(outputs[2].Span);
+    }
+
+    private void Follow(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        Do(NextTracker, () => NextTracker = null);
+        FakeGenVis.Answer(inputs, outputs);
+        Flip(outputs[2].Span);
+        if (Chance()) outputs[3].Span.Clear();
+    }
+
+    private void Associate(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        Do(NextTracker, () => NextTracker = null);
+        FakeRefineVis.Tell(inputs, outputs);
+        Flip(outputs[1].Span);
+    }
+
+    private void RefineTracklets(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        // A clip attends to itself.
+        if (inputs[0] == inputs[2]) Do(NextRefiner, () => NextRefiner = null);
+        FakeRefineVis.Remember(inputs, outputs);
+        Flip(outputs[1].Span);
+        if (Chance()) outputs[2].Span.Clear();
+    }
+
+    private void Tie(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    {
+        Do(NextRefiner, () => NextRefiner = null);
+        FakeVita.Answer(inputs, outputs);
+        Flip(outputs[0].Span);
+        if (Chance()) outputs[1].Span.Clear();
+        if (Chance()) outputs[3].Span.Clear();
     }
 
     private void Refine(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)

@@ -36,11 +36,11 @@ internal sealed class WildWorld : IDisposable
     private volatile bool _running;
     private double _lost; // frames that went down with a crash
 
-    public WildWorld(int seed, int[] schedule)
+    public WildWorld(int seed, string method, int[] schedule)
     {
         _random = new Random(seed);
         Live = _random.Next(3) > 0;
-        _wild = new WildModels(seed, _random.Next(4) * 0.07, refines: _random.Next(8) > 0);
+        _wild = new WildModels(seed, method, _random.Next(4) * 0.07, refines: _random.Next(8) > 0);
         _rig = new CameraRig(_wild.Models, Time);
         _rig.Refiner.Window = 1 + _random.Next(10);
         _rig.Refiner.Stride = 1 + _random.Next(_rig.Refiner.Window);

@@ -46,6 +46,32 @@ public sealed class PostProcessingTests
         }
     }
 
+    /// <summary>Scores of GenVIS: the mean probability of the mask's pixels in the resized frame, over all frames.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Geometries))]
+    public void Instances_WithMaskQuality_HaveItAsAFactor(InputGeometry g)
+    {
+        var random = new Random(4);
+        var probabilities = Some(random, 6 * 4);
+        var frames = Frames(random, g, frames: 3, queries: 6);
+        foreach (var frame in frames) frame[2] = [.. frame[2].Select(v => -1 - Math.Abs(v))];
+        var resized = g with { SourceWidth = g.ResizedWidth, SourceHeight = g.ResizedHeight };
+
+        var result = Assert.IsType<InstanceResult>(Run(
+            new InstancePostProcessor(probabilities, classes: 3, topK: 18, g, Stride, maskQuality: true), frames));
+
+        Assert.Equal(result.Tubes.OrderByDescending(t => t.Score), result.Tubes);
+        foreach (var tube in result.Tubes)
+        {
+            var inside = frames.SelectMany(f => OfficialRules.Upsample(f[tube.Query], resized, sigmoid: false))
+                .Where(v => v > 0).Select(v => 1 / (1 + Math.Exp(-v))).ToArray();
+            var expected = probabilities[tube.Query * 4 + tube.ClassId] * inside.Sum() / (inside.Length + 1e-6);
+            Assert.Equal(expected, tube.Score, 1e-4);
+            if (tube.Query == 2) Assert.Equal(0, tube.Score);
+        }
+    }
+
     [Fact]
     public void Instances_OneQueryWithTwoLikelyClasses_StandsThereTwice()
     {
@@ -58,6 +84,19 @@ public sealed class PostProcessingTests
         Assert.Equal([1], processor.Wanted);
         Assert.Equal([(1, 1, 0.46f), (1, 0, 0.45f)], result.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
         Assert.All(result.Tubes, tube => Assert.Equal([0, 64], Assert.Single(tube.Masks).Counts));
+    }
+
+    [Fact]
+    public void Instances_WithAThreshold_EveryPairAboveItCounts()
+    {
+        var g = new InputGeometry(8, 8, 8, 8, 32, 32, 8, 8);
+        var processor = new InstancePostProcessor(
+            [0.05f, 0.2f, 0.75f, 0.45f, 0.06f, 0.49f], classes: 2, topK: 1, g, Stride, above: 0.05f);
+
+        var result = Assert.IsType<InstanceResult>(Run(processor, [[new float[64], new float[64]]]));
+
+        Assert.Equal(
+            [(1, 0, 0.45f), (0, 1, 0.2f), (1, 1, 0.06f)], result.Tubes.Select(t => (t.Query, t.ClassId, t.Score)));
     }
 
     [Fact]

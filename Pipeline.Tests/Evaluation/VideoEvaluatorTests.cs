@@ -44,6 +44,89 @@ public sealed class VideoEvaluatorTests
         Assert.Equal(finals.Count(f => f.FrameId > 1), tubes.Sum(tube => tube.Masks.Skip(1).Count(m => !m.IsEmpty)));
     }
 
+    /// <summary>The live finals of the same clips; the last one is shorter. Scores: the best clip's class probability,
+    /// times the probability of the mask's pixels.</summary>
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task GenVis_AnyClip_HasTheMasksOfTheLiveFinals(int clip)
+    {
+        const int count = 32;
+        var fake = new FakeGenVis(clip);
+        await using var rig = new PipelineRig(fake.Models());
+        (rig.Camera.Publish.MaskGrid, rig.Camera.ResetEndedSlots) = (1, false);
+        await rig.RunAsync(new PaintedSource(rig.Frames, rig.Camera.Time, count, Visible));
+
+        using var own = new CameraRig(fake.Models());
+        var mode = new EvaluationMode(ModeKind.GenVis, new ClipLengths(clip, clip, 0));
+        var result = Assert.IsType<InstanceResult>(Assert.Single(await RunAsync(own, [mode], count)));
+
+        Assert.Equal([0, 1], result.Tubes.Select(t => t.ClassId).Order());
+        var finals = rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t =>
+            t.Frames.Where(o => o.Visible).Select(o => (Class: t.ClassId, o.FrameId, Mask: o.Mask!))).ToArray();
+        Assert.NotEmpty(finals);
+        foreach (var (classId, frameId, mask) in finals)
+        {
+            var tube = result.Tubes.Single(t => t.ClassId == classId);
+            Assert.Equal(mask.Counts, tube.Masks[(int)frameId - 1].Counts);
+        }
+
+        var likely = Math.Exp(6) / (Math.Exp(6) + 2);
+        Assert.All(result.Tubes, t => Assert.InRange(t.Score, 0.5 * likely, likely / (1 + Math.Exp(-1))));
+    }
+
+    /// <summary>One clip is sure, the others are not: the video is as sure as that clip.</summary>
+    [Fact]
+    public async Task GenVis_ClassProbability_IsTheMaximumOverTheClips()
+    {
+        var run = 0;
+        var fake = new FakeGenVis(3, body: (inputs, outputs) =>
+        {
+            FakeGenVis.Answer(inputs, outputs);
+            outputs[2].Span.Clear();
+            if (run++ == 2) outputs[2].Span[1] = 3;
+            outputs[3].Span.Fill(-100); // most features are -1: a mask everywhere, and sure of it
+        });
+        using var rig = new CameraRig(fake.Models());
+
+        var mode = new EvaluationMode(ModeKind.GenVis, new ClipLengths(3, 3, 0));
+        var result = await RunAsync(rig, [mode], 10, visible: (_, _) => true);
+
+        var best = Assert.IsType<InstanceResult>(Assert.Single(result)).Tubes.MaxBy(t => t.ClassId == 1 ? t.Score : 0)!;
+        Assert.Equal((0, 1), (best.Query, best.ClassId));
+        Assert.Equal(Math.Exp(3) / (Math.Exp(3) + 2), best.Score, 1e-5);
+        Assert.Equal(4, run);
+    }
+
+    /// <summary>Both objects have the masks of the live finals; scores are those of the detections.</summary>
+    [Theory]
+    [InlineData(5, 5, 0)]
+    [InlineData(8, 3, 2)]
+    public async Task RefineVis_AnyClip_HasTheMasksOfTheLiveFinals(int window, int stride, int lookahead)
+    {
+        const int count = 33;
+        var fake = new FakeRefineVis();
+        await using var rig = new PipelineRig(fake.Models());
+        (rig.Camera.Refiner.Window, rig.Camera.Refiner.Stride, rig.Camera.Refiner.Lookahead,
+            rig.Camera.Publish.MaskGrid) = (window, stride, lookahead, 1);
+        await rig.RunAsync(new PaintedSource(rig.Frames, rig.Camera.Time, count, Visible));
+
+        using var own = new CameraRig(fake.Models());
+        var clip = new ClipLengths(window, stride, lookahead);
+        var results = await RunAsync(
+            own, [new EvaluationMode(ModeKind.SemiOnline, clip), new EvaluationMode(ModeKind.Online)], count);
+
+        var tubes = Assert.IsType<InstanceResult>(results[0]).Tubes;
+        Assert.Equal([0, 1], tubes.Select(t => t.ClassId).Order());
+        Assert.All(tubes, t => Assert.Equal(Math.Exp(6) / (Math.Exp(6) + 2), t.Score, 1e-4));
+        var finals = rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t =>
+            t.Frames.Where(o => o.Visible).Select(o => (Class: t.ClassId, o.FrameId, Mask: o.Mask!))).ToArray();
+        Assert.NotEmpty(finals);
+        foreach (var (classId, frameId, mask) in finals)
+            Assert.Equal(mask.Counts, tubes.Single(t => t.ClassId == classId).Masks[(int)frameId - 1].Counts);
+        Assert.Equal(2, Assert.IsType<InstanceResult>(results[1]).Tubes.Count);
+    }
+
     /// <summary>A refiner that shows an object only where the last frame of its run has it, and that is the surer the
     /// more frames it gets: masks and scores tell which run has committed each frame.</summary>
     [Theory]

@@ -26,6 +26,9 @@ internal sealed class TrackManagerRig
     /// <summary>Seconds from frame to frame.</summary>
     public double Step { get; init; } = 0.1;
 
+    /// <summary>Number of the object in each slot by the method; null: it has none.</summary>
+    public long[]? Tracklets { get; init; }
+
     public Epoch Epoch { get; }
 
     public TrackManager Tracks { get; }
@@ -57,7 +60,8 @@ internal sealed class TrackManagerRig
             if (s.Also is { } other) embeds[s.Slot * _looks + other] = 1;
         }
 
-        Tracks.Update(Some.FrameInfo(100, 1, _frame), _seconds, candidates, probabilities, embeds);
+        Tracks.Update(Some.FrameInfo(100, 1, _frame), _seconds, candidates, probabilities, embeds,
+            Tracklets);
     }
 
     public void See(int frames, params Sighting[] sightings)

@@ -67,6 +67,27 @@ public sealed class TrackManagerTests
         Assert.Equal(1, world.In(1));
     }
 
+    /// <summary>The slot of a track that ends is free; one that has another object meanwhile, or had a track that was
+    /// never confirmed, is not.</summary>
+    [Fact]
+    public void Freed_TracksEnd_AreTheSlotsThatNobodyHas()
+    {
+        var world = new TrackManagerRig();
+        var (left, other) = (new Sighting(0, 10, 0), new Sighting(1, 50, 2, Class: 1));
+        var (replaced, replacing) = (new Sighting(2, 70, 3), new Sighting(2, 30, 4, Class: 1));
+        world.See(5, left, other, replaced);
+        world.See(other, replacing, new Sighting(3, 85, 5));
+        var freed = new List<int>();
+        for (var i = 0; i < 40; i++)
+        {
+            world.See(other, replacing);
+            freed.AddRange(world.Tracks.Freed);
+        }
+
+        Assert.Equal(2, world.Story.Count(change => change.StartsWith("TrackEnded", StringComparison.Ordinal)));
+        Assert.Equal([0], freed);
+    }
+
     [Fact]
     public void Update_WeakTentativeBesideASureNewcomer_TheNewcomerHasTheObject()
     {

@@ -162,7 +162,7 @@ public sealed class ModelGraphsTests : IDisposable
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["method"] = JsonNode.Parse(method));
         Assert.Equal(
-            $"{_temp.Path("manifest.json")}: method: {method}, expected dvis or minvis.",
+            $"{_temp.Path("manifest.json")}: method: {method}, expected dvis or minvis or genvis or refinevis.",
             Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message);
     }
 
@@ -172,8 +172,8 @@ public sealed class ModelGraphsTests : IDisposable
     {
         TinyDvis.Write(_temp.Root, manifest => (manifest["method"], manifest["matching"]) = ("minvis", "dvis"));
         Assert.Equal(
-            $"{_temp.Path("manifest.json")}: matching: \"dvis\", expected aligned; "
-            + "files.matcher: missing, expected an object.",
+            $"{_temp.Path("manifest.json")}: files: found tracker, frame_forward, refiner, of other methods than "
+            + "minvis; matching: \"dvis\", expected aligned; files.matcher: missing, expected an object.",
             Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message);
     }
 

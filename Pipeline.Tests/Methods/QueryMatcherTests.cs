@@ -13,21 +13,23 @@ public sealed class QueryMatcherTests
     public void Align_Aligned_PutsEachQueryWhereItsLikeWas()
     {
         var (previous, current) = Shuffled();
-        var matched = new float[16];
+        var (matched, sources) = (new float[16], new int[4]);
 
-        new QueryMatcher(4, 4, MatchingRule.Aligned).Align(previous, current, matched);
+        new QueryMatcher(4, 4, MatchingRule.Aligned).Align(previous, current, matched, sources);
 
-        for (var i = 0; i < 4; i++) Assert.Equal(Row(current, Array.IndexOf(s_order, i)), Row(matched, i));
+        Assert.Equal([1, 3, 0, 2], sources);
+        for (var i = 0; i < 4; i++) Assert.Equal(Row(current, sources[i]), Row(matched, i));
     }
 
     [Fact]
     public void Align_Dvis_GathersByTheInversePermutation()
     {
         var (previous, current) = Shuffled();
-        var matched = new float[16];
+        var (matched, sources) = (new float[16], new int[4]);
 
-        new QueryMatcher(4, 4, MatchingRule.Dvis).Align(previous, current, matched);
+        new QueryMatcher(4, 4, MatchingRule.Dvis).Align(previous, current, matched, sources);
 
+        Assert.Equal(s_order, sources);
         for (var i = 0; i < 4; i++) Assert.Equal(Row(current, s_order[i]), Row(matched, i));
     }
 
@@ -39,7 +41,7 @@ public sealed class QueryMatcherTests
         float[] current = [.. Enumerable.Repeat(value, 12)];
         var matched = new float[12];
 
-        new QueryMatcher(3, 4, MatchingRule.Aligned).Align(new float[12], current, matched);
+        new QueryMatcher(3, 4, MatchingRule.Aligned).Align(new float[12], current, matched, new int[3]);
 
         Assert.Equal(current, matched);
     }
@@ -57,12 +59,12 @@ public sealed class QueryMatcherTests
         for (var t = 1; t < frames.Length; t++)
         {
             var matched = new float[100 * 256];
-            matcher.Align(last, frames[t], matched);
+            matcher.Align(last, frames[t], matched, new int[100]);
 
             var expected = Gather(frames[t], i => (int)indices[t * 100 + i]);
             Assert.Equal(expected, matched);
             var aligned = new float[100 * 256];
-            new QueryMatcher(100, 256, MatchingRule.Aligned).Align(last, frames[t], aligned);
+            new QueryMatcher(100, 256, MatchingRule.Aligned).Align(last, frames[t], aligned, new int[100]);
             if (!aligned.AsSpan().SequenceEqual(matched)) different++;
             last = matched;
             if (t is 3 or 6) Assert.Equal(npz.Floats($"state.last_frame_embeds.{t / 4}").Values, matched);
@@ -83,7 +85,7 @@ public sealed class QueryMatcherTests
         for (var t = 1; t < frames.Length; t++)
         {
             var matched = new float[100 * 256];
-            matcher.Align(last, frames[t], matched);
+            matcher.Align(last, frames[t], matched, new int[100]);
 
             var expected = Gather(frames[t], i => Array.IndexOf(perms, perms[i], t * 100, 100) - t * 100);
             Assert.Equal(expected, matched);

@@ -120,8 +120,9 @@ public sealed class ExactnessTests : IDisposable
 
             var logits = answers.Floats($"tracker.pred_logits.{t / 3}").Values
                 .AsSpan(t % 3 * Queries * (Classes + 1), Queries * (Classes + 1));
-            AssertNear(logits, step.Logits.Span, 2e-3f);
-            AssertNear(Rows(answers.Floats($"tracker.pred_embds.{t / 3}"), t % 3), step.InstanceEmbeds.Span, 2e-3f);
+            OfficialAnswers.AssertNear(logits, step.Logits.Span, 2e-3f);
+            OfficialAnswers.AssertNear(
+                Rows(answers.Floats($"tracker.pred_embds.{t / 3}"), t % 3), step.InstanceEmbeds.Span, 2e-3f);
         }
     }
 
@@ -143,13 +144,15 @@ public sealed class ExactnessTests : IDisposable
         models[MethodContract.FrameForward].Run([embeds], [remembered]);
 
         for (var t = 0; t < Frames; t++)
-            AssertNear(Rows(memory, t), remembered.Span.Slice(t * Queries * Channels, Queries * Channels), 2e-3f);
+            OfficialAnswers.AssertNear(
+                Rows(memory, t), remembered.Span.Slice(t * Queries * Channels, Queries * Channels), 2e-3f);
 
         for (var t = 0; t < Frames; t++)
             Rows(answers.Floats("refiner.in.instance_embeds.0"), t).CopyTo(embeds.Span[(t * Queries * Channels)..]);
         models[MethodContract.Refiner].Run([embeds, remembered], [logits, maskEmbeds]);
 
-        AssertNear(answers.Floats("refiner.pred_logits.0").Values.AsSpan(0, logits.Length), logits.Span, 2e-3f);
+        var expected = answers.Floats("refiner.pred_logits.0").Values[..logits.Length];
+        OfficialAnswers.AssertNear(expected, logits.Span, 2e-3f);
 
         // In steps over some frames each, none of which sees the clip as a whole.
         using var pool = new TensorPool();
@@ -161,8 +164,8 @@ public sealed class ExactnessTests : IDisposable
         var foundMasks = new float[maskEmbeds.Length];
         var found = steps.Refine(Frames, (t, values) => values.CopyTo(foundMasks.AsSpan(t * size)), default);
 
-        AssertNear(answers.Floats("refiner.pred_logits.0").Values.AsSpan(0, logits.Length), found, 2e-3f);
-        AssertNear(maskEmbeds.Span, foundMasks, 2e-3f);
+        OfficialAnswers.AssertNear(expected, found, 2e-3f);
+        OfficialAnswers.AssertNear(maskEmbeds.Span, foundMasks, 2e-3f);
     }
 
     private static async Task<ModelGraphs> LoadAsync(params string[] graphs)
@@ -213,48 +216,13 @@ public sealed class ExactnessTests : IDisposable
         foreach (var (rank, i) in order.Index())
         {
             (off, least) = (Math.Max(off, Math.Abs(scores[i] - found[rank].Score)), Math.Min(least,
-                IoU(masks, i, found[rank].Masks)));
+                OfficialAnswers.IoU(masks, i, found[rank].Masks)));
             Assert.InRange(off, 0, 1e-3);
             Assert.InRange(least, 0.99, 1);
         }
 
-        Tell($"{mode}: scores off by {off:0.0e+0} at most, masks IoU {least:0.00000} at least");
+        OfficialAnswers.Tell($"{mode}: scores off by {off:0.0e+0} at most, masks IoU {least:0.00000} at least");
     }
-
-    /// <summary>Of whole tubes; the dumped masks have a bit a pixel, most significant first.</summary>
-    private static double IoU(NpyArray<byte> masks, int instance, IReadOnlyList<RunLengthMask?> found)
-    {
-        Assert.Equal(Frames, found.Count);
-        long both = 0, either = 0;
-        for (var t = 0; t < Frames; t++)
-        {
-            var mask = Bitmap.Decode(found[t]!);
-            for (var y = 0; y < Height; y++)
-            {
-                for (var x = 0; x < Width; x++)
-                {
-                    var wanted = (masks.Values[((instance * Frames + t) * Height + y) * (Width / 8) + x / 8]
-                        >> (7 - x % 8) & 1) == 1;
-                    if (wanted && mask[x, y]) both++;
-                    if (wanted || mask[x, y]) either++;
-                }
-            }
-        }
-
-        return either == 0 ? 1 : (double)both / either;
-    }
-
-    private static void AssertNear(ReadOnlySpan<float> expected, ReadOnlySpan<float> found, float tolerance)
-    {
-        Assert.Equal(expected.Length, found.Length);
-        var worst = 0f;
-        for (var i = 0; i < expected.Length; i++) worst = Math.Max(worst, MathF.Abs(expected[i] - found[i]));
-        Assert.True(worst <= tolerance, $"off by {worst}, allowed {tolerance}");
-        Tell($"off by {worst:0.0e+0} at most");
-    }
-
-    private static void Tell(FormattableString line) =>
-        TestContext.Current.TestOutputHelper!.WriteLine(FormattableString.Invariant(line));
 
     private sealed record Found(int ClassId, int? Query, double Score, IReadOnlyList<RunLengthMask?> Masks);
 }

@@ -5,6 +5,7 @@ using Dvis.Streaming.Pipeline.Masks;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Methods.Dvis;
+using Dvis.Streaming.Pipeline.Methods.GenVis;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
@@ -20,10 +21,12 @@ internal sealed class ClipBuilder(TensorPool pool)
     private static readonly MaskGeometry s_geometry = new(16, 16, 4, 4, 4, 4, 4);
 
     /// <summary>One frame; a slot that is not named is empty.</summary>
+    /// <param name="place">Place in its clip; 0: a frame for the refiner of DVIS.</param>
     /// <param name="shift">Rows by which the objects stand lower in this frame's mask features.</param>
     public TrackedFrame Frame(
         long frameId, Epoch epoch, IEnumerable<Slot> slots, IEnumerable<EndedTrack>? ended = null,
-        IEnumerable<IdentityChange>? merges = null, long tracked = 0, int shift = 0)
+        IEnumerable<IdentityChange>? merges = null, long tracked = 0, int shift = 0,
+        int place = 0)
     {
         var occupants = new SlotTrack[FakeDvis.Queries];
         var shown = ImmutableArray.CreateBuilder<TrackObservation>();
@@ -44,12 +47,14 @@ internal sealed class ClipBuilder(TensorPool pool)
 
         var frameEmbeds = pool.Rent(1, FakeDvis.Queries, FakeDvis.Hidden);
         instance.Span.CopyTo(frameEmbeds.Span);
+        var answer = new QueryFrame(instance, logits, pool.Rent(1));
+        var queries = place == 0 ? (QueryFrame)new DvisFrame(answer, frameEmbeds) : InClip(answer, frameEmbeds, place);
         var provisional =
             new ProvisionalResult(Info(frameId), epoch.Id, shown.ToImmutable(), -1, 0, new StageLatency());
         return new TrackedFrame(provisional, epoch, s_geometry)
         {
             Tracked = tracked,
-            Queries = new DvisFrame(new QueryFrame(instance, logits, pool.Rent(1)), frameEmbeds),
+            Queries = queries,
             MaskFeatures = Features(shift),
             Slots = occupants,
             Ended = [.. ended ?? []],
@@ -70,6 +75,17 @@ internal sealed class ClipBuilder(TensorPool pool)
     private static TrackObservation Shown(Slot slot, int classId)
         => new(slot.Identity.Number, classId, slot.Score, TrackState.Active, 1, RowOf(slot.Item), 64, 8,
             slot.Item * 4 + 2, true, new RunLengthMask(4, 4, [slot.Item, 1, 15 - slot.Item]), null);
+
+    private GenVisFrame InClip(QueryFrame answer, Tensor embeds, int place)
+    {
+        var masks = pool.Rent(1, FakeDvis.Queries, FakeDvis.MaskChannels);
+        for (var slot = 0; slot < FakeDvis.Queries; slot++)
+            FakeDvis.WriteMaskEmbedding(
+                embeds.Span.Slice(slot * FakeDvis.Hidden, FakeDvis.Hidden),
+                masks.Span.Slice(slot * FakeDvis.MaskChannels, FakeDvis.MaskChannels));
+        embeds.Dispose();
+        return new GenVisFrame(answer, masks) { ClipPlace = place };
+    }
 
     private Tensor Features(int shift)
     {

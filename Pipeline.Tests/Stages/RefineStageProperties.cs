@@ -12,33 +12,40 @@ namespace Dvis.Streaming.Pipeline.Tests.Stages;
 /// <summary>The contract of final results, whatever the clip, the gaps, the epochs and the load.</summary>
 public sealed class RefineStageProperties
 {
-    [Fact]
-    public void RunAsync_AnyStream_CoversEveryFrameExactlyOnce()
+    [Theory]
+    [InlineData("dvis")]
+    [InlineData("genvis")]
+    public void RunAsync_AnyStream_CoversEveryFrameExactlyOnce(string method)
         => Check.QuickThrowOnFailure(Prop.ForAll(
             ArbMap.Default.ArbFor<NonNegativeInt>(), ArbMap.Default.ArbFor<int[]>(),
-            (seed, schedule) => CheckStreamAsync(seed.Get, schedule).GetAwaiter().GetResult()));
+            (seed, schedule) => CheckStreamAsync(method, seed.Get, schedule).GetAwaiter().GetResult()));
 
-    [Fact]
-    public async Task RunAsync_LongStreams_CoverEveryFrameExactlyOnce()
+    [Theory]
+    [InlineData("dvis")]
+    [InlineData("genvis")]
+    public async Task RunAsync_LongStreams_CoverEveryFrameExactlyOnce(string method)
     {
         for (var seed = 0; seed < 80; seed++)
         {
             var random = new Random(seed);
-            await CheckStreamAsync(seed, [.. Enumerable.Range(0, 90).Select(_ => random.Next())]);
+            await CheckStreamAsync(method, seed, [.. Enumerable.Range(0, 90).Select(_ => random.Next())]);
         }
     }
 
-    private static async Task CheckStreamAsync(int seed, int[] schedule)
+    private static async Task CheckStreamAsync(string name, int seed, int[] schedule)
     {
         var random = new Random(seed);
         var fake = new FakeDvis();
-        using var rig = new CameraRig(fake.Models(refines: random.Next(6) > 0));
+        var clip = name == "genvis" ? 2 + random.Next(6) : 0;
+        using var rig = new CameraRig(
+            clip > 0 ? new FakeGenVis(clip).Models() : fake.Models(refines: random.Next(6) > 0));
         rig.Refiner.Window = 1 + random.Next(14);
         rig.Refiner.Stride = 1 + random.Next(rig.Refiner.Window);
         rig.Refiner.Lookahead = random.Next(rig.Refiner.Window - rig.Refiner.Stride + 1);
+        if (clip > 0) (rig.Refiner.Window, rig.Refiner.Stride, rig.Refiner.Lookahead) = (clip, clip, 0);
         rig.Refiner.OnOverload = random.Next(2) == 0 ? OverloadPolicy.Skip : OverloadPolicy.Passthrough;
         var load = random.Next(3) * 0.4;
-        var world = new World(rig, fake, schedule);
+        var world = new World(rig, fake, schedule, clip);
 
         TimeSpan? maxDelay = random.Next(3) == 0 ? TimeSpan.FromSeconds(1) : null;
         using (var method = rig.Method())
@@ -50,7 +57,7 @@ public sealed class RefineStageProperties
         Assert.Equal(world.Epochs.Where(e => e.Frames.Count > 0).Select(e => e.Epoch.Id),
             rig.Published.Finals.Select(f => f.Epoch).Distinct());
         foreach (var epoch in world.Epochs.Where(e => e.Frames.Count > 0))
-            CheckEpoch(epoch, rig, committed, maxDelay is not null);
+            CheckEpoch(epoch, rig, committed, maxDelay is not null || clip > 0);
     }
 
     private static void CheckEpoch(EpochLog epoch, CameraRig rig, int mostPending, bool deadlines)
@@ -115,10 +122,12 @@ public sealed class RefineStageProperties
 
     /// <summary>Draws each frame from one number: ids with gaps, four tracks that come and go,
     /// now and then a new epoch or a failing refiner.</summary>
-    private sealed class World(CameraRig rig, FakeDvis fake, int[] schedule)
+    /// <param name="clip">Frames of a clip of GenVIS, which may also end earlier; 0: the method has none.</param>
+    private sealed class World(CameraRig rig, FakeDvis fake, int[] schedule, int clip)
     {
         private readonly ClipBuilder _clips = new(rig.Tensors);
         private long _numbers;
+        private int _place; // of the last frame in its clip
 
         public List<EpochLog> Epochs { get; } = [];
 
@@ -146,14 +155,18 @@ public sealed class RefineStageProperties
                     new FrameLog(id, [.. slots.Where(s => s.ShownAs is not null).Select(s => s.Identity.Number)]));
                 yield return _clips.Frame(id, Epochs[^1].Epoch, slots, ended, tracked: random.Next(20) == 0
                     ? -10_000_000
-                    : 0);
+                    : 0, place: Place(random));
                 await Task.Yield();
             }
 
             Finish(FinalReason.End);
 
+            int Place(Random random)
+                => clip == 0 ? 0 : _place = _place == clip || random.Next(7) == 0 ? 1 : _place + 1;
+
             void Begin()
             {
+                _place = 0;
                 if (Epochs.Count > 0) Finish(FinalReason.Reset);
                 Epochs.Add(new EpochLog(new Epoch($"E{Epochs.Count}"), [], []));
                 for (var i = 0; i < tracks.Length; i++) tracks[i] = New();

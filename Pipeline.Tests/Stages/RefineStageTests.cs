@@ -322,7 +322,7 @@ public sealed class RefineStageTests : IDisposable
             _fake.FrameForward.Run(inputs, outputs);
         });
         var models = FakeDvis.Graphs(FakeDvis.Manifest, _fake.Segmenter, _fake.Tracker, forward, _fake.Refiner);
-        using var method = VideoMethods.Create(models, _rig.Tensors, _rig.Refiner);
+        using var method = VideoMethods.Create(models, _rig.Tensors, _rig.Refiner, _rig.Time, maxDelay: null);
         using var stage = _rig.RefineStage(method);
 
         await _rig.PublishAsync(stage.RunAsync(FramesAsync()));

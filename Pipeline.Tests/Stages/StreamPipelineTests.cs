@@ -13,17 +13,17 @@ public sealed class StreamPipelineTests
 {
     private readonly FakeDvis _fake = new();
 
-    [Fact]
-    public async Task RunAsync_FileToItsEnd_PublishesEveryFrameInOrderAndFinal()
+    [Theory, MemberData(nameof(FakeMethods.Names), MemberType = typeof(FakeMethods))]
+    public async Task RunAsync_FileToItsEnd_PublishesEveryFrameInOrderAndFinal(string method)
     {
-        await using var rig = new PipelineRig(_fake.Models());
+        await using var rig = new PipelineRig(FakeMethods.Models(method, _fake));
         rig.Queue.Capacity = 1;
 
         await rig.RunAsync(Source(rig, 60));
 
         Assert.Equal(Ids(1, 60), rig.Published.Provisionals.Select(p => p.Frame.FrameId));
         Assert.Equal(Ids(1, 60), rig.Published.Finals.SelectMany(f => f.Frames).Select(f => f.FrameId));
-        Assert.All(rig.Published.Finals, f => Assert.Equal(FinalKind.Refined, f.Kind));
+        Assert.All(rig.Published.Finals, f => Assert.Equal(FakeMethods.Final(method), f.Kind));
         Assert.All(rig.Published.Provisionals[1..], p => Assert.Equal([1L, 2], p.Tracks.Select(t => t.Number)));
         Assert.All(rig.Published.Finals, f => Assert.Equal([1L, 2], f.Tracks.Select(t => t.Number)));
         Assert.Equal(
@@ -35,12 +35,12 @@ public sealed class StreamPipelineTests
         Assert.All(rig.Published.Provisionals, p => Assert.InRange(p.FinalThroughFrame, -1, p.Frame.FrameId - 1));
     }
 
-    [Fact]
-    public async Task RunAsync_ObjectHiddenForAWhile_ReturnsUnderItsId()
+    [Theory, MemberData(nameof(FakeMethods.Names), MemberType = typeof(FakeMethods))]
+    public async Task RunAsync_ObjectHiddenForAWhile_ReturnsUnderItsId(string method)
     {
-        await using var rig = new PipelineRig(_fake.Models());
+        await using var rig = new PipelineRig(FakeMethods.Models(method, _fake));
 
-        await rig.RunAsync(Source(rig, 50, visible: (i, item) => item == 0 || (item == 3 && i is < 15 or > 25)));
+        await rig.RunAsync(Source(rig, 50, visible: (i, item) => item == 0 || (item == 3 && i is < 15 or > 23)));
 
         Assert.DoesNotContain(rig.Published.Provisionals[20].Tracks, t => t.Number == 2);
         Assert.Equal([1L, 2], rig.Published.Provisionals[^1].Tracks.Select(t => t.Number));
@@ -70,10 +70,10 @@ public sealed class StreamPipelineTests
 
     /// <summary>Overload: a source that always has the next frame already must not
     /// keep the stages from their work.</summary>
-    [Fact(Timeout = 120_000)]
-    public async Task RunAsync_LiveSourceThatNeverWaits_GetsResults()
+    [Theory(Timeout = 120_000), MemberData(nameof(FakeMethods.Names), MemberType = typeof(FakeMethods))]
+    public async Task RunAsync_LiveSourceThatNeverWaits_GetsResults(string method)
     {
-        await using var rig = new PipelineRig(_fake.Models());
+        await using var rig = new PipelineRig(FakeMethods.Models(method, _fake));
         using var stop = new CancellationTokenSource();
         var running = Task.Run(() => rig.RunAsync(Source(rig, null, live: true), stop: stop.Token));
 
@@ -84,11 +84,11 @@ public sealed class StreamPipelineTests
         Assert.True(rig.Camera.Measured.Of("dvis.frames.dropped", "reason=queue_full").Sum() > 0);
     }
 
-    [Fact]
-    public async Task RunAsync_SegmenterFails_ThrowsItAndFinishesWhatCameBefore()
+    [Theory, MemberData(nameof(FakeMethods.Names), MemberType = typeof(FakeMethods))]
+    public async Task RunAsync_SegmenterFails_ThrowsItAndFinishesWhatCameBefore(string method)
     {
         _fake.Segmenter.FailFrom = 8;
-        await using var rig = new PipelineRig(_fake.Models());
+        await using var rig = new PipelineRig(FakeMethods.Models(method, _fake));
 
         var failure = await Assert.ThrowsAsync<ModelException>(() => rig.RunAsync(Source(rig, null)));
 
@@ -138,10 +138,10 @@ public sealed class StreamPipelineTests
         Assert.Equal((23, 0), (_fake.Matcher.Runs, _fake.Tracker.Runs));
     }
 
-    [Fact]
-    public async Task RunAsync_SourceFails_FinishesThenThrowsIt()
+    [Theory, MemberData(nameof(FakeMethods.Names), MemberType = typeof(FakeMethods))]
+    public async Task RunAsync_SourceFails_FinishesThenThrowsIt(string method)
     {
-        await using var rig = new PipelineRig(_fake.Models());
+        await using var rig = new PipelineRig(FakeMethods.Models(method, _fake));
 
         var failure = await Assert.ThrowsAsync<SourceException>(() =>
             rig.RunAsync(Source(rig, 12, failure: new SourceException(SourceFault.Stalled, "no more"))));
@@ -228,10 +228,10 @@ public sealed class StreamPipelineTests
 
     /// <summary>Continuity breaks: the last finals of an epoch come before word of the next one,
     /// and before its finals.</summary>
-    [Fact]
-    public async Task RunAsync_SessionChanges_FinalsOfTheOldEpochAreCompleteBeforeTheReset()
+    [Theory, MemberData(nameof(FakeMethods.Names), MemberType = typeof(FakeMethods))]
+    public async Task RunAsync_SessionChanges_FinalsOfTheOldEpochAreCompleteBeforeTheReset(string method)
     {
-        await using var rig = new PipelineRig(_fake.Models());
+        await using var rig = new PipelineRig(FakeMethods.Models(method, _fake));
         var source =
             new PaintedSource(rig.Frames, rig.Camera.Time, 23, (_, item) => item < 2) { Session = i => i / 13 };
 
@@ -244,15 +244,16 @@ public sealed class StreamPipelineTests
             (told[..reset].Cast<FinalResult>().ToList(), told[(reset + 1)..].Cast<FinalResult>().ToList());
         Assert.Equal(Ids(1, 13), before.SelectMany(f => f.Frames).Select(f => f.FrameId));
         Assert.Equal(Ids(14, 10), after.SelectMany(f => f.Frames).Select(f => f.FrameId));
-        Assert.Equal((FinalReason.Reset, "source_restarted"),
+        var why = FakeMethods.Final(method) == FinalKind.Refined ? FinalReason.Reset : FinalReason.Disabled;
+        Assert.Equal((why, "source_restarted"),
             (before[^1].Reason, ((LifecycleEvent)told[reset]).Reason));
         Assert.Equal(after[0].Epoch, ((LifecycleEvent)told[reset]).Epoch);
     }
 
-    [Fact]
-    public async Task RunAsync_LiveFrameTooOld_IsDroppedAsStale()
+    [Theory, MemberData(nameof(FakeMethods.Names), MemberType = typeof(FakeMethods))]
+    public async Task RunAsync_LiveFrameTooOld_IsDroppedAsStale(string method)
     {
-        await using var rig = new PipelineRig(_fake.Models());
+        await using var rig = new PipelineRig(FakeMethods.Models(method, _fake));
         rig.Queue.Capacity = 64;
 
         await rig.RunAsync(Source(rig, 10, live: true, age: i => TimeSpan.FromSeconds(i is 3 or 4 ? 0.501 : 0.5)));

@@ -47,6 +47,8 @@ internal sealed class CameraRig : IDisposable
 
     public QueueOptions Queue { get; init; } = new();
 
+    public bool ResetEndedSlots { get; set; } = true;
+
     public Heartbeats? Beats { get; set; }
 
     public CameraSettings Settings => new(Models.Manifest)
@@ -56,9 +58,13 @@ internal sealed class CameraRig : IDisposable
         Panoptic = Panoptic,
         Refiner = Refiner,
         Publish = Publish,
+        ResetEndedSlots = ResetEndedSlots,
     };
 
-    public IVideoMethod Method() => VideoMethods.Create(Models, Tensors, Refiner);
+    public IVideoMethod Method() => Method(maxDelay: null);
+
+    public IVideoMethod Method(TimeSpan? maxDelay)
+        => VideoMethods.Create(Models, Tensors, Refiner, Time, maxDelay);
 
     public RefineStage RefineStage(
         IVideoMethod method, Func<bool>? isBehind = null, TimeSpan? maxDelay = null, ILogger? logger = null) => new(

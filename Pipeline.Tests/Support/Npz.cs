@@ -19,6 +19,8 @@ internal sealed partial class Npz : IDisposable
 
     public NpyArray<long> Integers(string name) => Read<long>(name, "<i8");
 
+    public NpyArray<Half> Halves(string name) => Read<Half>(name, "<f2");
+
     public NpyArray<byte> Bytes(string name) => Read<byte>(name, "|u1");
 
     public void Dispose() => _zip.Dispose();

@@ -28,6 +28,9 @@ public sealed class Track
     /// <summary>-1: another track has the slot.</summary>
     public int Slot { get; internal set; }
 
+    /// <summary>Number of the object where the method tells objects apart; -1 where it does not.</summary>
+    internal long Tracklet { get; set; } = -1;
+
     public TrackState State { get; internal set; } = TrackState.Tentative;
 
     /// <summary>Its majority over all frames in which it was seen.</summary>

@@ -34,8 +34,10 @@ public sealed class TrackManager(
     private readonly List<Track> _tracks = [];
     private readonly List<MaskBits> _accepted = [];
     private readonly List<EndedTrack> _ended = [];
+    private readonly List<int> _freed = [];
     private readonly List<IdentityChange> _merges = [];
     private Comparison<Candidate>? _byRank;
+    private bool _associated;
     private long _numbers;
 
     /// <summary>All tracks that have not ended, tentative ones included.</summary>
@@ -43,6 +45,9 @@ public sealed class TrackManager(
 
     /// <summary>Tracks that ended in the last update.</summary>
     public ImmutableArray<EndedTrack> Ended => [.. _ended];
+
+    /// <summary>Slots whose track ended in the last update; of those that were never confirmed, none.</summary>
+    public IReadOnlyList<int> Freed => _freed;
 
     /// <summary>Tracks that were merged into others in the last update.</summary>
     public ImmutableArray<IdentityChange> Merges => [.. _merges];
@@ -58,10 +63,15 @@ public sealed class TrackManager(
     /// <param name="candidates">Slots that claim an object; reordered.</param>
     /// <param name="probabilities">Shape [Q,K+1].</param>
     /// <param name="embeds">Instance embeddings, shape [Q,C].</param>
+    /// <param name="tracklets">
+    /// The method's own number of the object in each slot, length Q. Then a track is a tracklet: it continues and ends
+    /// with that, and neither place nor embedding counts. Empty: the tracks are told apart here.
+    /// </param>
     public void Update(FrameInfo frame, double seconds, List<Candidate> candidates, ReadOnlySpan<float> probabilities,
-        ReadOnlySpan<float> embeds)
+        ReadOnlySpan<float> embeds, ReadOnlySpan<long> tracklets = default)
     {
         _ended.Clear();
+        _freed.Clear();
         _merges.Clear();
         _accepted.Clear();
         foreach (var track in _tracks)
@@ -71,6 +81,8 @@ public sealed class TrackManager(
             track.Suppressed = false;
         }
 
+        _associated = !tracklets.IsEmpty;
+        if (_associated) Leave(tracklets);
         Array.Clear(_continues);
         foreach (var candidate in candidates)
             _continues[candidate.Slot] = _slots[candidate.Slot] is { } track
@@ -89,6 +101,7 @@ public sealed class TrackManager(
             _accepted.Add(candidate.Bits);
             Claim(frame, seconds, candidate, probabilities.Slice(candidate.Slot * (classes + 1), classes),
                 embeds.Slice(candidate.Slot * channels, channels));
+            if (_associated && _slots[candidate.Slot] is { } track) track.Tracklet = tracklets[candidate.Slot];
         }
 
         foreach (var track in _tracks.ToArray())
@@ -102,6 +115,13 @@ public sealed class TrackManager(
         _ended.Clear();
         foreach (var track in _tracks.ToArray()) End(track, why);
         epoch.End(reason, [.. _ended]);
+    }
+
+    /// <summary>Ends the tracks whose tracklets have left.</summary>
+    private void Leave(ReadOnlySpan<long> tracklets)
+    {
+        foreach (var track in _tracks.ToArray())
+            if (track.Tracklet != tracklets[track.Slot]) End(track, "lost_timeout");
     }
 
     private double Rank(Candidate c) => c.Score + (_continues[c.Slot] ? _slots[c.Slot]!.State : TrackState.Ended) switch
@@ -125,7 +145,7 @@ public sealed class TrackManager(
         }
 
         // While young, a track may still turn out to be one that was lost before it began.
-        if (track is null || track.Frames <= options.ConfirmFrames + FreshFrames)
+        if (!_associated && (track is null || track.Frames <= options.ConfirmFrames + FreshFrames))
         {
             if (FindReturning(candidate, embedding, track) is { } old)
             {
@@ -166,6 +186,7 @@ public sealed class TrackManager(
 
     private bool IsSame(Track track, Candidate candidate, ReadOnlySpan<float> embedding)
     {
+        if (_associated) return true;
         if (track.Missed <= FreshFrames && track.Bits.IoU(candidate.Bits) >= ContinuedIoU) return true;
         // A later return is decided among all lost tracks, of any slot.
         if (track.Missed > FreshFrames) return false;
@@ -235,7 +256,7 @@ public sealed class TrackManager(
             (track.IsLost, track.SeenAgain) = (true, 0);
         }
 
-        if (seconds - track.LastSeen > options.LostTimeout.TotalSeconds) End(track, "lost_timeout");
+        if (!_associated && seconds - track.LastSeen > options.LostTimeout.TotalSeconds) End(track, "lost_timeout");
     }
 
     private void End(Track track, string reason)
@@ -244,6 +265,7 @@ public sealed class TrackManager(
         if (track.Slot >= 0) _slots[track.Slot] = null;
         track.State = TrackState.Ended;
         if (!track.Identity.Confirmed) return;
+        if (track.Slot >= 0) _freed.Add(track.Slot);
         var summary = track.Summarise();
         _ended.Add(new EndedTrack(track.Identity, track.LastFrameId, track.ClassId, summary));
         changed(new TrackChange(EventKind.TrackEnded, track, reason, summary, null));

@@ -24,8 +24,9 @@ public enum GraphUse
 /// <param name="Name">Name in the manifest.</param>
 /// <param name="Inputs">
 /// Tensors as <c>name [B,Q,C]</c>, separated by commas. A side is a number or a size of the manifest: <c>Q</c> queries,
-/// <c>C</c> hidden size, <c>Cm</c> mask channels, <c>K+1</c> classes and "no object", <c>heads</c> of the refiner. Any
-/// other word is a side that the caller chooses: <c>B</c> and <c>N</c> frames, <c>T</c> frames of a clip, and so on.
+/// <c>F</c> queries of a frame, <c>C</c> hidden size, <c>Cm</c> mask channels, <c>K+1</c> classes and "no object",
+/// <c>heads</c> of the refiner. Any other word is a side that the caller chooses: <c>B</c> and <c>N</c> frames, <c>T</c>
+/// frames of a clip, and so on.
 /// </param>
 /// <param name="Outputs">As the inputs.</param>
 public sealed partial record GraphContract(string Name, GraphUse Use, string Inputs, string Outputs)
@@ -63,7 +64,8 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
             long[] sides = [.. shape];
             if (sides[0] == Any) sides[0] = batch;
             if (sides is [_, Any, _]) sides[1] = 1;
-            if (sides.Length == 4) (sides[2], sides[3]) = (height / stride, width / stride);
+            if (sides is [_, _, Any, Any]) (sides[2], sides[3]) = (height / stride, width / stride);
+            if (sides is [_, Any, _, _]) sides[1] = manifest.Clip;
             return sides;
         }
     }
@@ -77,6 +79,8 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
     private static long Length(string side, ModelManifest manifest) => side switch
     {
         "Q" => manifest.Queries,
+        "F" => manifest.FrameQueries,
+        "V" => manifest.VideoQueries,
         "C" => manifest.HiddenSize,
         "Cm" => manifest.MaskChannels,
         "K+1" => manifest.ClassCount + 1,

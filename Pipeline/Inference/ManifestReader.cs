@@ -7,6 +7,8 @@ namespace Dvis.Streaming.Pipeline.Inference;
 /// <summary>Strict reader of <c>manifest.json</c>: it collects all problems.</summary>
 internal static partial class ManifestReader
 {
+    private const string PathInside = "a path inside the model folder";
+
     private const int MaxBytes = 4 << 20; // a manifest with a thousand classes takes a tenth of it
 
     /// <exception cref="ModelException">Not readable, not JSON, or wrong; names every problem with its key.</exception>
@@ -44,26 +46,42 @@ internal static partial class ManifestReader
         // A model has no part of a refiner, or all of it.
         var steps = method.GraphsOf(GraphUse.WholeVideo).Any(files.Has);
         var revision = method.GraphsOf(GraphUse.Revision);
-        var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any());
+        var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any())
+            || method == MethodContract.RefineVis;
+        CheckGraphs(method, files, problems);
+        var (clips, vita, associates) =
+            (method == MethodContract.GenVis, method.IsVita, method == MethodContract.RefineVis);
+        // The slots of a VITA model are those of the tracker in front, which follows the segmenter's queries.
+        var slots = vita ? "frame_queries" : "queries";
+        var maxClip = clips && json.Has("max_clip") ? json.Integer("max_clip", 1, 512) : (int?)null;
         var minScore = json.Has("min_score") ? json.Number("min_score", 0, 1) : ModelManifest.DefaultMinScore;
-        return new ModelManifest
+        var manifest = new ModelManifest
         {
             Name = json.Text("name"),
             Version = json.Text("version"),
             Method = method,
-            Task = json.OneOf<ModelTask>("task"),
+            Task = clips || vita || associates ? json.OneOf("task", ModelTask.Vis) : json.OneOf<ModelTask>("task"),
             Domain = json.Has("domain") ? json.OneOf<ModelDomain>("domain") : ModelDomain.Real,
             Precision = json.Has("precision") ? json.OneOf("precision", "fp32", "fp16", "int8") : "fp32",
             MinScore = minScore,
             StartScore = json.Has("start_score") ? json.Number("start_score", minScore, 1) : minScore,
             Classes = Classes(json, problems),
-            Queries = json.Integer("queries", 1, 4096),
+            Queries = json.Integer(slots, 1, 4096),
+            FrameQueries = clips || associates ? json.Integer("frame_queries", 1, 4096) : 0,
+            VideoQueries = vita ? json.Integer("queries", 1, 4096) : 0,
+            Clip = clips ? json.Integer("clip", 1, maxClip ?? 512) : 1,
+            MaxClip = maxClip,
+            Memory = clips ? Memory(json.Object("memory")) : null,
+            FirstQuery = clips ? json.Matching("first_query", InsideFolder(), PathInside) : null,
+            Association = associates ? AssociationReader.Read(json.Object("association")) : null,
+            TemporalWindow = associates ? json.Integer("window", 1, 512) : 1,
+            FramePeriod = associates ? json.Integer("frame_period", 1, 1 << 20) : 1,
             HiddenSize = json.Integer("hidden_size", 1, 4096),
             MaskChannels = json.Integer("mask_channels", 1, 4096),
             MaskStride = json.Integer("mask_stride", 1, 32),
-            Matching = method == MethodContract.MinVis
-                ? json.OneOf("matching", MatchingRule.Aligned)
-                : json.OneOf<MatchingRule>("matching"),
+            Matching = method.SlotGraph == MethodContract.Tracker
+                ? json.OneOf<MatchingRule>("matching")
+                : json.OneOf("matching", MatchingRule.Aligned),
             Input = new InputRule(
                 input.Integer("shorter_side", 1, 8192),
                 input.Integer("largest_side", 1, 8192),
@@ -81,6 +99,8 @@ internal static partial class ManifestReader
             WeightsFrom = json.Text("weights_from"),
             Quality = json.Raw("quality"),
         };
+        if (json.Has("scoring")) json.OneOf("scoring", method.Scoring);
+        return manifest;
 
         bool IsExpected(GraphContract graph) => graph.Use switch
         {
@@ -94,9 +114,32 @@ internal static partial class ManifestReader
     private static MethodContract Method(ManifestNode json)
     {
         if (!json.Has("method")) return MethodContract.Dvis;
-        var name = json.OneOf("method", [.. MethodContract.All.Select(m => m.Name)]);
+        var name = json.OneOf("method", [.. MethodContract.All.Select(m => m.Name).Distinct()]);
+        if (name == MethodContract.VitaBehindMinVis.Name)
+        {
+            return json.OneOf("front", MethodContract.MinVis.Name, MethodContract.Dvis.Name) == MethodContract.Dvis.Name
+                ? MethodContract.VitaBehindDvis
+                : MethodContract.VitaBehindMinVis;
+        }
+
         return MethodContract.All.FirstOrDefault(m => m.Name == name) ?? MethodContract.Dvis;
     }
+
+    /// <summary>Reports files of graphs that only other methods have.</summary>
+    private static void CheckGraphs(MethodContract method, ManifestNode files, List<string> problems)
+    {
+        string[] others =
+        [
+            .. MethodContract.All.SelectMany(m => m.Graphs).Select(g => g.Name).Distinct()
+                .Except(method.Graphs.Select(g => g.Name)).Where(files.Has),
+        ];
+        if (others.Length > 0)
+            problems.Add($"files: found {string.Join(", ", others)}, of other methods than {method.Name}");
+    }
+
+    private static MemoryRule Memory(ManifestNode json) => new(
+        json.Integer("clips", 1, 4096),
+        json.Has("policy") ? json.OneOf<MemoryPolicy>("policy") : MemoryPolicy.Merge);
 
     private static PanopticRule Panoptic(ManifestNode json)
     {
@@ -126,7 +169,7 @@ internal static partial class ManifestReader
 
     private static Dictionary<string, ModelFile> Precisions(ManifestNode json)
         => json.Properties().ToDictionary(p => p.Key, p => new ModelFile(
-            p.Value.Matching("path", InsideFolder(), "a path inside the model folder"),
+            p.Value.Matching("path", InsideFolder(), PathInside),
             p.Value.Matching("sha256", Sha256(), "64 lower-case hex digits")));
 
     [GeneratedRegex("^#[0-9a-f]{6}$")]

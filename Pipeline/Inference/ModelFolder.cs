@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
 namespace Dvis.Streaming.Pipeline.Inference;
@@ -16,6 +17,33 @@ public sealed class ModelFolder
     {
         if (!Directory.Exists(path)) throw new ModelException($"{path}: there is no such model folder.");
         return new ModelFolder(path, ManifestReader.Read(System.IO.Path.Combine(path, "manifest.json")));
+    }
+
+    /// <summary>Query of the first clip, shape [Q,C]; empty: the method has none.</summary>
+    /// <exception cref="ModelException">Missing, of another size, or with values that are not finite.</exception>
+    public float[] ReadFirstQuery()
+    {
+        if (Manifest.FirstQuery is not { } name) return [];
+        var path = System.IO.Path.Combine(Path, name);
+        var query = new float[Manifest.Queries * Manifest.HiddenSize];
+        var bytes = MemoryMarshal.AsBytes(query.AsSpan());
+        try
+        {
+            using var file = System.IO.File.OpenRead(path);
+            if (file.Length != bytes.Length)
+                throw new ModelException(
+                    $"{path}: first_query has {file.Length} bytes, expected {bytes.Length}: "
+                    + $"[{Manifest.Queries},{Manifest.HiddenSize}] float32.");
+            file.ReadExactly(bytes);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelException($"{path}: the model's first_query cannot be read: {e.Message}", e);
+        }
+
+        return Array.TrueForAll(query, float.IsFinite)
+            ? query
+            : throw new ModelException($"{path}: first_query has values that are not finite.");
     }
 
     /// <summary>Path of a graph's file in this precision; its content is checked against the manifest.</summary>

@@ -10,6 +10,15 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
 {
     public ModelManifest Manifest { get; } = manifest;
 
+    /// <summary>Frames of a clip, for a method that goes from clip to clip: 1 in mode <c>online</c>.</summary>
+    public int Clip { get; init; } = manifest.Clip;
+
+    /// <summary>True when frames are revised: false in mode <c>online</c>.</summary>
+    public bool Revises { get; init; } = manifest.Revises;
+
+    /// <summary>Query of the first clip, shape [Q,C]; empty: the method has none.</summary>
+    public ReadOnlyMemory<float> FirstQuery { get; init; }
+
     public IModel Segmenter => this[MethodContract.Segmenter];
 
     /// <param name="graph">Name in the manifest.</param>
@@ -28,7 +37,7 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         var manifest = folder.Manifest;
         var online = manifest.Resolve(model.Mode) == ModelMode.Online;
         var (window, longest) = (model.Refiner.Window, manifest.RefinerMaxWindow);
-        var problem = online ? null
+        var problem = online || manifest.Clip > 1 ? null
             : longest is null ? $"the model has no refiner; set model.mode to online, not {EnumName.Of(model.Mode)}"
             : window <= longest ? null
             : $"model.refiner.window is {window}, the model's refiner takes at most {longest} frames";
@@ -39,7 +48,9 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
             .. manifest.Method.GraphsOf(GraphUse.Online),
             .. online ? [] : manifest.Method.GraphsOf(GraphUse.Revision),
         ];
-        return Load(folder, model.Precision, runtime, graphs, window, logger);
+        return Load(
+            folder, model.Precision, runtime, graphs, window, logger, clip: online ? 1 : manifest.Clip,
+            revises: !online);
     }
 
     /// <summary>Loads these graphs only.</summary>
@@ -48,10 +59,12 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
     /// <param name="frugal">
     /// Graphs return the memory of a run to the system: for clips of any length, whose refiner needs the memory of all.
     /// </param>
+    /// <param name="clip">Frames of a clip of GenVIS; null: the manifest's.</param>
+    /// <param name="revises">False: frames are never revised.</param>
     /// <inheritdoc cref="Load(ModelOptions, RuntimeOptions, ILogger)"/>
     public static ModelGraphs Load(
         ModelFolder folder, string precision, RuntimeOptions runtime, IReadOnlyCollection<string> graphs, int window,
-        ILogger logger, bool frugal = false)
+        ILogger logger, bool frugal = false, int? clip = null, bool revises = true)
     {
         var manifest = folder.Manifest;
         precision = manifest.Resolve(precision);
@@ -68,7 +81,12 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         var (provider, skipped) = ExecutionProviders.Choose(runtime);
         if (skipped is not null) LogSkipped(logger, provider, skipped);
         var models = new Dictionary<string, IModel>();
-        var loaded = new ModelGraphs(manifest, models);
+        var loaded = new ModelGraphs(manifest, models)
+        {
+            Clip = clip ?? manifest.Clip,
+            Revises = revises && manifest.Revises,
+            FirstQuery = folder.ReadFirstQuery(),
+        };
         try
         {
             foreach (var (name, use, _, _) in manifest.Method.Graphs.Where(g => graphs.Contains(g.Name)))

@@ -35,8 +35,35 @@ public sealed record ModelManifest
     /// <summary>Index = <see cref="ClassLabel.Id"/> = column of the logits; "no object" follows the last.</summary>
     public required IReadOnlyList<ClassLabel> Classes { get; init; }
 
-    /// <summary>Q.</summary>
+    /// <summary>Q: slots.</summary>
     public required int Queries { get; init; }
+
+    /// <summary>F: queries of the segmenter; Q where the manifest has no entry.</summary>
+    public int FrameQueries { get => field > 0 ? field : Queries; init; }
+
+    /// <summary>V: video queries of VITA; 0 for other methods.</summary>
+    public int VideoQueries { get; init; }
+
+    /// <summary>Frames of a clip, for a method that goes from clip to clip; else 1.</summary>
+    public int Clip { get; init; } = 1;
+
+    /// <summary>Longest clip; null: the manifest has no entry.</summary>
+    public int? MaxClip { get; init; }
+
+    /// <summary>Bound of the memory of past clips; null: the method has none.</summary>
+    public MemoryRule? Memory { get; init; }
+
+    /// <summary>File of the first clip's query, float32 [Q,C], little-endian; null: the method has none.</summary>
+    public string? FirstQuery { get; init; }
+
+    /// <summary>Settings of the association of RefineVIS; null: another method.</summary>
+    public AssociationRule? Association { get; init; }
+
+    /// <summary>W: frames that the refinement of RefineVIS sees online.</summary>
+    public int TemporalWindow { get; init; } = 1;
+
+    /// <summary>Frames after which the encoding of frame numbers of RefineVIS repeats.</summary>
+    public int FramePeriod { get; init; } = 1;
 
     /// <summary>C.</summary>
     public required int HiddenSize { get; init; }
@@ -79,9 +106,12 @@ public sealed record ModelManifest
     /// <summary>True when the model has the graphs of <see cref="GraphUse.WholeVideo"/>.</summary>
     public bool HasRefinerSteps => RefinerLayers > 0;
 
+    /// <summary>True when frames are revised in mode <c>semi-online</c>.</summary>
+    public bool Revises => RefinerMaxWindow is not null || Clip > 1;
+
     /// <summary>Mode of this model that a choice stands for.</summary>
     public ModelMode Resolve(ModelMode mode) =>
-        mode != ModelMode.Auto ? mode : RefinerMaxWindow is null ? ModelMode.Online : ModelMode.SemiOnline;
+        mode != ModelMode.Auto ? mode : Revises ? ModelMode.SemiOnline : ModelMode.Online;
 
     /// <summary>Precisions that at least one graph has.</summary>
     public IEnumerable<string> Precisions => Files.Values.SelectMany(f => f.Keys).Distinct();

@@ -47,10 +47,17 @@ public sealed class MaskBits
     /// <summary>Intersection over union, 0 … 1; 0 when both are empty or the grids differ.</summary>
     public double IoU(MaskBits other)
     {
+        var both = Intersection(other);
+        var union = Count + other.Count - both;
+        return union == 0 ? 0 : (double)both / union;
+    }
+
+    /// <summary>Cells that are set in both; 0 when the grids differ.</summary>
+    public int Intersection(MaskBits other)
+    {
         if (other._words.Length != _words.Length) return 0;
         var both = 0;
         for (var w = 0; w < _words.Length; w++) both += BitOperations.PopCount(_words[w] & other._words[w]);
-        var union = Count + other.Count - both;
-        return union == 0 ? 0 : (double)both / union;
+        return both;
     }
 }

@@ -17,6 +17,9 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
     /// <summary>Width of the resized frame, without padding.</summary>
     public int InputWidth { get; private set; }
 
+    /// <summary>Height of the resized frame, without padding.</summary>
+    public int InputHeight { get; private set; }
+
     public int OutputWidth => _geometry.MaskWidth;
 
     public int OutputHeight => _geometry.MaskHeight;
@@ -28,7 +31,7 @@ public sealed class ProbabilityUpsampler(int maskStride, bool sigmoid = true)
         _geometry = geometry;
         var g = geometry;
         InputWidth = (int)Math.Round(g.ContentWidth * maskStride);
-        var inputHeight = (int)Math.Round(g.ContentHeight * maskStride);
+        var inputHeight = InputHeight = (int)Math.Round(g.ContentHeight * maskStride);
         _gridX = ResampleAxis.Create(InputWidth, 1, g.GridWidth * maskStride, g.GridWidth, g.GridWidth);
         _gridY = ResampleAxis.Create(inputHeight, 1, g.GridHeight * maskStride, g.GridHeight, g.GridHeight);
         _inputX = ResampleAxis.Create(g.MaskWidth, g.Cell, g.FrameWidth, InputWidth, InputWidth);

@@ -12,6 +12,13 @@ namespace Dvis.Streaming.Pipeline.Methods;
 /// 2026-11-30: Observe answers each frame at once, with one answer. All planned families can: GenVIS runs the clip so
 /// far, and its last run is the revision; VITA has a tracker in front. A method that holds frames back until a clip is
 /// full would delay provisional results by a clip, and frames at the end of an epoch must be final before the next.
+/// <para>
+/// 2026-12-01, with GenVIS: (1) a method may cut the clips itself, by <see cref="QueryFrame.ClipPlace"/>, because its
+/// state changes where a clip ends, and the stage that revises runs behind. (2) A revision may stand alone: only DVIS
+/// mixes the tracker's logits in. (3) <see cref="Release"/> ends a slot's object; methods with endless slots need it.
+/// (4) <see cref="Memory"/> is measured. All have a default, so methods without clips or memory stay as they were.
+/// (5) A method that tells objects apart itself (RefineVIS) says so in <see cref="QueryFrame.Tracklets"/>.
+/// </para>
 /// </remarks>
 public interface IVideoMethod : IDisposable
 {
@@ -26,9 +33,30 @@ public interface IVideoMethod : IDisposable
     /// <exception cref="Inference.ModelException">A graph failed; the frames are as they were.</exception>
     ClipRevision Revise(IReadOnlyList<QueryFrame> window);
 
+    /// <summary>Memory of past clips in use; null: the method has none.</summary>
+    MemoryUse? Memory => null;
+
+    /// <summary>Tracklets of the method's own association; null: it has none.</summary>
+    TrackletUse? Tracklets => null;
+
+    /// <summary>Reports that the track of a slot has ended: the slot may be used for another object.</summary>
+    void Release(int slot)
+    {
+    }
+
     /// <summary>Begins a new epoch: no track continues.</summary>
     void Reset();
 }
+
+/// <summary>Use of a memory of past clips.</summary>
+/// <param name="Clips">Entries; at most the model's <c>memory.clips</c>.</param>
+/// <param name="Merged">Clips that share an entry with others, or were forgotten.</param>
+public readonly record struct MemoryUse(int Clips, long Merged);
+
+/// <summary>Use of the slots of an association.</summary>
+/// <param name="Live">Tracklets in the memory; at most the model's <c>queries</c>.</param>
+/// <param name="Dropped">Tracklets ended, and detections refused, because all slots were taken; in all epochs.</param>
+public readonly record struct TrackletUse(int Live, long Dropped);
 
 /// <summary>Lengths of a clip in frames.</summary>
 /// <param name="Window">Frames that a revision sees.</param>
@@ -41,6 +69,11 @@ public sealed record ClipLengths(int Window, int Stride, int Lookahead);
 /// <param name="MaskEmbeds">Shape [T,Q,Cm].</param>
 public sealed record ClipRevision(Tensor Logits, Tensor MaskEmbeds) : IDisposable
 {
+    /// <summary>
+    /// True: the class probabilities are those of <see cref="Logits"/>; false: or the frames' mean where it is higher.
+    /// </summary>
+    public bool StandsAlone { get; init; }
+
     public void Dispose()
     {
         Logits.Dispose();

@@ -11,6 +11,9 @@ namespace Dvis.Streaming.Pipeline.Methods;
 /// <param name="maskEmbeds">Shape [1,Q,Cm].</param>
 public class QueryFrame(Tensor instanceEmbeds, Tensor logits, Tensor maskEmbeds) : IDisposable
 {
+    /// <summary>Entry of <see cref="Tracklets"/> for an empty slot.</summary>
+    public const long NoTracklet = -1;
+
     /// <summary>Appearance of the objects, similar for the same object. Shape [1,Q,C].</summary>
     public Tensor InstanceEmbeds { get; } = instanceEmbeds;
 
@@ -19,6 +22,20 @@ public class QueryFrame(Tensor instanceEmbeds, Tensor logits, Tensor maskEmbeds)
 
     /// <summary>Weights of the mask features, shape [1,Q,Cm]; disposed once the frame's masks are made.</summary>
     public Tensor MaskEmbeds { get; } = maskEmbeds;
+
+    /// <summary>Shape [Q]: the segmenter's query in each slot; empty: slots are no queries of the segmenter.</summary>
+    public ReadOnlyMemory<int> Sources { get; init; }
+
+    /// <summary>
+    /// Place, from 1, in the clip to which the method has assigned the frame; 0: any frames may be revised together.
+    /// </summary>
+    public int ClipPlace { get; init; }
+
+    /// <summary>
+    /// Number of the object in each slot where the method itself tells objects apart, length Q; null: tracks are told
+    /// apart by place and appearance.
+    /// </summary>
+    public long[]? Tracklets { get; init; }
 
     public virtual void Dispose()
     {

@@ -16,7 +16,9 @@ public sealed class QueryMatcher(int queries, int channels, MatchingRule rule)
     private readonly int[] _columnOf = new int[queries];
 
     /// <summary>Brings the current queries into the order of the previous ones; all shapes [Q,C].</summary>
-    public void Align(ReadOnlySpan<float> previous, ReadOnlySpan<float> current, Span<float> matched)
+    /// <param name="sources">Shape [Q]: the current query in each matched row.</param>
+    public void Align(
+        ReadOnlySpan<float> previous, ReadOnlySpan<float> current, Span<float> matched, Span<int> sources)
     {
         Normalise(previous, _previous);
         Normalise(current, _current);
@@ -31,6 +33,7 @@ public sealed class QueryMatcher(int queries, int channels, MatchingRule rule)
         for (var i = 0; i < queries; i++)
         {
             var (from, to) = rule == MatchingRule.Aligned ? (_columnOf[i], i) : (i, _columnOf[i]);
+            sources[to] = from;
             current.Slice(from * channels, channels).CopyTo(matched[(to * channels)..]);
         }
     }

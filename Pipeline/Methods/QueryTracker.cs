@@ -31,14 +31,18 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
     /// <param name="embeds">The segmenter's queries in its own order, shape [1,Q,C].</param>
     public QueryFrame Step(Tensor embeds)
     {
-        if (_first) embeds.Span.CopyTo(_matched.Span);
-        else _matcher.Align(_lastMatched.Span, embeds.Span, _matched.Span);
+        var sources = new int[manifest.Queries];
+        if (_first) TakeInOrder(embeds, sources);
+        else _matcher.Align(_lastMatched.Span, embeds.Span, _matched.Span, sources);
         _isFirst.Span[0] = _first ? 1 : 0;
 
         var queries = manifest.Queries;
         var answer = new QueryFrame(
             pool.Rent(1, queries, manifest.HiddenSize), pool.Rent(1, queries, manifest.ClassCount + 1),
-            pool.Rent(1, queries, manifest.MaskChannels));
+            pool.Rent(1, queries, manifest.MaskChannels))
+        {
+            Sources = sources,
+        };
         try
         {
             (_inputs[0], _inputs[1], _inputs[2], _inputs[3]) = (embeds, _matched, _lastReference, _isFirst);
@@ -62,6 +66,12 @@ public sealed class QueryTracker(IModel graph, ModelManifest manifest, MatchingR
     {
         Tensor[] tensors = [_isFirst, _matched, _lastMatched, _reference, _lastReference];
         foreach (var tensor in tensors) tensor.Dispose();
+    }
+
+    private void TakeInOrder(Tensor embeds, int[] sources)
+    {
+        embeds.Span.CopyTo(_matched.Span);
+        for (var slot = 0; slot < sources.Length; slot++) sources[slot] = slot;
     }
 
     private static Tensor Queries(ModelManifest manifest) => new(1, manifest.Queries, manifest.HiddenSize);

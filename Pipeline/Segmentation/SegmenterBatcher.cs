@@ -78,9 +78,9 @@ public sealed class SegmenterBatcher : IAsyncDisposable
         var started = _time.GetTimestamp();
         var n = _batch.Count;
         var g = _batch[0].Geometry;
-        _outputs[0] = _pool.Rent(n, _manifest.Queries, _manifest.HiddenSize);
+        _outputs[0] = _pool.Rent(n, _manifest.FrameQueries, _manifest.HiddenSize);
         _outputs[1] = _pool.Rent(n, _manifest.MaskChannels, g.MaskHeight, g.MaskWidth);
-        _outputs[2] = _pool.Rent(n, _manifest.Queries, _manifest.ClassCount + 1);
+        _outputs[2] = _pool.Rent(n, _manifest.FrameQueries, _manifest.ClassCount + 1);
         var handedOn = false;
         try
         {

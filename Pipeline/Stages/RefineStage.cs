@@ -14,7 +14,8 @@ namespace Dvis.Streaming.Pipeline.Stages;
 /// <summary>
 /// Stage from tracked frames to messages: for every frame of an epoch, in order, exactly one final result, with events.
 /// Every <c>stride</c> frames the method revises the last <c>window</c> frames, and the <c>stride</c> frames before the
-/// last <c>lookahead</c> are committed (window = stride, lookahead = 0: the paper's semi-online mode). One per camera.
+/// last <c>lookahead</c> are committed (window = stride, lookahead = 0: the paper's semi-online mode). Where the method
+/// cuts the clips, those are committed as they end. One per camera.
 /// </summary>
 /// <param name="method">The caller's.</param>
 /// <param name="isBehind">True when too many frames wait for this stage: then a window passes unrefined.</param>
@@ -87,6 +88,9 @@ public sealed partial class RefineStage(
             if (frame.Epoch != _epoch)
                 foreach (var message in EndEpoch()) yield return message;
             if (_epoch is null) (_epoch, _nextFrame) = (frame.Epoch, frame.Info.FrameId);
+            // The method has ended the clip before, which only its age can cause inside an epoch.
+            if (frame.Queries.ClipPlace == 1 && _window.Pending > 0)
+                foreach (var message in Commit(_window.Pending, FinalReason.Deadline)) yield return message;
             _window.Add(frame);
             kept = true;
         }
@@ -99,12 +103,17 @@ public sealed partial class RefineStage(
         if (frame.Reset is { } reason) yield return Event(EventKind.TrackerReset, frame.Info, null, null, null, reason);
         _ended.AddRange(frame.Ended);
         _merges.AddRange(frame.Merges);
-        var (count, why) = _window.Pending == _clip.Stride + _clip.Lookahead ? (_clip.Stride, FinalReason.None)
+        var (count, why) = IsDue(frame) ? (Math.Min(_clip.Stride, _window.Pending), FinalReason.None)
             : maxDelay is { } limit && Waited() >= limit ? (_window.Pending, FinalReason.Deadline)
             : (0, FinalReason.None);
         if (count == 0) yield break;
         foreach (var message in Commit(count, why)) yield return message;
     }
+
+    /// <summary>True when frames can be committed after this one, with their lookahead.</summary>
+    private bool IsDue(TrackedFrame frame) => frame.Queries.ClipPlace > 0
+        ? frame.Queries.ClipPlace == _clip.Stride
+        : _window.Pending == _clip.Stride + _clip.Lookahead;
 
     private IEnumerable<PipelineMessage> EndEpoch()
     {

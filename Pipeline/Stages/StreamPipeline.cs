@@ -44,16 +44,16 @@ public sealed class StreamPipeline(
             queue.Capacity, drops ? BoundedChannelFullMode.DropOldest : BoundedChannelFullMode.Wait,
             _ => metrics.FrameDropped("captured", "queue_full"));
         var segmented = new Link<SegmentedFrame>(1, BoundedChannelFullMode.Wait);
-        // A refiner is behind when it starts a window and the next one waits already. Room for two windows: one that
-        // takes up to twice its time is behind in every other window, and the tracker never waits for it.
-        var tracked = new Link<TrackedFrame>(2 * refiner.Stride, BoundedChannelFullMode.Wait);
-
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var segmenting = segmenter.Open();
-        using var method = VideoMethods.Create(graphs, tensors, refiner);
+        using var method = VideoMethods.Create(graphs, tensors, refiner, time, drops ? refiner.MaxDelay : null);
+        var stride = method.Clip?.Stride ?? refiner.Stride;
+        // A refiner is behind when it starts a window and the next one waits already. Room for two windows: one that
+        // takes up to twice its time is behind in every other window, and the tracker never waits for it.
+        var tracked = new Link<TrackedFrame>(2 * stride, BoundedChannelFullMode.Wait);
         var track = new TrackStage(settings, method, metrics, time, Reset);
         using var refine = new RefineStage(
-            settings, method, metrics, time, () => drops && tracked.Count >= refiner.Stride,
+            settings, method, metrics, time, () => drops && tracked.Count >= stride,
             drops ? refiner.MaxDelay : null, logger);
 
         await StageLoop.WhenAllAsync(

@@ -63,6 +63,10 @@ public sealed class TrackStage(
         var geometry = MaskReader.GeometryOf(frame.Geometry, settings.Publish.MaskGrid);
         FrameReading reading;
         using (answer.MaskEmbeds) reading = _reader.Read(frame, answer, geometry, tracks, _clock.Seconds);
+        if (settings.ResetEndedSlots)
+            foreach (var slot in tracks.Freed) method.Release(slot);
+        if (method.Tracklets is { } tracklets) metrics.Tracklets(tracklets.Live, tracklets.Dropped);
+        if (method.Memory is { } memory) metrics.MethodMemory(memory.Clips, memory.Merged);
 
         var done = time.GetTimestamp();
         var elapsed = time.GetElapsedTime(started, done);

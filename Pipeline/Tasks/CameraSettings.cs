@@ -28,6 +28,9 @@ public sealed record CameraSettings : ResultOptions
 
     public RefinerOptions Refiner { get; init; } = new();
 
+    /// <inheritdoc cref="ModelOptions.ResetEndedSlots"/>
+    public bool ResetEndedSlots { get; init; } = true;
+
     /// <summary>Class score from which a query is a detection: the camera's, else the model's.</summary>
     public double MinScore => Track.MinScore ?? Manifest.MinScore;
 

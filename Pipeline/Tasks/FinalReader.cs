@@ -55,9 +55,15 @@ internal sealed class FinalReader(CameraSettings settings)
         return new(tracks, revision is null ? [] : [.. Retracted(frames, tracks)], _hasScenes ? Scene(frames) : null);
     }
 
-    /// <summary>Class probabilities of the clip: the revision's, or the tracker's mean where that is higher.</summary>
+    /// <summary>Class probabilities of the clip: the revision's; by DVIS the tracker's mean where it is higher.</summary>
     private void Score(IReadOnlyList<TrackedFrame> window, ClipRevision revision)
     {
+        if (revision.StandsAlone)
+        {
+            ClassProbabilities.Write(revision.Logits.Span, tracker: [], _width, _probabilities);
+            return;
+        }
+
         Array.Clear(_mean);
         foreach (var frame in window) TensorPrimitives.Add(_mean, frame.Queries.Logits.Span, _mean);
         TensorPrimitives.Divide(_mean, window.Count, _mean);

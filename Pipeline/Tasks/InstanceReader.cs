@@ -28,7 +28,8 @@ internal sealed class InstanceReader(CameraSettings settings) : TaskReader(setti
                 Candidates.Add(new Candidate(Wanted[row], row, classId, score, bits));
         }
 
-        tracks.Update(frame.Info, seconds, Candidates, probabilities, answer.InstanceEmbeds.Span);
+        tracks.Update(
+            frame.Info, seconds, Candidates, probabilities, answer.InstanceEmbeds.Span, answer.Tracklets);
         foreach (var candidate in Candidates)
         {
             if (tracks.SeenIn(candidate.Slot) is not { State: TrackState.Active } track) continue;

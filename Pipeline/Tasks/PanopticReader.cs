@@ -38,7 +38,8 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
 
         LoadMasks(answer.MaskEmbeds.Span, frame.MaskFeatures, geometry);
         Claim(probabilities);
-        tracks.Update(frame.Info, seconds, Candidates, probabilities, answer.InstanceEmbeds.Span);
+        tracks.Update(
+            frame.Info, seconds, Candidates, probabilities, answer.InstanceEmbeds.Span, answer.Tracklets);
         GiveTracks(tracks);
         var scene = _scenes.Panoptic(Masks, _claims, geometry);
         foreach (var (thing, mask) in _scenes.Things) Show(tracks.SeenIn(Wanted[thing.Row])!, mask);

@@ -13,7 +13,8 @@ public sealed class CameraMetrics : IDisposable
     private readonly KeyValuePair<string, object?> _camera;
     private readonly Counter<long> _ended, _revised, _windows;
     private readonly Histogram<double> _latency, _captureLatency;
-    private readonly Gauge<long> _queueLength, _queueCapacity;
+    private readonly Gauge<long> _queueLength, _queueCapacity, _memoryClips, _mergedClips;
+    private readonly Gauge<long> _tracklets, _droppedTracklets;
     private readonly Gauge<double> _finalThrough;
 
     internal CameraMetrics(PipelineMetrics all, string camera)
@@ -35,6 +36,12 @@ public sealed class CameraMetrics : IDisposable
             "dvis.final_through.timestamp", "s", "Receive time (UTC) of the last frame covered by a final result.");
         _queueLength = m.CreateGauge<long>("dvis.queue.length", "{item}", "Items waiting before a stage.");
         _queueCapacity = m.CreateGauge<long>("dvis.queue.capacity", "{item}", "Items that may wait before a stage.");
+        _memoryClips = m.CreateGauge<long>("dvis.memory.clips", "{clip}", "Entries in the memory of past clips.");
+        _mergedClips = m.CreateGauge<long>(
+            "dvis.memory.merged", "{clip}", "Past clips that share an entry with others, or were forgotten.");
+        _tracklets = m.CreateGauge<long>("dvis.tracklets", "{tracklet}", "Tracklets in the association's memory.");
+        _droppedTracklets = m.CreateGauge<long>(
+            "dvis.tracklets.dropped", "{tracklet}", "Tracklets ended and detections refused: all slots were taken.");
         ObserveTally();
     }
 
@@ -93,6 +100,18 @@ public sealed class CameraMetrics : IDisposable
     {
         _windows.Add(1, _camera, Tag("result", result));
         _finalThrough.Record(throughUtcSeconds, _camera);
+    }
+
+    public void MethodMemory(long clips, long merged)
+    {
+        _memoryClips.Record(clips, _camera);
+        _mergedClips.Record(merged, _camera);
+    }
+
+    public void Tracklets(long live, long dropped)
+    {
+        _tracklets.Record(live, _camera);
+        _droppedTracklets.Record(dropped, _camera);
     }
 
     public void QueueLength(string stage, long length, long capacity)

@@ -1,4 +1,4 @@
-"""Official DVIS and MinVIS checkpoints as weights of a model.
+"""Official checkpoints of DVIS, MinVIS, VITA and GenVIS as weights of a model.
 
 Strictly by name and shape: nothing is missing, nothing is left over but what no network reads.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..networks.model import Dvis
+from ..networks.model import METHODS, Dvis
 from .checkpoint import CheckpointError, shape_text
 
-# The loss keeps its class weights in the checkpoint; no network reads them.
+# Losses keep their class weights in the checkpoint; no network reads them.
 LOSS_WEIGHT = "criterion.empty_weight"
 # Further entries that no network reads: the normalisation of the input, which the manifest states,
 # and the counters of batch norms.
@@ -21,14 +21,48 @@ COUNTER = ".num_batches_tracked"
 
 # Tensors that only one backbone has.
 SIGNS = {"swin-l": "backbone.patch_embed.proj.weight", "r50": "backbone.stem.conv1.weight"}
+NAMES = {"segmenter": "MinVIS", "online": "DVIS", "offline": "DVIS", "vita": "VITA",
+         "genvis": "GenVIS"}
+UNKNOWN = "It is not a checkpoint of DVIS, MinVIS, VITA or GenVIS."
+GENVIS_PARTS = {f"vita_module.pre_{what}_embed_{kind}" for what in ("query", "memory")
+                for kind in "kv"}
 SHOWN = 4              # tensors named of each kind of mistake
 
 
+def loss_weights(method: str) -> tuple[str, ...]:
+    """Names of the class weights that the losses of a method leave in its checkpoints."""
+    of_clips = {"vita": ("vita",), "genvis": ("vita", "genvis")}.get(method, ())
+    return (LOSS_WEIGHT, *(f"{name}_{LOSS_WEIGHT}" for name in of_clips))
+
+
 def mode_of(tensors: dict[str, Tensor]) -> str:
-    """Kind of a checkpoint by its parts: offline, online or segmenter."""
-    if any(name.startswith("refiner.") for name in tensors):
+    """Kind of a checkpoint by its parts: a key of networks.model.MODES."""
+    parts = {".".join(name.split(".")[:depth]) for name in tensors for depth in (1, 2)}
+    if "vita_module" in parts:
+        # What GenVIS adds to VITA is the carried query and the memory.
+        return "genvis" if GENVIS_PARTS & parts else "vita"
+    if "refiner" in parts:
         return "offline"
-    return "online" if any(name.startswith("tracker.") for name in tensors) else "segmenter"
+    return "online" if "tracker" in parts else "segmenter"
+
+
+def chosen_mode(tensors: dict[str, Tensor], method: str, mode: str, path: Path) -> str:
+    """Mode of the model for a checkpoint; `method` and `mode` are what it must be, or "auto".
+
+    Raises CheckpointError where they do not go together, or the checkpoint is of another method."""
+    found = mode_of(tensors)
+    if method not in ("auto", METHODS[mode if mode != "auto" else found]):
+        if mode != "auto":
+            raise CheckpointError(f"the mode {mode} is one of {METHODS[mode]}, not of {method}.")
+        _require_segmenter(tensors, path)
+        raise CheckpointError(f"{path}: it is a checkpoint of {NAMES[found]}: give --method "
+                              f"{METHODS[found]}, or a checkpoint of {method}.")
+    return found if mode == "auto" else mode
+
+
+def _require_segmenter(tensors: dict[str, Tensor], path: Path) -> None:
+    if not any(name.startswith("sem_seg_head.predictor.") for name in tensors):
+        raise CheckpointError(f"{path}: {UNKNOWN}")
 
 
 def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
@@ -39,9 +73,9 @@ def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
     tensors = {name.replace("static_query", "query_feat"): tensor
                for name, tensor in tensors.items()
                if name not in PIXEL_STATISTICS and not name.endswith(COUNTER)}
-    expected = model.state_dict()
-    if LOSS_WEIGHT in tensors:
-        expected = {**expected, LOSS_WEIGHT: torch.empty(model.config.classes + 1)}
+    unread = {name: torch.empty(model.config.classes + 1)
+              for name in loss_weights(model.method) if name in tensors}
+    expected = {**model.state_dict(), **unread}
     missing = [f"{name} {shape_text(tensor.shape)}"
                for name, tensor in expected.items() if name not in tensors]
     left = [f"{name} {shape_text(tensor.shape)}"
@@ -66,8 +100,7 @@ def load_strictly(model: Dvis, tensors: dict[str, Tensor], path: Path) -> None:
         if not wanted.dtype.is_floating_point and not torch.equal(found.to(wanted.dtype), wanted):
             raise CheckpointError(f"{path}: {name} is not the table that a window of "
                                   f"{model.config.backbone_window} gives.")
-    tensors.pop(LOSS_WEIGHT, None)
-    model.load_state_dict(tensors)
+    model.load_state_dict({name: tensor for name, tensor in tensors.items() if name not in unread})
 
 
 def _several(what: str, items: list[str]) -> str:
@@ -82,9 +115,11 @@ def _reason(model: Dvis, tensors: dict[str, Tensor]) -> str:
     config, found = model.config, mode_of(tensors)
     backbone = next((name for name, sign in SIGNS.items() if sign in tensors), None)
     if "sem_seg_head.predictor.query_feat.weight" not in tensors:
-        return "It is not a checkpoint of DVIS or MinVIS."
+        return UNKNOWN
     if backbone is not None and backbone != config.name:
         return f"Its backbone is that of {backbone}: give --arch {backbone}."
+    if METHODS[found] != model.method and {found, model.mode} & {"vita", "genvis"}:
+        return f"It is a checkpoint of {NAMES[found]}: give --method {METHODS[found]}."
     if found != model.mode:
         has = {"offline": "a tracker and a refiner", "online": "a tracker and no refiner",
                "segmenter": "neither tracker nor refiner"}[found]

@@ -79,10 +79,16 @@ def _tensor(name: str, entry: dict, values: memoryview) -> Tensor:
     return torch.from_numpy(array.astype(np.float32 if dtype.kind == "f" else np.int64))
 
 
-def load(model: nn.Module, path: Path) -> dict[str, str]:
-    """Loads a file into `model`, which must have exactly its tensors; returns the metadata."""
+def load(model: nn.Module, path: Path, without: str | None = None) -> dict[str, str]:
+    """Loads a file into `model`, which must have exactly its tensors; returns the metadata.
+
+    `without`: part of the model that keeps its values; of the file its other parts count then."""
     found, about = read(path)
     wanted = model.state_dict()
+    if without is not None:
+        parts = {name for name, part in model.named_children() if part is not None} - {without}
+        found, wanted = ({name: value for name, value in tensors.items()
+                          if name.split(".")[0] in parts} for tensors in (found, wanted))
     strange = sorted(found.keys() ^ wanted.keys())
     wrong = [name for name in wanted if name in found and found[name].shape != wanted[name].shape]
     if strange or wrong:
@@ -95,5 +101,10 @@ def load(model: nn.Module, path: Path) -> dict[str, str]:
             reason = f"'{strange[0]}' is only in {place}"
         raise WeightsError(f"{path}: weights of another model "
                            f"({about.get('size', 'unknown size')}): {reason}.")
-    model.load_state_dict(found)
+    model.load_state_dict(found, strict=without is None)
     return about
+
+
+def has_part(path: Path, part: str) -> bool:
+    """Whether a file has tensors of this part of a model."""
+    return any(name.startswith(f"{part}.") for name in read(path)[0])

@@ -4,7 +4,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .options import add_model, build_model, load_stages, share, size, up_to
+from .options import (OWN_MODES, add_model, build_model, load_segmenter, load_stages, share, size,
+                      up_to)
 
 
 def add(commands) -> None:
@@ -12,7 +13,7 @@ def add(commands) -> None:
     _add_export(commands.add_parser(
         "export", help="the ONNX graphs, manifest and reference answers"))
     _add_import(commands.add_parser(
-        "import", help="an official DVIS or MinVIS checkpoint as model folder"))
+        "import", help="an official checkpoint as model folder: DVIS, MinVIS, VITA, GenVIS"))
     _add_quantise(commands.add_parser(
         "quantise", help="fp16 and int8 files beside the fp32 ones of a model folder"))
 
@@ -21,6 +22,11 @@ def _add_export(command) -> None:
     add_model(command)
     command.add_argument("--from", dest="start", type=Path, default=None,
                          help="weights of a model folder; stages of the run replace them")
+    command.add_argument("--method", choices=tuple(OWN_MODES), default="dvis",
+                         help="of the model; vita: behind the tracker of dvis; refinevis: on the "
+                         "segmenter of --from, with the stage of the run")
+    command.add_argument("--clip", type=up_to(64), default=1,
+                         help="frames of a clip of genvis: 1 online, 3 semi-online")
     command.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
     command.add_argument("--min-score", type=share, default=None,
                          help="class score from which a query is a detection, where the service's "
@@ -38,15 +44,35 @@ def _export(arguments) -> None:
         from ..export.graphs import export
     except ImportError as error:
         raise _missing("export", error) from None
-    from ..training.refiner import LENGTH
-    model = build_model(arguments)
-    load_stages(model, arguments)
+    from ..training.video import CLIPS
+    if arguments.method == "refinevis":
+        model, longest = _load_refinevis(arguments)
+    else:
+        from ..export.importing import MAX_WINDOW
+        from ..training.refiner import LENGTH
+        model = build_model(arguments, OWN_MODES[arguments.method])
+        load_stages(model, arguments)
+        longest = MAX_WINDOW if arguments.method == "vita" else LENGTH
     quality = {path.stem.removeprefix("quality-"): json.loads(path.read_text())
                for path in sorted(arguments.run.glob("quality-*.json"))}
     chosen = {"min_score": arguments.min_score, "start_score": arguments.start_score,
               "precision": arguments.precision}
     service = {name: value for name, value in chosen.items() if value is not None}
-    export(model, arguments.out, arguments.version, quality, LENGTH, service)
+    export(model, arguments.out, arguments.version, quality, longest, service, arguments.clip,
+           max(CLIPS))
+
+
+def _load_refinevis(arguments) -> tuple:
+    """The model, and the longest clip that it was trained with."""
+    from ..training.refinevis import LENGTH
+    from ..training.stage import load_average
+    model = build_model(arguments, OWN_MODES["refinevis"])
+    load_segmenter(model, arguments)
+    path = arguments.run / "refinevis.pt"
+    if not path.exists():
+        raise SystemExit(f"dvis export: '{path}' is missing; train the stage refinevis first.")
+    load_average(model.refinevis, path, "refinevis")
+    return model, LENGTH
 
 
 def _add_import(command) -> None:
@@ -58,15 +84,19 @@ def _add_import(command) -> None:
                          help="one name per line in the order of training, "
                          "or a JSON list of {name, kind, color}")
     command.add_argument("--out", type=Path, required=True, help="the model folder")
+    command.add_argument("--method", choices=("auto", "dvis", "minvis", "vita", "genvis"),
+                         default="auto", help="what the checkpoint must be (default: what it is)")
     command.add_argument("--mode", choices=("auto", "offline", "online", "segmenter"),
-                         default="auto", help="what the checkpoint must be; segmenter: MinVIS")
+                         default="auto", help="likewise, of DVIS; segmenter: MinVIS")
+    command.add_argument("--clip", type=up_to(64), default=1,
+                         help="frames of a clip of GenVIS: 1 online, 3 semi-online")
     command.add_argument("--input", type=size, default=None, metavar="HxW",
                          help="images are scaled into this size; short for the two sides")
     command.add_argument("--shorter-side", type=up_to(8192), default=None,
                          help="default: as the official configuration of arch and task")
     command.add_argument("--largest-side", type=up_to(8192), default=None)
     command.add_argument("--max-window", type=up_to(4096), default=1024,
-                         help="longest clip the refiner is given, in frames")
+                         help="longest clip that the refiner or VITA is given, in frames")
     command.add_argument("--object-score", type=share, default=None,
                          help="OBJECT_MASK_THRESHOLD of the official configuration (vps), if not "
                          "0.8")
@@ -89,15 +119,16 @@ def _import(arguments) -> None:
                          "not both.")
     shorter, largest = arguments.input or (arguments.shorter_side, arguments.largest_side)
     request = Request(arguments.checkpoint, arguments.arch, arguments.task, arguments.classes,
-                      arguments.out, arguments.mode, shorter, largest, arguments.max_window,
-                      arguments.name, arguments.version, arguments.license,
-                      arguments.object_score, arguments.overlap)
+                      arguments.out, arguments.method, arguments.mode, shorter, largest,
+                      arguments.max_window, arguments.name, arguments.version, arguments.license,
+                      arguments.object_score, arguments.overlap, arguments.clip)
     try:
         model, taken = run(request)
     except (CheckpointError, OSError) as error:
         raise SystemExit(f"dvis import: {error}") from None
     config = model.config
-    print(f"{arguments.out}: {config.name}, {model.mode}, {config.classes} classes, {taken}")
+    kind = model.mode if model.method == "dvis" else model.method
+    print(f"{arguments.out}: {config.name}, {kind}, {config.classes} classes, {taken}")
 
 
 def _add_quantise(command) -> None:

@@ -5,6 +5,10 @@ import argparse
 from pathlib import Path
 from typing import Callable
 
+# Method -> mode of the models that are trained here; VITA stands behind the tracker of DVIS.
+OWN_MODES = {"dvis": "offline", "genvis": "genvis", "vita": "vita-online",
+             "refinevis": "refinevis"}
+
 
 def up_to(highest: int) -> Callable[[str], int]:
     """Argument type: a whole number from 1 to `highest`."""
@@ -44,11 +48,14 @@ def add_model(command: argparse.ArgumentParser) -> None:
                          help="folder of the training (default: runs/SIZE)")
 
 
-def build_model(arguments):
+def build_model(arguments, mode: str = "offline"):
     """The network of the options, without weights; sets the default of --run."""
     from ..networks.model import build
     arguments.run = arguments.run or Path("runs") / arguments.size
-    return build(arguments.size)
+    try:
+        return build(arguments.size, mode)
+    except ValueError as error:
+        raise SystemExit(f"dvis {arguments.command}: {error}") from None
 
 
 def load_stages(model, arguments) -> None:
@@ -59,23 +66,44 @@ def load_stages(model, arguments) -> None:
     from ..training.stage import load_run
     from ..training.tracker import start_from_segmenter
     given = arguments.start is not None
-    if given:
-        load_weights(model, arguments.start, arguments.command)
+    queried = given and load_weights(model, arguments.start, arguments.command)
     loaded = load_run(model, arguments.run) if not given or arguments.command == "export" else []
     if not given and "sem_seg_head" not in loaded:
         raise SystemExit(f"dvis {arguments.command}: '{arguments.run}' has no segmenter; "
                          "train it, or name a model folder with --from.")
-    if "tracker" not in loaded and not given:
+    if model.tracker is not None and "tracker" not in loaded and not given:
         start_from_segmenter(model)
-    if "refiner" not in loaded and not given:
+    if model.refiner is not None and "refiner" not in loaded and not given:
         start_from_tracker(model)
+    if model.vita_module is not None and not queried and "vita_module" not in loaded:
+        raise SystemExit(f"dvis {arguments.command}: neither '{arguments.run}' nor --from has "
+                         f"video queries; train them with: dvis train {model.method}.")
 
 
-def load_weights(model, folder: Path, command: str) -> None:
-    """Loads the weights file of a model folder; an error ends the command with a sentence."""
-    from ..checkpoints import weights
+def load_segmenter(model, arguments) -> None:
+    """Loads the segmenter of a model folder (--from); an error ends the command with a sentence."""
+    from ..checkpoints.weights import WeightsError
+    from ..training import refinevis
+    if arguments.start is None:
+        raise SystemExit(f"dvis {arguments.command}: RefineVIS stands on a trained segmenter; "
+                         "name its model folder with --from.")
     try:
-        weights.load(model, folder / weights.NAME)
+        refinevis.load_segmenter(model, arguments.start)
+    except WeightsError as error:
+        raise SystemExit(f"dvis {arguments.command}: {error}") from None
+
+
+def load_weights(model, folder: Path, command: str) -> bool:
+    """Loads the weights file of a model folder; an error ends the command with a sentence.
+
+    A folder without video queries gives the other parts of a model that has some. Returns whether
+    it gave every part."""
+    from ..checkpoints import weights
+    path = folder / weights.NAME
+    try:
+        lacks = model.vita_module is not None and not weights.has_part(path, "vita_module")
+        weights.load(model, path, "vita_module" if lacks else None)
+        return not lacks
     except weights.WeightsError as error:
         raise SystemExit(f"dvis {command}: {error}") from None
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..networks.config import PACKAGE
-from .options import add_model, build_model, load_photographs, load_weights, share
+from .options import (OWN_MODES, add_model, build_model, load_photographs, load_segmenter,
+                      load_weights, share)
 
 STAGES = ("segmenter", "tracker", "refiner")
+OF_VIDEOS = ("genvis", "vita")
+REFINEVIS = "refinevis"
 
 
 def add(commands) -> None:
     """Adds the command to the subparsers."""
     train = commands.add_parser(
         "train", help="one stage; an interrupted stage continues from its last checkpoint")
-    train.add_argument("stage", choices=(*STAGES, "all"), help="all: one after the other")
+    train.add_argument("stage", choices=(*STAGES, "all", *OF_VIDEOS, REFINEVIS),
+                       help="all: the three of DVIS one after the other; genvis, vita: the video "
+                       "queries on the frozen segmenter; refinevis: association and refinement on "
+                       "the segmenter of --from")
     train.add_argument("--minutes", type=float, nargs="+", required=True,
                        help="wall-clock budget of the stage, of each of all stages; 0: tracker and "
                        "refiner stay as they begin, passing on what they are given")
@@ -36,18 +42,19 @@ def add(commands) -> None:
 
 
 def _train(arguments) -> None:
-    from ..training import refiner, segmenter, selection, tracker
+    from ..training import refiner, segmenter, selection, tracker, video
     stages = STAGES if arguments.stage == "all" else (arguments.stage,)
     if len(arguments.minutes) != len(stages):
         raise SystemExit(f"dvis train: found {len(arguments.minutes)} of --minutes, "
                          f"expected one for each of {', '.join(stages)}")
-    model = build_model(arguments)
+    model = build_model(arguments, OWN_MODES.get(arguments.stage, "offline"))
     extras, photographs = None, None
     if arguments.real is not None:
         extras, photographs = _real_data(model, arguments)
+    if arguments.stage == REFINEVIS:
+        return _train_refinevis(model, arguments, extras, photographs)
     further = arguments.start is not None
-    if further:
-        load_weights(model, arguments.start, "train")
+    whole = further and load_weights(model, arguments.start, "train")
     for stage, minutes in zip(stages, arguments.minutes):
         common = (model, arguments.run, minutes)
         if stage == "segmenter" and arguments.size == "street":
@@ -55,10 +62,20 @@ def _train(arguments) -> None:
             selection.train(*common, photographs, arguments.seed, max(1, arguments.workers))
         elif stage == "segmenter":
             segmenter.train(*common, arguments.seed, extras, further)
+        elif stage in OF_VIDEOS:
+            video.train(*common, arguments.seed, extras, further, arguments.workers, photographs,
+                        arguments.real_share, not whole)
         else:
             train = tracker.train if stage == "tracker" else refiner.train
             train(*common, arguments.seed, extras, further, arguments.workers, photographs,
                   arguments.real_share)
+
+
+def _train_refinevis(model, arguments, extras, photographs) -> None:
+    from ..training import refinevis
+    load_segmenter(model, arguments)
+    refinevis.train(model, arguments.run, arguments.minutes[0], arguments.seed, extras,
+                    arguments.workers, photographs, arguments.real_share)
 
 
 def _real_data(model, arguments):

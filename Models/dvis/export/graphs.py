@@ -1,4 +1,4 @@
-"""Export of a model folder: ONNX graphs of the service's contract, manifest, reference answers."""
+"""Export of a model folder: ONNX graphs, manifest, reference answers."""
 from __future__ import annotations
 
 import copy
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from ..checkpoints import weights
 from ..networks.layers import ConvNorm
 from ..networks.model import Dvis
-from ..networks.stepwise import Attention, Heads, Layer
-from .manifest import About, manifest, own_model
+from .manifest import FIRST_QUERY, About, manifest, own_model
+from .modules import graphs
 from .storage import declare_outputs, store_half
 
 OPSET = 16
@@ -31,113 +31,15 @@ TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).
 CANDIDATES = 8
 
 
-class _Segment(nn.Module):
-    """The segmenter as a graph."""
-
-    def __init__(self, model: Dvis):
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor):
-        return self.model.segment(image)
-
-
-class _Track(nn.Module):
-    """The tracker as a graph."""
-
-    def __init__(self, model: Dvis):
-        super().__init__()
-        self.tracker = model.tracker
-
-    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor,
-                is_first: Tensor):
-        return tuple(self.tracker(frame_embeds, matched_embeds, reference, is_first))
-
-
-class _Match(nn.Module):
-    """MinVIS with the tensors of a tracker.
-
-    A slot takes the query that was matched to it, and the segmenter's heads apply."""
-
-    def __init__(self, model: Dvis):
-        super().__init__()
-        self.predictor = model.sem_seg_head.predictor
-
-    def forward(self, frame_embeds: Tensor, matched_embeds: Tensor, reference: Tensor,
-                is_first: Tensor):
-        first = is_first.view(-1, 1, 1)
-        x = first * frame_embeds + (1 - first) * matched_embeds
-        return x, x + 0 * reference, self.predictor.class_embed(x), self.predictor.mask_embed(x)
-
-
-class _Memory(nn.Module):
-    """The tracker's frame_forward as a graph."""
-
-    def __init__(self, model: Dvis):
-        super().__init__()
-        self.tracker = model.tracker
-
-    def forward(self, frame_embeds: Tensor):
-        return self.tracker.frame_forward(frame_embeds)
-
-
-class _Refine(nn.Module):
-    """The refiner as a graph."""
-
-    def __init__(self, model: Dvis):
-        super().__init__()
-        self.refiner = model.refiner
-
-    def forward(self, instance_embeds: Tensor, memory: Tensor):
-        return self.refiner(instance_embeds, memory)
-
-
-def _of_refiner(kind: type[nn.Module]):
-    return lambda model: kind(model.refiner)
-
-
-# graph -> (module, inputs, outputs, dynamic axes by tensor)
-_IMAGE = {0: "batch", 2: "height", 3: "width"}
-_MAP = {0: "batch", 2: "map_height", 3: "map_width"}
-_CLIP = {0: "frames", 1: "queries"}
-GRAPHS = {
-    "segmenter": (_Segment, ("image",), ("frame_embeds", "mask_features", "frame_logits"),
-                  {"image": _IMAGE, "mask_features": _MAP, "*": {0: "batch"}}),
-    "tracker": (_Track, ("frame_embeds", "matched_embeds", "reference", "is_first"),
-                ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
-    "matcher": (_Match, ("frame_embeds", "matched_embeds", "reference", "is_first"),
-                ("instance_embeds", "reference_out", "logits", "mask_embeds"), {"*": {0: "batch"}}),
-    "frame_forward": (_Memory, ("frame_embeds",), ("memory",), {"*": {0: "frames"}}),
-    "refiner": (_Refine, ("instance_embeds", "memory"), ("logits", "mask_embeds"),
-                {"logits": {}, "*": {0: "frames"}}),
-    "refiner_attention": (_of_refiner(Attention), ("layer", "embeds", "block"), ("mixed", "weight"),
-                          {"layer": {}, "block": {0: "block", 1: "queries"}, "*": _CLIP}),
-    "refiner_layer": (_of_refiner(Layer), ("layer", "embeds", "mixed", "memory"), ("refined",),
-                      {"layer": {}, "*": _CLIP}),
-    "refiner_heads": (_of_refiner(Heads), ("embeds",), ("logits", "weight", "mask_embeds"),
-                      {"logits": {0: "queries"}, "weight": {0: "queries"}, "*": _CLIP}),
-}
-REFINEMENT = ("frame_forward", "refiner", "refiner_attention", "refiner_layer", "refiner_heads")
-
-
-def graphs(model: Dvis) -> dict[str, tuple]:
-    """Graphs that this model consists of."""
-    parts = dict(GRAPHS)
-    if model.tracker is None:
-        del parts["tracker"]
-    if model.refiner is None:
-        for name in REFINEMENT:
-            del parts[name]
-    return parts
-
-
 def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
-           max_window: int = 20, service: dict | None = None) -> None:
+           max_window: int = 20, service: dict | None = None, clip: int = 1,
+           max_clip: int | None = None) -> None:
     """Writes the folder of a model trained here, with its weights for further training.
 
     Graphs store float16 values, which halves the files; they compute in float32."""
     write_folder(rounded(model), folder,
-                 own_model(model, version, quality or {}, max_window, service), store_half)
+                 own_model(model, version, quality or {}, max_window, service, clip, max_clip),
+                 store_half)
     weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
 
 
@@ -163,7 +65,7 @@ def rounded(model: Dvis) -> Dvis:
 
 def write_folder(model: Dvis, folder: Path, about: About,
                  finish: Callable[[onnx.ModelProto], None] = lambda graph: None) -> None:
-    """Writes the graphs, manifest.json and reference.{json,bin}.
+    """Writes the graphs, manifest.json and reference.{json,bin}; of GenVIS also the first query.
 
     `finish` may change each graph before it is saved."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -193,6 +95,9 @@ def write_folder(model: Dvis, folder: Path, about: About,
     (folder / "reference.bin").write_bytes(raw.getvalue())
     index = {"about": REFERENCE, "tensors": entries}
     (folder / "reference.json").write_text(json.dumps(index, indent=1) + "\n")
+    if model.method == "genvis":
+        first = model.vita_module.first_query().detach()
+        (folder / FIRST_QUERY).write_bytes(np.ascontiguousarray(first.numpy(), "<f4").tobytes())
     text = json.dumps(manifest(model, about, files), indent=2)
     (folder / "manifest.json").write_text(text + "\n")
 
@@ -218,7 +123,8 @@ def traced(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: di
 def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
     """Small seeded inputs of every graph, of one or more cases.
 
-    They are images of two sizes, a clip of three frames, one new and one running stream."""
+    They are images of two sizes, a clip of three frames, one new and one running stream; of GenVIS
+    two streams and one, of VITA a clip of two groups of frames and one frame."""
     random = np.random.default_rng(20)
     queries = (model.config.queries, model.config.hidden)
 
@@ -234,6 +140,7 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
     first, second = (32, 64), (96, 32)
     if model.config.pixel_decoder == "detector":    # whose candidates need that many cells
         first, second = (128, 160), (160, 128)
+    clip, window = (model.config.clip_queries, model.config.hidden), model.config.vita_window
     return {
         "segmenter": [(images(2, 3, *first),), (images(1, 3, *second),)],
         "tracker": [step],
@@ -243,6 +150,13 @@ def reference_inputs(model: Dvis) -> dict[str, list[tuple[Tensor, ...]]]:
         "refiner_attention": [(layer, normal(3, *few), normal(4, *few))],
         "refiner_layer": [(layer, normal(3, *few), normal(3, *few), normal(3, *few))],
         "refiner_heads": [(normal(3, *few),)],
+        "clip": [(normal(2, 3, *queries), normal(2, *clip)),
+                 (normal(1, 1, *queries), normal(1, *clip))],
+        "associate": [(normal(2, *queries),)],
+        "refine": [(normal(3, *few), torch.arange(3.0), normal(3, *few), torch.arange(3.0)),
+                   (normal(1, *few), torch.tensor([1023.0]), normal(4, *few),
+                    torch.arange(1020.0, 1024.0))],
+        "vita": [(normal(window + 2, *queries),), (normal(1, *queries),)],
     }
 
 

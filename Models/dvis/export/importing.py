@@ -1,4 +1,4 @@
-"""Import of official DVIS and MinVIS checkpoints into a model folder."""
+"""Import of official checkpoints into a model folder: DVIS, MinVIS, VITA, GenVIS."""
 from __future__ import annotations
 
 import hashlib
@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..checkpoints.checkpoint import Checkpoint, CheckpointError, read_checkpoint
-from ..checkpoints.official import load_strictly, mode_of
+from ..checkpoints.official import chosen_mode, load_strictly
 from ..networks.config import Config
-from ..networks.model import Dvis, build
+from ..networks.model import METHODS, Dvis, build
 from .graphs import write_folder
 from .manifest import About, ClassLabel, colour
 
-# Shorter side of the input in the official configurations.
+# Shorter side of the input in the official configurations of DVIS and MinVIS.
 SHORTER_SIDE = {("r50", "vis"): 360, ("swin-l", "vis"): 480, ("r50", "vps"): 720,
                 ("swin-l", "vps"): 720, ("r50", "vss"): 480, ("swin-l", "vss"): 480}
+# The same of VITA and GenVIS.
+SHORTER_SIDE_OF_CLIPS = {"r50": 360, "swin-l": 448}
 LARGEST_SIDE = 1333
-# Frames of one refiner run: no part depends on the length; memory grows with its square.
+# Frames of one run of the refiner or of VITA: no part depends on the length, memory does.
 MAX_WINDOW = 1024
 
 
@@ -30,6 +32,7 @@ class Request:
     task: str
     classes: Path
     out: Path
+    method: str = "auto"
     mode: str = "auto"
     shorter_side: int | None = None
     largest_side: int | None = None
@@ -39,6 +42,7 @@ class Request:
     license: str = "that of the checkpoint"
     object_score: float | None = None
     overlap: float | None = None
+    clip: int = 1              # frames of a clip of GenVIS
 
 
 def run(request: Request) -> tuple[Dvis, str]:
@@ -48,7 +52,13 @@ def run(request: Request) -> tuple[Dvis, str]:
     labels = read_classes(request.classes, request.task)
     source = read_checkpoint(request.checkpoint)
     tensors = source.tensors
-    mode = mode_of(tensors) if request.mode == "auto" else request.mode
+    mode = chosen_mode(tensors, request.method, request.mode, request.checkpoint)
+    if METHODS[mode] in ("vita", "genvis") and request.task != "vis":
+        raise CheckpointError(f"{request.checkpoint}: a model of {METHODS[mode]} is for the task "
+                              f"vis, not {request.task}.")
+    if request.clip > 1 and mode != "genvis":
+        raise CheckpointError(f"{request.checkpoint}: only GenVIS has clips of a chosen length, "
+                              f"and this is a model of {METHODS[mode]}.")
     model = build(request.arch, mode, classes=len(labels)).eval()
     load_strictly(model, tensors, request.checkpoint)
     digest = sha256(request.checkpoint)
@@ -56,16 +66,18 @@ def run(request: Request) -> tuple[Dvis, str]:
     panoptic = {name: value for name, value in thresholds.items() if value is not None}
     if panoptic and request.task != "vps":
         raise CheckpointError(f"{next(iter(panoptic))} is for the task vps, not {request.task}.")
-    family, matching = ("minvis", "aligned") if mode == "segmenter" else ("dvis", "dvis")
+    shorter_side = SHORTER_SIDE[request.arch, request.task]
+    if model.vita_module is not None:
+        shorter_side = SHORTER_SIDE_OF_CLIPS[request.arch]
     about = About(
-        name=request.name or f"{family}-{request.arch}-{request.task}",
+        name=request.name or f"{model.method}-{request.arch}-{request.task}",
         version=request.version, task=request.task, classes=labels,
-        matching=matching,
-        shorter_side=request.shorter_side or SHORTER_SIDE[request.arch, request.task],
+        matching="dvis" if model.method == "dvis" else "aligned",
+        shorter_side=request.shorter_side or shorter_side,
         largest_side=request.largest_side or LARGEST_SIDE,
         max_window=request.max_window, license=request.license,
         weights_from=f"imported from {request.checkpoint.name}, sha256 {digest}; see MODEL_CARD.md",
-        panoptic=panoptic)
+        panoptic=panoptic, clip=request.clip)
     write_folder(model, request.out, about)
     taken = taken_text(source)
     text = card(model, about, request.checkpoint.name, digest, len(tensors), taken)
@@ -138,7 +150,8 @@ def card(model: Dvis, about: About, source: str, digest: str, count: int, taken:
     """Text of MODEL_CARD.md: origin of the weights, and what was and was not checked."""
     config: Config = model.config
     parts = {"backbone": model.backbone, "segmenter's decoders": model.sem_seg_head,
-             "tracker": model.tracker, "refiner": model.refiner}
+             "tracker": model.tracker, "refiner": model.refiner,
+             "video queries": model.vita_module}
     sizes = ", ".join(f"{name} {sum(v.numel() for v in part.state_dict().values()) / 1e6:.1f} M"
                       for name, part in parts.items() if part is not None)
     shape = (f"{config.queries} queries, {config.hidden} channels, "
@@ -147,9 +160,14 @@ def card(model: Dvis, about: About, source: str, digest: str, count: int, taken:
             "padded to multiples of 32")
     matching = {"dvis": "the official inverse permutation, which these weights were trained with",
                 "aligned": "each slot takes the query matched to it"}[about.matching]
+    if model.method == "genvis":
+        matching = (f"not used: {config.clip_queries} slots go from clip to clip of {about.clip} "
+                    "frames")
     kind = {"segmenter": "MinVIS: the segmenter, and matching alone between frames",
             "online": "DVIS online: segmenter and tracker",
-            "offline": "DVIS offline: segmenter, tracker and refiner"}[model.mode]
+            "offline": "DVIS offline: segmenter, tracker and refiner",
+            "vita": "VITA: segmenter and video queries, behind the matching of MinVIS",
+            "genvis": "GenVIS: segmenter and video queries from clip to clip"}[model.mode]
     names = ", ".join(label.name for label in about.classes)
     return f"""# {about.name} {about.version}
 

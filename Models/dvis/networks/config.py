@@ -1,4 +1,4 @@
-"""Sizes of the one DVIS definition, and class names."""
+"""Sizes of the networks, and class names."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
@@ -42,6 +42,10 @@ class Config:
     backbone_window: int = 0               # cells a side, of windowed attention only
     pixel_layers: int = 0                  # of deformable attention only
     pixel_feedforward: int = 0             # of deformable attention only
+    clip_queries: int = 0                  # cQ of VITA and GenVIS
+    vita_encoder_layers: int = 6
+    vita_decoder_layers: int = 3
+    vita_window: int = 6                   # frames of a group in VITA's encoder, 0: no groups
     place_channels: tuple[int, int] = (0, 0)   # constant mask channels: cosines of x and of y
     # Scores are trained as the expected IoU of the mask; not in DVIS.
     scores_quality: bool = False
@@ -54,10 +58,10 @@ class Config:
         return asdict(self)
 
 
-# What the official configurations of DVIS share, whatever the backbone.
+# What the official configurations share, whatever the backbone.
 _OFFICIAL = dict(classes=40, hidden=256, mask_channels=256, heads=8, feedforward=2048,
                  decoder_layers=9, tracker_layers=6, refiner_layers=6, pixel_decoder="deformable",
-                 pixel_layers=6, pixel_feedforward=1024, largest_side=1333)
+                 pixel_layers=6, pixel_feedforward=1024, largest_side=1333, clip_queries=100)
 
 SIZES = {
     "small": Config("small", classes=len(SHAPES_MODEL_CLASSES), queries=20, hidden=96,
@@ -65,7 +69,8 @@ SIZES = {
                     decoder_layers=6, tracker_layers=3, refiner_layers=3,
                     backbone="compact", backbone_widths=(40, 80, 144, 208),
                     backbone_blocks=(1, 2, 2, 2), pixel_decoder="fpn",
-                    shorter_side=160, largest_side=256, remembers=True),
+                    shorter_side=160, largest_side=256, clip_queries=20, vita_encoder_layers=3,
+                    remembers=True),
     "street": Config("street", classes=len(REAL_CLASSES), queries=40, hidden=128,
                      mask_channels=72, heads=4, feedforward=512,
                      decoder_layers=3, tracker_layers=3, refiner_layers=3,

@@ -32,7 +32,7 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor,
                 blocked: Tensor | None = None) -> Tensor:
-        """query [B,N,C], key and value [B,M,C], blocked float [B,N,M] -> [B,N,C].
+        """query [B,N,C], key and value [B,M,C], blocked float [B,N or 1,M] -> [B,N,C].
 
         1 in `blocked` means that the query must not attend to the key."""
         score, v = self._score(query, key, value)
@@ -73,9 +73,10 @@ class SelfAttentionLayer(nn.Module):
         self.self_attn = Attention(channels, heads)
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, x: Tensor, position: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, position: Tensor | None = None,
+                blocked: Tensor | None = None) -> Tensor:
         q = x if position is None else x + position
-        return self.norm(x + self.self_attn(q, q, x))
+        return self.norm(x + self.self_attn(q, q, x, blocked))
 
 
 class CrossAttentionLayer(nn.Module):

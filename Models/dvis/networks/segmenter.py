@@ -4,7 +4,7 @@ This is Mask2Former's image model.
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -221,12 +221,15 @@ class SemSegHead(nn.Module):
         self.pixel_decoder = PIXEL_DECODERS[config.pixel_decoder](config)
         self.predictor = MaskedDecoder(config)
 
-    def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, maps: list[Tensor], features: Callable[[Tensor], Tensor]
+                | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Backbone maps -> frame_embeds [B,Q,C], mask_features [B,Cm,H/4,W/4], frame_logits
-        [B,Q,K+1]."""
-        levels, mask_features, _ = self.pixel_decoder(maps)
+        [B,Q,K+1].
+
+        `features`: makes the mask features that are returned of the map below the decoder's own."""
+        levels, mask_features, fine = self.pixel_decoder(maps)
         embeds, logits = self.predictor.embed(levels, mask_features)
-        return embeds, mask_features, logits
+        return embeds, mask_features if features is None else features(fine), logits
 
     def thresholded(self, maps: list[Tensor]) -> list[Tensor]:
         """The mask logits [B,Q,h,w] of which masked attention takes the sign, by layer."""

@@ -1,4 +1,5 @@
-"""Clips for tracker and refiner: the frozen segmenter's features, made once, used several times."""
+"""Clips for what learns about time: the frozen segmenter's features, made once, used several times.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from ..data.pools import RollingPool
 from ..networks.config import Config
 from ..networks.model import Dvis
 from ..networks.tracker import align, follow
-from .targets import make_targets, vary
+from .losses import assign
+from .targets import Targets, make_targets, vary
+from .videoloss import tube_cost
 from .workers import Workers
 
 POINTS = 512       # random cells of a frame on which masks are compared
@@ -24,7 +27,10 @@ OBJECTS = 0.6
 
 @dataclass
 class Clip:
-    """Clip whose queries are in the order of their slots (matched from frame to frame)."""
+    """Clip whose queries are in the order of their slots (matched from frame to frame).
+
+    For a model of video queries they are as the segmenter gives them, and `features` is the map
+    below the mask features."""
     embeds: Tensor     # float [T,Q,C]
     features: Tensor   # half [T,Cm,P]: mask features of P cells, all or random ones
     masks: Tensor      # uint8 [T,N,P]: share of a cell that the object covers, 0..255
@@ -36,6 +42,8 @@ class Clip:
     # float [T,Q,2C+K+1+Cm]: the frozen tracker's embeddings, memory, logits and mask embeddings;
     # [T,Q,0] where the tracker is trained
     tracked: Tensor
+    # int64 [T,N]: the query of each object, -1 where it has none; [T,0] in the order of slots
+    queries: Tensor
 
 
 @dataclass
@@ -49,6 +57,7 @@ class Batch:
     labels: Tensor     # int64 [B,N]
     weight: Tensor     # [B,P']: cells of the frame that each point stands for
     tracked: Tensor    # [B,T,Q,..] as in a clip
+    queries: Tensor | None = None  # int64 [B,T,N] as in a clip
     ignore: Tensor | None = None   # [B,T,P'] 0..1, None where nothing is ignored
 
     @property
@@ -73,8 +82,8 @@ class ClipPool(RollingPool):
         self.random = np.random.default_rng([seed, 78])
         self.place = next(model.parameters()).device
         weights = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
-        arguments = [(model.config, weights, length, tracked, [seed, 79 + number], source)
-                     for number in range(workers)]
+        arguments = [(model.config, model.mode, weights, length, tracked, [seed, 79 + number],
+                      source) for number in range(workers)]
         self.workers = Workers(_clips, arguments, ahead=2) if workers else None
 
     def freshen(self, share: float, progress: float) -> None:
@@ -94,10 +103,12 @@ class ClipPool(RollingPool):
         if self.workers is not None:
             self.workers.close()
 
-    def batch(self, count: int, frames: int) -> Batch:
-        """Random parts of random clips at random points."""
+    def batch(self, count: int, frames: int, stride: int = 1) -> Batch:
+        """Random parts of random clips at random points, of every `stride`-th frame."""
         clips = [self.items[index] for index in self.random.integers(len(self.items), size=count)]
-        starts = self.random.integers(0, self.length - frames + 1, size=count)
+        span = (frames - 1) * stride + 1
+        starts = self.random.integers(0, self.length - span + 1, size=count)
+        parts = [slice(start, start + span, stride) for start in starts]
         place = clips[0].embeds.device
         cells = sorted({clip.features.shape[-1] for clip in clips})
         points = {size: torch.from_numpy(self.random.choice(size, POINTS, replace=False)).to(place)
@@ -106,16 +117,17 @@ class ClipPool(RollingPool):
         objects = max(len(clip.labels) for clip in clips)
         masks = torch.zeros(count, frames, objects, POINTS, device=place)
         area = torch.zeros(count, frames, objects, device=place)
+        queries = torch.full((count, frames, objects), -1, device=place)
         labels = torch.zeros(count, objects, dtype=torch.long, device=place)
-        for row, (clip, start) in enumerate(zip(clips, starts)):
-            some = slice(start, start + frames)
+        for row, (clip, some) in enumerate(zip(clips, parts)):
             number = len(clip.labels)
             masks[row, :, :number] = clip.masks[some][..., chosen[row]].float() / 255
             area[row, :, :number] = clip.area[some]
+            queries[row, :, :clip.queries.shape[1]] = clip.queries[some]
             labels[row, :number] = clip.labels
 
         def part(name: str) -> list[Tensor]:
-            return [getattr(clip, name)[start:start + frames] for clip, start in zip(clips, starts)]
+            return [getattr(clip, name)[some] for clip, some in zip(clips, parts)]
 
         def at_points(name: str) -> Tensor:
             return torch.stack([value[..., some].float()
@@ -124,7 +136,7 @@ class ClipPool(RollingPool):
         ignore = at_points("ignore") / 255
         weight = torch.stack([clip.weight[some] for clip, some in zip(clips, chosen)])
         return Batch(torch.stack(part("embeds")), at_points("features"), masks, area >= 1,
-                     area >= 4, labels, weight, torch.stack(part("tracked")),
+                     area >= 4, labels, weight, torch.stack(part("tracked")), queries,
                      ignore if ignore.any() else None)
 
 
@@ -134,15 +146,21 @@ def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
     """New clip of `length` frames of a training scene, segmented, its queries matched.
 
     With `tracked` it has the outputs of the tracker."""
+    of_videos = model.vita_module is not None
+    below = {"features": lambda fine: fine} if of_videos else {}
     footage = source.draw(random, length)
     place = next(model.parameters()).device
     images = model.normalise(torch.from_numpy(footage.images).to(place))
     images = vary(images, random, length).contiguous(memory_format=torch.channels_last)
-    segments = [model.segment(part, narrow=True) for part in images.split(20)]
-    embeds, features, _ = (torch.cat(part) for part in zip(*segments))
-    order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
+    segments = [model.segment(part, narrow=True, **below) for part in images.split(20)]
+    embeds, features, logits = (torch.cat(part) for part in zip(*segments))
     targets = make_targets(torch.from_numpy(footage.ids), [footage.labels] * length)
-    embeds = embeds.gather(1, order[..., None].expand_as(embeds))
+    queries = targets.labels[:, :0]
+    if of_videos:
+        queries = frame_matches(model, embeds, logits, features, targets)
+    else:
+        order = torch.from_numpy(align(embeds.cpu().numpy())).to(place)
+        embeds = embeds.gather(1, order[..., None].expand_as(embeds))
     features = features.flatten(2)
     masks, ignore = ((share.flatten(-2) * 255).round().to(torch.uint8)
                      for share in (targets.masks, targets.ignore))
@@ -152,7 +170,20 @@ def render(model: Dvis, length: int, tracked: bool, random: np.random.Generator,
         some, weight = choose_cells(masks.amax((0, 1)).numpy() > 0, random)
         features, masks, ignore = features[..., some.to(place)], masks[..., some], ignore[..., some]
     return Clip(embeds, features.half(), masks, targets.labels[0], area, ignore, weight,
-                _track(model, embeds) if tracked else embeds[..., :0])
+                _track(model, embeds) if tracked else embeds[..., :0], queries)
+
+
+def frame_matches(model: Dvis, embeds: Tensor, logits: Tensor, fine: Tensor,
+                  targets: Targets) -> Tensor:
+    """Query of every visible object of a frame, int64 [T,N], by the segmenter's own answers.
+
+    embeds [T,Q,C], logits [T,Q,K+1], the map below the mask features [T,F,h,w]."""
+    head = model.sem_seg_head
+    features = head.pixel_decoder.mask_features(fine).flatten(2)
+    masks = head.predictor.mask_embed(embeds) @ features
+    place = embeds.device
+    cost = tube_cost(logits, masks, targets.labels.to(place), targets.masks.flatten(2).to(place))
+    return assign(cost.cpu(), targets.visible)
 
 
 def choose_cells(covered: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -177,10 +208,10 @@ def _track(model: Dvis, matched: Tensor) -> Tensor:
     return torch.cat((embeds, model.tracker.frame_forward(matched), logits, mask_embeds), -1)
 
 
-def _clips(config: Config, weights: dict[str, np.ndarray], length: int, tracked: bool,
+def _clips(config: Config, mode: str, weights: dict[str, np.ndarray], length: int, tracked: bool,
            seed: list[int], source: ClipSource) -> Iterator[tuple]:
     """Clips without end, as arrays: tensors in a queue would hold a file descriptor each."""
-    model = Dvis(config)
+    model = Dvis(config, mode)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     model.to(memory_format=torch.channels_last).eval()
     random = np.random.default_rng(seed)

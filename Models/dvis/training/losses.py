@@ -23,7 +23,14 @@ EXCUSED = -100        # class goal of a query that the class loss leaves out
 
 def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor,
                   weight: Tensor | None = None) -> Tensor:
-    """Cost [*,Q,N] of every query for every object.
+    """Cost [*,Q,N] of every query for every object; arguments as of `cost_parts`."""
+    chance, cross_entropy, dice = cost_parts(logits, masks, labels, target, weight)
+    return MASK * MASK_FOCUS * cross_entropy + DICE * dice - CLASS * chance
+
+
+def cost_parts(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor,
+               weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Probability of the object's class, mean mask cross-entropy, and dice, each [*,Q,N].
 
     logits [*,Q,K+1], masks [*,Q,P] logits, labels [*,N], target [*,N,P], weight of the points
     [*,P]."""
@@ -33,15 +40,14 @@ def matching_cost(logits: Tensor, masks: Tensor, labels: Tensor, target: Tensor,
         pixels, target = weight.sum(-1, keepdim=True).clamp(min=1), target * weight
     probability = logits.softmax(-1)
     index = labels.unsqueeze(-2).expand(*probability.shape[:-1], labels.shape[-1])
-    chance = probability.gather(-1, index)
     transposed = target.transpose(-1, -2)
     outside, inside = F.softplus(masks), masks.sigmoid()
     if weight is not None:
         outside, inside = outside * weight, inside * weight
-    cross_entropy = (outside.sum(-1, keepdim=True) - masks @ transposed) * (MASK_FOCUS / pixels)
+    cross_entropy = (outside.sum(-1, keepdim=True) - masks @ transposed) / pixels
     dice = 1 - (2 * (inside @ transposed)
                 + 1) / (inside.sum(-1, keepdim=True) + target.sum(-1).unsqueeze(-2) + 1)
-    return MASK * cross_entropy + DICE * dice - CLASS * chance
+    return probability.gather(-1, index), cross_entropy, dice
 
 
 def assign(cost: Tensor, valid: Tensor) -> Tensor:

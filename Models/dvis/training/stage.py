@@ -138,11 +138,17 @@ STAGES = (("segmenter.pt", "backbone"), ("segmenter.pt", "sem_seg_head"), ("trac
           ("refiner.pt", "refiner"))
 
 
+def stages(model: nn.Module) -> list[tuple[str, str]]:
+    """File and part of every stage of a model, in order; video queries come last."""
+    return [(file, part) for file, part in (*STAGES, (f"{model.method}.pt", "vita_module"))
+            if getattr(model, part) is not None]
+
+
 def load_before(model: nn.Module, run: Path, stage: str, further: bool) -> None:
     """Loads the averaged weights of the stages before `stage`.
 
     A stage that was not run again keeps the weights of a model that is trained further."""
-    for file, part in STAGES:
+    for file, part in stages(model):
         if file == f"{stage}.pt":
             return
         if (run / file).exists() or not further:
@@ -152,7 +158,7 @@ def load_before(model: nn.Module, run: Path, stage: str, further: bool) -> None:
 def load_run(model: nn.Module, run: Path) -> list[str]:
     """Loads the averaged weights of all stages that a run has reached; returns their parts."""
     loaded = []
-    for file, part in STAGES:
+    for file, part in stages(model):
         if (run / file).exists():
             load_average(getattr(model, part), run / file, part)
             loaded.append(part)

@@ -263,14 +263,15 @@ public sealed class OverloadTests : IDisposable
     }
 
     /// <summary>The whole program: a source that always has the next frame, and a queue that drops.</summary>
-    [Fact]
-    public async Task Run_FramesFasterThanTheModel_LogHealthAndMqttHaveIt()
+    [Theory, MemberData(nameof(TinyModels.Names), MemberType = typeof(TinyModels))]
+    public async Task Run_FramesFasterThanTheModel_LogHealthAndMqttHaveIt(string method)
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         await using var rig = new ReloadRig();
         await rig.StartAsync(
             $$"""
+            model: { path: '{{TinyModels.Write(method, Path.Combine(rig.Folder.Root, "model"))}}' }
             cameras: { a: { synthetic: { width: 64, height: 32, realtime: false } } }
             defaults: { queue: { policy: drop_oldest, capacity: 1 } }
             mqtt: { servers: ['{{broker.Url}}'] }

@@ -66,6 +66,38 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         Assert.Equal(5, _rig.Services.GetRequiredService<CurrentConfig>().Options.Cameras["a"].Source.Rate.MaxFps);
     }
 
+    /// <summary>Real pipelines of each method: cameras come, change and go while another runs on.</summary>
+    [Theory, MemberData(nameof(TinyModels.Names), MemberType = typeof(TinyModels))]
+    public async Task Reload_CamerasOfAnyMethod_HaveResultsBeforeAndAfter(string method)
+    {
+        var model = TinyModels.Write(method, Path.Combine(_rig.Folder.Root, "model"));
+        await _rig.StartAsync(Yaml(Camera("a")));
+        await ResultsAsync("a", 0);
+
+        await _rig.ReloadAsync(Yaml(Camera("a"), Camera("b")), "applied");
+        await ResultsAsync("b", 0);
+        await _rig.ReloadAsync(Yaml(Camera("a"), Camera("b", ", track: { confirm_frames: 3 }")), "applied");
+        await ResultsAsync("b", _rig.Camera("b").Metrics.Tally.Final);
+        await _rig.ReloadAsync(Yaml(Camera("b", ", track: { confirm_frames: 3 }")), "applied");
+        await ResultsAsync("b", _rig.Camera("b").Metrics.Tally.Final);
+
+        Assert.Equal(["b"], _rig.State.Cameras.Select(c => c.Name));
+        Assert.Equal(method.StartsWith("genvis", StringComparison.Ordinal),
+            _rig.Metrics.Contains("dvis_memory_clips{camera=\"b\"}", StringComparison.Ordinal));
+
+        string Yaml(params string[] cameras) => $$"""
+            model: { path: '{{model}}' }
+            cameras: { {{string.Join(", ", cameras)}} }
+            {{Rest}}
+            """;
+
+        static string Camera(string name, string more = "") =>
+            $"{name}: {{ synthetic: {{ width: 64, height: 32 }}{more} }}";
+
+        Task ResultsAsync(string camera, long before) => Eventually.TrueAsync(
+            () => _rig.Camera(camera).Metrics.Tally.Final > before, $"{camera} has finals");
+    }
+
     [Fact]
     public async Task Reload_Invalid_KeepsTheOldConfiguration_AndSaysSoEverywhere()
     {

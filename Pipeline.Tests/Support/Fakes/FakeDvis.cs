@@ -47,9 +47,11 @@ internal sealed class FakeDvis
         => Graphs(Manifest, Segmenter, Tracker, refines ? FrameForward : null, refines ? Refiner : null, Matcher);
 
     /// <summary>The same world seen by MinVIS.</summary>
-    public ModelGraphs MinVisModels() => new(
+    public ModelGraphs MinVisModels() => MinVisGraphs(Segmenter, Matcher);
+
+    public static ModelGraphs MinVisGraphs(IModel segmenter, IModel matcher) => new(
         Manifest with { Method = MethodContract.MinVis, RefinerMaxWindow = null },
-        new Dictionary<string, IModel> { [MethodContract.Segmenter] = Segmenter, [MethodContract.Matcher] = Matcher });
+        new Dictionary<string, IModel> { [MethodContract.Segmenter] = segmenter, [MethodContract.Matcher] = matcher });
 
     public static ModelGraphs Graphs(
         ModelManifest manifest, IModel segmenter, IModel tracker, IModel? frameForward = null, IModel? refiner = null,
@@ -145,7 +147,7 @@ internal sealed class FakeDvis
         }
     }
 
-    private static void WriteMaskEmbedding(ReadOnlySpan<float> embedding, Span<float> mask)
+    public static void WriteMaskEmbedding(ReadOnlySpan<float> embedding, Span<float> mask)
     {
         mask.Clear();
         if (embedding[Present] > 0) mask[Item(embedding)] = 1;
