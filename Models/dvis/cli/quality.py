@@ -1,11 +1,11 @@
-"""Commands that evaluate a model: eval, coco, overlays."""
+"""Commands that evaluate a model: eval, coco, ties, overlays."""
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from pathlib import Path
 
-from .options import add_model, build_model, load_photographs, load_stages, share, up_to
+from .options import OWN_MODES, add_model, build_model, load_photographs, load_stages, share, up_to
 
 
 def add(commands) -> None:
@@ -13,6 +13,8 @@ def add(commands) -> None:
     _add_eval(commands.add_parser("eval", help="quality on unseen videos"))
     _add_coco(commands.add_parser(
         "coco", help="detection on annotated photographs: AP, precision, duplicates"))
+    _add_ties(commands.add_parser(
+        "ties", help="how well VITA's video queries are tied to the slots of a tracker"))
     _add_overlays(commands.add_parser(
         "overlays", help="sheets of video frames with the tracks of a model on them"))
 
@@ -56,6 +58,23 @@ def _eval(arguments) -> None:
     if arguments.out or arguments.start is None:
         path = arguments.out or arguments.run / f"quality-{name}.json"
         path.write_text(json.dumps(numbers, indent=2) + "\n")
+
+
+def _add_ties(command) -> None:
+    add_model(command)
+    command.add_argument("--from", dest="start", type=Path, default=None,
+                         help="weights of a model folder of VITA instead of a run")
+    command.add_argument("--tier", choices=("light", "everyday", "heavy"), default="everyday")
+    command.add_argument("--videos", type=int, default=60)
+    command.add_argument("--frames", type=int, default=80)
+    command.set_defaults(handler=_ties)
+
+
+def _ties(arguments) -> None:
+    from ..evaluation.ties import count, table
+    model = build_model(arguments, OWN_MODES["vita"])
+    load_stages(model, arguments)
+    print(table(count(model, arguments.tier, arguments.videos, arguments.frames)))
 
 
 def _add_coco(command) -> None:
