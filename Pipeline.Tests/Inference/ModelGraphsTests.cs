@@ -162,7 +162,7 @@ public sealed class ModelGraphsTests : IDisposable
     {
         TinyDvis.Write(_temp.Root, manifest => manifest["method"] = JsonNode.Parse(method));
         Assert.Equal(
-            $"{_temp.Path("manifest.json")}: method: {method}, expected dvis or minvis or genvis or refinevis.",
+            $"{_temp.Path("manifest.json")}: method: {method}, expected dvis or minvis or genvis or vita or refinevis.",
             Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message);
     }
 
