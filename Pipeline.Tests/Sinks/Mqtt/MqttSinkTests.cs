@@ -88,16 +88,38 @@ public sealed class MqttSinkTests
         }
     }
 
+    [Theory]
+    [InlineData(CameraState.Offline)]
+    [InlineData(CameraState.Disabled)]
+    public async Task PublishAsync_CameraWithoutFrames_CountsNothing(CameraState state)
+    {
+        await using var broker = await MosquittoBroker.StartAsync();
+        await using var subscriber = await MqttSubscriber.StartAsync(broker);
+        await using var rig = new MqttRig(broker.Url);
+        await rig.StartAsync();
+        await PublishAllAsync(rig.Sink);
+
+        await rig.Sink.PublishAsync(SomeResult.Status(Time, state), default);
+        await rig.Sink.FlushAsync(default);
+
+        Assert.Equal(
+            ["0", "1", "0"], (await subscriber.WaitAsync($"{Camera}/count/car", 3)).Select(m => m.Text));
+    }
+
     [Fact]
     public async Task FlushAsync_TrailingQos0_IsProvedByTheStatus()
     {
         await using var broker = await MosquittoBroker.StartAsync();
         await using var rig = new MqttRig(broker.Url);
         await rig.StartAsync();
-        for (var i = 1; i <= 5; i++) await rig.Sink.PublishAsync(SomeResult.Provisional(Time, i), default);
-        await rig.Sink.FlushAsync(default);
-        Assert.Equal(5, rig.Metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=sent"));
-        Assert.Equal(5, rig.Metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
+        for (var i = 1; i <= 8; i++)
+        {
+            await rig.Sink.PublishAsync(SomeResult.Provisional(Time, i), default);
+            if (i is 5 or 8) await rig.Sink.FlushAsync(default);
+        }
+
+        Assert.Equal(8, rig.Metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=sent"));
+        Assert.Equal(8, rig.Metrics.Sum("dvis.mqtt.messages", "kind=tracks", "outcome=acked"));
     }
 
     [Fact]
@@ -193,8 +215,9 @@ public sealed class MqttSinkTests
             $"specversion:1.0 id:{SomeResult.Epoch}-e9 source:/dvis/gate-3/camera/front "
             + $"type:io.dvis.track.identity_changed time:2026-03-01T12:00:00.0000000Z subject:{SomeResult.Epoch}-42",
             message.UserProperties);
-        Assert.Equal($"{SomeResult.Epoch}-41", WireSchemas.Valid("event", message.Payload).GetProperty("into")
-            .GetString());
+        var json = WireSchemas.Valid("event", message.Payload);
+        Assert.Equal($"{SomeResult.Epoch}-41", json.GetProperty("into").GetString());
+        Assert.Equal(SomeResult.Epoch, json.GetProperty("epoch").GetString());
     }
 
     [Fact]

@@ -67,6 +67,10 @@ public sealed class PartsTests
                 parts.Add(WireSchemas.Valid("final", payload));
             });
             Assert.Equal(0, lost);
+            Assert.All(parts, p => Assert.Equal(
+                [10, result.LastFrame, 10 * 3000, result.LastFrame * 3000],
+                ((string[])["first_frame", "last_frame", "first_pts", "last_pts"])
+                .Select(key => p.GetProperty("window").GetProperty(key).GetInt64())));
             Assert.Equal(
                 tracks.SelectMany(t => t.Frames.Select(f => ($"{SomeResult.Epoch}-{t.Number}", f.FrameId))),
                 parts.SelectMany(p => p.GetProperty("tracks").EnumerateArray())

@@ -125,6 +125,25 @@ public sealed class RtspMessageTests
         }
     }
 
+    /// <summary>A connection that only sends noise is no camera, though a message may follow some day.</summary>
+    [Theory]
+    [InlineData(1 << 18, true)]
+    [InlineData((1 << 18) + 1, false)]
+    public async Task ReadAsync_NoiseBeforeAMessage_IsSkippedUpToALimit(int length, bool reads)
+    {
+        var reader = new RtspReader(new Pieces([.. new byte[length], .. Response], 4096));
+
+        var reading = async () =>
+        {
+            do await reader.ReadAsync(default);
+            while (reader.Unit == RtspUnit.Noise);
+        };
+
+        if (!reads) await Assert.ThrowsAsync<FormatException>(reading);
+        else await reading();
+        Assert.Equal(reads, reader.Unit == RtspUnit.Message);
+    }
+
     [Fact]
     public void Next_MessageWithoutEnd_Throws()
         => Assert.Throws<FormatException>(() =>
