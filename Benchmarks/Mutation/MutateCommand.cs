@@ -26,7 +26,7 @@ internal static class MutateCommand
         };
         var command = new Command("mutate",
             "Applies deliberate faults to a copy of the sources, one by one, and runs the tests that must notice each; "
-            + "exit code 1 when one survives that is not explained as equivalent.") 
+            + "exit code 1 when one survives that is not explained as equivalent.")
             { names, list, folder, output };
         command.SetAction(parsed => Run(
             parsed.GetRequiredValue(names), parsed.GetRequiredValue(list), parsed.GetRequiredValue(folder),

@@ -30,7 +30,7 @@ public sealed class VitaMethod : IVideoMethod
         return _video is null ? answer : new VitaFrame(answer, frame.TakeFrameEmbeds());
     }
 
-    public ClipRevision Revise(IReadOnlyList<QueryFrame> window) 
+    public ClipRevision Revise(IReadOnlyList<QueryFrame> window)
         => (_video ?? throw new InvalidOperationException("The graph of VITA is not loaded.")).Revise(window);
 
     public void Reset() => _front.Reset();
