@@ -47,6 +47,13 @@ public sealed class PanopticQualityTests
     }
 
     [Fact]
+    public void MissedSegment_CountsHalf()
+    {
+        Score(Frame("1111122222", (1, 1), (2, 1)), Frame("6666600000", (6, 1)));
+        Assert.Equal(1 / 1.5, Report().Windows[0].Things.Pq, 12);
+    }
+
+    [Fact]
     public void PixelsOverVoid_AreNoPartOfTheUnion()
     {
         Score(Frame("1100000000", (1, 1)), Frame("7777777777", (7, 1)));

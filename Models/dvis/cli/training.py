@@ -59,7 +59,8 @@ def _train(arguments) -> None:
         common = (model, arguments.run, minutes)
         if stage == "segmenter" and arguments.size == "street":
             _start_street(model, arguments, photographs)
-            selection.train(*common, photographs, arguments.seed, max(1, arguments.workers))
+            selection.train(*common, photographs, arguments.seed, max(1, arguments.workers),
+                            further)
         elif stage == "segmenter":
             segmenter.train(*common, arguments.seed, extras, further)
         elif stage in OF_VIDEOS:

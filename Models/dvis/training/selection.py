@@ -29,6 +29,7 @@ from .workers import Workers
 
 IMAGES = 8              # in a batch
 RATE = 6e-4
+FURTHER = 1 / 3         # of the rate, for weights that are trained already
 CLASS, MASK, DICE, DENSE = 2.0, 4.0, 4.0, 0.4
 EARLIER = 0.5           # weight of the losses of all layers but the last
 NO_OBJECT = 0.5         # weight of queries without an object in the class loss
@@ -253,7 +254,7 @@ def _batches(photographs: Photographs, seed: int) -> Iterator[list[Still]]:
 
 
 def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, seed: int = 0,
-          workers: int = 1) -> None:
+          workers: int = 1, further: bool = False) -> None:
     """Trains pixel decoder and decoder; backbone and detector stay as they are."""
     place, head = device(), model.sem_seg_head
     torch.manual_seed(seed)
@@ -262,7 +263,8 @@ def train(model: Dvis, folder: Path, minutes: float, photographs: Photographs, s
     for module in (head.pixel_decoder, head.predictor, dense.to(place)):
         module.train().requires_grad_(True)
     stage = Stage(folder / "segmenter.pt",
-                  {"backbone": model.backbone, "sem_seg_head": head, "dense": dense}, minutes, RATE)
+                  {"backbone": model.backbone, "sem_seg_head": head, "dense": dense}, minutes,
+                  RATE * (FURTHER if further else 1))
     feed = StillFeed(photographs, seed + stage.steps, workers)
     names, count = REAL_CLASSES, model.config.queries
 

@@ -90,7 +90,7 @@ public sealed class ConfigErrorTests : IDisposable
         { "http: { bind: '[::]:8080' }",
             "config.yaml:2:15: http.bind: found '[::]:8080', which others can reach; expected a loopback address, or "
                 + "a token in a file that http.token_file names" },
-        { "http: { token: too-short }",
+        { "http: { token: fifteen-letters }",
             "config.yaml:2:16: http.token: found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + "
                 + "/ =, for example from: openssl rand -hex 24" },
         { "http: { token: 'two words of enough length' }",

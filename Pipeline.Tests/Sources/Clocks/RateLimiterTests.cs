@@ -28,6 +28,15 @@ public sealed class RateLimiterTests
         Assert.InRange(passed, 998, 1000);
     }
 
+    /// <summary>Ten times 0.1 s is not quite 1 s, and no frame must be lost by that.</summary>
+    [Fact]
+    public void Allows_FramesExactlyAtTheLimit_DropsNone()
+    {
+        var (limiter, seconds) = (new RateLimiter(10), 0.0);
+
+        for (var i = 0; i < 1000; i++, seconds += 0.1) Assert.True(limiter.Allows(seconds), $"frame {i}");
+    }
+
     [Fact]
     public void Allows_ClockStepsBack_GoesOn()
     {

@@ -17,6 +17,9 @@ internal sealed class ScriptedSource(FramePool pool, bool live, params Func<Scri
 
     public long Packets { get; set; }
 
+    /// <summary>Frames that each session loses before its first.</summary>
+    public long Skipped { get; init; }
+
     /// <summary>Sessions begun.</summary>
     public int Begun => Volatile.Read(ref _next);
 
@@ -37,7 +40,7 @@ internal sealed class ScriptedSource(FramePool pool, bool live, params Func<Scri
             }
 
             if (session.Over) yield break;
-            yield return Some.RawFrame(pool, 4, 2, i);
+            yield return Some.RawFrame(pool, 4, 2, i) with { Skipped = i == 0 ? Skipped : 0 };
         }
     }
 

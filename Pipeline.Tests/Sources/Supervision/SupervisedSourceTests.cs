@@ -11,12 +11,15 @@ public sealed class SupervisedSourceTests
 {
     private static readonly SourceOptions s_exact = new() { Rtsp = { Backoff = { Jitter = 0 } } };
 
-    [Fact(Timeout = 120_000)]
-    public async Task ReadAsync_CameraFailsAgainAndAgain_PausesDoubleUpToTheMaximum()
+    /// <param name="frames">Frames of each session; those of a second are no sign of health.</param>
+    [Theory(Timeout = 120_000)]
+    [InlineData(0)]
+    [InlineData(2)]
+    public async Task ReadAsync_CameraFailsAgainAndAgain_PausesDoubleUpToTheMaximum(int frames)
     {
         var time = new ManualTime();
         await using var rig = new SourceRig(time);
-        var always = Enumerable.Repeat(ScriptedSource.Frames(0, SourceFault.Refused), 9).ToArray();
+        var always = Enumerable.Repeat(ScriptedSource.Frames(frames, SourceFault.Refused), 9).ToArray();
         using var stop = new CancellationTokenSource();
         var reading =
             SourceRig.ReadAsync(rig.Supervise(new ScriptedSource(rig.Pool, true, always), s_exact), stop: stop.Token);
@@ -25,10 +28,10 @@ public sealed class SupervisedSourceTests
             Advance(time, 10) && rig.Statuses.Count(s => s.State == CameraState.Offline) >= 9);
         await stop.CancelAsync();
 
-        Assert.Empty(await reading);
+        Assert.Equal(9 * frames, (await reading).Count);
         var offline = rig.Statuses.Where(s => s.Reason == SourceFault.Refused).ToList();
         Assert.Equal([1, 2, 4, 8, 16, 32, 60, 60, 60], offline.Select(s => s.NextRetrySeconds!.Value));
-        Assert.Equal(Enumerable.Range(1, 9), offline.Select(s => s.Attempt));
+        Assert.Equal(Enumerable.Range(1, 9).Select(i => frames == 0 ? i : 1), offline.Select(s => s.Attempt));
         Assert.Equal(CameraState.Starting, rig.Statuses[0].State);
         Assert.Equal(8, rig.Probe.Sum("dvis.source.reconnects", "reason=refused"));
     }
@@ -71,6 +74,21 @@ public sealed class SupervisedSourceTests
 
         Assert.Equal([(0L, 0), (1, 0), (2, 0), (3, 1), (4, 1)], (await reading).Select(f => (f.FrameId, f.Session)));
         Assert.Equal(5, rig.Probe.Sum("dvis.source.frames"));
+    }
+
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_SessionsThatLoseFrames_LeaveTheirIdsOut()
+    {
+        var time = new ManualTime();
+        await using var rig = new SourceRig(time);
+        var source = new ScriptedSource(
+            rig.Pool, true, ScriptedSource.Frames(2, SourceFault.Eof), ScriptedSource.Frames(2, SourceFault.Eof))
+        { Skipped = 3 };
+
+        var reading = SourceRig.ReadAsync(rig.Supervise(source, s_exact), most: 4);
+        await Eventually.TrueAsync(() => Advance(time, 1) && reading.IsCompleted);
+
+        Assert.Equal([3L, 4, 8, 9], (await reading).Select(f => f.FrameId));
     }
 
     [Fact(Timeout = 120_000)]

@@ -15,6 +15,7 @@ from .photographs import IGNORE, Photograph, Photographs
 from .realclips import draw_look
 from .realscenes import draw_noise, sense
 from .sprites import Similarity, Sprite, cut
+from .walls import draw_barrier, draw_wall
 
 # Height and width, one per batch.
 SIZES = ((224, 384), (224, 384), (256, 448), (288, 512), (288, 384))
@@ -31,6 +32,7 @@ ENLARGED = 1.6                      # of a cut-out, at most
 # Shares of images whose cut-outs are of one class; are copies of one.
 ONE_CLASS = 0.7
 COPIES = 0.2
+WALL, BARRIER = 0.05, 0.25          # shares of drawn surfaces, and of images with one in front
 FEW_PEOPLE = 0.35                   # share of photographs on which only persons are annotated
 MOST_OBJECTS = 20
 SMALLEST_AREA = 64                  # pixels below which an object is ignored
@@ -89,6 +91,8 @@ class Stills:
             complete = complete and whole
         if random.random() < PASTED and self.sprites:
             self._paste(image, ids, labels)
+        if random.random() < BARRIER:
+            draw_barrier(random, image, ids)
         kept, numbers = self._renumber(ids, labels)
         look = draw_look(random)
         noise = draw_noise(random, look.noise, height, width)
@@ -107,6 +111,9 @@ class Stills:
     def _photograph(self, image: np.ndarray, ids: np.ndarray, labels: list[int]) -> bool:
         """Draws a photograph into a cell; returns whether all its objects are annotated."""
         random = self.random
+        if random.random() < WALL:
+            image[:] = draw_wall(random, *ids.shape)
+            return True
         item, source, numbers = self.items[random.choice(len(self.items), p=self.weights)]
         height, width = ids.shape
         whole = random.random() < WHOLE
