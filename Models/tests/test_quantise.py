@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 from tiny import TINY_R50, TINY_SWIN
 
 from dvis.export import calibrate
-from dvis.export.graphs import GRAPHS, export, write_folder
+from dvis.export.graphs import export, write_folder
+from dvis.export.modules import graphs
 from dvis.export.interpreter import Interpreter
 from dvis.export.manifest import own_model
 from dvis.export.quantise import Plan, activation_scale, best_range, half, int8, weight_values
@@ -215,7 +216,7 @@ class Folder(unittest.TestCase):
                {"precision": {"int8": {"loss": {"mask_iou": 0.5}}}, "ap": 1})
         cls.images = [np.random.default_rng(seed).integers(0, 256, (40, 64, 3), np.uint8)
                         for seed in range(3)]
-        cls.before = {name: (cls.path / f"{name}.onnx").read_bytes() for name in GRAPHS}
+        cls.before = {name: (cls.path / f"{name}.onnx").read_bytes() for name in graphs(cls.model)}
         cls.written = calibrate.quantise(cls.path, ["int8", "fp16"], cls.images, "noise",
                                          ["segmenter", "refiner"])
         cls.manifest = json.loads((cls.path / "manifest.json").read_text())
@@ -231,7 +232,7 @@ class Folder(unittest.TestCase):
             value = np.frombuffer(raw, "<f4", int(np.prod(entry["shape"])),
                                   entry["offset"]).reshape(entry["shape"]).copy()
             tensors[entry["graph"], entry["role"], entry["name"]] = torch.from_numpy(value)
-        for name in GRAPHS:
+        for name in graphs(self.model):
             interpreter = Interpreter(onnx.load(str(self.path / f"{name}.onnx")))
             for output, value in interpreter.run({i: tensors[name, "input", i]
                                                   for i in interpreter.inputs}).items():
@@ -250,7 +251,7 @@ class Folder(unittest.TestCase):
                 content = (self.path / file["path"]).read_bytes()
                 self.assertEqual(file["sha256"], hashlib.sha256(content).hexdigest())
         self.assertEqual(self.before,
-                         {name: (self.path / f"{name}.onnx").read_bytes() for name in GRAPHS})
+                         {name: (self.path / f"{name}.onnx").read_bytes() for name in graphs(self.model)})
         self.assertEqual(6, len(self.written))
 
     def test_figures_of_another_file_are_gone(self):
