@@ -251,7 +251,7 @@ class Folder(unittest.TestCase):
                 content = (self.path / file["path"]).read_bytes()
                 self.assertEqual(file["sha256"], hashlib.sha256(content).hexdigest())
         self.assertEqual(self.before,
-                         {name: (self.path / f"{name}.onnx").read_bytes() for name in graphs(self.model)})
+                         {name: (self.path / f"{name}.onnx").read_bytes() for name in self.before})
         self.assertEqual(6, len(self.written))
 
     def test_figures_of_another_file_are_gone(self):
