@@ -38,7 +38,8 @@ def count(model: Dvis, tier: str, videos: int, frames: int,
           first_seed: int = 100_000) -> dict[str, Ties]:
     """Ties by measure, over `videos` scenes of a tier; the front is MinVIS."""
     model.eval()
-    own, clips = model.sem_seg_head.pixel_decoder.mask_features, model.vita_module.vita_mask_features
+    own = model.sem_seg_head.pixel_decoder.mask_features
+    clips = model.vita_module.vita_mask_features
     both = lambda below: torch.stack((own(below), clips(below)), 1)
     found = {name: Ties() for name in MEASURES}
     for seed in range(first_seed, first_seed + videos):

@@ -29,8 +29,9 @@ METHODS = {"segmenter": "minvis", "online": "dvis", "offline": "dvis", "vita": "
 
 
 class Dvis(nn.Module):
-    """Networks of a model; `tracker`, `refiner`, `vita_module` and `refinevis` are None where the mode
-    has none."""
+    """Networks of a model.
+
+    `tracker`, `refiner`, `vita_module` and `refinevis` are None where the mode has none."""
 
     def __init__(self, config: Config, mode: str = "offline"):
         super().__init__()
