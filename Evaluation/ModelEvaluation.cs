@@ -126,8 +126,8 @@ internal static class ModelEvaluation
     private static string[] Graphs(IReadOnlyList<EvaluationMode> modes, ModelManifest manifest)
     {
         if (manifest.Method == MethodContract.RefineVis) return [.. manifest.Method.GraphsOf(GraphUse.Online)];
-        var (clips, whole) =
-            (modes.Any(m => m.Kind is ModeKind.SemiOnline or ModeKind.Vita), modes.Any(m => m.Kind == ModeKind.Offline));
+        var clips = modes.Any(m => m.Kind is ModeKind.SemiOnline or ModeKind.Vita);
+        var whole = modes.Any(m => m.Kind == ModeKind.Offline);
         var steps = whole && manifest.HasRefinerSteps;
         return
         [

@@ -11,13 +11,14 @@ using Tensor = Dvis.Streaming.Pipeline.Memory.Tensor;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>
-/// The refiner of DVIS, or VITA behind its tracker, over clips, committed as the live pipeline commits them (<see cref="RefineStage"/>); without clip
-/// lengths over the whole video in one run, which is DVIS's offline mode (here for models without
-/// <see cref="RefinerSteps"/> only: memory grows with the video). A frame's masks are those of the clip that committed
-/// it. The refiner's class logits count for each frame that their clip committed, and are averaged over the video, as
-/// DVIS averages whatever its refiner says frame by frame.
+/// The refiner of DVIS, or VITA behind its tracker, over clips, committed as the live pipeline commits them
+/// (<see cref="RefineStage"/>); without clip lengths over the whole video in one run, which is DVIS's offline mode (for
+/// models without <see cref="RefinerSteps"/> only: memory grows with the video). A frame's masks are those of the clip
+/// that committed it. The refiner's class logits count for each frame that their clip committed, and are averaged over
+/// the video, as DVIS averages whatever its refiner says frame by frame.
 /// </summary>
-internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLengths? clip) : ModeRun(models.Manifest, models.Manifest.Queries)
+internal sealed class ClipRun(ModelGraphs models, TensorPool tensors, ClipLengths? clip)
+    : ModeRun(models.Manifest, models.Manifest.Queries)
 {
     private readonly bool _vita = models.Manifest.Method.IsVita;
     private readonly ClipWindow<QueryFrame> _window = new(clip?.Window ?? int.MaxValue);

@@ -9,11 +9,12 @@ using Dvis.Streaming.Pipeline.Tasks;
 namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>
-/// GenVIS from clip to clip, as its official evaluation: no slot is begun anew, the last clip may be shorter, a frame's
+/// GenVIS from clip to clip, as its official evaluation: no slot is restarted, the last clip may be shorter, a frame's
 /// masks are those of its clip, and a class probability is the maximum over the clips. Its scores still lack the factor
 /// of mask quality.
 /// </summary>
-internal sealed class GenVisRun(ModelGraphs models, TensorPool tensors, int clip) : ModeRun(models.Manifest, models.Manifest.Queries)
+internal sealed class GenVisRun(ModelGraphs models, TensorPool tensors, int clip)
+    : ModeRun(models.Manifest, models.Manifest.Queries)
 {
     private readonly ModelManifest _manifest = models.Manifest;
     private readonly PrototypeTracker _tracker = new(models, tensors);

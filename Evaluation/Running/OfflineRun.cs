@@ -7,7 +7,8 @@ namespace Dvis.Streaming.Evaluation.Running;
 
 /// <summary>DVIS's offline mode: the refiner over the whole video at once. What it works on lies on disk,
 /// so the video may have any length.</summary>
-internal sealed class OfflineRun(ModelGraphs models, TensorPool tensors) : ModeRun(models.Manifest, models.Manifest.Queries)
+internal sealed class OfflineRun(ModelGraphs models, TensorPool tensors)
+    : ModeRun(models.Manifest, models.Manifest.Queries)
 {
     private readonly VideoRefiner _refiner =
         new(new RefinerSteps(models), models.Manifest, tensors, RefinerBlocks.Default);

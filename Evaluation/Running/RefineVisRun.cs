@@ -13,7 +13,8 @@ namespace Dvis.Streaming.Evaluation.Running;
 /// of IDOL: the rows are the tracklets of the video, and a class score is the mean over a tracklet's detections. In
 /// frames without a detection it has the mask that the refinement recovers.
 /// </summary>
-internal sealed class RefineVisRun(ModelGraphs models, TensorPool tensors, ClipLengths? clip) : ModeRun(models.Manifest, models.Manifest.Queries)
+internal sealed class RefineVisRun(ModelGraphs models, TensorPool tensors, ClipLengths? clip)
+    : ModeRun(models.Manifest, models.Manifest.Queries)
 {
     private readonly ModelManifest _manifest = models.Manifest;
     private readonly int _width = models.Manifest.ClassCount + 1, _channels = models.Manifest.MaskChannels;

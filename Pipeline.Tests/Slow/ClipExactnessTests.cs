@@ -12,8 +12,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Dvis.Streaming.Pipeline.Tests.Slow;
 
 /// <summary>
-/// Imported R50 of GenVIS, online (clips of 1) and semi-online (of 3, the last of 2), and of VITA (whole video), against
-/// what the official code answered with the same weights on the same frames.
+/// Imported R50 of GenVIS, online (clips of 1) and semi-online (of 3, the last of 2), and of VITA (whole video),
+/// against what the official code answered with the same weights on the same frames.
 /// </summary>
 public sealed class ClipExactnessTests
 {

@@ -5,9 +5,9 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 namespace Dvis.Streaming.Pipeline.Tests.Slow;
 
 /// <summary>
-/// DVIS or GenVIS R50 with weights that anyone can compute, imported as a user imports a checkpoint. The model folder
-/// is kept in <c>.dvis/cache</c> for as long as nothing it is made from changes. Skips the calling test where PyTorch, ffmpeg or
-/// the reference answers are missing.
+/// DVIS, GenVIS or VITA R50 with weights that anyone can compute, imported as a user imports a checkpoint. The model
+/// folder is kept in <c>.dvis/cache</c> for as long as nothing it is made from changes. Skips the calling test where
+/// PyTorch, ffmpeg or the reference answers are missing.
 /// </summary>
 internal static class OfficialModel
 {

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Dvis.Streaming.Pipeline.Inference;
 
@@ -69,24 +68,9 @@ internal static class TinyDvis
 
     public static string Write(string folder, JsonObject manifest, Onnx segmenter, Onnx tracker, Onnx frameForward,
         Onnx refiner, Action<JsonObject>? edit = null)
-    {
-        Directory.CreateDirectory(folder);
-        foreach (var (name, graph) in new[] { ("segmenter", segmenter), ("tracker", tracker),
-            ("frame_forward", frameForward), ("refiner", refiner) })
-        {
-            var bytes = graph.Build();
-            File.WriteAllBytes(Path.Combine(folder, name + ".onnx"), bytes);
-            manifest["files"]![name] = new JsonObject
-            {
-                ["fp32"] = new JsonObject
-                { ["path"] = name + ".onnx", ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) }
-            };
-        }
-
-        edit?.Invoke(manifest);
-        File.WriteAllText(Path.Combine(folder, "manifest.json"), manifest.ToJsonString());
-        return folder;
-    }
+        => TinyModels.Save(
+            folder, manifest, edit, ("segmenter", segmenter), ("tracker", tracker), ("frame_forward", frameForward),
+            ("refiner", refiner));
 
     /// <summary>The manifest of a model of segmenter and tracker alone.</summary>
     public static void LeaveRefinerAway(JsonObject manifest)

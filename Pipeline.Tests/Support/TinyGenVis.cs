@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
@@ -23,8 +22,8 @@ internal static class TinyGenVis
             .Output("mask_embeds", -1, Queries, TinyDvis.MaskChannels);
         foreach (var name in (string[])["memory_key", "memory_value", "read_key", "next_query"])
             graph.Output(name, -1, Queries, TinyDvis.Hidden);
-        graph.Constant("classify", [TinyDvis.Hidden, TinyDvis.Classes + 1], Ramp(TinyDvis.Classes + 1))
-            .Constant("mask", [TinyDvis.Hidden, TinyDvis.MaskChannels], Ramp(TinyDvis.MaskChannels))
+        graph.Constant("classify", [TinyDvis.Hidden, TinyDvis.Classes + 1], TinyModels.Ramp(TinyDvis.Classes + 1))
+            .Constant("mask", [TinyDvis.Hidden, TinyDvis.MaskChannels], TinyModels.Ramp(TinyDvis.MaskChannels))
             .Constant("scale", [1], 0.01f)
             .Node("ReduceMean", ["frame_embeds"], "of_frames", ("axes", [2]), ("keepdims", [0]))
             .Node("ReduceMean", ["of_frames"], "of_clip", ("axes", [1]), ("keepdims", [1]))
@@ -35,9 +34,6 @@ internal static class TinyGenVis
         foreach (var name in (string[])["memory_key", "memory_value", "read_key", "next_query"])
             graph.Node("Mul", ["instance_embeds", "scale"], name);
         return graph;
-
-        static float[] Ramp(int columns) =>
-            [.. Enumerable.Range(0, TinyDvis.Hidden * columns).Select(i => 0.01f * (i % 5) - 0.015f)];
     }
 
     /// <summary>Writes the model into a folder; <paramref name="edit"/> may change the manifest before it is written.
@@ -50,21 +46,8 @@ internal static class TinyGenVis
         (manifest["method"], manifest["queries"], manifest["frame_queries"]) = ("genvis", Queries, TinyDvis.Queries);
         (manifest["clip"], manifest["first_query"]) = (clip, "first_query.bin");
         (manifest["scoring"], manifest["memory"]) = ("max_softmax_mask_quality", new JsonObject { ["clips"] = 8 });
-        foreach (var (name, graph) in new[] { ("segmenter", TinyDvis.Segmenter()), ("clip", Clip()) })
-        {
-            var bytes = graph.Build();
-            File.WriteAllBytes(Path.Combine(folder, name + ".onnx"), bytes);
-            manifest["files"]![name] = new JsonObject
-            {
-                ["fp32"] = new JsonObject
-                { ["path"] = name + ".onnx", ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) }
-            };
-        }
-
         float[] first = [.. Enumerable.Range(0, Queries * TinyDvis.Hidden).Select(i => 0.1f * i)];
         File.WriteAllBytes(Path.Combine(folder, "first_query.bin"), MemoryMarshal.AsBytes(first.AsSpan()));
-        edit?.Invoke(manifest);
-        File.WriteAllText(Path.Combine(folder, "manifest.json"), manifest.ToJsonString());
-        return folder;
+        return TinyModels.Save(folder, manifest, edit, ("segmenter", TinyDvis.Segmenter()), ("clip", Clip()));
     }
 }

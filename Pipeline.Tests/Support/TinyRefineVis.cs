@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
@@ -30,33 +29,17 @@ internal static class TinyRefineVis
     /// </summary>
     public static string Write(string folder, Action<JsonObject>? edit = null, Onnx? refine = null)
     {
-        Directory.CreateDirectory(folder);
         var manifest = TinyDvis.Manifest();
         (manifest["method"], manifest["queries"], manifest["frame_queries"]) = ("refinevis", Slots, TinyDvis.Queries);
         (manifest["window"], manifest["frame_period"], manifest["association"]) = (10, 1024, new JsonObject());
         manifest["scoring"] = "mean_over_detections";
-        foreach (var (name, graph) in new[]
-            { ("segmenter", TinyDvis.Segmenter()), ("associate", Associate()), ("refine", refine ?? Refine()) })
-        {
-            var bytes = graph.Build();
-            File.WriteAllBytes(Path.Combine(folder, name + ".onnx"), bytes);
-            manifest["files"]![name] = new JsonObject
-            {
-                ["fp32"] = new JsonObject
-                { ["path"] = name + ".onnx", ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) }
-            };
-        }
-
-        edit?.Invoke(manifest);
-        File.WriteAllText(Path.Combine(folder, "manifest.json"), manifest.ToJsonString());
-        return folder;
+        return TinyModels.Save(
+            folder, manifest, edit, ("segmenter", TinyDvis.Segmenter()), ("associate", Associate()),
+            ("refine", refine ?? Refine()));
     }
 
     private static Onnx Heads(Onnx graph, string embeds) => graph
-        .Constant("classify", [TinyDvis.Hidden, TinyDvis.Classes + 1], Ramp(TinyDvis.Classes + 1))
-        .Constant("mask", [TinyDvis.Hidden, TinyDvis.MaskChannels], Ramp(TinyDvis.MaskChannels))
+        .Constant("classify", [TinyDvis.Hidden, TinyDvis.Classes + 1], TinyModels.Ramp(TinyDvis.Classes + 1))
+        .Constant("mask", [TinyDvis.Hidden, TinyDvis.MaskChannels], TinyModels.Ramp(TinyDvis.MaskChannels))
         .Node("MatMul", [embeds, "classify"], "logits").Node("MatMul", [embeds, "mask"], "mask_embeds");
-
-    private static float[] Ramp(int columns) =>
-        [.. Enumerable.Range(0, TinyDvis.Hidden * columns).Select(i => 0.01f * (i % 5) - 0.015f)];
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 
 namespace Dvis.Streaming.Pipeline.Tests.Support;
@@ -18,8 +17,8 @@ internal static class TinyVita
         .Output("frame_similarity", -1, TinyDvis.Queries, TinyDvis.Hidden)
         .Output("query_similarity", VideoQueries, TinyDvis.Hidden)
         .Constant("turn", [VideoQueries, TinyDvis.Queries], 0, 0, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0)
-        .Constant("classify", [TinyDvis.Hidden, TinyDvis.Classes + 1], Ramp(TinyDvis.Classes + 1))
-        .Constant("mask", [TinyDvis.Hidden, TinyDvis.MaskChannels], Ramp(TinyDvis.MaskChannels))
+        .Constant("classify", [TinyDvis.Hidden, TinyDvis.Classes + 1], TinyModels.Ramp(TinyDvis.Classes + 1))
+        .Constant("mask", [TinyDvis.Hidden, TinyDvis.MaskChannels], TinyModels.Ramp(TinyDvis.MaskChannels))
         .Node("ReduceMean", ["frame_embeds"], "mean", ("axes", [0]), ("keepdims", [0]))
         .Node("MatMul", ["turn", "mean"], "query_similarity")
         .Node("Identity", ["frame_embeds"], "frame_similarity")
@@ -31,28 +30,11 @@ internal static class TinyVita
     /// <param name="front"><c>minvis</c> or <c>dvis</c>.</param>
     public static string Write(string folder, Action<JsonObject>? edit = null, string front = "minvis")
     {
-        Directory.CreateDirectory(folder);
         var manifest = TinyDvis.Manifest();
         (manifest["method"], manifest["front"], manifest["scoring"]) = ("vita", front, "mask_quality");
         (manifest["queries"], manifest["frame_queries"]) = (VideoQueries, TinyDvis.Queries);
         var slots = front == "dvis" ? "tracker" : "matcher";
-        foreach (var (name, graph) in new[]
-            { ("segmenter", TinyDvis.Segmenter()), (slots, TinyDvis.Tracker()), ("vita", Vita()) })
-        {
-            var bytes = graph.Build();
-            File.WriteAllBytes(Path.Combine(folder, name + ".onnx"), bytes);
-            manifest["files"]![name] = new JsonObject
-            {
-                ["fp32"] = new JsonObject
-                { ["path"] = name + ".onnx", ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) }
-            };
-        }
-
-        edit?.Invoke(manifest);
-        File.WriteAllText(Path.Combine(folder, "manifest.json"), manifest.ToJsonString());
-        return folder;
+        return TinyModels.Save(
+            folder, manifest, edit, ("segmenter", TinyDvis.Segmenter()), (slots, TinyDvis.Tracker()), ("vita", Vita()));
     }
-
-    private static float[] Ramp(int columns) =>
-        [.. Enumerable.Range(0, TinyDvis.Hidden * columns).Select(i => 0.01f * (i % 5) - 0.015f)];
 }

@@ -28,7 +28,7 @@ public sealed class Track
     /// <summary>-1: another track has the slot.</summary>
     public int Slot { get; internal set; }
 
-    /// <summary>Number of the object where the method tells objects apart; -1 where it does not.</summary>
+    /// <summary>Number of the object where the method decides identity; -1 where it does not.</summary>
     internal long Tracklet { get; set; } = -1;
 
     public TrackState State { get; internal set; } = TrackState.Tentative;

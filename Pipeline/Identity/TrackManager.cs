@@ -65,7 +65,7 @@ public sealed class TrackManager(
     /// <param name="embeds">Instance embeddings, shape [Q,C].</param>
     /// <param name="tracklets">
     /// The method's own number of the object in each slot, length Q. Then a track is a tracklet: it continues and ends
-    /// with that, and neither place nor embedding counts. Empty: the tracks are told apart here.
+    /// with that, and neither place nor embedding counts. Empty: place and embedding decide.
     /// </param>
     public void Update(FrameInfo frame, double seconds, List<Candidate> candidates, ReadOnlySpan<float> probabilities,
         ReadOnlySpan<float> embeds, ReadOnlySpan<long> tracklets = default)

@@ -24,9 +24,9 @@ public enum GraphUse
 /// <param name="Name">Name in the manifest.</param>
 /// <param name="Inputs">
 /// Tensors as <c>name [B,Q,C]</c>, separated by commas. A side is a number or a size of the manifest: <c>Q</c> queries,
-/// <c>F</c> queries of a frame, <c>C</c> hidden size, <c>Cm</c> mask channels, <c>K+1</c> classes and "no object",
-/// <c>heads</c> of the refiner. Any other word is a side that the caller chooses: <c>B</c> and <c>N</c> frames, <c>T</c>
-/// frames of a clip, and so on.
+/// <c>F</c> queries of a frame, <c>V</c> video queries, <c>C</c> hidden size, <c>Cm</c> mask channels, <c>K+1</c>
+/// classes and "no object", <c>heads</c> of the refiner. Any other word is a side that the caller chooses: <c>B</c> and
+/// <c>N</c> frames, <c>T</c> frames of a clip, and so on.
 /// </param>
 /// <param name="Outputs">As the inputs.</param>
 public sealed partial record GraphContract(string Name, GraphUse Use, string Inputs, string Outputs)

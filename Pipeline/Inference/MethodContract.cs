@@ -114,7 +114,8 @@ public sealed class MethodContract
     public ScoringRule Scoring { get; private init; }
 
     /// <summary>Graph that follows the slots from frame to frame; null: the method goes from clip to clip.</summary>
-    public string? SlotGraph => Graphs.FirstOrDefault(g => g is { Use: GraphUse.Online, Name: Matcher or Tracker })?.Name;
+    public string? SlotGraph
+        => Graphs.FirstOrDefault(g => g is { Use: GraphUse.Online, Name: Matcher or Tracker })?.Name;
 
     /// <summary>True for VITA, behind any tracker.</summary>
     public bool IsVita => this == VitaBehindMinVis || this == VitaBehindDvis;

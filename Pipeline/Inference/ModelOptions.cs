@@ -18,7 +18,7 @@ public sealed class ModelOptions
     public RefinerOptions Refiner { get; set; } = new();
 
     /// <summary>
-    /// Begins a query slot anew when its track has ended, so that a method that carries queries (GenVIS) does not run
+    /// Restarts a query slot when its track has ended, so that a method that carries queries (GenVIS) does not run
     /// out of slots on an endless stream.
     /// </summary>
     public bool ResetEndedSlots { get; set; } = true;

@@ -17,7 +17,7 @@ namespace Dvis.Streaming.Pipeline.Methods;
 /// state changes where a clip ends, and the stage that revises runs behind. (2) A revision may stand alone: only DVIS
 /// mixes the tracker's logits in. (3) <see cref="Release"/> ends a slot's object; methods with endless slots need it.
 /// (4) <see cref="Memory"/> is measured. All have a default, so methods without clips or memory stay as they were.
-/// (5) A method that tells objects apart itself (RefineVIS) says so in <see cref="QueryFrame.Tracklets"/>.
+/// (5) A method that decides identity itself (RefineVIS) says so in <see cref="QueryFrame.Tracklets"/>.
 /// </para>
 /// </remarks>
 public interface IVideoMethod : IDisposable

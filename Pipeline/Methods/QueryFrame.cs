@@ -32,8 +32,8 @@ public class QueryFrame(Tensor instanceEmbeds, Tensor logits, Tensor maskEmbeds)
     public int ClipPlace { get; init; }
 
     /// <summary>
-    /// Number of the object in each slot where the method itself tells objects apart, length Q; null: tracks are told
-    /// apart by place and appearance.
+    /// Number of the object in each slot where the method itself decides identity, length Q; null: place and appearance
+    /// decide.
     /// </summary>
     public long[]? Tracklets { get; init; }
 

@@ -55,7 +55,7 @@ internal sealed class FinalReader(CameraSettings settings)
         return new(tracks, revision is null ? [] : [.. Retracted(frames, tracks)], _hasScenes ? Scene(frames) : null);
     }
 
-    /// <summary>Class probabilities of the clip: the revision's; by DVIS the tracker's mean where it is higher.</summary>
+    /// <summary>Class probabilities of the clip: the revision's, in DVIS the tracker's where they are higher.</summary>
     private void Score(IReadOnlyList<TrackedFrame> window, ClipRevision revision)
     {
         if (revision.StandsAlone)

@@ -82,7 +82,7 @@ public sealed class GenVisMethodTests : IDisposable
         AssertRun(traced, 1);
     }
 
-    /// <summary>The slot begins anew at once; the others continue as if nothing had been.</summary>
+    /// <summary>The slot restarts at once; the others are unchanged.</summary>
     [Theory]
     [InlineData(1, 4)]
     [InlineData(3, 5)]

@@ -83,7 +83,7 @@ public sealed class PrototypeMemoryTests
         AssertReads([plain], sut, channels, scale: 60);
     }
 
-    /// <summary>A slot begun anew has the memory of a new stream; the others keep theirs.</summary>
+    /// <summary>A restarted slot has the memory of a new stream; the others keep theirs.</summary>
     [Theory]
     [InlineData(MemoryPolicy.Merge, 3)]
     [InlineData(MemoryPolicy.Merge, 19)]

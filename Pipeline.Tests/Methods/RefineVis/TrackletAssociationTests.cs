@@ -169,7 +169,7 @@ public sealed class TrackletAssociationTests
         Assert.Equal((1, 3), (_association.Store.Evicted, _association.Store.Refused));
     }
 
-    /// <summary>Embeddings 8, 1, 2, 4, all of score 0.5: the first is cut, the others weigh 5, 7 and 9 sixths.</summary>
+    /// <summary>Embeddings 8, 1, 2, 4, all of score 0.5: the first is cut, the rest weigh 5, 7 and 9 sixths.</summary>
     [Fact]
     public void WriteMemory_Weighted_IsTheMeanOfTheLastThreeByScoreAndTime()
     {

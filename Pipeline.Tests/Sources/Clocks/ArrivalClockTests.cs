@@ -7,7 +7,7 @@ public sealed class ArrivalClockTests
 {
     private readonly ArrivalClock _sut = new(new ManualTime());
 
-    /// <summary>The way became 0.1 s longer: frames are late by that until the faster ones are ten seconds old.</summary>
+    /// <summary>The delay grows by 0.1 s: frames are late by that until the faster ones are ten seconds old.</summary>
     [Fact]
     public void Lateness_LeastDelayIsOlderThanTenSeconds_CountsNoMore()
     {

@@ -6,8 +6,8 @@ namespace Dvis.Streaming.Pipeline.Methods.GenVis;
 
 /// <summary>
 /// GenVIS: video queries handed from clip to clip. Clips of one frame are its online mode and never revised. With
-/// longer ones (semi-online) each frame is answered by a run on the clip's frames so far; the run on the whole clip is the
-/// official answer for all of its frames, and the only one that changes the state.
+/// longer ones (semi-online) each frame is answered by a run on the clip's frames so far; the run on the whole clip is
+/// the official answer for all of its frames, and the only one that changes the state.
 /// </summary>
 /// <param name="graphs">The caller's; their clip length counts.</param>
 /// <param name="maxDelay">Age of a clip at which it ends before the next frame; null: only at its length.</param>

@@ -60,7 +60,7 @@ public sealed class PrototypeTracker(ModelGraphs graphs, TensorPool pool) : IDis
     }
 
     /// <summary>
-    /// Begins a slot anew: its query is the first one and its memory empty. Not part of the published method, whose
+    /// Restarts a slot: its query is the first one and its memory empty. Not part of the published method, whose
     /// slots belong to their objects for ever; an endless stream has more objects than slots.
     /// </summary>
     public void Release(int slot)
@@ -69,7 +69,7 @@ public sealed class PrototypeTracker(ModelGraphs graphs, TensorPool pool) : IDis
         _released.Add(slot);
     }
 
-    /// <summary>Begins all slots anew.</summary>
+    /// <summary>Restarts all slots.</summary>
     public void Reset()
     {
         _first.Span.CopyTo(_query.Span);

@@ -60,7 +60,8 @@ def draw_barrier(random: np.random.Generator, image: np.ndarray, ids: np.ndarray
         return
     wall = draw_wall(random, *part.shape)
     cap = int(random.integers(0, max(1, height // 24)))     # a row of stones on top
-    wall[:cap] = wall[:cap].mean((0, 1)) * 0.5 + random.uniform(60, 120) if cap else 0
+    if cap:
+        wall[:cap] = wall[:cap].mean((0, 1)) * 0.5 + random.uniform(60, 120)
     image[window], ids[window] = wall, 0
 
 
