@@ -46,9 +46,8 @@ internal sealed class RtspSource(string camera, SourceOptions options, FramePool
             while (await session.ReadAsync(stop) is { } frame)
             {
                 Decoder = session.Facts;
-                // ffmpeg's parser loses the timestamp of a first frame in several packets, and 0 stands for it.
-                if (session.Frames == 1 && frame.Pts == 0 && reports?.FirstPts is { } first)
-                    frame = frame with { Pts = first };
+                if (reports is not null)
+                    frame = frame with { Pts = reports.TimestampOf(frame.Pts, isFirst: session.Frames == 1) };
                 if (options.Clock.UsesReports)
                     frame = frame with { Capture = reports?.At(frame.Pts, frame.ReceivedTicks, frame.Received) };
                 yield return frame;

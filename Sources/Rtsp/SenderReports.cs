@@ -41,9 +41,6 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
     /// <summary>True: the decoder subtracts <see cref="Origin"/>.</summary>
     public bool AreTraced { set { lock (_gate) _areTraced = value; } }
 
-    /// <summary>Timestamp of the first frame, as the decoder should have it; null: not known.</summary>
-    public long? FirstPts { get { lock (_gate) return _areTraced && _packets > 0 ? (long)_first - Origin : null; } }
-
     /// <summary>RTP packets so far.</summary>
     public long Packets { get { lock (_gate) return _packets; } }
 
@@ -74,17 +71,35 @@ internal sealed class SenderReports(TimeSpan maxSkew, TimeProvider time)
         }
     }
 
+    /// <summary>
+    /// RTP timestamp of a frame, without wraps; the decoder's own number where it does not subtract
+    /// <see cref="Origin"/>.
+    /// </summary>
+    /// <param name="pts">As the decoder has it.</param>
+    /// <param name="isFirst">True for the first frame of the session.</param>
+    public long TimestampOf(long pts, bool isFirst)
+    {
+        lock (_gate)
+        {
+            if (!_areTraced) return pts;
+            // ffmpeg's parser loses the timestamp of a first frame in several packets, and 0 stands for it.
+            return isFirst && pts == 0 && _packets > 0 ? _first : pts + Origin;
+        }
+    }
+
     /// <summary>Capture time of a frame; null while it is not known.</summary>
-    /// <param name="pts">RTP timestamp less <see cref="Origin"/>, as the decoder has it.</param>
+    /// <param name="pts">RTP timestamp, of <see cref="TimestampOf"/>.</param>
     /// <param name="receivedTicks">Monotonic arrival.</param>
     /// <param name="receivedUtc">Wall clock at the same moment.</param>
     public CaptureTime? At(long pts, long receivedTicks, DateTimeOffset receivedUtc)
     {
         lock (_gate)
         {
-            var timestamp = unchecked((uint)pts + Origin);
+            var timestamp = unchecked((uint)pts);
             var known = _timestamps.AsSpan(0, (int)Math.Min(_frames, Remembered));
-            if (_reports.Count == 0 || double.IsInfinity(_roundTrip) || !known.Contains(timestamp)) return null;
+            if (!_areTraced || _reports.Count == 0 || double.IsInfinity(_roundTrip) || !known.Contains(timestamp))
+                return null;
+
 
             var (last, fastest) = (_reports[^1], _reports[^1]);
             var (received, step) = (Monotonic(receivedTicks), 0.0);

@@ -227,6 +227,31 @@ public sealed class SenderReportsTests
         Assert.Null(camera.At(first));
     }
 
+    [Fact]
+    public void TimestampOf_DecoderSubtractsTheOrigin_IsTheOneThatCame()
+    {
+        var camera = new Camera(this);
+        var (sut, first) = (camera.Reports, camera.Picture().Pts);
+
+        Assert.Equal(first, sut.TimestampOf(first - SenderReports.Origin, isFirst: true));
+        Assert.Equal(first, sut.TimestampOf(0, isFirst: true)); // the parser lost it
+        Assert.Equal(SenderReports.Origin, sut.TimestampOf(0, isFirst: false));
+    }
+
+    /// <summary>A decoder that counts from its own origin has small numbers, which another frame may have had.</summary>
+    [Fact]
+    public void TimestampOf_DecoderHasItsOwnOrigin_StaysAndHasNoCaptureTime()
+    {
+        var camera = new Camera(this);
+        camera.Report();
+        var frame = camera.Picture();
+        Assert.NotNull(camera.At(frame));
+        camera.Reports.AreTraced = false;
+
+        Assert.Equal(3600, camera.Reports.TimestampOf(3600, isFirst: true));
+        Assert.Null(camera.At(frame));
+    }
+
     [Theory]
     [InlineData(11)]
     [InlineData(12)]
@@ -254,7 +279,7 @@ public sealed class SenderReportsTests
             byte? followed = null, bool answered = true)
         {
             (_time, Off, _channel) = (test._time, off, channel);
-            Reports = new SenderReports(TimeSpan.FromSeconds(2), _time);
+            Reports = new SenderReports(TimeSpan.FromSeconds(2), _time) { AreTraced = true };
             Reports.Follow(followed ?? channel);
             if (!answered) return;
             Reports.Answered(TimeSpan.FromSeconds(roundTrip));
@@ -300,7 +325,7 @@ public sealed class SenderReportsTests
             BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(8), source);
             _time.Advance(TimeSpan.FromSeconds(delay));
             Send(_channel, packet);
-            return new Frame((long)timestamp - SenderReports.Origin, _time.GetTimestamp(), _time.GetUtcNow());
+            return new Frame(timestamp, _time.GetTimestamp(), _time.GetUtcNow());
         }
 
         public CaptureTime? At(Frame frame) => Reports.At(frame.Pts, frame.ReceivedTicks, frame.Received);
