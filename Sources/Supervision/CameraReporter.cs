@@ -126,7 +126,7 @@ internal sealed partial class CameraReporter(
             case CameraState.Starting when detail is not null: LogUndecoded(camera); break;
             case CameraState.Starting: LogStarting(camera); break;
             case CameraState.Online:
-                LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, status.Codec ?? "?");
+                LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, status.Codec is { } codec ? " " + codec : "");
                 break;
             case CameraState.Degraded: LogDegraded(camera, reason, detail); break;
             case CameraState.Offline when status.NextRetrySeconds is { } pause:
@@ -144,7 +144,7 @@ internal sealed partial class CameraReporter(
         + "set the camera to one key frame (I-frame) per second or two.")]
     private partial void LogUndecoded(string camera);
 
-    [LoggerMessage(1002, LogLevel.Information, "Camera {Camera}: online, {Width}x{Height} {Codec}.")]
+    [LoggerMessage(1002, LogLevel.Information, "Camera {Camera}: online, {Width}x{Height}{Codec}.")]
     private partial void LogOnline(string camera, int width, int height, string codec);
 
     [LoggerMessage(1003, LogLevel.Warning, "Camera {Camera}: degraded, {Reason}: {Detail}.")]

@@ -2,6 +2,7 @@ using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Support;
+using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Synthetic;
 
@@ -51,6 +52,18 @@ public sealed class SyntheticTests
             read.Add(StripReader.Read(frame.Pixels, 256, 160)));
 
         Assert.Equal(Enumerable.Range(0, 12).Select(i => (int?)i), read);
+    }
+
+    [Fact]
+    public async Task ReadAsync_NoCodec_LogHasTheSizeOnly()
+    {
+        await using var rig = new SourceRig();
+        var options = new SourceOptions { Synthetic = new() { Width = 64, Height = 32, Frames = 2, Realtime = false } };
+
+        await SourceRig.ReadAsync(
+            rig.Supervise(SourceFactory.CreateRaw("cam", options, rig.Pool, rig.Time), options));
+
+        Assert.Contains(rig.Logs.Entries, entry => entry.Text == "Camera cam: online, 64x32.");
     }
 
     [Theory]
