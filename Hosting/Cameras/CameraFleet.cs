@@ -116,7 +116,7 @@ internal sealed class CameraFleet(
         foreach (var (name, options) in cameras)
         {
             // The counts of a camera continue when its configuration changes.
-            var board = _cameras.GetValueOrDefault(name)?.Board ?? new CameraBoard(metrics.Camera(name));
+            var board = _cameras.GetValueOrDefault(name)?.Board ?? new CameraBoard(metrics.Camera(name), time);
             _cameras[name] = new Camera(board, options, _engine!, beats, open, time, loggers);
             _cameras[name].Start(EndIfOver);
         }

@@ -23,7 +23,7 @@ internal sealed partial class OverloadWatch(
         foreach (var camera in cameras)
         {
             var before = camera.Recent;
-            var now = camera.Measure(Time);
+            var now = camera.Measure();
             if (now.Overloaded != before.Overloaded) fleet.Repeat(camera.Name);
             Log(camera.Name, now);
         }
@@ -58,7 +58,7 @@ internal sealed partial class OverloadWatch(
         4502, LogLevel.Warning,
         "Camera {Camera}: overloaded, {Share:0} % of the frames of the last 10 s were dropped ({Reason}): {Done:0.0} "
         + "of {Received:0.0} frames per second have results. What helps: rate.max_fps {Rate:0} for this camera, fewer "
-        + "cameras on this machine, model.precision int8, or a GPU; see docs/sizing.md.")]
+        + "cameras on this machine, or a GPU; see docs/sizing.md.")]
     private partial void LogOverloaded(
         string camera, double share, string reason, double done, double received, double rate);
 

@@ -26,9 +26,9 @@ internal sealed class CameraBoard
     private readonly RecentWindow _window;
     private volatile CameraRun _run;
 
-    public CameraBoard(CameraMetrics metrics)
+    public CameraBoard(CameraMetrics metrics, TimeProvider time)
     {
-        (Metrics, _tag, _window) = (metrics, Tag("camera", metrics.Camera), new(metrics.Tally));
+        (Metrics, _tag, _window) = (metrics, Tag("camera", metrics.Camera), new(metrics.Tally, time));
         metrics.Meter.CreateObservableGauge("dvis.camera.up", () => Is(IsUp), null, "1 while frames arrive.");
         metrics.Meter.CreateObservableGauge(
             "dvis.camera.state",
@@ -76,7 +76,7 @@ internal sealed class CameraBoard
     }
 
     /// <summary>Takes the figures of the last ten seconds; called every second, by one thread.</summary>
-    public RecentFigures Measure(TimeProvider time) => Recent = _window.Take(time);
+    public RecentFigures Measure() => Recent = _window.Take();
 
     private bool IsUp => State is CameraState.Online or CameraState.Degraded;
 

@@ -14,7 +14,7 @@ internal sealed record RecentFigures(
 }
 
 /// <summary>Window over the counts of a camera, which one thread samples every second.</summary>
-internal sealed class RecentWindow(CameraTally counts)
+internal sealed class RecentWindow
 {
     private static readonly TimeSpan s_length = TimeSpan.FromSeconds(10);
 
@@ -24,20 +24,27 @@ internal sealed class RecentWindow(CameraTally counts)
     // Seconds with drops: fewer are a start, or a stall that is over.
     private const int Lasting = 3;
 
+    private readonly CameraTally _counts;
+    private readonly TimeProvider _time;
     private readonly Queue<Sample> _samples = new();
     private bool _overloaded;
 
-    public RecentFigures Take(TimeProvider time)
+    /// <summary>Begins now: the first figures are those since then.</summary>
+    public RecentWindow(CameraTally counts, TimeProvider time)
     {
-        var now = new Sample(
-            time.GetTimestamp(), counts.FramesIn, counts.Provisional, counts.DroppedAt("captured", "queue_full"),
-            counts.DroppedAt("segment", "stale"), counts.Recent.Take());
+        (_counts, _time) = (counts, time);
+        _samples.Enqueue(Now());
+    }
+
+    public RecentFigures Take()
+    {
+        var now = Now();
         _samples.Enqueue(now);
         // One sample as old as the window stays: the counts are its difference.
-        while (_samples.Count > 2 && time.GetElapsedTime(_samples.ElementAt(1).At, now.At) >= s_length)
+        while (_samples.Count > 2 && _time.GetElapsedTime(_samples.ElementAt(1).At, now.At) >= s_length)
             _samples.Dequeue();
         var first = _samples.Peek();
-        var seconds = time.GetElapsedTime(first.At, now.At).TotalSeconds;
+        var seconds = _time.GetElapsedTime(first.At, now.At).TotalSeconds;
         if (seconds == 0) return RecentFigures.None;
         var (full, stale, received) = (now.Full - first.Full, now.Stale - first.Stale, now.In - first.In);
         // What was dropped may have been received before.
@@ -48,6 +55,10 @@ internal sealed class RecentWindow(CameraTally counts)
         var (p95, fromCapture) = P95();
         return new(received / seconds, (now.Out - first.Out) / seconds, share, reason, p95, fromCapture, _overloaded);
     }
+
+    private Sample Now() => new(
+        _time.GetTimestamp(), _counts.FramesIn, _counts.Provisional, _counts.DroppedAt("captured", "queue_full"),
+        _counts.DroppedAt("segment", "stale"), _counts.Recent.Take());
 
     private (double Seconds, bool FromCapture) P95()
     {

@@ -24,7 +24,7 @@ public sealed class RunningTests : IDisposable
         _own = new(record: false);
         var status = new MqttStatus();
         _mqtt = new(_own.Metrics.Meter, status);
-        _state = new(status, _time) { Cameras = [new CameraBoard(Camera)] };
+        _state = new(status, _time) { Cameras = [new CameraBoard(Camera, _time)] };
     }
 
     private CameraMetrics Camera => _own.Metrics.Camera("a");
@@ -184,7 +184,7 @@ public sealed class RunningTests : IDisposable
     public void Board_Status_IsWhatTheMetricsShow(CameraState state, int up)
     {
         using var measured = new TestMetrics();
-        var board = new CameraBoard(measured.Metrics.Camera("a")) { Status = Status(state) };
+        var board = new CameraBoard(measured.Metrics.Camera("a"), _time) { Status = Status(state) };
         Assert.Equal([up], measured.Of("dvis.camera.up", "camera=a"));
         Assert.Equal([1], measured.Of("dvis.camera.state", $"state={EnumName.Of(board.State)}"));
         Assert.Equal(1, measured.Of("dvis.camera.state").Sum());
