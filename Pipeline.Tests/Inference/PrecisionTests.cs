@@ -82,6 +82,22 @@ public sealed class PrecisionTests : IDisposable
     }
 
     [Fact]
+    public void Load_PrecisionOfSomeGraphsIsTheModelsOwn_SaysNothing()
+    {
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            Add(manifest, "tracker", "int8");
+            manifest["precision"] = "int8";
+        });
+        var log = new CollectingLogger();
+
+        using var sut = ModelGraphs.Load(new ModelOptions { Path = _temp.Root }, TinyDvis.Runtime, log);
+
+        Assert.Equal(_temp.Path("tracker.int8.onnx"), sut[MethodContract.Tracker].Name);
+        Assert.DoesNotContain(log.Entries, entry => entry.Id == 2103);
+    }
+
+    [Fact]
     public void Load_PrecisionOfNoGraph_SaysWhichThereAre()
     {
         TinyDvis.Write(_temp.Root, manifest => Add(manifest, "tracker", "int8"));

@@ -67,6 +67,7 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         ILogger logger, bool frugal = false, int? clip = null, bool revises = true)
     {
         var manifest = folder.Manifest;
+        var isChosen = precision != ModelManifest.AutoPrecision;
         precision = manifest.Resolve(precision);
         if (!manifest.Precisions.Contains(precision))
         {
@@ -99,7 +100,7 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
             }
 
             string[] others = [.. graphs.Where(g => manifest.PrecisionOf(g, precision) != precision)];
-            if (others.Length > 0) LogFallback(logger, manifest.Name, precision, string.Join(", ", others));
+            if (isChosen && others.Length > 0) LogFallback(logger, manifest.Name, precision, string.Join(", ", others));
             LogLoaded(logger, manifest.Name, manifest.Version, precision, provider, OrtRuntime.Version);
             return loaded;
         }
