@@ -38,8 +38,8 @@ internal sealed class ModelArguments
     };
     private readonly Option<string?> _out =
         new("--out") { Description = "Folder for results as the evaluation servers take them." };
-    private readonly Option<int> _videos =
-        new("--videos") { Description = "Only so many videos, the first.", DefaultValueFactory = _ => int.MaxValue };
+    private readonly Option<int?> _videos =
+        new("--videos") { Description = "Only so many videos, the first; default: all." };
     private readonly Option<string> _precision = new("--precision")
     { Description = "fp32, fp16, int8, or auto: the model's own.", DefaultValueFactory = _ => "auto" };
     private readonly Option<string[]> _provider = new("--provider")
@@ -63,7 +63,10 @@ internal sealed class ModelArguments
                     result.AddError($"{share.Name} needs a number from 0 to 1");
             });
         _topK.Validators.Add(result => EvalCommand.Between(result, "--top-k", 1, 1000));
-        _videos.Validators.Add(result => EvalCommand.Between(result, "--videos", 1, int.MaxValue));
+        _videos.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int?>() < 1) result.AddError("--videos needs a number from 1");
+        });
         _threads.Validators.Add(result => EvalCommand.Between(result, "--threads", 0, 256));
         _device.Validators.Add(result => EvalCommand.Between(result, "--device", 0, 63));
         _precision.AcceptOnlyFromAmong("auto", "fp32", "fp16", "int8");
@@ -102,7 +105,7 @@ internal sealed class ModelArguments
         return new EvaluationRequest(
             parsed.GetValue(Model)!, Precision(parsed), Runtime(parsed), truth,
             parsed.GetValue(_images) ?? Path.Combine(beside, "images"), Modes(parsed), parsed.GetValue(_topK),
-            parsed.GetValue(_out), parsed.GetValue(_videos), firstLabel, Ffmpeg(parsed),
+            parsed.GetValue(_out), parsed.GetValue(_videos) ?? int.MaxValue, firstLabel, Ffmpeg(parsed),
             parsed.GetValue(_objectScore), parsed.GetValue(_overlap), classAgnostic, parsed.GetValue(_half));
     }
 
