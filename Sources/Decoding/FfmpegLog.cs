@@ -12,7 +12,10 @@ namespace Dvis.Streaming.Sources.Decoding;
 internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 {
     private const int KeptMessages = 6;
-    private const int KeptSizes = 8;
+    
+    // More than the frames that fit between the decoder and its reader: a pipe of 64 KiB and a buffer of 32 KiB, with
+    // frames of ten bytes. Those are the sizes that the log can be ahead.
+    private const int KeptSizes = 16_384;
 
     // Contexts whose errors concern the connection or the output pipe and not the video.
     private static readonly HashSet<string> s_connection =
@@ -85,15 +88,23 @@ internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
     /// <summary>First size of the decoded frames, before any rotation; null until known.</summary>
     public (int Width, int Height)? FirstSize { get { lock (_gate) return _firstSize; } }
 
-    /// <summary>Newest size with this number of bytes in RGB24, before any rotation.</summary>
-    public (int Width, int Height)? FindSize(int bytes)
+    /// <summary>Next announced size that has not been taken, before any rotation; null while there is none.</summary>
+    public (int Width, int Height)? NextSize { get { lock (_gate) return _sizes.TryPeek(out var next) ? next : null; } }
+
+    /// <summary>
+    /// Takes the next size with this number of bytes in RGB24, and those before it: sizes are announced in the order of
+    /// their frames, and the log may be many frames ahead. Null, and none is taken, while there is no such size.
+    /// </summary>
+    public (int Width, int Height)? TakeSize(long bytes)
     {
         lock (_gate)
         {
-            foreach (var size in _sizes.Reverse())
-                if ((long)size.Width * size.Height * 3 == bytes) return size;
-            return null;
+            if (!_sizes.Any(IsIt)) return null;
+            while (true)
+                if (_sizes.Dequeue() is var size && IsIt(size)) return size;
         }
+
+        bool IsIt((int Width, int Height) size) => (long)size.Width * size.Height * 3 == bytes;
     }
 
     /// <summary>Reason of ffmpeg's end by its messages; <paramref name="otherwise"/> when they have none.</summary>

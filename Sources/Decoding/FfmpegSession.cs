@@ -105,10 +105,11 @@ internal sealed class FfmpegSession : IFrameSession
         else
         {
             const int largest = NutStreamHeader.LargestSide;
-            bool IsKnown() => Announced(bytes) is { Width: <= largest, Height: <= largest };
-            if (!await WaitAsync(IsKnown, s_logTimeout, stop))
+            (int Width, int Height)? announced = null;
+            if (!await WaitAsync(() => (announced = Log.TakeSize(bytes)) is not null, s_logTimeout, stop)
+                || Turned(announced!.Value) is not { Width: <= largest, Height: <= largest } size)
                 throw NutFault.Malformed($"a frame of {bytes} bytes in a stream of {width}x{height}");
-            (width, height) = Announced(bytes)!.Value;
+            (width, height) = size;
         }
 
         _size = (width, height, bytes);
@@ -128,16 +129,20 @@ internal sealed class FfmpegSession : IFrameSession
     // 640x480 turned into 480x640 has as many bytes, and the first frame of it cannot be found: the session fails.
     private void CheckShape()
     {
-        if (Announced(_size.Bytes) is { } size && size.Width != _size.Width)
-            throw new SourceException(SourceFault.DecodeErrors,
-                $"The frame changed its shape from {_size.Width}x{_size.Height} to {size.Width}x{size.Height}.");
+        while (Log.NextSize is { } next && (long)next.Width * next.Height * 3 == _size.Bytes)
+        {
+            var (width, height) = Turned(next);
+            if (width != _size.Width)
+                throw new SourceException(SourceFault.DecodeErrors,
+                    $"The frame changed its shape from {_size.Width}x{_size.Height} to {width}x{height}.");
+            Log.TakeSize(_size.Bytes);
+        }
     }
 
     // The log has sizes before the rotation that a file may ask for; the first size shows whether one is made.
-    private (int Width, int Height)? Announced(int bytes)
+    private (int Width, int Height) Turned((int Width, int Height) size)
     {
-        if (Log.FindSize(bytes) is not { } size || Log.FirstSize is not { } first) return null;
-        var turned = first.Width != first.Height
+        var turned = Log.FirstSize is { } first && first.Width != first.Height
             && (first.Height, first.Width) == (_nut.Video!.Width, _nut.Video.Height);
         return turned ? (size.Height, size.Width) : size;
     }

@@ -71,9 +71,12 @@ public sealed class FfmpegLogTests
         _log.Add("[info] [graph 0 input from stream 0:0 @ 0x5581] [verbose] w:1 h:1 pixfmt:none");
 
         Assert.Equal((640, 360), _log.FirstSize);
-        Assert.Equal((360, 640), _log.FindSize(640 * 360 * 3));
-        Assert.Equal((320, 240), _log.FindSize(320 * 240 * 3));
-        Assert.Null(_log.FindSize(3));
+        Assert.Null(_log.TakeSize(3));
+        Assert.Equal((640, 360), _log.NextSize);
+        Assert.Equal((640, 360), _log.TakeSize(640 * 360 * 3));
+        Assert.Equal((320, 240), _log.TakeSize(320 * 240 * 3));
+        Assert.Equal((360, 640), _log.TakeSize(640 * 360 * 3));
+        Assert.Null(_log.NextSize);
     }
 
     [Theory]

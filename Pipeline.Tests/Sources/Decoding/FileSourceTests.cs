@@ -3,6 +3,7 @@ using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Sources;
+using Dvis.Streaming.Sources.Decoding;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
@@ -53,6 +54,31 @@ public sealed class FileSourceTests : IDisposable
         var expected = Enumerable.Range(0, 1000).Where(n => n % 7 == 0 || n % 5 == 0).Take(20)
             .Select(n => Math.Round(n / 25.0, 3));
         Assert.Equal(expected, frames.Select(f => Math.Round(f.Timebase.ToSeconds(f.Pts), 3)));
+    }
+
+    /// <summary>The decoder is done with all sizes, and its log has them, before the first frame is read. Sizes of the
+    /// same number of pixels, with another between them, are told apart.</summary>
+    [Fact(Timeout = 120_000)]
+    public async Task ReadAsync_SizesChangeFasterThanTheyAreRead_GivesEveryFrameInItsShape()
+    {
+        (int Width, int Height)[] sizes = [.. Enumerable.Range(9, 12).Select(i => (2 * i, 8)), (16, 32)];
+        (int Width, int Height)[] expected = [.. sizes, (64, 4), (32, 16), .. sizes];
+        var path = _clips.Path("sizes.mjpeg");
+        foreach (var (width, height) in expected.Distinct())
+            await _clips.MakeAsync($"{width}x{height}.jpg", $"{width}x{height}", "1", "-c:v", "mjpeg");
+        await using (var whole = File.Create(path))
+            foreach (var (width, height) in expected)
+                await whole.WriteAsync(await File.ReadAllBytesAsync(_clips.Path($"{width}x{height}.jpg")));
+        using var pool = new FramePool();
+        await using var session = await FfmpegSession.StartAsync(
+            "ffmpeg", FfmpegCommand.ForFile(path), new Redactor(), "cam", pool, TimeProvider.System);
+        await session.EndAsync(); // all frames fit into the pipe
+
+        var found = new List<(int, int)>();
+        while (await session.ReadAsync(default) is { } frame)
+            using (frame.Frame) found.Add((frame.Frame.Width, frame.Frame.Height));
+
+        Assert.Equal(expected, found);
     }
 
     [Theory(Timeout = 120_000), InlineData(Ffmpeg), InlineData(Opencv)]
