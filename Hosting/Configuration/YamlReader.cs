@@ -94,6 +94,7 @@ internal sealed class YamlReader(IParser parser, string name, ConfigErrors error
     private YamlScalar Text()
     {
         var scalar = parser.Consume<Scalar>();
+        RefuseNul(scalar);
         return new YamlScalar(At(scalar), scalar.Value, scalar.Style == ScalarStyle.Plain);
     }
 
@@ -114,6 +115,7 @@ internal sealed class YamlReader(IParser parser, string name, ConfigErrors error
         {
             if (!parser.TryConsume<Scalar>(out var key))
                 throw new YamlException(parser.Current!.Start, parser.Current.End, "expected a key");
+            RefuseNul(key);
             var value = Node(depth + 1);
             if (key.Value == "<<") merged.AddRange(value is YamlSequence list ? list.Items : [value]);
             else if (entries.Find(e => e.Key == key.Value) is { } first)
@@ -129,6 +131,13 @@ internal sealed class YamlReader(IParser parser, string name, ConfigErrors error
         }
 
         return result;
+    }
+
+    // No name of a file, host or topic has one, and the system's calls would end the text there or throw.
+    private static void RefuseNul(Scalar scalar)
+    {
+        if (scalar.Value.Contains('\0', StringComparison.Ordinal))
+            throw new YamlException(scalar.Start, scalar.End, "found a NUL character in a text");
     }
 
     private Mark At(ParsingEvent e) => new(name, (int)e.Start.Line, (int)e.Start.Column);

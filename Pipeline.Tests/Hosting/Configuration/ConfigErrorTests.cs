@@ -1,3 +1,4 @@
+using System.Text;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
@@ -126,6 +127,10 @@ public sealed class ConfigErrorTests : IDisposable
             "config.yaml:2:13: not valid YAML: found the tag 'tag:yaml.org,2002:str', expected a plain value" },
         { "node: { id: *who }",
             "config.yaml:2:13: not valid YAML: found the alias '*who', but no anchor '&who' stands before it" },
+        { "node: { id: 'a\0' }", "config.yaml: cannot be read: line 2 has a NUL character" },
+        { "include: [ \"b\\0.yaml\" ]", "config.yaml:2:12: not valid YAML: found a NUL character in a text" },
+        { "model: { path: \"a\\0b\" }", "config.yaml:2:16: not valid YAML: found a NUL character in a text" },
+        { "\"no\\0de\": {}", "config.yaml:2:1: not valid YAML: found a NUL character in a text" },
         { "node: &n { id: *n }", "config.yaml:2:16: not valid YAML: the alias '*n' stands inside its own anchor" },
         { "---\nnode: {}", "config.yaml:2:1: not valid YAML: found a second document, expected one" },
     };
@@ -210,6 +215,24 @@ public sealed class ConfigErrorTests : IDisposable
     {
         var e = Assert.Throws<ConfigException>(() => new ConfigLoader(_folder.Environment, []).Load(_folder.Root));
         Assert.Equal($"{_folder.Root}: cannot be read: it is a folder", Assert.Single(e.Errors).ToString());
+    }
+
+    /// <summary>Old editors of Windows write another encoding; guessed, it would be another password.</summary>
+    [Fact]
+    public void Load_FilesThatAreNotUtf8_AreNamedWithTheLine()
+    {
+        File.WriteAllText(Path.Combine(_folder.Root, "other.yaml"), "node:\n  id: \u00E4\n", Encoding.Latin1);
+        File.WriteAllText(Path.Combine(_folder.Root, "secret"), "p\u00E4ss", Encoding.Latin1);
+        File.WriteAllText(Path.Combine(_folder.Root, "wide"), "p\u00E4ss", Encoding.Unicode);
+        Assert.Equal(
+            [
+                "config.yaml:2:37: mqtt.password_file: the file 'secret' cannot be read: line 1 is not UTF-8",
+                "other.yaml: cannot be read: line 2 is not UTF-8",
+            ],
+            _folder.Errors("include: [other.yaml]\nmqtt: { username: u, password_file: secret }\n"
+                + ConfigFolder.Cameras));
+        Assert.Equal("p\u00E4ss", _folder.Load("mqtt: { username: u, password: '${file:wide}' }\n"
+            + ConfigFolder.Cameras).Options.Mqtt.Password);
     }
 
     [Fact]

@@ -127,6 +127,16 @@ public sealed class ConfigReloadTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Reload_NameThatNoFileCanHave_IsInvalid_AndReloadingGoesOn()
+    {
+        await StartAsync(Cameras("a"));
+        await _rig.ReloadAsync("include: [\"b\\0.yaml\"]\n" + Cameras("a"), "invalid");
+        for (var i = 0; i < 5; i++) _rig.Look();
+        await _rig.ReloadAsync(Cameras("a", "b"), "applied");
+        await HappenedAsync("+a", "+b");
+    }
+
+    [Fact]
     public async Task Reload_FileGoneForAWhile_IsInvalidUntilItIsBack()
     {
         await StartAsync(Cameras("a"));

@@ -15,6 +15,7 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
 {
     // Commands and retained messages that the broker may send before the first is acknowledged.
     private const int MaxUnanswered = 20;
+    private const int MaxSecretBytes = 64 * 1024;
 
     private readonly MqttProtocolVersion _version =
         options.Protocol == MqttProtocol.V5 ? MqttProtocolVersion.V500 : MqttProtocolVersion.V311;
@@ -124,7 +125,7 @@ internal sealed class MqttNetTransport(MqttOptions options, string clientId, Tim
     // Editors add one newline at the end, which is not part of the secret.
     private static string ReadSecret(string path)
     {
-        var text = File.ReadAllText(path);
+        var text = SmallFile.ReadText(path, MaxSecretBytes);
         if (text.EndsWith('\n')) text = text[..^1];
         return text.EndsWith('\r') ? text[..^1] : text;
     }
