@@ -75,6 +75,8 @@ internal static class StreamingHost
         logging.SetMinimumLevel((LogLevel)options.Level);
         // Without requests and steps of the host.
         logging.AddFilter("Microsoft", LogLevel.Warning);
+        // It has a line for every connection beyond the limit: any client could fill a disk.
+        logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel.Connections", LogLevel.Error);
     }
 
     private static void AddServices(IServiceCollection services, LoadedConfig config, TextWriter? console)

@@ -146,7 +146,7 @@ public sealed partial class FanOut : IPublisher, IAsyncDisposable
 
         public Task? Loop { get; set; }
 
-        public OncePerSecond Failures { get; } = new(time);
+        public RepeatedReport Failures { get; } = new(time);
     }
 
     [LoggerMessage(2201, LogLevel.Error, "Sink {Sink}: a message could not be published.")]

@@ -27,7 +27,7 @@ public sealed partial class RefineStage(
     private readonly ClipLengths _clip = method.Clip ?? new(settings.Refiner.Stride, settings.Refiner.Stride, 0);
     private readonly ClipWindow<TrackedFrame> _window = new(method.Clip?.Window ?? settings.Refiner.Stride);
     private readonly FinalReader _reader = new(settings);
-    private readonly OncePerSecond _failures = new(time);
+    private readonly RepeatedReport _failures = new(time);
     private readonly List<EndedTrack> _ended = [];
     private readonly List<IdentityChange> _merges = [];
     private readonly HashSet<long> _retracted = [];

@@ -28,7 +28,7 @@ public sealed partial class MqttSink : IResultSink
     private readonly NodeTopics _topics;
     private readonly Dictionary<string, CameraPublisher> _cameras = [];
     private readonly Encoders _encoders;
-    private readonly OncePerSecond _logTooLarge;
+    private readonly RepeatedReport _logTooLarge;
     private long _tooLarge;
     private readonly Lock _documents = new(); // the connection's thread publishes smaller ones when it has to
     private readonly DateTimeOffset _started;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -7,6 +8,7 @@ using Dvis.Streaming.Pipeline.Tests.Hosting.Cameras;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Service;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using OpenTelemetry.Exporter;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Http;
@@ -142,10 +144,51 @@ public sealed class HttpGuardTests : IAsyncDisposable
         Assert.StartsWith($"HTTP/1.1 {code}", await reader.ReadLineAsync(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Connect_BeyondTheLimit_IsClosed_AndLogsNothing()
+    {
+        using var log = new LineProvider();
+        await StartAsync(Open, services => services.AddSingleton<ILoggerProvider>(log));
+        var clients = new List<TcpClient>();
+        for (var i = 0; i < 100; i++)
+        {
+            clients.Add(new TcpClient());
+            await clients[^1].ConnectAsync(IPAddress.Loopback, Address("/").Port);
+        }
+
+        // Connections are accepted in order: the last one is beyond the limit.
+        Assert.Equal(0, await clients[^1].GetStream().ReadAsync(new byte[1]));
+        Assert.NotEmpty(log.Lines);
+        Assert.DoesNotContain(log.Lines, l => l.Contains("onnection", StringComparison.Ordinal));
+        clients.ForEach(c => c.Dispose());
+    }
+
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
         await _rig.DisposeAsync();
+    }
+
+    /// <summary>Every line of the host's log, with its filters.</summary>
+    private sealed class LineProvider : ILoggerProvider, ILogger
+    {
+        private readonly ConcurrentQueue<string> _lines = new();
+
+        public IEnumerable<string> Lines => _lines;
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => _lines.Enqueue(formatter(state, exception));
+
+        public void Dispose()
+        {
+        }
     }
 
     private static void AssertHeaders(HttpResponseMessage response)

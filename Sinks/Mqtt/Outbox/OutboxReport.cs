@@ -14,7 +14,7 @@ internal sealed partial class OutboxReport(MqttMetrics metrics, TimeProvider tim
     // There are few topics; an outbox of a larger configuration may bring more.
     private const int MaxTopics = 10_000;
 
-    private readonly OncePerSecond _logDrops = new(time);
+    private readonly RepeatedReport _logDrops = new(time);
     private long _unloggedDrops;
     private readonly Dictionary<string, string> _refused = [];
     private StoreFault? _diskFault;
