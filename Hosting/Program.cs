@@ -61,8 +61,9 @@ internal static class Program
         {
             return await FailAsync((e as CommandException)?.ExitCode ?? ExitCode.Failed, Redaction.Urls(e.Message));
         }
-        catch (IOException e) when (!runs)
+        catch (Exception e) when (!runs && e is IOException or UnauthorizedAccessException)
         {
+            // An output that is closed is reported as an access that is denied.
             return await FailAsync(ExitCode.Failed, $"reading or writing failed: {e.Message}");
         }
     }

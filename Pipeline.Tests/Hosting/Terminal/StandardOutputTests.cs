@@ -91,13 +91,16 @@ public sealed class StandardOutputTests : IDisposable
     [InlineData("validate -c config.yaml --print-effective")]
     [InlineData("models inspect Models/default")]
     [InlineData("--help")]
-    public async Task CommandThatPrints_OutputFull_IsOneSentence_AndOne(string command)
+    public async Task CommandThatPrints_OutputFullOrClosed_IsOneSentence_AndOne(string command)
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "no /dev/full");
         _folder.Write("config.yaml", ConfigFolder.Cameras);
         var (code, output) = await BashAsync($"cd {_folder.Root}; {command} >/dev/full");
         Assert.Equal((1, "dvis: reading or writing failed: No space left on device\n"), (code, output));
         Assert.Equal((1, ""), await BashAsync($"cd {_folder.Root}; {command} >/dev/full 2>/dev/full"));
+        (code, output) = await BashAsync($"cd {_folder.Root}; {command} >&-");
+        Assert.Equal(1, code);
+        Assert.Matches("^dvis: reading or writing failed: [^\n]+\n\\z", output);
     }
 
     /// <summary>Runs a command line of <c>dvis</c> in a shell.</summary>
