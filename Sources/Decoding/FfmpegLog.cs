@@ -12,7 +12,7 @@ namespace Dvis.Streaming.Sources.Decoding;
 internal sealed partial class FfmpegLog(Redactor redactor) : IDecoderFacts
 {
     private const int KeptMessages = 6;
-    
+
     // More than the frames that fit between the decoder and its reader: a pipe of 64 KiB and a buffer of 32 KiB, with
     // frames of ten bytes. Those are the sizes that the log can be ahead.
     private const int KeptSizes = 16_384;
