@@ -207,6 +207,9 @@ public static class EvalCommand
     /// <summary>Exception for arguments that are wrong as they stand.</summary>
     internal static EvaluationException Wrong(string problem) => new(problem) { IsUsage = true };
 
+    internal static bool IsNumber(string text, Func<double, bool> isWithin) =>
+        double.TryParse(text, CultureInfo.InvariantCulture, out var n) && double.IsFinite(n) && isWithin(n);
+
     internal static void Between(System.CommandLine.Parsing.OptionResult result, string name, int from, int to)
     {
         if (result.Tokens.Count > 0 && !(int.TryParse(result.Tokens[0].Value, out var value) && value >= from

@@ -59,7 +59,7 @@ internal sealed class ModelArguments
         foreach (var share in (Option<double?>[])[_objectScore, _overlap])
             share.Validators.Add(result =>
             {
-                if (result.GetValueOrDefault<double?>() is not (null or (>= 0 and <= 1)))
+                if (result.Tokens.Any(t => !EvalCommand.IsNumber(t.Value, n => n is >= 0 and <= 1)))
                     result.AddError($"{share.Name} needs a number from 0 to 1");
             });
         _topK.Validators.Add(result => EvalCommand.Between(result, "--top-k", 1, 1000));

@@ -42,7 +42,8 @@ public static class ModelsCommand
         precision.AcceptOnlyFromAmong(s_precisions);
         tolerance.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--tolerance needs a number above 0");
+            if (result.Tokens.Any(t => !EvalCommand.IsNumber(t.Value, n => n > 0)))
+                result.AddError("--tolerance needs a number above 0");
         });
         var command = new Command("verify", "Checks files, shapes and answers of a model on this machine.")
             { folder, precision, tolerance };

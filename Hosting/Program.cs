@@ -40,10 +40,9 @@ internal static class Program
     private static async Task<int> RunAsync(string[] args, bool runs)
     {
         // The daemon does not load the evaluators.
-        var parsed = CreateCommand(withEvaluators: !runs).Parse(args);
-        if (parsed.Errors.Count > 0)
-            return await FailAsync(
-                ExitCode.Usage, [.. parsed.Errors.Select(e => e.Message), "'dvis --help' lists commands and options"]);
+        var (parsed, problems) = Parse(CreateCommand(withEvaluators: !runs), args);
+        if (parsed is null || problems.Length > 0)
+            return await FailAsync(ExitCode.Usage, [.. problems, "'dvis --help' lists commands and options"]);
 
         try
         {
@@ -65,6 +64,20 @@ internal static class Program
         {
             // An output that is closed is reported as an access that is denied.
             return await FailAsync(ExitCode.Failed, $"reading or writing failed: {e.Message}");
+        }
+    }
+
+    private static (ParseResult? Parsed, string[] Problems) Parse(RootCommand command, string[] args)
+    {
+        try
+        {
+            var parsed = command.Parse(args);
+            return (parsed, [.. parsed.Errors.Select(e => e.Message)]);
+        }
+        catch (InvalidOperationException e)
+        {
+            // Of a validator that reads an option whose arguments are wrong, such as one that was given twice.
+            return (null, [e.Message]);
         }
     }
 

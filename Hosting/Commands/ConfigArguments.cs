@@ -13,6 +13,10 @@ internal sealed class ConfigArguments
 
     public ConfigArguments()
     {
+        _file.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(t => t.Value.Length == 0)) result.AddError("--config needs the name of a file");
+        });
         _set.Validators.Add(result =>
         {
             foreach (var token in result.Tokens.Where(t => Override.FromArgument(t.Value) is null))

@@ -28,7 +28,7 @@ internal static class ProbeCommand
         command.Options.Add(camera);
         command.Validators.Add(result =>
         {
-            if (result.GetValue(target) is null == result.GetValue(camera) is null)
+            if (string.IsNullOrEmpty(result.GetValue(target)) == result.GetValue(camera) is null)
                 result.AddError("probe needs a source, or --camera with a name of the configuration");
         });
         command.SetAction(async (parsed, cancel) =>

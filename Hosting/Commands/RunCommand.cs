@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Dvis.Streaming.Hosting.Composition;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.State;
@@ -13,6 +14,9 @@ namespace Dvis.Streaming.Hosting.Commands;
 /// <summary>Command <c>dvis run</c>: runs until it is stopped, its files have ended, or the time is over.</summary>
 internal static class RunCommand
 {
+    // A timer takes 49 days.
+    private const int MaxSeconds = 4_000_000;
+
     public static Command Create()
     {
         var config = new ConfigArguments();
@@ -23,7 +27,10 @@ internal static class RunCommand
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Prints no progress; logs only." };
         seconds.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--seconds needs a number above 0");
+            foreach (var token in result.Tokens)
+                if (!double.TryParse(token.Value, CultureInfo.InvariantCulture, out var n)
+                    || n is not (> 0 and <= MaxSeconds))
+                    result.AddError($"--seconds needs a number above 0, at most {MaxSeconds}");
         });
         var command = config.AddTo(new Command("run", "Runs the cameras of a configuration."));
         command.Options.Add(seconds);
