@@ -18,7 +18,7 @@ public sealed class JsonLinesSink : IResultSink
     private readonly JsonLinesOptions _options;
     private readonly TimeProvider _time;
     private readonly Encoders _encoders;
-    private readonly Dictionary<string, Sequences> _sequences = [];
+    private readonly Dictionary<string, CameraSequences> _sequences = [];
     private readonly Action<ReadOnlyMemory<byte>> _writeProvisional, _writeFinal;
     private RotatingFile? _file;
     private LineOutput? _stdout;
@@ -52,15 +52,8 @@ public sealed class JsonLinesSink : IResultSink
 
     public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
     {
-        if (message is CamerasChanged changed)
-        {
-            foreach (var removed in _sequences.Keys.Except(changed.Cameras.Select(c => c.Name)).ToList())
-                _sequences.Remove(removed);
-            return ValueTask.CompletedTask;
-        }
-
-        if (!_sequences.TryGetValue(message.Camera, out var sequences))
-            _sequences.Add(message.Camera, sequences = new());
+        if (message is CamerasChanged) return ValueTask.CompletedTask;
+        var sequences = CameraSequences.Of(_sequences, message.Camera);
         _durable = Lossless || message.IsDurable;
         if (Lossless) _stdout?.AwaitRoom(cancel);
         var now = Moment.Now(_time);
@@ -109,10 +102,5 @@ public sealed class JsonLinesSink : IResultSink
     {
         _file?.WriteLine(prefix, rest);
         _stdout?.Post([.. prefix, .. rest, (byte)'\n'], _durable);
-    }
-
-    private sealed class Sequences
-    {
-        public readonly Sequence Tracks = new(), Final = new(), Events = new(), State = new();
     }
 }

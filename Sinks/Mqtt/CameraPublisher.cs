@@ -14,10 +14,9 @@ namespace Dvis.Streaming.Sinks.Mqtt;
 
 /// <summary>Publisher of one camera's messages. One thread.</summary>
 internal sealed class CameraPublisher(
-    SinkCamera camera, NodeTopics node, MqttOptions options, MqttDelivery delivery, Encoders encoders,
-    MqttMetrics metrics, PipelineMetrics frames, TimeProvider time)
+    SinkCamera camera, CameraSequences sequences, NodeTopics node, MqttOptions options, MqttDelivery delivery,
+    Encoders encoders, MqttMetrics metrics, PipelineMetrics frames, TimeProvider time)
 {
-    private readonly Sequence _tracks = new(), _final = new(), _events = new(), _state = new();
     private readonly Dictionary<int, int> _counted = [], _counting = [];
     private SinkCamera _camera = camera;
     private CameraTopics _topics = new(node, camera, encoders.Envelope.Model, options.Protocol);
@@ -43,7 +42,7 @@ internal sealed class CameraPublisher(
     {
         var published = Begin();
         var lost = encoders.Provisional.Encode(
-            result, _tracks, published, new(Target(_topics.Results), MaskRefs: Masks), Emit);
+            result, sequences.Tracks, published, new(Target(_topics.Results), MaskRefs: Masks), Emit);
         if (Masks) lost += encoders.Masks.Encode(result, _camera.Publish, Target(_topics.Masks), Emit);
         lost += encoders.Maps.Encode(result, _camera.Publish, Target(_topics.Map), Emit);
         End(published);
@@ -55,7 +54,7 @@ internal sealed class CameraPublisher(
     public int Publish(FinalResult result)
     {
         var published = Begin();
-        var lost = encoders.Final.Encode(result, _final, published, new(Target(_topics.Final)), Emit);
+        var lost = encoders.Final.Encode(result, sequences.Final, published, new(Target(_topics.Final)), Emit);
         if (Masks) lost += encoders.Masks.Encode(result, _camera.Publish, Target(_topics.MasksFinal), Emit);
         lost += encoders.Maps.Encode(result, _camera.Publish, Target(_topics.MapFinal), Emit);
         End(published);
@@ -67,7 +66,7 @@ internal sealed class CameraPublisher(
     {
         var published = Begin();
         var structured = options.Protocol == MqttProtocol.V311;
-        HandOver(_topics.Events, encoders.Events.Encode(e, _events, published, structured),
+        HandOver(_topics.Events, encoders.Events.Encode(e, sequences.Events, published, structured),
             structured ? null : encoders.Events.Attributes(e));
         End(published);
         return 0;
@@ -77,7 +76,7 @@ internal sealed class CameraPublisher(
     public int Publish(CameraStatus status)
     {
         SetOnline(status.State is CameraState.Online or CameraState.Degraded);
-        delivery.Publish(_topics.State, encoders.State.Encode(status, _state, Moment.Now(time)));
+        delivery.Publish(_topics.State, encoders.State.Encode(status, sequences.State, Moment.Now(time)));
         // Without frames nothing is tracked, and the last counts would stand for ever.
         if (status.State is CameraState.Offline or CameraState.Disabled) ClearCounts();
         return 0;

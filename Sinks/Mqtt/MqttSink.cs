@@ -27,6 +27,7 @@ public sealed partial class MqttSink : IResultSink
     private readonly MqttClient _client;
     private readonly NodeTopics _topics;
     private readonly Dictionary<string, CameraPublisher> _cameras = [];
+    private readonly Dictionary<string, CameraSequences> _sequences = [];
     private readonly Encoders _encoders;
     private readonly RepeatedReport _logTooLarge;
     private long _tooLarge;
@@ -142,7 +143,8 @@ public sealed partial class MqttSink : IResultSink
     }
 
     private CameraPublisher AddPublisher(SinkCamera camera) => _cameras[camera.Name] =
-        new(camera, _topics, _options, _client.Delivery, _encoders, _metrics, _frames, _time);
+        new(camera, CameraSequences.Of(_sequences, camera.Name), _topics, _options, _client.Delivery, _encoders,
+            _metrics, _frames, _time);
 
     private void Apply(CamerasChanged changed)
     {

@@ -39,6 +39,19 @@ public sealed class JsonLinesSinkTests : IDisposable
     }
 
     [Fact]
+    public async Task PublishAsync_CameraRemovedAndAddedAgain_CountsOnInTheSession()
+    {
+        await using var sink = Sink(o => o.FlushInterval = TimeSpan.Zero);
+        await sink.StartAsync(default);
+        var front = SomeResult.Context().Cameras;
+        await sink.PublishAsync(SomeResult.Final(Time, 3, 5, SomeResult.FinalTrack()), default);
+        await sink.PublishAsync(new CamerasChanged([], "HASH2"), default);
+        await sink.PublishAsync(new CamerasChanged([.. front], "HASH3"), default);
+        await sink.PublishAsync(SomeResult.Final(Time, 6, 8, SomeResult.FinalTrack()), default);
+        Assert.Equal([1, 2], (await ReadOpenAsync()).Select(l => (int)JsonNode.Parse(l)!["seq"]!));
+    }
+
+    [Fact]
     public async Task PublishAsync_ManyTracks_StayInOneLine()
     {
         await using var sink = Sink(o => o.FlushInterval = TimeSpan.Zero);

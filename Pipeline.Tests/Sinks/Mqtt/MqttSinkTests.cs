@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tests.Sinks.Payloads;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -57,6 +58,23 @@ public sealed class MqttSinkTests
         await late.WaitTextAsync("front/count/car", "0");
         Assert.Empty(late.On("front/count/traffic_light"));
         Assert.DoesNotContain(late.Received, m => m.Topic.Contains("/back/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task PublishAsync_CameraRemovedAndAddedAgain_CountsOnInTheSession()
+    {
+        await using var broker = await MosquittoBroker.StartAsync();
+        await using var subscriber = await MqttSubscriber.StartAsync(broker);
+        await using var rig = new MqttRig(broker.Url, context: SomeResult.Context(cameras: ["front", "back"]));
+        await rig.StartAsync();
+        await rig.Sink.PublishAsync(SomeResult.Final(Time, 3, 5, SomeResult.FinalTrack()), default);
+        await rig.Sink.PublishAsync(new CamerasChanged([new("back", new())], "HASH2"), default);
+        await rig.Sink.PublishAsync(new CamerasChanged([new("back", new()), new("front", new())], "HASH3"), default);
+        await rig.Sink.PublishAsync(SomeResult.Final(Time, 6, 8, SomeResult.FinalTrack()), default);
+        await rig.Sink.FlushAsync(default);
+
+        var finals = await subscriber.WaitAsync($"{Camera}/tracks/final", 2);
+        Assert.Equal([1, 2], finals.Select(f => (int)JsonNode.Parse(f.Text)!["seq"]!));
     }
 
     [Fact]
