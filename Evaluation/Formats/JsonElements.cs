@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Dvis.Streaming.Evaluation.Metrics;
 using Dvis.Streaming.Pipeline.Common;
@@ -35,6 +36,15 @@ internal sealed class JsonElements : IDisposable
 
     public string Path { get; }
 
+    // Editors of Windows write a byte order mark. Returns where the JSON begins.
+    private long SkipMark()
+    {
+        var mark = new byte[Encoding.UTF8.Preamble.Length];
+        _file.Position = 0;
+        var read = _file.ReadAtLeast(mark, mark.Length, throwOnEndOfStream: false);
+        return _file.Position = mark.AsSpan(0, read).SequenceEqual(Encoding.UTF8.Preamble) ? read : 0;
+    }
+
     /// <summary>
     /// Calls back for each entry of each list that stands directly in the file: with the list's name in the top-level
     /// object, or with "" when the file is a list. Top-level values that are no list are passed whole, with index -1.
@@ -42,10 +52,10 @@ internal sealed class JsonElements : IDisposable
     /// <exception cref="EvaluationException">No JSON; names file, line and column.</exception>
     public void Walk(Action<string, int, JsonPlace, JsonElement> found)
     {
-        _file.Position = 0;
+        var begin = SkipMark();
         var state = new JsonReaderState();
         // Where the buffer begins in the file, what is in it, whether the file ends there.
-        var (start, filled, last) = (0L, 0, false);
+        var (start, filled, last) = (begin, 0, false);
         var (list, index, inside) = ("", -1, false);
         var begun = false;
         while (true)

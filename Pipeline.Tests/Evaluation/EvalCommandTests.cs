@@ -87,6 +87,23 @@ public sealed class EvalCommandTests : IDisposable
                 + $"{_temp.Path("gt.json")}.\n"), (code, output));
     }
 
+    [Fact]
+    public async Task FilesWithAByteOrderMark_AreScoredAsWithout()
+    {
+        var outputs = new List<(int, string)>();
+        foreach (var mark in (bool[])[false, true])
+        {
+            var encoding = new System.Text.UTF8Encoding(mark);
+            File.WriteAllText(_temp.Path("gt.json"), SomeVideo.TruthJson, encoding);
+            File.WriteAllText(_temp.Path("results.json"), SomeVideo.ResultsJson, encoding);
+            outputs.Add(await Tool.DvisAsync(
+                "eval", "--results", _temp.Path("results.json"), "--truth", _temp.Path("gt.json")));
+        }
+
+        Assert.Equal(0, outputs[0].Item1);
+        Assert.Equal(outputs[0], outputs[1]);
+    }
+
     [Theory]
     [InlineData("Option '--truth' is required", "eval", "--results", "/nowhere")]
     [InlineData("--results: '/nowhere' does not exist", "eval", "--results", "/nowhere", "--truth", "/")]

@@ -13,6 +13,8 @@ internal static class StrictJson
     /// <exception cref="JsonException">Not JSON, or a text in it is not Unicode.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> json, JsonDocumentOptions options = default)
     {
+        // Editors of Windows write a byte order mark.
+        if (json.Span.StartsWith(Encoding.UTF8.Preamble)) json = json[Encoding.UTF8.Preamble.Length..];
         CheckTexts(json.Span);
         return JsonDocument.Parse(json, options);
     }

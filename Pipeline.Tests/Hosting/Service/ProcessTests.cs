@@ -27,7 +27,8 @@ public sealed class ProcessTests : IDisposable
     [InlineData(2, "--config needs the name of a file", "run", "--config", "")]
     [InlineData(2, "--config needs the name of a file", "validate", "-c", "")]
     [InlineData(2, "probe needs a source", "probe", "")]
-    [InlineData(2, "Option '--truth' expects a single argument", "eval", "--results", "/", "--truth", "/", "--truth", "/")]
+    [InlineData(2, "Option '--truth' expects a single argument", "eval", "--results", "/", "--truth", "/", "--truth",
+        "/")]
     [InlineData(2, "--set needs key=value, found 'x'", "run", "--set", "x")]
     [InlineData(2, "probe needs a source, or --camera", "probe")]
     [InlineData(2, "the file '/nowhere.mp4' does not exist", "probe", "/nowhere.mp4")]
