@@ -208,6 +208,22 @@ var prototypes = new Command("prototypes", "Milliseconds per clip of GenVIS's me
 prototypes.SetAction(parsed => MemoryRead.Run(
     parsed.GetRequiredValue(past), parsed.GetRequiredValue(slots), parsed.GetRequiredValue(channels),
     parsed.GetRequiredValue(reads)));
+var folders = new Option<string[]>("--model")
+{
+    DefaultValueFactory = _ => ["Models/shapes"],
+    Description = "Model folders of any method, measured in turn.",
+    AllowMultipleArgumentsPerToken = true
+};
+var followed = new Option<int>("--frames") { DefaultValueFactory = _ => 100, Description = "Frames of the file." };
+var methods = new Command("methods", "Milliseconds per frame of each model's method behind its segmenter.")
+    { folders, file, followed, rounds, clip };
+methods.SetAction((parsed, _) =>
+{
+    var lengths = parsed.GetRequiredValue(clip);
+    return MethodCosts.RunAsync(parsed.GetRequiredValue(folders), parsed.GetRequiredValue(file),
+        parsed.GetRequiredValue(followed), parsed.GetRequiredValue(rounds),
+        new RefinerOptions { Window = lengths[0], Stride = lengths[1], Lookahead = lengths[2] });
+});
 var minutes = new Option<double>("--minutes") { DefaultValueFactory = _ => 60, Description = "Length." };
 var churn =
     new Option<double>("--churn") { DefaultValueFactory = _ => 30, Description = "Seconds between two disturbances." };
@@ -229,6 +245,6 @@ soak.SetAction(async (parsed, _) =>
 });
 return await new RootCommand("Measurements of Dvis.Streaming; docs/internal/measurements.md says how they are taken.")
     { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, prototypes,
-        FuzzCommand.Create(), MutateCommand.Create(),
+        methods, FuzzCommand.Create(), MutateCommand.Create(),
         soak }
     .Parse(args).InvokeAsync();

@@ -41,19 +41,26 @@ public static class EvalCommand
         };
         var agnostic = new Option<bool>("--class-agnostic")
         { Description = "Instances are scored as of one class: a detection is right whatever its class." };
+        var against = new Option<string?>("--against")
+        {
+            Description = "With --results of YouTube-VIS: other results, to which the difference is given with its 95 % "
+                + "interval (paired bootstrap over the videos).",
+        };
         var json = new Option<string?>("--json") { Description = "Writes the numbers into this file, too." };
         var model = new ModelArguments();
         first.Validators.Add(result => Between(result, "--first-label", 0, 254));
         var sequences = new SequenceArguments(model, classes, defaultModel);
         const string does = "Scores results, a model run over a data set, or what the service publishes of sequences.";
         var command = model.AddTo(sequences.AddTo(
-            new Command("eval", does) { results, truth, classes, first, agnostic, json }));
+            new Command("eval", does) { results, against, truth, classes, first, agnostic, json }));
         command.Validators.Add(result =>
         {
-            if (sequences.Check(result, [results, truth, first, agnostic])) return;
+            if (sequences.Check(result, [results, against, truth, first, agnostic])) return;
             if (result.GetValue(truth) is null) result.AddError("Option '--truth' is required, or '--davis'.");
             if (result.GetValue(results) is null == result.GetValue(model.Model) is null)
                 result.AddError("eval needs either --results or --model, or --davis");
+            if (result.GetValue(against) is not null && result.GetValue(results) is null)
+                result.AddError("Option '--against' needs '--results'.");
             if (result.GetResult(classes) is { } given) Between(given, "--classes", 1, 255);
         });
         command.SetAction((parsed, cancel) => CheckedAsync(() =>
@@ -64,7 +71,8 @@ public static class EvalCommand
             if (parsed.GetValue(results) is not { } scored)
                 return RunAsync(model.Read(parsed, data, firstLabel, parsed.GetValue(agnostic)), numbers, cancel);
             var count = int.Parse(parsed.GetValue(classes) ?? "124", CultureInfo.InvariantCulture);
-            return ScoreAsync(scored, data, count, firstLabel, parsed.GetValue(agnostic), numbers, cancel);
+            return ScoreAsync(scored, parsed.GetValue(against), data, count, firstLabel, parsed.GetValue(agnostic),
+                numbers, cancel);
         }));
         return command;
     }
@@ -116,13 +124,15 @@ public static class EvalCommand
         return code;
     }
 
-    private static async Task<int> ScoreAsync(string results, string truth, int classes, int first, bool agnostic,
-        string? json, CancellationToken cancel)
+    private static async Task<int> ScoreAsync(string results, string? against, string truth, int classes, int first,
+        bool agnostic, string? json, CancellationToken cancel)
     {
         if (!Path.Exists(results)) throw Wrong($"--results: '{results}' does not exist");
+        if (against is not null && !File.Exists(against)) throw Wrong($"--against: the file '{against}' does not exist");
         if (!Path.Exists(truth)) throw Wrong($"--truth: '{truth}' does not exist");
-        if (agnostic && Directory.Exists(results)) throw Wrong("--class-agnostic is for instances only");
-        var (table, numbers) = !Directory.Exists(results) ? Instances(results, truth, agnostic, cancel)
+        if (Directory.Exists(results) && agnostic) throw Wrong("--class-agnostic is for instances only");
+        if (Directory.Exists(results) && against is not null) throw Wrong("--against is for instances only");
+        var (table, numbers) = !Directory.Exists(results) ? Instances(results, against, truth, agnostic, cancel)
             : File.Exists(Path.Combine(results, "pred.json")) ? Panoptic(results, truth, cancel)
             : Semantic(results, truth, classes, first, cancel);
         if (json is not null) await WriteAsync(json, numbers, cancel);
@@ -130,23 +140,38 @@ public static class EvalCommand
         return ExitCode.Ok;
     }
 
-    private static (IEnumerable<string> Table, JsonObject Json) Instances(string results, string truth,
-        bool agnostic, CancellationToken cancel)
+    private static (IEnumerable<string> Table, JsonObject Json) Instances(string results, string? against,
+        string truth, bool agnostic, CancellationToken cancel)
     {
         using var wanted = YtvisTruth.Open(truth);
         if (!wanted.HasAnnotations)
             throw new EvaluationException(
                 $"{truth}: there are no annotations to score against; the evaluation server has them.");
+        var (precision, identity) = Score(results, wanted, agnostic, cancel);
+        var (report, tracks) = (precision.Report(), identity.Report());
+        var (table, json) = (EvaluationText.Table(report), EvaluationText.Json(report));
+        table = [.. table, "", EvaluationText.Line(tracks)];
+        json["identity"] = EvaluationText.Json(tracks);
+        if (against is null) return (table, json);
+        var lead = PairedBootstrap.Compare(precision, Score(against, wanted, agnostic, cancel).Precision);
+        json["lead"] = EvaluationText.Json(lead);
+        return ([.. table, $"{results} against {against}: {EvaluationText.Line(lead)}"], json);
+    }
+
+    private static (VideoPrecision Precision, IdentityFigures Identity) Score(string results, YtvisTruth wanted,
+        bool agnostic, CancellationToken cancel)
+    {
         using var found = YtvisResults.Open(results, wanted);
-        var precision = new VideoPrecision(wanted.Categories, agnostic);
+        var (precision, identity) = (new VideoPrecision(wanted.Categories, agnostic), new IdentityFigures());
         foreach (var video in wanted.Videos)
         {
             cancel.ThrowIfCancellationRequested();
-            precision.Add(video, wanted.Objects(video), found.Of(video));
+            var (objects, predictions) = (wanted.Objects(video), found.Of(video));
+            precision.Add(video, objects, predictions);
+            identity.Add(objects, predictions);
         }
 
-        var report = precision.Report();
-        return (EvaluationText.Table(report), EvaluationText.Json(report));
+        return (precision, identity);
     }
 
     private static (IEnumerable<string> Table, JsonObject Json) Panoptic(string results, string truth,

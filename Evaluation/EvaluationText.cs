@@ -30,6 +30,17 @@ internal static class EvaluationText
                 $" {c.Category.Name,-24} {c.Ap,6:F3} {c.Ap50,6:F3} {c.Ap75,6:F3} {c.Ar1,6:F3} {c.Ar10,6:F3}");
     }
 
+    /// <summary>The identity of tracks, in a line.</summary>
+    public static string Line(IdentityReport r)
+        => Text($"link {Percent(r.Link)}, returned {Percent(r.Returned)} of {r.Gaps}, ")
+            + Text($"switches {r.Switches}, missed {Percent(r.Missed)}");
+
+    /// <summary>The difference to other results, in a line.</summary>
+    public static string Line((Lead Ap, Lead Ap50) lead)
+        => Text($"AP {100 * lead.Ap.Mean:+0.00;-0.00} ({100 * lead.Ap.From:+0.00;-0.00} to ")
+            + Text($"{100 * lead.Ap.To:+0.00;-0.00}), AP50 {100 * lead.Ap50.Mean:+0.00;-0.00} ")
+            + Text($"({100 * lead.Ap50.From:+0.00;-0.00} to {100 * lead.Ap50.To:+0.00;-0.00}); in brackets 95 %");
+
     /// <summary>A line a mode, and for one mode alone the whole table before.</summary>
     public static IEnumerable<string> Table(EvaluationRequest request, EvaluationOutcome outcome)
     {
@@ -49,8 +60,10 @@ internal static class EvaluationText
             foreach (var (name, figures) in rows)
                 yield return name.PadRight(width)
                     + string.Concat(
-                        figures.Select(f => "  " + (f.Value is -1 or double.NaN ? "-" : Text($"{100 * f.Value:F2}"))
-                            .PadLeft(Math.Max(5, f.Name.Length))));
+                        figures.Select(f => "  " + Percent(f.Value).PadLeft(Math.Max(5, f.Name.Length))));
+            foreach (var (row, scorer) in rows.Zip(outcome.Scorers))
+                if (scorer is InstanceScorer instances)
+                    yield return $"{row.Name.PadRight(width)}  {Line(instances.Identity())}";
         }
 
         yield return Text($"{outcome.Videos} {(outcome.Videos == 1 ? "video" : "videos")}, {outcome.Frames} frames, ")
@@ -93,6 +106,7 @@ internal static class EvaluationText
                 var groups = instances.Groups().Select(g => KeyValuePair.Create(g.Key, (JsonNode?)Json(g.Value)))
                     .ToArray();
                 if (groups.Length > 0) json["occlusion"] = new JsonObject(groups);
+                json["identity"] = Json(instances.Identity());
                 return json;
             case PanopticScorer panoptic:
                 return Json(panoptic.Report()!);
@@ -173,6 +187,23 @@ internal static class EvaluationText
     };
 
     /// <inheritdoc cref="Json(PrecisionReport)"/>
+    public static JsonObject Json(IdentityReport r) => new()
+    {
+        ["link"] = Number(r.Link),
+        ["returned"] = Number(r.Returned),
+        ["gaps"] = r.Gaps,
+        ["switches"] = r.Switches,
+        ["missed"] = Number(r.Missed),
+    };
+
+    /// <inheritdoc cref="Json(PrecisionReport)"/>
+    public static JsonObject Json((Lead Ap, Lead Ap50) lead) => new()
+    {
+        ["AP"] = new JsonArray(lead.Ap.Mean, lead.Ap.From, lead.Ap.To),
+        ["AP50"] = new JsonArray(lead.Ap50.Mean, lead.Ap50.From, lead.Ap50.To),
+    };
+
+    /// <inheritdoc cref="Json(PrecisionReport)"/>
     public static JsonObject Json(PanopticReport r) => new()
     {
         ["VPQ"] = Number(r.Vpq),
@@ -221,6 +252,8 @@ internal static class EvaluationText
         ["RQ"] = Number(score.Rq),
         ["categories"] = score.Categories,
     };
+
+    private static string Percent(double value) => value is -1 or double.NaN ? "-" : Text($"{100 * value:F2}");
 
     private static JsonValue? Number(double value) => value is -1 or double.NaN ? null : JsonValue.Create(value);
 

@@ -10,6 +10,9 @@ internal sealed class CategoryTally
 
     private readonly List<Detection>[] _detections = [.. VideoPrecision.Areas.Select(_ => new List<Detection>())];
     private readonly int[] _objects = new int[VideoPrecision.Areas.Length];
+    private readonly Dictionary<long, int> _objectsOf = []; // of all areas, by video
+
+    private Detection[]? _all; // sorted once, when everything was added
 
     public CategoryTally(Category category) => Category = category;
 
@@ -28,6 +31,7 @@ internal sealed class CategoryTally
             var (from, to) = VideoPrecision.Areas[range];
             bool[] ignored = [.. truth.Select(t => t.IsCrowd || t.IsIgnored || t.MeanArea < from || t.MeanArea > to)];
             _objects[range] += ignored.Count(i => !i);
+            if (range == 0) _objectsOf[video] = ignored.Count(i => !i);
             // Those that count come first, each part in the file's order.
             int[] order = [.. Enumerable.Range(0, truth.Length).Where(g => !ignored[g]),
                 .. Enumerable.Range(0, truth.Length).Where(g => ignored[g])];
@@ -46,14 +50,32 @@ internal sealed class CategoryTally
     /// <summary>For each threshold the mean precision at the 101 recalls 0, 0.01 … 1, and the recall reached.</summary>
     /// <param name="limit">Detections a video that count.</param>
     public (double Precision, double Recall)[] Curves(int area, int limit)
+        => Curves(Sorted(area, limit), _objects[area], often: null);
+
+    /// <summary>
+    /// Precision as of <see cref="Curves(int,int)"/> over all areas with 100 detections, where each video counts as
+    /// often as is given; empty without an object.
+    /// </summary>
+    public double[] Precision(IReadOnlyDictionary<long, int> often)
     {
-        // The best first; equal scores in the order of the videos' numbers and, within one, of the file.
-        Detection[] sorted = [.. _detections[area].Where(d => d.Rank < limit).OrderByDescending(d => d.Score)
-            .ThenBy(d => d.Video).ThenBy(d => d.Rank)];
-        return [.. Enumerable.Range(0, VideoPrecision.Thresholds.Count).Select(t => Curve(sorted, t, _objects[area]))];
+        var objects = _objectsOf.Sum(o => o.Value * often[o.Key]);
+        return objects == 0
+            ? []
+            : Array.ConvertAll(Curves(_all ??= Sorted(0, VideoPrecision.MaxDetections[^1]), objects, often),
+                curve => curve.Precision);
     }
 
-    private static (double Precision, double Recall) Curve(Detection[] sorted, int threshold, int objects)
+    // The best first; equal scores in the order of the videos' numbers and, within one, of the file.
+    private Detection[] Sorted(int area, int limit)
+        => [.. _detections[area].Where(d => d.Rank < limit).OrderByDescending(d => d.Score)
+            .ThenBy(d => d.Video).ThenBy(d => d.Rank)];
+
+    private static (double Precision, double Recall)[] Curves(
+        Detection[] sorted, int objects, IReadOnlyDictionary<long, int>? often)
+        => [.. Enumerable.Range(0, VideoPrecision.Thresholds.Count).Select(t => Curve(sorted, t, objects, often))];
+
+    private static (double Precision, double Recall) Curve(
+        Detection[] sorted, int threshold, int objects, IReadOnlyDictionary<long, int>? often)
     {
         var (recall, precision) = (new double[sorted.Length], new double[sorted.Length]);
         var (hits, misses) = (0, 0);
@@ -61,8 +83,9 @@ internal sealed class CategoryTally
         {
             if (!Has(sorted[i].Excused, threshold))
             {
-                if (Has(sorted[i].Matched, threshold)) hits++;
-                else misses++;
+                var count = often?[sorted[i].Video] ?? 1;
+                if (Has(sorted[i].Matched, threshold)) hits += count;
+                else misses += count;
             }
 
             recall[i] = hits / (double)objects;

@@ -26,6 +26,8 @@ public sealed class VideoPrecision
     private readonly CategoryTally? _agnostic; // every object and detection; null: they are scored by category
     private readonly HashSet<long> _videos = [];
 
+    private CategoryTally[] Tallies => _agnostic is null ? [.. _categories.Values] : [_agnostic];
+
     /// <param name="classAgnostic">True: all categories are scored as one (the evaluator's <c>useCats = 0</c>): a
     /// detection is right whatever its class, and 100 count per video.</param>
     public VideoPrecision(IEnumerable<Category> categories, bool classAgnostic = false)
@@ -35,6 +37,9 @@ public sealed class VideoPrecision
     }
 
     public int Videos => _videos.Count;
+
+    /// <summary>The videos that were scored.</summary>
+    internal IReadOnlyCollection<long> VideoIds => _videos;
 
     /// <summary>Scores one whole video.
     /// The order of <paramref name="predictions"/> decides between equal scores.</summary>
@@ -55,8 +60,16 @@ public sealed class VideoPrecision
             Add(tally, video, truth.Where(t => t.CategoryId == id), predictions.Where(p => p.CategoryId == id));
     }
 
-    public PrecisionReport Report() =>
-        PrecisionReport.Of(_agnostic is null ? [.. _categories.Values] : [_agnostic]);
+    public PrecisionReport Report() => PrecisionReport.Of(Tallies);
+
+    /// <summary>
+    /// AP and AP50 where each video counts as often as is given, 0 without an object; after all were added.
+    /// </summary>
+    internal (double Ap, double Ap50) Weighted(IReadOnlyDictionary<long, int> often)
+    {
+        double[][] found = [.. Tallies.Select(t => t.Precision(often)).Where(p => p.Length > 0)];
+        return found.Length == 0 ? (0, 0) : (found.Average(p => p.Average()), found.Average(p => p[0]));
+    }
 
     private static void Add(
         CategoryTally tally, VideoInfo video, IEnumerable<TruthInstance> truth,

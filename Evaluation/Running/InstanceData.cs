@@ -51,6 +51,7 @@ public sealed class InstanceScorer : ModeScorer
     private readonly int?[] _map;
     private readonly YtvisResultsWriter? _writer;
     private readonly VideoPrecision? _all;
+    private readonly IdentityFigures _identity = new();
     private readonly Dictionary<string, VideoPrecision> _groups = [];
 
     internal InstanceScorer(YtvisTruth truth, int?[] map, string? folder, bool scores, bool classAgnostic = false)
@@ -65,6 +66,8 @@ public sealed class InstanceScorer : ModeScorer
 
     /// <summary>Null when nothing is scored.</summary>
     public PrecisionReport? Report() => _all?.Report();
+
+    public IdentityReport Identity() => _identity.Report();
 
     /// <summary>By group: objects of other groups are neither asked for nor wrong to find;
     /// what finds no object counts against each group.</summary>
@@ -81,6 +84,7 @@ public sealed class InstanceScorer : ModeScorer
         if (_all is null) return;
         var objects = _truth.Objects(info);
         _all.Add(info, objects, found);
+        _identity.Add(objects, found);
         foreach (var (name, group) in _groups)
             group.Add(info, [.. objects.Select(o => o with { IsIgnored = o.Occlusion != name })], found);
     }

@@ -47,7 +47,8 @@ internal sealed class Engine(
     public async Task StartAsync(ICameraCommands commands, CancellationToken cancel)
     {
         var logger = loggers.CreateLogger<ModelGraphs>();
-        Models = await Task.Run(() => ModelGraphs.Load(_options.Model, _options.Runtime, logger), cancel);
+        var models = await Task.Run(() => ModelGraphs.Load(_options.Model, _options.Runtime, logger), cancel);
+        Models = models.Share(_options.Runtime.Batch.Max, tensors, metrics.BatchRun);
         Segmenter = new SegmenterBatcher(
             Models.Segmenter, Models.Manifest, _options.Runtime.Batch, tensors, metrics, time);
         try

@@ -33,6 +33,10 @@ public sealed partial record GraphContract(string Name, GraphUse Use, string Inp
 {
     private const long Any = -1;
 
+    /// <summary>True when every tensor has a batch before its other sides.</summary>
+    public bool TakesBatches => Tensors().Matches($"{Inputs}, {Outputs}")
+        .All(tensor => tensor.Groups[2].Value.StartsWith("B,", StringComparison.Ordinal));
+
     /// <exception cref="ModelException">A name, the order or a shape differs; names both.</exception>
     public void Check(IModel model, ModelManifest manifest)
     {

@@ -1,4 +1,5 @@
 using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Memory;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Inference;
@@ -90,10 +91,11 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
         };
         try
         {
-            foreach (var (name, use, _, _) in manifest.Method.Graphs.Where(g => graphs.Contains(g.Name)))
+            foreach (var contract in manifest.Method.Graphs.Where(g => graphs.Contains(g.Name)))
             {
+                var (name, use) = (contract.Name, contract.Use);
                 var batch = use is GraphUse.Revision or GraphUse.WholeVideo ? window
-                    : name == MethodContract.Segmenter ? Math.Min(2, runtime.Batch.Max)
+                    : contract.TakesBatches ? Math.Min(2, runtime.Batch.Max)
                     : 1;
                 models[name] = LoadGraph(
                     folder, name, manifest.PrecisionOf(name, precision), batch, provider, runtime, arena: !frugal);
@@ -109,6 +111,27 @@ public sealed partial class ModelGraphs(ModelManifest manifest, IReadOnlyDiction
             loaded.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// These graphs for several cameras: those behind the segmenter that take batches run calls of equal shapes that
+    /// come at the same time together. Takes ownership.
+    /// </summary>
+    /// <param name="batch">Largest batch; 1: each call runs alone.</param>
+    /// <param name="ran">Called with the graph's name and the size of each batch.</param>
+    public ModelGraphs Share(int batch, TensorPool pool, Action<string, int> ran)
+    {
+        var shared = batch == 1 ? [] : Manifest.Method.Graphs.Where(
+            g => g is { TakesBatches: true, Use: GraphUse.Online } && g.Name != MethodContract.Segmenter);
+        var names = shared.Select(g => g.Name).ToHashSet();
+        return new ModelGraphs(Manifest, graphs.ToDictionary(g => g.Key, g => names.Contains(g.Key)
+            ? new BatchedModel(g.Value, batch, pool, size => ran(g.Key, size))
+            : g.Value))
+        {
+            Clip = Clip,
+            Revises = Revises,
+            FirstQuery = FirstQuery,
+        };
     }
 
     /// <summary>One graph, proved to fit the manifest; the caller disposes it.</summary>
