@@ -1,12 +1,14 @@
 """Weights file of a model folder, `weights.safetensors`: all parameters and statistics.
 
-Every stage of training can continue from it. The format is that of the safetensors library (8 bytes
+Every stage of training can continue from it. A file with `base` in its metadata, a folder relative
+to its own, takes the parts of the model that `parts` names from the weights there. The format is that of the safetensors library (8 bytes
 length, JSON header, raw values), written here because Debian has no package of that library. Values
 are float16: a tenth of a percent, far below what a training step changes.
 """
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +25,20 @@ class WeightsError(Exception):
     """Error: the file is missing, damaged, or of another model."""
 
 
-def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
+def save(model: nn.Module, path: Path, about: dict[str, str], base: Path | None = None) -> None:
     """Writes the state of `model`, floating-point values as float16.
 
-    `about` becomes the file's metadata."""
+    `about` becomes the file's metadata. `base`: folder whose equal parts the file refers to."""
+    shared: set[str] = set()
+    if base is not None:
+        shared = _shared_parts(model, read(base / NAME)[0])
+        about = {**about, "base": os.path.relpath(base.resolve(), path.parent.resolve()),
+                 "parts": " ".join(sorted(shared))}
     header: dict[str, dict] = {"__metadata__": about}
     parts, place = [], 0
     for name, value in model.state_dict().items():
+        if name.split(".")[0] in shared:
+            continue
         array = value.detach().cpu().numpy()
         if array.dtype == np.float32:
             if np.abs(array).max(initial=0) > HALF_LARGEST:
@@ -51,8 +60,29 @@ def save(model: nn.Module, path: Path, about: dict[str, str]) -> None:
     fresh.replace(path)
 
 
+def _shared_parts(model: nn.Module, known: dict[str, Tensor]) -> set[str]:
+    """Parts of a model of which every tensor is stored in `known` as it would be here."""
+    shared = {name.split(".")[0] for name in model.state_dict()}
+    for name, value in model.state_dict().items():
+        value = value.detach().cpu()
+        stored = value.half().float() if value.dtype == torch.float32 else value
+        if name not in known or not torch.equal(known[name], stored):
+            shared.discard(name.split(".")[0])
+    return shared
+
+
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors by name, floating-point ones as float32, and the metadata."""
+    """Tensors by name, floating-point ones as float32, those of a base too, and the metadata."""
+    tensors, about = _read(path)
+    if "base" in about:
+        parts = about.get("parts", "").split()
+        base, _ = _read(path.parent / about["base"] / NAME)
+        tensors.update((name, value) for name, value in base.items()
+                       if name.split(".")[0] in parts)
+    return tensors, about
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         data = path.read_bytes()
     except OSError as error:

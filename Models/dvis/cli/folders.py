@@ -28,6 +28,9 @@ def _add_export(command) -> None:
     command.add_argument("--clip", type=up_to(64), default=1,
                          help="frames of a clip of genvis: 1 online, 3 semi-online")
     command.add_argument("--out", type=Path, required=True, help="the model folder, such as shapes")
+    command.add_argument("--base", type=Path, default=None,
+                         help="model folder: the graphs and weights that are equal there become "
+                         "links to it (for methods on the segmenter of another model)")
     command.add_argument("--min-score", type=share, default=None,
                          help="class score from which a query is a detection, where the service's "
                          "configuration has none")
@@ -59,7 +62,7 @@ def _export(arguments) -> None:
               "precision": arguments.precision}
     service = {name: value for name, value in chosen.items() if value is not None}
     export(model, arguments.out, arguments.version, quality, longest, service, arguments.clip,
-           max(CLIPS))
+           max(CLIPS), arguments.base)
 
 
 def _load_refinevis(arguments) -> tuple:

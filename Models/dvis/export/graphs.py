@@ -20,6 +20,7 @@ from ..networks.layers import ConvNorm
 from ..networks.model import Dvis
 from .manifest import FIRST_QUERY, About, manifest, own_model
 from .modules import graphs
+from .sharing import share_graphs
 from .storage import declare_outputs, store_half
 
 OPSET = 16
@@ -33,14 +34,18 @@ CANDIDATES = 8
 
 def export(model: Dvis, folder: Path, version: str, quality: dict | None = None,
            max_window: int = 20, service: dict | None = None, clip: int = 1,
-           max_clip: int | None = None) -> None:
+           max_clip: int | None = None, base: Path | None = None) -> None:
     """Writes the folder of a model trained here, with its weights for further training.
 
-    Graphs store float16 values, which halves the files; they compute in float32."""
+    Graphs store float16 values, which halves the files; they compute in float32. `base`: folder
+    whose equal graphs and weights are not written once more."""
     write_folder(rounded(model), folder,
                  own_model(model, version, quality or {}, max_window, service, clip, max_clip),
                  store_half)
-    weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version})
+    weights.save(model, folder / weights.NAME, {"size": model.config.name, "version": version},
+                 base)
+    if base is not None:
+        share_graphs(folder, base)
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from ..networks.config import class_names
 from ..networks.model import Dvis
 from ..networks.refinevis import PERIOD, WINDOW
+from .modules import shares_map
 
 DOMAINS = ("real", "rendered")
 FIRST_QUERY = "first_query.bin"   # little-endian float32 [cQ,C]
@@ -117,7 +118,8 @@ def _of_method(model: Dvis, about: About) -> dict:
         return {**queries, "clip": about.clip, **longest, "memory": MEMORY,
                 "first_query": FIRST_QUERY, "scoring": "max_softmax_mask_quality"}
     if model.method == "vita":
-        return {**queries, "mask_channels": model.vita_module.vita_mask_features.in_channels + 1,
+        below = model.vita_module.vita_mask_features.in_channels + 1
+        return {**queries, **({"mask_channels": below} if shares_map(model) else {}),
                 "front": "minvis" if model.tracker is None else "dvis",
                 "window": config.vita_window, "encoder_layers": config.vita_encoder_layers,
                 "scoring": "mask_quality",

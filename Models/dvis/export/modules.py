@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 
+import torch
 from torch import Tensor, nn
 
 from ..networks.layers import Perceptron
@@ -14,9 +15,13 @@ from ..networks.vita import folded, with_ones
 def shares_map(model: Dvis) -> bool:
     """Whether the masks of frames and of clips come from one map, that below the mask features.
 
-    VITA has mask features of its own, and in front of it the masks are the frame's: mask heads
-    that are folded with what makes the mask features of the map need it alone."""
-    return model.method == "vita"
+    VITA may have mask features of its own, while in front of it the masks are the frame's: mask
+    heads that are folded with what makes the mask features of the map need it alone."""
+    if model.method != "vita":
+        return False
+    frames = model.sem_seg_head.pixel_decoder.mask_features
+    return not all(map(torch.equal, frames.parameters(),
+                       model.vita_module.vita_mask_features.parameters()))
 
 
 class _Segment(nn.Module):
@@ -105,7 +110,8 @@ class _Vita(nn.Module):
     def __init__(self, model: Dvis):
         super().__init__()
         self.module = copy.deepcopy(model.vita_module)
-        self.module.mask_embed = folded(self.module.mask_embed, self.module.vita_mask_features)
+        if shares_map(model):
+            self.module.mask_embed = folded(self.module.mask_embed, self.module.vita_mask_features)
 
     def forward(self, frame_embeds: Tensor):
         return self.module(frame_embeds)

@@ -63,6 +63,8 @@ def train(model: Dvis, folder: Path, minutes: float, seed: int = 0, extras=None,
         start_from_segmenter(model)
     model.to(device(), memory_format=torch.channels_last).eval().requires_grad_(False)
     model.vita_module.requires_grad_(True)
+    # Those of the segmenter, so that one graph serves every method.
+    model.vita_module.vita_mask_features.requires_grad_(False)
     stage = Stage(folder / f"{model.method}.pt", {"vita_module": model.vita_module}, minutes, RATE,
                   HEADS)
     source = clip_source(model.config, MIX, extras, photographs, real)
