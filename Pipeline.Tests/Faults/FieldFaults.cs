@@ -1,5 +1,7 @@
+using System.Globalization;
 using Dvis.Streaming.Pipeline.Tests.Sources.Decoding;
 using Dvis.Streaming.Pipeline.Tests.Sources.Rtsp;
+using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Faults;
 
@@ -20,6 +22,9 @@ internal static class FieldFaults
         new("camera-redirects-and-ends-lines-with-lf",
             "the address answers 302; the camera that it names ends its lines with LF alone",
             "online at the other address, without a failed attempt", RedirectsAsync),
+        new("broker-without-subscriptions",
+            "the broker lets the service publish and refuses every subscription",
+            "one connection; what cannot be had is reported once; nothing is missing", PublishOnlyAsync),
         new("output-closed", "standard output and standard error are closed, results and the log go there",
             "the service works as without the fault; exit code 0", OutputClosedAsync),
     ];
@@ -32,7 +37,7 @@ internal static class FieldFaults
         await run.StartBrokerAsync();
         run.Now();
         await run.StartAsync($"a: {{ url: '{camera.Url}' }}");
-        await Support.Eventually.TrueAsync(() => run.Since("a/state").Any(m =>
+        await Eventually.TrueAsync(() => run.Since("a/state").Any(m =>
             m.Text.Contains("packets arrive, no key frame yet", StringComparison.Ordinal)), "waits for a key frame");
         await run.StateAsync("online");
         await run.RecoveredAsync(frames: 50);
@@ -53,6 +58,20 @@ internal static class FieldFaults
         await run.RecoveredAsync(frames: 150);
         Assert.Equal((1, 1), (camera.Plays, run.Epochs("a")));
         run.Note("one connection, one epoch");
+    }
+
+    private static async Task PublishOnlyAsync(FaultRun run)
+    {
+        await run.StartBrokerAsync(PublishOnlyBroker.Settings(run.Folder, "reader", "secret"), ("reader", "secret"));
+        await MosquittoBroker.RunAsync("sh", "-c",
+            string.Create(CultureInfo.InvariantCulture,
+                $"mosquitto_sub -V 5 -p {run.Broker.Port} -t 'dvis/#' -W 5 2>&1 | grep -q denied"));
+        var proxy = run.Own(FaultProxy.Start(run.Broker.Port));
+        run.Now();
+        await run.StartAsync(Camera, proxy.Mqtt);
+        await run.RecoveredAsync(frames: 75);
+        Assert.Equal(1, proxy.Accepted);
+        run.Note("one connection");
     }
 
     private static async Task RedirectsAsync(FaultRun run)
