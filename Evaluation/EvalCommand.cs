@@ -61,6 +61,8 @@ public static class EvalCommand
             var numbers = parsed.GetValue(json);
             if (parsed.GetValue(sequences.Folder) is not null) return RunAsync(sequences.Read(parsed), numbers, cancel);
             var (data, firstLabel) = (parsed.GetValue(truth)!, parsed.GetValue(first));
+            if (!Path.Exists(data))
+                throw Wrong($"{parsed.GetResult(truth)!.IdentifierToken!.Value}: '{data}' does not exist");
             if (parsed.GetValue(results) is not { } scored)
                 return RunAsync(model.Read(parsed, data, firstLabel, parsed.GetValue(agnostic)), numbers, cancel);
             var count = int.Parse(parsed.GetValue(classes) ?? "124", CultureInfo.InvariantCulture);
@@ -94,7 +96,6 @@ public static class EvalCommand
 
     private static async Task<int> RunAsync(EvaluationRequest request, string? json, CancellationToken cancel)
     {
-        if (!Path.Exists(request.Truth)) throw Wrong($"--truth: '{request.Truth}' does not exist");
         if (!Directory.Exists(request.Images))
             throw Wrong($"--images: the folder '{request.Images}' does not exist");
         var code = ExitCode.Ok;
@@ -120,7 +121,6 @@ public static class EvalCommand
         string? json, CancellationToken cancel)
     {
         if (!Path.Exists(results)) throw Wrong($"--results: '{results}' does not exist");
-        if (!Path.Exists(truth)) throw Wrong($"--truth: '{truth}' does not exist");
         if (agnostic && Directory.Exists(results)) throw Wrong("--class-agnostic is for instances only");
         var (table, numbers) = !Directory.Exists(results) ? Instances(results, truth, agnostic, cancel)
             : File.Exists(Path.Combine(results, "pred.json")) ? Panoptic(results, truth, cancel)
