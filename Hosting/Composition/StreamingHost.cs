@@ -38,7 +38,11 @@ internal static class StreamingHost
         AddLogging(builder.Logging, options.Logging);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(options.Http.Endpoint!, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(options.Http.Endpoint!, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                HttpGuard.Limit(listen);
+            });
             HttpGuard.Limit(kestrel);
         });
 
@@ -75,8 +79,6 @@ internal static class StreamingHost
         logging.SetMinimumLevel((LogLevel)options.Level);
         // Without requests and steps of the host.
         logging.AddFilter("Microsoft", LogLevel.Warning);
-        // It has a line for every connection beyond the limit: any client could fill a disk.
-        logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel.Connections", LogLevel.Error);
     }
 
     private static void AddServices(IServiceCollection services, LoadedConfig config, TextWriter? console)

@@ -62,6 +62,18 @@ public sealed class OverloadTests : IDisposable
         Assert.All(lines.Zip(lines.Skip(1)), pair => Assert.True(pair.Second.Second - pair.First.Second >= 10));
     }
 
+    /// <summary>Results of frames that were received before make up for the drops.</summary>
+    [Fact]
+    public void Tick_AsManyResultsAsFrames_AreNotReported()
+    {
+        for (var second = 1; second <= 13; second++) Second("a", received: 25, processed: 25, full: 2);
+
+        Assert.Equal(2, _log.Entries.Count);
+        Assert.All(_log.Entries, e => Assert.StartsWith(
+            "Camera a: overloaded, 8 % of the frames of the last 10 s were dropped (queue_full). What helps: "
+                + "rate.max_fps 25 ", e.Text, StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(100, 5, 0, true, "queue_full")]
     [InlineData(100, 0, 5, true, "stale")]
