@@ -223,6 +223,24 @@ public sealed class OverloadTests : IDisposable
         Assert.Equal([1, 1, 0, 1, 1, 0], printed);
     }
 
+    // The last frames of a file have their results some time after its end.
+    [Fact]
+    public void Lines_FileIsOverAndItsFramesAreNot_WaitForThem()
+    {
+        using var console = new RunConsole(_state, _time, TextWriter.Null);
+        var board = _state.Cameras[0];
+        var over = ScriptedCamera.Offline(board.Name) with { Reason = SourceFault.Eof, NextRetrySeconds = null };
+        board.Status = over;
+        Assert.Empty(console.Lines(_state.Cameras));
+        board.Status = over with { NextRetrySeconds = 1 };
+        Assert.Single(console.Lines(_state.Cameras));
+        board.Status = over with { IsFailure = true };
+        Assert.Single(console.Lines(_state.Cameras));
+        (board.Status, board.Run) = (over, CameraRun.Ended);
+        Assert.Single(console.Lines(_state.Cameras));
+        Assert.Empty(console.Lines(_state.Cameras));
+    }
+
     [Fact]
     public void Ready_Overloaded_IsDegradedWithShareAndReason()
     {

@@ -133,9 +133,10 @@ public sealed class ProcessTests : IDisposable
         while (await process.StandardOutput.ReadLineAsync() is { } line)
         {
             lines.Add(line);
-            // Some seconds after the end of the file, which is shorter than one.
-            if (line.Contains(" endless online", StringComparison.Ordinal)
-                && lines.Count(l => l.Contains(" endless online", StringComparison.Ordinal)) == 4)
+            // Some seconds after the end of the file.
+            if (lines.SkipWhile(l => !l.Contains(" a offline", StringComparison.Ordinal))
+                .Count(l => l.Contains(" endless online", StringComparison.Ordinal)) == 3
+                && line.Contains(" endless online", StringComparison.Ordinal))
                 await MosquittoBroker.RunAsync("sh", "-c",
                     string.Create(CultureInfo.InvariantCulture, $"kill -INT {process.Id}"));
         }
