@@ -7,53 +7,83 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .interpreter import Interpreter
 from .storage import load
 
-TOLERANCE = 2e-3    # of a tensor's scale, as `dvis models verify` allows
+# Root mean square of the differences, as a share of the tensor's. The same weights that were
+# rounded to float16 once more stay below it; single values may differ by more, where masked
+# attention has its threshold.
+TOLERANCE = 1e-2
+
+
+class Reference:
+    """Inputs and answers of a folder's graphs."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.index = json.loads((folder / "reference.json").read_text())
+        self.values = np.fromfile(folder / "reference.bin", "<f4")
+
+    def entries(self, graph: str) -> list[dict]:
+        return [entry for entry in self.index["tensors"] if entry["graph"] == graph]
+
+    def tensor(self, entry: dict) -> Tensor:
+        first, shape = entry["offset"] // 4, entry["shape"]
+        return torch.from_numpy(self.values[first:first + int(np.prod(shape))].reshape(shape))
+
+    def save(self, others: dict[str, Reference]) -> None:
+        """Writes the files again, with the answers of `others` for these graphs."""
+        entries, parts, place = [], [], 0
+        for graph in dict.fromkeys(entry["graph"] for entry in self.index["tensors"]):
+            source = others.get(graph, self)
+            for entry in source.entries(graph):
+                values = source.tensor(entry).numpy()
+                entries.append({**entry, "offset": place})
+                parts.append(values.tobytes())
+                place += values.nbytes
+        index = {**self.index, "tensors": entries}
+        (self.folder / "reference.json").write_text(json.dumps(index, indent=1) + "\n")
+        (self.folder / "reference.bin").write_bytes(b"".join(parts))
 
 
 def share_graphs(folder: Path, other: Path) -> list[str]:
     """Replaces the graphs of `folder` that are equal in `other` by links; returns their names.
 
-    A graph is equal that gives the reference answers of `folder`, which stay as they are."""
+    A graph is equal that gives nearly the reference answers of `folder`; those of `other` replace
+    them."""
     own, theirs = (json.loads((place / "manifest.json").read_text()) for place in (folder, other))
-    shared = []
+    reference, shared = Reference(folder), []
     for name, files in own["files"].items():
         entry = theirs["files"].get(name, {}).get("fp32")
-        if entry is None or not _answers(folder, name, other / entry["path"]):
+        if entry is None or not _answers(reference, name, other / entry["path"]):
             continue
         path = folder / files["fp32"]["path"]
         path.unlink()
         path.symlink_to(os.path.relpath((other / entry["path"]).resolve(), folder.resolve()))
         files["fp32"]["sha256"] = entry["sha256"]
         shared.append(name)
+    reference.save(dict.fromkeys(shared, Reference(other)))
     text = json.dumps(own, indent=2, ensure_ascii=False)
     (folder / "manifest.json").write_text(text + "\n")
     return shared
 
 
-def _answers(folder: Path, graph: str, path: Path) -> bool:
-    """Whether a file gives the reference answers of a folder's graph."""
-    index = json.loads((folder / "reference.json").read_text())["tensors"]
-    values = np.fromfile(folder / "reference.bin", "<f4")
+def _answers(reference: Reference, graph: str, path: Path) -> bool:
+    """Whether a file gives nearly the reference answers of a graph."""
     model = Interpreter(load(path))
-    cases = {entry["case"] for entry in index if entry["graph"] == graph}
-    for case in cases:
-        tensors = {role: {} for role in ("input", "output")}
-        for entry in index:
-            if (entry["graph"], entry["case"]) == (graph, case):
-                first, shape = entry["offset"] // 4, entry["shape"]
-                part = values[first:first + int(np.prod(shape))].reshape(shape)
-                tensors[entry["role"]][entry["name"]] = torch.from_numpy(part)
-        wanted = tensors["output"]
-        if set(model.inputs) != set(tensors["input"]) or set(model.outputs) != set(wanted):
+    entries = reference.entries(graph)
+    for case in {entry["case"] for entry in entries}:
+        inputs, outputs = ({entry["name"]: reference.tensor(entry) for entry in entries
+                            if entry["case"] == case and entry["role"] == role}
+                           for role in ("input", "output"))
+        if set(model.inputs) != set(inputs) or set(model.outputs) != set(outputs):
             return False
-        found = model.run(tensors["input"])
-        for name, value in wanted.items():
+        found = model.run(inputs)
+        for name, value in outputs.items():
             if found[name].shape != value.shape:
                 return False
-            if (found[name] - value).abs().max() > TOLERANCE * value.abs().max():
+            if (found[name] - value).square().mean() > TOLERANCE ** 2 * value.square().mean():
                 return False
     return True
