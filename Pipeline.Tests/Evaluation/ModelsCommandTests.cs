@@ -13,6 +13,8 @@ public sealed class ModelsCommandTests : IDisposable
 
     public static TheoryData<string> Shipped => new(ShippedModels.Folders);
 
+    public static TheoryData<string> AllShipped => new(ShippedModels.All);
+
     public static MatrixTheoryData<string, string> ShippedGraphs
         => new(ShippedModels.Folders, ["segmenter", "tracker", "frame_forward", "refiner"]);
 
@@ -40,7 +42,7 @@ public sealed class ModelsCommandTests : IDisposable
         Assert.Contains(Line, output, StringComparison.Ordinal);
     }
 
-    [Theory, MemberData(nameof(Shipped))]
+    [Theory, MemberData(nameof(AllShipped))]
     public async Task Verify_ShippedModel_Passes(string model)
     {
         var (code, output) = await Tool.DvisAsync("models", "verify", Repo.Path(model));

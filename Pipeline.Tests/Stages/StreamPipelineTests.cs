@@ -263,7 +263,7 @@ public sealed class StreamPipelineTests
         Assert.Equal(2, rig.Published.Provisionals[3].DroppedSinceLast);
     }
 
-    public static TheoryData<string> Shipped => new(ShippedModels.Folders);
+    public static TheoryData<string> Shipped => new(ShippedModels.All);
 
     [Theory, MemberData(nameof(Shipped))]
     public async Task RunAsync_ShippedModel_RunsFromFrameToFinal(string model)
