@@ -1,4 +1,4 @@
-import { count, milliseconds, timeOfDay } from './format.js';
+import { milliseconds, timeOfDay } from './format.js';
 import { h, setText } from './dom.js';
 
 /** Time without a new frame after which a stream counts as stalled. Red is due within 5 s. */
@@ -37,7 +37,7 @@ export class ProgressBadge {
     this.#advancedAt = new Date();
     this.#dial.style.rotate = `${++this.#steps * 45}deg`;
     if (!this.#expected) return;
-    this.#set('live', `Frame ${count(frame)}${ageMs == null ? '' : `, ${milliseconds(ageMs)} old`}`);
+    this.#set('live', `Frame ${frame}${ageMs == null ? '' : ` · ${milliseconds(ageMs)} old`}`);
   }
 
   /** @param {?string} reason why no frames are expected now; null when they are */
@@ -60,7 +60,7 @@ export class ProgressBadge {
   check() {
     if (!this.#expected || performance.now() - this.#since < STALL_MS) return;
     const place = this.#frame == null
-      ? 'No frame yet' : `Stalled at frame ${count(this.#frame)}, ${timeOfDay(this.#advancedAt)}`;
+      ? 'No frame yet' : `Stalled at frame ${this.#frame} · ${timeOfDay(this.#advancedAt)}`;
     this.#set('stalled', place);
   }
 

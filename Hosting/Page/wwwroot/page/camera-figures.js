@@ -4,6 +4,8 @@ import { count, decimal, duration, milliseconds, moment, percent, percentiles, w
 /** Latency from which a figure is marked, as operators of other systems know it. */
 const LATE_MS = 2000;
 
+const CLOCKS = { rtcp_sr: 'RTCP sender reports', file_mtime: 'date of the file', file_pts: 'time in the file' };
+
 /** State of a camera in words, and its figures: part of the card and of the camera's own view. */
 export class CameraFigures {
   #state = h('span.chip');
@@ -12,7 +14,7 @@ export class CameraFigures {
   #reason = h('p.reason', { hidden: true });
   #warnings = h('ul.warnings', { 'aria-label': 'Warnings', hidden: true });
   #figures = new FigureList([
-    'Frames in / out', 'Dropped', 'Provisional p50 / p95', 'Final p50 / p95', 'Clock', 'Active tracks',
+    'Frames in / out', 'Dropped', 'Provisional p50 / p95', 'Final p50 / p95', 'Latency from', 'Clock', 'Active tracks',
   ]);
 
   constructor() {
@@ -41,14 +43,14 @@ export class CameraFigures {
   #showFigures(camera) {
     const { latency = {}, clock = {} } = camera;
     const dropped = percent(camera.dropped_share, 1);
-    const from = latency.from ? ` from ${latency.from}` : '';
     const offset = clock.offset_ms == null ? '' : `, offset ${milliseconds(clock.offset_ms)}`;
     this.#figures.set('Frames in / out', `${decimal(camera.fps_in)} / ${decimal(camera.fps_out)} fps`);
     this.#figures.set('Dropped', camera.drop_reason ? `${dropped} (${words(camera.drop_reason)})` : dropped,
       camera.dropped_share >= 0.05 ? 'warn' : '');
-    this.#figures.set('Provisional p50 / p95', percentiles(latency.provisional) + from, lateTone(latency.provisional));
+    this.#figures.set('Provisional p50 / p95', percentiles(latency.provisional), lateTone(latency.provisional));
     this.#figures.set('Final p50 / p95', percentiles(latency.final));
-    this.#figures.set('Clock', words(clock.source) + offset);
+    this.#figures.set('Latency from', words(latency.from));
+    this.#figures.set('Clock', (CLOCKS[clock.source] ?? words(clock.source)) + offset);
     this.#figures.set('Active tracks', count(camera.active_tracks));
   }
 }

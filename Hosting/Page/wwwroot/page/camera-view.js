@@ -27,6 +27,7 @@ export class CameraView {
   #events;
   #note = h('p.notice', { hidden: true });
   #state = null;
+  #eventsMissed = true;
 
   constructor({ feed, camera, status }) {
     this.title = `Camera ${camera}`;
@@ -54,9 +55,10 @@ export class CameraView {
     listen('final', final => { if (final.camera === this.#camera) this.#panes.addFinal(final); });
     listen('camera', camera => { if (camera.name === this.#camera) this.#update(camera); });
     listen('event', event => this.#events.add(event));
-    // Events may have been missed while the feed was closed.
-    listen('state', ({ state }) => { if (state === 'live') this.#events.load(signal).catch(() => { }); });
-    listen('state', ({ state }) => { if (state === 'connecting') this.#live.badge.restart(); });
+    listen('state', ({ state }) => {
+      if (state === 'connecting') this.#live.badge.restart();
+      if (state !== 'live') this.#eventsMissed = true;
+    });
     const timer = setInterval(() => this.#check(), CHECK_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
     poll(POLL_MS, signal, s => this.#load(s), polled);
@@ -70,11 +72,16 @@ export class CameraView {
     if (!camera) return;
     this.#update(camera);
     await this.#tracks.load(signal);
+    if (!this.#eventsMissed) return;
+    // Events before the feed is open do not come by it: it is open first.
+    this.#eventsMissed = this.#feed.state !== 'live';
+    await this.#events.load(signal);
   }
 
   #addFrame(frame) {
     if (frame.camera !== this.#camera) return;
-    this.#live.offer(frame, this.#panes.addFrame(frame));
+    const image = this.#panes.addFrame(frame);
+    if (image) this.#live.offer(frame, image);
   }
 
   #shown(pair) {

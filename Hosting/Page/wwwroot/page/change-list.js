@@ -1,7 +1,6 @@
-import { count } from './format.js';
 import { h, setText } from './dom.js';
 
-const CHANGES_MAX = 12;
+const CHANGES_MAX = 8;
 
 /** List of what the refiner changed lately; a change that goes on over several frames is one entry. */
 export class ChangeList {
@@ -18,8 +17,7 @@ export class ChangeList {
     for (const change of changes) {
       const entry = this.#entries.get(change.key) ?? this.#create(change, frame);
       setText(entry.text, change.text);
-      setText(entry.frames, entry.first === frame ? `frame ${count(frame)}`
-        : `frames ${count(entry.first)} to ${count(frame)}`);
+      setText(entry.frames, entry.first === frame ? `frame ${frame}` : `frames ${entry.first} to ${frame}`);
     }
   }
 

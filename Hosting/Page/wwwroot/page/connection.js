@@ -1,6 +1,10 @@
-import { setText } from './dom.js';
+import { setNote, setText } from './dom.js';
+import { timeOfDay } from './format.js';
 
 const ANNOUNCE_MS = 500;
+
+/** Time for which a slow connection is shown after the last sign of it. */
+const SLOW_MS = 10_000;
 
 const announcer = document.getElementById('announcer');
 let pending = [];
@@ -18,8 +22,10 @@ export function announce(text) {
 export class Connection {
   #element = document.getElementById('connection');
   #feed = { state: 'idle' };
+  #outdated = document.getElementById('outdated');
   #pollError = null;
-  #missedUntil = 0;
+  #polledAt = null;
+  #slowUntil = 0;
   #announced = '';
 
   constructor(feed) {
@@ -28,14 +34,22 @@ export class Connection {
       this.#update();
     });
     feed.addEventListener('frame', event => {
-      if (event.detail.missed > 0) this.#missedUntil = performance.now() + 10_000;
-      this.#update();
+      if (event.detail.missed > 0) this.#slow();
+      else this.#update();
     });
+    document.addEventListener('slow', () => this.#slow());
   }
 
   /** Result of a poll; null is success. */
   polled(error) {
     this.#pollError = error;
+    if (!error) this.#polledAt = new Date();
+    setNote(this.#outdated, error && this.#polledAt ? `All figures are of ${timeOfDay(this.#polledAt)}.` : null);
+    this.#update();
+  }
+
+  #slow() {
+    this.#slowUntil = performance.now() + SLOW_MS;
     this.#update();
   }
 
@@ -58,8 +72,8 @@ export class Connection {
     }
     if (this.#pollError) return ['lost', `No figures: ${this.#pollError.message}`, 'Connection lost'];
     if (state === 'connecting') return ['connecting', 'Connecting'];
-    if (state === 'live' && performance.now() < this.#missedUntil) {
-      return ['slow', 'Slow connection: frames are missed'];
+    if (state === 'live' && performance.now() < this.#slowUntil) {
+      return ['slow', 'Slow connection: frames are left out'];
     }
     return ['live', 'Connected'];
   }

@@ -1,5 +1,5 @@
 import { getJson } from './api.js';
-import { count, moment, NONE, percent, trackNumber, words } from './format.js';
+import { moment, NONE, percent, trackNumber, words } from './format.js';
 import { h, scrollTable } from './dom.js';
 
 const EVENTS_MAX = 100;
@@ -28,7 +28,7 @@ export class EventList {
     if (event.camera !== this.#camera || this.#rows.has(event.id)) return;
     const cells = [
       moment(event.time), words(event.kind.replace('.', ' ')), event.track ? trackNumber(event.track) : NONE,
-      event.label ?? NONE, percent(event.score), count(event.frame), words(event.reason),
+      event.label ?? NONE, percent(event.score), event.frame ?? NONE, words(event.reason),
     ];
     const row = h('tr', { 'data-time': event.time }, ...cells.map(cell => h('td', {}, cell)));
     // Almost always the first row: an event is rarely older than those that are shown.

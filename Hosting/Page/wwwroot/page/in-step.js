@@ -3,8 +3,11 @@ import { sleep } from './poll.js';
 /** Provisional frames that wait for their final; above it the oldest goes. Their images are held as JPEG. */
 const HELD_MAX = 128;
 
-/** Pairs that wait to be shown; above it they are shown without a pause. */
-const READY_MAX = 8;
+/** Pairs that wait to be shown; from half of it on they are shown without a pause, above it the oldest goes. */
+const READY_MAX = 16;
+
+/** Images that are loaded at once; further frames are left out, as the connection is too slow for them. */
+const LOADING_MAX = 4;
 
 const PAUSE_MAX_MS = 500;
 
@@ -14,6 +17,7 @@ export class InStep {
   #show;
   #held = new Map();
   #ready = [];
+  #loading = 0;
   #busy = false;
 
   /**
@@ -25,12 +29,14 @@ export class InStep {
     this.#show = show;
   }
 
-  /** Frames without a final yet. */
-  get waiting() { return this.#held.size; }
-
-  /** Holds a provisional result; its image is loaded now, because the server keeps it for seconds only. */
+  /**
+   * Holds a provisional result; its image is loaded now, because the server keeps it for seconds only.
+   * @returns {?Promise<?Blob>} the image; null when the frame was left out
+   */
   addFrame(frame) {
-    const image = this.#load(frame.picture);
+    if (this.#loading >= LOADING_MAX) return null;
+    this.#loading++;
+    const image = this.#load(frame.picture).finally(() => { this.#loading--; });
     this.#held.set(key(frame), { frame, image });
     if (this.#held.size > HELD_MAX) this.#held.delete(this.#held.keys().next().value);
     return image;
@@ -46,6 +52,7 @@ export class InStep {
       if (held === wanted) break;
     }
     this.#ready.push({ ...entry, final });
+    if (this.#ready.length > READY_MAX) this.#ready.shift();
     this.#run();
   }
 
@@ -60,7 +67,7 @@ export class InStep {
         const blob = await image;
         const step = captured == null ? 0 : Date.parse(frame.captured) - captured;
         const pause = Math.min(step, PAUSE_MAX_MS) - (performance.now() - shownAt);
-        if (pause > 0 && this.#ready.length < READY_MAX) await sleep(pause);
+        if (pause > 0 && this.#ready.length < READY_MAX / 2) await sleep(pause);
         shownAt = performance.now();
         captured = Date.parse(frame.captured);
         await this.#show({ frame, final, image: blob });

@@ -3,6 +3,9 @@ import { describeScene, drawScene } from './overlay.js';
 import { h, setNote } from './dom.js';
 import { ProgressBadge } from './badge.js';
 
+/** Time to load an image from which the connection counts as slow. */
+const SLOW_MS = 1000;
+
 /** Canvas with the newest provisional result of a camera, and the badge of its progress. */
 export class LivePicture {
   #camera;
@@ -28,7 +31,7 @@ export class LivePicture {
 
   /** @param {Promise<?Blob>|null} [blob] image of the frame where it is loaded already */
   offer(frame, blob) {
-    this.#newest.offer(frame, blob);
+    this.#newest.offer({ ...frame, receivedAt: performance.now() }, blob);
   }
 
   async #show(frame, blob) {
@@ -38,6 +41,8 @@ export class LivePicture {
     drawScene(this.#canvas, { ...frame, image });
     this.#canvas.dataset.frame = frame.frame;
     this.#canvas.setAttribute('aria-label', describeScene(this.#camera, frame.frame, frame.tracks));
-    this.badge.advance(frame.epoch, frame.frame, frame.age_ms);
+    const loading = performance.now() - frame.receivedAt;
+    if (loading > SLOW_MS) this.element.dispatchEvent(new Event('slow', { bubbles: true }));
+    this.badge.advance(frame.epoch, frame.frame, frame.age_ms + loading);
   }
 }

@@ -80,26 +80,26 @@ function drawMarks(context, scene, scale, ratio) {
 function drawLabels(context, scene, scale, ratio) {
   context.font = `600 ${FONT_PX * ratio}px system-ui, sans-serif`;
   context.textBaseline = 'middle';
+  const placed = [];
   const shown = new Set(scene.tracks.map(track => track.id));
   for (const track of scene.tracks) {
     const mark = scene.marks?.get(track.id);
     const text = `${track.label} ${track.number} ${Math.round(track.score * 100)} %`;
-    drawLabel(context, track, mark ? `${text} ${mark.text}` : text, mark, scale, ratio);
+    drawLabel(context, track, mark ? `${text} ${mark.text}` : text, mark, scale, ratio, placed);
   }
   for (const [id, mark] of scene.marks ?? []) {
-    if (mark.ghost && !shown.has(id)) drawLabel(context, mark.ghost, mark.text, mark, scale, ratio);
+    if (mark.ghost && !shown.has(id)) drawLabel(context, mark.ghost, mark.text, mark, scale, ratio, placed);
   }
 }
 
-/** Label above the box of a track, moved so that it lies inside of the canvas. */
-function drawLabel(context, track, text, mark, scale, ratio) {
+/** Label above the box of a track, moved so that it lies inside of the canvas and beside the labels before it. */
+function drawLabel(context, track, text, mark, scale, ratio, placed) {
   const corner = topLeft(track);
   if (!corner) return;
   const height = (FONT_PX + 6) * ratio;
   const width = context.measureText(text).width + 8 * ratio;
   const x = Math.max(0, Math.min(corner[0] * scale, context.canvas.width - width));
-  const above = corner[1] * scale - height;
-  const y = above < 0 ? Math.min(corner[1] * scale, context.canvas.height - height) : above;
+  const y = freePlace(x, corner[1] * scale - height, width, height, context.canvas.height, placed);
   const color = mark ? MARK_COLORS[mark.kind] : track.color;
   context.fillStyle = color;
   context.fillRect(x, y, width, height);
@@ -119,6 +119,20 @@ function outline(track, scale) {
     path.closePath();
   }
   return path;
+}
+
+/** Nearest place for a label at or above `start`, else below it, that no other label has. */
+function freePlace(x, start, width, height, bottom, placed) {
+  const last = Math.max(0, bottom - height);
+  const first = Math.max(0, Math.min(start, last));
+  const isFree = y => placed.every(other => y + height <= other.y || y >= other.y + height
+    || x + width <= other.x || x >= other.x + other.width);
+  const places = [first];
+  for (let y = first - height; y >= 0; y -= height) places.push(y);
+  for (let y = first + height; y <= last; y += height) places.push(y);
+  const y = places.find(isFree) ?? first;
+  placed.push({ x, y, width });
+  return y;
 }
 
 const corners = ([x, y, w, h]) => [x, y, x + w, y, x + w, y + h, x, y + h];

@@ -7,6 +7,14 @@ export const cameraHref = name => `#/camera/${encodeURIComponent(name)}`;
  */
 export function readRoute(hash) {
   const [, view, name] = hash.split('/');
-  if (view === 'camera' && name) return { view, camera: decodeURIComponent(name) };
+  if (view === 'camera' && name) return { view, camera: decode(name) };
   return { view: view === 'system' ? view : 'overview', camera: null };
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

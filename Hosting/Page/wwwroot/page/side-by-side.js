@@ -1,6 +1,6 @@
 import { ChangeList } from './change-list.js';
 import { compare } from './refinement.js';
-import { count, milliseconds, words } from './format.js';
+import { milliseconds, words } from './format.js';
 import { decode, loadImage } from './images.js';
 import { describeScene, drawScene } from './overlay.js';
 import { h, setNote, setText } from './dom.js';
@@ -33,7 +33,7 @@ export class SideBySide {
       h('h2', { id: 'panes-title' }, 'Provisional and final'), this.#note, panes, this.#changes.element);
   }
 
-  /** @returns {Promise<?Blob>} image of the frame */
+  /** @returns {?Promise<?Blob>} image of the frame; null when the frame was left out */
   addFrame(frame) { return this.#pairs.addFrame(frame); }
 
   addFinal(final) { this.#pairs.addFinal(final); }
@@ -82,7 +82,7 @@ class Pane {
     drawScene(this.#canvas, scene);
     this.#canvas.dataset.frame = frame;
     this.#canvas.setAttribute('aria-label', `${this.#name}. ${describeScene(camera, frame, scene.tracks)}`);
-    setText(this.#frame, `frame ${count(frame)}`);
+    setText(this.#frame, `frame ${frame}`);
   }
 
   describe({ kind, reason, delay_ms: delay }) {

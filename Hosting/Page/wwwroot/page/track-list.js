@@ -18,7 +18,8 @@ export class TrackList {
   constructor(camera) {
     this.#camera = camera;
     this.element = h('section', { 'aria-labelledby': 'tracks-title' },
-      h('h2', { id: 'tracks-title' }, 'Tracks'), this.#none, this.#list, this.#axis);
+      h('h2', { id: 'tracks-title' }, 'Tracks'), this.#none,
+      h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': 'List of tracks' }, this.#list), this.#axis);
   }
 
   async load(signal) {
@@ -76,8 +77,8 @@ class TrackRow {
     const last = Date.parse(track.last_seen);
     const seconds = Math.round((last - first) / 1000);
     setText(this.#name, trackName(track));
-    setText(this.#detail, `${words(track.state)} · ${percent(track.score)} · seen ${seconds} s,`
-      + ` from ${timeOfDay(track.first_seen)}`);
+    const life = `${seconds} s from ${timeOfDay(track.first_seen)}`;
+    setText(this.#detail, `${words(track.state)} ${percent(track.score)}, ${life}`);
     const left = Math.max(0, 1 - (end - first) / SPAN_MS);
     const right = Math.max(left, Math.min(1, 1 - (end - last) / SPAN_MS));
     this.#life.style.left = `${left * 100}%`;
