@@ -12,7 +12,10 @@ export class HttpError extends Error {
   }
 }
 
-/** Sets who asks the person for a token: a function of "was one refused" whose promise ends once one was accepted. */
+/**
+ * Sets how the user is asked for a token.
+ * @param {(refused: boolean) => Promise<void>} ask ends when a token was accepted; `refused`: an earlier one was not
+ */
 export function onUnauthorized(ask) {
   askForToken = ask;
 }
@@ -30,7 +33,7 @@ export async function tryToken(token) {
 }
 
 /**
- * Requests a path. While the server wants a token, all requests wait until the person has given one.
+ * Requests a path. While the server wants a token, all requests wait until the user has entered one.
  * @returns {Promise<Response>} a success
  * @throws {HttpError} any other status
  */
@@ -41,7 +44,7 @@ export async function request(path, options = {}) {
     const response = await send(path, options, token);
     if (response.ok) return response;
     if (response.status !== 401) throw await failure(response);
-    // A request that was sent with an older token is simply sent again.
+    // A request that was sent with an older token is sent again.
     if (token === sessionStorage.getItem(TOKEN_KEY)) await ask(token != null);
     options.signal?.throwIfAborted();
   }

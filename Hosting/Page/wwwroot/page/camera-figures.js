@@ -27,7 +27,7 @@ export class CameraFigures {
     setText(this.#state, words(camera.state));
     this.#state.dataset.tone = stateTone(camera);
     this.#overload.hidden = !camera.overloaded;
-    setText(this.#since, `since ${moment(camera.since)}`);
+    setText(this.#since, camera.since ? `since ${moment(camera.since)}` : '');
     setNote(this.#reason, reasonText(camera));
     this.#showWarnings(camera.warnings ?? []);
     this.#showFigures(camera);
@@ -41,7 +41,8 @@ export class CameraFigures {
   }
 
   #showFigures(camera) {
-    const { latency = {}, clock = {} } = camera;
+    const latency = camera.latency ?? {};
+    const clock = camera.clock ?? {};
     const dropped = percent(camera.dropped_share, 1);
     const offset = clock.offset_ms == null ? '' : `, offset ${milliseconds(clock.offset_ms)}`;
     this.#figures.set('Frames in / out', `${decimal(camera.fps_in)} / ${decimal(camera.fps_out)} fps`);

@@ -87,6 +87,6 @@ class Pane {
 
   describe({ kind, reason, delay_ms: delay }) {
     const why = reason && reason !== 'none' ? ` (${words(reason)})` : '';
-    setText(this.#detail, `${words(kind)}${why}, ${milliseconds(delay)} after the provisional one`);
+    setText(this.#detail, `${words(kind)}${why}, ${milliseconds(delay)} later`);
   }
 }

@@ -8,9 +8,12 @@ export class SubscribeLine {
 
   constructor(status, camera) {
     setText(this.#code, commandLine(status, camera));
-    this.element = h('section', { 'aria-labelledby': 'mqtt-title' }, h('h2', { id: 'mqtt-title' }, 'Receive by MQTT'),
-      h('div.copy-line', {}, this.#code, this.#button),
-      h('p.muted', {}, 'Add -u and -P when your broker asks for a login.'));
+    const content = status.mqtt?.server
+      ? [h('div.copy-line', {}, this.#code, this.#button),
+        h('p.muted', {}, 'Add -u and -P when your broker asks for a login.')]
+      : [h('p', {}, 'MQTT is off.')];
+    this.element = h('section', { 'aria-labelledby': 'mqtt-title' },
+      h('h2', { id: 'mqtt-title' }, 'Receive by MQTT'), ...content);
   }
 
   async #copy() {
@@ -28,13 +31,13 @@ export class SubscribeLine {
 }
 
 function commandLine({ node, mqtt }, camera) {
-  const server = URL.canParse(mqtt.server ?? '') ? new URL(mqtt.server) : null;
+  const server = URL.canParse(mqtt?.server ?? '') ? new URL(mqtt.server) : null;
   const parts = ['mosquitto_sub', '-v'];
   if (server?.hostname) parts.push('-h', server.hostname.replace(/^\[|\]$/g, ''));
   if (server?.port) parts.push('-p', server.port);
   else if (server?.protocol === 'mqtts:') parts.push('-p', '8883');
   if (server?.protocol === 'mqtts:') parts.push('--tls-use-os-certs');
-  parts.push('-t', quote(`${mqtt.root}/${node}/camera/${camera}/#`));
+  parts.push('-t', quote(`${mqtt?.root}/${node}/camera/${camera}/#`));
   return parts.join(' ');
 }
 

@@ -64,9 +64,10 @@ export class SystemView {
   }
 
   #showMqtt({ connected, server, fault, root, outbox_messages: messages, outbox_bytes: size }) {
-    this.#mqtt.set('State', connected ? 'connected' : 'not connected', connected ? '' : 'bad');
+    const state = server ? (connected ? 'connected' : 'not connected') : 'off';
+    this.#mqtt.set('State', state, state === 'not connected' ? 'bad' : '');
     this.#mqtt.set('Server', server ?? NONE);
-    this.#mqtt.set('Fault', fault ? words(fault) : 'none', fault ? 'bad' : '');
+    this.#mqtt.set('Fault', fault ?? 'none', fault ? 'bad' : '');
     this.#mqtt.set('Topics below', root ?? NONE);
     this.#mqtt.set('Outbox', `${count(messages)} messages, ${bytes(size)}`);
   }

@@ -1,7 +1,7 @@
 import { tryToken } from './api.js';
 import { h, setNote } from './dom.js';
 
-/** Dialogue that asks for the bearer token of the server. It stays until a token was accepted. */
+/** Dialogue for the bearer token of the server. It stays open until a token is accepted. */
 export class TokenDialog {
   #error = h('p.notice.bad', { role: 'alert', hidden: true });
   #input = h('input', {
@@ -15,7 +15,7 @@ export class TokenDialog {
     const form = h('form', { onsubmit: event => this.#submit(event) },
       h('h2', { id: 'token-title' }, 'Token required'),
       h('p', { id: 'token-help' },
-        'This server gives its data only with a token, see ', h('code', {}, 'http.token_file'),
+        'This server requires a token, see ', h('code', {}, 'http.token_file'),
         ' in its configuration. The token is kept in this tab until you close it.'),
       h('label', { for: 'token' }, 'Token'), this.#input, this.#error, this.#button);
     this.#dialog = h('dialog.token', { 'aria-labelledby': 'token-title' }, form);
@@ -25,7 +25,7 @@ export class TokenDialog {
 
   /** Opens the dialogue; the promise ends when a token was accepted. */
   ask(refused) {
-    setNote(this.#error, refused ? 'The server does not accept the token any more.' : null);
+    setNote(this.#error, refused ? 'The server no longer accepts the token.' : null);
     this.#dialog.showModal();
     this.#input.focus();
     return new Promise(resolve => { this.#accepted = resolve; });
