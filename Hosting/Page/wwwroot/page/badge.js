@@ -4,9 +4,13 @@ import { h, setText } from './dom.js';
 /** Time without a new frame after which a stream counts as stalled. Red is due within 5 s. */
 const STALL_MS = 3000;
 
+/** A stream of few frames is stalled after this many of its usual intervals, the median of the last ones. */
+const STALL_INTERVALS = 3;
+const INTERVALS_KEPT = 5;
+
 /**
  * Badge that advances with frames and with nothing else: it stands still when they do, and turns red after
- * STALL_MS. States: `waiting`, `live`, `stalled`, `still` (no frames are expected: ended, disabled, paused).
+ * STALL_MS, or later for a stream of few frames. States: `waiting`, `live`, `stalled`, `still` (no frames are expected: ended, disabled, paused).
  */
 export class ProgressBadge {
   #dial = h('span.dial', { 'aria-hidden': 'true' });
@@ -15,6 +19,7 @@ export class ProgressBadge {
   #key = null;
   #frame = null;
   #since = performance.now();
+  #intervals = [];
   #advancedAt = null;
   #steps = 0;
   #expected = true;
@@ -31,9 +36,12 @@ export class ProgressBadge {
   advance(epoch, frame, ageMs) {
     const key = `${epoch} ${frame}`;
     if (frame == null || key === this.#key) return;
+    const now = performance.now();
+    if (this.#key) this.#intervals.push(now - this.#since);
+    if (this.#intervals.length > INTERVALS_KEPT) this.#intervals.shift();
+    this.#since = now;
     this.#key = key;
     this.#frame = frame;
-    this.#since = performance.now();
     this.#advancedAt = new Date();
     this.#dial.style.rotate = `${++this.#steps * 45}deg`;
     if (!this.#expected) return;
@@ -58,10 +66,15 @@ export class ProgressBadge {
 
   /** Checks for a stall; called a few times a second. */
   check() {
-    if (!this.#expected || performance.now() - this.#since < STALL_MS) return;
+    if (!this.#expected || performance.now() - this.#since < this.#stallAfter()) return;
     const place = this.#frame == null
       ? 'No frame yet' : `Stalled at frame ${this.#frame} · ${timeOfDay(this.#advancedAt)}`;
     this.#set('stalled', place);
+  }
+
+  #stallAfter() {
+    const sorted = this.#intervals.toSorted((a, b) => a - b);
+    return Math.max(STALL_MS, STALL_INTERVALS * (sorted[sorted.length >> 1] ?? 0));
   }
 
   #set(state, text) {

@@ -12,10 +12,10 @@ export const decimal = (value, digits = 1) => value == null ? NONE : value.toFix
 /** Share 0 … 1 in per cent. */
 export const percent = (share, digits = 0) => share == null ? NONE : `${(share * 100).toFixed(digits)} %`;
 
-/** Milliseconds; seconds from ten on. */
+/** Milliseconds; from 1000 on in seconds. */
 export function milliseconds(value) {
   if (value == null) return NONE;
-  if (Math.abs(value) >= 10_000) return `${(value / 1000).toFixed(1)} s`;
+  if (Math.abs(value) >= 1000) return `${(value / 1000).toFixed(Math.abs(value) < 10_000 ? 2 : 1)} s`;
   return `${value.toFixed(Math.abs(value) < 10 ? 1 : 0)} ms`;
 }
 
