@@ -10,7 +10,8 @@ const INTERVALS_KEPT = 5;
 
 /**
  * Badge that advances with frames and with nothing else: it stands still when they do, and turns red after
- * STALL_MS, or later for a stream of few frames. States: `waiting`, `live`, `stalled`, `still` (no frames are expected: ended, disabled, paused).
+ * STALL_MS, or later for a stream of few frames. States: `waiting`, `live`, `stalled`, `still` (no frames are
+ * expected: ended, disabled).
  */
 export class ProgressBadge {
   #dial = h('span.dial', { 'aria-hidden': 'true' });
