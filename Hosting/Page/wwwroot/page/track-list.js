@@ -81,7 +81,8 @@ class TrackRow {
     setText(this.#detail, `${words(track.state)} ${percent(track.score)}, ${life}`);
     const left = Math.max(0, 1 - (end - first) / SPAN_MS);
     const right = Math.max(left, Math.min(1, 1 - (end - last) / SPAN_MS));
-    this.#life.style.left = `${left * 100}%`;
+    // A track that has just begun is visible, too.
+    this.#life.style.left = `min(${left * 100}%, 100% - 3px)`;
     this.#life.style.width = `${(right - left) * 100}%`;
     this.#life.dataset.state = track.state;
     this.element.dataset.track = track.id;
