@@ -1,0 +1,63 @@
+using Dvis.Streaming.Hosting.Page.Live;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Hosting;
+
+namespace Dvis.Streaming.Hosting.Page;
+
+/// <summary>Response of one viewer, written until the client leaves, the service stops, or the client does not read for
+/// <see cref="s_patience"/>.</summary>
+internal sealed class LongResponse : IDisposable
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    private readonly HttpContext _context;
+    private readonly LiveView _view;
+    private readonly LiveViewer _viewer;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _end;
+
+    private LongResponse(
+        HttpContext context, LiveView view, LiveViewer viewer, IHostApplicationLifetime lifetime, TimeProvider time)
+    {
+        (_context, _view, _viewer, _time) = (context, view, viewer, time);
+        _end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+    }
+
+    /// <summary>Cancelled when the client has left or the service stops.</summary>
+    public CancellationToken End => _end.Token;
+
+    /// <summary>Null: there are too many viewers, and the client was told.</summary>
+    public static async Task<LongResponse?> BeginAsync(
+        HttpContext context, LiveView view, LiveViewer viewer, IHostApplicationLifetime lifetime, TimeProvider time)
+    {
+        if (view.TryAdd(viewer)) return new(context, view, viewer, lifetime, time);
+        await Refusal.TooManyViewersAsync(context);
+        return null;
+    }
+
+    /// <summary>Writes and flushes.</summary>
+    /// <returns>False: the client does not read, and was disconnected.</returns>
+    public async Task<bool> WriteAsync(ReadOnlyMemory<byte> bytes)
+    {
+        using var limit = new CancellationTokenSource(s_patience, _time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, _context.RequestAborted);
+        try
+        {
+            await _context.Response.Body.WriteAsync(bytes, both.Token);
+            await _context.Response.Body.FlushAsync(both.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (both.IsCancellationRequested)
+        {
+            _context.Abort();
+            return false;
+        }
+    }
+
+    public void Dispose()
+    {
+        _view.Remove(_viewer);
+        _end.Dispose();
+    }
+}
