@@ -34,7 +34,8 @@ internal sealed class LiveResponses(
         if (response is null) return;
         context.Response.ContentType = "text/event-stream";
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-        await SendAsync(response, viewer);
+        // The headers, before the first event.
+        if (await response.WriteAsync(default)) await SendAsync(response, viewer);
     }
 
     private async Task SendAsync(LongResponse response, FeedViewer viewer)

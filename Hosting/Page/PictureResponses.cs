@@ -56,6 +56,7 @@ internal sealed class PictureResponses(
         context.Response.ContentType = $"multipart/x-mixed-replace; boundary={Boundary}";
         try
         {
+            if (!await response.WriteAsync(default)) return;
             while (await response.WriteAsync(Part(PictureOf(context, await viewer.NextAsync(response.End)))))
             {
             }

@@ -38,9 +38,10 @@ internal sealed class CameraHistory(TimeProvider time)
     private const int MaxEvents = 100, MaxTracks = 200;
     private static readonly TimeSpan s_kept = TimeSpan.FromMinutes(1);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _gate = new(); // around the fields below
     private readonly Queue<EventRecord> _events = new();
     private readonly Dictionary<string, Entry> _tracks = [];
+    private long _nextOrder;
 
     /// <summary>Newest first.</summary>
     public EventRecord[] Events
@@ -92,25 +93,23 @@ internal sealed class CameraHistory(TimeProvider time)
             if (_events.Count == MaxEvents) _events.Dequeue();
             _events.Enqueue(record);
             if (record.Track is not { } id || !_tracks.TryGetValue(id, out var entry)) return;
-            var label = record.Label is { } l ? (Label: l, ClassId: e.ClassId!.Value) : (entry.Track.Label, entry.Track.ClassId);
-            entry.Track = entry.Track with { Label = label.Label, ClassId = label.ClassId };
-            switch (e.Kind)
+            entry.Track = After(entry.Track, e.Kind) with
             {
-                case EventKind.TrackLost:
-                    entry.Track = entry.Track with { State = EnumName.Of(TrackState.Lost), Box = null };
-                    break;
-                case EventKind.TrackEnded or EventKind.TrackIdentityChanged:
-                    entry.Track = entry.Track with { State = EnumName.Of(TrackState.Ended), Box = null };
-                    entry.Ended = time.GetTimestamp();
-                    break;
-                case EventKind.TrackFinalized:
-                    entry.Track = entry.Track with { Final = true };
-                    break;
-            }
+                Label = record.Label ?? entry.Track.Label,
+                ClassId = e.ClassId ?? entry.Track.ClassId,
+            };
+            if (e.Kind is EventKind.TrackEnded or EventKind.TrackIdentityChanged) entry.Ended = time.GetTimestamp();
         }
     }
 
-    private long _nextOrder; // under _gate
+    private static TrackRecord After(TrackRecord track, EventKind kind) => kind switch
+    {
+        EventKind.TrackLost => track with { State = EnumName.Of(TrackState.Lost), Box = null },
+        EventKind.TrackEnded or EventKind.TrackIdentityChanged =>
+            track with { State = EnumName.Of(TrackState.Ended), Box = null },
+        EventKind.TrackFinalized => track with { Final = true },
+        _ => track,
+    };
 
     /// <summary>Removes tracks that ended long ago, then the oldest; under the lock.</summary>
     private void Trim()

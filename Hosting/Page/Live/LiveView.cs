@@ -50,7 +50,9 @@ internal sealed class LiveView(
         {
             if (_viewers.Length == MaxViewers) return false;
             Set(_viewers.Add(viewer));
-            _timer ??= time.CreateTimer(_ => TellAll(), null, TimeSpan.Zero, s_statusInterval);
+            // At once, because the new viewer knows no states.
+            _timer ??= time.CreateTimer(_ => TellAll(), null, Timeout.InfiniteTimeSpan, s_statusInterval);
+            _timer.Change(TimeSpan.Zero, s_statusInterval);
             return true;
         }
     }
