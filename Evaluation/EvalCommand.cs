@@ -68,6 +68,8 @@ public static class EvalCommand
             var numbers = parsed.GetValue(json);
             if (parsed.GetValue(sequences.Folder) is not null) return RunAsync(sequences.Read(parsed), numbers, cancel);
             var (data, firstLabel) = (parsed.GetValue(truth)!, parsed.GetValue(first));
+            if (!Path.Exists(data))
+                throw Wrong($"{parsed.GetResult(truth)!.IdentifierToken!.Value}: '{data}' does not exist");
             if (parsed.GetValue(results) is not { } scored)
                 return RunAsync(model.Read(parsed, data, firstLabel, parsed.GetValue(agnostic)), numbers, cancel);
             var count = int.Parse(parsed.GetValue(classes) ?? "124", CultureInfo.InvariantCulture);
@@ -102,7 +104,6 @@ public static class EvalCommand
 
     private static async Task<int> RunAsync(EvaluationRequest request, string? json, CancellationToken cancel)
     {
-        if (!Path.Exists(request.Truth)) throw Wrong($"--truth: '{request.Truth}' does not exist");
         if (!Directory.Exists(request.Images))
             throw Wrong($"--images: the folder '{request.Images}' does not exist");
         var code = ExitCode.Ok;
@@ -129,7 +130,6 @@ public static class EvalCommand
     {
         if (!Path.Exists(results)) throw Wrong($"--results: '{results}' does not exist");
         if (against is not null && !File.Exists(against)) throw Wrong($"--against: the file '{against}' does not exist");
-        if (!Path.Exists(truth)) throw Wrong($"--truth: '{truth}' does not exist");
         if (Directory.Exists(results) && agnostic) throw Wrong("--class-agnostic is for instances only");
         if (Directory.Exists(results) && against is not null) throw Wrong("--against is for instances only");
         var (table, numbers) = !Directory.Exists(results) ? Instances(results, against, truth, agnostic, cancel)

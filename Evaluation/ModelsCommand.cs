@@ -12,7 +12,7 @@ public static class ModelsCommand
     // Of files; the answer has 20 lines.
     private const int ShownProblems = 4;
 
-    private static readonly string[] s_precisions = ["fp32", "fp16", "int8"];
+    private static readonly string[] s_precisions = [ModelManifest.AutoPrecision, "fp32", "fp16", "int8"];
 
     public static Command Create() => new("models", "Inspects and verifies model folders.") { Inspect(), Verify() };
 
@@ -36,7 +36,10 @@ public static class ModelsCommand
     {
         var folder = Folder();
         var precision = new Option<string>("--precision")
-        { Description = "Which of the model's files: fp32, fp16 or int8.", DefaultValueFactory = _ => "fp32" };
+        {
+            Description = "Which of the model's files: fp32, fp16, int8, or auto: those that a run takes by default.",
+            DefaultValueFactory = _ => ModelManifest.AutoPrecision,
+        };
         var tolerance = new Option<double?>("--tolerance")
         { Description = "Largest deviation from the reference answers, as a share of a tensor's scale." };
         precision.AcceptOnlyFromAmong(s_precisions);
@@ -147,13 +150,15 @@ public static class ModelsCommand
         }
     }
 
-    private static int VerifyFolder(ModelFolder folder, string precision, double? tolerance, RuntimeOptions runtime)
+    private static int VerifyFolder(ModelFolder folder, string choice, double? tolerance, RuntimeOptions runtime)
     {
+        var (precision, isChosen) = (folder.Manifest.Resolve(choice), choice != ModelManifest.AutoPrecision);
         if (!folder.Manifest.Precisions.Contains(precision))
         {
-            Console.Error.WriteLine($"dvis: --precision: {folder.Path} has no {precision} file of any graph, only "
+            var chosenBy = isChosen ? "--precision" : "precision of the manifest";
+            Console.Error.WriteLine($"dvis: {chosenBy}: {folder.Path} has no {precision} file of any graph, only "
                 + string.Join(", ", folder.Manifest.Precisions));
-            return ExitCode.Usage;
+            return isChosen ? ExitCode.Usage : ExitCode.Failed;
         }
 
         var (checks, passed) = (new List<GraphCheck>(), true);
@@ -171,18 +176,20 @@ public static class ModelsCommand
 
         Deviation[] deviations = [.. checks.SelectMany(c => c.Deviations ?? [])];
         var unjudged = deviations.Count(d => d.Allowed is null);
-        var unbounded = unjudged == 0 ? "" : $", {unjudged} of them without a bound (--tolerance sets one)";
+        var reported = unjudged == 0 ? ""
+            : $", {unjudged} of them only reported: {precision} has a measured quality, not a bound (--tolerance sets "
+                + "one)";
         var answers = deviations.Length == 0
             ? "files and shapes only: the folder has no reference answers"
-            : $"{deviations.Length} outputs against their reference answers{unbounded}";
-        Console.Out.WriteLine($"{folder.Manifest.Name} {folder.Manifest.Version}: {(passed ? "passed" : "FAILED")}, "
-            + $"{checks.Count} graphs, {answers}");
+            : $"{deviations.Length} outputs against their reference answers{reported}";
+        Console.Out.WriteLine($"{folder.Manifest.Name} {folder.Manifest.Version} in {precision}: "
+            + $"{(passed ? "passed" : "FAILED")}, {checks.Count} graphs, {answers}");
         return passed ? ExitCode.Ok : ExitCode.Failed;
     }
 
     private static string Verdict(Deviation d) => d.Allowed is { } share
         ? $"allowed {share * d.Scale:0.0e+00}: {(d.Passes ? "ok" : "FAILED")}"
-        : d.Passes ? "no bound" : "FAILED: no number";
+        : d.Passes ? "only reported" : "FAILED: no number";
 
     /// <summary>Numbers of the free-form object with their paths, one per line.</summary>
     private static IEnumerable<string> Numbers(string path, JsonElement json) => json.ValueKind switch

@@ -27,17 +27,18 @@ internal static class Program
     {
         NativeHeap.Limit();
         var runs = args is ["run", ..];
+        using var signals = runs ? new StopSignals() : null;
         // Neither the service nor an evaluation of hours may wait or fail for its messages; what a command prints may.
         Console.SetError(new OutputWriter(LineOutput.Error));
         if (runs) Console.SetOut(new OutputWriter(LineOutput.Out));
-        var code = await RunAsync(args, runs);
+        var code = await RunAsync(args, runs, signals?.Asked ?? default);
         await Console.Error.FlushAsync();
         LineOutput.Error.Flush(s_lastLines);
         if (runs) LineOutput.Out.Flush(s_lastLines);
         return code;
     }
 
-    private static async Task<int> RunAsync(string[] args, bool runs)
+    private static async Task<int> RunAsync(string[] args, bool runs, CancellationToken stop)
     {
         // The daemon does not load the evaluators.
         var (parsed, problems) = Parse(CreateCommand(withEvaluators: !runs), args);
@@ -46,9 +47,10 @@ internal static class Program
 
         try
         {
-            // The host handles signals: it drains before it ends.
+            OpenFiles.Require();
+            // A run drains before it ends.
             return await parsed.InvokeAsync(
-                new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+                new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop);
         }
         catch (ConfigException e)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Common;
 using Microsoft.Extensions.Logging;
@@ -42,7 +43,7 @@ internal sealed partial class OverloadWatch(
         if (now.Overloaded)
         {
             LogOverloaded(
-                camera, now.DroppedShare * 100, now.Reason ?? "none now", now.FpsOut, now.FpsIn,
+                camera, now.DroppedShare * 100, now.Reason ?? "none now", Rates(now),
                 Math.Max(1, Math.Floor(now.FpsOut)));
         }
         else LogRecovered(camera);
@@ -51,16 +52,22 @@ internal sealed partial class OverloadWatch(
         _lines[camera] = new(Time.GetTimestamp(), pauses.Next(), now.Overloaded, pauses);
     }
 
+    // Frames that were received before and have results now may make up for those that were dropped.
+    private static string Rates(RecentFigures now)
+    {
+        var (done, received) = (Math.Round(now.FpsOut, 1), Math.Round(now.FpsIn, 1));
+        return done >= received ? "" : string.Create(CultureInfo.InvariantCulture,
+            $": {done:0.0} of {received:0.0} frames per second have results");
+    }
+
     /// <param name="Pause">Shortest time to the next line about the same overload.</param>
     private sealed record Line(long At, TimeSpan Pause, bool Overloaded, Backoff Pauses);
 
     [LoggerMessage(
         4502, LogLevel.Warning,
-        "Camera {Camera}: overloaded, {Share:0} % of the frames of the last 10 s were dropped ({Reason}): {Done:0.0} "
-        + "of {Received:0.0} frames per second have results. What helps: rate.max_fps {Rate:0} for this camera, fewer "
-        + "cameras on this machine, or a GPU; see docs/sizing.md.")]
-    private partial void LogOverloaded(
-        string camera, double share, string reason, double done, double received, double rate);
+        "Camera {Camera}: overloaded, {Share:0} % of the frames of the last 10 s were dropped ({Reason}){Rates}. What "
+        + "helps: rate.max_fps {Rate:0} for this camera, fewer cameras on this machine, or a GPU; see docs/sizing.md.")]
+    private partial void LogOverloaded(string camera, double share, string reason, string rates, double rate);
 
     [LoggerMessage(4503, LogLevel.Information, "Camera {Camera}: no longer overloaded.")]
     private partial void LogRecovered(string camera);

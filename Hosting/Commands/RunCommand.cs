@@ -35,16 +35,18 @@ internal static class RunCommand
         var command = config.AddTo(new Command("run", "Runs the cameras of a configuration."));
         command.Options.Add(seconds);
         command.Options.Add(quiet);
-        command.SetAction((parsed, _) =>
-            RunAsync(config.Load(parsed), parsed.GetValue(seconds), parsed.GetValue(quiet)));
+        command.SetAction((parsed, stop) =>
+            RunAsync(config.Load(parsed), parsed.GetValue(seconds), parsed.GetValue(quiet), stop));
         return command;
     }
 
-    private static async Task<int> RunAsync(LoadedConfig config, double? seconds, bool quiet)
+    private static async Task<int> RunAsync(LoadedConfig config, double? seconds, bool quiet, CancellationToken stop)
     {
         var options = config.Options;
+        OpenFiles.Require(options.Cameras.Count);
         var prints = !quiet && options.Logging.Format == LogFormat.Text && options.Sinks.JsonLines.Path != "-";
         await using var app = StreamingHost.Build(config, prints ? Console.Out : null);
+        await using var asked = stop.Register(app.Lifetime.StopApplication);
         var start = Task.Run(() => StartedAsync(app, options));
         if (prints) await ReportAsync(start);
         if (!await start) return ExitCode.Ok;
@@ -54,7 +56,7 @@ internal static class RunCommand
 
         await using var timer = seconds is not { } limit ? null : TimeProvider.System.CreateTimer(
             _ => app.Lifetime.StopApplication(), null, TimeSpan.FromSeconds(limit), Timeout.InfiniteTimeSpan);
-        await app.WaitForShutdownAsync();
+        await app.WaitForShutdownAsync(stop);
         return await EndAsync(app, options, seconds is not null, prints);
     }
 

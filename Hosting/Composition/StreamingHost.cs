@@ -40,7 +40,11 @@ internal static class StreamingHost
         AddLogging(builder.Logging, options.Logging);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(options.Http.Endpoint!, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(options.Http.Endpoint!, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                HttpGuard.Limit(listen);
+            });
             HttpGuard.Limit(kestrel);
         });
 
@@ -81,8 +85,6 @@ internal static class StreamingHost
         logging.SetMinimumLevel((LogLevel)options.Level);
         // Without requests and steps of the host.
         logging.AddFilter("Microsoft", LogLevel.Warning);
-        // It has a line for every connection beyond the limit: any client could fill a disk.
-        logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel.Connections", LogLevel.Error);
     }
 
     private static void AddServices(IServiceCollection services, LoadedConfig config, TextWriter? console)
@@ -92,7 +94,8 @@ internal static class StreamingHost
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(_ => new PipelineMetrics { LabelsMax = options.Telemetry.LabelsMax });
         MetricsPage.Add(services);
-        services.AddSingleton<HostMetrics>().AddSingleton<MqttStatus>().AddSingleton<RunState>().AddSingleton<LogTail>();
+        services.AddSingleton<HostMetrics>().AddSingleton<MqttStatus>().AddSingleton<RunState>();
+        services.AddSingleton<LogTail>();
         services.AddSingleton<FramePool>().AddSingleton<TensorPool>().AddSingleton<Heartbeats>();
         services.AddSingleton<OpenSource>(s => (camera, settings, onStatus) => SourceFactory.Create(
             camera, settings.Source, s.GetRequiredService<FramePool>(), s.GetRequiredService<TimeProvider>(),

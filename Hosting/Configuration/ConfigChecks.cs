@@ -6,13 +6,15 @@ using Dvis.Streaming.Pipeline.Identity;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tasks;
+using Dvis.Streaming.Sinks.JsonLines;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>Checks beyond a single option: names, files that must exist, options that must fit each other.</summary>
+/// <param name="files">The configuration file and those that it includes.</param>
 internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDictionary<string, Mark> marks,
-    ConfigErrors errors)
+    IEnumerable<string> files, ConfigErrors errors)
 {
     private static readonly string[] s_providers = ["tensorrt", "cuda", "cpu"];
 
@@ -21,11 +23,17 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         Model();
         Runtime();
         if (options.Cameras.Count == 0) Add("cameras", "found no camera, expected at least one");
-        foreach (var (path, section) in OptionProperty.Sections(options)) Section(path, section);
+        foreach (var (path, section) in OptionProperty.Sections(options))
+        {
+            Section(path, section);
+            foreach (var option in OptionProperty.Of(section.GetType()).Where(o => o.MustExist))
+                if (option.Get(section) is string { Length: > 0 } file && SmallFile.Fault(file) is { } fault)
+                    Add(KeyPath.Join(path, option.Key), $"the file '{file}' {fault}");
+        }
+
         foreach (var (name, camera) in options.Cameras) Camera(name, camera);
         Http();
-        if (Directory.Exists(options.Sinks.JsonLines.Path))
-            Add("sinks.json_lines.path", $"the file '{options.Sinks.JsonLines.Path}' is a folder");
+        Written();
     }
 
     private void Model()
@@ -129,6 +137,7 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         if (!CameraName().IsMatch(name)) Add(path, $"found the name '{name}', {Names.Expected}");
         if (source.File is { } file && SmallFile.Fault(file) is { } fault)
             Add($"{path}.file", $"the file '{file}' {fault}");
+        if (Directory.Exists(source.Device)) Add($"{path}.device", $"the device '{source.Device}' is a folder");
         var opencv = source.Decode.Backend == DecodeBackend.Opencv;
         if (opencv && source.Url is not null)
             Add($"{path}.decode.backend",
@@ -153,6 +162,36 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
                 "found a secret, expected 16 to 256 of the characters A-Z a-z 0-9 - . _ ~ + / =, for example from: "
                 + "openssl rand -hex 24");
     }
+
+    /// <summary>Checks what is written: results and waiting messages.</summary>
+    private void Written()
+    {
+        const string lines = "sinks.json_lines.path", outbox = "mqtt.outbox.path";
+        if (options.Sinks.JsonLines.Path is { Length: > 0 } file && file != "-")
+        {
+            var folder = Path.GetDirectoryName(file)!;
+            if (Directory.Exists(file)) Add(lines, $"the file '{file}' is a folder");
+            else if (FolderFault(folder) is { } fault) Add(lines, $"the folder '{folder}' {fault}");
+            else if (files.Concat(ReadPaths()).Any(read => ConfigFiles.AreSame(read, file)))
+                Add(lines, $"the file '{file}' is read by this configuration; expected another one for the results");
+        }
+
+        if (options.Mqtt.Outbox.Path is not { Length: > 0 } path) return;
+        // Missing folders are made.
+        for (var at = path; at is not null && !Directory.Exists(at); at = Path.GetDirectoryName(at))
+            if (File.Exists(at)) Add(outbox, $"found '{path}', expected a folder: '{at}' is a file");
+    }
+
+    private IEnumerable<string> ReadPaths() =>
+        from place in OptionProperty.Sections(options)
+        from option in OptionProperty.Of(place.Section.GetType())
+        where option.IsPath && place.Section is not JsonLinesOptions
+        let path = option.Get(place.Section) as string
+        where !string.IsNullOrEmpty(path)
+        select path;
+
+    private static string? FolderFault(string path) =>
+        Directory.Exists(path) ? null : File.Exists(path) ? "is a file" : "does not exist";
 
     /// <summary>Checks that an option class makes of its own options.</summary>
     private void Section(string path, object section)

@@ -10,10 +10,13 @@ namespace Dvis.Streaming.Hosting.Configuration;
 internal sealed class ConfigFiles(string file)
 {
     private readonly List<(string Folder, string Pattern)> _included = [];
-    private readonly List<string> _read = [];
+    private readonly List<(string Path, string Stamp)> _read = [];
+
+    /// <summary>Files that were read.</summary>
+    public IEnumerable<string> Paths => _read.Select(r => r.Path);
 
     /// <summary>Adds a file that is about to be read.</summary>
-    public void Reading(string path) => _read.Add(StampOf(path));
+    public void Reading(string path) => _read.Add((path, StampOf(path)));
 
     /// <summary>Files of a name or pattern (<c>*</c>, <c>?</c>), in order; they are compared, too.</summary>
     public string[] Include(string folder, string pattern)
@@ -23,11 +26,14 @@ internal sealed class ConfigFiles(string file)
     }
 
     /// <summary>State of the files when they were read.</summary>
-    public string Read => string.Join('\n', _read);
+    public string Read => string.Join('\n', _read.Select(r => r.Stamp));
 
     /// <summary>State of the files now; equal to <see cref="Read"/> while nothing has changed.</summary>
     public string Now() =>
         string.Join('\n', _included.SelectMany(i => Expand(i.Folder, i.Pattern)).Prepend(file).Select(StampOf));
+
+    /// <summary>True when both are the same existing file, links followed.</summary>
+    public static bool AreSame(string one, string other) => RealPath(one) is { } real && real == RealPath(other);
 
     private static string[] Expand(string folder, string pattern)
     {

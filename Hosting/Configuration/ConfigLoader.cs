@@ -34,7 +34,7 @@ internal sealed class ConfigLoader(IDictionary environment, IReadOnlyList<Overri
         var binder = new StrictBinder(folder, secrets, _errors);
         binder.BindSection(options, root, "");
         binder.ResolvePaths(options);
-        new ConfigChecks(options, binder.Marks, _errors).Run();
+        new ConfigChecks(options, binder.Marks, Files.Paths, _errors).Run();
         _errors.ThrowIfAny();
         return new LoadedConfig(options, full, [.. secrets.Values]) { Loader = this };
     }

@@ -24,6 +24,9 @@ internal sealed record OptionProperty(string Key, PropertyInfo Property, Propert
     /// <summary>True for a path that may be of a file shipped with the program.</summary>
     public bool IsShipped { get; } = Property.GetCustomAttribute<FilePathAttribute>() is { Shipped: true };
 
+    /// <summary>True for a path of a file that must exist.</summary>
+    public bool MustExist { get; } = Property.GetCustomAttribute<FilePathAttribute>() is { Exists: true };
+
     /// <summary>Keys of a section in the order of its class, inherited ones last.</summary>
     public static IReadOnlyList<OptionProperty> Of(Type section) =>
         s_cache.GetOrAdd(section, static s => [.. Walk(s, null)]);

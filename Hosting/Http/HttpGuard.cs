@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Dvis.Streaming.Hosting.Configuration;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
@@ -16,6 +17,8 @@ internal sealed record GuardRule(bool IsOpen, string? Policy = null);
 /// <summary>Protection of the web server: limits, the token, and headers for browsers.</summary>
 internal static partial class HttpGuard
 {
+    private const int MostConnections = 64;
+
     private const string Policy = "Content-Security-Policy";
     private const string Scheme = "Bearer ";
 
@@ -34,7 +37,6 @@ internal static partial class HttpGuard
     {
         kestrel.AddServerHeader = false;
         var limits = kestrel.Limits;
-        limits.MaxConcurrentConnections = 64;
         limits.MaxConcurrentUpgradedConnections = 0;
         limits.MaxRequestBodySize = 0;
         limits.MaxRequestLineSize = 2048;
@@ -43,9 +45,13 @@ internal static partial class HttpGuard
         limits.MaxRequestBufferSize = 16384;
         // A whole page of metrics, so that a slow client does not block the next collection.
         limits.MaxResponseBufferSize = 4 << 20;
+        // The second is for the first byte of a request, also of the first one. Scrapers connect again.
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
-        limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+        limits.KeepAliveTimeout = TimeSpan.FromSeconds(5);
     }
+
+    /// <summary>Limits the connections of an endpoint.</summary>
+    public static void Limit(ListenOptions listen) => listen.Use(new ConnectionLimit(MostConnections).Use);
 
     public static void Use(WebApplication app, CurrentConfig config, ILogger logger) => app.Use(async (context, next) =>
     {

@@ -2,12 +2,11 @@ using System.Globalization;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Page.Live;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Page;
 
-/// <summary>The live feed: server-sent events of shown frames, their finals, and the cameras' states and events.</summary>
+/// <summary>The live feed: server-sent events of shown frames, their finals, states and events of cameras.</summary>
 internal sealed class LiveResponses(
     CurrentConfig config, LiveView view, IHostApplicationLifetime lifetime, TimeProvider time)
 {
@@ -32,10 +31,7 @@ internal sealed class LiveResponses(
         var viewer = new FeedViewer(Cameras(context), fps, revises, time);
         using var response = await LongResponse.BeginAsync(context, view, viewer, lifetime, time);
         if (response is null) return;
-        context.Response.ContentType = "text/event-stream";
-        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-        // The headers, before the first event.
-        if (await response.WriteAsync(default)) await SendAsync(response, viewer);
+        if (await response.StartAsync("text/event-stream")) await SendAsync(response, viewer);
     }
 
     private async Task SendAsync(LongResponse response, FeedViewer viewer)

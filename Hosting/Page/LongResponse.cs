@@ -1,6 +1,6 @@
+using Dvis.Streaming.Hosting.Http;
 using Dvis.Streaming.Hosting.Page.Live;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Hosting;
 
 namespace Dvis.Streaming.Hosting.Page;
@@ -34,6 +34,17 @@ internal sealed class LongResponse : IDisposable
         if (view.TryAdd(viewer)) return new(context, view, viewer, lifetime, time);
         await Refusal.TooManyViewersAsync(context);
         return null;
+    }
+
+    /// <summary>Sends the headers of a response without an end.</summary>
+    /// <returns>False: the client has left.</returns>
+    public Task<bool> StartAsync(string contentType)
+    {
+        // Beside the limit of connections: it would be the oldest, and the first to be closed for another.
+        _context.Features.Get<ConnectionPlace>()?.Leave();
+        _context.Response.Headers.Connection = "close";
+        _context.Response.ContentType = contentType;
+        return WriteAsync(default);
     }
 
     /// <summary>Writes and flushes.</summary>

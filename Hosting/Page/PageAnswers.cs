@@ -19,7 +19,8 @@ internal sealed class PageAnswers(
         var options = config.Options;
         return new(
             options.Node.Id, BuildInfo.Version, LiveJson.Tenths(time.GetElapsedTime(_started).TotalSeconds),
-            options.Http.Images, health.Ready().Healthy, state.Model is { } model ? ModelAnswer.Of(model) : null, Mqtt(),
+            options.Http.Images, health.Ready().Healthy,
+            state.Model is { } model ? ModelAnswer.Of(model) : null, Mqtt(),
             state.Reload is { } reload
                 ? new(EnumName.Of(reload.Outcome), reload.At.UtcDateTime, reload.Detail)
                 : null,

@@ -14,8 +14,8 @@ internal sealed class PageEndpoints(
     public const string OpenApi = "/api/v1/openapi.json";
 
     // Scripts, styles and pictures of this server only; nothing inline.
-    private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        + "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; "
+        + "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     private static readonly string[] s_methods = [HttpMethods.Get, HttpMethods.Head];
 
@@ -52,7 +52,8 @@ internal sealed class PageEndpoints(
     private Task FrameAsync(HttpContext context)
     {
         var values = context.Request.RouteValues;
-        var (camera, number) = ((string)values["camera"]!, Convert.ToInt64(values["frame"], CultureInfo.InvariantCulture));
+        var camera = (string)values["camera"]!;
+        var number = Convert.ToInt64(values["frame"], CultureInfo.InvariantCulture);
         return view.Find(camera)?.Find(number) is { } picture
             ? WriteAsync(context, "image/jpeg", picture.Jpeg)
             : Refusal.WriteAsync(context, StatusCodes.Status404NotFound, "There is no picture of this frame any more.");

@@ -53,10 +53,9 @@ internal sealed class PictureResponses(
 
         using var response = await LongResponse.BeginAsync(context, view, viewer, lifetime, time);
         if (response is null) return;
-        context.Response.ContentType = $"multipart/x-mixed-replace; boundary={Boundary}";
         try
         {
-            if (!await response.WriteAsync(default)) return;
+            if (!await response.StartAsync($"multipart/x-mixed-replace; boundary={Boundary}")) return;
             while (await response.WriteAsync(Part(PictureOf(context, await viewer.NextAsync(response.End)))))
             {
             }

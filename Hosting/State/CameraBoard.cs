@@ -72,6 +72,10 @@ internal sealed class CameraBoard
     /// <summary>True when the stream is over and nothing has failed.</summary>
     public bool HasEnded => Run == CameraRun.Ended && State != CameraState.Disabled;
 
+    /// <summary>True when the stream is over and its last frames have no results yet.</summary>
+    public bool IsFinishing => Run == CameraRun.Running
+        && Status is { State: CameraState.Offline, IsFailure: false, NextRetrySeconds: null };
+
     /// <summary>Clears all but the counts for a camera that starts with another configuration.</summary>
     public void Restart(ImmutableArray<CameraWarning> warnings)
     {

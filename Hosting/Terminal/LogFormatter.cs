@@ -10,7 +10,8 @@ using Microsoft.Extensions.Logging.Console;
 namespace Dvis.Streaming.Hosting.Terminal;
 
 /// <summary>Formatter of log entries: one line each, text or JSON, with all secrets and passwords masked.</summary>
-internal sealed class LogFormatter(CurrentConfig config, LogTail tail, TimeProvider time) : ConsoleFormatter(FormatterName)
+internal sealed class LogFormatter(CurrentConfig config, LogTail tail, TimeProvider time)
+    : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "dvis";
 

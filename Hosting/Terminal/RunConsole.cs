@@ -32,7 +32,8 @@ internal sealed class RunConsole(RunState state, TimeProvider time, TextWriter o
             yield return $"{cameras.Count} cameras, {Counts(cameras)}{away}";
         }
 
-        var worst = cameras.Where(c => !c.HasEnded || !_ended.Contains(c.Name))
+        // A file at its end has its line when its last frames have their results.
+        var worst = cameras.Where(c => c.HasEnded ? !_ended.Contains(c.Name) : !c.IsFinishing)
             .OrderByDescending(c => c.Recent.DroppedShare).ThenByDescending(c => c.Recent.P95);
         foreach (var camera in worst.Take(ShownCameras).ToList())
         {

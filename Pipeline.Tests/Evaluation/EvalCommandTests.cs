@@ -108,6 +108,8 @@ public sealed class EvalCommandTests : IDisposable
     [InlineData("Option '--truth' is required", "eval", "--results", "/nowhere")]
     [InlineData("--results: '/nowhere' does not exist", "eval", "--results", "/nowhere", "--truth", "/")]
     [InlineData("--truth: '/nowhere' does not exist", "eval", "--results", "/", "--truth", "/nowhere")]
+    [InlineData("--data: '/nowhere' does not exist", "eval", "--results", "/", "--data", "/nowhere")]
+    [InlineData("--data: '/nowhere' does not exist", "eval", "--model", "/", "--data", "/nowhere")]
     [InlineData("--class-agnostic is for instances only", "eval", "--results", "/", "--truth", "/", "--class-agnostic")]
     [InlineData("--object-score needs a number from 0 to 1", "eval", "--model", "/", "--truth", "/", "--object-score",
         "2")]

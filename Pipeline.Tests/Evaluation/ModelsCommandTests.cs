@@ -45,8 +45,10 @@ public sealed class ModelsCommandTests : IDisposable
     {
         var (code, output) = await Tool.DvisAsync("models", "verify", Repo.Path(model));
         Assert.True(code == 0, output);
-        Assert.Contains(": passed, ", output, StringComparison.Ordinal);
-        Assert.Contains("outputs against their reference answers\n", output, StringComparison.Ordinal);
+        var precision = ModelFolder.Open(Repo.Path(model)).Manifest.Precision;
+        Assert.Contains($"segmenter ({precision}): file and shapes fit", output, StringComparison.Ordinal);
+        Assert.Contains($" in {precision}: passed, ", output, StringComparison.Ordinal);
+        Assert.Contains(" outputs against their reference answers", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -86,8 +88,8 @@ public sealed class ModelsCommandTests : IDisposable
         Assert.Equal(0, code);
         Assert.Contains("tracker (fp32): file and shapes fit the manifest; no reference answers\n", output,
             StringComparison.Ordinal);
-        Assert.Contains("tiny 1: passed, 4 graphs, files and shapes only: the folder has no reference answers\n",
-            output, StringComparison.Ordinal);
+        Assert.Contains("tiny 1 in fp32: passed, 4 graphs, files and shapes only: the folder has no reference "
+            + "answers\n", output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -98,21 +100,45 @@ public sealed class ModelsCommandTests : IDisposable
     public async Task Verify_ReferenceAnswers_Decide(float off, int expected, string says, params string[] more)
     {
         TinyDvis.Write(_temp.Root);
-        var answer = new float[12];
-        answer[5] = off;
-        File.WriteAllBytes(_temp.Path("reference.bin"),
-            [.. new float[12].Concat(answer).SelectMany(BitConverter.GetBytes)]);
-        File.WriteAllText(_temp.Path("reference.json"), """
-            {"tensors": [
-              {"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
-              {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 48}]}
-            """);
+        WriteAnswer(off);
         var (code, output) = await Tool.DvisAsync(["models", "verify", _temp.Root, .. more]);
         Assert.Equal(expected, code);
         Assert.Contains(says, output, StringComparison.Ordinal);
-        Assert.Contains(
-            $"tiny 1: {(expected == 0 ? "passed" : "FAILED")}, 4 graphs, 1 outputs against their reference answers\n",
-            output, StringComparison.Ordinal);
+        var verdict = expected == 0 ? "passed" : "FAILED";
+        Assert.Contains($"tiny 1 in fp32: {verdict}, 4 graphs, 1 outputs against their reference answers\n", output,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Verify_WithoutAChoice_TakesThePrecisionThatRuns()
+    {
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            var files = manifest["files"]!["frame_forward"]!;
+            files["int8"] = files["fp32"]!.DeepClone();
+            manifest["precision"] = "int8";
+        });
+        WriteAnswer(off: 0.5f);
+        var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
+        Assert.Equal(0, code);
+        Assert.Contains("frame_forward (int8): ", output, StringComparison.Ordinal);
+        Assert.Contains("memory           off by 5.0e-01 at a scale of 1, only reported\n", output,
+            StringComparison.Ordinal);
+        Assert.Contains("tiny 1 in int8: passed, 4 graphs, 1 outputs against their reference answers, 1 of them only "
+            + "reported: int8 has a measured quality, not a bound (--tolerance sets one)\n", output,
+            StringComparison.Ordinal);
+        Assert.Contains("tiny 1 in fp32: FAILED, ",
+            (await Tool.DvisAsync("models", "verify", _temp.Root, "--precision", "fp32")).Output,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Verify_PrecisionOfTheManifestWithoutFiles_IsOneSentence_AndOne()
+    {
+        TinyDvis.Write(_temp.Root, manifest => manifest["precision"] = "int8");
+        Assert.Equal(
+            (1, $"dvis: precision of the manifest: {_temp.Root} has no int8 file of any graph, only fp32\n"),
+            await Tool.DvisAsync("models", "verify", _temp.Root));
     }
 
     [Fact]
@@ -125,7 +151,7 @@ public sealed class ModelsCommandTests : IDisposable
         Assert.Contains("tracker.onnx: input frame_embeds has shape [?,3,4], the manifest has [?,3,5].", output,
             StringComparison.Ordinal);
         Assert.Contains("refiner.onnx: the file is damaged or another one", output, StringComparison.Ordinal);
-        Assert.Contains("tiny 1: FAILED", output, StringComparison.Ordinal);
+        Assert.Contains("tiny 1 in fp32: FAILED", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -144,7 +170,7 @@ public sealed class ModelsCommandTests : IDisposable
         var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
         Assert.Equal(0, code);
         Assert.Contains("matcher (fp32): file and shapes fit the manifest", output, StringComparison.Ordinal);
-        Assert.Contains("tiny 1: passed, 3 graphs", output, StringComparison.Ordinal);
+        Assert.Contains("tiny 1 in fp32: passed, 3 graphs", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -157,7 +183,7 @@ public sealed class ModelsCommandTests : IDisposable
         var (code, output) = await Tool.DvisAsync("models", "verify", _temp.Root);
         Assert.Equal(0, code);
         Assert.Contains("matcher (fp32): file and shapes fit the manifest", output, StringComparison.Ordinal);
-        Assert.Contains("tiny 1: passed, 2 graphs", output, StringComparison.Ordinal);
+        Assert.Contains("tiny 1 in fp32: passed, 2 graphs", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -205,4 +231,17 @@ public sealed class ModelsCommandTests : IDisposable
     }
 
     public void Dispose() => _temp.Dispose();
+
+    private void WriteAnswer(float off)
+    {
+        var answer = new float[12];
+        answer[5] = off;
+        File.WriteAllBytes(_temp.Path("reference.bin"),
+            [.. new float[12].Concat(answer).SelectMany(BitConverter.GetBytes)]);
+        File.WriteAllText(_temp.Path("reference.json"), """
+            {"tensors": [
+              {"graph": "frame_forward", "role": "input", "name": "frame_embeds", "shape": [1, 3, 4], "offset": 0},
+              {"graph": "frame_forward", "role": "output", "name": "memory", "shape": [1, 3, 4], "offset": 48}]}
+            """);
+    }
 }

@@ -335,6 +335,19 @@ public sealed class ModelGraphsTests : IDisposable
     }
 
     [Fact]
+    public void Open_RefinerIsNull_IsNamedOnce()
+    {
+        TinyDvis.Write(_temp.Root, manifest =>
+        {
+            manifest["refiner"] = null;
+            foreach (var graph in (string[])["refiner_attention", "refiner_layer", "refiner_heads"])
+                manifest["files"]![graph] = manifest["files"]!["refiner"]!.DeepClone();
+        });
+        Assert.Equal($"{_temp.Path("manifest.json")}: refiner: null, expected an object.",
+            Assert.Throws<ModelException>(() => ModelFolder.Open(_temp.Root)).Message);
+    }
+
+    [Fact]
     public void Open_ManyProblems_NamesThemAll()
     {
         TinyDvis.Write(_temp.Root, manifest =>

@@ -21,8 +21,16 @@ public sealed class InstallTests : IDisposable
         await AssertCopiedAsync("config.yaml", "etc/dvis/config.yaml");
         await RunsAsTheUnitDoesAsync();
 
-        await File.AppendAllTextAsync(Path.Combine(Root, "etc/dvis/config.yaml"), "# mine\n");
+        var config = Path.Combine(Root, "etc/dvis/config.yaml");
         await File.WriteAllTextAsync(Path.Combine(Root, "opt/dvis/left-over.dll"), "of the former version");
+        await File.AppendAllTextAsync(config, "verison: 1\n");
+        var (code, refused) = await RunAsync("--destdir", Root);
+        Assert.Equal(1, code);
+        Assert.Contains("did you mean 'version'?", refused);
+        Assert.True(File.Exists(Path.Combine(Root, "opt/dvis/left-over.dll")));
+
+        var text = await File.ReadAllTextAsync(config);
+        await File.WriteAllTextAsync(config, text.Replace("verison: 1\n", "# mine\n", StringComparison.Ordinal));
         var second = await InstallAsync("--destdir", Root);
         Assert.Contains("kept ", second);
         Assert.EndsWith("# mine\n", await ReadAsync("etc/dvis/config.yaml"));
@@ -57,8 +65,11 @@ public sealed class InstallTests : IDisposable
 
     private static async Task<string> InstallAsync(params string[] arguments)
     {
-        var (code, output) = await Tool.RunAsync("env", ["-C", "/", Repo.Path("install"), .. arguments]);
+        var (code, output) = await RunAsync(arguments);
         Assert.True(code == 0, output);
         return output;
     }
+
+    private static Task<(int Code, string Output)> RunAsync(params string[] arguments) =>
+        Tool.RunAsync("env", ["-C", "/", Repo.Path("install"), .. arguments]);
 }

@@ -13,4 +13,7 @@ public sealed class FilePathAttribute : Attribute
 {
     /// <summary>True when a relative path is also looked for beside the program.</summary>
     public bool Shipped { get; init; }
+
+    /// <summary>True for a file that is read later and must exist already.</summary>
+    public bool Exists { get; init; }
 }

@@ -49,6 +49,8 @@ internal static partial class ManifestReader
         var refines = steps || revision.Any(files.Has) || (json.Has("refiner") && revision.Any())
             || method == MethodContract.RefineVis;
         CheckGraphs(method, files, problems);
+        // Read once, so that it is reported once.
+        var refiner = refines ? json.Object("refiner") : default;
         var (clips, vita, associates) =
             (method == MethodContract.GenVis, method.IsVita, method == MethodContract.RefineVis);
         // The slots of a VITA model are those of the tracker in front, which follows the segmenter's queries.
@@ -89,9 +91,9 @@ internal static partial class ManifestReader
                 input.ThreeNumbers("mean", float.MinValue),
                 input.ThreeNumbers("std", float.Epsilon),
                 input.OneOf("channel_order", "rgb", "bgr")),
-            RefinerMaxWindow = refines ? json.Object("refiner").Integer("max_window", 1, 4096) : null,
-            RefinerLayers = steps ? json.Object("refiner").Integer("layers", 1, 256) : 0,
-            RefinerHeads = steps ? json.Object("refiner").Integer("heads", 1, 256) : 0,
+            RefinerMaxWindow = refines ? refiner.Integer("max_window", 1, 4096) : null,
+            RefinerLayers = steps ? refiner.Integer("layers", 1, 256) : 0,
+            RefinerHeads = steps ? refiner.Integer("heads", 1, 256) : 0,
             Files = method.Graphs.Where(g => IsExpected(g)).ToDictionary(
                 g => g.Name, IReadOnlyDictionary<string, ModelFile> (g) => Precisions(files.Object(g.Name))),
             Panoptic = json.Has("panoptic") ? Panoptic(json.Object("panoptic")) : new PanopticRule(),

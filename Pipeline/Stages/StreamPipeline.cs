@@ -31,7 +31,7 @@ public sealed class StreamPipeline(
 
     public ResetRequest Reset { get; init; } = new();
 
-    /// <summary>Receives each frame before it is segmented, and may read it until it returns; null: nobody does.</summary>
+    /// <summary>Receives each frame before it is segmented, and may read it until it returns; null: none.</summary>
     public Action<Frame>? Watch { get; init; }
 
     /// <summary>

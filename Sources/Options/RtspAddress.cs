@@ -22,8 +22,6 @@ internal sealed record RtspAddress(bool Secure, string Host, int Port, string Ur
     /// <summary>True: the URL has parameters, which some cameras use for their login.</summary>
     public bool HasQuery => Url.Contains('?', StringComparison.Ordinal);
 
-    public static bool IsValid(string url) => TryParse(url) is not null;
-
     /// <param name="username">Replaces the one in the URL; null: that one.</param>
     /// <param name="password">Likewise.</param>
     /// <exception cref="SourceException">Not a <c>rtsp</c> or <c>rtsps</c> URL, or a login with control characters; the
@@ -61,7 +59,8 @@ internal sealed record RtspAddress(bool Secure, string Host, int Port, string Ur
         yield return Uri.UnescapeDataString(login[(colon + 1)..]);
     }
 
-    private static RtspAddress? TryParse(string url)
+    /// <returns>Null: not such an address.</returns>
+    public static RtspAddress? TryParse(string url)
     {
         if (Split(url) is not var (secure, login, rest) || rest.Length == 0 || rest[0] == '-') return null;
         var end = rest.AsSpan().IndexOfAny("/?#");

@@ -36,7 +36,7 @@ public sealed class RtspTlsOptions
 {
     /// <summary>PEM file of trusted authorities, or of the camera's own certificate, which then may have any name;
     /// empty: those of the system.</summary>
-    [FilePath] public string? Ca { get; set; }
+    [FilePath(Exists = true)] public string? Ca { get; set; }
 
     /// <summary>False: any certificate of any host is accepted. For tests only.</summary>
     public bool Verify { get; set; } = true;

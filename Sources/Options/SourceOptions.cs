@@ -28,7 +28,7 @@ public sealed class SourceOptions : SourceSettings, IValidatableObject
     /// <c>rtmp://</c> or <c>srt://</c>; a login may stand in it.</summary>
     public string? Url { get; set; }
 
-    /// <summary>Login for <see cref="Url"/>; replaces one in it.</summary>
+    /// <summary>Login for <see cref="Url"/>, which then must not have one in it.</summary>
     [Secret] public string? Username { get; set; }
 
     [Secret] public string? Password { get; set; }
@@ -69,12 +69,19 @@ public sealed class SourceOptions : SourceSettings, IValidatableObject
 
         if (V4l2 is not null && Device is null)
             yield return new ValidationResult("v4l2 needs a device", [nameof(V4l2)]);
-        var isStream = Url is not null && StreamAddress.TryParse(Url) is not null;
-        if (Url is not null && !isStream && !RtspAddress.IsValid(Url))
+        var stream = Url is null ? null : StreamAddress.TryParse(Url);
+        var camera = Url is null || stream is not null ? null : RtspAddress.TryParse(Url);
+        if (Url is not null && stream is null && camera is null)
             yield return new ValidationResult(StreamAddress.Expected, [nameof(Url)]);
-        else if (Rtsp.Transport == RtspTransport.Udp && Url is not null && !isStream && RtspAddress.Parse(Url).Secure)
+        else if (Rtsp.Transport == RtspTransport.Udp && camera is { Secure: true })
             yield return new ValidationResult(
                 "rtsps:// carries the frames in its own connection: transport must be tcp", [nameof(Rtsp.Transport)]);
+        // The name may stand in the URL and the password apart from it.
+        var user = stream?.Login.User ?? camera?.User;
+        var password = stream?.Login.Password ?? camera?.Password;
+        if ((Username is not null && user is { Length: > 0 }) || (Password is not null && password is { Length: > 0 }))
+            yield return new ValidationResult("has a login that username or password set, too; expected only one",
+                [nameof(Url)]);
         if (Rtsp.Backoff.Max < Rtsp.Backoff.Initial)
             yield return new ValidationResult("backoff.max must not be less than backoff.initial",
                 [nameof(Rtsp.Backoff)]);

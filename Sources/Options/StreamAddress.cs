@@ -19,6 +19,16 @@ internal sealed record StreamAddress(string Scheme, string Url)
         _ => "srt",
     };
 
+    /// <summary>Encoded; the password is null when there is none.</summary>
+    public (string User, string? Password) Login
+    {
+        get
+        {
+            var parts = new Uri(Url).UserInfo.Split(':', 2);
+            return (parts[0], parts.ElementAtOrDefault(1));
+        }
+    }
+
     /// <summary>Containers that may be in it.</summary>
     public string Formats => Scheme switch
     {

@@ -15,6 +15,9 @@ namespace Dvis.Streaming.Sources.Rtsp;
 internal sealed partial class RtspLogin(
     string user, string password, bool digestOnly = false, Func<string>? clientNonce = null)
 {
+    private const int MostNamed = 4;       // challenges in a message
+    private const int MostCharacters = 32; // of a name in it
+
     private Challenge? _challenge;
     private int _count;
     private bool _accepted;
@@ -23,15 +26,29 @@ internal sealed partial class RtspLogin(
     /// <param name="answered">The request had an Authorization header.</param>
     public bool Take(IEnumerable<string> challenges, bool answered)
     {
-        var offered = challenges.SelectMany(Split).ToList();
-        if (digestOnly || offered.Exists(o => o.Is("Digest"))) offered.RemoveAll(o => o.Is("Basic"));
-        var known = offered.Select(Read).OfType<Challenge>().MaxBy(c => c.Strength);
+        var known = Known([.. challenges.SelectMany(Split)]).MaxBy(c => c.Strength);
         // Cameras refuse wrong logins with a new nonce as well, and count them: only a stale nonce is worth another
         // answer, or a new one where the login was accepted before.
         if (known is null || (answered && !known.Stale && (!_accepted || known.Nonce == _challenge?.Nonce)))
             return false;
         (_challenge, _count) = (known, 0);
         return true;
+    }
+
+    /// <summary>What a camera asks for when nothing of it is supported, as the rest of a sentence; else null.</summary>
+    public string? Unsupported(IEnumerable<string> challenges)
+    {
+        List<Offer> offered = [.. challenges.SelectMany(Split)];
+        if (offered.Count == 0 || Known(offered).Any()) return null;
+        var basic = digestOnly ? "Basic not at another host" : "Basic where no Digest is offered";
+        return $"it asks for {string.Join(", ", offered.Select(o => o.Describe()).Distinct().Take(MostNamed))}; "
+            + $"supported are Digest with SHA-256 or MD5, and {basic}";
+    }
+
+    private IEnumerable<Challenge> Known(List<Offer> offered)
+    {
+        var refusesBasic = digestOnly || offered.Exists(o => o.Is("Digest"));
+        return offered.Where(o => !refusesBasic || !o.Is("Basic")).Select(Read).OfType<Challenge>();
     }
 
     /// <summary>The camera accepted an answer.</summary>
@@ -128,6 +145,18 @@ internal sealed partial class RtspLogin(
     private sealed record Offer(string Scheme, Dictionary<string, string> Values)
     {
         public bool Is(string scheme) => Scheme.Equals(scheme, StringComparison.OrdinalIgnoreCase);
+
+        public string Describe() => !Is("Digest") ? Short(Scheme)
+            : !Values.ContainsKey("nonce") ? "Digest without a nonce"
+            : $"Digest with {Short(Values.GetValueOrDefault("algorithm", "MD5"))}"
+                + (Values.GetValueOrDefault("qop") is { Length: > 0 } qop ? $" and qop {Short(qop)}" : "");
+
+        // It comes from the camera.
+        private static string Short(string text)
+        {
+            var plain = string.Concat(text.Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or ',' or '_'));
+            return plain.Length > MostCharacters ? plain[..MostCharacters] : plain;
+        }
     }
 
     /// <param name="Algorithm">Null: Basic.</param>

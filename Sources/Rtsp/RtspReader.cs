@@ -45,9 +45,8 @@ internal sealed class RtspReader(Stream stream, IReadOnlySet<int> channels)
     {
         _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
         (_start, _end) = (0, _end - _start);
-        var read =
-            await stream.ReadAtLeastAsync(_buffer.AsMemory(_end), wanted - _end, throwOnEndOfStream: false, stop);
-        _end += read;
+        // Counted one by one, so that a call after one that was cancelled goes on where that ended.
+        while (_end < wanted && await stream.ReadAsync(_buffer.AsMemory(_end), stop) is > 0 and var read) _end += read;
         return _end >= wanted;
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Sources.Options;
 
@@ -12,18 +13,25 @@ namespace Dvis.Streaming.Sources.Rtsp;
 /// a view of the packets to <see cref="SenderReports"/>. So no password is in a command line, ffmpeg, which verifies no
 /// certificate over RTSP, needs no TLS, and the camera's clock is known, which ffmpeg does not report. Packets pass
 /// unchanged, noise between them does not; a slow reader slows the camera, as without a relay. The relay accepts what
-/// the decoder would accept: a test plays the same cameras to both.
+/// the decoder would accept: a test plays the same cameras to both. At its end it closes the camera's session where the
+/// decoder has not: cameras have few, and keep one until its timeout.
 /// </summary>
 internal sealed class RtspRelay : IAsyncDisposable
 {
     private const int MostAnswers = 3;  // to one request
     private const int MostPending = 64; // requests without an answer; some cameras answer no keep-alives
+    private const string Teardown = "TEARDOWN";
+
+    // For closing the session; the end of a camera waits no longer.
+    private static readonly TimeSpan s_teardownTimeout = TimeSpan.FromSeconds(0.5);
+
     private readonly RtspAddress _camera;
     private readonly TcpClient _client;
     private readonly Stream _remote;
+    private readonly RtspReader _fromCamera;
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
-    // Guards writing to the camera, the pending requests, the login and the tracks.
+    // Guards writing to the camera, the pending requests, the login, the session and the tracks.
     private readonly SemaphoreSlim _toCamera = new(1);
     private readonly List<Request> _pending = [];
     private readonly RtspLogin? _login;
@@ -32,11 +40,13 @@ internal sealed class RtspRelay : IAsyncDisposable
     private readonly List<string> _tracks = []; // as the decoder addresses them
     private readonly HashSet<int> _channels = [];
     private int _sequence;
+    private (string Id, string Uri)? _session; // as the camera has it; null: none, or closed by the decoder
     private Task<SourceException?> _serving = Task.FromResult<SourceException?>(null);
 
     private RtspRelay(RtspAddress camera, TcpClient client, Stream remote, SenderReports? reports, TimeProvider time)
     {
         (_camera, _client, _remote, _reports, _time) = (camera, client, remote, reports, time);
+        _fromCamera = new(remote, _channels);
         _login = camera.HasLogin ? new(camera.User, camera.Password, camera.IsElsewhere) : null;
         _listener.Start();
         // The decoder puts a slash between an address and the name of a track, unless the address ends with one.
@@ -93,6 +103,8 @@ internal sealed class RtspRelay : IAsyncDisposable
             Task[] ways = [FromDecoderAsync(decoder, both.Token), FromCameraAsync(decoder, both.Token)];
             var first = await Task.WhenAny(ways);
             await both.CancelAsync(); // one side has closed
+            await Task.WhenAll(ways).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await CloseSessionAsync();
             await first;
             await Task.WhenAll(ways);
         }
@@ -145,14 +157,39 @@ internal sealed class RtspRelay : IAsyncDisposable
 
     private async Task FromCameraAsync(NetworkStream decoder, CancellationToken stop)
     {
-        var reader = new RtspReader(_remote, _channels);
-        while (await reader.ReadAsync(stop) is { IsEmpty: false } unit)
+        while (await _fromCamera.ReadAsync(stop) is { IsEmpty: false } unit)
         {
-            if (reader.Unit == RtspUnit.Noise) continue;
-            if (reader.Unit == RtspUnit.Data) _reports?.Received(unit.Span);
-            if (reader.Unit == RtspUnit.Data || RtspMessage.Parse(unit.Span) is not { IsResponse: true } response)
-                await decoder.WriteAsync(unit, stop);
+            if (_fromCamera.Unit == RtspUnit.Noise) continue;
+            if (_fromCamera.Unit == RtspUnit.Data) _reports?.Received(unit.Span);
+            if (ResponseIn(unit) is not { } response) await decoder.WriteAsync(unit, stop);
             else if (await AnswerAsync(response, stop) is { } answer) await decoder.WriteAsync(answer.ToBytes(), stop);
+        }
+    }
+
+    private RtspMessage? ResponseIn(ReadOnlyMemory<byte> unit) =>
+        _fromCamera.Unit == RtspUnit.Message && RtspMessage.Parse(unit.Span) is { IsResponse: true } response
+            ? response
+            : null;
+
+    /// <summary>Closes the session and waits for the answer: a connection that ends with packets unread is reset, and
+    /// some systems then lose what was sent last.</summary>
+    private async Task CloseSessionAsync()
+    {
+        if (_session is not var (id, uri)) return;
+        using var limit = new CancellationTokenSource(s_teardownTimeout, _time);
+        try
+        {
+            var text = $"{Teardown} {uri} RTSP/1.0\r\nSession: {id}\r\n\r\n";
+            var message = RtspMessage.Parse(Encoding.Latin1.GetBytes(text));
+            await AskAsync(new(message, Teardown, uri, uri, DecodersNumber: ""), limit.Token);
+            while (_pending.Exists(request => request.Method == Teardown)
+                && await _fromCamera.ReadAsync(limit.Token) is { IsEmpty: false } unit)
+                if (ResponseIn(unit) is { } response) await AnswerAsync(response, limit.Token);
+        }
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException
+            or ObjectDisposedException or InvalidOperationException or FormatException or SourceException)
+        {
+            // The camera has closed, or does not answer: the session ends at its timeout.
         }
     }
 
@@ -178,6 +215,7 @@ internal sealed class RtspRelay : IAsyncDisposable
             Sent = _time.GetTimestamp(),
         };
         request.Message.Set("CSeq", sent.Number);
+        if (request.Method == Teardown) _session = null;
         _pending.Add(sent);
         await _remote.WriteAsync(request.Message.ToBytes(), stop);
     }
@@ -198,14 +236,16 @@ internal sealed class RtspRelay : IAsyncDisposable
             if (at >= _pending.Count) return response;
             var request = _pending[at];
             _pending.RemoveAt(at);
-            if (response.Status == 401 && request.Answers < MostAnswers
-                && _login?.Take(response.Values("WWW-Authenticate"), request.Answers > 0) == true)
+            if (response.Status == 401)
             {
-                await AskAsync(request, stop);
-                return null;
+                if (request.Answers < MostAnswers && TakeChallenges(response, request.Answers > 0))
+                {
+                    await AskAsync(request, stop);
+                    return null;
+                }
             }
+            else if (response.Status < 300) Succeeded(request, response);
 
-            if (response.Status < 300 && request.Answers > 0) _login?.Accepted();
             // Spaces mean nothing there, and decoders do not expect them.
             if (response["Transport"] is { } spaced)
                 response.Set("Transport", spaced.Replace(" ", "", StringComparison.Ordinal));
@@ -222,6 +262,22 @@ internal sealed class RtspRelay : IAsyncDisposable
         {
             _toCamera.Release();
         }
+    }
+
+    private bool TakeChallenges(RtspMessage response, bool answered)
+    {
+        string[] challenges = [.. response.Values("WWW-Authenticate")];
+        if (_login?.Unsupported(challenges) is { } problem)
+            throw new SourceException(SourceFault.AuthFailed, $"The camera's login is not supported: {problem}.");
+        return _login?.Take(challenges, answered) == true;
+    }
+
+    private void Succeeded(Request request, RtspMessage response)
+    {
+        if (request.Answers > 0) _login?.Accepted();
+        // PLAY has the address of the whole session, SETUP that of one track.
+        if (request.Method is not ("SETUP" or "PLAY")) return;
+        if ((response["Session"]?.Split(';')[0].Trim() ?? _session?.Id) is { } id) _session = (id, request.Uri);
     }
 
     // The decoder subtracts the rtptime of RTP-Info from all timestamps, so that they can be traced to those that came.

@@ -32,7 +32,7 @@ internal sealed record EventRecord(
     }
 }
 
-/// <summary>Tracks of a camera that are there or have ended within a minute, and its last events. Thread-safe.</summary>
+/// <summary>Tracks of a camera that live or have ended within a minute, and its last events. Thread-safe.</summary>
 internal sealed class CameraHistory(TimeProvider time)
 {
     private const int MaxEvents = 100, MaxTracks = 200;

@@ -20,7 +20,8 @@ internal sealed record CameraView(
         var now = time.GetTimestamp();
         var frame = shown ?? status?.LastFrame;
         return new(
-            board.Name, EnumName.Of(board.State), status?.Since.UtcDateTime, EnumName.Of(status?.Reason ?? SourceFault.Ok),
+            board.Name, EnumName.Of(board.State), status?.Since.UtcDateTime,
+            EnumName.Of(status?.Reason ?? SourceFault.Ok),
             status?.Detail, status?.Attempt ?? 0, status?.NextRetrySeconds, status?.Codec, frame?.Width, frame?.Height,
             EnumName.Of(board.Run), LiveJson.Tenths(recent.FpsIn), LiveJson.Tenths(recent.FpsOut),
             Math.Round(recent.DroppedShare, 3), recent.Reason, recent.Overloaded, LatencyView.Of(recent),
@@ -42,7 +43,8 @@ internal sealed record LatencyView(string From, PercentileView Provisional, Perc
 /// <summary>Percentiles in milliseconds; null without any result.</summary>
 internal sealed record PercentileView(double? P50Ms, double? P95Ms)
 {
-    public static PercentileView Of(LatencyFigures figures) => new(Milliseconds(figures.P50), Milliseconds(figures.P95));
+    public static PercentileView Of(LatencyFigures figures) =>
+        new(Milliseconds(figures.P50), Milliseconds(figures.P95));
 
     private static double? Milliseconds(double? seconds) => seconds is { } s ? LiveJson.Tenths(s * 1000) : null;
 }

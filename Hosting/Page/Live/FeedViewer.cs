@@ -5,8 +5,8 @@ using System.Threading.Channels;
 namespace Dvis.Streaming.Hosting.Page.Live;
 
 /// <summary>
-/// Viewer of the live feed: a bounded queue of server-sent events. When it is full the oldest shown frame is dropped and
-/// counted for the next one of its camera, its final with it; then the oldest of the rest.
+/// Viewer of the live feed: a bounded queue of server-sent events. When it is full the oldest shown frame is dropped
+/// and counted for the next one of its camera, its final with it; then the oldest of the rest.
 /// </summary>
 internal sealed class FeedViewer(IReadOnlySet<string>? cameras, double fps, bool revises, TimeProvider time)
     : LiveViewer(cameras, fps)

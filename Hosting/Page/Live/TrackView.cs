@@ -42,7 +42,8 @@ internal sealed class TrackViews
     private static int Cell(RunLengthMask mask, (int Width, int Height) frame)
     {
         var cell = 1;
-        while ((frame.Width + cell - 1) / cell > mask.Width || (frame.Height + cell - 1) / cell > mask.Height) cell *= 2;
+        while ((frame.Width + cell - 1) / cell > mask.Width
+            || (frame.Height + cell - 1) / cell > mask.Height) cell *= 2;
         return cell;
     }
 }

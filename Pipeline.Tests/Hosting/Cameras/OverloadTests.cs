@@ -62,6 +62,18 @@ public sealed class OverloadTests : IDisposable
         Assert.All(lines.Zip(lines.Skip(1)), pair => Assert.True(pair.Second.Second - pair.First.Second >= 10));
     }
 
+    /// <summary>Results of frames that were received before make up for the drops.</summary>
+    [Fact]
+    public void Tick_AsManyResultsAsFrames_AreNotReported()
+    {
+        for (var second = 1; second <= 13; second++) Second("a", received: 25, processed: 25, full: 2);
+
+        Assert.Equal(2, _log.Entries.Count);
+        Assert.All(_log.Entries, e => Assert.StartsWith(
+            "Camera a: overloaded, 8 % of the frames of the last 10 s were dropped (queue_full). What helps: "
+                + "rate.max_fps 25 ", e.Text, StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(100, 5, 0, true, "queue_full")]
     [InlineData(100, 0, 5, true, "stale")]
@@ -209,6 +221,24 @@ public sealed class OverloadTests : IDisposable
         }
 
         Assert.Equal([1, 1, 0, 1, 1, 0], printed);
+    }
+
+    // The last frames of a file have their results some time after its end.
+    [Fact]
+    public void Lines_FileIsOverAndItsFramesAreNot_WaitForThem()
+    {
+        using var console = new RunConsole(_state, _time, TextWriter.Null);
+        var board = _state.Cameras[0];
+        var over = ScriptedCamera.Offline(board.Name) with { Reason = SourceFault.Eof, NextRetrySeconds = null };
+        board.Status = over;
+        Assert.Empty(console.Lines(_state.Cameras));
+        board.Status = over with { NextRetrySeconds = 1 };
+        Assert.Single(console.Lines(_state.Cameras));
+        board.Status = over with { IsFailure = true };
+        Assert.Single(console.Lines(_state.Cameras));
+        (board.Status, board.Run) = (over, CameraRun.Ended);
+        Assert.Single(console.Lines(_state.Cameras));
+        Assert.Empty(console.Lines(_state.Cameras));
     }
 
     [Fact]

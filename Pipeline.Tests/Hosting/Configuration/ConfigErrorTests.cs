@@ -119,6 +119,34 @@ public sealed class ConfigErrorTests : IDisposable
             "config.yaml:2:37: mqtt.password_file: the file 'Models' is a folder" },
         { "sinks: { json_lines: { path: Models } }",
             "config.yaml:2:30: sinks.json_lines.path: the file 'Models' is a folder" },
+        { "sinks: { json_lines: { path: out/x.jsonl } }",
+            "config.yaml:2:30: sinks.json_lines.path: the folder 'out' does not exist" },
+        { "sinks: { json_lines: { path: a.mp4/x.jsonl } }",
+            "config.yaml:2:30: sinks.json_lines.path: the folder 'a.mp4' is a file" },
+        { "sinks: { json_lines: { path: ./config.yaml } }",
+            "config.yaml:2:30: sinks.json_lines.path: the file 'config.yaml' is read by this configuration; expected "
+                + "another one for the results" },
+        { "sinks: { json_lines: { path: a.mp4 } }",
+            "config.yaml:2:30: sinks.json_lines.path: the file 'a.mp4' is read by this configuration; expected "
+                + "another one for the results" },
+        { "mqtt: { outbox: { path: a.mp4 } }",
+            "config.yaml:2:25: mqtt.outbox.path: found 'a.mp4', expected a folder: 'a.mp4' is a file" },
+        { "mqtt: { outbox: { path: a.mp4/b/c } }",
+            "config.yaml:2:25: mqtt.outbox.path: found 'a.mp4/b/c', expected a folder: 'a.mp4' is a file" },
+        { "mqtt: { tls: { ca: Models } }", "config.yaml:2:20: mqtt.tls.ca: the file 'Models' is a folder" },
+        { "mqtt: { tls: { ca: ca.pem } }", "config.yaml:2:20: mqtt.tls.ca: the file 'ca.pem' does not exist" },
+        { "mqtt: { tls: { cert: Models, key: a.mp4 } }",
+            "config.yaml:2:22: mqtt.tls.cert: the file 'Models' is a folder" },
+        { "mqtt: { tls: { cert: a.mp4, key: Models } }",
+            "config.yaml:2:34: mqtt.tls.key: the file 'Models' is a folder" },
+        { "defaults: { rtsp: { tls: { ca: Models } } }",
+            "config.yaml:2:32: defaults.rtsp.tls.ca: the file 'Models' is a folder" },
+        { "mqtt: { username: u, username_file: a.mp4 }",
+            "config.yaml:2:37: mqtt.username_file: username_file is set together with username; expected only one of "
+                + "them" },
+        { "mqtt: { username: u, password: p, password_file: a.mp4 }",
+            "config.yaml:2:50: mqtt.password_file: password_file is set together with password; expected only one of "
+                + "them" },
         { "x-node: &n { id: Gate 3 }\nnode: *n",
             "config.yaml:2:18: node.id: found 'Gate 3', expected 1 to 64 of the characters a-z 0-9 _ -" },
         { "node: { x-id: a }", "config.yaml:2:9: node.x-id: found an unknown key, expected one of id" },
@@ -171,6 +199,12 @@ public sealed class ConfigErrorTests : IDisposable
     [InlineData("cameras: { a: { url: 'ftp://u:pw@h/x' } }",
         "config.yaml:1:22: cameras.a.url: must be a rtsp://, rtsps://, http://, https://, rtmp:// or srt:// URL "
         + "with a host")]
+    [InlineData("cameras: { a: { url: 'rtsp://u:pw@h/x', username: v } }",
+        "config.yaml:1:22: cameras.a.url: has a login that username or password set, too; expected only one")]
+    [InlineData("cameras: { a: { url: 'http://u:pw@h/x', password: v } }",
+        "config.yaml:1:22: cameras.a.url: has a login that username or password set, too; expected only one")]
+    [InlineData("cameras: { a: { device: Models } }",
+        "config.yaml:1:25: cameras.a.device: the device 'Models' is a folder")]
     [InlineData("cameras: { a: { url: { 'rtsp://u:pw@h/x': 1 } } }",
         "config.yaml:1:22: cameras.a.url: found a section, expected a single value")]
     [InlineData("cameras: [rtsp://u:pw@h/x]", "config.yaml:1:10: cameras: found a list, expected a section with keys")]
@@ -181,6 +215,23 @@ public sealed class ConfigErrorTests : IDisposable
         var errors = _folder.Errors(yaml);
         Assert.Contains(expected, errors);
         Assert.DoesNotContain("pw@", string.Join('\n', errors), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_NameInTheUrlAndPasswordApart_IsNoMistake() => Assert.Empty(
+        _folder.Errors("cameras: { a: { url: 'rtsp://u@h/x', password: p }, b: { url: 'srt://u@h:1', password: p } }"));
+
+    [Fact]
+    public void Load_ResultsIntoAnIncludedFile_IsAMistake()
+    {
+        _folder.Write("more.yaml", "node: { id: x }");
+        File.CreateSymbolicLink(Path.Combine(_folder.Root, "results"), Path.Combine(_folder.Root, "more.yaml"));
+        Assert.Equal(
+            [
+                "config.yaml:3:30: sinks.json_lines.path: the file 'results' is read by this configuration; expected "
+                    + "another one for the results",
+            ],
+            _folder.Errors(ConfigFolder.Cameras + "include: [more.yaml]\nsinks: { json_lines: { path: results } }"));
     }
 
     [Fact]

@@ -194,6 +194,7 @@ public sealed class ConfigLoaderTests : IDisposable
     [Fact]
     public void Paths_Relative_CountFromTheFolderOfTheFile()
     {
+        Directory.CreateDirectory(Path.Combine(_folder.Root, "out"));
         var options = _folder.Load(ConfigFolder.Cameras + "sinks: { json_lines: { path: out/x.jsonl } }").Options;
         Assert.Equal(Path.Combine(_folder.Root, "a.mp4"), options.Cameras["a"].Source.File);
         Assert.Equal(Path.Combine(_folder.Root, "Models/default"), options.Model.Path);

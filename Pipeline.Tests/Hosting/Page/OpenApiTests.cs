@@ -32,7 +32,8 @@ public sealed class OpenApiTests : IAsyncDisposable
         await Eventually.TrueAsync(() => _rig.Camera("a").Recent.Final.P95 is not null, "they are measured");
         var camera = (await _rig.JsonAsync("/api/v1/cameras")).GetProperty("cameras")[0];
         Assert.InRange(camera.GetProperty("latency").GetProperty("final").GetProperty("p50_ms").GetDouble(),
-            camera.GetProperty("latency").GetProperty("provisional").GetProperty("p50_ms").GetDouble(), double.MaxValue);
+            camera.GetProperty("latency").GetProperty("provisional").GetProperty("p50_ms").GetDouble(),
+            double.MaxValue);
         foreach (var (path, query) in ((string, string)[])[
             ("/api/v1/status", ""), ("/api/v1/cameras", ""), ("/api/v1/tracks", "?camera=a"),
             ("/api/v1/events", "?camera=a"), ("/api/v1/config", ""), ("/api/v1/log", "")])

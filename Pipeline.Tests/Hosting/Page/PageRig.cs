@@ -12,7 +12,7 @@ using SkiaSharp;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Page;
 
-/// <summary>The whole host without MQTT: a panoptic model, whose refiner corrects a class, on rendered cameras.</summary>
+/// <summary>The whole host without MQTT: a panoptic model, whose refiner corrects a class, rendered cameras.</summary>
 internal sealed class PageRig : IAsyncDisposable
 {
     public const int Width = 256, Height = 160;

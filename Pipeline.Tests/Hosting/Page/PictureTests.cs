@@ -14,7 +14,8 @@ public sealed class PictureTests
     [InlineData(1080, 1920, 540, 960)]
     [InlineData(16384, 1, 960, 1)]
     [InlineData(1, 1, 1, 1)]
-    public void Encode_Frame_HasItsColours_AndAtMostTheLongestSide(int width, int height, int expectedWidth, int expectedHeight)
+    public void Encode_Frame_HasItsColours_AndAtMostTheLongestSide(
+        int width, int height, int expectedWidth, int expectedHeight)
     {
         using var pool = new FramePool();
         using var frame = pool.Rent(width, height, Some.FrameInfo(width, height));

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Commands;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -132,9 +133,10 @@ public sealed class ProcessTests : IDisposable
         while (await process.StandardOutput.ReadLineAsync() is { } line)
         {
             lines.Add(line);
-            // Some seconds after the end of the file, which is shorter than one.
-            if (line.Contains(" endless online", StringComparison.Ordinal)
-                && lines.Count(l => l.Contains(" endless online", StringComparison.Ordinal)) == 4)
+            // Some seconds after the end of the file.
+            if (lines.SkipWhile(l => !l.Contains(" a offline", StringComparison.Ordinal))
+                .Count(l => l.Contains(" endless online", StringComparison.Ordinal)) == 3
+                && line.Contains(" endless online", StringComparison.Ordinal))
                 await MosquittoBroker.RunAsync("sh", "-c",
                     string.Create(CultureInfo.InvariantCulture, $"kill -INT {process.Id}"));
         }
@@ -167,7 +169,7 @@ public sealed class ProcessTests : IDisposable
     public async Task Run_SinkThatCannotStart_IsOneSentence_AndOne()
     {
         var (code, output) = await Tool.DvisAsync("run", "-c", _folder.Write("c.yaml", Synthetic
-            + "mqtt: { servers: [] }\nsinks: { json_lines: { path: /proc/nowhere/x } }"));
+            + "mqtt: { servers: [] }\nsinks: { json_lines: { path: /proc/nowhere } }"));
         Assert.Equal(1, code);
         Assert.Contains("dvis: a sink cannot start: ", output, StringComparison.Ordinal);
         Assert.DoesNotContain("http.bind", output, StringComparison.Ordinal);
@@ -205,6 +207,43 @@ public sealed class ProcessTests : IDisposable
         var (last, covered) =
             (Last(subscriber, "camera/a/tracks", "frame_id"), Last(subscriber, "camera/a/tracks/final", "last_frame"));
         Assert.True(covered >= last, $"{last} provisional, {covered} final");
+    }
+
+    /// <summary>The program waits for its configuration, so that it is before the start of the host.</summary>
+    [Theory(Timeout = 120_000)]
+    [InlineData("TERM")]
+    [InlineData("INT")]
+    public async Task Run_SignalBeforeTheStart_EndsInOrder(string signal)
+    {
+        var pipe = Path.Combine(_folder.Root, "pipe.yaml");
+        await MosquittoBroker.RunAsync("mkfifo", pipe);
+        using var process = Tool.StartDvis("run", "-c", pipe);
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        // Opening waits for the reader.
+        await using (var configuration = new FileStream(pipe, FileMode.Open, FileAccess.Write))
+        {
+            await MosquittoBroker.RunAsync("sh", "-c",
+                string.Create(CultureInfo.InvariantCulture, $"kill -{signal} {process.Id}"));
+            await configuration.WriteAsync(Encoding.UTF8.GetBytes(
+                Synthetic.Replace("frames: 60, realtime: false", "fps: 10", StringComparison.Ordinal)
+                + "mqtt: { servers: [] }"));
+        }
+
+        await process.WaitForExitAsync();
+        Assert.Equal((0, "", ""), (process.ExitCode, await output, await errors));
+    }
+
+    [Theory]
+    [InlineData(120, "dvis: the limit of open files is 120, but this command needs 128; raise it with ulimit -n, ")]
+    [InlineData(200, "dvis: the limit of open files is 200, but one camera needs 268; raise it with ulimit -n, ")]
+    public async Task Run_FewOpenFiles_IsOneSentence_AndOne(int limit, string says)
+    {
+        var file = _folder.Write("c.yaml", Synthetic + "mqtt: { servers: [] }");
+        var (code, output) = await Tool.RunAsync("bash",
+            ["-c", $"ulimit -n {limit} && exec dotnet \"$@\"", "bash", Tool.Dvis, "run", "-c", file]);
+        Assert.Equal(1, code);
+        Assert.StartsWith(says, output, StringComparison.Ordinal);
+        Assert.Single(output, '\n');
     }
 
     [Fact]

@@ -73,7 +73,7 @@ public sealed class RtspAddressTests
     [InlineData("file:/etc/passwd")]
     public void IsValid_NotACamera_IsFalse(string url)
     {
-        Assert.False(RtspAddress.IsValid(url));
+        Assert.Null(RtspAddress.TryParse(url));
         Assert.Throws<SourceException>(() => RtspAddress.Parse(url));
     }
 

@@ -98,6 +98,27 @@ public sealed class RtspLoginTests
         Assert.False(new RtspLogin("u", "p", digestOnly: true).Take(["Basic realm=\"r\""], false));
     }
 
+    [Theory]
+    [InlineData("Negotiate, NTLM, Negotiate", "it asks for Negotiate, NTLM; supported are")]
+    [InlineData("Basic realm=\"b\", Digest realm=\"r\", nonce=\"1\", algorithm=SHA-512-256, qop=\"auth\"",
+        "it asks for Basic, Digest with SHA-512-256 and qop auth; supported are")]
+    [InlineData("Digest nonce=\"1\", qop=\"auth-int\"", "it asks for Digest with MD5 and qop auth-int; supported are")]
+    [InlineData("Digest realm=\"r\"", "it asks for Digest without a nonce; supported are")]
+    [InlineData("Digest nonce=1, algorithm=\"\u009b31m<a a>\"", "it asks for Digest with 31maa; supported are")]
+    public void Unsupported_NothingThatCanBeAnswered_NamesIt(string header, string expected)
+        => Assert.StartsWith(expected, new RtspLogin("u", "p").Unsupported([header]), StringComparison.Ordinal);
+
+    [Fact]
+    public void Unsupported_SomethingThatCanBeAnswered_IsNull()
+    {
+        var login = new RtspLogin("u", "p");
+        Assert.Null(login.Unsupported(["Negotiate", "Basic realm=\"r\""]));
+        Assert.Null(login.Unsupported(["Digest nonce=\"1\", algorithm=SHA-512-256", "Digest nonce=\"1\""]));
+        Assert.Null(login.Unsupported([]));
+        Assert.Equal("it asks for Basic; supported are Digest with SHA-256 or MD5, and Basic not at another host",
+            new RtspLogin("u", "p", digestOnly: true).Unsupported(["Basic realm=\"r\""]));
+    }
+
     [Fact]
     public void Take_RefusedAgain_AnswersOnlyWhatIsNew()
     {

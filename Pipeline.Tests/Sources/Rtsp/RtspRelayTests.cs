@@ -94,6 +94,20 @@ public sealed class RtspRelayTests : IDisposable
         Assert.InRange(requests, 2, 4); // two for each method: cameras lock out after many wrong logins
     }
 
+    [Theory(Timeout = 120_000)]
+    [InlineData("Digest realm=\"r\", nonce=\"1\", algorithm=SHA-512-256", "it asks for Digest with SHA-512-256; ")]
+    [InlineData("Negotiate", "it asks for Negotiate; ")]
+    public async Task ReadAsync_LoginThatIsNotSupported_IsNamed(string challenge, string says)
+    {
+        await using var camera = new ScriptedCamera(await EncodedPictures.H264Async(), v => v.PlayAsync());
+        camera.Guard = _ => $"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\n";
+
+        var fault = await FaultAsync(new SourceOptions { Url = camera.Url, Username = "u", Password = "hunter2" });
+
+        Assert.Equal(SourceFault.AuthFailed, fault.Fault);
+        Assert.Contains($"login is not supported: {says}", fault.Message, StringComparison.Ordinal);
+    }
+
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_LoginAsParameters_GoesToTheCameraOnly()
     {

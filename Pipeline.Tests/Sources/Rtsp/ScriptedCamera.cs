@@ -96,10 +96,15 @@ internal sealed class ScriptedCamera : IAsyncDisposable
             var pictures = Pictures;
             var stream = client.GetStream();
             var reader = new RtspReader(stream);
-            while (await reader.ReadAsync(_stop.Token) is { IsEmpty: false } unit)
+            Task? playing = null;
+            while (true)
             {
+                var reading = reader.ReadAsync(_stop.Token).AsTask();
+                if (playing is not null && await Task.WhenAny(playing, reading) == playing) break;
+                if (await reading is not { IsEmpty: false } unit) break;
                 if (reader.Unit == RtspUnit.Data) continue;
                 var request = RtspMessage.Parse(unit.Span);
+                if (request.IsResponse) continue; // to a request that the script sent
                 var (method, sequence) = (request.FirstLine.Split(' ')[0], request["CSeq"]);
                 Requests.Enqueue(string.Join(' ', request.FirstLine.Split(' ')[..2]));
                 if (Guard(request) is { } refusal)
@@ -123,9 +128,10 @@ internal sealed class ScriptedCamera : IAsyncDisposable
                 if (method == "TEARDOWN") return;
                 if (method != "PLAY") continue;
                 var number = Interlocked.Increment(ref _plays) - 1;
-                await _script(new Viewer(client, pictures, number, Channel, _stop.Token));
-                return;
+                playing = _script(new Viewer(client, pictures, number, Channel, _stop.Token));
             }
+
+            if (playing is not null) await playing;
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException
             or SocketException)

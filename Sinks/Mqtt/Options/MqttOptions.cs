@@ -65,6 +65,12 @@ public sealed class MqttOptions : IValidatableObject
             yield return new("tls.cert and tls.key belong together: give both or neither", [nameof(Tls)]);
         if ((Password ?? PasswordFile) is not null && (Username ?? UsernameFile) is null)
             yield return new("a password needs username or username_file", [nameof(Username)]);
+        if (Username is not null && UsernameFile is not null)
+            yield return new("username_file is set together with username; expected only one of them",
+                [nameof(UsernameFile)]);
+        if (Password is not null && PasswordFile is not null)
+            yield return new("password_file is set together with password; expected only one of them",
+                [nameof(PasswordFile)]);
         foreach (var verb in Commands.Allow.Except(MqttCommandOptions.Verbs))
             yield return new(
                 $"commands.allow: there is no verb '{verb}', expected of {string.Join(", ", MqttCommandOptions.Verbs)}",
@@ -104,13 +110,13 @@ public enum MqttProtocol
 public sealed class MqttTlsOptions
 {
     /// <summary>PEM file of the trusted authorities; empty: those of the system.</summary>
-    [FilePath] public string? Ca { get; set; }
+    [FilePath(Exists = true)] public string? Ca { get; set; }
 
     /// <summary>PEM file of the client certificate, for brokers that require one.</summary>
-    [FilePath] public string? Cert { get; set; }
+    [FilePath(Exists = true)] public string? Cert { get; set; }
 
     /// <summary>PEM file of its private key, without a passphrase.</summary>
-    [FilePath] public string? Key { get; set; }
+    [FilePath(Exists = true)] public string? Key { get; set; }
 
     /// <summary>False accepts any certificate of any host: for tests only.</summary>
     public bool Verify { get; set; } = true;
