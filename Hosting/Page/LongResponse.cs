@@ -16,11 +16,12 @@ internal sealed class LongResponse : IDisposable
     private readonly LiveViewer _viewer;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _end;
+    private readonly AckWatch _acks;
 
     private LongResponse(
         HttpContext context, LiveView view, LiveViewer viewer, IHostApplicationLifetime lifetime, TimeProvider time)
     {
-        (_context, _view, _viewer, _time) = (context, view, viewer, time);
+        (_context, _view, _viewer, _time, _acks) = (context, view, viewer, time, new(context, time));
         _end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
     }
 
@@ -57,13 +58,15 @@ internal sealed class LongResponse : IDisposable
         {
             await _context.Response.Body.WriteAsync(bytes, both.Token);
             await _context.Response.Body.FlushAsync(both.Token);
-            return true;
+            if (_acks.Stalled() < s_patience) return true;
         }
         catch (OperationCanceledException) when (both.IsCancellationRequested)
         {
-            _context.Abort();
-            return false;
+            // Its buffers and ours are full, or it has left.
         }
+
+        _context.Abort();
+        return false;
     }
 
     public void Dispose()

@@ -15,10 +15,20 @@ internal record TrackView(
     double[][] Polygons);
 
 /// <summary>Track in a frame after its revision.</summary>
-/// <param name="Change"><c>new</c>, <c>class</c> or <c>mask</c>; null: as it was shown before.</param>
-/// <param name="Was">Label before; null when it is the same.</param>
-/// <param name="Iou">Of the mask with the one before, 0 … 1; null without one of them.</param>
-internal sealed record RevisedTrackView(TrackView Track, string? Change, string? Was, double? Iou) : TrackView(Track);
+internal sealed record RevisedTrackView : TrackView
+{
+    public RevisedTrackView(TrackView track, string? change, string? was, double? iou)
+        : base(track) => (Change, Was, Iou) = (change, was, iou);
+
+    /// <summary><c>new</c>, <c>class</c> or <c>mask</c>; null: as it was shown before.</summary>
+    public string? Change { get; }
+
+    /// <summary>Label before; null when it is the same.</summary>
+    public string? Was { get; }
+
+    /// <summary>Intersection over union of the mask with the one before, 0 … 1; null without one of them.</summary>
+    public double? Iou { get; }
+}
 
 /// <summary>Maker of <see cref="TrackView"/> of one camera. Buffers are reused; not thread-safe.</summary>
 internal sealed class TrackViews

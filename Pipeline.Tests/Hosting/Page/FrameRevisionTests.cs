@@ -33,7 +33,9 @@ public sealed class FrameRevisionTests : IDisposable
         Assert.Equal(["E-5"], revision.Retracted);
         Assert.Equal([new MergeView("E-4", "E-6")], revision.Merged);
         Assert.Equal(("refined", null, 250.0), (revision.Kind, revision.Reason, revision.DelayMs));
-        Assert.Equal([4, 0, 8, 0, 8, 8, 4, 8], Assert.Single(revision.Tracks[2].Polygons));
+        Assert.Equal(
+            [(4, 0), (4, 8), (8, 0), (8, 8)],
+            Assert.Single(revision.Tracks[2].Polygons).Chunk(2).Select(p => (p[0], p[1])).Order());
     }
 
     [Fact]
