@@ -4,6 +4,7 @@ using Dvis.Streaming.Hosting.Configuration;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
 
@@ -56,9 +57,12 @@ internal static partial class HttpGuard
     public static void Use(WebApplication app, CurrentConfig config, ILogger logger) => app.Use(async (context, next) =>
     {
         foreach (var (name, value) in s_headers) context.Response.Headers[name] = value;
-        var rule = context.GetEndpoint()?.Metadata.GetMetadata<GuardRule>();
+        var endpoint = context.GetEndpoint() as RouteEndpoint;
+        var rule = endpoint?.Metadata.GetMetadata<GuardRule>();
         if (rule?.Policy is { } policy) context.Response.Headers[Policy] = policy;
-        if (rule is not { IsOpen: true } && !IsAllowed(context, config))
+        // Routing also takes other spellings of a path, such as one with a slash at its end.
+        var isOpen = rule is { IsOpen: true } && context.Request.Path == endpoint!.RoutePattern.RawText;
+        if (!isOpen && !IsAllowed(context, config))
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
             context.Response.Headers.WWWAuthenticate = "Bearer realm=\"dvis\"";
