@@ -27,6 +27,7 @@ COPY Sources.OpenCv Sources.OpenCv
 COPY Sinks Sinks
 COPY Evaluation Evaluation
 COPY Hosting Hosting
+COPY schemas schemas
 RUN dotnet publish Hosting -c Release --no-restore -o /image/app -p:PublishDocumentationFiles=false -p:OpenCv=$OPENCV
 COPY deploy/container-health deploy/container-start LICENSE NOTICE /image/app/
 COPY Models/default /image/app/Models/default

@@ -59,7 +59,7 @@ internal sealed partial class Camera : IPublisher
         };
         _pipeline = () => new StreamPipeline(
             settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
-        { Beats = beats, Reset = _reset };
+        { Beats = beats, Reset = _reset, Watch = engine.Watch };
     }
 
     public string Name => Board.Name;
@@ -123,7 +123,7 @@ internal sealed partial class Camera : IPublisher
     ValueTask IPublisher.PublishAsync(PipelineMessage message)
     {
         if (_retired) return ValueTask.CompletedTask;
-        if (message is ProvisionalResult result) Board.Epoch = result.Epoch;
+        if (message is ProvisionalResult result) (Board.Epoch, Board.LastFrame) = (result.Epoch, result.Frame);
         return _sinks.PublishAsync(message);
     }
 

@@ -4,6 +4,7 @@ using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Telemetry;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Delivery;
+using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Results;
@@ -19,9 +20,10 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Hosting.Cameras;
 
 /// <summary>Parts that all cameras share, set by <see cref="StartAsync"/>: model, segmenter and sinks.</summary>
+/// <param name="viewer">Null: nobody looks at the cameras.</param>
 internal sealed class Engine(
     LoadedConfig config, PipelineMetrics metrics, HostMetrics host, MqttStatus mqtt, TensorPool tensors,
-    TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
+    TimeProvider time, ILoggerFactory loggers, ICameraViewer? viewer = null) : IAsyncDisposable
 {
     // Messages that wait for one sink: a second of ten cameras at 25 frames per second; more would be stale.
     private const int SinkQueueCapacity = 256;
@@ -36,6 +38,14 @@ internal sealed class Engine(
     public FanOut Sinks { get; private set; } = null!;
 
     public TensorPool Tensors => tensors;
+
+    /// <summary>Receiver of the frames of all cameras; null: none.</summary>
+    public Action<Frame>? Watch => viewer is null ? null : viewer.Watch;
+
+    /// <summary>The model that runs.</summary>
+    public RunningModel Running => new(
+        Models.Manifest, Models.Manifest.Resolve(_options.Model.Precision),
+        (Models.Segmenter as OnnxModel)?.Provider ?? "none");
 
     public RefinerOptions Refiner => _options.Model.Refiner;
 
@@ -99,6 +109,7 @@ internal sealed class Engine(
                 _options.Mqtt, context, metrics, mqtt, time, loggers.CreateLogger<MqttSink>(), commands);
         if (_options.Sinks.JsonLines.Path is { Length: > 0 })
             yield return new JsonLinesSink(_options.Sinks.JsonLines, context, time);
+        if (viewer is not null) yield return viewer;
     }
 
     private static ImmutableArray<SinkCamera> CamerasOf(LoadedConfig config) =>

@@ -1,6 +1,8 @@
 using Dvis.Streaming.Hosting.Cameras;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Http;
+using Dvis.Streaming.Hosting.Page;
+using Dvis.Streaming.Hosting.Page.Live;
 using Dvis.Streaming.Hosting.Service;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Telemetry;
@@ -62,7 +64,11 @@ internal static class StreamingHost
         var current = app.Services.GetRequiredService<CurrentConfig>();
         HttpGuard.Use(app, current, app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(HttpGuard)));
         var health = app.Services.GetRequiredService<Health>();
-        Endpoints.Map(app, current, health, app.Services.GetRequiredService<MetricsPage>());
+        var page = app.Services.GetService<PageEndpoints>();
+        Endpoints.Map(
+            app, current, health, app.Services.GetRequiredService<MetricsPage>(),
+            withIndex: page is null || !PageFiles.HasPage);
+        page?.Map(app);
         return app;
     }
 
@@ -89,6 +95,7 @@ internal static class StreamingHost
         services.AddSingleton(_ => new PipelineMetrics { LabelsMax = options.Telemetry.LabelsMax });
         MetricsPage.Add(services);
         services.AddSingleton<HostMetrics>().AddSingleton<MqttStatus>().AddSingleton<RunState>();
+        services.AddSingleton<LogTail>();
         services.AddSingleton<FramePool>().AddSingleton<TensorPool>().AddSingleton<Heartbeats>();
         services.AddSingleton<OpenSource>(s => (camera, settings, onStatus) => SourceFactory.Create(
             camera, settings.Source, s.GetRequiredService<FramePool>(), s.GetRequiredService<TimeProvider>(),
@@ -100,6 +107,10 @@ internal static class StreamingHost
         services.AddSingleton<ConfigReloader>().AddHostedService(s => s.GetRequiredService<ConfigReloader>());
         services.AddSingleton(s => ServiceManager.FromEnvironment(s.GetRequiredService<TimeProvider>()));
         services.AddHostedService<ServiceManagerLoop>();
+        if (options.Http.Page)
+            services.AddSingleton<LiveView>().AddSingleton<ICameraViewer>(s => s.GetRequiredService<LiveView>())
+                .AddSingleton<PageAnswers>()
+                .AddSingleton<LiveResponses>().AddSingleton<PictureResponses>().AddSingleton<PageEndpoints>();
         if (console is not null)
             services.AddHostedService(s => ActivatorUtilities.CreateInstance<RunConsole>(s, console));
     }

@@ -54,7 +54,7 @@ internal sealed class SinksOptions
     public JsonLinesOptions JsonLines { get; set; } = new();
 }
 
-/// <summary>Metrics and health (section <c>http</c>).</summary>
+/// <summary>Page, metrics and health (section <c>http</c>).</summary>
 internal sealed class HttpOptions
 {
     /// <summary>Address and port; port 0 takes any free one.</summary>
@@ -63,6 +63,12 @@ internal sealed class HttpOptions
     /// <summary>Token of clients (<c>Authorization: Bearer …</c>); required where others than this machine can
     /// connect. Null: none.</summary>
     [Secret] public string? Token { get; set; }
+
+    /// <summary>Serves the live page and its data.</summary>
+    public bool Page { get; set; } = true;
+
+    /// <summary>Serves pictures of the cameras; without the page there are none.</summary>
+    public bool Images { get; set; } = true;
 
     /// <summary>Parsed <see cref="Bind"/>, where <c>localhost</c> is 127.0.0.1; null: no address with a port.</summary>
     public IPEndPoint? Endpoint

@@ -13,6 +13,7 @@ internal sealed class ConnectionLimit(int most)
     public ConnectionDelegate Use(ConnectionDelegate next) => async connection =>
     {
         var own = Add(connection, out var oldest);
+        connection.Features.Set(new ConnectionPlace(() => Remove(own)));
         oldest?.Abort(new ConnectionAbortedException("Newer connections have taken its place."));
         try
         {
@@ -20,12 +21,17 @@ internal sealed class ConnectionLimit(int most)
         }
         finally
         {
-            lock (_open)
-            {
-                if (own.List is not null) _open.Remove(own);
-            }
+            Remove(own);
         }
     };
+
+    private void Remove(LinkedListNode<ConnectionContext> own)
+    {
+        lock (_open)
+        {
+            if (own.List is not null) _open.Remove(own);
+        }
+    }
 
     private LinkedListNode<ConnectionContext> Add(ConnectionContext connection, out ConnectionContext? oldest)
     {
@@ -36,4 +42,13 @@ internal sealed class ConnectionLimit(int most)
             return _open.AddLast(connection);
         }
     }
+}
+
+/// <summary>Place of a connection in the limit.</summary>
+/// <param name="leave">Frees it.</param>
+internal sealed class ConnectionPlace(Action leave)
+{
+    /// <summary>Takes the connection out of the limit, for a response without an end whose number is limited by itself.
+    /// </summary>
+    public void Leave() => leave();
 }

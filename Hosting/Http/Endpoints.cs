@@ -18,16 +18,22 @@ internal static class Endpoints
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
-    public static void Map(WebApplication app, CurrentConfig config, Health health, MetricsPage metrics)
+    /// <param name="withIndex">False: the live page is at <c>/</c>.</param>
+    public static void Map(
+        WebApplication app, CurrentConfig config, Health health, MetricsPage metrics, bool withIndex)
     {
         var options = config.Options;
-        Serve("/", context => WriteAsync(context, "text/plain; charset=utf-8", Index(options)));
-        Serve(HttpGuard.Live, context => AnswerAsync(context, health.Live()));
-        Serve(HttpGuard.Ready, context => AnswerAsync(context, health.Ready()));
+        if (withIndex) Serve("/", context => WriteAsync(context, "text/plain; charset=utf-8", Index(options)));
+        // Container runtimes cannot send a token; without one the answers are a word.
+        Serve("/health/live", context => AnswerAsync(context, health.Live()))
+            .WithMetadata(new GuardRule(IsOpen: true));
+        Serve("/health/ready", context => AnswerAsync(context, health.Ready()))
+            .WithMetadata(new GuardRule(IsOpen: true));
         if (options.Telemetry.Prometheus) Serve("/metrics", metrics.WriteAsync);
 
         // The server omits the body of an answer to HEAD.
-        void Serve(string path, RequestDelegate answer) => app.MapMethods(path, s_methods, answer);
+        IEndpointConventionBuilder Serve(string path, RequestDelegate answer) =>
+            app.MapMethods(path, s_methods, answer);
 
         Task AnswerAsync(HttpContext context, HealthReport report) => WriteAsync(
             context, HttpGuard.IsAllowed(context, config) ? report : new(report.Healthy, report.Status));

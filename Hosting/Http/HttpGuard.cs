@@ -4,29 +4,30 @@ using Dvis.Streaming.Hosting.Configuration;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Http;
 
+/// <summary>Exception of an endpoint from the rules of <see cref="HttpGuard"/>.</summary>
+/// <param name="IsOpen">Answered without a token; true only for what has no data of this node.</param>
+/// <param name="Policy">Content security policy of a page; null: that of everything else.</param>
+internal sealed record GuardRule(bool IsOpen, string? Policy = null);
+
 /// <summary>Protection of the web server: limits, the token, and headers for browsers.</summary>
 internal static partial class HttpGuard
 {
-    /// <summary>Path that needs no token, because container runtimes cannot send one.</summary>
-    public const string Live = "/health/live";
-
-    /// <summary>Path that is answered without a token, too, but then without the cameras' names.</summary>
-    public const string Ready = "/health/ready";
-
     private const int MostConnections = 64;
 
+    private const string Policy = "Content-Security-Policy";
     private const string Scheme = "Bearer ";
 
     private static readonly (string Name, string Value)[] s_headers =
     [
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
-        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+        (Policy, "default-src 'none'; frame-ancestors 'none'"),
         ("Referrer-Policy", "no-referrer"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
         ("Cache-Control", "no-store"),
@@ -56,7 +57,12 @@ internal static partial class HttpGuard
     public static void Use(WebApplication app, CurrentConfig config, ILogger logger) => app.Use(async (context, next) =>
     {
         foreach (var (name, value) in s_headers) context.Response.Headers[name] = value;
-        if (!IsOpen(context.Request.Path) && !IsAllowed(context, config))
+        var endpoint = context.GetEndpoint() as RouteEndpoint;
+        var rule = endpoint?.Metadata.GetMetadata<GuardRule>();
+        if (rule?.Policy is { } policy) context.Response.Headers[Policy] = policy;
+        // Routing also takes other spellings of a path, such as one with a slash at its end.
+        var isOpen = rule is { IsOpen: true } && context.Request.Path == endpoint!.RoutePattern.RawText;
+        if (!isOpen && !IsAllowed(context, config))
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
             context.Response.Headers.WWWAuthenticate = "Bearer realm=\"dvis\"";
@@ -81,8 +87,6 @@ internal static partial class HttpGuard
         config.Options.Http.Token is not { } token
         || (context.Request.Headers.Authorization is [{ } sent] && sent.StartsWith(Scheme,
             StringComparison.OrdinalIgnoreCase) && Same(sent[Scheme.Length..].Trim(), token));
-
-    private static bool IsOpen(PathString path) => path == Live || path == Ready;
 
     // Hashed first, so that neither time nor length reveals how much of it is right.
     private static bool Same(string sent, string token) =>

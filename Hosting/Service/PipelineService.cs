@@ -28,6 +28,7 @@ internal sealed partial class PipelineService(
     {
         await WriteAddressAsync(cancellationToken);
         await engine.StartAsync(fleet, cancellationToken);
+        state.Model = engine.Running;
         fleet.Start(engine, options.Cameras);
         state.Ready = true;
         _ = StopWhenOverAsync();

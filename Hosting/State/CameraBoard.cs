@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
 using Dvis.Streaming.Pipeline.Common;
+using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
 
@@ -55,6 +56,9 @@ internal sealed class CameraBoard
     /// <summary>Epoch of the last provisional result; null before the first.</summary>
     public string? Epoch { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
+    /// <summary>Frame of the last provisional result; null before the first.</summary>
+    public FrameInfo? LastFrame { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
+
     /// <summary>Warnings about a camera that works; set before it starts.</summary>
     public ImmutableArray<CameraWarning> Warnings { get; private set; } = [];
 
@@ -75,7 +79,7 @@ internal sealed class CameraBoard
     /// <summary>Clears all but the counts for a camera that starts with another configuration.</summary>
     public void Restart(ImmutableArray<CameraWarning> warnings)
     {
-        (Run, Status, Epoch, Warnings) = (CameraRun.Running, null, null, warnings);
+        (Run, Status, Epoch, LastFrame, Warnings) = (CameraRun.Running, null, null, null, warnings);
         Metrics.Initialize();
     }
 

@@ -1,3 +1,4 @@
+using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Sinks.Mqtt.Telemetry;
 
 namespace Dvis.Streaming.Hosting.State;
@@ -27,6 +28,10 @@ internal sealed record ReloadReport(ReloadOutcome Outcome, DateTimeOffset At, st
     public bool Successful => Outcome is ReloadOutcome.Applied or ReloadOutcome.Unchanged;
 }
 
+/// <summary>A model that is loaded.</summary>
+/// <param name="Provider">Execution provider of its segmenter, such as <c>cpu</c>.</param>
+internal sealed record RunningModel(ModelManifest Manifest, string Precision, string Provider);
+
 /// <summary>State of the run: health, console, metrics, summary and the exit code read it. Thread-safe.</summary>
 internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
 {
@@ -43,6 +48,9 @@ internal sealed class RunState(MqttStatus mqtt, TimeProvider time)
     } = [];
 
     public MqttStatus Mqtt => mqtt;
+
+    /// <summary>The model that runs; null until it is loaded.</summary>
+    public RunningModel? Model { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
     /// <summary>True when the model is loaded and the sinks are started.</summary>
     public bool Ready { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }

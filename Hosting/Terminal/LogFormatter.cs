@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dvis.Streaming.Hosting.Configuration;
+using Dvis.Streaming.Hosting.State;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Console;
@@ -9,7 +10,8 @@ using Microsoft.Extensions.Logging.Console;
 namespace Dvis.Streaming.Hosting.Terminal;
 
 /// <summary>Formatter of log entries: one line each, text or JSON, with all secrets and passwords masked.</summary>
-internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : ConsoleFormatter(FormatterName)
+internal sealed class LogFormatter(CurrentConfig config, LogTail tail, TimeProvider time)
+    : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "dvis";
 
@@ -27,9 +29,10 @@ internal sealed class LogFormatter(CurrentConfig config, TimeProvider time) : Co
         if (logEntry.EventId.Name == "HostedServiceStartupFaulted") return;
         var message = Redaction.Apply(logEntry.Formatter(logEntry.State, logEntry.Exception), config.Secrets);
         var exception = logEntry.Exception is { } e ? Redaction.Apply(e.ToString(), config.Secrets) : null;
-        textWriter.WriteLine(config.Options.Logging.Format == LogFormat.Json
-            ? Json(logEntry, message, exception)
-            : Text(logEntry, message, exception));
+        var text = Text(logEntry, message, exception);
+        tail.Add(text);
+        textWriter.WriteLine(
+            config.Options.Logging.Format == LogFormat.Json ? Json(logEntry, message, exception) : text);
     }
 
     private string Text<TState>(in LogEntry<TState> entry, string message, string? exception) =>

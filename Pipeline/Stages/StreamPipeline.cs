@@ -31,6 +31,9 @@ public sealed class StreamPipeline(
 
     public ResetRequest Reset { get; init; } = new();
 
+    /// <summary>Receives each frame before it is segmented, and may read it until it returns; null: none.</summary>
+    public Action<Frame>? Watch { get; init; }
+
     /// <summary>
     /// Runs until the source ends or <paramref name="stop"/> is cancelled; then all frames inside are finished and
     /// published.
@@ -86,6 +89,7 @@ public sealed class StreamPipeline(
                     continue;
                 }
 
+                Watch?.Invoke(frame);
                 segmented = await camera.SegmentAsync(frame);
             }
 
@@ -128,13 +132,24 @@ public sealed class StreamPipeline(
             var (age, captureAge) = (shown.Age(time, now), shown.CaptureAge(time, now));
             metrics.FrameLatency("provisional", age.TotalSeconds);
             if (captureAge is { } known) metrics.CaptureLatency(known.TotalSeconds);
-            metrics.Tally.Recent.Add(new((captureAge ?? age).TotalSeconds, captureAge is not null));
+            metrics.Tally.Recent.Add(Sample(age, captureAge));
         }
 
         if (message is FinalResult { Frames: var revised })
-            foreach (var frame in revised) metrics.FrameLatency("final", frame.Age(time, now).TotalSeconds);
+        {
+            foreach (var frame in revised)
+            {
+                var age = frame.Age(time, now);
+                metrics.FrameLatency("final", age.TotalSeconds);
+                metrics.Tally.RecentFinal.Add(Sample(age, frame.CaptureAge(time, now)));
+            }
+        }
+
         return publisher.PublishAsync(message);
     }
+
+    private static LatencySample Sample(TimeSpan age, TimeSpan? captureAge) =>
+        new((captureAge ?? age).TotalSeconds, captureAge is not null);
 
     private Heartbeats.Beat? Beat(string stage) => Beats?.Open(metrics.Camera, stage);
 }

@@ -38,6 +38,9 @@ public sealed class CameraTally(string name)
     /// <summary>Latencies of the last provisional results, since the capture where that is known.</summary>
     public LatencySamples Recent { get; } = new();
 
+    /// <summary>Latencies of the frames of the last final results, likewise.</summary>
+    public LatencySamples RecentFinal { get; } = new();
+
     public long DroppedAt(string stage, string reason) => _dropped.GetValueOrDefault((stage, reason));
 
     /// <summary>Frames dropped by stage and reason.</summary>

@@ -25,6 +25,6 @@ public sealed class LatencySamples
     }
 }
 
-/// <summary>Latency of one provisional result.</summary>
+/// <summary>Latency of one frame's result.</summary>
 /// <param name="FromCapture">True: since the capture; false: since the decoded frame.</param>
 public readonly record struct LatencySample(double Seconds, bool FromCapture);

@@ -152,6 +152,19 @@ public sealed class OverloadTests : IDisposable
     }
 
     [Fact]
+    public void Tick_MedianAndFinals_AreThoseOfTheLastTenSeconds()
+    {
+        Assert.Equal((new(null, null), new(null, null)), (Recent.Provisional, Recent.Final));
+        foreach (var seconds in (double[])[0.9, 0.7, 0.8])
+            _own.Metrics.Camera("a").Tally.RecentFinal.Add(new(seconds, FromCapture: false));
+        Second("a", 3, 3, latencies: [0.1, 0.4, 0.2]);
+
+        Assert.Equal((new(0.2, 0.4), new(0.8, 0.9)), (Recent.Provisional, Recent.Final));
+        for (var second = 1; second <= 10; second++) Second("a", 1, 0);
+        Assert.Equal((new(null, null), new(null, null)), (Recent.Provisional, Recent.Final));
+    }
+
+    [Fact]
     public void Tick_CaptureTimeKnown_LatenciesStartThere()
     {
         Second("a", 2, 2, latencies: [5]);

@@ -17,7 +17,8 @@ namespace Dvis.Streaming.Pipeline.Tests.Hosting.Composition;
 
 public sealed class HostTests : IAsyncDisposable
 {
-    private const string NoMqtt = ConfigFolder.Cameras + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
+    private const string NoMqtt = ConfigFolder.Cameras
+        + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0', page: off }\n";
 
     private static readonly string Two =
         "cameras: { a: { file: a.mp4 }, b: { file: a.mp4 } }\n" + NoMqtt[ConfigFolder.Cameras.Length..];

@@ -17,9 +17,10 @@ namespace Dvis.Streaming.Pipeline.Tests.Hosting.Http;
 public sealed class HttpGuardTests : IAsyncDisposable
 {
     private const string Token = "correct-horse.battery_staple~17";
-    private const string Open = ConfigFolder.Cameras + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0' }\n";
+    private const string Open = ConfigFolder.Cameras
+        + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0', page: off }\n";
     private const string Guarded = ConfigFolder.Cameras
-        + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0', token_file: token }\n";
+        + "mqtt: { servers: [] }\nhttp: { bind: '127.0.0.1:0', token_file: token, page: off }\n";
 
     private readonly ReloadRig _rig = new();
     private readonly HttpClient _http = new();

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Hosting.Terminal;
 using Dvis.Streaming.Pipeline.Tests.Hosting.Configuration;
 using Dvis.Streaming.Pipeline.Tests.Support;
@@ -10,6 +11,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Hosting.Terminal;
 public sealed class LogFormatterTests : IDisposable
 {
     private readonly ConfigFolder _folder = new();
+    private readonly LogTail _tail = new();
 
     [Theory]
     [InlineData("text")]
@@ -20,7 +22,12 @@ public sealed class LogFormatterTests : IDisposable
         var line = Format(format, "login from-a-file at rtsp://admin:in-the-url@10.0.0.5/x",
             new InvalidOperationException("in-the-config was refused"));
         foreach (var secret in new[] { "from-a-file", "in-the-url", "in-the-config" })
+        {
             Assert.DoesNotContain(secret, line, StringComparison.Ordinal);
+            Assert.DoesNotContain(_tail.Lines, l => l.Contains(secret, StringComparison.Ordinal));
+        }
+
+        Assert.Contains(_tail.Lines, l => l.Contains("rtsp://admin:***@10.0.0.5/x", StringComparison.Ordinal));
         Assert.Contains("rtsp://admin:***@10.0.0.5/x", line, StringComparison.Ordinal);
     }
 
@@ -55,7 +62,7 @@ public sealed class LogFormatterTests : IDisposable
             logging: { format: {{format}} }
             """);
         using var text = new StringWriter();
-        new LogFormatter(new(config), new ManualTime()).Write(
+        new LogFormatter(new(config), _tail, new ManualTime()).Write(
             new LogEntry<string>(LogLevel.Warning, "Some.Logger", new EventId(4711), message, exception, (state, _) =>
                 state), null, text);
         return text.ToString();

@@ -64,6 +64,7 @@ internal sealed partial class MqttClient(
                 if (result.Connection is { } connection)
                 {
                     LogConnected(server);
+                    metrics.Server(server.ToString(), null);
                     if (result.Limits.Loss is { } loss && _losses.Add((server, loss))) LogLoss(server, loss);
                     var since = time.GetTimestamp();
                     outcome = await ServeAsync(server, connection, result, stop);
@@ -89,6 +90,7 @@ internal sealed partial class MqttClient(
                     continue;
                 }
 
+                metrics.Server(server.ToString(), $"{EnumName.Of(outcome.Fault)}: {outcome.Detail}");
                 if (reported != (server, outcome.Fault)) LogNotConnected(server, outcome.Fault, outcome.Detail);
                 reported = (server, outcome.Fault);
                 _tried.TrySetResult();

@@ -90,6 +90,7 @@ internal sealed partial class MqttDelivery : IMqttListener, IAsyncDisposable
             "Bytes of QoS 1 messages not yet acknowledged.");
         meter.CreateObservableGauge("dvis.outbox.oldest.timestamp", () => Locked(Oldest), "s",
             "When the oldest of them was made (UTC); absent when there is none.");
+        _metrics.ObserveOutbox(() => (Outstanding, Locked(o => o.Bytes)));
         if (_outbox.Store is { } store)
         {
             meter.CreateObservableGauge("dvis.outbox.disk", () => Locked(_ => store.DiskBytes), "By",

@@ -61,6 +61,11 @@ internal sealed class MqttMetrics
         _status.Connected = connected;
     }
 
+    /// <param name="fault">Why there is no connection to the server; null: there is.</param>
+    public void Server(string server, string? fault) => _status.Attempted(server, fault);
+
+    public void ObserveOutbox(Func<(long Messages, long Bytes)> outbox) => _status.Outbox = outbox;
+
     /// <param name="reason"><c>ok</c> or a snake-case reason.</param>
     public void ConnectAttempted(string reason) => _connects.Add(1, Tag("reason", reason));
 
