@@ -14,6 +14,7 @@ internal static class RunBanner
     {
         var options = config.Options;
         yield return $"dvis {BuildInfo.Version}, node {options.Node.Id}";
+        if (options.Http.Page) yield return $"  page     {address}/";
         var model = ModelFolder.Open(options.Model.Path).Manifest;
         var task = model.Task;
         var special = task == ModelTask.Vis ? "" : $"{EnumName.Of(task)}, ";

@@ -12,6 +12,18 @@ public sealed class RunBannerTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    [Theory]
+    [InlineData(true, "  page     http://127.0.0.1:8080/")]
+    [InlineData(false, "  model    ")]
+    public void Lines_BeginWithTheAddressOfThePage(bool page, string expected)
+    {
+        var options = new StreamingOptions();
+        options.Model.Path = TinyDvis.Write(_folder.Path("model"));
+        options.Http.Page = page;
+        var lines = RunBanner.Lines(new LoadedConfig(options, "", []), "http://127.0.0.1:8080").ToArray();
+        Assert.StartsWith(expected, lines[1], StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Lines_NameTheSourceOfEachCamera()
     {
