@@ -92,9 +92,9 @@ internal sealed class MethodCosts : IDisposable
         }
 
         var costs = (from path in paths
-            let all = ModelFolder.Open(path).Manifest.Resolve(ModelMode.Auto)
-            from mode in (ModelMode[])[.. new[] { ModelMode.Online, all }.Distinct()]
-            select (Name: $"{path} {mode}", Costs: new MethodCosts(path, mode, refiner))).ToArray();
+                     let all = ModelFolder.Open(path).Manifest.Resolve(ModelMode.Auto)
+                     from mode in (ModelMode[])[.. new[] { ModelMode.Online, all }.Distinct()]
+                     select (Name: $"{path} {mode}", Costs: new MethodCosts(path, mode, refiner))).ToArray();
         foreach (var (_, cost) in costs) await cost.SegmentAsync(frames);
         var measured = costs.Select(_ => new List<(double Method, double Graphs)>()).ToArray();
         foreach (var (_, cost) in costs) cost.Run();
