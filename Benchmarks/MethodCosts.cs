@@ -5,7 +5,6 @@ using Dvis.Streaming.Pipeline.Methods;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Options;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -82,15 +81,7 @@ internal sealed class MethodCosts : IDisposable
     public static async Task RunAsync(string[] paths, string file, int count, int rounds, RefinerOptions refiner)
     {
         using var pool = new FramePool();
-        var source = SourceFactory.Create(new PipelineMetrics().Camera(PipelineRun.Camera),
-            new SourceOptions { File = file }, pool, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
-        var frames = new List<Frame>();
-        await foreach (var frame in source.ReadAsync(CancellationToken.None))
-        {
-            if (frames.Count == count) frame.Dispose();
-            else frames.Add(frame);
-        }
-
+        var frames = await SourceFrames.ReadAsync(new SourceOptions { File = file }, pool, count);
         var costs = (from path in paths
                      let all = ModelFolder.Open(path).Manifest.Resolve(ModelMode.Auto)
                      from mode in (ModelMode[])[.. new[] { ModelMode.Online, all }.Distinct()]
@@ -100,7 +91,7 @@ internal sealed class MethodCosts : IDisposable
         foreach (var (_, cost) in costs) cost.Run();
         for (var round = 0; round < rounds; round++)
             for (var i = 0; i < costs.Length; i++) measured[i].Add(costs[i].Costs.Run());
-        Console.WriteLine($"{frames.Count} frames, 1 thread, processor time, medians of {rounds} rounds in turn");
+        Console.WriteLine($"{frames.Length} frames, 1 thread, processor time, medians of {rounds} rounds in turn");
         for (var i = 0; i < costs.Length; i++)
         {
             var (method, graphs) = (StageCosts.Median([.. measured[i].Select(m => m.Method)]),

@@ -1,7 +1,5 @@
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Inference;
-using Dvis.Streaming.Pipeline.Telemetry;
-using Dvis.Streaming.Sources;
 using Dvis.Streaming.Sources.Options;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -19,7 +17,9 @@ internal static class Stages
     {
         var longest = clips.MaxBy(c => c.Window)!;
         using var pool = new FramePool();
-        var pictures = await RenderAsync(pool, size, frames);
+        var scene = new SyntheticOptions
+        { Width = size.Width, Height = size.Height, Frames = frames, Realtime = false };
+        var pictures = await SourceFrames.ReadAsync(new SourceOptions { Synthetic = scene }, pool, frames);
         var models = precisions.Select(p =>
             ModelGraphs.Load(new ModelOptions { Path = path, Precision = p, Refiner = longest }, runtime,
                 NullLogger.Instance)).ToArray();
@@ -71,16 +71,5 @@ internal static class Stages
         Console.WriteLine(
             $"  tracker + refiner {(ms["tracker"] + ms["refiner"]) / ms["segmenter"]:0.00 %}, with frame_forward "
             + $"{(ms["tracker"] + ms["refiner"] + ms["frame_forward"]) / ms["segmenter"]:0.00 %} of the segmenter");
-    }
-
-    private static async Task<Frame[]> RenderAsync(FramePool pool, (int Width, int Height) size, int count)
-    {
-        var scene = new SyntheticOptions { Width = size.Width, Height = size.Height, Frames = count, Realtime = false };
-        var source = SourceFactory.Create(
-            new PipelineMetrics().Camera(PipelineRun.Camera),
-            new SourceOptions { Synthetic = scene }, pool, TimeProvider.System, NullLoggerFactory.Instance, _ => { });
-        var frames = new List<Frame>();
-        await foreach (var frame in source.ReadAsync(CancellationToken.None)) frames.Add(frame);
-        return [.. frames];
     }
 }

@@ -43,8 +43,8 @@ public static class EvalCommand
         { Description = "Instances are scored as of one class: a detection is right whatever its class." };
         var against = new Option<string?>("--against")
         {
-            Description = "With --results of YouTube-VIS: other results, to which the difference is given with its 95 % "
-                + "interval (paired bootstrap over the videos).",
+            Description = "With --results of YouTube-VIS: other results, to which the difference is given with its "
+                + "95 % interval (paired bootstrap over the videos).",
         };
         var json = new Option<string?>("--json") { Description = "Writes the numbers into this file, too." };
         var model = new ModelArguments();
@@ -129,7 +129,8 @@ public static class EvalCommand
         bool agnostic, string? json, CancellationToken cancel)
     {
         if (!Path.Exists(results)) throw Wrong($"--results: '{results}' does not exist");
-        if (against is not null && !File.Exists(against)) throw Wrong($"--against: the file '{against}' does not exist");
+        if (against is not null && !File.Exists(against))
+            throw Wrong($"--against: the file '{against}' does not exist");
         if (Directory.Exists(results) && agnostic) throw Wrong("--class-agnostic is for instances only");
         if (Directory.Exists(results) && against is not null) throw Wrong("--against is for instances only");
         var (table, numbers) = !Directory.Exists(results) ? Instances(results, against, truth, agnostic, cancel)

@@ -1,7 +1,7 @@
 namespace Dvis.Streaming.Evaluation.Metrics;
 
 /// <summary>
-/// Difference in average precision of two results on the same videos, with a 95 % interval: the videos are drawn anew,
+/// Difference in average precision of two results on the same videos, with a 95 % interval: as many videos are drawn
 /// with replacement, and both results are scored on each draw (paired bootstrap; Efron and Tibshirani, 1993).
 /// </summary>
 public static class PairedBootstrap

@@ -20,7 +20,7 @@ using Microsoft.Extensions.Logging;
 namespace Dvis.Streaming.Hosting.Cameras;
 
 /// <summary>Parts that all cameras share, set by <see cref="StartAsync"/>: model, segmenter and sinks.</summary>
-/// <param name="viewer">Null: nobody looks at the cameras.</param>
+/// <param name="viewer">Receiver of frames and results for the page; null: no page.</param>
 internal sealed class Engine(
     LoadedConfig config, PipelineMetrics metrics, HostMetrics host, MqttStatus mqtt, TensorPool tensors,
     TimeProvider time, ILoggerFactory loggers, ICameraViewer? viewer = null) : IAsyncDisposable

@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.Http;
 namespace Dvis.Streaming.Hosting.Page;
 
 /// <summary>
-/// Watch over what a client receives: the server buffers megabytes before a write waits, so that a client which does not
-/// read would hold them for minutes. Works on Linux; elsewhere no client is found.
+/// Watch over what a client receives: the server buffers megabytes before a write waits, so that a client which does
+/// not read would hold them for minutes. Works on Linux; elsewhere no client is found.
 /// </summary>
 internal sealed class AckWatch(HttpContext context, TimeProvider time)
 {

@@ -8,7 +8,8 @@ public sealed class PairedBootstrapTests
     [Fact]
     public void Compare_TheSameResults_AreNotApart()
         => Assert.Equal(
-            (new Lead(0, 0, 0), new Lead(0, 0, 0)), PairedBootstrap.Compare(Score(40, v => v % 2), Score(40, v => v % 2)));
+            (new Lead(0, 0, 0), new Lead(0, 0, 0)),
+            PairedBootstrap.Compare(Score(40, v => v % 2), Score(40, v => v % 2)));
 
     // One finds every object, the other those of every second of 40 videos: AP 1 against about 0.5, and no draw has
     // less than a few of the missed ones.
@@ -41,7 +42,8 @@ public sealed class PairedBootstrapTests
     {
         var precision = Score(7, v => v % 3 == 0 ? 1 : 0);
         var report = precision.Report();
-        Assert.Equal((report.Ap, report.Ap50), precision.Weighted(Enumerable.Range(0, 7).ToDictionary(v => (long)v, _ => 1)));
+        var once = Enumerable.Range(0, 7).ToDictionary(v => (long)v, _ => 1);
+        Assert.Equal((report.Ap, report.Ap50), precision.Weighted(once));
     }
 
     /// <summary>Videos of one object each, found entirely where <paramref name="found"/> is 1.</summary>

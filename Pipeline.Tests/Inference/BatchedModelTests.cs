@@ -67,6 +67,28 @@ public sealed class BatchedModelTests : IDisposable
     }
 
     [Fact]
+    public async Task Run_FailsInAnyOtherWay_NoCallOfTheBatchHasAnAnswer()
+    {
+        var runs = 0;
+        var graph = new FakeModel("graph", (inputs, outputs) =>
+        {
+            if (++runs == 2) throw new InvalidOperationException("broken");
+            Double(inputs, outputs);
+        });
+        using var model = new BatchedModel(graph, 4, _pool, Ran);
+        var first = Start(model, 1, 2);
+        Assert.True(_first.Wait(TimeSpan.FromSeconds(30)));
+        Task<float[]>[] calls = [Start(model, 2, 2), Start(model, 3, 2)];
+        await WaitingAsync(model, 2);
+        _go.Set();
+        Assert.Equal((2, 2), Pair(await first));
+        var failures = await Task.WhenAll(calls.Select(call => Assert.ThrowsAnyAsync<Exception>(() => call)));
+        Assert.Single(failures.OfType<InvalidOperationException>());
+        Assert.Equal("graph: the graph failed: broken", Assert.Single(failures.OfType<ModelException>()).Message);
+        Assert.Equal((8, 8), Pair(await Start(model, 4, 2)));
+    }
+
+    [Fact]
     public void Share_ALoadedModel_AnswersAsAlone()
     {
         using var temp = new TempFolder();

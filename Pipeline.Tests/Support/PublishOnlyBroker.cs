@@ -16,7 +16,8 @@ internal static class PublishOnlyBroker
     /// <param name="folder">For the file of users.</param>
     public static string[] Settings(string folder, string reader, string password)
     {
-        var plugin = s_folders.Select(f => Path.Combine(f, "mosquitto_dynamic_security.so")).FirstOrDefault(File.Exists);
+        var plugin = s_folders.Select(f => Path.Combine(f, "mosquitto_dynamic_security.so"))
+            .FirstOrDefault(File.Exists);
         Assert.SkipUnless(plugin is not null, "mosquitto has no dynamic security here.");
         var salt = RandomNumberGenerator.GetBytes(12);
         const int iterations = 101;
@@ -33,7 +34,14 @@ internal static class PublishOnlyBroker
             },
             clients = new[]
             {
-                new { username = reader, password = hash, salt, iterations, roles = new[] { new { rolename = "all" } } },
+                new
+                {
+                    username = reader,
+                    password = hash,
+                    salt,
+                    iterations,
+                    roles = new[] { new { rolename = "all" } },
+                },
             },
             groups = new[] { new { groupname = "everybody", roles = Array.Empty<string>() } },
             anonymousGroup = "everybody",

@@ -52,9 +52,9 @@ public sealed class BatchedModel(IModel model, int max, TensorPool pool, Action<
             RunBatch(batch);
             ran(batch.Length);
         }
-        catch (ModelException e)
+        catch (Exception e) // of whatever kind: the others must not take undefined outputs for an answer
         {
-            failure = e;
+            failure = e as ModelException ?? new ModelException($"{Name}: the graph failed: {e.Message}", e);
             throw;
         }
         finally

@@ -3,8 +3,8 @@ using Dvis.Streaming.Pipeline.Common;
 namespace Dvis.Streaming.Pipeline.Telemetry;
 
 /// <summary>
-/// Limit of log lines about an event that repeats, such as a full disk: the first one has a line, then at most one after
-/// 1, 2, 4, ... seconds, up to 10 minutes. After a minute without the event it is new. One caller at a time.
+/// Limit of log lines about an event that repeats, such as a full disk: the first one has a line, then at most one
+/// after 1, 2, 4, ... seconds, up to 10 minutes. After a minute without the event it is new. One caller at a time.
 /// </summary>
 public sealed class RepeatedReport(TimeProvider time)
 {

@@ -126,7 +126,8 @@ internal sealed partial class CameraReporter(
             case CameraState.Starting when detail is not null: LogUndecoded(camera); break;
             case CameraState.Starting: LogStarting(camera); break;
             case CameraState.Online:
-                LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, status.Codec is { } codec ? " " + codec : "");
+                var codec = status.Codec is { } known ? $" {known}" : "";
+                LogOnline(camera, _lastFrame?.Width ?? 0, _lastFrame?.Height ?? 0, codec);
                 break;
             case CameraState.Degraded: LogDegraded(camera, reason, detail); break;
             case CameraState.Offline when status.NextRetrySeconds is { } pause:

@@ -67,7 +67,7 @@ internal sealed partial class LiveCamera(
         if (interval == 0 || Volatile.Read(ref _encoding)) return;
         var now = time.GetTimestamp();
         if (now < _due) return;
-        // On a grid, so that the rate is right; after a pause it begins anew.
+        // On a grid, so that the rate is right; a pause starts another grid.
         _due = Math.Max(_due + interval, now + interval / 2);
         var sample = new Sample();
         Add(frame.Info.FrameId, sample);
@@ -116,7 +116,7 @@ internal sealed partial class LiveCamera(
             using (frame) picture = PictureEncoder.Encode(frame);
             Interlocked.Increment(ref _encoded);
         }
-        catch (Exception e) // the page goes on without pictures, and the pipeline knows nothing of it
+        catch (Exception e) // the page continues without pictures, and the pipeline is not affected
         {
             if (!_failed) LogFailed(name, e);
             _failed = true;
@@ -136,7 +136,7 @@ internal sealed partial class LiveCamera(
     {
         lock (_gate)
         {
-            // Numbers begin anew with another configuration of the camera.
+            // With another configuration of the camera numbers start at 1 again.
             if (frame <= _last)
             {
                 _samples.Clear();

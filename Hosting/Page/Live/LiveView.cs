@@ -50,7 +50,7 @@ internal sealed class LiveView(
         {
             if (_viewers.Length == MaxViewers) return false;
             Set(_viewers.Add(viewer));
-            // At once, because the new viewer knows no states.
+            // At once: the new viewer has no states yet.
             _timer ??= time.CreateTimer(_ => TellAll(), null, Timeout.InfiniteTimeSpan, s_statusInterval);
             _timer.Change(TimeSpan.Zero, s_statusInterval);
             return true;
@@ -68,11 +68,7 @@ internal sealed class LiveView(
         }
     }
 
-    public void Watch(Frame frame)
-    {
-        if (Find(frame.Info.Camera) is { } camera) camera.Watch(frame);
-        else Open(frame.Info.Camera).Watch(frame);
-    }
+    public void Watch(Frame frame) => Open(frame.Info.Camera).Watch(frame);
 
     public ValueTask PublishAsync(PipelineMessage message, CancellationToken cancel)
     {

@@ -1,9 +1,10 @@
 """Weights file of a model folder, `weights.safetensors`: all parameters and statistics.
 
 Every stage of training can continue from it. A file with `base` in its metadata, a folder relative
-to its own, takes the parts of the model that `parts` names from the weights there. The format is that of the safetensors library (8 bytes
-length, JSON header, raw values), written here because Debian has no package of that library. Values
-are float16: a tenth of a percent, far below what a training step changes.
+to its own, takes the parts of the model that `parts` names from the weights there. The format is
+that of the safetensors library (8 bytes length, JSON header, raw values), written here because
+Debian has no package of that library. Values are float16: a tenth of a percent, far below what a
+training step changes.
 """
 from __future__ import annotations
 

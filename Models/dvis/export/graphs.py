@@ -4,7 +4,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
-import io
 import json
 import warnings
 from pathlib import Path
@@ -21,11 +20,9 @@ from ..networks.model import Dvis
 from .manifest import FIRST_QUERY, About, manifest, own_model
 from .modules import graphs
 from .sharing import share_graphs
-from .storage import declare_outputs, store_half
+from .storage import declare_outputs, save_reference, store_half
 
 OPSET = 16
-REFERENCE = ("Inputs and PyTorch's answers of the graphs: little-endian float32, "
-             "offsets in bytes into reference.bin.")
 # PyTorch 2 has a second exporter, which its later versions take by default.
 TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
 # Random images, of which the one farthest from the thresholds of masked attention is the reference.
@@ -75,7 +72,7 @@ def write_folder(model: Dvis, folder: Path, about: About,
     `finish` may change each graph before it is saved."""
     folder.mkdir(parents=True, exist_ok=True)
     model = copy.deepcopy(model).cpu().float().eval().to(memory_format=torch.contiguous_format)
-    files, entries, raw = {}, [], io.BytesIO()
+    files, tensors = {}, []
     references = reference_inputs(model)
     for name, (kind, inputs, outputs, axes) in graphs(model).items():
         # the exporter puts back the mode it finds
@@ -92,14 +89,11 @@ def write_folder(model: Dvis, folder: Path, about: About,
                 onnx.save(graph, str(path))
                 files[name] = {"fp32": {"path": path.name,
                                         "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
-            for role, names, tensors in (("input", inputs, values), ("output", outputs, answers)):
-                for tensor, value in zip(names, tensors):
-                    entries.append({"graph": name, "case": number, "role": role, "name": tensor,
-                                    "shape": list(value.shape), "offset": raw.tell()})
-                    raw.write(np.ascontiguousarray(value.numpy(), "<f4").tobytes())
-    (folder / "reference.bin").write_bytes(raw.getvalue())
-    index = {"about": REFERENCE, "tensors": entries}
-    (folder / "reference.json").write_text(json.dumps(index, indent=1) + "\n")
+            for role, names, found in (("input", inputs, values), ("output", outputs, answers)):
+                for tensor, value in zip(names, found):
+                    entry = {"graph": name, "case": number, "role": role, "name": tensor}
+                    tensors.append((entry, value.numpy()))
+    save_reference(folder, tensors)
     if model.method == "genvis":
         first = model.vita_module.first_query().detach()
         (folder / FIRST_QUERY).write_bytes(np.ascontiguousarray(first.numpy(), "<f4").tobytes())

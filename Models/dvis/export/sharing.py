@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .interpreter import Interpreter
-from .storage import load
+from .storage import load, save_reference
 
 # Root mean square of the differences, as a share of the tensor's. The same weights that were
 # rounded to float16 once more stay below it; single values may differ by more, where masked
@@ -23,11 +23,11 @@ class Reference:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.index = json.loads((folder / "reference.json").read_text())
+        self.tensors = json.loads((folder / "reference.json").read_text())["tensors"]
         self.values = np.fromfile(folder / "reference.bin", "<f4")
 
     def entries(self, graph: str) -> list[dict]:
-        return [entry for entry in self.index["tensors"] if entry["graph"] == graph]
+        return [entry for entry in self.tensors if entry["graph"] == graph]
 
     def tensor(self, entry: dict) -> Tensor:
         first, shape = entry["offset"] // 4, entry["shape"]
@@ -35,17 +35,11 @@ class Reference:
 
     def save(self, others: dict[str, Reference]) -> None:
         """Writes the files again, with the answers of `others` for these graphs."""
-        entries, parts, place = [], [], 0
-        for graph in dict.fromkeys(entry["graph"] for entry in self.index["tensors"]):
-            source = others.get(graph, self)
-            for entry in source.entries(graph):
-                values = source.tensor(entry).numpy()
-                entries.append({**entry, "offset": place})
-                parts.append(values.tobytes())
-                place += values.nbytes
-        index = {**self.index, "tensors": entries}
-        (self.folder / "reference.json").write_text(json.dumps(index, indent=1) + "\n")
-        (self.folder / "reference.bin").write_bytes(b"".join(parts))
+        graphs = dict.fromkeys(entry["graph"] for entry in self.tensors)
+        sources = [(graph, others.get(graph, self)) for graph in graphs]
+        save_reference(self.folder, [(entry, source.tensor(entry).numpy())
+                                     for graph, source in sources
+                                     for entry in source.entries(graph)])
 
 
 def share_graphs(folder: Path, other: Path) -> list[str]:

@@ -4,13 +4,17 @@ Needs the `onnx` package (Debian: python3-onnx).
 """
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Iterable
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 STORED_HALF = 256    # values from which a float16 tensor is worth one more node
+REFERENCE = ("Inputs and PyTorch's answers of the graphs: little-endian float32, "
+             "offsets in bytes into reference.bin.")
 
 
 def declare_outputs(model: onnx.ModelProto, outputs: dict[str, list[int | str]]) -> None:
@@ -20,6 +24,18 @@ def declare_outputs(model: onnx.ModelProto, outputs: dict[str, list[int | str]])
     del model.graph.output[:]
     model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
                               for name, shape in outputs.items())
+
+
+def save_reference(folder: Path, tensors: Iterable[tuple[dict, np.ndarray]]) -> None:
+    """Writes reference.json and reference.bin: the entry and the values of each tensor."""
+    entries, parts, place = [], [], 0
+    for entry, values in tensors:
+        entries.append({**entry, "shape": list(values.shape), "offset": place})
+        parts.append(np.ascontiguousarray(values, "<f4").tobytes())
+        place += len(parts[-1])
+    (folder / "reference.bin").write_bytes(b"".join(parts))
+    index = {"about": REFERENCE, "tensors": entries}
+    (folder / "reference.json").write_text(json.dumps(index, indent=1) + "\n")
 
 
 def store_half(model: onnx.ModelProto) -> None:

@@ -59,7 +59,8 @@ public sealed class CameraHistoryTests : IDisposable
         for (var number = 1; number <= 130; number++) Tell(EventKind.TrackStarted, number);
 
         Assert.Equal(Enumerable.Range(31, 100).Reverse().Select(n => $"E-{n}"), _sut.Events.Select(e => e.Track));
-        Assert.Equal(("track.started", "circle", 0.5), (_sut.Events[0].Kind, _sut.Events[0].Label, _sut.Events[0].Score));
+        var first = _sut.Events[0];
+        Assert.Equal(("track.started", "circle", 0.5), (first.Kind, first.Label, first.Score));
     }
 
     public void Dispose() => _temp.Dispose();

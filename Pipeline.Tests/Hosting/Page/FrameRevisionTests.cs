@@ -5,7 +5,7 @@ using Dvis.Streaming.Pipeline.Tests.Support;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Page;
 
-/// <summary>What the refiner changed in a frame, as the page is told.</summary>
+/// <summary>What the refiner changed in a frame, as the page receives it.</summary>
 public sealed class FrameRevisionTests : IDisposable
 {
     private static readonly RunLengthMask s_left = Mask(x => x < 4), s_right = Mask(x => x >= 4);

@@ -57,7 +57,7 @@ public sealed class FileSourceTests : IDisposable
     }
 
     /// <summary>The decoder is done with all sizes, and its log has them, before the first frame is read. Sizes of the
-    /// same number of pixels, with another between them, are told apart.</summary>
+    /// same number of pixels, with another between them, stay different.</summary>
     [Fact(Timeout = 120_000)]
     public async Task ReadAsync_SizesChangeFasterThanTheyAreRead_GivesEveryFrameInItsShape()
     {

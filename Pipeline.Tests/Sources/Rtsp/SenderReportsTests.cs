@@ -238,7 +238,9 @@ public sealed class SenderReportsTests
         Assert.Equal(SenderReports.Origin, sut.TimestampOf(0, isFirst: false));
     }
 
-    /// <summary>A decoder that counts from its own origin has small numbers, which another frame may have had.</summary>
+    /// <summary>
+    /// A decoder that counts from its own origin has small numbers, which another frame may have had.
+    /// </summary>
     [Fact]
     public void TimestampOf_DecoderHasItsOwnOrigin_StaysAndHasNoCaptureTime()
     {
