@@ -81,10 +81,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     {
         var (task, publish) = (manifest.Task, results.Publish);
         var labels = manifest.Classes.Select(c => c.Name).ToList();
-        foreach (var (i, label) in publish.Labels.Index().Where(l => !labels.Contains(l.Item)))
-            Add($"{path}.publish.labels[{i}]",
-                $"found '{label}', expected a class of the model: "
-                + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(label, labels)}");
+        foreach (var (i, label) in publish.Labels.Index()) IsClass($"publish.labels[{i}]", label);
+        foreach (var name in results.Track.Classes.Keys) IsClass($"track.classes.{name}", name);
         if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png)
             Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
         if (task == ModelTask.Vss && publish.Contours)
@@ -96,14 +94,26 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Unused("panoptic", results.Panoptic, Harmless(results.Panoptic, manifest.Panoptic),
                 "makes no panoptic segments: this option is for task vps");
         if (task == ModelTask.Vss)
-            Unused("track", results.Track, new TrackOptions { ResetAfterGap = results.Track.ResetAfterGap },
-                "has no tracks");
+            Unused("track", results.Track, NotOfTracks(results.Track), "has no tracks");
+
+        static TrackOptions NotOfTracks(TrackOptions found) => new()
+        {
+            ResetAfterGap = found.ResetAfterGap,
+            Classes = found.Classes,
+        };
 
         static PanopticOptions Harmless(PanopticOptions found, PanopticRule own) => new()
         {
             ObjectScore = found.ObjectScore == own.ObjectScore ? own.ObjectScore : null,
             Overlap = found.Overlap == own.Overlap ? own.Overlap : null,
         };
+
+        void IsClass(string key, string name)
+        {
+            if (labels.Contains(name)) return;
+            Add($"{path}.{key}", $"found '{name}', expected a class of the model: "
+                + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(name, labels)}");
+        }
 
         void Unused(string section, object found, object defaults, string why)
         {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Flow;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
@@ -25,7 +26,7 @@ public sealed class StreamSourceTests : IDisposable
     public async Task ReadAsync_Stream_GivesItsFramesWithTheirTimes(string scheme, string codec)
     {
         // Of this test alone: servers of other tests have logins in their command lines.
-        var password = Guid.NewGuid().ToString("N");
+        var password = Ulid.New(TimeProvider.System);
         await using var server = await Server.StartAsync(scheme);
         await using var rig = new SourceRig();
         List<string> lines = [];
