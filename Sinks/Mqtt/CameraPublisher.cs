@@ -73,6 +73,18 @@ internal sealed class CameraPublisher(
     }
 
     /// <inheritdoc cref="Publish(ProvisionalResult)"/>
+    public int Publish(TrackSnapshot snapshot)
+    {
+        var topic = _topics.Snapshot(snapshot.Id);
+        if (snapshot.Jpeg.Length > Target(topic)) return Lost(topic, 1);
+        var published = Begin();
+        var isV5 = options.Protocol == MqttProtocol.V5;
+        HandOver(topic, snapshot.Jpeg, isV5 ? SnapshotProperties.Of(snapshot, encoders.Envelope.Model) : null);
+        End(published);
+        return 0;
+    }
+
+    /// <inheritdoc cref="Publish(ProvisionalResult)"/>
     public int Publish(CameraStatus status)
     {
         SetOnline(status.State is CameraState.Online or CameraState.Degraded);
