@@ -164,7 +164,7 @@ internal sealed class CameraPublisher(
     private int Target(MqttTopic topic)
     {
         _target = topic;
-        var most = topic.Kind == Kinds.Masks ? options.MaxMaskBytes : options.MaxMessageBytes;
+        var most = topic.IsJson ? options.MaxMessageBytes : options.MaxMaskBytes;
         // A durable message may be marked as late when it leaves, which makes it longer.
         return Math.Min(most, delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? OutboxEntry.MarkLength : 0);
     }

@@ -110,13 +110,13 @@ public sealed class MqttSinkTests
     [Fact]
     public async Task PublishAsync_Snapshot_IsAJpegOnTheTopicOfItsTrack()
     {
-        byte[] jpeg = [0xFF, 0xD8, 0xFF, .. Enumerable.Range(0, 5000).Select(i => (byte)i)];
+        byte[] jpeg = [0xFF, 0xD8, 0xFF, .. Enumerable.Range(0, 60_000).Select(i => (byte)i)];
         await using var broker = await MosquittoBroker.StartAsync();
         await using var subscriber = await MqttSubscriber.StartAsync(broker);
         await using var rig = new MqttRig(broker.Url);
         await rig.StartAsync();
 
-        await rig.Sink.PublishAsync(Snapshot(43, new byte[2_000_000]), default);
+        await rig.Sink.PublishAsync(Snapshot(43, new byte[66_000]), default);
         await rig.Sink.PublishAsync(Snapshot(42, jpeg), default);
         await rig.Sink.FlushAsync(default);
 
