@@ -4,7 +4,7 @@ namespace Dvis.Streaming.Hosting.Pictures;
 
 /// <summary>Outline of an object, to be drawn.</summary>
 /// <param name="Color"><c>#rrggbb</c>.</param>
-/// <param name="Polygons">In source pixels: x0,y0,x1,y1,…</param>
+/// <param name="Polygons">In source pixels: x0,y0,x1,y1,…; filled by the even-odd rule.</param>
 /// <param name="Box">x, y, width, height in source pixels; drawn where there is no polygon.</param>
 internal sealed record Outline(string Color, double[][] Polygons, double[]? Box);
 
@@ -44,7 +44,7 @@ internal static class PictureOverlay
 
     private static SKPath PathOf(Outline outline)
     {
-        using var builder = new SKPathBuilder();
+        using var builder = new SKPathBuilder { FillType = SKPathFillType.EvenOdd };
         foreach (var polygon in outline.Polygons)
         {
             SKPoint[] points = [.. polygon.Chunk(2).Select(p => new SKPoint((float)p[0], (float)p[1]))];

@@ -146,6 +146,49 @@ public sealed class ContourTracerTests
         }
     }
 
+    [Fact]
+    public void TraceRings_PartsAndHoles_AreAllThere_TheLargestFirst()
+    {
+        var map = Bitmap.Parse(
+            "#######...",
+            "#######...",
+            "##...##...",
+            "##...##.##",
+            "##...##.##",
+            "#######...",
+            "#######..#");
+
+        var rings = _tracer.TraceRings(map.Encode(), 1, 10, 7);
+
+        Assert.Equal([(0, 0, 7, 7), (2, 2, 5, 5), (8, 3, 10, 5)], rings.Select(r => (
+            r.Points.Where((_, i) => i % 2 == 0).Min(), r.Points.Where((_, i) => i % 2 == 1).Min(),
+            r.Points.Where((_, i) => i % 2 == 0).Max(), r.Points.Where((_, i) => i % 2 == 1).Max())));
+        Assert.Equal(2, _tracer.TraceRings(map.Encode(), 1, 10, 7, most: 2).Length);
+        Assert.Empty(_tracer.TraceRings(new Bitmap(5, 5).Encode(), 1, 5, 5));
+    }
+
+    [Fact]
+    public void TraceRings_Noise_FillsTheMaskExactly()
+    {
+        var random = new Random(7);
+        var exact = new ContourTracer(tolerance: 0);
+        for (var trial = 0; trial < 300; trial++)
+        {
+            var map = new Bitmap(1 + random.Next(20), 1 + random.Next(20));
+            var density = random.NextDouble();
+            for (var y = 0; y < map.Height; y++)
+                for (var x = 0; x < map.Width; x++) map[x, y] = random.NextDouble() < density;
+
+            var rings = exact.TraceRings(map.Encode(), 1, map.Width, map.Height, leastCells: 1, most: int.MaxValue);
+
+            var drawn = new Bitmap(map.Width, map.Height);
+            foreach (var ring in rings.Select(r => Bitmap.Fill(map.Width, map.Height, r.Points)))
+                for (var y = 0; y < map.Height; y++)
+                    for (var x = 0; x < map.Width; x++) drawn[x, y] ^= ring[x, y];
+            Assert.Equal(map.Encode().Counts, drawn.Encode().Counts);
+        }
+    }
+
     private ImmutableArray<float> Trace(Bitmap map) => _tracer.Trace(map.Encode(), 1, map.Width, map.Height)!.Points;
 
     private List<(int X, int Y)> Corners(Bitmap map)

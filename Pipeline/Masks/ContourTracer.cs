@@ -4,9 +4,8 @@ using Dvis.Streaming.Pipeline.Results;
 namespace Dvis.Streaming.Pipeline.Masks;
 
 /// <summary>
-/// Tracer of the outer boundary of a mask's largest part as one closed polygon in source pixels, simplified so that no
-/// corner is farther than <c>tolerance</c> cells from it (Douglas and Peucker 1973), without holes. Buffers are reused;
-/// not thread-safe.
+/// Tracer of the boundaries of a mask as closed polygons in source pixels, simplified so that no corner is farther than
+/// <c>tolerance</c> cells from them (Douglas and Peucker 1973). Buffers are reused; not thread-safe.
 /// </summary>
 public sealed class ContourTracer(double tolerance = 1.0)
 {
@@ -17,30 +16,59 @@ public sealed class ContourTracer(double tolerance = 1.0)
     private readonly Stack<(int From, int To)> _spans = new();
     private bool[] _cells = [], _seen = [], _keep = [];
 
-    /// <summary>Null when the mask is empty.</summary>
+    /// <summary>The outer boundary of the largest part, without holes; null when the mask is empty.</summary>
     public Contour? Trace(RunLengthMask mask, int cell, int frameWidth, int frameHeight)
     {
-        if (mask.IsEmpty) return null;
+        _best.Clear();
+        long bestArea = 0;
+        foreach (var area in Walks(mask))
+        {
+            if (area <= bestArea) continue;
+            bestArea = area;
+            _best.Clear();
+            _best.AddRange(_loop);
+        }
+
+        return _best.Count < 3 ? null : Simplify(cell, frameWidth, frameHeight);
+    }
+
+    /// <summary>The boundaries of all parts and of their holes, which the even-odd rule fills; the largest first.
+    /// </summary>
+    /// <param name="leastCells">Rings that enclose fewer cells are left out.</param>
+    /// <param name="most">Rings.</param>
+    public ImmutableArray<Contour> TraceRings(
+        RunLengthMask mask, int cell, int frameWidth, int frameHeight, int leastCells = 4, int most = 16)
+    {
+        List<(long Area, (int X, int Y)[] Loop)> rings = [];
+        foreach (var area in Walks(mask))
+            if (Math.Abs(area) >= 2 * leastCells) rings.Add((Math.Abs(area), [.. _loop]));
+        return [.. rings.OrderByDescending(r => r.Area).Take(most).Select(r => Simplify(r.Loop))];
+
+        Contour Simplify((int X, int Y)[] loop)
+        {
+            _best.Clear();
+            _best.AddRange(loop);
+            return this.Simplify(cell, frameWidth, frameHeight);
+        }
+    }
+
+    /// <summary>Walks all boundaries, one after the other.</summary>
+    /// <returns>Twice the enclosed area of <see cref="_loop"/> in cells, negative around a hole.</returns>
+    private IEnumerable<long> Walks(RunLengthMask mask)
+    {
+        if (mask.IsEmpty) yield break;
         // A border of background all around saves every bounds check of the walk.
         var (stride, rows) = (mask.Width + 2, mask.Height + 2);
         Decode(mask, stride, rows);
-        _best.Clear();
-        long bestArea = 0;
         for (var y = 1; y < rows - 1; y++)
         {
             for (var x = 1; x < stride - 1; x++)
             {
                 // The top edge of a cell under background begins an outer boundary or a hole's lower rim.
                 if (!_cells[y * stride + x] || _cells[(y - 1) * stride + x] || _seen[y * stride + x]) continue;
-                var area = Walk(x, y, stride);
-                if (area <= bestArea) continue;
-                bestArea = area;
-                _best.Clear();
-                _best.AddRange(_loop);
+                yield return Walk(x, y, stride);
             }
         }
-
-        return _best.Count < 3 ? null : Simplify(cell, frameWidth, frameHeight);
     }
 
     private void Decode(RunLengthMask mask, int stride, int rows)

@@ -9,7 +9,7 @@ namespace Dvis.Streaming.Hosting.Page.Live;
 /// <param name="Retracted">Ids that were shown in this frame and are not in its final.</param>
 internal sealed record FrameRevision(
     string Camera, long Frame, string Epoch, string Kind, string? Reason, double DelayMs, RefineLatency Latency,
-    RevisedTrackView[] Tracks, string[] Retracted, MergeView[] Merged)
+    RevisedTrackView[] Tracks, RegionView[] Regions, string[] Retracted, MergeView[] Merged)
 {
     // Below it the masks differ visibly; outlines that are cells apart stay above.
     private const double SameMask = 0.8;
@@ -18,6 +18,7 @@ internal sealed record FrameRevision(
         ShownFrame shown, FinalResult final, TimeSpan delay, ModelManifest model, TrackViews views)
     {
         var epoch = final.Epoch;
+        var (width, height) = (shown.Result.Frame.Width, shown.Result.Frame.Height);
         var merges = final.Identity.SelectMany(m => m.From.Select(from => (From: from, m.Into))).ToArray();
         var before = shown.Result.Tracks.ToLookup(t => Resolve(t.Number, merges));
         var tracks = final.Tracks
@@ -31,10 +32,15 @@ internal sealed record FrameRevision(
             ? []
             : shown.Result.Tracks.Where(t => !numbers.Contains(Resolve(t.Number, merges)))
                 .Select(t => LiveJson.TrackId(epoch, t.Number));
+        var regions = (final.Scene?.Regions ?? [])
+            .Select(r => (r.ClassId, Seen: r.Frames.FirstOrDefault(f => f.FrameId == shown.Number)))
+            .Where(r => r.Seen?.Mask is not null)
+            .Select(r => views.Of(model, r.ClassId, r.Seen!.Score, r.Seen.Mask!, (width, height)));
         return new(
             final.Camera, shown.Number, epoch, EnumName.Of(final.Kind),
             final.Reason == FinalReason.None ? null : EnumName.Of(final.Reason), LiveJson.Milliseconds(delay),
-            new(final.Latency.Refine is { } refine ? LiveJson.Tenths(refine) : null), tracks, [.. gone],
+            new(final.Latency.Refine is { } refine ? LiveJson.Tenths(refine) : null), tracks, [.. regions],
+            [.. gone],
             [
                 .. merges.Where(m => shown.Result.Tracks.Any(t => t.Number == m.From))
                     .Select(m => new MergeView(LiveJson.TrackId(epoch, m.From), LiveJson.TrackId(epoch, m.Into))),
@@ -42,10 +48,9 @@ internal sealed record FrameRevision(
 
         RevisedTrackView Track(FinalTrack track, FinalObservation seen, TrackObservation? old)
         {
-            var frame = shown.Result.Frame;
             var view = views.Of(
                 model, epoch, track.Number, track.ClassId, seen.Score, old?.State ?? TrackState.Active, seen.Box,
-                seen.Mask, (frame.Width, frame.Height));
+                seen.Mask, (width, height));
             var iou = MaskOverlap.IoU(old?.Mask, seen.Mask);
             var change = old is null ? "new"
                 : old.ClassId != track.ClassId ? "class"

@@ -166,8 +166,13 @@ internal sealed partial class LiveCamera(
                 model.Manifest, epoch, t.Number, t.ClassId, t.Score, t.State, t.Box, t.Mask,
                 (frame.Width, frame.Height))),
         ];
-        var json = LiveJson.Write(Document(result, sample, tracks));
-        var shown = new ShownFrame(result, sample.Arrived, sample.Picture, tracks, json);
+        RegionView[] regions =
+        [
+            .. (result.Scene?.Regions ?? []).Select(r => _views.Of(
+                model.Manifest, r.ClassId, r.Score, r.Mask, (frame.Width, frame.Height))),
+        ];
+        var json = LiveJson.Write(Document(result, sample, tracks, regions));
+        var shown = new ShownFrame(result, sample.Arrived, sample.Picture, tracks, regions, json);
         if (_shown.Count > 0 && frame.FrameId <= _shown.Keys.Last()) _shown.Clear();
         if (_shown.Count == MaxPictures) _shown.Remove(_shown.Keys.First());
         _shown.Add(frame.FrameId, shown);
@@ -177,7 +182,8 @@ internal sealed partial class LiveCamera(
         Revise(shown, final, sample.FinalArrived);
     }
 
-    private FrameDocument Document(ProvisionalResult result, Sample sample, TrackView[] tracks)
+    private FrameDocument Document(
+        ProvisionalResult result, Sample sample, TrackView[] tracks, RegionView[] regions)
     {
         var (frame, latency) = (result.Frame, result.Latency);
         var age = frame.Age(time, sample.Arrived);
@@ -188,7 +194,7 @@ internal sealed partial class LiveCamera(
             name, frame.FrameId, result.Epoch, frame.Capture.Stamp.UtcDateTime, frame.Width, frame.Height,
             sample.Picture is null ? null : picture,
             LiveJson.Milliseconds(frame.CaptureAge(time, sample.Arrived) ?? age),
-            new(LiveJson.Tenths(queue), Tenths(latency.Segment), Tenths(latency.Track)), tracks);
+            new(LiveJson.Tenths(queue), Tenths(latency.Segment), Tenths(latency.Track)), tracks, regions);
 
         static double? Tenths(double? value) => value is { } v ? LiveJson.Tenths(v) : null;
     }

@@ -3,14 +3,16 @@ using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.Page.Live;
 
-/// <summary>Frame that viewers are shown, with its provisional tracks.</summary>
+/// <summary>Frame that viewers are shown, with its provisional tracks and regions.</summary>
 /// <param name="Arrived"><see cref="TimeProvider.GetTimestamp"/> at the arrival of the result.</param>
 /// <param name="Picture">Null without pictures.</param>
 internal sealed record ShownFrame(
-    ProvisionalResult Result, long Arrived, Picture? Picture, TrackView[] Tracks, byte[] Json)
+    ProvisionalResult Result, long Arrived, Picture? Picture, TrackView[] Tracks, RegionView[] Regions, byte[] Json)
 {
     private readonly Lazy<Picture> _overlay = new(() => PictureOverlay.Draw(
-        Picture!, Tracks.Select(t => new Outline(t.Color, t.Polygons, t.Box)), Result.Frame.Width));
+        Picture!,
+        Regions.Select(r => new Outline(r.Color, r.Polygons, null))
+            .Concat(Tracks.Select(t => new Outline(t.Color, t.Polygons, t.Box))), Result.Frame.Width));
 
     public string Camera => Result.Camera;
 
@@ -27,7 +29,7 @@ internal sealed record ShownFrame(
 /// <param name="AgeMs">From the capture, or the receipt where that is unknown, to the result.</param>
 internal sealed record FrameDocument(
     string Camera, long Frame, string Epoch, DateTime Captured, int Width, int Height, string? Picture, double AgeMs,
-    OnlineLatency Latency, TrackView[] Tracks);
+    OnlineLatency Latency, TrackView[] Tracks, RegionView[] Regions);
 
 /// <summary>Milliseconds of a frame in the queues and in each stage.</summary>
 internal sealed record OnlineLatency(double Queue, double? Segment, double? Track);

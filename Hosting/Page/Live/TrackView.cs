@@ -9,7 +9,8 @@ namespace Dvis.Streaming.Hosting.Page.Live;
 /// <summary>Track in a frame, as the page shows it.</summary>
 /// <param name="Color"><c>#rrggbb</c>, the same for the life of the track.</param>
 /// <param name="Box">x, y, width, height in source pixels; null when it is out of sight.</param>
-/// <param name="Polygons">Outer boundary of the mask's largest part in source pixels: x0,y0,x1,y1,…</param>
+/// <param name="Polygons">Boundaries of the mask's parts and holes (even-odd rule) in source pixels: x0,y0,x1,y1,…
+/// </param>
 internal record TrackView(
     string Id, long Number, int ClassId, string Label, string Color, double Score, string State, double[]? Box,
     double[][] Polygons);
@@ -30,6 +31,11 @@ internal sealed record RevisedTrackView : TrackView
     public double? Iou { get; }
 }
 
+/// <summary>All of one class in a frame, of a panoptic or semantic model.</summary>
+/// <param name="Color"><c>#rrggbb</c>, that of the class.</param>
+/// <param name="Polygons">As in <see cref="TrackView"/>.</param>
+internal sealed record RegionView(int ClassId, string Label, string Color, double Score, double[][] Polygons);
+
 /// <summary>Maker of <see cref="TrackView"/> of one camera. Buffers are reused; not thread-safe.</summary>
 internal sealed class TrackViews
 {
@@ -42,11 +48,16 @@ internal sealed class TrackViews
         LiveJson.Score(score), EnumName.Of(state), mask is null ? null : LiveJson.Box(box),
         mask is null ? [] : Polygons(mask, frame));
 
-    private double[][] Polygons(RunLengthMask mask, (int Width, int Height) frame)
-    {
-        var contour = _tracer.Trace(mask, Cell(mask, frame), frame.Width, frame.Height);
-        return contour is null ? [] : [[.. contour.Points.Select(p => LiveJson.Tenths(p))]];
-    }
+    public RegionView Of(
+        ModelManifest model, int classId, float score, RunLengthMask mask, (int Width, int Height) frame) => new(
+        classId, model.Classes[classId].Name, model.Classes[classId].Color, LiveJson.Score(score),
+        Polygons(mask, frame));
+
+    private double[][] Polygons(RunLengthMask mask, (int Width, int Height) frame) =>
+    [
+        .. _tracer.TraceRings(mask, Cell(mask, frame), frame.Width, frame.Height)
+            .Select(ring => ring.Points.Select(p => LiveJson.Tenths(p)).ToArray()),
+    ];
 
     /// <summary>Source pixels per cell of a mask.</summary>
     private static int Cell(RunLengthMask mask, (int Width, int Height) frame)

@@ -69,7 +69,7 @@ public sealed class FeedViewerTests
     }
 
     private static ShownFrame Frame(long number) => new(
-        new ProvisionalResult(Some.FrameInfo(8, 8, number), "E", [], -1, 0, new StageLatency()), 0, null, [],
+        new ProvisionalResult(Some.FrameInfo(8, 8, number), "E", [], -1, 0, new StageLatency()), 0, null, [], [],
         Json($"{number}"));
 
     private static byte[] Json(string number) => Encoding.UTF8.GetBytes($"{{\"n\":{number}}}");

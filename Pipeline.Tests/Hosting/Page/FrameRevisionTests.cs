@@ -85,7 +85,7 @@ public sealed class FrameRevisionTests : IDisposable
                 .. tracks.Select(t => new TrackObservation(
                     t.Number, t.ClassId, 0.5f, TrackState.Active, 1, default, 1, 0, 0, false, t.Mask, null)),
             ],
-            -1, 0, new StageLatency()), 0, null, [], []);
+            -1, 0, new StageLatency()), 0, null, [], [], []);
 
     private static RunLengthMask Mask(Predicate<int> column) =>
         Encode(8, 8, [.. Enumerable.Range(0, 64).Select(i => column(i / 8))]);

@@ -58,6 +58,14 @@ public sealed class LiveFeedTests : IAsyncDisposable
         Assert.InRange(track.GetProperty("iou").GetDouble(), 0.99, 1);
         Assert.All(before.GetProperty("polygons").EnumerateArray(), Inside);
         Assert.NotEmpty(before.GetProperty("polygons").EnumerateArray());
+        foreach (var frame in (JsonElement[])[shown[revised.GetProperty("frame").GetInt64()], revised])
+        {
+            var sky = Assert.Single(
+                frame.GetProperty("regions").EnumerateArray(), r => r.GetProperty("label").GetString() == "sky");
+            Assert.Equal((2, "#0000ff"), (sky.GetProperty("class_id").GetInt32(), sky.GetProperty("color").GetString()));
+            Assert.NotEmpty(sky.GetProperty("polygons").EnumerateArray());
+            Assert.All(sky.GetProperty("polygons").EnumerateArray(), Inside);
+        }
     }
 
     [Fact]

@@ -40,7 +40,7 @@ export class LivePicture {
     if (!image && frame.picture) return;
     drawScene(this.#canvas, { ...frame, image });
     this.#canvas.dataset.frame = frame.frame;
-    this.#canvas.setAttribute('aria-label', describeScene(this.#camera, frame.frame, frame.tracks));
+    this.#canvas.setAttribute('aria-label', describeScene(this.#camera, frame.frame, frame));
     const loading = performance.now() - frame.receivedAt;
     if (loading > SLOW_MS) this.element.dispatchEvent(new Event('slow', { bubbles: true }));
     this.badge.advance(frame.epoch, frame.frame, frame.age_ms + loading);

@@ -5,11 +5,12 @@
  * @property {number} height
  * @property {?CanvasImageSource} image null: a plain background
  * @property {object[]} tracks as the live feed has them
+ * @property {object[]} regions classes of panoptic and semantic models, likewise
  * @property {Map<string, {kind: string, text: string, ghost: ?object}>} [marks] what to highlight, by track id
  */
 
 /** Layers from back to front; each is a function of (context, scene, scale in canvas pixels per frame pixel). */
-const LAYERS = [drawImage, drawMasks, drawMarks, drawLabels];
+const LAYERS = [drawImage, drawRegions, drawMasks, drawMarks, drawLabels];
 
 const FONT_PX = 12;
 const MARK_COLORS = { class: '#ffd23f', mask: '#ffd23f', new: '#5ee08a', retracted: '#ff5a52', merged: '#c79bff' };
@@ -33,8 +34,8 @@ export function drawScene(canvas, scene) {
 }
 
 /** Text that stands for the canvas. */
-export function describeScene(camera, frame, tracks) {
-  const names = tracks.map(track => `${track.label} ${track.number}`);
+export function describeScene(camera, frame, { tracks, regions }) {
+  const names = [...tracks.map(track => `${track.label} ${track.number}`), ...regions.map(region => region.label)];
   return `Camera ${camera}, frame ${frame}: ${names.length ? names.join(', ') : 'no tracks'}`;
 }
 
@@ -43,6 +44,14 @@ function drawImage(context, scene) {
   context.fillStyle = '#20262e';
   context.fillRect(0, 0, width, height);
   if (scene.image) context.drawImage(scene.image, 0, 0, width, height);
+}
+
+function drawRegions(context, scene, scale) {
+  context.globalAlpha = 0.35;
+  for (const region of scene.regions) {
+    context.fillStyle = region.color;
+    context.fill(outline(region, scale), 'evenodd');
+  }
 }
 
 function drawMasks(context, scene, scale, ratio) {
@@ -82,6 +91,7 @@ function drawLabels(context, scene, scale, ratio) {
   context.textBaseline = 'middle';
   const placed = [];
   const shown = new Set(scene.tracks.map(track => track.id));
+  for (const region of scene.regions) drawLabel(context, region, region.label, null, scale, ratio, placed);
   for (const track of scene.tracks) {
     const mark = scene.marks?.get(track.id);
     const text = `${track.label} ${track.number} ${Math.round(track.score * 100)} %`;

@@ -53,8 +53,8 @@ export class SideBySide {
     const image = await decode(blob);
     const marks = compare(frame, final);
     const size = { width: frame.width, height: frame.height, image };
-    this.#before.show(this.#camera, frame.frame, { ...size, tracks: frame.tracks, marks: marks.provisional });
-    this.#after.show(this.#camera, frame.frame, { ...size, tracks: final.tracks, marks: marks.final });
+    this.#before.show(this.#camera, frame.frame, { ...size, tracks: frame.tracks, regions: frame.regions, marks: marks.provisional });
+    this.#after.show(this.#camera, frame.frame, { ...size, tracks: final.tracks, regions: final.regions, marks: marks.final });
     this.#after.describe(final);
     this.#changes.add(frame.frame, marks.changes);
     this.#onPair({ frame, final, image });
@@ -81,7 +81,7 @@ class Pane {
   show(camera, frame, scene) {
     drawScene(this.#canvas, scene);
     this.#canvas.dataset.frame = frame;
-    this.#canvas.setAttribute('aria-label', `${this.#name}. ${describeScene(camera, frame, scene.tracks)}`);
+    this.#canvas.setAttribute('aria-label', `${this.#name}. ${describeScene(camera, frame, scene)}`);
     setText(this.#frame, `frame ${frame}`);
   }
 
