@@ -8,7 +8,7 @@ public sealed class ReconnectTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Server_GoesAndComesBack_ThePageSaysSo_AndGoesOnByItself()
     {
-        await Rig.StartAsync();
+        await Rig.StartAsync(cameras: TwoCameras);
         await OpenAsync();
         await DrawAsync("a", 2);
         var connection = Page.Locator("#connection");
@@ -21,7 +21,7 @@ public sealed class ReconnectTests(Chromium chromium) : BrowserTest(chromium)
         await BadgeIsAsync("a", "stalled");
 
         await using var next = new PageRig();
-        await next.StartAsync(port: port);
+        await next.StartAsync(cameras: TwoCameras, port: port);
         await Assertions.Expect(connection).ToHaveTextAsync("Connected");
         await Assertions.Expect(Page.Locator("#outdated")).ToBeHiddenAsync();
         foreach (var camera in (string[])["a", "b"])

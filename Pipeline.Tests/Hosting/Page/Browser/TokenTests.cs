@@ -13,7 +13,7 @@ public sealed class TokenTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task Token_IsAskedFor_RefusedWhenWrong_AndKeptForTheTabOnly()
     {
-        await Rig.StartAsync(token: Token);
+        await Rig.StartAsync(cameras: TwoCameras, token: Token);
         await OpenAsync(prepare: page =>
         {
             page.Request += (_, request) => _urls.Enqueue(request.Url);
@@ -53,7 +53,7 @@ public sealed class TokenTests(Chromium chromium) : BrowserTest(chromium)
     [Fact]
     public async Task System_SecretOfTheConfiguration_IsMasked()
     {
-        await Rig.StartAsync(token: Token);
+        await Rig.StartAsync(cameras: TwoCameras, token: Token);
         await OpenAsync("/#/system");
         await Page.GetByLabel("Token", new() { Exact = true }).FillAsync(Token);
         await Page.Keyboard.PressAsync("Enter");
