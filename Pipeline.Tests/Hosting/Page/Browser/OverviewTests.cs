@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline.Tests.Support;
 using Microsoft.Playwright;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Page.Browser;
