@@ -38,7 +38,7 @@ internal sealed class Viewers : IAsyncDisposable
             "dotnet", [Path.Combine(AppContext.BaseDirectory, "dvis.dll"), "run", "-c", config, "--quiet"]);
     }
 
-    /// <summary>Measures each count of viewers in turn and prints cores, frames and images of each round.</summary>
+    /// <summary>Measures each count of viewers in turn and prints cores, results and images of each round.</summary>
     public async Task RunAsync(int[] counts, TimeSpan length, int rounds)
     {
         await StartedAsync();
@@ -47,7 +47,10 @@ internal sealed class Viewers : IAsyncDisposable
             foreach (var (count, figures) in cores)
                 figures.Add(await MeasureAsync(count, length));
         foreach (var (count, figures) in cores)
-            Console.WriteLine($"{count,2} viewers: median {figures.Order().ElementAt(figures.Count / 2):0.000} of a core");
+        {
+            var median = figures.Order().ElementAt(figures.Count / 2);
+            Console.WriteLine($"{count,2} viewers: median {median:0.000} of a core");
+        }
     }
 
     private async Task<double> MeasureAsync(int count, TimeSpan length)
@@ -55,12 +58,12 @@ internal sealed class Viewers : IAsyncDisposable
         using var stop = new CancellationTokenSource();
         var viewers = Enumerable.Range(0, count).Select(_ => WatchAsync(stop.Token)).ToList();
         await Task.Delay(2 * s_pause, TimeProvider.System, CancellationToken.None); // all viewers are there
-        var (time, frames, images, clock) = (Time(), await FramesAsync(), _images, Stopwatch.StartNew());
+        var (time, images, clock) = (Time(), _images, Stopwatch.StartNew());
         await Task.Delay(length, TimeProvider.System, CancellationToken.None);
         var seconds = clock.Elapsed.TotalSeconds;
         var cores = (Time() - time).TotalSeconds / seconds;
-        Console.WriteLine($"{count,2} viewers: {cores:0.000} of a core, {(await FramesAsync() - frames) / seconds:0.0} frames/s, "
-            + $"{(_images - images) / seconds:0.0} images/s");
+        Console.WriteLine($"{count,2} viewers: {cores:0.000} of a core, "
+            + $"{await RateAsync():0.0} results/s, {(_images - images) / seconds:0.0} images/s");
         await stop.CancelAsync();
         foreach (var viewer in viewers) await viewer.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return cores;
@@ -107,11 +110,11 @@ internal sealed class Viewers : IAsyncDisposable
         throw new InvalidOperationException($"The daemon ended with code {_daemon.ExitCode}.");
     }
 
-    /// <summary>Number of the last frame with a result.</summary>
-    private async Task<long> FramesAsync()
+    /// <summary>Frames per second that have results, of the last ten seconds.</summary>
+    private async Task<double> RateAsync()
     {
         using var answer = JsonDocument.Parse(await _http.GetByteArrayAsync("/api/v1/cameras"));
-        return answer.RootElement.GetProperty("cameras")[0].GetProperty("last_frame").GetInt64();
+        return answer.RootElement.GetProperty("cameras")[0].GetProperty("fps_out").GetDouble();
     }
 
     private TimeSpan Time()

@@ -7,7 +7,7 @@ namespace Dvis.Streaming.Pipeline.Tests.Hosting.Page.Browser;
 [Collection(nameof(BrowserCollection))]
 public abstract class BrowserTest : IAsyncLifetime
 {
-    /// <summary>Key of a rendered camera. The page requests five frames per second; more would only cost time.</summary>
+    /// <summary>Key of a rendered camera. The page requests five frames per second; more only cost time.</summary>
     private protected const string CameraA = "a: { synthetic: { width: 256, height: 160, fps: 10 } }";
 
     private protected const string TwoCameras = CameraA + ", b: { synthetic: { width: 256, height: 160, fps: 10 } }";

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Hosting.Page.Browser;
 
-/// <summary>Rendered camera whose frames stop while a test holds them; nothing reports that anything is wrong.</summary>
+/// <summary>Rendered camera whose frames stop while a test holds them; nothing reports a fault.</summary>
 internal sealed class StallingCamera(IFrameSource source, StallingCamera.Hold hold) : IFrameSource
 {
     public string Camera => source.Camera;
