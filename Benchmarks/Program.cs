@@ -224,6 +224,22 @@ methods.SetAction((parsed, _) =>
         parsed.GetRequiredValue(followed), parsed.GetRequiredValue(rounds),
         new RefinerOptions { Window = lengths[0], Stride = lengths[1], Lookahead = lengths[2] });
 });
+var watching = new Option<int[]>("--viewers")
+{
+    DefaultValueFactory = _ => [1, 10],
+    Description = "Counts of viewers, measured in turn.",
+    AllowMultipleArgumentsPerToken = true
+};
+var viewers = new Command("viewers",
+    "Processor time of the daemon while so many viewers have the view of one rendered camera open.")
+    { model, size, watching, seconds, rounds };
+viewers.SetAction(async (parsed, _) =>
+{
+    var sides = parsed.GetRequiredValue(size);
+    await using var run = new Viewers(parsed.GetRequiredValue(model), (sides[0], sides[1]));
+    await run.RunAsync(parsed.GetRequiredValue(watching), TimeSpan.FromSeconds(parsed.GetRequiredValue(seconds)),
+        parsed.GetRequiredValue(rounds));
+});
 var minutes = new Option<double>("--minutes") { DefaultValueFactory = _ => 60, Description = "Length." };
 var churn =
     new Option<double>("--churn") { DefaultValueFactory = _ => 30, Description = "Seconds between two disturbances." };
@@ -246,5 +262,5 @@ soak.SetAction(async (parsed, _) =>
 return await new RootCommand("Measurements of Dvis.Streaming; docs/internal/measurements.md says how they are taken.")
     { throughput, memory, quality, transcript, stages, loss, evaluation, offline, scenes, prototypes,
         methods, FuzzCommand.Create(), MutateCommand.Create(),
-        soak }
+        viewers, soak }
     .Parse(args).InvokeAsync();

@@ -84,6 +84,7 @@ need_for_tests() {
     has_library libgtk-3.so.0 || missing+=(libgtk-3-0)
     has_library libatomic.so.1 || missing+=(libatomic1)
     (install_debian "${missing[@]}") || say "the tests of OpenCV are skipped"
+    has chromium || (install_debian chromium) || say "the tests of the live page in a browser are skipped"
   fi
   # The RTSP server for tests is GStreamer's, driven from Python; it is beside the working tree, if at all.
   if [[ -f $root/../shared/tools/rtsp_server.py ]] && ! /usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null; then
@@ -100,7 +101,9 @@ fetch_promtool() (
 
 # build PROJECT CONFIGURATION: warnings are errors in every project.
 build() {
-  [[ -d $root/artifacts/obj ]] || say 'the first build downloads 250 MB of packages'
+  local size=250
+  [[ $1 != Pipeline.Tests ]] || size=465   # Playwright, which drives the browser of the tests
+  [[ -d $root/artifacts/obj ]] || say "the first build downloads $size MB of packages"
   step "restoring the packages of $1" in_root dotnet restore "$1" -v quiet ||
     fail "the packages of $1 cannot be restored."
   step "building $1" in_root dotnet build "$1" -c "$2" --no-restore -v quiet -clp:NoSummary -nologo ||

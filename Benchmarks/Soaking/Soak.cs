@@ -303,7 +303,8 @@ internal sealed class Soak : IAsyncDisposable
             / samples.Sum(s => (s.Seconds / 60 - x) * (s.Seconds / 60 - x));
     }
 
-    private static int FreePort()
+    /// <summary>Port of 127.0.0.1 on which nothing listens.</summary>
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -21,6 +21,7 @@ internal sealed class PageRig : IAsyncDisposable
 
     private readonly ConfigFolder _folder = new();
     private WebApplication? _app;
+    private string _rest = ""; // of the configuration, behind the cameras
 
     public HttpClient Http { get; } = new() { Timeout = TimeSpan.FromSeconds(90) };
 
@@ -35,20 +36,36 @@ internal sealed class PageRig : IAsyncDisposable
 
     /// <param name="http">Keys of section <c>http</c>.</param>
     /// <param name="cameras">Keys of section <c>cameras</c>; null: two rendered ones, <c>a</c> and <c>b</c>.</param>
+    /// <param name="task">Of the model: <c>vps</c>, or <c>vss</c>, which has no tracks.</param>
+    /// <param name="port">0: any.</param>
     public async Task StartAsync(
-        string http = "", string? cameras = null, Action<IServiceCollection>? adjust = null, string? token = null)
+        string http = "", string? cameras = null, Action<IServiceCollection>? adjust = null, string? token = null,
+        string task = "vps", int port = 0)
     {
-        TinyScenes.Write(Path.Combine(_folder.Root, "scenes"), "vps");
+        TinyScenes.Write(Path.Combine(_folder.Root, "scenes"), task);
         if (token is not null) _folder.Write("token", token + "\n");
-        var config = _folder.Load($$"""
-            cameras: { {{cameras ?? $"a: {{ {Scene} }}, b: {{ {Scene} }}"}} }
+        _rest = $$"""
             model: { path: scenes, refiner: { window: 8, stride: 4, lookahead: 2 } }
             mqtt: { servers: [] }
-            http: { bind: '127.0.0.1:0'{{(token is null ? "" : ", token_file: token")}}{{http}} }
-            """);
-        _app = StreamingHost.Build(config, null, adjust);
+            http: { bind: '127.0.0.1:{{port}}'{{(token is null ? "" : ", token_file: token")}}{{http}} }
+            """;
+        _app = StreamingHost.Build(
+            _folder.Load(Yaml(cameras ?? $"a: {{ {Scene} }}, b: {{ {Scene} }}")), null, adjust);
         await _app.StartAsync();
     }
+
+    /// <summary>Changes section <c>cameras</c> while the host runs, and waits until it has taken that over.</summary>
+    public Task ReloadAsync(string cameras)
+    {
+        _folder.Write("config.yaml", Yaml(cameras));
+        var state = Services.GetRequiredService<RunState>();
+        return Eventually.TrueAsync(() => state.Reload is { Outcome: ReloadOutcome.Applied }, "the change is applied");
+    }
+
+    private string Yaml(string cameras) => $$"""
+        cameras: { {{cameras}} }
+        {{_rest}}
+        """;
 
     public Uri Uri(string path) => new(Address + path);
 
