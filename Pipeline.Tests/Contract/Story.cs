@@ -101,6 +101,7 @@ internal sealed class Story
 
     private void CheckFinals(string epoch, ProvisionalResult[] shown)
     {
+        Assert.All(shown, p => Assert.Distinct(p.Tracks.Select(t => t.Number)));
         var finals = _finals.Where(f => f.Epoch == epoch).ToArray();
         Assert.Equal(shown.Select(p => p.Frame), finals.SelectMany(f => f.Frames));
         Assert.Equal(shown[0].Frame.FrameId, finals[0].FirstFrame);

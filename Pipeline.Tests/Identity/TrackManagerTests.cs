@@ -217,6 +217,36 @@ public sealed class TrackManagerTests
         Assert.Equal(tracks, world.Changes.Count);
     }
 
+    /// <summary>The object moves to another slot, and a doubtful one comes into its own.</summary>
+    [Fact]
+    public void Update_AnotherSlotTakesOver_TheDoubtfulOneInTheOldSlotIsNotTheTrack()
+    {
+        var world = new TrackManagerRig(startScore: 0.5);
+        world.See(3, new Sighting(0, 10, 0));
+
+        world.See(new Sighting(0, 60, 3, Score: 0.3f), new Sighting(1, 11, 0, Score: 0.2f));
+
+        Assert.Equal((null, 1), (world.In(0), world.In(1)));
+        Assert.Equal(["TrackStarted 1"], world.Story);
+    }
+
+    [Fact]
+    public void Update_AnySightings_NoTrackIsSeenTwice()
+    {
+        for (var seed = 0; seed < 300; seed++)
+        {
+            var random = new Random(seed);
+            var world = new TrackManagerRig(startScore: 0.5);
+            for (var i = 0; i < 60; i++)
+            {
+                world.See([.. Enumerable.Range(0, 4).Where(_ => random.Next(3) > 0).Select(slot => new Sighting(
+                    slot, random.Next(10) * 9, random.Next(4), Score: 0.2f + random.NextSingle() * 0.7f))]);
+                long[] seen = [.. Enumerable.Range(0, 4).Select(world.In).OfType<long>()];
+                Assert.Equal(seen.Distinct(), seen);
+            }
+        }
+    }
+
     /// <summary>Frames come every 0.125 s: out of sight for exactly the time-out is not too long.</summary>
     [Theory]
     [InlineData(0.5, 4, 0)]

@@ -137,13 +137,8 @@ public sealed class TrackManager(
     private void Claim(FrameInfo frame, double seconds, Candidate candidate, ReadOnlySpan<float> probabilities,
         ReadOnlySpan<float> embedding)
     {
-        var track = _slots[candidate.Slot];
-        if (track is not null && !_continues[candidate.Slot])
-        {
-            track.Slot = -1;
-            track = null;
-        }
-
+        // A track that does not continue keeps its slot until another one takes it.
+        var track = _continues[candidate.Slot] ? _slots[candidate.Slot] : null;
         // While young, a track may still turn out to be one that was lost before it began.
         if (!_associated && (track is null || track.Frames <= options.ConfirmFrames + FreshFrames))
         {
@@ -152,8 +147,7 @@ public sealed class TrackManager(
                 if (track is not null) Merge(track, old, frame);
                 track = old;
                 if (old.Slot >= 0) _slots[old.Slot] = null;
-                old.Slot = candidate.Slot;
-                _slots[candidate.Slot] = old;
+                Put(old, candidate.Slot);
             }
         }
 
@@ -237,8 +231,15 @@ public sealed class TrackManager(
     {
         var track = new Track(new TrackIdentity(++_numbers), slot, channels, frame.FrameId) { Age = 1 };
         _tracks.Add(track);
-        _slots[slot] = track;
+        Put(track, slot);
         return track;
+    }
+
+    private void Put(Track track, int slot)
+    {
+        if (_slots[slot] is { } before) before.Slot = -1;
+        track.Slot = slot;
+        _slots[slot] = track;
     }
 
     private void Miss(Track track, double seconds)
