@@ -40,7 +40,7 @@ internal sealed class ClipBuilder(TensorPool pool)
             var embedding = instance.Span.Slice(slot.Index * FakeDvis.Hidden, FakeDvis.Hidden);
             embedding[slot.Item] = 1;
             embedding[FakeDvis.Present] = slot.Found;
-            FakeDvis.Classify(embedding, slot.Found,
+            FakeDvis.Classify(embedding, slot.Own ?? slot.Found,
                 logits.Span.Slice(slot.Index * (FakeDvis.Classes + 1), FakeDvis.Classes + 1));
             if (slot.ShownAs is { } classId) shown.Add(Shown(slot, classId));
         }
@@ -99,6 +99,8 @@ internal sealed class ClipBuilder(TensorPool pool)
     /// <param name="Found">Above 0: it is there.</param>
     /// <param name="ShownAs">Class the provisional result gave it; null: it was not shown.</param>
     /// <param name="Score">Of the provisional result.</param>
+    /// <param name="Own">Above 0: it is there by the tracker's logits of the frame; null: as <paramref name="Found"/>.
+    /// </param>
     internal sealed record Slot(int Index, TrackIdentity Identity, int Item, float Found = 1, int? ShownAs = null,
-        TrackState State = TrackState.Active, float Score = 0.8f);
+        TrackState State = TrackState.Active, float Score = 0.8f, float? Own = null);
 }

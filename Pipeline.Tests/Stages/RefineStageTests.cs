@@ -120,6 +120,24 @@ public sealed class RefineStageTests : IDisposable
         Assert.Equal(Math.Exp(4.5) / (Math.Exp(4.5) + FakeDvis.Classes), final.Score, 1e-4);
     }
 
+    /// <summary>The refiner fills a gap of the tracker, unless the frame itself is sure that nothing is there.</summary>
+    [Theory]
+    [InlineData(TrackState.Lost, 1, true)]
+    [InlineData(TrackState.Lost, -1, false)]
+    [InlineData(TrackState.Active, -1, true)]
+    public async Task RunAsync_TrackerMissedTheObject_IsShownUnlessItsFrameSaysNothing(
+        TrackState state, float own, bool visible)
+    {
+        var track = ClipBuilder.Track(1);
+
+        await RunAsync(4, id => [id == 2
+            ? new Slot(0, track, Item: 2, State: state, Own: own)
+            : new Slot(0, track, Item: 2, ShownAs: 0)]);
+
+        var frames = _rig.Published.Finals.SelectMany(f => f.Tracks).SelectMany(t => t.Frames);
+        Assert.Equal([true, visible, true, true], frames.Select(f => f.Visible));
+    }
+
     /// <summary>The refiner finds another class in one window: finals keep that of most votes, and so does
     /// <c>finalized</c>, with the votes of the finals.</summary>
     [Fact]

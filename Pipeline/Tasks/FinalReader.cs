@@ -47,7 +47,8 @@ internal sealed class FinalReader(CameraSettings settings)
             var reading = revision is null
                 ? Shown(frame)
                 : _reader.Revise(
-                    frame, _probabilities, revision.MaskEmbeds.Span.Slice((first + i) * _maskEmbeds, _maskEmbeds));
+                    frame, _probabilities, revision.MaskEmbeds.Span.Slice((first + i) * _maskEmbeds, _maskEmbeds),
+                    revision.StandsAlone ? [] : frame.Queries.Logits.Span);
             Gather(frame.Info.FrameId, reading);
         }
 

@@ -48,7 +48,8 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
     }
 
     public override FrameReading Revise(
-        TrackedFrame frame, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> maskEmbeds)
+        TrackedFrame frame, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> maskEmbeds,
+        ReadOnlySpan<float> own)
     {
         Wanted.Clear();
         for (var slot = 0; slot < Queries; slot++)

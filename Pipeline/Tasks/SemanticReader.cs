@@ -17,7 +17,8 @@ internal sealed class SemanticReader(CameraSettings settings) : TaskReader(setti
         => Read(Softmax(_memory.Take(answer.Logits.Span)), answer.MaskEmbeds.Span, frame.MaskFeatures, geometry);
 
     public override FrameReading Revise(
-        TrackedFrame frame, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> maskEmbeds)
+        TrackedFrame frame, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> maskEmbeds,
+        ReadOnlySpan<float> own)
         => Read(probabilities, maskEmbeds, frame.MaskFeatures, frame.Geometry);
 
     public override void Reset() => _memory.Clear();

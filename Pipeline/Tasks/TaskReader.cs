@@ -81,8 +81,10 @@ internal abstract class TaskReader(CameraSettings settings)
     /// <summary>Reads a frame again, after <see cref="Vote"/>.</summary>
     /// <param name="probabilities">Class probabilities of the clip, shape [Q,K+1].</param>
     /// <param name="maskEmbeds">Shape [Q,Cm].</param>
+    /// <param name="own">Class logits of the frame alone, shape [Q,K+1]; empty: the clip's say all.</param>
     public abstract FrameReading Revise(
-        TrackedFrame frame, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> maskEmbeds);
+        TrackedFrame frame, ReadOnlySpan<float> probabilities, ReadOnlySpan<float> maskEmbeds,
+        ReadOnlySpan<float> own);
 
     /// <summary>Begins a new epoch.</summary>
     public virtual void Reset()
