@@ -8,6 +8,7 @@ using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Pipeline.Zones;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Cameras;
@@ -57,9 +58,10 @@ internal sealed partial class Camera : IPublisher
             Refiner = engine.Refiner,
             ResetEndedSlots = engine.ResetEndedSlots,
         };
+        var zones = ZonePlan.Of(options.Zones, options.Lines, engine.Models.Manifest.Classes);
         _pipeline = () => new StreamPipeline(
             settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
-        { Beats = beats, Reset = _reset, Watch = engine.Watch };
+        { Beats = beats, Reset = _reset, Watch = engine.Watch, Zones = zones };
     }
 
     public string Name => Board.Name;

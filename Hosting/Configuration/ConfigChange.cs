@@ -1,3 +1,5 @@
+using System.Collections;
+
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>Difference between the configuration in force and the next one.</summary>
@@ -43,6 +45,13 @@ internal sealed record ConfigChange(
     /// <summary>Keys whose values differ; a section that only one side has is one key.</summary>
     private static IEnumerable<string> Diff(object? a, object? b, string path = "")
     {
+        if (a is IDictionary before && b is IDictionary after)
+        {
+            foreach (var name in before.Keys.Cast<string>().Union(after.Keys.Cast<string>()))
+                foreach (var key in Diff(before[name], after[name], KeyPath.Join(path, name))) yield return key;
+            yield break;
+        }
+
         if (a is null || b is null || !OptionProperty.IsSection(a.GetType()))
         {
             if (!Same(a, b)) yield return path;
@@ -53,6 +62,5 @@ internal sealed record ConfigChange(
             foreach (var key in Diff(option.Get(a), option.Get(b), KeyPath.Join(path, option.Key))) yield return key;
     }
 
-    private static bool Same(object? a, object? b) =>
-        a is Array x && b is Array y ? x.Cast<object>().SequenceEqual(y.Cast<object>()) : Equals(a, b);
+    private static bool Same(object? a, object? b) => StructuralComparisons.StructuralEqualityComparer.Equals(a, b);
 }

@@ -73,18 +73,24 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
                 $"found {model.Refiner.Window}, expected at most {manifest.RefinerMaxWindow}: this model's refiner "
                 + $"takes no more");
         Results(manifest, "defaults", options.Defaults.Results);
-        foreach (var (name, camera) in options.Cameras) Results(manifest, $"cameras.{name}", camera.Results);
+        foreach (var (name, camera) in options.Cameras)
+        {
+            Results(manifest, $"cameras.{name}", camera.Results);
+            foreach (var (zone, own) in camera.Zones)
+                Labels(manifest, $"cameras.{name}.zones.{zone}.labels", own.Labels);
+            foreach (var (line, own) in camera.Lines)
+                Labels(manifest, $"cameras.{name}.lines.{line}.labels", own.Labels);
+            if (manifest.Task == ModelTask.Vss && camera.Zones.Count + camera.Lines.Count > 0)
+                Add($"cameras.{name}.{(camera.Zones.Count > 0 ? "zones" : "lines")}",
+                    "found zones or lines, but a model of task vss has no tracks that enter or cross them");
+        }
     }
 
     /// <summary>Options that cannot have an effect with this model; a value at its default does no harm.</summary>
     private void Results(ModelManifest manifest, string path, ResultOptions results)
     {
         var (task, publish) = (manifest.Task, results.Publish);
-        var labels = manifest.Classes.Select(c => c.Name).ToList();
-        foreach (var (i, label) in publish.Labels.Index().Where(l => !labels.Contains(l.Item)))
-            Add($"{path}.publish.labels[{i}]",
-                $"found '{label}', expected a class of the model: "
-                + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(label, labels)}");
+        Labels(manifest, $"{path}.publish.labels", publish.Labels);
         if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png)
             Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
         if (task == ModelTask.Vss && publish.Contours)
@@ -120,6 +126,15 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         }
     }
 
+    private void Labels(ModelManifest manifest, string path, string[] found)
+    {
+        var labels = manifest.Classes.Select(c => c.Name).ToList();
+        foreach (var (i, label) in found.Index().Where(l => !labels.Contains(l.Item)))
+            Add($"{path}[{i}]",
+                $"found '{label}', expected a class of the model: "
+                + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(label, labels)}");
+    }
+
     private void Runtime()
     {
         var listed = options.Runtime.Provider;
@@ -135,9 +150,10 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     {
         var (path, source) = ($"cameras.{name}", camera.Source);
         if (!CameraName().IsMatch(name)) Add(path, $"found the name '{name}', {Names.Expected}");
-        if (source.File is { } file && SmallFile.Fault(file) is { } fault)
-            Add($"{path}.file", $"the file '{file}' {fault}");
+        if (source.File is { } file && SmallFile.Fault(file) is { } broken)
+            Add($"{path}.file", $"the file '{file}' {broken}");
         if (Directory.Exists(source.Device)) Add($"{path}.device", $"the device '{source.Device}' is a folder");
+        foreach (var fault in ZoneChecks.Of(camera)) Add($"{path}.{fault.Path}", fault.Message);
         var opencv = source.Decode.Backend == DecodeBackend.Opencv;
         if (opencv && source.Url is not null)
             Add($"{path}.decode.backend",
