@@ -97,6 +97,7 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
     {
         while (merges.Count > 0 && merges[0].AtFrame <= through)
         {
+            Confirm(); // what was decided under the old number is answered under it
             foreach (var from in merges[0].From)
             {
                 _final.Merge(from, merges[0].Into);
@@ -118,7 +119,7 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
         }
     }
 
-    private void Answer(long through)
+    private void Confirm()
     {
         foreach (var change in _final.Take())
         {
@@ -127,7 +128,11 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
             emit(id, change, Facts(change, ZoneBasis.Final) with { Confirms = at < 0 ? null : _pending[at].Id });
             if (at >= 0) _pending.RemoveAt(at);
         }
+    }
 
+    private void Answer(long through)
+    {
+        Confirm();
         foreach (var left in _pending.Where(p => p.DecidedAt <= through && !IsOpen(p)).ToArray())
         {
             _pending.Remove(left);
