@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Dvis.Streaming.Pipeline.Common;
-using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Pipeline.Zones;
