@@ -76,13 +76,10 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         foreach (var (name, camera) in options.Cameras)
         {
             Results(manifest, $"cameras.{name}", camera.Results);
-            foreach (var (zone, own) in camera.Zones)
-                Labels(manifest, $"cameras.{name}.zones.{zone}.labels", own.Labels);
-            foreach (var (line, own) in camera.Lines)
-                Labels(manifest, $"cameras.{name}.lines.{line}.labels", own.Labels);
-            if (manifest.Task == ModelTask.Vss && camera.Zones.Count + camera.Lines.Count > 0)
-                Add($"cameras.{name}.{(camera.Zones.Count > 0 ? "zones" : "lines")}",
-                    "found zones or lines, but a model of task vss has no tracks that enter or cross them");
+            foreach (var (key, label) in ZoneChecks.Labels(camera)) IsClass(manifest, $"cameras.{name}.{key}", label);
+            if (manifest.Task == ModelTask.Vss && ZoneChecks.SectionOf(camera) is { } section)
+                Add($"cameras.{name}.{section}",
+                    $"found {section}, but a model of task vss has no tracks that enter or cross them");
         }
     }
 
@@ -90,7 +87,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     private void Results(ModelManifest manifest, string path, ResultOptions results)
     {
         var (task, publish) = (manifest.Task, results.Publish);
-        Labels(manifest, $"{path}.publish.labels", publish.Labels);
+        foreach (var (i, label) in publish.Labels.Index()) IsClass(manifest, $"{path}.publish.labels[{i}]", label);
+        foreach (var name in results.Track.Classes.Keys) IsClass(manifest, $"{path}.track.classes.{name}", name);
         if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png)
             Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
         if (task == ModelTask.Vss && publish.Contours)
@@ -102,8 +100,13 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Unused("panoptic", results.Panoptic, Harmless(results.Panoptic, manifest.Panoptic),
                 "makes no panoptic segments: this option is for task vps");
         if (task == ModelTask.Vss)
-            Unused("track", results.Track, new TrackOptions { ResetAfterGap = results.Track.ResetAfterGap },
-                "has no tracks");
+            Unused("track", results.Track, NotOfTracks(results.Track), "has no tracks");
+
+        static TrackOptions NotOfTracks(TrackOptions found) => new()
+        {
+            ResetAfterGap = found.ResetAfterGap,
+            Classes = found.Classes,
+        };
 
         static PanopticOptions Harmless(PanopticOptions found, PanopticRule own) => new()
         {
@@ -126,13 +129,12 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         }
     }
 
-    private void Labels(ModelManifest manifest, string path, string[] found)
+    private void IsClass(ModelManifest manifest, string path, string name)
     {
         var labels = manifest.Classes.Select(c => c.Name).ToList();
-        foreach (var (i, label) in found.Index().Where(l => !labels.Contains(l.Item)))
-            Add($"{path}[{i}]",
-                $"found '{label}', expected a class of the model: "
-                + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(label, labels)}");
+        if (labels.Contains(name)) return;
+        Add(path, $"found '{name}', expected a class of the model: "
+            + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(name, labels)}");
     }
 
     private void Runtime()

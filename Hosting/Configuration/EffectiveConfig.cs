@@ -6,7 +6,7 @@ using System.Text.RegularExpressions;
 namespace Dvis.Streaming.Hosting.Configuration;
 
 /// <summary>Options in force, after files, environment and defaults, as YAML. Secrets are masked.</summary>
-internal static class EffectiveConfig
+internal static partial class EffectiveConfig
 {
     public static string Write(LoadedConfig config)
     {
@@ -29,13 +29,21 @@ internal static class EffectiveConfig
             {
                 text.AppendLine();
                 foreach (DictionaryEntry entry in map)
-                    Section(text.Append(' ', indent + 2).Append(entry.Key).AppendLine(":"), entry.Value!, indent + 4);
+                {
+                    text.Append(' ', indent + 2).Append(Key((string)entry.Key)).AppendLine(":");
+                    Section(text, entry.Value!, indent + 4);
+                }
             }
             else if (value is not null && OptionProperty.IsSection(option.Type))
                 Section(text.AppendLine(), value, indent + 2);
             else text.Append(' ').AppendLine(Text(option, value));
         }
     }
+
+    private static string Key(string name) => PlainKey().IsMatch(name) ? name : Quote(name, isSize: false);
+
+    [GeneratedRegex("^[A-Za-z0-9_-]+$")]
+    private static partial Regex PlainKey();
 
     private static string Text(OptionProperty option, object? value) => value switch
     {

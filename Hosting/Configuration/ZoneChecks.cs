@@ -15,6 +15,16 @@ internal static partial class ZoneChecks
         Section("zones", camera.Zones, z => z.Polygon, "polygon", Polygon)
             .Concat(Section("lines", camera.Lines, l => l.Points, "points", Line));
 
+    /// <summary>Names of classes, each with its path below the camera.</summary>
+    public static IEnumerable<(string Path, string Label)> Labels(CameraOptions camera) =>
+        camera.Zones.Select(z => (Path: $"zones.{z.Key}", z.Value.Labels))
+            .Concat(camera.Lines.Select(l => (Path: $"lines.{l.Key}", l.Value.Labels)))
+            .SelectMany(s => s.Labels.Index().Select(l => ($"{s.Path}.labels[{l.Index}]", l.Item)));
+
+    /// <summary>First section in use; null: none.</summary>
+    public static string? SectionOf(CameraOptions camera) =>
+        camera.Zones.Count > 0 ? "zones" : camera.Lines.Count > 0 ? "lines" : null;
+
     private static IEnumerable<(string Path, string Message)> Section<T>(
         string section, Dictionary<string, T> shapes, Func<T, double[][]> points, string key,
         Func<PlanePoint[], string?> check)

@@ -20,7 +20,7 @@ internal sealed class TrackManagerRig
         Tracks = new TrackManager(Epoch, queries, Classes, looks, options ?? new TrackOptions(),
             c => Changes.Add(new Change(c.Kind, c.Track.Identity.Number, c.Reason, c.Into?.Identity.Number, c.Summary,
                 c.Track.ClassId)),
-            startScore);
+            _ => startScore);
     }
 
     /// <summary>Seconds from frame to frame.</summary>

@@ -82,8 +82,24 @@ public sealed class RefineStageTests : IDisposable
         Assert.Empty(_rig.Published.Finals[^1].Tracks);
     }
 
-    /// <summary>The refiner finds another class in one window: finals keep that of most votes, and so does
-    /// <c>finalized</c>, with the votes of the finals.</summary>
+    /// <summary>An area of exactly <c>track.min_area</c> is a detection, in finals.</summary>
+    [Fact]
+    public async Task RunAsync_MaskBelowMinArea_IsOutOfSight()
+    {
+        var track = ClipBuilder.Track(1);
+        await RunAsync(2, _ => [new Slot(0, track, Item: 2, ShownAs: 0)]);
+        var area = Assert.Single(_rig.Published.Finals[^1].Tracks).Frames[0].AreaPx;
+
+        _rig.Track.MinArea = area;
+        await RunAsync(2, _ => [new Slot(0, track, Item: 2, ShownAs: 0)]);
+        Assert.Single(_rig.Published.Finals[^1].Tracks);
+
+        _rig.Track.MinArea = Math.BitIncrement(area);
+        await RunAsync(2, _ => [new Slot(0, track, Item: 2, ShownAs: 0)]);
+        Assert.Empty(_rig.Published.Finals[^1].Tracks);
+        Assert.Equal([track.Number], _rig.Published.Finals[^1].Retracted);
+    }
+
     /// <summary>The refiner knows nothing; the tracker's logits are 6 and 3.</summary>
     [Fact]
     public async Task RunAsync_TrackerIsSurer_FinalsHaveTheScoreOfItsMeanLogits()
@@ -104,6 +120,8 @@ public sealed class RefineStageTests : IDisposable
         Assert.Equal(Math.Exp(4.5) / (Math.Exp(4.5) + FakeDvis.Classes), final.Score, 1e-4);
     }
 
+    /// <summary>The refiner finds another class in one window: finals keep that of most votes, and so does
+    /// <c>finalized</c>, with the votes of the finals.</summary>
     [Fact]
     public async Task RunAsync_ClassOfOneWindowDiffers_FinalsAndFinalizedHaveTheMajority()
     {

@@ -109,6 +109,34 @@ public sealed class TrackStageTests : IDisposable
         Assert.Empty(_rig.Published.Provisionals[^1].Tracks);
     }
 
+    /// <summary>Rows of 4 x 16 pixels; rules of one class leave the other alone.</summary>
+    [Theory]
+    [InlineData(0.999, null, null, new[] { 1 })]
+    [InlineData(null, 0.999, null, new[] { 1 })]
+    [InlineData(null, null, 64.0, new[] { 0, 1 })]
+    [InlineData(null, null, 64.1, new[] { 1 })]
+    public async Task RunAsync_RulesOfAClass_CountForItAlone(double? least, double? start, double? area, int[] classes)
+    {
+        _rig.Track.Classes[FakeDvis.Manifest.Classes[0].Name] =
+            new() { MinScore = least, StartScore = start, MinArea = area };
+
+        await RunAsync(3, (_, world) => world.Put(0, row: 0).Put(1, row: 2));
+
+        Assert.Equal(classes, _rig.Published.Provisionals[^1].Tracks.Select(t => t.ClassId));
+    }
+
+    /// <summary>A class may have lower thresholds than the camera, too.</summary>
+    [Fact]
+    public async Task RunAsync_RulesOfAClass_OverrideThoseOfTheCamera()
+    {
+        (_rig.Track.MinScore, _rig.Track.MinArea) = (0.999, 1000);
+        _rig.Track.Classes[FakeDvis.Manifest.Classes[0].Name] = new() { MinScore = 0.5, MinArea = 0 };
+
+        await RunAsync(3, (_, world) => world.Put(0, row: 0).Put(1, row: 2));
+
+        Assert.Equal([0], _rig.Published.Provisionals[^1].Tracks.Select(t => t.ClassId));
+    }
+
     /// <summary>Camera gone for a moment: who counts tracks that end now hears that nobody looked.</summary>
     [Theory]
     [InlineData(1.9, 1, null)]

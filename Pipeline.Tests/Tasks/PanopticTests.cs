@@ -46,6 +46,29 @@ public sealed class PanopticTests : IDisposable
         Assert.InRange(same, map.Length - 3, map.Length);
     }
 
+    /// <summary>What is too small is no thing, and its pixels are those of what lies below it. A square of 8 x 8
+    /// pixels without its corners, which interpolation cuts off.</summary>
+    [Theory]
+    [InlineData(60.0, 1)]
+    [InlineData(60.1, 0)]
+    public async Task RunAsync_ThingBelowTheMinAreaOfItsClass_IsNone(double area, int cats)
+    {
+        _rig.Input = new InputGeometry(32, 24, 32, 24, 32, 24, 8, 6);
+        _rig.Panoptic.Overlap = 0.5;
+        _rig.Tracks.Classes["cat"] = new() { MinArea = area };
+        for (var i = 0; i < 8; i++)
+            _rig.Frame().Say(0, Cat, (x, y) => x is 2 or 3 && y is 2 or 3, mask: 8).Say(3, Sky, (_, _) => true, mask: 0.1f);
+
+        await _rig.RunAsync();
+
+        Assert.All(_rig.Published.Provisionals[2..], p =>
+        {
+            Assert.Equal(cats, p.Tracks.Length);
+            Assert.Equal(32 * 24 - 60 * cats, Assert.Single(p.Scene!.Regions).AreaPx);
+        });
+        Assert.Equal(cats, _rig.Published.Finals.SelectMany(f => f.Tracks).Select(t => t.Number).Distinct().Count());
+    }
+
     [Fact]
     public async Task RunAsync_ThingsMove_KeepTheirIds_AndStuffHasItsClasss()
     {

@@ -13,12 +13,12 @@ namespace Dvis.Streaming.Pipeline.Identity;
 /// </summary>
 /// <param name="changed">Called for each change of a confirmed track, in order.</param>
 /// <param name="startScore">
-/// Class score from which a candidate may begin, confirm or return to a track; a lower one only continues a track where
-/// it was in the last frames (two thresholds, as in ByteTrack).
+/// Score of a class from which a candidate may begin, confirm or return to a track; a lower one only continues a track
+/// where it was in the last frames (two thresholds, as in ByteTrack). Null: any.
 /// </param>
 public sealed class TrackManager(
     Epoch epoch, int queries, int classes, int channels, TrackOptions options, Action<TrackChange> changed,
-    double startScore = 0)
+    Func<int, double>? startScore = null)
 {
     private const double ContinuedIoU = 0.2; // from here on it is the same object, whatever its embedding
     private const double HandoverIoU = 0.4; // an unclaimed track covered this much moves here from another slot
@@ -132,7 +132,7 @@ public sealed class TrackManager(
         _ => 0,
     };
 
-    private bool IsWeak(Candidate candidate) => candidate.Score < startScore;
+    private bool IsWeak(Candidate candidate) => candidate.Score < startScore?.Invoke(candidate.ClassId);
 
     private void Claim(FrameInfo frame, double seconds, Candidate candidate, ReadOnlySpan<float> probabilities,
         ReadOnlySpan<float> embedding)

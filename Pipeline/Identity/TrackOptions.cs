@@ -14,6 +14,12 @@ public sealed class TrackOptions
     /// </summary>
     [Range(0.0, 1.0)] public double? StartScore { get; set; }
 
+    /// <summary>Area of a mask in source pixels below which it is not a detection; 0: any.</summary>
+    [Range(0.0, 1e9)] public double MinArea { get; set; }
+
+    /// <summary>Other thresholds for some classes, by the name of the class.</summary>
+    public Dictionary<string, ClassTrackOptions> Classes { get; set; } = [];
+
     /// <summary>Frames in a row before a tentative track becomes active; frames in which a lost one returns.</summary>
     [Range(1, 100)] public int ConfirmFrames { get; set; } = 2;
 
@@ -31,4 +37,17 @@ public sealed class TrackOptions
 
     /// <summary>Interval of <c>updated</c> events of a track without a change; zero: none.</summary>
     public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(10);
+}
+
+/// <summary>Thresholds of one class (<c>track.classes.NAME</c>); null: those of section <c>track</c>.</summary>
+public sealed class ClassTrackOptions
+{
+    /// <inheritdoc cref="TrackOptions.MinScore"/>
+    [Range(0.0, 1.0)] public double? MinScore { get; set; }
+
+    /// <inheritdoc cref="TrackOptions.StartScore"/>
+    [Range(0.0, 1.0)] public double? StartScore { get; set; }
+
+    /// <inheritdoc cref="TrackOptions.MinArea"/>
+    [Range(0.0, 1e9)] public double? MinArea { get; set; }
 }

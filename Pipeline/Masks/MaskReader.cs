@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Memory;
 using Dvis.Streaming.Pipeline.Results;
@@ -13,6 +14,7 @@ public sealed class MaskReader(int maskChannels, bool contours)
     private readonly MaskEncoder _encoder = new();
     private readonly ContourTracer _tracer = new();
     private readonly List<MaskBits> _bits = [];
+    private readonly List<(bool Made, EncodedMask? Mask)> _encoded = [];
     private float[] _logits = [];
     private MaskGeometry _geometry;
 
@@ -27,6 +29,8 @@ public sealed class MaskReader(int maskChannels, bool contours)
         var cells = geometry.GridWidth * geometry.GridHeight;
         if (_logits.Length < wanted.Length * cells) _logits = new float[wanted.Length * cells];
         MaskKernels.Logits(maskEmbeds, maskFeatures.Span, maskChannels, wanted, _logits);
+        _encoded.Clear();
+        CollectionsMarshal.SetCount(_encoded, wanted.Length);
         for (var k = 0; bits && k < wanted.Length; k++)
         {
             if (_bits.Count == k) _bits.Add(new MaskBits());
@@ -40,7 +44,11 @@ public sealed class MaskReader(int maskChannels, bool contours)
     public MaskBits Bits(int row) => _bits[row];
 
     /// <summary>Null when nothing of the mask lies in the frame.</summary>
-    public EncodedMask? Encode(int row) => _encoder.Encode(Row(row), _geometry);
+    public EncodedMask? Encode(int row)
+    {
+        if (!_encoded[row].Made) _encoded[row] = (true, _encoder.Encode(Row(row), _geometry));
+        return _encoded[row].Mask;
+    }
 
     /// <summary>Null when contours are not wanted.</summary>
     public Contour? Trace(RunLengthMask mask)

@@ -101,7 +101,7 @@ public sealed class TrackStage(
         _epoch = new Epoch(Ulid.New(time));
         _tracks = new TrackManager(
             _epoch, manifest.Queries, manifest.ClassCount, manifest.HiddenSize, settings.Track, Note,
-            settings.StartScore);
+            _reader.Thresholds.StartScore);
         _last = null;
     }
 

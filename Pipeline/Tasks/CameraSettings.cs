@@ -31,12 +31,6 @@ public sealed record CameraSettings : ResultOptions
     /// <inheritdoc cref="ModelOptions.ResetEndedSlots"/>
     public bool ResetEndedSlots { get; init; } = true;
 
-    /// <summary>Class score from which a query is a detection: the camera's, else the model's.</summary>
-    public double MinScore => Track.MinScore ?? Manifest.MinScore;
-
-    /// <summary>Class score from which a detection may start a track: the camera's, else the model's.</summary>
-    public double StartScore => Math.Max(MinScore, Track.StartScore ?? Manifest.StartScore);
-
     /// <summary>Thresholds of panoptic segments: the camera's, else the model's.</summary>
     public PanopticRule PanopticRule => new(
         Panoptic.ObjectScore ?? Manifest.Panoptic.ObjectScore, Panoptic.Overlap ?? Manifest.Panoptic.Overlap);

@@ -24,7 +24,7 @@ internal sealed class InstanceReader(CameraSettings settings) : TaskReader(setti
         for (var row = 0; row < Wanted.Count; row++)
         {
             var (classId, score) = Best(probabilities, Wanted[row]);
-            if (Masks.Bits(row) is { Count: >= SmallestMask } bits)
+            if (Masks.Bits(row) is { Count: >= SmallestMask } bits && IsLargeEnough(row, classId))
                 Candidates.Add(new Candidate(Wanted[row], row, classId, score, bits));
         }
 
@@ -61,7 +61,8 @@ internal sealed class InstanceReader(CameraSettings settings) : TaskReader(setti
             var classId = ClassOf(track, found);
             if (!Settings.IsPublished(classId) || !Numbers.Add(track.Number)) continue;
             var bits = Masks.Bits(row);
-            var mask = bits.IsDuplicateOf(Taken) ? null : Masks.Encode(row);
+            var hidden = bits.IsDuplicateOf(Taken) || !IsLargeEnough(row, classId);
+            var mask = hidden ? null : Masks.Encode(row);
             if (mask is not null) Taken.Add(bits);
             Show(track.Number, classId, score, mask);
         }
@@ -70,5 +71,5 @@ internal sealed class InstanceReader(CameraSettings settings) : TaskReader(setti
     }
 
     protected override bool IsTrack(ReadOnlySpan<float> probabilities, int slot)
-        => Best(probabilities, slot).Score >= Settings.MinScore;
+        => Best(probabilities, slot) is var (classId, score) && score >= Thresholds.MinScore(classId);
 }

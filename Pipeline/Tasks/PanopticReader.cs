@@ -32,8 +32,8 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
         for (var slot = 0; slot < Queries; slot++)
         {
             var (classId, score) = Best(probabilities, slot);
-            if (Competes(probabilities, slot) || (_isThing[classId] && _seen[slot] && score >= Settings.MinScore))
-                Wanted.Add(slot);
+            var continues = _isThing[classId] && _seen[slot] && score >= Thresholds.MinScore(classId);
+            if (continues || Competes(probabilities, slot)) Wanted.Add(slot);
         }
 
         LoadMasks(answer.MaskEmbeds.Span, frame.MaskFeatures, geometry);
@@ -102,7 +102,7 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
             var slot = Wanted[row];
             var (classId, score) = Best(probabilities, slot);
             if (Competes(probabilities, slot)) _claims.Add(new Claim(row, classId, score, _isThing[classId], null));
-            if (_isThing[classId] && Masks.Bits(row) is { Count: >= SmallestMask } bits)
+            if (_isThing[classId] && Masks.Bits(row) is { Count: >= SmallestMask } bits && IsLargeEnough(row, classId))
                 Candidates.Add(new Candidate(slot, row, classId, score, bits));
             // Tracks are things: stuff has no vote on their class.
             for (var k = 0; k < Classes; k++)
@@ -143,6 +143,7 @@ internal sealed class PanopticReader(CameraSettings settings) : TaskReader(setti
         foreach (var row in _things)
         {
             var bits = Masks.Bits(row);
+            if (!IsLargeEnough(row, _claims[row].ClassId)) continue;
             if (!bits.IsDuplicateOf(Taken) && Numbers.Add(_claims[row].Track!.Value)) Taken.Add(bits);
         }
 

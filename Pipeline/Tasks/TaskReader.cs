@@ -31,6 +31,8 @@ internal abstract class TaskReader(CameraSettings settings)
 
     protected CameraSettings Settings { get; } = settings;
 
+    public DetectionThresholds Thresholds { get; } = new(settings.Track, settings.Manifest);
+
     protected int Queries { get; } = settings.Manifest.Queries;
 
     protected int Classes { get; } = settings.Manifest.ClassCount;
@@ -100,6 +102,10 @@ internal abstract class TaskReader(CameraSettings settings)
         var best = TensorPrimitives.IndexOfMax(classes);
         return (best, classes[best]);
     }
+
+    /// <summary>True for a mask that is not too small for its class.</summary>
+    protected bool IsLargeEnough(int row, int classId)
+        => Thresholds.MinArea(classId) is var least && (least == 0 || Masks.Encode(row)?.AreaPx >= least);
 
     protected void LoadMasks(ReadOnlySpan<float> maskEmbeds, Tensor maskFeatures, in MaskGeometry geometry)
         => Masks.Load(maskEmbeds, maskFeatures, CollectionsMarshal.AsSpan(Wanted), geometry);

@@ -37,6 +37,11 @@ public sealed class ConfigErrorTests : IDisposable
         { "defaults: { publish: { labels: [sqare] } }",
             "config.yaml:2:33: defaults.publish.labels[0]: found 'sqare', expected a class of the model: circle, "
                 + "square; did you mean 'square'?" },
+        { "defaults: { track: { classes: { sqare: { min_score: 0.5 } } } }",
+            "config.yaml:2:33: defaults.track.classes.sqare: found 'sqare', expected a class of the model: circle, "
+                + "square; did you mean 'square'?" },
+        { "defaults: { track: { classes: { square: { min_score: 1.5 } } } }",
+            "config.yaml:2:54: defaults.track.classes.square.min_score: found 1.5, expected 0 to 1" },
         { "runtime: { library: nowhere.so }",
             "config.yaml:2:12: runtime.library: found a key of former versions; expected no key: ONNX Runtime comes "
                 + "with the program, for GPUs when it is built with -p:Gpu=true" },

@@ -54,7 +54,8 @@ public sealed class LiveFeedTests : IAsyncDisposable
         var before = shown[revised.GetProperty("frame").GetInt64()].GetProperty("tracks")[0];
         foreach (var same in (string[])["id", "number", "color"])
             Assert.Equal(before.GetProperty(same).ToString(), track.GetProperty(same).ToString());
-        Assert.Equal(1, track.GetProperty("iou").GetDouble());
+        // Not always 1: the refiner's score is higher, which wins cells that were about to go to the road.
+        Assert.InRange(track.GetProperty("iou").GetDouble(), 0.99, 1);
         Assert.All(before.GetProperty("polygons").EnumerateArray(), Inside);
         Assert.NotEmpty(before.GetProperty("polygons").EnumerateArray());
     }

@@ -66,6 +66,18 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         Assert.Equal(5, _rig.Services.GetRequiredService<CurrentConfig>().Options.Cameras["a"].Source.Rate.MaxFps);
     }
 
+    [Fact]
+    public async Task Reload_RulesOfAClassChanged_ChangesThatCameraAlone()
+    {
+        await StartAsync(Rules(a: 5, b: 5));
+        await _rig.ReloadAsync(Rules(a: 5, b: 6), "applied");
+        await HappenedAsync("+a", "+b", "-b", "+b");
+
+        static string Rules(int a, int b) => $"cameras: {{ a: {Camera(a)}, b: {Camera(b)} }}\n{Rest}";
+        static string Camera(int area) =>
+            $"{{ file: a.mp4, track: {{ classes: {{ circle: {{ min_area: {area} }} }} }} }}";
+    }
+
     /// <summary>Real pipelines of each method: cameras come, change and go while another runs on.</summary>
     [Theory, MemberData(nameof(TinyModels.Names), MemberType = typeof(TinyModels))]
     public async Task Reload_CamerasOfAnyMethod_HaveResultsBeforeAndAfter(string method)
