@@ -48,6 +48,7 @@ internal sealed partial class Camera : IPublisher
     {
         (Board, _sinks, _time, _logger) = (board, engine.Sinks, time, loggers.CreateLogger<Camera>());
         board.Restart(options.WarningsWith(engine.Models.Manifest));
+        board.Draw(options.Zones, options.Lines);
         foreach (var warning in board.Warnings) LogWarning(Name, warning.Detail);
         _statuses = new StatusFeed(board, _sinks, time);
         var logger = loggers.CreateLogger<StreamPipeline>();
@@ -125,7 +126,8 @@ internal sealed partial class Camera : IPublisher
     ValueTask IPublisher.PublishAsync(PipelineMessage message)
     {
         if (_retired) return ValueTask.CompletedTask;
-        if (message is ProvisionalResult result) (Board.Epoch, Board.LastFrame) = (result.Epoch, result.Frame);
+        if (message is ProvisionalResult result)
+            (Board.Epoch, Board.LastFrame, Board.Inside) = (result.Epoch, result.Frame, result.Zones);
         return _sinks.PublishAsync(message);
     }
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Zones;
 
 namespace Dvis.Streaming.Hosting.Configuration;

@@ -69,18 +69,12 @@ public sealed class ZoneMachine(ZonePlan plan)
         foreach (var number in _tracks.Keys.Order().ToArray()) End(number);
     }
 
-    /// <summary>Gives a track's state to the track that it turned out to be: that one is inside where either was.
-    /// </summary>
+    /// <summary>Gives a track's state to the track that it turned out to be: that one is inside where either was, and
+    /// counts its observations on a new side of a zone anew.</summary>
     public void Merge(long from, long into)
     {
         if (from == into || !_tracks.Remove(from, out var gone)) return;
-        if (!_tracks.TryGetValue(into, out var kept))
-        {
-            gone.Last = gone.Last with { Track = into };
-            _tracks[into] = gone;
-            return;
-        }
-
+        if (!_tracks.TryGetValue(into, out var kept)) _tracks[into] = kept = gone;
         var newer = gone.LastFrame!.FrameId > kept.LastFrame!.FrameId ? gone : kept;
         for (var i = 0; i < kept.Places.Length; i++)
         {

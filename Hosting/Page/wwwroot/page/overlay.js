@@ -1,3 +1,5 @@
+import { drawShapes } from './zone-layer.js';
+
 /**
  * What one canvas shows.
  * @typedef {object} Scene
@@ -5,11 +7,12 @@
  * @property {number} height
  * @property {?CanvasImageSource} image null: a plain background
  * @property {object[]} tracks as the live feed has them
+ * @property {?{zones: object[], lines: object[]}} [shapes] of the camera, as in /api/v1/cameras
  * @property {Map<string, {kind: string, text: string, ghost: ?object}>} [marks] what to highlight, by track id
  */
 
 /** Layers from back to front; each is a function of (context, scene, scale in canvas pixels per frame pixel). */
-const LAYERS = [drawImage, drawMasks, drawMarks, drawLabels];
+const LAYERS = [drawImage, drawMasks, drawShapes, drawMarks, drawLabels];
 
 const FONT_PX = 12;
 const MARK_COLORS = { class: '#ffd23f', mask: '#ffd23f', new: '#5ee08a', retracted: '#ff5a52', merged: '#c79bff' };

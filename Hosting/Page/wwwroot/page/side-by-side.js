@@ -21,6 +21,9 @@ export class SideBySide {
   #paused = false;
   #shownAt = performance.now();
 
+  /** Zones and lines on the next frames; null: none. */
+  shapes = null;
+
   /** @param {(pair: {frame: object, final: object, image: ?HTMLImageElement}) => void} onPair */
   constructor(camera, onPair) {
     this.#camera = camera;
@@ -52,7 +55,7 @@ export class SideBySide {
     if (this.#paused) return;
     const image = await decode(blob);
     const marks = compare(frame, final);
-    const size = { width: frame.width, height: frame.height, image };
+    const size = { width: frame.width, height: frame.height, image, shapes: this.shapes };
     this.#before.show(this.#camera, frame.frame, { ...size, tracks: frame.tracks, marks: marks.provisional });
     this.#after.show(this.#camera, frame.frame, { ...size, tracks: final.tracks, marks: marks.final });
     this.#after.describe(final);
