@@ -25,7 +25,7 @@ public sealed record ZoneShape(
 /// <summary>Zones and lines of a camera.</summary>
 public sealed record ZonePlan(ImmutableArray<ZoneShape> Shapes)
 {
-    /// <summary>Compiles checked options; labels that the model does not have count nothing.</summary>
+    /// <summary>Compiles options that have been checked: their labels are classes of the model.</summary>
     public static ZonePlan Of(
         IReadOnlyDictionary<string, ZoneOptions> zones, IReadOnlyDictionary<string, LineOptions> lines,
         IReadOnlyList<ClassLabel> classes) => new([
