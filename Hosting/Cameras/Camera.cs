@@ -37,6 +37,7 @@ internal sealed partial class Camera : IPublisher
     private readonly StatusFeed _statuses;
     private readonly Func<StreamPipeline> _pipeline;
     private readonly ResetRequest _reset = new();
+    private readonly TrackSnapshots? _snapshots;
     private readonly TimeProvider _time;
     private readonly ILogger<Camera> _logger;
     private volatile bool _retired;
@@ -59,10 +60,18 @@ internal sealed partial class Camera : IPublisher
             Refiner = engine.Refiner,
             ResetEndedSlots = engine.ResetEndedSlots,
         };
+<<<<<<< HEAD
         var zones = ZonePlan.Of(options.Zones, options.Lines, engine.Models.Manifest.Classes);
         _pipeline = () => new StreamPipeline(
             settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
         { Beats = beats, Reset = _reset, Watch = engine.Watch, Zones = zones };
+=======
+        var publish = options.Results.Publish;
+        if (publish.Snapshots == SnapshotOutput.On) _snapshots = new(publish.SnapshotSize, engine.Frames);
+        _pipeline = () => new StreamPipeline(
+            settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
+        { Beats = beats, Reset = _reset, Watch = _snapshots is null ? engine.Watch : _snapshots.Watch + engine.Watch };
+>>>>>>> main
     }
 
     public string Name => Board.Name;
@@ -117,18 +126,31 @@ internal sealed partial class Camera : IPublisher
         if (Board.State is not (CameraState.Offline or CameraState.Disabled))
             Report(Status(CameraState.Offline, SourceFault.Ok) with { LastFrame = Board.Status?.LastFrame });
         _retired = true;
+        _snapshots?.Clear();
         await CompleteAsync();
     }
 
     /// <summary>Publishes the reported statuses; later ones are not published.</summary>
     public Task CompleteAsync() => _statuses.CompleteAsync();
 
-    ValueTask IPublisher.PublishAsync(PipelineMessage message)
+    async ValueTask IPublisher.PublishAsync(PipelineMessage message)
     {
+<<<<<<< HEAD
         if (_retired) return ValueTask.CompletedTask;
         if (message is ProvisionalResult result)
             (Board.Epoch, Board.LastFrame, Board.Inside) = (result.Epoch, result.Frame, result.Zones);
         return _sinks.PublishAsync(message);
+=======
+        if (_retired) return;
+        if (message is ProvisionalResult result)
+        {
+            (Board.Epoch, Board.LastFrame) = (result.Epoch, result.Frame);
+            _snapshots?.Add(result);
+        }
+
+        await _sinks.PublishAsync(message);
+        if (message is LifecycleEvent e && _snapshots?.Take(e) is { } snapshot) await _sinks.PublishAsync(snapshot);
+>>>>>>> main
     }
 
     private void Report(CameraStatus status)

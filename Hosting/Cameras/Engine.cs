@@ -23,7 +23,7 @@ namespace Dvis.Streaming.Hosting.Cameras;
 /// <param name="viewer">Receiver of frames and results for the page; null: no page.</param>
 internal sealed class Engine(
     LoadedConfig config, PipelineMetrics metrics, HostMetrics host, MqttStatus mqtt, TensorPool tensors,
-    TimeProvider time, ILoggerFactory loggers, ICameraViewer? viewer = null) : IAsyncDisposable
+    FramePool frames, TimeProvider time, ILoggerFactory loggers, ICameraViewer? viewer = null) : IAsyncDisposable
 {
     // Messages that wait for one sink: a second of ten cameras at 25 frames per second; more would be stale.
     private const int SinkQueueCapacity = 256;
@@ -38,6 +38,8 @@ internal sealed class Engine(
     public FanOut Sinks { get; private set; } = null!;
 
     public TensorPool Tensors => tensors;
+
+    public FramePool Frames => frames;
 
     /// <summary>Receiver of the frames of all cameras; null: none.</summary>
     public Action<Frame>? Watch => viewer is null ? null : viewer.Watch;

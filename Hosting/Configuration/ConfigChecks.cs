@@ -93,6 +93,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
         if (task == ModelTask.Vss && publish.Contours)
             Unfit("publish.contours", "true", "has no tracks to draw; expected false");
+        if (task == ModelTask.Vss && publish.Snapshots == SnapshotOutput.On)
+            Unfit("publish.snapshots", "on", "has no tracks; expected off");
         if (task == ModelTask.Vss && publish.Map == MapOutput.Png && manifest.ClassCount > byte.MaxValue)
             Unfit("publish.map", EnumName.Of(publish.Map),
                 $"and {manifest.ClassCount} classes does not fit into a PNG of 8 bits; expected runs");

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Dvis.Streaming.Hosting.Configuration;
 using Dvis.Streaming.Hosting.Page.Live;
-using Dvis.Streaming.Hosting.Page.Pictures;
+using Dvis.Streaming.Hosting.Pictures;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 

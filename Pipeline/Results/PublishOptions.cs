@@ -18,6 +18,12 @@ public sealed class PublishOptions
 
     /// <summary>The whole frame as one map on its own topics, with models of task <c>vps</c> and <c>vss</c>.</summary>
     public MapOutput Map { get; set; }
+
+    /// <summary>A picture of each track that has ended.</summary>
+    public SnapshotOutput Snapshots { get; set; }
+
+    /// <summary>Longest side of a snapshot in pixels.</summary>
+    [Range(32, 1920)] public int SnapshotSize { get; set; } = 320;
 }
 
 /// <summary>Masks on the wire: protobuf masks on their own topics, or none.</summary>
@@ -25,3 +31,6 @@ public enum MaskOutput { Off, On }
 
 /// <summary>Maps on the wire: run lengths, a PNG, or none; auto: run lengths where the model has maps.</summary>
 public enum MapOutput { Auto, Off, Runs, Png }
+
+/// <summary>Snapshots on the wire: JPEG on a topic of the track, or none.</summary>
+public enum SnapshotOutput { Off, On }

@@ -77,6 +77,18 @@ internal sealed class CameraPublisher(
     }
 
     /// <inheritdoc cref="Publish(ProvisionalResult)"/>
+    public int Publish(TrackSnapshot snapshot)
+    {
+        var topic = _topics.Snapshot(snapshot.Id);
+        if (snapshot.Jpeg.Length > Target(topic)) return Lost(topic, 1);
+        var published = Begin();
+        var isV5 = options.Protocol == MqttProtocol.V5;
+        HandOver(topic, snapshot.Jpeg, isV5 ? SnapshotProperties.Of(snapshot, encoders.Envelope.Model) : null);
+        End(published);
+        return 0;
+    }
+
+    /// <inheritdoc cref="Publish(ProvisionalResult)"/>
     public int Publish(CameraStatus status)
     {
         SetOnline(status.State is CameraState.Online or CameraState.Degraded);
@@ -170,7 +182,7 @@ internal sealed class CameraPublisher(
     private int Target(MqttTopic topic)
     {
         _target = topic;
-        var most = topic.Kind == Kinds.Masks ? options.MaxMaskBytes : options.MaxMessageBytes;
+        var most = topic.IsJson ? options.MaxMessageBytes : options.MaxMaskBytes;
         // A durable message may be marked as late when it leaves, which makes it longer.
         return Math.Min(most, delivery.PayloadLimit(topic)) - (topic.Qos > 0 ? OutboxEntry.MarkLength : 0);
     }

@@ -101,6 +101,7 @@ public sealed partial class MqttSink : IResultSink
             ProvisionalResult result => camera.Publish(result),
             FinalResult result => camera.Publish(result),
             LifecycleEvent e => camera.Publish(e),
+            TrackSnapshot snapshot => camera.Publish(snapshot),
             CameraStatus status => camera.Publish(status),
             _ => 0,
         };

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Dvis.Streaming.Hosting.Page.Pictures;
+using Dvis.Streaming.Hosting.Pictures;
 using Dvis.Streaming.Hosting.State;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;

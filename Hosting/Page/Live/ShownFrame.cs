@@ -1,4 +1,4 @@
-using Dvis.Streaming.Hosting.Page.Pictures;
+using Dvis.Streaming.Hosting.Pictures;
 using Dvis.Streaming.Pipeline.Results;
 
 namespace Dvis.Streaming.Hosting.Page.Live;

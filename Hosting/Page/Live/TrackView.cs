@@ -1,4 +1,4 @@
-using Dvis.Streaming.Hosting.Page.Pictures;
+using Dvis.Streaming.Hosting.Pictures;
 using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Masks;

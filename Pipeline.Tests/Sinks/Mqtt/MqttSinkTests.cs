@@ -106,6 +106,33 @@ public sealed class MqttSinkTests
         }
     }
 
+    /// <summary>One that no message can hold is counted.</summary>
+    [Fact]
+    public async Task PublishAsync_Snapshot_IsAJpegOnTheTopicOfItsTrack()
+    {
+        byte[] jpeg = [0xFF, 0xD8, 0xFF, .. Enumerable.Range(0, 60_000).Select(i => (byte)i)];
+        await using var broker = await MosquittoBroker.StartAsync();
+        await using var subscriber = await MqttSubscriber.StartAsync(broker);
+        await using var rig = new MqttRig(broker.Url);
+        await rig.StartAsync();
+
+        await rig.Sink.PublishAsync(Snapshot(43, new byte[66_000]), default);
+        await rig.Sink.PublishAsync(Snapshot(42, jpeg), default);
+        await rig.Sink.FlushAsync(default);
+
+        var message = Assert.Single(await subscriber.WaitAsync($"{Camera}/snapshot/{SomeResult.Epoch}-42"));
+        Assert.Equal(jpeg, message.Payload);
+        Assert.Equal((0, false, 3600, "image/jpeg"),
+            (message.Qos, message.Retain, message.Expiry, message.ContentType));
+        Assert.Equal($"track:{SomeResult.Epoch}-42 class_id:1 label:car score:0.912 frame_id:7 "
+            + "stamp:2026-03-01T12:00:00.0000000Z box:10.5,20,30,40 crop:8,17,36,46", message.UserProperties);
+        Assert.Empty(subscriber.On($"{Camera}/snapshot/{SomeResult.Epoch}-43"));
+
+        static TrackSnapshot Snapshot(long track, byte[] jpeg) => new(
+            "front", SomeResult.Epoch, track, 1, 0.912345f, Some.FrameInfo(640, 360, 7, "front"),
+            new(10.5f, 20, 30, 40), new(8, 17, 36, 46), jpeg);
+    }
+
     [Theory]
     [InlineData(CameraState.Offline)]
     [InlineData(CameraState.Disabled)]

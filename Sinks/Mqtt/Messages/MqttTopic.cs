@@ -7,9 +7,9 @@ namespace Dvis.Streaming.Sinks.Mqtt.Messages;
 public static class Kinds
 {
     public const string State = "state", Tracks = "tracks", Final = "final", Masks = "masks", Event = "event",
-        Node = "node", Command = "command";
+        Node = "node", Command = "command", Snapshot = "snapshot";
 
-    public static IReadOnlyList<string> All { get; } = [Tracks, Final, Event, State, Masks, Node, Command];
+    public static IReadOnlyList<string> All { get; } = [Tracks, Final, Event, State, Masks, Snapshot, Node, Command];
 }
 
 /// <summary>Topic and properties of its messages; made once and reused for every message.</summary>
@@ -22,7 +22,7 @@ public sealed record MqttTopic(string Name, string Kind, int Qos, bool Retain = 
     string? ContentType = null)
 {
     public const string Json = "application/json",
-        CloudEventsJson = "application/cloudevents+json; charset=utf-8";
+        Jpeg = "image/jpeg", CloudEventsJson = "application/cloudevents+json; charset=utf-8";
 
     /// <summary>Retained topic of a state.</summary>
     public static MqttTopic OfState(string name, string? contentType = null, string kind = Kinds.State) =>

@@ -24,6 +24,7 @@ internal sealed class CameraTopics
     private const string MaskType = "application/vnd.dvis.mask+protobuf;v=1",
         MapType = "application/vnd.dvis.map+protobuf;v=1";
     private const uint Telemetry = 2, Hour = 3600, Day = 86400;
+    private readonly string _snapshots;
 
     public CameraTopics(NodeTopics node, SinkCamera camera, SinkModel model, MqttProtocol protocol)
     {
@@ -39,7 +40,11 @@ internal sealed class CameraTopics
         MapFinal = new($"{prefix}/map/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MapType);
         var eventType = protocol == MqttProtocol.V5 ? MqttTopic.Json : MqttTopic.CloudEventsJson;
         Events = new($"{prefix}/events", Kinds.Event, Qos: 1, ExpirySeconds: Day, ContentType: eventType);
+<<<<<<< HEAD
         Zones = camera.Zones.ToFrozenDictionary(z => z, z => MqttTopic.OfState($"{prefix}/zone/{z}/count"));
+=======
+        _snapshots = $"{prefix}/snapshot";
+>>>>>>> main
         var counted = model.Classes
             .Where(c => model.Task == ModelTask.Vis || (model.Task == ModelTask.Vps && c.IsThing))
             .Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name))
@@ -65,6 +70,10 @@ internal sealed class CameraTopics
     public MqttTopic Map { get; }
     public MqttTopic MapFinal { get; }
     public MqttTopic Events { get; }
+
+    /// <param name="track">Id of the track.</param>
+    public MqttTopic Snapshot(string track) =>
+        new($"{_snapshots}/{track}", Kinds.Snapshot, Qos: 0, ExpirySeconds: Hour, ContentType: MqttTopic.Jpeg);
 
     /// <summary>Topics of the classes that are counted, by class id.</summary>
     public FrozenDictionary<int, MqttTopic> Counts { get; }

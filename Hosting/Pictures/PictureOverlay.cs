@@ -1,6 +1,6 @@
 using SkiaSharp;
 
-namespace Dvis.Streaming.Hosting.Page.Pictures;
+namespace Dvis.Streaming.Hosting.Pictures;
 
 /// <summary>Outline of an object, to be drawn.</summary>
 /// <param name="Color"><c>#rrggbb</c>.</param>

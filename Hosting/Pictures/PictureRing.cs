@@ -1,4 +1,4 @@
-namespace Dvis.Streaming.Hosting.Page.Pictures;
+namespace Dvis.Streaming.Hosting.Pictures;
 
 /// <summary>The newest pictures of a camera, bounded in number and bytes. Thread-safe.</summary>
 /// <param name="capacity">Pictures.</param>

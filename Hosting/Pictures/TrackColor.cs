@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Dvis.Streaming.Hosting.Page.Pictures;
+namespace Dvis.Streaming.Hosting.Pictures;
 
 /// <summary>Colours of tracks: stable for an id, and far apart for numbers that follow each other.</summary>
 internal static class TrackColor

@@ -1,8 +1,9 @@
-using Dvis.Streaming.Hosting.Page.Pictures;
+using Dvis.Streaming.Hosting.Pictures;
 using Dvis.Streaming.Pipeline.Frames;
+using Dvis.Streaming.Pipeline.Tests.Hosting.Page;
 using Dvis.Streaming.Pipeline.Tests.Support;
 
-namespace Dvis.Streaming.Pipeline.Tests.Hosting.Page;
+namespace Dvis.Streaming.Pipeline.Tests.Hosting.Pictures;
 
 /// <summary>Encoding of pictures, and how many are kept.</summary>
 public sealed class PictureTests
@@ -25,6 +26,27 @@ public sealed class PictureTests
         Assert.Equal((expectedWidth, expectedHeight), (w, h));
         Assert.Equal((expectedWidth, expectedHeight), (picture.Width, picture.Height));
         foreach (var (i, value) in rgb.Index()) Assert.InRange(value, i % 3 * 100 + 12, i % 3 * 100 + 28);
+    }
+
+    /// <summary>Red is the column and green the row of a pixel, times eight.</summary>
+    [Theory]
+    [InlineData(16, 16)]
+    [InlineData(8, 8)]
+    public void Encode_PartOfAFrame_ShowsThatPart(int longestSide, int expected)
+    {
+        using var pool = new FramePool();
+        using var frame = pool.Rent(32, 24, Some.FrameInfo(32, 24));
+        for (var i = 0; i < 32 * 24; i++)
+            (frame.Pixels[3 * i], frame.Pixels[3 * i + 1]) = ((byte)(i % 32 * 8), (byte)(i / 32 * 8));
+
+        var (rgb, width, height) = PageRig.Decode(
+            PictureEncoder.Encode(frame, new(10, 5, 16, 16), longestSide).Jpeg);
+
+        Assert.Equal((expected, expected), (width, height));
+        Assert.InRange(rgb[0], 70, 100);
+        Assert.InRange(rgb[1], 30, 60);
+        Assert.InRange(rgb[^3], 185, 215);
+        Assert.InRange(rgb[^2], 145, 175);
     }
 
     [Fact]

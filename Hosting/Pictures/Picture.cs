@@ -1,4 +1,4 @@
-namespace Dvis.Streaming.Hosting.Page.Pictures;
+namespace Dvis.Streaming.Hosting.Pictures;
 
 /// <summary>JPEG of a frame.</summary>
 /// <param name="Width">Pixels of the picture, which may be smaller than the frame.</param>

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Dvis.Streaming.Hosting.Page.Pictures;
+namespace Dvis.Streaming.Hosting.Pictures;
 
 /// <summary>Loops over pixels.</summary>
 internal static class PictureKernels
