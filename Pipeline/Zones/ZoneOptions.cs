@@ -6,7 +6,7 @@ namespace Dvis.Streaming.Pipeline.Zones;
 public sealed class ZoneOptions
 {
     /// <summary>Corners [x, y], 3 to 64: all within 0 … 1 shares of the frame's width and height, else pixels.</summary>
-    [Required] public double[][] Polygon { get; set; } = [];
+    public double[][] Polygon { get; set; } = [];
 
     /// <summary>Classes that count; empty: all.</summary>
     public string[] Labels { get; set; } = [];
@@ -19,7 +19,7 @@ public sealed class ZoneOptions
 public sealed class LineOptions
 {
     /// <summary>Two points [x, y], in the units of <see cref="ZoneOptions.Polygon"/>.</summary>
-    [Required] public double[][] Points { get; set; } = [];
+    public double[][] Points { get; set; } = [];
 
     /// <inheritdoc cref="ZoneOptions.Labels"/>
     public string[] Labels { get; set; } = [];

@@ -11,7 +11,7 @@ public sealed class ZoneConfigTests : IDisposable
 
     [Theory]
     [InlineData("zones: { door: { inertia: 2 } }",
-        "2:30: cameras.a.zones.door.polygon: found nothing, expected a value")]
+        "2:30: cameras.a.zones.door.polygon: found 0 corners, expected 3 to 64")]
     [InlineData("zones: { door: { polygon: [[0, 0], [1, 1]] } }",
         "2:47: cameras.a.zones.door.polygon: found 2 corners, expected 3 to 64")]
     [InlineData("zones: { door: { polygon: [[0, 0], [1, 1], [1, 0], [0, 1]] } }",
