@@ -60,18 +60,13 @@ internal sealed partial class Camera : IPublisher
             Refiner = engine.Refiner,
             ResetEndedSlots = engine.ResetEndedSlots,
         };
-<<<<<<< HEAD
         var zones = ZonePlan.Of(options.Zones, options.Lines, engine.Models.Manifest.Classes);
-        _pipeline = () => new StreamPipeline(
-            settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
-        { Beats = beats, Reset = _reset, Watch = engine.Watch, Zones = zones };
-=======
         var publish = options.Results.Publish;
         if (publish.Snapshots == SnapshotOutput.On) _snapshots = new(publish.SnapshotSize, engine.Frames);
+        var watch = _snapshots is null ? engine.Watch : _snapshots.Watch + engine.Watch;
         _pipeline = () => new StreamPipeline(
             settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
-        { Beats = beats, Reset = _reset, Watch = _snapshots is null ? engine.Watch : _snapshots.Watch + engine.Watch };
->>>>>>> main
+        { Beats = beats, Reset = _reset, Watch = watch, Zones = zones };
     }
 
     public string Name => Board.Name;
@@ -135,22 +130,15 @@ internal sealed partial class Camera : IPublisher
 
     async ValueTask IPublisher.PublishAsync(PipelineMessage message)
     {
-<<<<<<< HEAD
-        if (_retired) return ValueTask.CompletedTask;
-        if (message is ProvisionalResult result)
-            (Board.Epoch, Board.LastFrame, Board.Inside) = (result.Epoch, result.Frame, result.Zones);
-        return _sinks.PublishAsync(message);
-=======
         if (_retired) return;
         if (message is ProvisionalResult result)
         {
-            (Board.Epoch, Board.LastFrame) = (result.Epoch, result.Frame);
+            (Board.Epoch, Board.LastFrame, Board.Inside) = (result.Epoch, result.Frame, result.Zones);
             _snapshots?.Add(result);
         }
 
         await _sinks.PublishAsync(message);
         if (message is LifecycleEvent e && _snapshots?.Take(e) is { } snapshot) await _sinks.PublishAsync(snapshot);
->>>>>>> main
     }
 
     private void Report(CameraStatus status)

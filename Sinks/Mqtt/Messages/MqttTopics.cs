@@ -40,11 +40,8 @@ internal sealed class CameraTopics
         MapFinal = new($"{prefix}/map/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MapType);
         var eventType = protocol == MqttProtocol.V5 ? MqttTopic.Json : MqttTopic.CloudEventsJson;
         Events = new($"{prefix}/events", Kinds.Event, Qos: 1, ExpirySeconds: Day, ContentType: eventType);
-<<<<<<< HEAD
         Zones = camera.Zones.ToFrozenDictionary(z => z, z => MqttTopic.OfState($"{prefix}/zone/{z}/count"));
-=======
         _snapshots = $"{prefix}/snapshot";
->>>>>>> main
         var counted = model.Classes
             .Where(c => model.Task == ModelTask.Vis || (model.Task == ModelTask.Vps && c.IsThing))
             .Where(c => camera.Publish.Labels.Length == 0 || camera.Publish.Labels.Contains(c.Name))
