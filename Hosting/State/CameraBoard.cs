@@ -61,8 +61,11 @@ internal sealed class CameraBoard
     public FrameInfo? LastFrame { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
     /// <summary>Tracks inside each zone, by the last provisional result.</summary>
-    public IReadOnlyList<ZoneCount> Inside { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); } =
-        [];
+    public IReadOnlyList<ZoneCount> Inside
+    {
+        get => Volatile.Read(ref field);
+        set => Volatile.Write(ref field, value);
+    } = [];
 
     /// <summary>Zones by name, as they are configured.</summary>
     public IReadOnlyDictionary<string, ZoneOptions> Zones { get; private set; } = new Dictionary<string, ZoneOptions>();

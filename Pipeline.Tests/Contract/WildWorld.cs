@@ -6,7 +6,6 @@ using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Tests.Support;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
-using Dvis.Streaming.Pipeline.Zones;
 using Dvis.Streaming.Sources.Options;
 using Dvis.Streaming.Sources.Supervision;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -7,8 +7,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Tests.Stages;
 
-/// <summary>Zones and lines in a camera's whole pipeline. Two objects move to the right in frames of 64 x 64 pixels, four
-/// pixels every fourth frame: the anchor of the first is at x 8 in the first frame, that of the second at x 20.</summary>
+/// <summary>Zones and lines in a camera's whole pipeline. Two objects move to the right in frames of 64 x 64 pixels, by
+/// four pixels every fourth frame: the anchor of the first is at x 8 in the first frame, that of the second at x 20.
+/// </summary>
 public sealed class ZoneStageTests
 {
     // The right half of the frame, and a line down its middle, seen from below: the objects cross left to right.
@@ -52,7 +53,7 @@ public sealed class ZoneStageTests
         rig.Camera.Zones = new([s_right with { Points = [new(0, 0), new(1, 0), new(1, 1), new(0, 1)] }]);
         using var stop = new CancellationTokenSource();
         var running = rig.RunAsync(Source(rig, null), stop: stop.Token);
-        await Eventually.TrueAsync(() => Events(rig, ZoneBasis.Provisional).Any());
+        await Eventually.TrueAsync(() => Events(rig, ZoneBasis.Provisional).Length > 0);
 
         await stop.CancelAsync();
         await running;

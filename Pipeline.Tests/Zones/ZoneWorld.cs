@@ -12,7 +12,8 @@ internal readonly record struct Seen(long Track, double X, double Y, int ClassId
 internal sealed class ZoneWorld(int inertia = 1, ImmutableArray<int> classes = default)
 {
     private static readonly DateTimeOffset s_start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private readonly ZoneWatch _watch = new("front", Plan(inertia, classes.IsDefault ? [] : classes), TimeProvider.System);
+    private readonly ZoneWatch _watch = new(
+        "front", Plan(inertia, classes.IsDefault ? [] : classes), TimeProvider.System);
 
     public List<LifecycleEvent> Events { get; } = [];
 
@@ -23,7 +24,8 @@ internal sealed class ZoneWorld(int inertia = 1, ImmutableArray<int> classes = d
 
     public void Show(long frame, IEnumerable<Seen> seen, string epoch = "e", IdentityChange? merge = null,
         params (long, long)[] ended) => Events.AddRange(_watch.Observe(
-            new(Frame(frame), epoch, [.. seen.Select(Observation)], -1, 0, new()), merge is null ? [] : [merge], ended));
+            new(Frame(frame), epoch, [.. seen.Select(Observation)], -1, 0, new()), merge is null ? [] : [merge],
+            ended));
 
     public void Revise(long first, IReadOnlyList<IReadOnlyList<Seen>> frames, string epoch = "e",
         FinalKind kind = FinalKind.Refined, params IdentityChange[] merges)

@@ -81,7 +81,8 @@ public sealed class StreamPipeline(
             Start(() => StageLoop.RunAsync(
                 captured, frames => SegmentAsync(segmenting, frames, drops ? queue.MaxAge : null), segmented,
                 Beat("segment"))),
-            Start(() => StageLoop.RunAsync(segmented, frames => TrackAsync(track, zones, frames), tracked, Beat("track"))),
+            Start(() => StageLoop.RunAsync(
+                segmented, frames => TrackAsync(track, zones, frames), tracked, Beat("track"))),
             Start(() => StageLoop.RunAsync(tracked, frames => RefineAsync(refine, zones, frames), Beat("refine"))));
 
         void Captured() => metrics.QueueLength("captured", captured.Count, captured.Capacity);

@@ -24,7 +24,8 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
     public ZoneMachine Final => _final;
 
     /// <summary>Entries of all lists, for tests of their bounds.</summary>
-    public int Held => _provisional.Count + _final.Count + _waiting.Count + _ended.Count + _pending.Count + _merged.Count;
+    public int Held =>
+        _provisional.Count + _final.Count + _waiting.Count + _ended.Count + _pending.Count + _merged.Count;
 
     /// <param name="ended">Tracks that ended at this frame, with the last frame that each was seen in.</param>
     public void Observe(

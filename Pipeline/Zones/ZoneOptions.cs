@@ -5,7 +5,7 @@ namespace Dvis.Streaming.Pipeline.Zones;
 /// <summary>A polygon that tracks enter and leave (section <c>cameras.&lt;name&gt;.zones.&lt;zone&gt;</c>).</summary>
 public sealed class ZoneOptions
 {
-    /// <summary>Corners [x, y], 3 to 64: all within 0 … 1 shares of the frame's width and height, else pixels.</summary>
+    /// <summary>Corners [x, y], 3 to 64: all within 0 … 1 shares of width and height, else pixels.</summary>
     public double[][] Polygon { get; set; } = [];
 
     /// <summary>Classes that count; empty: all.</summary>

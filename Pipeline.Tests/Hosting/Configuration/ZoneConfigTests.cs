@@ -32,7 +32,8 @@ public sealed class ZoneConfigTests : IDisposable
     [InlineData("zones: { door: { " + Square + ", inertia: 0 } }",
         "2:90: cameras.a.zones.door.inertia: found 0, expected 1 to 100")]
     [InlineData("zones: { Front Door: { " + Square + " } }",
-        "2:30: cameras.a.zones.Front Door: found the name 'Front Door', expected 1 to 64 of the characters a-z 0-9 _ -")]
+        "2:30: cameras.a.zones.Front Door: found the name 'Front Door', expected 1 to 64 of the characters a-z 0-9 _ "
+            + "-")]
     [InlineData("lines: { gate: { points: [[0, 0], [1, 1], [0, 1]] } }",
         "2:46: cameras.a.lines.gate.points: found 3 points, expected 2")]
     [InlineData("lines: { gate: { points: [[0.5, 0], [0.5, 0]] } }",

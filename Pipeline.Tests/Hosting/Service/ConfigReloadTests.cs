@@ -89,7 +89,8 @@ public sealed class ConfigReloadTests : IAsyncDisposable
         await _rig.ReloadAsync(Zones("lines: { door: { points: [[0, 0], [1, 0.5]] } }"), "applied");
         await HappenedAsync("+a", "+b", "-b", "+b", "-b", "+b", "-b", "+b");
 
-        static string Zones(string shapes) => $"cameras: {{ a: {{ file: a.mp4 }}, b: {{ file: a.mp4, {shapes} }} }}\n{Rest}";
+        static string Zones(string shapes) =>
+            $"cameras: {{ a: {{ file: a.mp4 }}, b: {{ file: a.mp4, {shapes} }} }}\n{Rest}";
     }
 
     /// <summary>Real pipelines of each method: cameras come, change and go while another runs on.</summary>
