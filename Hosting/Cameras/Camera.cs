@@ -8,6 +8,7 @@ using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Pipeline.Zones;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Hosting.Cameras;
@@ -48,6 +49,7 @@ internal sealed partial class Camera : IPublisher
     {
         (Board, _sinks, _time, _logger) = (board, engine.Sinks, time, loggers.CreateLogger<Camera>());
         board.Restart(options.WarningsWith(engine.Models.Manifest));
+        board.Draw(options.Zones, options.Lines);
         foreach (var warning in board.Warnings) LogWarning(Name, warning.Detail);
         _statuses = new StatusFeed(board, _sinks, time);
         var logger = loggers.CreateLogger<StreamPipeline>();
@@ -58,11 +60,13 @@ internal sealed partial class Camera : IPublisher
             Refiner = engine.Refiner,
             ResetEndedSlots = engine.ResetEndedSlots,
         };
+        var zones = ZonePlan.Of(options.Zones, options.Lines, engine.Models.Manifest.Classes);
         var publish = options.Results.Publish;
         if (publish.Snapshots == SnapshotOutput.On) _snapshots = new(publish.SnapshotSize, engine.Frames);
+        var watch = _snapshots is null ? engine.Watch : _snapshots.Watch + engine.Watch;
         _pipeline = () => new StreamPipeline(
             settings, source, engine.Segmenter, engine.Models, engine.Tensors, this, board.Metrics, time, logger)
-        { Beats = beats, Reset = _reset, Watch = _snapshots is null ? engine.Watch : _snapshots.Watch + engine.Watch };
+        { Beats = beats, Reset = _reset, Watch = watch, Zones = zones };
     }
 
     public string Name => Board.Name;
@@ -129,7 +133,7 @@ internal sealed partial class Camera : IPublisher
         if (_retired) return;
         if (message is ProvisionalResult result)
         {
-            (Board.Epoch, Board.LastFrame) = (result.Epoch, result.Frame);
+            (Board.Epoch, Board.LastFrame, Board.Inside) = (result.Epoch, result.Frame, result.Zones);
             _snapshots?.Add(result);
         }
 

@@ -115,5 +115,8 @@ internal sealed class Engine(
     }
 
     private static ImmutableArray<SinkCamera> CamerasOf(LoadedConfig config) =>
-        [.. config.Options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Results.Publish))];
+        [.. config.Options.Cameras.Select(c => new SinkCamera(c.Key, c.Value.Results.Publish)
+        {
+            Zones = [.. c.Value.Zones.Keys],
+        })];
 }

@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using Dvis.Streaming.Pipeline.Inference;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Tasks;
+using Dvis.Streaming.Pipeline.Zones;
 using Dvis.Streaming.Sources.Options;
 
 namespace Dvis.Streaming.Hosting.Configuration;
@@ -24,6 +25,12 @@ internal sealed class CameraOptions : IValidatableObject
     [Inline] public SourceOptions Source { get; } = new();
 
     [Inline] public ResultOptions Results { get; } = new();
+
+    /// <summary>Polygons that tracks enter and leave, by name.</summary>
+    public Dictionary<string, ZoneOptions> Zones { get; set; } = [];
+
+    /// <summary>Lines that tracks cross, by name.</summary>
+    public Dictionary<string, LineOptions> Lines { get; set; } = [];
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
         Source.Validate(validationContext);

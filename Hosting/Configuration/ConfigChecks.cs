@@ -73,16 +73,22 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
                 $"found {model.Refiner.Window}, expected at most {manifest.RefinerMaxWindow}: this model's refiner "
                 + $"takes no more");
         Results(manifest, "defaults", options.Defaults.Results);
-        foreach (var (name, camera) in options.Cameras) Results(manifest, $"cameras.{name}", camera.Results);
+        foreach (var (name, camera) in options.Cameras)
+        {
+            Results(manifest, $"cameras.{name}", camera.Results);
+            foreach (var (key, label) in ZoneChecks.Labels(camera)) IsClass(manifest, $"cameras.{name}.{key}", label);
+            if (manifest.Task == ModelTask.Vss && ZoneChecks.SectionOf(camera) is { } section)
+                Add($"cameras.{name}.{section}",
+                    $"found {section}, but a model of task vss has no tracks that enter or cross them");
+        }
     }
 
     /// <summary>Options that cannot have an effect with this model; a value at its default does no harm.</summary>
     private void Results(ModelManifest manifest, string path, ResultOptions results)
     {
         var (task, publish) = (manifest.Task, results.Publish);
-        var labels = manifest.Classes.Select(c => c.Name).ToList();
-        foreach (var (i, label) in publish.Labels.Index()) IsClass($"publish.labels[{i}]", label);
-        foreach (var name in results.Track.Classes.Keys) IsClass($"track.classes.{name}", name);
+        foreach (var (i, label) in publish.Labels.Index()) IsClass(manifest, $"{path}.publish.labels[{i}]", label);
+        foreach (var name in results.Track.Classes.Keys) IsClass(manifest, $"{path}.track.classes.{name}", name);
         if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png)
             Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
         if (task == ModelTask.Vss && publish.Contours)
@@ -110,13 +116,6 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             Overlap = found.Overlap == own.Overlap ? own.Overlap : null,
         };
 
-        void IsClass(string key, string name)
-        {
-            if (labels.Contains(name)) return;
-            Add($"{path}.{key}", $"found '{name}', expected a class of the model: "
-                + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(name, labels)}");
-        }
-
         void Unused(string section, object found, object defaults, string why)
         {
             foreach (var option in OptionProperty.Of(found.GetType()))
@@ -130,6 +129,14 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
             if (path == "defaults" || MarkOf($"{path}.{key}") != MarkOf($"defaults.{key}"))
                 Add($"{path}.{key}", $"found '{found}', but a model of task {EnumName.Of(task)} {why}");
         }
+    }
+
+    private void IsClass(ModelManifest manifest, string path, string name)
+    {
+        var labels = manifest.Classes.Select(c => c.Name).ToList();
+        if (labels.Contains(name)) return;
+        Add(path, $"found '{name}', expected a class of the model: "
+            + $"{string.Join(", ", labels)}{KeyPath.DidYouMean(name, labels)}");
     }
 
     private void Runtime()
@@ -147,9 +154,10 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     {
         var (path, source) = ($"cameras.{name}", camera.Source);
         if (!CameraName().IsMatch(name)) Add(path, $"found the name '{name}', {Names.Expected}");
-        if (source.File is { } file && SmallFile.Fault(file) is { } fault)
-            Add($"{path}.file", $"the file '{file}' {fault}");
+        if (source.File is { } file && SmallFile.Fault(file) is { } broken)
+            Add($"{path}.file", $"the file '{file}' {broken}");
         if (Directory.Exists(source.Device)) Add($"{path}.device", $"the device '{source.Device}' is a folder");
+        foreach (var fault in ZoneChecks.Of(camera)) Add($"{path}.{fault.Path}", fault.Message);
         var opencv = source.Decode.Backend == DecodeBackend.Opencv;
         if (opencv && source.Url is not null)
             Add($"{path}.decode.backend",

@@ -19,8 +19,10 @@ internal sealed class ConfigErrors
 
     public void Add(Mark mark, string path, string message) => _errors.Add(new ConfigError(mark, path, message));
 
-    /// <summary>True when this key has an error; errors that follow from it are not reported.</summary>
-    public bool Has(string path) => _errors.Exists(e => e.Path == path);
+    /// <summary>True when this key or an entry of its list has an error; errors that follow from it are not reported.
+    /// </summary>
+    public bool Has(string path) => _errors.Exists(e =>
+        e.Path == path || e.Path.StartsWith(path + "[", StringComparison.Ordinal));
 
     public void ThrowIfAny()
     {

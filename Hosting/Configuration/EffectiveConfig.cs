@@ -50,7 +50,7 @@ internal static partial class EffectiveConfig
         null => "null",
         IDictionary => "{}",
         string when option.IsSecret => $"\"{Redaction.Mask}\"",
-        Array items => $"[{string.Join(", ", items.Cast<object>().Select(i => Quote(i, isSize: false)))}]",
+        Array items => $"[{string.Join(", ", items.Cast<object>().Select(i => Text(option, i)))}]",
         _ => Quote(value, ScalarText.IsSize(option.Property)),
     };
 

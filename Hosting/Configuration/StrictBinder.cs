@@ -136,7 +136,7 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
     private bool Value(OptionProperty option, YamlNode node, string path, out object? value)
     {
         value = null;
-        if (option.Type.IsArray) return List(option, node, path, out value);
+        if (option.Type.IsArray) return List(option.Type, node, path, out value);
         if (node is not YamlScalar scalar) return Fail(node, path, "a single value");
         if (scalar.IsNull && (option.Type == typeof(string) || Nullable.GetUnderlyingType(option.Type) is not null))
             return AllowsNull(option) || Fail(node, path, "a value");
@@ -145,10 +145,10 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
             || Fail(node, path, expected, option.IsSecret);
     }
 
-    private bool List(OptionProperty option, YamlNode node, string path, out object? value)
+    private bool List(Type type, YamlNode node, string path, out object? value)
     {
         value = null;
-        var element = option.Type.GetElementType()!;
+        var element = type.GetElementType()!;
         if (node is YamlScalar { Inline: true } inline)
             node = YamlReader.Read(inline.Value, inline.Mark.Source, errors) ?? node;
         if (node is not YamlSequence list) return Fail(node, path, "a list such as [a, b]");
@@ -160,6 +160,13 @@ internal sealed class StrictBinder(string folder, SecretFiles secrets, ConfigErr
             Marks[at] = list.Items[i].Mark;
             object? item = null;
             var expected = "a single value";
+            if (element.IsArray)
+            {
+                fits &= List(element, list.Items[i], at, out item);
+                result.SetValue(item, i);
+                continue;
+            }
+
             if (list.Items[i] is YamlScalar { IsNull: false } scalar
                 && ScalarText.TryParse(scalar.Value, element, false, out item, out expected)) result.SetValue(item, i);
             else fits = Fail(list.Items[i], at, expected);

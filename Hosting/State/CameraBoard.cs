@@ -4,6 +4,7 @@ using Dvis.Streaming.Pipeline.Common;
 using Dvis.Streaming.Pipeline.Frames;
 using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Pipeline.Zones;
 
 namespace Dvis.Streaming.Hosting.State;
 
@@ -59,6 +60,19 @@ internal sealed class CameraBoard
     /// <summary>Frame of the last provisional result; null before the first.</summary>
     public FrameInfo? LastFrame { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
 
+    /// <summary>Tracks inside each zone, by the last provisional result.</summary>
+    public IReadOnlyList<ZoneCount> Inside
+    {
+        get => Volatile.Read(ref field);
+        set => Volatile.Write(ref field, value);
+    } = [];
+
+    /// <summary>Zones by name, as they are configured.</summary>
+    public IReadOnlyDictionary<string, ZoneOptions> Zones { get; private set; } = new Dictionary<string, ZoneOptions>();
+
+    /// <summary>Lines by name, as they are configured.</summary>
+    public IReadOnlyDictionary<string, LineOptions> Lines { get; private set; } = new Dictionary<string, LineOptions>();
+
     /// <summary>Warnings about a camera that works; set before it starts.</summary>
     public ImmutableArray<CameraWarning> Warnings { get; private set; } = [];
 
@@ -82,6 +96,10 @@ internal sealed class CameraBoard
         (Run, Status, Epoch, LastFrame, Warnings) = (CameraRun.Running, null, null, null, warnings);
         Metrics.Initialize();
     }
+
+    /// <summary>Takes the zones and lines of the configuration; called before the camera starts.</summary>
+    public void Draw(IReadOnlyDictionary<string, ZoneOptions> zones, IReadOnlyDictionary<string, LineOptions> lines) =>
+        (Zones, Lines, Inside) = (zones, lines, []);
 
     /// <summary>Takes the figures of the last ten seconds; called every second, by one thread.</summary>
     public RecentFigures Measure() => Recent = _window.Take();

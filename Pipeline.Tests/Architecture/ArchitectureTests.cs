@@ -32,6 +32,7 @@ public sealed class ArchitectureTests
         "Pipeline/Delivery",
         "Pipeline/Identity",
         "Pipeline/Tasks",
+        "Pipeline/Zones",
         "Pipeline/Stages",
 
         "Sources/Options",

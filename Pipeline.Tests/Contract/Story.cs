@@ -31,8 +31,9 @@ internal sealed class Story
         CheckFrames();
         CheckEpochs();
         CheckEvents();
+        _occurred.UnionWith(new ZoneStory(_events).Check());
         foreach (var epoch in _shown.GroupBy(p => p.Epoch)) CheckFinals(epoch.Key, [.. epoch]);
-        foreach (var track in _events.Where(e => e.Track is not null).GroupBy(e => (e.Epoch, e.Track)))
+        foreach (var track in _events.Where(e => e is { Track: not null, Zone: null }).GroupBy(e => (e.Epoch, e.Track)))
             CheckTrack([.. track]);
     }
 
@@ -94,8 +95,8 @@ internal sealed class Story
     /// and knows a repetition.</summary>
     private void CheckEvents()
     {
-        foreach (var epoch in _events.GroupBy(e => e.Epoch))
-            Assert.Equal(Enumerable.Range(1, epoch.Count()).Select(i => (long)i), epoch.Select(e => e.Sequence)
+        foreach (var series in _events.GroupBy(e => e.Series))
+            Assert.Equal(Enumerable.Range(1, series.Count()).Select(i => (long)i), series.Select(e => e.Sequence)
                 .Order());
     }
 

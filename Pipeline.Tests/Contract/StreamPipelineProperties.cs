@@ -41,6 +41,7 @@ public sealed class StreamPipelineProperties
                 "clock_jump",
             "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error",
                 "Retracted", "Merge", "Revealed",
+            "TrackZoneEntered", "TrackZoneLeft", "TrackZoneRetracted", "TrackLineCrossed", "TrackLineRetracted",
         ];
         expected = [.. expected.Except(impossible)];
         var occurred = new HashSet<string>();

@@ -51,6 +51,11 @@ internal sealed class WildWorld : IDisposable
         _rig.Track.LostTimeout =
             TimeSpan.FromSeconds(_random.Next(3) > 0 ? 0.25 + 0.2 * _random.NextDouble() : 2 * _random.NextDouble());
         if (_random.Next(2) == 0) _rig.Publish.Labels = [_random.Next(2) == 0 ? "circle" : "square"];
+        _rig.Zones = new(
+        [
+            new("left", false, [new(0, 0), new(0.5, 0), new(0.5, 1), new(0, 1)], false, [], 1 + (seed % 3)),
+            new("middle", true, [new(32, 64), new(32, 0)], true, [], 1 + (seed % 3)),
+        ]);
         _rig.Queue.Capacity = 1 + _random.Next(3);
         _maxFps = _random.Next(3) == 0 ? 15 : 0;
         _storm = _random.Next(3) == 0;

@@ -46,6 +46,7 @@ public sealed class MetricsGoldenTests
         source.Reconnected("timeout");
         source.Clock(0.25);
         metrics.Camera("a").CaptureLatency(0.1);
+        metrics.Camera("a").ZoneEvent("track_zone_entered", "provisional");
         var delivery = new DeliveryMetrics(metrics.Meter);
         delivery.Dropped("mqtt", "queue_full");
         delivery.Failed("mqtt");

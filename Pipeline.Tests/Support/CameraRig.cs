@@ -10,6 +10,7 @@ using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Stages;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Tests.Support.Fakes;
+using Dvis.Streaming.Pipeline.Zones;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -47,6 +48,10 @@ internal sealed class CameraRig : IDisposable
 
     public QueueOptions Queue { get; init; } = new();
 
+    public ZonePlan? Zones { get; set; }
+
+    public ILogger<StreamPipeline> Log { get; set; } = NullLogger<StreamPipeline>.Instance;
+
     public bool ResetEndedSlots { get; set; } = true;
 
     public Heartbeats? Beats { get; set; }
@@ -74,8 +79,8 @@ internal sealed class CameraRig : IDisposable
     public StreamPipeline Pipeline(IFrameSource source, SegmenterBatcher segmenter, IPublisher? publisher = null) =>
         new(
         Settings, source, segmenter, Models, Tensors, publisher ?? Published, Measured.Metrics.Camera("cam"), Time,
-        NullLogger<StreamPipeline>.Instance)
-        { Beats = Beats };
+        Log)
+        { Beats = Beats, Zones = Zones };
 
     /// <summary>Tracks frames and publishes as the pipeline does;
     /// the reader gets each frame after its messages.</summary>

@@ -4,7 +4,11 @@ namespace Dvis.Streaming.Pipeline.Results;
 
 /// <summary>A camera as it is configured for the sinks.</summary>
 /// <param name="Name"><c>[a-z0-9_-]{1,64}</c>.</param>
-public sealed record SinkCamera(string Name, PublishOptions Publish);
+public sealed record SinkCamera(string Name, PublishOptions Publish)
+{
+    /// <summary>Names of its zones.</summary>
+    public ImmutableArray<string> Zones { get; init; } = [];
+}
 
 /// <summary>
 /// Cameras that exist from now on: after the last message of a removed camera, before the first of an added one. Sinks

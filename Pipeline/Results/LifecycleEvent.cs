@@ -8,6 +8,7 @@ namespace Dvis.Streaming.Pipeline.Results;
 public enum EventKind
 {
     TrackStarted, TrackUpdated, TrackLost, TrackEnded, TrackFinalized, TrackRetracted, TrackIdentityChanged,
+    TrackZoneEntered, TrackZoneLeft, TrackZoneRetracted, TrackLineCrossed, TrackLineRetracted,
     CameraOnline, CameraOffline, CameraDegraded, CameraRecovered, TrackerReset, DataGap,
 }
 
@@ -24,8 +25,11 @@ public sealed record LifecycleEvent(
     /// <summary>Track that this one turned out to be, with kind TrackIdentityChanged; else null.</summary>
     public long? Into { get; init; }
 
-    /// <summary>ULID in which <see cref="Sequence"/> counts: that of the epoch, and another for camera events, which
-    /// happen between epochs too.</summary>
+    /// <summary>With the kinds of zones and lines; else null.</summary>
+    public ZoneFacts? Zone { get; init; }
+
+    /// <summary>ULID in which <see cref="Sequence"/> counts: that of the epoch, and another for camera events and for
+    /// zone events, which happen between epochs too.</summary>
     public string Series { get; init; } = Epoch;
 
     /// <summary>Idempotency key, <c>{series}-e{sequence}</c>; ids of tracks have no <c>e</c>.</summary>

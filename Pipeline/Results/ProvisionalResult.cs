@@ -13,6 +13,9 @@ public sealed record ProvisionalResult(
     /// <summary>Null with task <c>vis</c>.</summary>
     public Scene? Scene { get; init; }
 
+    /// <summary>Tracks inside each zone of the camera; empty without zones.</summary>
+    public ImmutableArray<ZoneCount> Zones { get; init; } = [];
+
     public override bool IsDurable => false;
 }
 

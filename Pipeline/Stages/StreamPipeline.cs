@@ -9,6 +9,7 @@ using Dvis.Streaming.Pipeline.Results;
 using Dvis.Streaming.Pipeline.Segmentation;
 using Dvis.Streaming.Pipeline.Tasks;
 using Dvis.Streaming.Pipeline.Telemetry;
+using Dvis.Streaming.Pipeline.Zones;
 using Microsoft.Extensions.Logging;
 
 namespace Dvis.Streaming.Pipeline.Stages;
@@ -20,6 +21,7 @@ namespace Dvis.Streaming.Pipeline.Stages;
 ///                                                 │                   │
 ///                                provisional, events ─▶ publish ◀─ final, events
 /// </code>
+/// Zones and lines read both kinds of results as they are published.
 /// </summary>
 /// <param name="segmenter">Shared by all cameras, as are graphs and tensors.</param>
 public sealed class StreamPipeline(
@@ -33,6 +35,9 @@ public sealed class StreamPipeline(
 
     /// <summary>Receives each frame before it is segmented, and may read it until it returns; null: none.</summary>
     public Action<Frame>? Watch { get; init; }
+
+    /// <summary>Zones and lines of the camera; null: none.</summary>
+    public ZonePlan? Zones { get; init; }
 
     /// <summary>
     /// Runs until the source ends or <paramref name="stop"/> is cancelled; then all frames inside are finished and
@@ -59,14 +64,26 @@ public sealed class StreamPipeline(
             settings, method, metrics, time, () => drops && tracked.Count >= stride,
             drops ? refiner.MaxDelay : null, logger);
 
-        await StageLoop.WhenAllAsync(
+        using var zones = Zones is { Shapes.IsEmpty: false } plan
+            ? new ZoneStage(metrics, plan, publisher, time, logger) : null;
+        try
+        {
+            await RunStagesAsync();
+        }
+        finally
+        {
+            if (zones is not null) await zones.EndAsync();
+        }
+
+        Task RunStagesAsync() => StageLoop.WhenAllAsync(
             stopping,
             Start(() => StageLoop.RunAsync(source.ReadAsync, captured, Captured, stopping.Token)),
             Start(() => StageLoop.RunAsync(
                 captured, frames => SegmentAsync(segmenting, frames, drops ? queue.MaxAge : null), segmented,
                 Beat("segment"))),
-            Start(() => StageLoop.RunAsync(segmented, frames => TrackAsync(track, frames), tracked, Beat("track"))),
-            Start(() => StageLoop.RunAsync(tracked, frames => RefineAsync(refine, frames), Beat("refine"))));
+            Start(() => StageLoop.RunAsync(
+                segmented, frames => TrackAsync(track, zones, frames), tracked, Beat("track"))),
+            Start(() => StageLoop.RunAsync(tracked, frames => RefineAsync(refine, zones, frames), Beat("refine"))));
 
         void Captured() => metrics.QueueLength("captured", captured.Count, captured.Capacity);
 
@@ -97,7 +114,8 @@ public sealed class StreamPipeline(
         }
     }
 
-    private async IAsyncEnumerable<TrackedFrame> TrackAsync(TrackStage track, IAsyncEnumerable<SegmentedFrame> input)
+    private async IAsyncEnumerable<TrackedFrame> TrackAsync(
+        TrackStage track, ZoneStage? zones, IAsyncEnumerable<SegmentedFrame> input)
     {
         var failed = true;
         try
@@ -106,8 +124,9 @@ public sealed class StreamPipeline(
             {
                 TrackedFrame frame;
                 using (segmented) frame = track.Track(segmented);
-                await PublishAsync(frame.Provisional);
-                foreach (var e in frame.Events) await PublishAsync(e);
+                Task PublishFrameAsync(ProvisionalResult result) => PublishAllAsync([result, .. frame.Events]);
+                if (zones is null) await PublishFrameAsync(frame.Provisional);
+                else await zones.ObserveAsync(frame, PublishFrameAsync);
                 yield return frame;
             }
 
@@ -119,9 +138,20 @@ public sealed class StreamPipeline(
         }
     }
 
-    private async Task RefineAsync(RefineStage refine, IAsyncEnumerable<TrackedFrame> input)
+    private async Task RefineAsync(RefineStage refine, ZoneStage? zones, IAsyncEnumerable<TrackedFrame> input)
     {
-        await foreach (var message in refine.RunAsync(input)) await PublishAsync(message);
+        await foreach (var message in refine.RunAsync(input))
+        {
+            if (zones is not null && message is LifecycleEvent { Kind: EventKind.TrackerReset } reset)
+                await zones.EndBeforeAsync(reset.Epoch);
+            await PublishAsync(message);
+            if (zones is not null && message is FinalResult final) await zones.ObserveAsync(final);
+        }
+    }
+
+    private async Task PublishAllAsync(IEnumerable<PipelineMessage> messages)
+    {
+        foreach (var message in messages) await PublishAsync(message);
     }
 
     private ValueTask PublishAsync(PipelineMessage message)

@@ -11,7 +11,7 @@ public sealed class CameraMetrics : IDisposable
 {
     private readonly PipelineMetrics _all;
     private readonly KeyValuePair<string, object?> _camera;
-    private readonly Counter<long> _ended, _revised, _windows;
+    private readonly Counter<long> _ended, _revised, _windows, _zoneEvents;
     private readonly Histogram<double> _latency, _captureLatency;
     private readonly Gauge<long> _queueLength, _queueCapacity, _memoryClips, _mergedClips;
     private readonly Gauge<long> _tracklets, _droppedTracklets;
@@ -31,6 +31,7 @@ public sealed class CameraMetrics : IDisposable
             Buckets.OfFrames);
         _ended = m.CreateCounter<long>("dvis.tracks.ended", "{track}", "Tracks ended.");
         _revised = m.CreateCounter<long>("dvis.tracks.revised", "{track}", "Revisions by final results.");
+        _zoneEvents = m.CreateCounter<long>("dvis.zone.events", "{event}", "Events of zones and lines.");
         _windows = m.CreateCounter<long>("dvis.refiner.windows", "{window}", "Final results.");
         _finalThrough = m.CreateGauge<double>(
             "dvis.final_through.timestamp", "s", "Receive time (UTC) of the last frame covered by a final result.");
@@ -93,6 +94,10 @@ public sealed class CameraMetrics : IDisposable
 
     /// <param name="kind"><c>class, merge, split, retract, mask</c>.</param>
     public void TrackRevised(string kind, long count = 1) => _revised.Add(count, _camera, Tag("kind", kind));
+
+    /// <param name="basis"><c>provisional</c> or <c>final</c>.</param>
+    public void ZoneEvent(string kind, string basis) =>
+        _zoneEvents.Add(1, _camera, Tag("kind", kind), Tag("basis", basis));
 
     public void TrackerReset(string reason) => Tally.Reset(reason, 1);
 

@@ -18,6 +18,7 @@ internal sealed class CameraPublisher(
     Encoders encoders, MqttMetrics metrics, PipelineMetrics frames, TimeProvider time)
 {
     private readonly Dictionary<int, int> _counted = [], _counting = [];
+    private readonly Dictionary<string, int> _inside = []; // last published, by zone
     private SinkCamera _camera = camera;
     private CameraTopics _topics = new(node, camera, encoders.Envelope.Model, options.Protocol);
     private MqttTopic? _target; // of the parts that are encoded
@@ -35,6 +36,7 @@ internal sealed class CameraPublisher(
         Publish(new CameraStatus(
             _camera.Name, CameraState.Starting, since, SourceFault.Ok, null, 0, null, 0, 0, null, null, null));
         foreach (var (classId, topic) in _topics.Counts) PublishCount(classId, topic, 0);
+        foreach (var zone in _topics.Zones.Keys) PublishInside(new(zone, 0));
     }
 
     /// <returns>Number of records that are too large for any message.</returns>
@@ -47,6 +49,8 @@ internal sealed class CameraPublisher(
         lost += encoders.Maps.Encode(result, _camera.Publish, Target(_topics.Map), Emit);
         End(published);
         CountTracks(result);
+        foreach (var zone in result.Zones)
+            if (_inside.GetValueOrDefault(zone.Zone) != zone.Tracks) PublishInside(zone);
         return Lost(_topics.Results, lost);
     }
 
@@ -107,6 +111,10 @@ internal sealed class CameraPublisher(
         var before = _topics;
         (_camera, _topics) = (changed, new(node, changed, encoders.Envelope.Model, options.Protocol));
         foreach (var removed in before.Counts.Values.Except(_topics.Counts.Values)) Clear(removed);
+        foreach (var (zone, topic) in before.Zones)
+            if (!_topics.Zones.ContainsKey(zone) && _inside.Remove(zone)) Clear(topic);
+        foreach (var zone in _topics.Zones.Keys)
+            if (!before.Zones.ContainsKey(zone)) PublishInside(new(zone, 0));
         foreach (var (classId, topic) in _topics.Counts)
             if (!before.Counts.Values.Contains(topic)) PublishCount(classId, topic, 0);
     }
@@ -116,6 +124,7 @@ internal sealed class CameraPublisher(
     {
         GoOffline();
         foreach (var topic in _topics.Counts.Values) Clear(topic);
+        foreach (var topic in _topics.Zones.Values) Clear(topic);
         Clear(_topics.State);
         Clear(_topics.Availability);
     }
@@ -142,6 +151,15 @@ internal sealed class CameraPublisher(
     {
         _counting.Clear();
         PublishChangedCounts();
+        foreach (var (zone, count) in _inside.ToArray())
+            if (count != 0) PublishInside(new(zone, 0));
+    }
+
+    private void PublishInside(ZoneCount zone)
+    {
+        if (!_topics.Zones.TryGetValue(zone.Zone, out var topic)) return; // of frames before a change
+        _inside[zone.Zone] = zone.Tracks;
+        delivery.Publish(topic, Encoding.UTF8.GetBytes(zone.Tracks.ToString(CultureInfo.InvariantCulture)));
     }
 
     private void PublishChangedCounts()

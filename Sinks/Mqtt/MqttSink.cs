@@ -76,7 +76,7 @@ public sealed partial class MqttSink : IResultSink
         var camera = $"{_topics.Prefix}/camera/+";
         _commands?.Start();
         _client.Delivery.Subscribe("Retained topics of cameras that are gone are not cleared",
-            [$"{camera}/availability", $"{camera}/state", $"{camera}/count/+"], message =>
+            [$"{camera}/availability", $"{camera}/state", $"{camera}/count/+", $"{camera}/zone/+/count"], message =>
             {
                 if (message is { Retained: true, Payload.Length: > 0 })
                     _client.Delivery.ClearUnannounced(message.Topic);

@@ -51,6 +51,7 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
         else w.Stamp("published"u8, published.Utc);
         if (e.Track is { } number) WriteTrack(w, e, number);
         if (e.Into is { } into) w.TrackId("into"u8, e.Epoch, into);
+        if (e.Zone is { } zone) WriteZone(w, zone);
         w.WriteString("reason"u8, e.Reason);
         if (e.Summary is { } summary) WriteSummary(w, summary);
         if (structured) w.WriteEndObject();
@@ -67,6 +68,16 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
         if (e.ClassId is { } classId) envelope.WriteClass(w, classId);
         if (e.Score is { } score) w.WriteNumber("score"u8, JsonText.Thousandths(score));
         w.WriteEndObject();
+    }
+
+    private static void WriteZone(Utf8JsonWriter w, ZoneFacts zone)
+    {
+        w.WriteString(zone.IsLine ? "line"u8 : "zone"u8, zone.Name);
+        w.WriteString("basis"u8, EnumName.Of(zone.Basis));
+        if (zone.DwellSeconds is { } dwell) w.WriteNumber("dwell_s"u8, JsonText.Thousandths(dwell));
+        if (zone.Direction is { } direction) w.WriteString("direction"u8, EnumName.Of(direction));
+        if (zone.Confirms is { } confirms) w.WriteString("confirms"u8, confirms);
+        if (zone.Retracts is { } retracts) w.WriteString("retracts"u8, retracts);
     }
 
     private void WriteSummary(Utf8JsonWriter w, TrackSummary summary)

@@ -14,15 +14,17 @@ internal sealed record TrackRecord(
 /// <summary>Event of a track or a camera.</summary>
 /// <param name="Kind">For example <c>track.started</c>.</param>
 /// <param name="Track">Id; null for an event of the camera.</param>
+/// <param name="Shape">Zone or line that it is about; null for other events.</param>
 internal sealed record EventRecord(
     string Id, DateTime Time, string Kind, string Camera, string? Track, string? Label, double? Score, long? Frame,
-    string? Reason)
+    string? Reason, ShapeRecord? Shape)
 {
     public static EventRecord Of(LifecycleEvent e, ModelManifest? model) => new(
         e.Id, e.Time.UtcDateTime, KindOf(e.Kind), e.Camera,
         e.Track is { } number ? LiveJson.TrackId(e.Epoch, number) : null,
         e.ClassId is { } classId ? model?.Classes[classId].Name : null,
-        e.Score is { } score ? LiveJson.Score(score) : null, e.Frame?.FrameId, e.Reason);
+        e.Score is { } score ? LiveJson.Score(score) : null, e.Frame?.FrameId, e.Reason,
+        e.Zone is { } zone ? ShapeRecord.Of(zone) : null);
 
     // track_started is track.started, track_identity_changed is track.identity_changed.
     private static string KindOf(EventKind kind)
@@ -30,6 +32,17 @@ internal sealed record EventRecord(
         var parts = EnumName.Of(kind).Split('_', 2);
         return $"{parts[0]}.{parts[1]}";
     }
+}
+
+/// <summary>Facts of an event of a zone or line, as in <c>schemas/event.schema.json</c>.</summary>
+/// <param name="Type"><c>zone</c> or <c>line</c>.</param>
+internal sealed record ShapeRecord(
+    string Name, string Type, string Basis, double? DwellS, string? Direction, string? Confirms, string? Retracts)
+{
+    public static ShapeRecord Of(ZoneFacts facts) => new(
+        facts.Name, facts.IsLine ? "line" : "zone", EnumName.Of(facts.Basis),
+        facts.DwellSeconds is { } dwell ? LiveJson.Tenths(dwell) : null,
+        facts.Direction is { } direction ? EnumName.Of(direction) : null, facts.Confirms, facts.Retracts);
 }
 
 /// <summary>Tracks of a camera that live or have ended within a minute, and its last events. Thread-safe.</summary>
@@ -92,6 +105,7 @@ internal sealed class CameraHistory(TimeProvider time)
         {
             if (_events.Count == MaxEvents) _events.Dequeue();
             _events.Enqueue(record);
+            if (e.Zone is not null) return; // finals of earlier frames would give the track an earlier class
             if (record.Track is not { } id || !_tracks.TryGetValue(id, out var entry)) return;
             entry.Track = After(entry.Track, e.Kind) with
             {

@@ -12,7 +12,7 @@ internal sealed record CameraView(
     string Name, string State, DateTime? Since, string Reason, string? Detail, int Attempt, double? NextRetryS,
     string? Codec, int? Width, int? Height, string Run, double FpsIn, double FpsOut, double DroppedShare,
     string? DropReason, bool Overloaded, LatencyView Latency, ClockView? Clock, long? LastFrame,
-    double? LastFrameAgeMs, string? Epoch, long ActiveTracks, string[] Warnings)
+    double? LastFrameAgeMs, string? Epoch, long ActiveTracks, ZoneView[] Zones, LineView[] Lines, string[] Warnings)
 {
     public static CameraView Of(CameraBoard board, TimeProvider time)
     {
@@ -27,7 +27,8 @@ internal sealed record CameraView(
             Math.Round(recent.DroppedShare, 3), recent.Reason, recent.Overloaded, LatencyView.Of(recent),
             frame is null ? null : ClockView.Of(frame.Capture), shown?.FrameId,
             shown is null ? null : LiveJson.Milliseconds(shown.CaptureAge(time, now) ?? shown.Age(time, now)),
-            board.Epoch, board.Counts.Active, [.. board.Warnings.Select(w => w.Detail)]);
+            board.Epoch, board.Counts.Active, ZoneView.Of(board, frame), LineView.Of(board, frame),
+            [.. board.Warnings.Select(w => w.Detail)]);
     }
 }
 

@@ -51,6 +51,42 @@ public sealed class OpenApiTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task ZonesAndLines_AreSharesOfTheFrame_AndTheirEventsAreValid()
+    {
+        await _rig.StartAsync(cameras: $$"""
+            a: { {{PageRig.Scene}}, zones: { all: { polygon: [[0, 0], [256, 0], [256, 160], [0, 160]], inertia: 1 } },
+                lines: { gate: { points: [[0.5, 0], [0.5, 1]], labels: [person] } } }
+            """);
+        await Eventually.TrueAsync(
+            async () => (await EventsAsync()).Any(e => Confirmed(e) is not null), "a provisional event is confirmed");
+        var events = await EventsAsync();
+        var confirming = events.First(e => Confirmed(e) is not null);
+        var asked = events.Single(e => e.GetProperty("id").GetString() == Confirmed(confirming));
+        Assert.Equal(asked.GetProperty("kind").GetString(), confirming.GetProperty("kind").GetString());
+        Assert.Equal("provisional", asked.GetProperty("shape").GetProperty("basis").GetString());
+
+        var cameras = await _rig.JsonAsync("/api/v1/cameras");
+        Valid("Cameras", cameras);
+        var camera = cameras.GetProperty("cameras")[0];
+        var zone = Assert.Single(camera.GetProperty("zones").EnumerateArray());
+        Assert.Equal("[[0,0],[1,0],[1,1],[0,1]]", zone.GetProperty("polygon").GetRawText());
+        Assert.True(zone.GetProperty("count").GetInt32() > 0);
+        Assert.Equal(
+            """[{"name":"gate","points":[[0.5,0],[0.5,1]],"labels":["person"]}]""",
+            camera.GetProperty("lines").GetRawText());
+
+        async Task<JsonElement[]> EventsAsync()
+        {
+            var answer = await _rig.JsonAsync("/api/v1/events?camera=a");
+            Valid("Events", answer);
+            return [.. answer.GetProperty("events").EnumerateArray()];
+        }
+
+        static string? Confirmed(JsonElement e) => e.GetProperty("shape") is { ValueKind: JsonValueKind.Object } shape
+            ? shape.GetProperty("confirms").GetString() : null;
+    }
+
+    [Fact]
     public async Task Feed_EventsAreValid()
     {
         await _rig.StartAsync();

@@ -17,7 +17,7 @@ internal sealed class PageRig : IAsyncDisposable
 {
     public const int Width = 256, Height = 160;
 
-    private const string Scene = "synthetic: { width: 256, height: 160, fps: 25 }";
+    public const string Scene = "synthetic: { width: 256, height: 160, fps: 25 }";
 
     private readonly ConfigFolder _folder = new();
     private WebApplication? _app;

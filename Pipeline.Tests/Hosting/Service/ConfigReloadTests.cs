@@ -78,6 +78,21 @@ public sealed class ConfigReloadTests : IAsyncDisposable
             $"{{ file: a.mp4, track: {{ classes: {{ circle: {{ min_area: {area} }} }} }} }}";
     }
 
+    [Fact]
+    public async Task Reload_ZoneAddedMovedAndRemoved_ChangesThatCameraAlone()
+    {
+        await StartAsync(Zones(""));
+        await _rig.ReloadAsync(Zones("zones: { door: { polygon: [[0, 0], [1, 0], [1, 1]] } }"), "applied");
+        await HappenedAsync("+a", "+b", "-b", "+b");
+        await _rig.ReloadAsync(Zones("zones: { door: { polygon: [[0, 0], [1, 0], [1, 0.5]] } }"), "applied");
+        await HappenedAsync("+a", "+b", "-b", "+b", "-b", "+b");
+        await _rig.ReloadAsync(Zones("lines: { door: { points: [[0, 0], [1, 0.5]] } }"), "applied");
+        await HappenedAsync("+a", "+b", "-b", "+b", "-b", "+b", "-b", "+b");
+
+        static string Zones(string shapes) =>
+            $"cameras: {{ a: {{ file: a.mp4 }}, b: {{ file: a.mp4, {shapes} }} }}\n{Rest}";
+    }
+
     /// <summary>Real pipelines of each method: cameras come, change and go while another runs on.</summary>
     [Theory, MemberData(nameof(TinyModels.Names), MemberType = typeof(TinyModels))]
     public async Task Reload_CamerasOfAnyMethod_HaveResultsBeforeAndAfter(string method)

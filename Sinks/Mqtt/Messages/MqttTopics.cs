@@ -40,6 +40,7 @@ internal sealed class CameraTopics
         MapFinal = new($"{prefix}/map/final", Kinds.Masks, Qos: 1, ExpirySeconds: Hour, ContentType: MapType);
         var eventType = protocol == MqttProtocol.V5 ? MqttTopic.Json : MqttTopic.CloudEventsJson;
         Events = new($"{prefix}/events", Kinds.Event, Qos: 1, ExpirySeconds: Day, ContentType: eventType);
+        Zones = camera.Zones.ToFrozenDictionary(z => z, z => MqttTopic.OfState($"{prefix}/zone/{z}/count"));
         _snapshots = $"{prefix}/snapshot";
         var counted = model.Classes
             .Where(c => model.Task == ModelTask.Vis || (model.Task == ModelTask.Vps && c.IsThing))
@@ -54,6 +55,9 @@ internal sealed class CameraTopics
 
     public MqttTopic Availability { get; }
     public MqttTopic State { get; }
+
+    /// <summary>Counts of tracks inside, by zone.</summary>
+    public FrozenDictionary<string, MqttTopic> Zones { get; }
 
     /// <summary>Provisional results: tracks, or with task <c>vps</c> and <c>vss</c> segments.</summary>
     public MqttTopic Results { get; }

@@ -10,6 +10,7 @@ import { SideBySide } from './side-by-side.js';
 import { Snapshot } from './snapshot.js';
 import { SubscribeLine } from './subscribe-line.js';
 import { TrackList } from './track-list.js';
+import { ZoneList } from './zone-list.js';
 
 const FPS = 5;
 const POLL_MS = 2000;
@@ -25,6 +26,7 @@ export class CameraView {
   #latency = new LatencyBar();
   #tracks;
   #events;
+  #zones = new ZoneList(shapes => { this.#live.shapes = this.#panes.shapes = shapes; });
   #note = h('p.notice', { hidden: true });
   #state = null;
   #eventsMissed = true;
@@ -40,13 +42,13 @@ export class CameraView {
     this.#events = new EventList(camera);
     const pause = h('button', { type: 'button', 'aria-pressed': 'false' }, 'Pause the panes');
     pause.addEventListener('click', () => this.#pause(pause));
-    const tools = h('div.tools', {}, pause, status.images ? new Snapshot(camera).element : null);
+    const tools = h('div.tools', {}, pause, this.#zones.button, status.images ? new Snapshot(camera).element : null);
     const live = h('section.live', { 'aria-labelledby': 'live-title' },
       h('h2', { id: 'live-title' }, 'Live'), this.#live.element, this.#figures.element);
     this.element = h('div', {}, h('h1', { tabindex: '-1' }, this.title), this.#note, tools,
       h('div.camera-top', {}, this.#panes.element, live),
       h('div.columns', {}, this.#latency.element, new SubscribeLine(status, camera).element),
-      h('div.columns', {}, this.#tracks.element, this.#events.element));
+      h('div.columns', {}, this.#tracks.element, this.#events.element), this.#zones.element);
   }
 
   start({ signal, polled }) {
@@ -91,6 +93,7 @@ export class CameraView {
 
   #update(camera) {
     this.#figures.update(camera);
+    this.#zones.update(camera);
     this.#live.badge.expect(expectNoFrames(camera));
     if (this.#state && this.#state !== camera.state) announce(`Camera ${this.#camera} is ${camera.state}`);
     this.#state = camera.state;

@@ -1,5 +1,6 @@
 import { getJson } from './api.js';
-import { moment, NONE, percent, trackNumber, words } from './format.js';
+import { eventText, reasonText } from './event-text.js';
+import { moment, NONE, percent, trackNumber } from './format.js';
 import { h, scrollTable } from './dom.js';
 
 const EVENTS_MAX = 100;
@@ -27,8 +28,8 @@ export class EventList {
   add(event) {
     if (event.camera !== this.#camera || this.#rows.has(event.id)) return;
     const cells = [
-      moment(event.time), words(event.kind.replace('.', ' ')), event.track ? trackNumber(event.track) : NONE,
-      event.label ?? NONE, percent(event.score), event.frame ?? NONE, words(event.reason),
+      moment(event.time), eventText(event), event.track ? trackNumber(event.track) : NONE,
+      event.label ?? NONE, percent(event.score), event.frame ?? NONE, reasonText(event),
     ];
     const row = h('tr', { 'data-time': event.time }, ...cells.map(cell => h('td', {}, cell)));
     // Almost always the first row: an event is rarely older than those that are shown.

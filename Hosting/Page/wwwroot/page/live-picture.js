@@ -24,6 +24,9 @@ export class LivePicture {
     this.element = h('div.picture', {}, this.#canvas, this.#note, this.badge.element);
   }
 
+  /** Zones and lines on the next frames; null: none. */
+  shapes = null;
+
   /** Text over the canvas, or null. */
   note(text) {
     setNote(this.#note, text);
@@ -38,7 +41,7 @@ export class LivePicture {
     const image = await decode(blob);
     // Without its image a frame is no progress of the picture, unless images are off.
     if (!image && frame.picture) return;
-    drawScene(this.#canvas, { ...frame, image });
+    drawScene(this.#canvas, { ...frame, image, shapes: this.shapes });
     this.#canvas.dataset.frame = frame.frame;
     this.#canvas.setAttribute('aria-label', describeScene(this.#camera, frame.frame, frame));
     const loading = performance.now() - frame.receivedAt;

@@ -1,3 +1,5 @@
+import { drawShapes } from './zone-layer.js';
+
 /**
  * What one canvas shows.
  * @typedef {object} Scene
@@ -6,11 +8,12 @@
  * @property {?CanvasImageSource} image null: a plain background
  * @property {object[]} tracks as the live feed has them
  * @property {object[]} regions classes of panoptic and semantic models, likewise
+ * @property {?{zones: object[], lines: object[]}} [shapes] of the camera, as in /api/v1/cameras
  * @property {Map<string, {kind: string, text: string, ghost: ?object}>} [marks] what to highlight, by track id
  */
 
 /** Layers from back to front; each is a function of (context, scene, scale in canvas pixels per frame pixel). */
-const LAYERS = [drawImage, drawRegions, drawMasks, drawMarks, drawLabels];
+const LAYERS = [drawImage, drawRegions, drawMasks, drawShapes, drawMarks, drawLabels];
 
 const FONT_PX = 12;
 const MARK_COLORS = { class: '#ffd23f', mask: '#ffd23f', new: '#5ee08a', retracted: '#ff5a52', merged: '#c79bff' };

@@ -21,6 +21,9 @@ export class SideBySide {
   #paused = false;
   #shownAt = performance.now();
 
+  /** Zones and lines on the next frames; null: none. */
+  shapes = null;
+
   /** @param {(pair: {frame: object, final: object, image: ?HTMLImageElement}) => void} onPair */
   constructor(camera, onPair) {
     this.#camera = camera;
@@ -52,9 +55,12 @@ export class SideBySide {
     if (this.#paused) return;
     const image = await decode(blob);
     const marks = compare(frame, final);
-    const size = { width: frame.width, height: frame.height, image };
-    this.#before.show(this.#camera, frame.frame, { ...size, tracks: frame.tracks, regions: frame.regions, marks: marks.provisional });
-    this.#after.show(this.#camera, frame.frame, { ...size, tracks: final.tracks, regions: final.regions, marks: marks.final });
+    const size = { width: frame.width, height: frame.height, image, shapes: this.shapes };
+    const { tracks, regions } = frame;
+    this.#before.show(this.#camera, frame.frame, { ...size, tracks, regions, marks: marks.provisional });
+    this.#after.show(this.#camera, frame.frame, {
+      ...size, tracks: final.tracks, regions: final.regions, marks: marks.final,
+    });
     this.#after.describe(final);
     this.#changes.add(frame.frame, marks.changes);
     this.#onPair({ frame, final, image });
