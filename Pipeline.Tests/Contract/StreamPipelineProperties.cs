@@ -41,7 +41,7 @@ public sealed class StreamPipelineProperties
                 "clock_jump",
             "Refined", "Passthrough", "Skipped", "Overload", "Deadline", "Disabled", "Gap", "Reset", "End", "Error",
                 "Retracted", "Merge", "Revealed",
-            "TrackZoneEntered", "TrackZoneLeft", "TrackZoneRetracted", "TrackLineCrossed", "TrackLineRetracted",
+                "TrackZoneEntered", "TrackZoneLeft", "TrackLineCrossed",
         ];
         expected = [.. expected.Except(impossible)];
         var occurred = new HashSet<string>();
