@@ -78,7 +78,7 @@ public sealed class RunningTests : IDisposable
                 "a: 2 epochs, 1 track started",
                 "a: latency provisional p50 101.1 p95 101.1 p99 101.1 ms; final none",
                 "mqtt: acknowledged by the broker tracks 7 of 7, final 1 of 1, event 0 of 0, state 0 of 0, masks 0 of "
-                    + "0, node 0 of 0, command 0 of 0",
+                    + "0, snapshot 0 of 0, node 0 of 0, command 0 of 0",
             ],
             RunSummary.Lines(_state, mqtt: true));
         Assert.Null(RunSummary.Shortfall(_state, mqtt: true));
@@ -142,7 +142,7 @@ public sealed class RunningTests : IDisposable
         Assert.Null(RunSummary.Shortfall(_state, mqtt: true));
         Assert.Equal(
             "mqtt: sent to the broker, which acknowledges nothing (QoS 0 only) tracks 7, final 3, event 0, state 0, "
-            + "masks 0, node 0, command 0", RunSummary.Lines(_state, mqtt: true).Last());
+            + "masks 0, snapshot 0, node 0, command 0", RunSummary.Lines(_state, mqtt: true).Last());
     }
 
     [Fact]

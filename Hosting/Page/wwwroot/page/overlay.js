@@ -94,26 +94,26 @@ function drawLabels(context, scene, scale, ratio) {
   context.textBaseline = 'middle';
   const placed = [];
   const shown = new Set(scene.tracks.map(track => track.id));
-  for (const region of scene.regions) drawLabel(context, region, region.label, null, scale, ratio, placed);
+  for (const region of scene.regions) drawLabel(context, middle(region), region.label, region.color, scale, ratio, placed);
   for (const track of scene.tracks) {
     const mark = scene.marks?.get(track.id);
     const text = `${track.label} ${track.number} ${Math.round(track.score * 100)} %`;
-    drawLabel(context, track, mark ? `${text} ${mark.text}` : text, mark, scale, ratio, placed);
+    const color = mark ? MARK_COLORS[mark.kind] : track.color;
+    drawLabel(context, topLeft(track), mark ? `${text} ${mark.text}` : text, color, scale, ratio, placed);
   }
   for (const [id, mark] of scene.marks ?? []) {
-    if (mark.ghost && !shown.has(id)) drawLabel(context, mark.ghost, mark.text, mark, scale, ratio, placed);
+    if (!mark.ghost || shown.has(id)) continue;
+    drawLabel(context, topLeft(mark.ghost), mark.text, MARK_COLORS[mark.kind], scale, ratio, placed);
   }
 }
 
-/** Label above the box of a track, moved so that it lies inside of the canvas and beside the labels before it. */
-function drawLabel(context, track, text, mark, scale, ratio, placed) {
-  const corner = topLeft(track);
+/** Label above a point, moved so that it lies inside of the canvas and beside the labels before it. */
+function drawLabel(context, corner, text, color, scale, ratio, placed) {
   if (!corner) return;
   const height = (FONT_PX + 6) * ratio;
   const width = context.measureText(text).width + 8 * ratio;
   const x = Math.max(0, Math.min(corner[0] * scale, context.canvas.width - width));
   const y = freePlace(x, corner[1] * scale - height, width, height, context.canvas.height, placed);
-  const color = mark ? MARK_COLORS[mark.kind] : track.color;
   context.fillStyle = color;
   context.fillRect(x, y, width, height);
   context.fillStyle = isLight(color) ? '#000' : '#fff';
@@ -154,6 +154,12 @@ function topLeft(track) {
   if (track.box) return [track.box[0], track.box[1]];
   const ring = track.polygons?.[0];
   return ring?.length ? [ring[0], ring[1]] : null;
+}
+
+/** Middle of the box around the largest part of a region. */
+function middle({ polygons: [ring = []] }) {
+  const centre = values => (Math.min(...values) + Math.max(...values)) / 2;
+  return ring.length ? [0, 1].map(axis => centre(ring.filter((_, index) => index % 2 === axis))) : null;
 }
 
 /** True where black text has more contrast than white on the colour `#rrggbb` (relative luminance of WCAG 2). */
