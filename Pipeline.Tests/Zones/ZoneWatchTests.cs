@@ -107,6 +107,22 @@ public sealed class ZoneWatchTests
         Assert.Equal(2, world.Events.Count);
     }
 
+    /// <summary>As in a reset: frames of the next epoch are shown before the last finals of this one.</summary>
+    [Fact]
+    public void FinalsAfterANewEpochHasBegunConfirm()
+    {
+        var world = new ZoneWorld();
+        world.Show(0, [At(45)]);
+        world.Show(1, [At(45)]);
+        world.Show(2, [At(30)], "f");
+        world.Revise(0, [[At(45)], [At(45)]]);
+        world.EndBefore("f");
+        Assert.Equal(
+            [EventKind.TrackZoneEntered, EventKind.TrackZoneLeft, EventKind.TrackZoneEntered, EventKind.TrackZoneLeft],
+            world.Events.Select(e => e.Kind));
+        Assert.Equal(world.Events.Take(2).Select(e => e.Id), world.Events.Skip(2).Select(e => e.Zone!.Confirms));
+    }
+
     [Fact]
     public void ANewEpochAndTheEndSettleEverything()
     {

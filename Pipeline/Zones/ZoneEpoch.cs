@@ -15,7 +15,7 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
     private readonly List<(long Track, long LastFrame)> _ended = [];
     private readonly List<Pending> _pending = [];
     private readonly Dictionary<long, long> _merged = []; // until the finals have merged them, too
-    private FrameInfo? _last, _finalLast;
+    private FrameInfo? _finalLast;
 
     public string Id => id;
 
@@ -32,7 +32,6 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
         FrameInfo frame, ZoneObservation[] seen, IEnumerable<IdentityChange> merges,
         IEnumerable<(long Track, long LastFrame)> ended)
     {
-        _last = frame;
         foreach (var merge in merges)
         {
             foreach (var from in merge.From)
@@ -50,7 +49,7 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
 
         foreach (var track in seen) _provisional.Observe(frame, track);
         _waiting.Enqueue((frame, seen));
-        Decide();
+        Decide(frame.FrameId);
     }
 
     public void Observe(FinalResult final)
@@ -78,7 +77,7 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
     public void EndProvisional()
     {
         _provisional.EndAll();
-        Decide();
+        Decide(long.MaxValue); // the finals end these tracks with the epoch, too
     }
 
     /// <summary>Ends everything; what is not answered yet is answered.</summary>
@@ -111,12 +110,12 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
         }
     }
 
-    private void Decide()
+    private void Decide(long frame)
     {
         foreach (var change in _provisional.Take())
         {
             var e = emit(id, change, Facts(change, ZoneBasis.Provisional));
-            _pending.Add(new(e.Id, change.Track.Track, change, _last!.FrameId));
+            _pending.Add(new(e.Id, change.Track.Track, change, frame));
         }
     }
 
@@ -167,6 +166,6 @@ internal sealed class ZoneEpoch(string id, ZonePlan plan, Func<string, ZoneChang
 
     /// <summary>A provisional event without an answer.</summary>
     /// <param name="Track">Its track by the finals so far.</param>
-    /// <param name="DecidedAt">Frame id at which it was decided.</param>
+    /// <param name="DecidedAt">Frame id at which it was decided; the highest number: at the end of the epoch.</param>
     private sealed record Pending(string Id, long Track, ZoneChange Change, long DecidedAt);
 }
