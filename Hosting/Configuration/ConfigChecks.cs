@@ -76,7 +76,7 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         foreach (var (name, camera) in options.Cameras)
         {
             Results(manifest, $"cameras.{name}", camera.Results);
-            foreach (var (key, label) in ZoneChecks.Labels(camera)) IsClass(manifest, $"cameras.{name}.{key}", label);
+            foreach (var (key, label) in ZoneChecks.Labels(camera)) CheckClass(manifest, $"cameras.{name}.{key}", label);
             if (manifest.Task == ModelTask.Vss && ZoneChecks.SectionOf(camera) is { } section)
                 Add($"cameras.{name}.{section}",
                     $"found {section}, but a model of task vss has no tracks that enter or cross them");
@@ -87,8 +87,8 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
     private void Results(ModelManifest manifest, string path, ResultOptions results)
     {
         var (task, publish) = (manifest.Task, results.Publish);
-        foreach (var (i, label) in publish.Labels.Index()) IsClass(manifest, $"{path}.publish.labels[{i}]", label);
-        foreach (var name in results.Track.Classes.Keys) IsClass(manifest, $"{path}.track.classes.{name}", name);
+        foreach (var (i, label) in publish.Labels.Index()) CheckClass(manifest, $"{path}.publish.labels[{i}]", label);
+        foreach (var name in results.Track.Classes.Keys) CheckClass(manifest, $"{path}.track.classes.{name}", name);
         if (task == ModelTask.Vis && publish.Map is MapOutput.Runs or MapOutput.Png)
             Unfit("publish.map", EnumName.Of(publish.Map), "has no map of the frame; expected auto or off");
         if (task == ModelTask.Vss && publish.Contours)
@@ -131,7 +131,7 @@ internal sealed partial class ConfigChecks(StreamingOptions options, IReadOnlyDi
         }
     }
 
-    private void IsClass(ModelManifest manifest, string path, string name)
+    private void CheckClass(ModelManifest manifest, string path, string name)
     {
         var labels = manifest.Classes.Select(c => c.Name).ToList();
         if (labels.Contains(name)) return;

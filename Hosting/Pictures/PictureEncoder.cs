@@ -6,19 +6,16 @@ namespace Dvis.Streaming.Hosting.Pictures;
 /// <summary>Part of a frame in source pixels.</summary>
 internal readonly record struct PixelRect(int X, int Y, int Width, int Height);
 
-/// <summary>Encoder of frames as JPEG, scaled down to at most <see cref="LongestSide"/> unless told otherwise. Thread-safe.</summary>
+/// <summary>Encoder of frames as JPEG, scaled down. Thread-safe.</summary>
 internal static class PictureEncoder
 {
-    /// <summary>Largest width or height of a picture in pixels.</summary>
-    public const int LongestSide = 960;
+    // Largest width or height of the picture of a whole frame, in pixels.
+    private const int LongestSide = 960;
 
     // Of 0 … 100. At 80 a frame of street.mp4 takes about 80 KB, and artefacts do not show at the size of a card.
     private const int Quality = 80;
 
     private static readonly SKSamplingOptions s_sampling = new(SKFilterMode.Linear, SKMipmapMode.Linear);
-
-    /// <summary>Size of the picture of a frame, in pixels.</summary>
-    public static (int Width, int Height) SizeOf(int width, int height) => SizeOf(width, height, LongestSide);
 
     public static Picture Encode(Frame frame) =>
         Encode(frame, new(0, 0, frame.Width, frame.Height), LongestSide);

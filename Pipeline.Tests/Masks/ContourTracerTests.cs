@@ -132,10 +132,7 @@ public sealed class ContourTracerTests
         var exact = new ContourTracer(tolerance: 0);
         for (var trial = 0; trial < 300; trial++)
         {
-            var map = new Bitmap(1 + random.Next(20), 1 + random.Next(20));
-            var density = random.NextDouble();
-            for (var y = 0; y < map.Height; y++)
-                for (var x = 0; x < map.Width; x++) map[x, y] = random.NextDouble() < density;
+            var map = Noise.Cells(random);
             if (map.Area == 0) continue;
 
             var points = exact.Trace(map.Encode(), 1, map.Width, map.Height)!.Points;
@@ -174,10 +171,7 @@ public sealed class ContourTracerTests
         var exact = new ContourTracer(tolerance: 0);
         for (var trial = 0; trial < 300; trial++)
         {
-            var map = new Bitmap(1 + random.Next(20), 1 + random.Next(20));
-            var density = random.NextDouble();
-            for (var y = 0; y < map.Height; y++)
-                for (var x = 0; x < map.Width; x++) map[x, y] = random.NextDouble() < density;
+            var map = Noise.Cells(random);
 
             var rings = exact.TraceRings(map.Encode(), 1, map.Width, map.Height, leastCells: 1, most: int.MaxValue);
 

@@ -120,7 +120,7 @@ public sealed class RefineStageTests : IDisposable
         Assert.Equal(Math.Exp(4.5) / (Math.Exp(4.5) + FakeDvis.Classes), final.Score, 1e-4);
     }
 
-    /// <summary>The refiner fills a gap of the tracker, unless the frame itself is sure that nothing is there.</summary>
+    /// <summary>The refiner fills a gap of the tracker, unless the frame itself is sure of nothing.</summary>
     [Theory]
     [InlineData(TrackState.Lost, 1, true)]
     [InlineData(TrackState.Lost, -1, false)]

@@ -38,4 +38,14 @@ internal static class Noise
 
         return map;
     }
+
+    /// <summary>At most 20 x 20 cells, each set or not, of any density.</summary>
+    public static Bitmap Cells(Random random)
+    {
+        var map = new Bitmap(1 + random.Next(20), 1 + random.Next(20));
+        var density = random.NextDouble();
+        for (var y = 0; y < map.Height; y++)
+            for (var x = 0; x < map.Width; x++) map[x, y] = random.NextDouble() < density;
+        return map;
+    }
 }

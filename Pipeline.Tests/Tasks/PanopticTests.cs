@@ -57,7 +57,8 @@ public sealed class PanopticTests : IDisposable
         _rig.Panoptic.Overlap = 0.5;
         _rig.Tracks.Classes["cat"] = new() { MinArea = area };
         for (var i = 0; i < 8; i++)
-            _rig.Frame().Say(0, Cat, (x, y) => x is 2 or 3 && y is 2 or 3, mask: 8).Say(3, Sky, (_, _) => true, mask: 0.1f);
+            _rig.Frame().Say(0, Cat, (x, y) => x is 2 or 3 && y is 2 or 3, mask: 8)
+                .Say(3, Sky, (_, _) => true, mask: 0.1f);
 
         await _rig.RunAsync();
 

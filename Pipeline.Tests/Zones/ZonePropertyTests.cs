@@ -170,7 +170,7 @@ public sealed class ZonePropertyTests
             var (from, into) = (merge.From[0], merge.Into);
             _into[from] = (into, merge.AtFrame);
             if (Tracks.Remove(from)) Tracks.Add(into);
-            if (_seen.Remove(from)) _seen[into] = []; // the streak begins anew
+            if (_seen.Remove(from)) _seen[into] = []; // the streak begins at 0
         }
     }
 }

@@ -29,7 +29,7 @@ public sealed class ContourTracer(double tolerance = 1.0)
             _best.AddRange(_loop);
         }
 
-        return _best.Count < 3 ? null : Simplify(cell, frameWidth, frameHeight);
+        return _best.Count < 3 ? null : Simplify(_best, cell, frameWidth, frameHeight);
     }
 
     /// <summary>The boundaries of all parts and of their holes, which the even-odd rule fills; the largest first.
@@ -39,17 +39,14 @@ public sealed class ContourTracer(double tolerance = 1.0)
     public ImmutableArray<Contour> TraceRings(
         RunLengthMask mask, int cell, int frameWidth, int frameHeight, int leastCells = 4, int most = 16)
     {
-        List<(long Area, (int X, int Y)[] Loop)> rings = [];
+        List<(long Area, List<(int X, int Y)> Loop)> rings = [];
         foreach (var area in Walks(mask))
             if (Math.Abs(area) >= 2 * leastCells) rings.Add((Math.Abs(area), [.. _loop]));
-        return [.. rings.OrderByDescending(r => r.Area).Take(most).Select(r => Simplify(r.Loop))];
-
-        Contour Simplify((int X, int Y)[] loop)
-        {
-            _best.Clear();
-            _best.AddRange(loop);
-            return this.Simplify(cell, frameWidth, frameHeight);
-        }
+        return
+        [
+            .. rings.OrderByDescending(r => r.Area).Take(most)
+                .Select(r => Simplify(r.Loop, cell, frameWidth, frameHeight)),
+        ];
     }
 
     /// <summary>Walks all boundaries, one after the other.</summary>
@@ -122,26 +119,26 @@ public sealed class ContourTracer(double tolerance = 1.0)
         return area;
     }
 
-    private Contour Simplify(int cell, int frameWidth, int frameHeight)
+    private Contour Simplify(List<(int X, int Y)> loop, int cell, int frameWidth, int frameHeight)
     {
-        if (_keep.Length < _best.Count + 1) _keep = new bool[_best.Count * 2 + 1];
-        Array.Clear(_keep, 0, _best.Count + 1);
+        if (_keep.Length < loop.Count + 1) _keep = new bool[loop.Count * 2 + 1];
+        Array.Clear(_keep, 0, loop.Count + 1);
         // Two anchors: the first corner and the one farthest from it; the loop closes over the first again.
         var far = 0;
-        for (var i = 1; i < _best.Count; i++)
-            if (Square(_best[i], _best[0]) > Square(_best[far], _best[0])) far = i;
+        for (var i = 1; i < loop.Count; i++)
+            if (Square(loop[i], loop[0]) > Square(loop[far], loop[0])) far = i;
         _keep[0] = _keep[far] = true;
         _spans.Clear();
         _spans.Push((0, far));
-        _spans.Push((far, _best.Count));
+        _spans.Push((far, loop.Count));
         while (_spans.TryPop(out var span))
         {
-            var (a, b) = (_best[span.From], _best[span.To % _best.Count]);
+            var (a, b) = (loop[span.From], loop[span.To % loop.Count]);
             // Between the anchors one corner always stays, however near: what is one cell wide is still a polygon.
-            var (worst, at) = (span == (0, far) || span == (far, _best.Count) ? 0 : tolerance, -1);
+            var (worst, at) = (span == (0, far) || span == (far, loop.Count) ? 0 : tolerance, -1);
             for (var i = span.From + 1; i < span.To; i++)
             {
-                var distance = Distance(_best[i], a, b);
+                var distance = Distance(loop[i], a, b);
                 if (distance > worst) (worst, at) = (distance, i);
             }
 
@@ -152,11 +149,11 @@ public sealed class ContourTracer(double tolerance = 1.0)
         }
 
         var points = ImmutableArray.CreateBuilder<float>();
-        for (var i = 0; i < _best.Count; i++)
+        for (var i = 0; i < loop.Count; i++)
         {
             if (!_keep[i]) continue;
-            points.Add(Math.Min((_best[i].X - 1) * cell, frameWidth));
-            points.Add(Math.Min((_best[i].Y - 1) * cell, frameHeight));
+            points.Add(Math.Min((loop[i].X - 1) * cell, frameWidth));
+            points.Add(Math.Min((loop[i].Y - 1) * cell, frameHeight));
         }
 
         return new Contour(points.ToImmutable());

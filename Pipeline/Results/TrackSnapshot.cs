@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dvis.Streaming.Pipeline.Frames;
 
 namespace Dvis.Streaming.Pipeline.Results;
@@ -13,7 +12,7 @@ public sealed record TrackSnapshot(
     ReadOnlyMemory<byte> Jpeg) : PipelineMessage(Camera)
 {
     /// <summary>Id of the track on the wire.</summary>
-    public string Id => string.Create(CultureInfo.InvariantCulture, $"{Epoch}-{Track}");
+    public string Id => TrackIds.Of(Epoch, Track);
 
     public override bool IsDurable => false;
 }

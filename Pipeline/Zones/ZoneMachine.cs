@@ -56,7 +56,7 @@ public sealed class ZoneMachine(ZonePlan plan)
     }
 
     /// <summary>Gives a track's state to the track that it turned out to be: that one is inside where either was, and
-    /// counts its observations on a new side of a zone anew.</summary>
+    /// counts its observations on a new side of a zone from 0.</summary>
     public void Merge(long from, long into)
     {
         if (from == into || !_tracks.Remove(from, out var gone)) return;

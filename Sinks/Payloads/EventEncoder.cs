@@ -29,7 +29,7 @@ internal sealed class EventEncoder(SinkContext context, Envelope envelope) : IDi
             new("time", e.Time.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)),
         ];
         return e.Track is { } number
-            ? [.. required, new("subject", string.Create(CultureInfo.InvariantCulture, $"{e.Epoch}-{number}"))]
+            ? [.. required, new("subject", TrackIds.Of(e.Epoch, number))]
             : required;
     }
 

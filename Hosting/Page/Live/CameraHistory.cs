@@ -21,7 +21,7 @@ internal sealed record EventRecord(
 {
     public static EventRecord Of(LifecycleEvent e, ModelManifest? model) => new(
         e.Id, e.Time.UtcDateTime, KindOf(e.Kind), e.Camera,
-        e.Track is { } number ? LiveJson.TrackId(e.Epoch, number) : null,
+        e.Track is { } number ? TrackIds.Of(e.Epoch, number) : null,
         e.ClassId is { } classId ? model?.Classes[classId].Name : null,
         e.Score is { } score ? LiveJson.Score(score) : null, e.Frame?.FrameId, e.Reason,
         e.Zone is { } zone ? ShapeRecord.Of(zone) : null);
@@ -85,7 +85,7 @@ internal sealed class CameraHistory(TimeProvider time)
             var (frame, seen) = (result.Frame.FrameId, result.Frame.Capture.Stamp.UtcDateTime);
             foreach (var t in result.Tracks)
             {
-                var id = LiveJson.TrackId(result.Epoch, t.Number);
+                var id = TrackIds.Of(result.Epoch, t.Number);
                 var old = _tracks.GetValueOrDefault(id);
                 var track = new TrackRecord(
                     id, model.Classes[t.ClassId].Name, t.ClassId, LiveJson.Score(t.Score), EnumName.Of(t.State),

@@ -31,7 +31,7 @@ internal sealed record FrameRevision(
         var gone = final.Kind == FinalKind.Skipped
             ? []
             : shown.Result.Tracks.Where(t => !numbers.Contains(Resolve(t.Number, merges)))
-                .Select(t => LiveJson.TrackId(epoch, t.Number));
+                .Select(t => TrackIds.Of(epoch, t.Number));
         var regions = (final.Scene?.Regions ?? [])
             .Select(r => (r.ClassId, Seen: r.Frames.FirstOrDefault(f => f.FrameId == shown.Number)))
             .Where(r => r.Seen?.Mask is not null)
@@ -43,7 +43,7 @@ internal sealed record FrameRevision(
             [.. gone],
             [
                 .. merges.Where(m => shown.Result.Tracks.Any(t => t.Number == m.From))
-                    .Select(m => new MergeView(LiveJson.TrackId(epoch, m.From), LiveJson.TrackId(epoch, m.Into))),
+                    .Select(m => new MergeView(TrackIds.Of(epoch, m.From), TrackIds.Of(epoch, m.Into))),
             ]);
 
         RevisedTrackView Track(FinalTrack track, FinalObservation seen, TrackObservation? old)

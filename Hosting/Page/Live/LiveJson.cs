@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Dvis.Streaming.Pipeline.Results;
 
@@ -11,9 +10,6 @@ internal static class LiveJson
         new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     public static byte[] Write<T>(T value) => JsonSerializer.SerializeToUtf8Bytes(value, Options);
-
-    public static string TrackId(string epoch, long number) =>
-        string.Create(CultureInfo.InvariantCulture, $"{epoch}-{number}");
 
     /// <summary>x, y, width, height.</summary>
     public static double[] Box(Box box) =>

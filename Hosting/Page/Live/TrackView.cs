@@ -44,7 +44,7 @@ internal sealed class TrackViews
     public TrackView Of(
         ModelManifest model, string epoch, long number, int classId, float score, TrackState state, Box box,
         RunLengthMask? mask, (int Width, int Height) frame) => new(
-        LiveJson.TrackId(epoch, number), number, classId, model.Classes[classId].Name, TrackColor.Of(epoch, number),
+        TrackIds.Of(epoch, number), number, classId, model.Classes[classId].Name, TrackColor.Of(epoch, number),
         LiveJson.Score(score), EnumName.Of(state), mask is null ? null : LiveJson.Box(box),
         mask is null ? [] : Polygons(mask, frame));
 

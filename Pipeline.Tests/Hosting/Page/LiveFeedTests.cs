@@ -62,7 +62,8 @@ public sealed class LiveFeedTests : IAsyncDisposable
         {
             var sky = Assert.Single(
                 frame.GetProperty("regions").EnumerateArray(), r => r.GetProperty("label").GetString() == "sky");
-            Assert.Equal((2, "#0000ff"), (sky.GetProperty("class_id").GetInt32(), sky.GetProperty("color").GetString()));
+            Assert.Equal(
+                (2, "#0000ff"), (sky.GetProperty("class_id").GetInt32(), sky.GetProperty("color").GetString()));
             Assert.NotEmpty(sky.GetProperty("polygons").EnumerateArray());
             Assert.All(sky.GetProperty("polygons").EnumerateArray(), Inside);
         }

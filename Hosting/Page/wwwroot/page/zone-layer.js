@@ -15,7 +15,7 @@ export function drawShapes(context, { shapes }, scale, ratio) {
   for (const { name, polygon, count } of shapes.zones) {
     if (polygon.length === 0) continue;
     const corners = polygon.map(place);
-    const path = track(corners, true);
+    const path = polyline(corners, true);
     context.globalAlpha = 0.1;
     context.fillStyle = COLOR;
     context.fill(path, 'evenodd');
@@ -28,13 +28,13 @@ export function drawShapes(context, { shapes }, scale, ratio) {
   for (const { name, points } of shapes.lines) {
     if (points.length === 0) continue;
     const [start, end] = points.map(place);
-    stroke(context, track([start, end], false), ratio);
+    stroke(context, polyline([start, end], false), ratio);
     stroke(context, arrow(start, end, 14 * ratio), ratio);
     drawName(context, name, start, ratio);
   }
 }
 
-function track(points, closed) {
+function polyline(points, closed) {
   const path = new Path2D();
   points.forEach(([x, y], index) => index === 0 ? path.moveTo(x, y) : path.lineTo(x, y));
   if (closed) path.closePath();
@@ -47,8 +47,8 @@ function arrow([ax, ay], [bx, by], size) {
   const [dx, dy] = [(bx - ax) / length, (by - ay) / length];
   const [x, y] = [(ax + bx) / 2, (ay + by) / 2];
   const at = (along, right) => [x + dx * along - dy * right, y + dy * along + dx * right];
-  const path = track([[x, y], at(0, size * 1.6)], false);
-  path.addPath(track([at(-size / 2, size), at(0, size * 1.6), at(size / 2, size)], false));
+  const path = polyline([[x, y], at(0, size * 1.6)], false);
+  path.addPath(polyline([at(-size / 2, size), at(0, size * 1.6), at(size / 2, size)], false));
   return path;
 }
 
